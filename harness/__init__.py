@@ -1,0 +1,1 @@
+"""Performance-regression harness for polled virtio-gpu drivers."""

@@ -1,0 +1,1 @@
+"""Pure functions over arrays and strings: no file is opened here, no process started."""

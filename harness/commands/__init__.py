@@ -1,0 +1,1 @@
+"""One file a subcommand: turns arguments into calls, and results into exit codes."""

@@ -1,0 +1,1 @@
+"""Results as people read them: HTML, Markdown, JUnit, plots."""

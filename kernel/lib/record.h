@@ -1,0 +1,42 @@
+/*
+ * Serial records: every kind of line that the harness reads is formatted here, and only here, from plain structs.
+ *
+ * Called with interrupts in any state; writes synchronously to the console. Formats are those of the README of
+ * kernel/lib; RECORD_VERSION changes when a key changes its meaning or goes away, not when one is added.
+ */
+#ifndef LIB_RECORD_H
+#define LIB_RECORD_H
+
+#include <stdint.h>
+
+#define RECORD_VERSION 1
+
+/*
+ * One frame. Times are spans of the guest's own clock, of the drawing CPU, and do not overlap; what is missing
+ * from period_ns (time to the start of the next frame) is the loop's own.
+ */
+struct record_frame {
+	uint64_t fences;      /* point B: fences executed while polling, whether or not they are instructions here */
+	uint64_t spins;	      /* looks at the used index that found nothing new */
+	uint64_t completions; /* used elements taken */
+	uint32_t frame;	      /* the number in the picture's stamp */
+	uint64_t t_ns;	      /* start of drawing, since boot */
+	uint64_t render_ns;   /* drawing */
+	uint64_t submit_ns;   /* building commands and publishing them */
+	uint64_t notify_ns;   /* the doorbell writes */
+	uint64_t wait_ns;     /* from the last doorbell to the last completion taken */
+	uint64_t log_ns;      /* the synchronous line of LOG=frame, of the frame before */
+	uint64_t idle_ns;     /* pacing, after the frame */
+	uint64_t halt_ns;     /* part of wait_ns during which the CPU was halted (COMPLETION=irq) */
+	uint64_t sched_ns;    /* other tasks and interrupts on this CPU, as far as known */
+	uint64_t timeouts;    /* waits that gave up */
+	uint64_t rekicks;     /* doorbells rung again because a wait made no progress */
+	uint64_t publish_fences, kick_fences; /* points A and C */
+	uint64_t hw_fences;   /* fence instructions really executed, all points */
+	uint64_t notifies;    /* doorbell writes */
+	uint64_t damage_px;   /* pixels transferred */
+	/* exact=1 only, else 0: guest instructions of each part */
+	uint64_t draw_insns, submit_insns, poll_insns, complete_insns;
+};
+
+#endif
