@@ -214,12 +214,15 @@ def result_from_json(text: str) -> Result:
 
 def _arm(plain: Any) -> Arm:
     metrics = {name: Metric(**metric) for name, metric in plain["metrics"].items()}
-    return Arm(**{**plain, "metrics": metrics})
+    fields: dict[str, Any] = {**plain, "metrics": metrics}
+    return Arm(**fields)
 
 
 def _gate(plain: Any) -> Gate:
-    return Gate(**{**plain, "verdict": Verdict(plain["verdict"]) if plain["verdict"] else None})
+    fields: dict[str, Any] = {**plain, "verdict": Verdict(plain["verdict"]) if plain["verdict"] else None}
+    return Gate(**fields)
 
 
 def _frames(plain: Any) -> Frames:
-    return Frames(**{**plain, "findings": tuple(plain["findings"]), "evidence": tuple(plain["evidence"])})
+    fields: dict[str, Any] = {**plain, "findings": tuple(plain["findings"]), "evidence": tuple(plain["evidence"])}
+    return Frames(**fields)
