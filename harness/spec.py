@@ -78,7 +78,7 @@ _SWITCH_LINE = re.compile(r"^ \* SWITCH ([A-Z_]+): ([a-z0-9_ ]+)$", re.MULTILINE
 @functools.cache
 def switch_table() -> Mapping[str, Switch]:
     """Every switch of the built-in kernel except ARCH, by name, in the order of ``kernel/options.h``."""
-    text = OPTIONS_H.read_text(encoding="ascii")
+    text = OPTIONS_H.read_text(encoding="utf-8")
     found = (Switch(name, tuple(values.split())) for name, values in _SWITCH_LINE.findall(text))
     return {switch.name: switch for switch in found}
 
