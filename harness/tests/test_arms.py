@@ -1,0 +1,54 @@
+"""What the words of an arm mean."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.arms import Source, parse_arm
+from harness.spec import UsageError
+
+
+def test_switches_build_the_working_tree() -> None:
+    arm = parse_arm("A", "BARRIER=seqcst_spin LOG=frame", {"ARCH": "aarch64", "LOG": "none"})
+    assert arm.source is Source.TREE
+    assert arm.switches.get("BARRIER") == "seqcst_spin"
+    assert arm.switches.get("LOG") == "frame", "the arm's own words override the common ones"
+    assert arm.switches.arch == "aarch64"
+
+
+def test_named_combination_takes_further_switches() -> None:
+    arm = parse_arm("A", "seed-1-logged SPIN=none", {})
+    assert (arm.switches.get("LOG"), arm.switches.get("FILL"), arm.switches.get("SPIN")) == ("frame", "pixel", "none")
+
+
+def test_baseline_is_named_by_barrier_unless_named() -> None:
+    assert parse_arm("A", "baseline", {"BARRIER": "linux"}).where == "linux"
+    assert parse_arm("A", "baseline:mine", {}).where == "mine"
+
+
+@pytest.mark.parametrize("text", ["HEAD~3", "v1.2", "origin/main", "0123abc BARRIER=linux"])
+def test_anything_else_is_a_revision(text: str) -> None:
+    arm = parse_arm("A", text, {})
+    assert (arm.source, arm.where) == (Source.REVISION, text.split()[0])
+
+
+def test_a_kernel_file_takes_no_switches(tmp_path: Path) -> None:
+    kernel = tmp_path / "old.elf"
+    kernel.write_bytes(b"")
+    assert parse_arm("A", str(kernel), {}).source is Source.FILE
+    with pytest.raises(UsageError, match="cannot change it"):
+        parse_arm("A", f"{kernel} LOG=none", {})
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("HEAD HEAD~1", "more than one source"),
+        ("BARRIER=wrong", "valid: acquire_progress"),
+        ("NOSUCH=1", "no such switch"),
+        ("LOG=", "has no value"),
+    ],
+)
+def test_nonsense_is_refused_with_what_is_valid(text: str, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        parse_arm("A", text, {})
