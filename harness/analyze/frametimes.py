@@ -1,9 +1,9 @@
 """From flush events to frames: which flushes showed a new frame, when, and which of them belong to the measurement.
 
-A frame is a flush that the device answered OK and that covers the change. A flush that follows no transfer shows nothing
-new. Where the scene carries a stamp, every frame changes the stamp's rows, so a flush that covers the top stamp starts a
-frame and those up to the next such flush complete it: one frame a stamp number, however many rectangles. Without a stamp,
-partial flushes that come closer together than frames do are one frame.
+A frame is a flush that the device answered OK and that covers the change. A flush that follows no transfer shows
+nothing new. Where the scene carries a stamp, every frame changes the stamp's rows, so a flush that covers the top stamp
+starts a frame and those up to the next such flush complete it: one frame a stamp number, however many rectangles.
+Without a stamp, partial flushes that come closer together than frames do are one frame.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def _refused(flushes: Events, refusals: Sequence[Refusal]) -> Mask:
     return refused
 
 
-def _group_by_stamp(flushes: Events, accepted: Mask, stamps: Sequence[Rows]) -> tuple[I64, I64, int]:
+def _group_by_stamp(flushes: Events, accepted: Mask, fresh: Mask, stamps: Sequence[Rows]) -> tuple[I64, I64, int]:
     """First and last flush of each frame, shape (frames,), and how many frames left out a stamp."""
     chosen = np.flatnonzero(accepted)
     top, bottom = flushes.args["y"][chosen], flushes.args["y"][chosen] + flushes.args["h"][chosen]
