@@ -198,6 +198,10 @@ class Switches:
         return f"{self.arch}/" + (",".join(f"{name}={value}" for name, value in self.chosen) or "default")
 
 
+ON_PROGRESS_BARRIERS = ("acquire_progress", "full_progress", "linux", "late_publish", "no_kick_fence")
+"""Strategies that fence only when the used index moved: at most one fence a completion."""
+
+
 @dataclass(frozen=True)
 class NamedStep:
     """One step of the seed case: the combination it stands for, what changed, and what was claimed for it."""
