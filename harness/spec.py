@@ -36,6 +36,11 @@ class Verdict(enum.Enum):
     def exit_code(self) -> int:
         return _EXIT_CODES[self]
 
+    @property
+    def severity(self) -> int:
+        """Rises with how bad it is; PASS has 0."""
+        return len(_WORST_FIRST) - 1 - _WORST_FIRST.index(self)
+
     @staticmethod
     def worst(verdicts: Iterable["Verdict"]) -> "Verdict":
         """The worst of several; PASS of none."""
