@@ -1,0 +1,202 @@
+"""Aligning the guest's clock with the host's, with a bound that rests on cause and effect.
+
+Every frame brackets the offset between the clocks: the device's first trace event of a frame comes after the guest rang
+the doorbell, its last one before the guest took the last completion. Over many frames, the tightest brackets leave a
+thin channel through which a line (offset and drift) must pass; its middle is the estimate, its width the error. (F.
+Cristian, Distributed Computing 3, 1989, for one exchange; here for a line over all of them, by linear programming.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import linprog
+
+F64 = npt.NDArray[np.float64]
+I64 = npt.NDArray[np.int64]
+
+TRACE_RESOLUTION_NS = 1000
+"""The trace cuts its stamps to whole microseconds, downwards."""
+_CHUNK = 25
+"""Frames after which the offset is corrected while following the drift."""
+_VOTERS = 60
+_CANDIDATES = 16
+_VOTE_WINDOW_NS = 200_000
+_KEPT_BRACKETS = 200
+_NOT_CLOCKS_NS = 2_000_000
+"""Brackets that miss each other by more than this are no pair of clocks."""
+
+
+class Unalignable(Exception):
+    """No line fits: the events do not belong together, or a clock does not run evenly."""
+
+
+@dataclass(frozen=True)
+class Brackets:
+    """What guest and host say of the same frames; all arrays of shape (frames,), int64, ns.
+
+    ``rang`` and ``took`` are guest times of the first doorbell and of the last completion taken; ``first`` and ``last``
+    host times of the device's first and last trace event of that frame.
+    """
+
+    rang: I64
+    took: I64
+    first: I64
+    last: I64
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """host time = guest time + offset_ns + drift * (guest time - origin_ns), to within error_ns."""
+
+    origin_ns: int
+    offset_ns: int
+    drift: float
+    error_ns: float
+    """Half the width of the channel at its wider end."""
+    frames: int
+
+    def to_host(self, guest_ns: I64) -> I64:
+        """Host times of guest times, shape (n,)."""
+        since = (guest_ns - self.origin_ns).astype(np.float64)
+        host: I64 = guest_ns + self.offset_ns + np.rint(self.drift * since).astype(np.int64)
+        return host
+
+
+def match_frames(guest_ns: I64, host_ns: I64) -> I64:
+    """Index of the host event of each guest event, shape (guest,), -1 where there is none.
+
+    All differences between the guest's middle events and all host events vote on the offset. An evenly paced run gives
+    several offsets a period apart about as many votes; what its events share of their jitter then tells which is true.
+
+    Raises
+    ------
+    Unalignable
+        When either side is empty.
+    """
+    if not len(guest_ns) or not len(host_ns):
+        raise Unalignable("one side saw no frames")
+    if max(abs(int(times.max()) - int(times.min())) for times in (guest_ns, host_ns)) > 1 << 60:
+        raise Unalignable("times that are no times")
+    start = max(0, (len(guest_ns) - _VOTERS) // 2)
+    voters = guest_ns[start : start + _VOTERS]
+    differences = np.sort((host_ns[None, :] - voters[:, None]).ravel())
+    # The densest windows, wherever they start: bins would split a peak that falls on an edge.
+    votes = np.searchsorted(differences, differences + _VOTE_WINDOW_NS, side="right") - np.arange(len(differences))
+    most = int(votes.max())
+    best: tuple[float, I64] | None = None
+    for _ in range(_CANDIDATES):
+        peak = int(np.argmax(votes))
+        if votes[peak] < 0.8 * most:
+            break
+        offset = int(np.median(differences[peak : peak + int(votes[peak])]))
+        votes[np.abs(differences - differences[peak]) < 5 * _VOTE_WINDOW_NS] = 0
+        found = match(guest_ns, host_ns, offset)
+        score = _shared_jitter(guest_ns, host_ns, found)
+        if best is None or score < best[0]:
+            best = (score, found)
+    assert best is not None
+    return best[1]
+
+
+def _shared_jitter(guest_ns: I64, host_ns: I64, found: I64) -> float:
+    """How badly matched events follow each other, ns a matched frame; the less the better."""
+    pairs = np.flatnonzero(found >= 0)
+    if len(pairs) < 3:
+        return float("inf")
+    steps = np.diff(guest_ns[pairs]) - np.diff(host_ns[found[pairs]])
+    return float(np.median(np.abs(steps - np.median(steps)))) * (len(found) / len(pairs)) ** 4
+
+
+def match(guest_ns: I64, host_ns: I64, offset_ns: int) -> I64:
+    """Index of the host event of each guest event, shape (guest,), -1 where there is none.
+
+    Follows the drift outwards from the middle, chunk by chunk. An event is matched when it is nearer than half the
+    typical distance between events, and no host event is matched twice.
+    """
+    found = np.full(len(guest_ns), -1, np.int64)
+    if not len(host_ns):
+        return found
+    reach = (np.median(np.diff(guest_ns)) if len(guest_ns) > 1 else 2e6) / 2
+    middle = len(guest_ns) // 2
+    sides = (range(middle, len(guest_ns), _CHUNK), range(middle - _CHUNK, -_CHUNK, -_CHUNK))
+    for starts in sides:
+        offset = float(offset_ns)
+        for start in starts:
+            chunk = slice(max(start, 0), start + _CHUNK)
+            expected = guest_ns[chunk] + int(offset)
+            right = np.clip(np.searchsorted(host_ns, expected), 1, max(len(host_ns) - 1, 1))
+            left = right - 1
+            right = np.minimum(right, len(host_ns) - 1)
+            nearer_left = np.abs(expected - host_ns[left]) <= np.abs(host_ns[right] - expected)
+            nearest = np.where(nearer_left, left, right)
+            apart = host_ns[nearest] - expected
+            close = np.abs(apart) < reach
+            found[chunk] = np.where(close, nearest, -1)
+            if close.any():
+                offset += float(np.median(apart[close]))
+    _, first_uses = np.unique(found, return_index=True)
+    once = np.zeros(len(found), bool)
+    once[first_uses] = True
+    return np.where(once, found, -1)
+
+
+def align(brackets: Brackets) -> Alignment:
+    """Fit offset and drift through the brackets of matched frames.
+
+    Raises
+    ------
+    Unalignable
+        When no line comes within 2 ms of all brackets, or there are fewer than three.
+    """
+    if len(brackets.rang) < 3:
+        raise Unalignable(f"{len(brackets.rang)} frames seen by both sides are too few")
+    origin = int(brackets.rang[0])
+    base = int(brackets.first[0] - brackets.rang[0])
+    low_at, low = (brackets.took - origin).astype(np.float64), (brackets.last - brackets.took - base).astype(np.float64)
+    high_at = (brackets.rang - origin).astype(np.float64)
+    high = (brackets.first - brackets.rang - base + TRACE_RESOLUTION_NS).astype(np.float64)
+    low_at, low = _tightest(low_at, low, largest=True)
+    high_at, high = _tightest(high_at, high, largest=False)
+    span = max(float(low_at.max()), 1.0)
+    rows = np.concatenate(
+        [np.stack([-np.ones_like(low), -low_at / span], 1), np.stack([np.ones_like(high), high_at / span], 1)]
+    )
+    limits = np.concatenate([-low, high])
+    scale = 1000.0
+    best = linprog([0, 0, -1], np.column_stack([rows, np.ones(len(rows))]), limits / scale, bounds=[(None, None)] * 3)
+    if not best.success:
+        raise Unalignable(f"no line fits: {best.message}")
+    margin = float(best.x[2]) * scale
+    if margin < -_NOT_CLOCKS_NS:
+        raise Unalignable(f"cause and effect are {-margin / 1e6:.3f} ms apart however the clocks are set")
+    slack = max(0.0, -margin) + 1e-6 * scale
+    widths = [_range(rows, (limits + slack) / scale, np.array([1.0, at])) * scale for at in (0.0, 1.0)]
+    return Alignment(
+        origin,
+        base + int(round(best.x[0] * scale)),
+        float(best.x[1]) * scale / span,
+        max(widths) / 2 + max(0.0, -margin),
+        len(brackets.rang),
+    )
+
+
+def _tightest(at: F64, values: F64, largest: bool) -> tuple[F64, F64]:
+    """Of each of some hundred stretches, the bracket that binds most; a subset of true brackets stays true."""
+    groups = np.array_split(np.arange(len(values)), min(_KEPT_BRACKETS, len(values)))
+    pick = np.argmax if largest else np.argmin
+    kept = np.array([group[int(pick(values[group]))] for group in groups])
+    return at[kept], values[kept]
+
+
+def _range(rows: F64, limits: F64, direction: F64) -> float:
+    """Width of the feasible set along a direction."""
+    ends = []
+    for sign in (1.0, -1.0):
+        found = linprog(sign * direction, rows, limits, bounds=[(None, None)] * 2)
+        if not found.success:
+            return float("inf")
+        ends.append(float(direction @ found.x))
+    return abs(ends[0] - ends[1])
