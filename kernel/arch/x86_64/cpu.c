@@ -1,0 +1,245 @@
+/* Descriptor tables, exceptions, and the order in which this machine is brought up. */
+#include "arch/x86_64/cpu.h"
+
+#include "lib/print.h"
+#include "lib/string.h"
+
+#define IA32_GS_BASE 0xc0000101u
+#define STACK_TRAP_SIZE 8192
+
+/* Intel SDM 3A 7.7, figure 7-11. */
+struct tss {
+	uint32_t reserved0;
+	uint64_t rsp[3];
+	uint64_t reserved1;
+	uint64_t ist[7];
+	uint64_t reserved2;
+	uint16_t reserved3, io_map;
+} __attribute__((packed));
+
+/* Intel SDM 3A 6.14.1, figure 6-8. */
+struct idt_gate {
+	uint16_t offset_low, selector;
+	uint8_t ist, type;
+	uint16_t offset_middle;
+	uint32_t offset_high, reserved;
+};
+
+/* Xen's public/arch-x86/hvm/start_info.h, version 1. */
+struct pvh_start_info {
+	uint32_t magic, version, flags, modules_count;
+	uint64_t modules, command_line, rsdp, memory_map;
+	uint32_t memory_map_entries, reserved;
+};
+
+struct pvh_memory {
+	uint64_t start, size;
+	uint32_t type, reserved;
+};
+
+#define PVH_MAGIC 0x336ec578u
+#define PVH_MEMORY_RAM 1
+
+/* What %gs points at; its first word is the CPU's number (arch_cpu). */
+struct cpu_area {
+	uint64_t number;
+};
+
+extern uint8_t trap_stubs[256][16];
+extern uint64_t gdt[];
+extern uint64_t boot_start_info;
+extern uint8_t kernel_end[], boot_stack_guard[];
+
+static struct idt_gate idt[256];
+static struct tss tss[ARCH_CPUS_MAX];
+static struct cpu_area areas[ARCH_CPUS_MAX];
+/* Double faults, NMIs, machine checks and page faults have stacks of their own: the kernel's may be exhausted. */
+static uint8_t trap_stacks[ARCH_CPUS_MAX][2][STACK_TRAP_SIZE] __attribute__((aligned(16)));
+static char command_line[1024];
+static struct arch_boot boot;
+
+static const char *const exception_names[32] = {
+	[0] = "divide error",
+	[1] = "debug",
+	[2] = "NMI",
+	[3] = "breakpoint",
+	[4] = "overflow",
+	[5] = "bound range",
+	[6] = "invalid opcode",
+	[7] = "device not available",
+	[8] = "double fault",
+	[10] = "invalid TSS",
+	[11] = "segment not present",
+	[12] = "stack fault",
+	[13] = "general protection",
+	[14] = "page fault",
+	[16] = "x87 error",
+	[17] = "alignment check",
+	[18] = "machine check",
+	[19] = "SIMD error",
+};
+
+unsigned arch_cpu(void)
+{
+	uint64_t number;
+	__asm__ volatile("mov %%gs:0, %0" : "=r"(number));
+	return (unsigned)number;
+}
+
+static void idt_set(unsigned vector, uint8_t ist)
+{
+	uintptr_t stub = (uintptr_t)trap_stubs[vector];
+
+	idt[vector] = (struct idt_gate){
+		.offset_low = (uint16_t)stub,
+		.selector = SELECTOR_CODE,
+		.ist = ist,
+		.type = 0x8e, /* present, ring 0, 64-bit interrupt gate */
+		.offset_middle = (uint16_t)(stub >> 16),
+		.offset_high = (uint32_t)(stub >> 32),
+	};
+}
+
+static void idt_fill(void)
+{
+	for (unsigned vector = 0; vector < 256; vector++)
+		idt_set(vector, 0);
+	idt_set(2, 1);
+	idt_set(8, 1);
+	idt_set(14, 2);
+	idt_set(18, 1);
+}
+
+static void tss_install(unsigned cpu)
+{
+	uintptr_t base = (uintptr_t)&tss[cpu];
+	uint64_t *descriptor = &gdt[SELECTOR_TSS / 8 + 2 * cpu];
+
+	tss[cpu].ist[0] = (uintptr_t)trap_stacks[cpu][0] + STACK_TRAP_SIZE;
+	tss[cpu].ist[1] = (uintptr_t)trap_stacks[cpu][1] + STACK_TRAP_SIZE;
+	tss[cpu].io_map = sizeof(struct tss);
+	descriptor[0] =
+		(sizeof(struct tss) - 1) | (base & 0xffffff) << 16 | (uint64_t)0x89 << 40 | ((base >> 24) & 0xff) << 56;
+	descriptor[1] = base >> 32;
+	__asm__ volatile("ltr %w0" : : "r"(SELECTOR_TSS + 16 * cpu));
+}
+
+void cpu_init(unsigned cpu)
+{
+	struct {
+		uint16_t limit;
+		uint64_t base;
+	} __attribute__((packed)) pointer = {sizeof(idt) - 1, (uintptr_t)idt};
+
+	__asm__ volatile("lidt %0" : : "m"(pointer));
+	areas[cpu].number = cpu;
+	msr_write(IA32_GS_BASE, (uintptr_t)&areas[cpu]);
+	tss_install(cpu);
+}
+
+static _Noreturn void trap_fatal(const struct trap_frame *frame)
+{
+	const char *name = frame->vector < 32 ? exception_names[frame->vector] : NULL;
+	uint64_t cr2, cr3;
+
+	__asm__ volatile("mov %%cr2, %0" : "=r"(cr2));
+	__asm__ volatile("mov %%cr3, %0" : "=r"(cr3));
+	print("[PANIC] trap: %s, vector %lu error 0x%lx rip 0x%016lx cr2 0x%016lx cpu %u\n", name ? name : "unexpected",
+	      frame->vector, frame->error, frame->rip, cr2, arch_cpu());
+	print("rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", frame->rax, frame->rbx, frame->rcx, frame->rdx);
+	print("rsi %016lx rdi %016lx rbp %016lx rsp %016lx\n", frame->rsi, frame->rdi, frame->rbp, frame->rsp);
+	print("r8  %016lx r9  %016lx r10 %016lx r11 %016lx\n", frame->r8, frame->r9, frame->r10, frame->r11);
+	print("r12 %016lx r13 %016lx r14 %016lx r15 %016lx\n", frame->r12, frame->r13, frame->r14, frame->r15);
+	print("cr3 %016lx rflags %016lx\n", cr3, frame->rflags);
+	arch_exit(false);
+}
+
+/* Called by trap.S with interrupts off. */
+void cpu_trap(const struct trap_frame *frame);
+void cpu_trap(const struct trap_frame *frame)
+{
+	if (frame->vector < 32 || !irq_dispatch((unsigned)frame->vector))
+		trap_fatal(frame);
+}
+
+/* The largest run of RAM above the kernel and below 4 GiB, which is what boot.S has mapped. */
+static void memory_find(const struct pvh_start_info *info)
+{
+	const struct pvh_memory *map = (const struct pvh_memory *)(uintptr_t)info->memory_map;
+	uint64_t floor = ((uintptr_t)kernel_end + 4095) & ~4095ull;
+
+	for (uint32_t i = 0; i < info->memory_map_entries && i < 128; i++) {
+		uint64_t start = map[i].start, end = map[i].start + map[i].size;
+
+		if (map[i].type != PVH_MEMORY_RAM || end < start)
+			continue;
+		if (start < floor)
+			start = floor;
+		if (end > 1ull << 32)
+			end = start < 1ull << 32 ? 1ull << 32 : start;
+		if (end > start && end - start > boot.memory_end - boot.memory_start) {
+			boot.memory_start = start;
+			boot.memory_end = end & ~4095ull;
+		}
+	}
+}
+
+const struct arch_boot *arch_init(void)
+{
+	const struct pvh_start_info *info = (const struct pvh_start_info *)(uintptr_t)boot_start_info;
+	uint8_t ids[ARCH_CPUS_MAX];
+
+	uart_init();
+	idt_fill();
+	cpu_init(0);
+	mmu_init();
+	mmu_guard((uintptr_t)boot_stack_guard);
+	boot.name = "x86_64";
+	boot.irq = "msix";
+	boot.command_line = command_line;
+	if (info->magic == PVH_MAGIC) {
+		if (info->command_line)
+			strncpy(command_line, (const char *)(uintptr_t)info->command_line, sizeof(command_line) - 1);
+		if (info->version >= 1)
+			memory_find(info);
+		boot.cpus_present = smp_enumerate(info->rsdp, ids);
+	}
+	irq_init_cpu();
+	timer_init();
+	for (unsigned cpu = 0; cpu < boot.cpus_present; cpu++)
+		irq_set_apic_id(cpu, ids[cpu]);
+	return &boot;
+}
+
+void arch_exit(bool success)
+{
+	__asm__ volatile("cli");
+	/* q35's PM1a_CNT: SLP_EN with sleep type 0, which its DSDT calls S5. */
+	if (success) {
+		io_out16(0x604, 0x2000);
+		/* QEMU's main loop takes it up a moment later. */
+		for (uint64_t start = arch_ticks(); arch_ticks_to_ns(arch_ticks() - start) < 1000000000;)
+			arch_relax();
+	}
+	/* isa-debug-exit: QEMU ends with (value << 1) | 1. */
+	io_out32(0xf4, 1);
+	for (;;)
+		__asm__ volatile("hlt");
+}
+
+void *arch_context_new(void *stack_top, void (*entry)(void *), void *argument)
+{
+	extern void context_start(void);
+	uint64_t *stack = (uint64_t *)((uintptr_t)stack_top & ~15ull);
+
+	/* As arch_context_switch pops: r15 r14 r13 r12 rbp rbx, then the return address. */
+	*--stack = 0;
+	*--stack = (uintptr_t)context_start;
+	*--stack = 0;
+	*--stack = 0;
+	*--stack = (uintptr_t)entry;
+	*--stack = (uintptr_t)argument;
+	*--stack = 0;
+	*--stack = 0;
+	return stack;
+}

@@ -1,0 +1,79 @@
+/* What the files of this architecture share. */
+#ifndef ARCH_X86_64_CPU_H
+#define ARCH_X86_64_CPU_H
+
+#include "arch/arch.h"
+#include "arch/x86_64/layout.h"
+
+#include <stdint.h>
+
+/* As trap.S pushes it, lowest address first. */
+struct trap_frame {
+	uint64_t r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax;
+	uint64_t vector, error;
+	uint64_t rip, cs, rflags, rsp, ss;
+};
+
+static inline void io_out8(uint16_t port, uint8_t value)
+{
+	__asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port) : "memory");
+}
+
+static inline uint8_t io_in8(uint16_t port)
+{
+	uint8_t value;
+	__asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port) : "memory");
+	return value;
+}
+
+static inline void io_out16(uint16_t port, uint16_t value)
+{
+	__asm__ volatile("outw %0, %1" : : "a"(value), "Nd"(port) : "memory");
+}
+
+static inline void io_out32(uint16_t port, uint32_t value)
+{
+	__asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port) : "memory");
+}
+
+static inline uint32_t io_in32(uint16_t port)
+{
+	uint32_t value;
+	__asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"(port) : "memory");
+	return value;
+}
+
+static inline void msr_write(uint32_t msr, uint64_t value)
+{
+	__asm__ volatile("wrmsr" : : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)) : "memory");
+}
+
+static inline uint64_t msr_read(uint32_t msr)
+{
+	uint32_t low, high;
+	__asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(msr) : "memory");
+	return (uint64_t)high << 32 | low;
+}
+
+/* This CPU's descriptor tables and number; interrupts off. Uses cpu's trap stacks. */
+void cpu_init(unsigned cpu);
+
+void uart_init(void);
+void timer_init(void);
+/* The local APIC of this CPU: enabled, timer one-shot, everything else masked. */
+void irq_init_cpu(void);
+/* Dispatches a vector that is not an exception; returns false when nobody owns it. */
+bool irq_dispatch(unsigned vector);
+uint8_t irq_apic_id(void);
+void irq_apic_command(uint8_t apic_id, uint32_t command);
+void irq_set_apic_id(unsigned cpu, uint8_t apic_id);
+
+/* Marks the device half of the first 4 GiB uncached. */
+void mmu_init(void);
+/* Unmaps one page of the kernel's image, so that touching it faults. Once. */
+void mmu_guard(uintptr_t page);
+
+/* Reads the ACPI tables; returns the number of CPUs, their local APIC numbers in ids, the boot CPU's first. */
+unsigned smp_enumerate(uint64_t rsdp, uint8_t ids[ARCH_CPUS_MAX]);
+
+#endif

@@ -1,0 +1,178 @@
+/* Local APIC: interrupts between CPUs, message interrupts, the one-shot timer (Intel SDM 3A 11). */
+#include "arch/x86_64/cpu.h"
+
+#define APIC_BASE 0xfee00000u
+#define APIC_ID 0x20
+#define APIC_EOI 0xb0
+#define APIC_SPURIOUS 0xf0
+#define APIC_COMMAND_LOW 0x300
+#define APIC_COMMAND_HIGH 0x310
+#define APIC_TIMER 0x320
+#define APIC_LINT0 0x350
+#define APIC_LINT1 0x360
+#define APIC_ERROR 0x370
+#define APIC_TIMER_INITIAL 0x380
+#define APIC_TIMER_CURRENT 0x390
+#define APIC_TIMER_DIVIDE 0x3e0
+#define APIC_MASKED 0x10000
+#define APIC_COMMAND_PENDING 0x1000
+#define APIC_DIVIDE_BY_1 0x0b
+#define COMMAND_LOOKS_MAX 100000
+
+struct msi_handler {
+	void (*handler)(void *);
+	void *argument;
+};
+
+static struct msi_handler msi_handlers[VECTOR_MSI_COUNT];
+static unsigned msi_used;
+static void (*timer_handler)(void);
+static void (*ipi_handler)(void);
+static uint8_t apic_ids[ARCH_CPUS_MAX];
+/* Timer counts a nanosecond, as a fraction of 2^32; 0 until measured. */
+static uint64_t timer_scale;
+
+static volatile uint32_t *apic_register(unsigned offset)
+{
+	return (volatile uint32_t *)(uintptr_t)(APIC_BASE + offset);
+}
+
+uint8_t irq_apic_id(void)
+{
+	return (uint8_t)(*apic_register(APIC_ID) >> 24);
+}
+
+void irq_set_apic_id(unsigned cpu, uint8_t apic_id)
+{
+	apic_ids[cpu] = apic_id;
+}
+
+void irq_apic_command(uint8_t apic_id, uint32_t command)
+{
+	*apic_register(APIC_COMMAND_HIGH) = (uint32_t)apic_id << 24;
+	*apic_register(APIC_COMMAND_LOW) = command;
+	for (unsigned look = 0; look < COMMAND_LOOKS_MAX; look++) {
+		if (!(*apic_register(APIC_COMMAND_LOW) & APIC_COMMAND_PENDING))
+			return;
+		arch_relax();
+	}
+}
+
+void irq_init_cpu(void)
+{
+	/* The PICs of the PC are not used: all their lines masked. */
+	io_out8(0x21, 0xff);
+	io_out8(0xa1, 0xff);
+	*apic_register(APIC_SPURIOUS) = 0x100 | VECTOR_SPURIOUS;
+	*apic_register(APIC_LINT0) = APIC_MASKED;
+	*apic_register(APIC_LINT1) = APIC_MASKED;
+	*apic_register(APIC_ERROR) = APIC_MASKED;
+	*apic_register(APIC_TIMER_DIVIDE) = APIC_DIVIDE_BY_1;
+	*apic_register(APIC_TIMER) = VECTOR_TIMER;
+	*apic_register(APIC_TIMER_INITIAL) = 0;
+}
+
+bool irq_dispatch(unsigned vector)
+{
+	unsigned msi = vector - VECTOR_MSI_FIRST;
+
+	if (vector == VECTOR_SPURIOUS)
+		return true;
+	*apic_register(APIC_EOI) = 0;
+	if (vector == VECTOR_TIMER && timer_handler)
+		timer_handler();
+	else if (vector == VECTOR_IPI && ipi_handler)
+		ipi_handler();
+	else if (msi < msi_used)
+		msi_handlers[msi].handler(msi_handlers[msi].argument);
+	else
+		return vector == VECTOR_TIMER || vector == VECTOR_IPI;
+	return true;
+}
+
+int arch_msi_attach(void (*handler)(void *), void *argument, struct arch_msi *msi)
+{
+	if (msi_used == VECTOR_MSI_COUNT)
+		return ARCH_ENOMEM;
+	msi_handlers[msi_used] = (struct msi_handler){handler, argument};
+	/* Fixed delivery, physical destination, edge (Intel SDM 3A 11.11). */
+	msi->address = APIC_BASE | (uint64_t)irq_apic_id() << 12;
+	msi->value = VECTOR_MSI_FIRST + msi_used++;
+	return 0;
+}
+
+int arch_intx_attach(unsigned slot, unsigned pin, void (*handler)(void *), void *argument)
+{
+	(void)slot;
+	(void)pin;
+	(void)handler;
+	(void)argument;
+	return ARCH_ENOTSUP;
+}
+
+void arch_ipi_handler(void (*handler)(void))
+{
+	ipi_handler = handler;
+}
+
+void arch_ipi_send(unsigned cpu)
+{
+	irq_apic_command(apic_ids[cpu], VECTOR_IPI);
+}
+
+void arch_timer_handler(void (*handler)(void))
+{
+	timer_handler = handler;
+}
+
+/* The timer's frequency over about a millisecond of the TSC. */
+static void timer_measure(void)
+{
+	uint64_t start = arch_ticks(), ns = 0;
+
+	*apic_register(APIC_TIMER) = APIC_MASKED;
+	*apic_register(APIC_TIMER_INITIAL) = UINT32_MAX;
+	while (ns < 1000000)
+		ns = arch_ticks_to_ns(arch_ticks() - start);
+	timer_scale = ((uint64_t)(UINT32_MAX - *apic_register(APIC_TIMER_CURRENT)) << 32) / ns;
+	*apic_register(APIC_TIMER_INITIAL) = 0;
+	*apic_register(APIC_TIMER) = VECTOR_TIMER;
+}
+
+void arch_timer_arm(uint64_t ns)
+{
+	unsigned __int128 counts;
+
+	if (!timer_scale)
+		timer_measure();
+	counts = ((unsigned __int128)ns * timer_scale) >> 32;
+	if (counts > UINT32_MAX)
+		counts = UINT32_MAX;
+	if (ns && !counts)
+		counts = 1;
+	*apic_register(APIC_TIMER_INITIAL) = (uint32_t)counts;
+}
+
+bool arch_irq_disable(void)
+{
+	uint64_t flags;
+	__asm__ volatile("pushfq; pop %0; cli" : "=r"(flags) : : "memory");
+	return flags & 0x200;
+}
+
+void arch_irq_restore(bool enabled)
+{
+	if (enabled)
+		__asm__ volatile("sti" : : : "memory");
+}
+
+void arch_irq_wait(void)
+{
+	/* sti takes effect after the next instruction: an interrupt cannot slip in between (Intel SDM 2B, STI). */
+	__asm__ volatile("sti; hlt; cli" : : : "memory");
+}
+
+void arch_relax(void)
+{
+	__asm__ volatile("pause" : : : "memory");
+}
