@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
 _VQ = 0x55E63DF1E2F0
 
@@ -44,7 +45,7 @@ class MachineLogs:
 
     trace: bytes
     serial: bytes
-    flush_ns: np.ndarray
+    flush_ns: npt.NDArray[np.int64]
     """Host times of the flush of every frame that had one, warm-up included."""
 
 
