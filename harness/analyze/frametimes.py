@@ -78,10 +78,11 @@ def presented_frames(trace: Trace, stamps: Sequence[Rows] = ()) -> Presented:
         before = np.searchsorted(transfers.offset, flushes.offset)
         fresh = np.diff(before, prepend=0) > 0
     refused = int(np.count_nonzero(~accepted))
+    repeats = _repeats(flushes, accepted, fresh)
     if stamps and "y" in flushes.args:
         first, last, incomplete = _group_by_stamp(flushes, accepted, fresh, stamps)
     else:
-        first, last = _group_by_time(flushes, accepted & fresh, trace)
+        first, last = _group_by_time(flushes, accepted & ~repeats, fresh, trace)
         incomplete = 0
     if len(transfers) and len(last):
         unflushed = _unflushed(transfers, flushes.offset[accepted])
@@ -89,7 +90,7 @@ def presented_frames(trace: Trace, stamps: Sequence[Rows] = ()) -> Presented:
         flushes.time_ns[last],
         flushes=len(flushes),
         refused=refused,
-        empty=_empty(flushes, accepted, fresh),
+        empty=int(np.count_nonzero(repeats)),
         unflushed=unflushed,
         partial=int(np.count_nonzero(last > first)),
         incomplete=incomplete,
@@ -122,38 +123,41 @@ def _group_by_stamp(flushes: Events, accepted: Mask, fresh: Mask, stamps: Sequen
     return chosen[starts][new], chosen[ends][new], int(np.count_nonzero(~complete))
 
 
-def _empty(flushes: Events, accepted: Mask, fresh: Mask) -> int:
-    """Flushes of a rectangle already flushed since the last transfer."""
-    stale = np.flatnonzero(accepted & ~fresh)
-    if "y" not in flushes.args:
-        return len(stale)
-    rectangles = np.stack([flushes.args[name] for name in ("res", "x", "y", "w", "h") if name in flushes.args], axis=1)
+def _repeats(flushes: Events, accepted: Mask, fresh: Mask) -> Mask:
+    """Flushes of a rectangle that was flushed before and not transferred since, shape (n,)."""
+    repeats = np.zeros(len(flushes), bool)
     batch = np.cumsum(fresh)
-    seen: set[tuple[int, ...]] = set()
-    repeats = 0
-    for index in np.flatnonzero(accepted & np.isin(batch, batch[stale])):
-        key = (int(batch[index]), *(int(value) for value in rectangles[index]))
-        repeats += key in seen
-        seen.add(key)
+    names = [name for name in ("res", "x", "y", "w", "h") if name in flushes.args]
+    rectangles = np.stack([batch, *(flushes.args[name] for name in names)], axis=1)
+    seen: set[bytes] = set()
+    for index in np.flatnonzero(accepted & np.isin(batch, batch[~fresh])):
+        rectangle = rectangles[index].tobytes()
+        repeats[index] = rectangle in seen
+        seen.add(rectangle)
     return repeats
 
 
-def _group_by_time(flushes: Events, chosen: Mask, trace: Trace) -> tuple[I64, I64]:
-    """First and last flush of each frame, shape (frames,), told apart by the gaps between partial flushes."""
+def _group_by_time(flushes: Events, chosen: Mask, fresh: Mask, trace: Trace) -> tuple[I64, I64]:
+    """First and last flush of each frame, shape (frames,).
+
+    A frame begins with a flush after a transfer, unless it is one of several partial flushes close together.
+    """
     at = np.flatnonzero(chosen)
-    scanouts = trace.of(SET_SCANOUT)
-    partial = np.zeros(len(at), bool)
-    if "w" in flushes.args and len(at):
+    if not len(at):
+        return at, at
+    starts = fresh[at]
+    starts[0] = True
+    if "w" in flushes.args:
+        scanouts = trace.of(SET_SCANOUT)
         area = flushes.args["w"][at] * flushes.args["h"][at]
         full = scanouts.args["w"][-1] * scanouts.args["h"][-1] if len(scanouts) and "w" in scanouts.args else area.max()
         partial = area < full
-    starts = np.ones(len(at), bool)
-    if len(at) > 2 and partial.any():
-        gaps = np.diff(flushes.time_ns[at])
-        starts[1:] = ~(partial[1:] & partial[:-1]) | (gaps > _gap_between_frames(gaps))
+        if len(at) > 2 and partial.any():
+            gaps = np.diff(flushes.time_ns[at])
+            starts[1:] &= ~(partial[1:] & partial[:-1]) | (gaps > _gap_between_frames(gaps))
     first = np.flatnonzero(starts)
     last = np.append(first[1:], len(at)) - 1
-    return at[first], at[last] if len(at) else at
+    return at[first], at[last]
 
 
 def _gap_between_frames(gaps_ns: I64) -> float:

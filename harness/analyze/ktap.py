@@ -67,7 +67,9 @@ class Suites:
 
 
 _PLAN = re.compile(r"^( *)1\.\.(\d{1,9})\s*$")
-_RESULT = re.compile(r"^( *)(not )?ok (\d{1,9})(?: - | )?([^#]*?)\s*(?:# *(SKIP|TODO)?(.*))?$", re.IGNORECASE)
+_RESULT = re.compile(
+    r"^( *)(not )?ok (\d{1,9})(?: - | )?([^#]*?)\s*(?:# *(SKIP|TODO)?(.*))?$", re.IGNORECASE | re.ASCII
+)
 _SUBTEST = re.compile(r"^ *# Subtest: ")
 _DIAGNOSTIC = re.compile(r"^ *# (.*)$")
 
@@ -131,7 +133,7 @@ def _add_result(levels: list[_Level], result: re.Match[str], diagnostics: tuple[
         passed = False
     if number != len(level.tests) + 1:
         problems.append(f"{name}: numbered {number}, expected {len(level.tests) + 1}")
-    skipped = (result[5] or "").upper() == "SKIP"
+    skipped = passed and (result[5] or "").upper() == "SKIP"
     level.tests.append(Test(name, passed, skipped, diagnostics, children))
 
 

@@ -33,6 +33,9 @@ FENCE_RESP = "virtio_gpu_fence_resp"
 THREAD_SKEW_NS = 1_000_000
 """Threads stamp a line before they take the log's lock, so that lines may be out of order by about this much."""
 
+_LATEST_NS = 1 << 62
+"""Year 2116; sums and differences of times up to here fit 64 bits."""
+
 _EVENT = re.compile(rb"^(\d{1,10})@(\d{1,11})\.(\d{6}):([a-z_][a-z0-9_]*) ?([^\n]*)$", re.MULTILINE)
 _STAMPLESS = re.compile(rb"^(?:virtio_gpu_cmd_|virtio_queue_|virtqueue_)[a-z0-9_]+ ", re.MULTILINE)
 _REFUSAL = re.compile(rb"^(virtio_gpu_\w+|virgl_\w+): ([^\n]*)$", re.MULTILINE)
@@ -99,9 +102,13 @@ def parse_trace(log: bytes) -> Trace:
     text = log[:end]
     found: dict[bytes, list[tuple[int, int, bytes]]] = {}
     sequence: list[int] = []
+    beyond = 0
     for match in _EVENT.finditer(text):
         _, seconds, micros, kind, arguments = match.groups()
         time_ns = int(seconds) * 1_000_000_000 + int(micros) * 1000
+        if time_ns > _LATEST_NS:
+            beyond += 1
+            continue
         sequence.append(time_ns)
         found.setdefault(kind, []).append((time_ns, match.start(), arguments))
     refusals = tuple(
@@ -111,6 +118,8 @@ def parse_trace(log: bytes) -> Trace:
     if not sequence:
         stampless = _STAMPLESS.search(text)
         problems.append("no time stamps: QEMU needs -msg timestamp=on" if stampless else "no trace events")
+    if beyond:
+        problems.append(f"{beyond} events with times that no clock shows were dropped")
     problems.extend(_clock_steps(np.array(sequence, np.int64)))
     events = {kind.decode(): _events(kind.decode(), rows, problems) for kind, rows in found.items()}
     foreign = text.count(b"\n") - len(sequence) - len(refusals)
@@ -131,9 +140,14 @@ def _events(kind: str, rows: list[tuple[int, int, bytes]], problems: list[str]) 
         time_ns, offset, pairs = time_ns[keep], offset[keep], [row for row, fits in zip(pairs, sound) if fits]
     if not width:
         return Events(time_ns, offset, _NO_ARGUMENTS)
-    values = np.array([[int(value, 0) & 0xFFFFFFFFFFFFFFFF for _, value in row] for row in pairs], np.uint64)
+    values = np.array([[_integer(value) for _, value in row] for row in pairs], np.uint64)
     columns = values.astype(np.int64)
     return Events(time_ns, offset, {name.decode(): columns[:, column] for column, name in enumerate(names)})
+
+
+def _integer(text: bytes) -> int:
+    """A decimal or 0x number, as its lowest 64 bits."""
+    return int(text, 16 if text.startswith(b"0x") else 10) & 0xFFFFFFFFFFFFFFFF
 
 
 def _clock_steps(times_ns: I64) -> list[str]:

@@ -1,0 +1,130 @@
+"""From flushes to frames, warm-up, and running time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.analyze.frametimes import Rows, presented_frames, running_time, warm_up
+from harness.analyze.trace import parse_trace
+from harness.tests.fuzz import fuzz
+from harness.tests.machine import MachineModel, run_model
+
+STAMPS = (Rows(0, 24), Rows(744, 768))
+
+
+def _event(at_us: int, text: str) -> str:
+    return f"1@1700000000.{at_us:06d}:{text}\n"
+
+
+def _transfer(at_us: int) -> str:
+    return _event(at_us, "virtio_gpu_cmd_res_xfer_toh_2d res 0x1")
+
+
+def _flush(at_us: int, y: int = 0, h: int = 768) -> str:
+    return _event(at_us, f"virtio_gpu_cmd_res_flush res 0x1, w 1024, h {h}, x 0, y {y}")
+
+
+@pytest.mark.parametrize("stamps", [STAMPS, ()])
+@pytest.mark.parametrize("rectangles", [1, 4])
+def test_one_frame_a_stamp_number(stamps: tuple[Rows, ...], rectangles: int) -> None:
+    logs = run_model(MachineModel(frames=50, rectangles=rectangles))
+    presented = presented_frames(parse_trace(logs.trace), stamps)
+    assert len(presented.time_ns) == 70
+    assert np.max(np.abs(presented.time_ns - logs.flush_ns)) < 1000
+    assert (presented.partial, presented.refused, presented.unflushed, presented.empty) == (
+        70 if rectangles > 1 else 0,
+        0,
+        0,
+        0,
+    )
+
+
+def test_a_refused_flush_is_no_frame() -> None:
+    logs = run_model(MachineModel(frames=50, refuse_flush=frozenset({40, 41})))
+    presented = presented_frames(parse_trace(logs.trace), STAMPS)
+    assert presented.refused == 2 and len(presented.time_ns) == 68
+    assert presented.flushes == 70
+
+
+def test_the_gl_devices_refusal_counts_too() -> None:
+    log = _transfer(1) + _flush(2) + "virgl_cmd: x\nvirtio_gpu_virgl_process_cmd: ctrl 0x104, error 0x1203\n"
+    log += _transfer(5) + _flush(6) + "virtio_gpu_virgl_process_cmd: ctrl 0x105, error 0x1203\n"
+    presented = presented_frames(parse_trace(log.encode()))
+    assert (presented.refused, len(presented.time_ns)) == (1, 1)
+
+
+def test_a_skipped_flush_is_counted() -> None:
+    logs = run_model(MachineModel(frames=50, skip_flush=frozenset({40, 55})))
+    assert presented_frames(parse_trace(logs.trace), STAMPS).unflushed == 2
+
+
+def test_a_repeated_flush_is_no_second_frame() -> None:
+    log = "".join(_transfer(1000 * n) + _flush(1000 * n + 100) + _flush(1000 * n + 200) for n in range(1, 9))
+    presented = presented_frames(parse_trace(log.encode()))
+    assert (len(presented.time_ns), presented.empty) == (8, 8)
+
+
+def test_a_flush_that_leaves_out_a_stamp_is_incomplete() -> None:
+    log = _transfer(1) + _flush(2) + _transfer(3) + _flush(4, y=0, h=100) + _transfer(5) + _flush(6)
+    presented = presented_frames(parse_trace(log.encode()), STAMPS)
+    assert (len(presented.time_ns), presented.incomplete) == (2, 1)
+
+
+def test_no_flush_no_frame() -> None:
+    assert len(presented_frames(parse_trace(_transfer(1).encode())).time_ns) == 0
+
+
+def test_warm_up_is_found_in_the_data() -> None:
+    rng = np.random.default_rng(3)
+    steady = 3 + rng.normal(0, 0.1, 600)
+    start = np.linspace(9, 3, 60)
+    found = warm_up(np.concatenate([start, steady]))
+    assert 45 <= found.frames <= 80 and found.settled
+    assert warm_up(steady).frames <= 60
+
+
+def test_single_long_frames_are_neither_warm_up_nor_hidden() -> None:
+    rng = np.random.default_rng(4)
+    times = 3 + rng.normal(0, 0.1, 600)
+    clean = warm_up(times).frames
+    times[[200, 290]] = 80
+    assert warm_up(times).frames == clean
+
+
+def test_a_run_that_changes_in_its_middle_never_settled() -> None:
+    times = np.concatenate([np.full(270, 3.0), np.full(330, 5.0)]) + np.random.default_rng(5).normal(0, 0.05, 600)
+    assert not warm_up(times).settled
+
+
+def test_pauses_are_taken_out_and_crossing_frames_dropped() -> None:
+    times = np.arange(10, dtype=np.int64) * 1_000_000
+    running = running_time(times, [(3_500_000, 5_500_000)])
+    assert list(running.time_ns) == [0, 1e6, 2e6, 3e6, 4e6, 5e6, 6e6, 7e6]
+    assert list(running.interval_ms) == [1] * 6
+    assert (running.crossing, running.during_pause) == (1, 2)
+
+
+def test_pauses_that_overlap_are_refused() -> None:
+    with pytest.raises(ValueError):
+        running_time(np.arange(3, dtype=np.int64), [(0, 5), (4, 9)])
+
+
+@fuzz
+@given(
+    st.lists(st.integers(1, 50), min_size=1, max_size=40), st.lists(st.tuples(st.integers(1, 60), st.integers(0, 60)))
+)
+def test_running_time_is_what_a_clock_that_stops_would_show(steps: list[int], gaps: list[tuple[int, int]]) -> None:
+    times = np.cumsum(np.array(steps, np.int64))
+    pauses, at = [], 0
+    for wait, length in gaps:
+        pauses.append((at + wait, at + wait + length))
+        at += wait + length
+    running = running_time(times, pauses)
+    stopped = {tick for start, end in pauses for tick in range(start, end)}
+    kept = [int(tick) for tick in times if int(tick) not in stopped]
+    assert [int(tick) for tick in running.time_ns] == [tick - sum(each < tick for each in stopped) for tick in kept]
+    assert running.during_pause == len(times) - len(kept)
+    assert len(running.interval_ms) + running.crossing == max(len(kept) - 1, 0)

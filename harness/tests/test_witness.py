@@ -1,0 +1,117 @@
+"""Witnesses that agree, and each way in which one of them can lie."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from harness.analyze.frametimes import Rows, presented_frames
+from harness.analyze.serial import parse_serial
+from harness.analyze.trace import parse_trace
+from harness.analyze.witness import ALIGNMENT_GOAL_NS, Sighting, Witnesses, reconcile
+from harness.tests.machine import MachineModel, run_model
+
+STAMPS = (Rows(0, 24), Rows(744, 768))
+
+
+def _reconciled(model: MachineModel, sightings: tuple[Sighting, ...] = ()) -> Witnesses:
+    logs = run_model(model)
+    trace = parse_trace(logs.trace)
+    return reconcile(trace, presented_frames(trace, STAMPS), parse_serial(logs.serial).records, sightings)
+
+
+@pytest.mark.parametrize("drift", [0.0, 3e-4, -2e-3])
+@pytest.mark.parametrize("frames", [60, 1500])
+def test_honest_witnesses_agree_and_the_clock_error_is_bounded(drift: float, frames: int) -> None:
+    model = MachineModel(frames=frames, drift=drift, seed=frames)
+    witnesses = _reconciled(model)
+    assert witnesses.problem is None and witnesses.notices == ()
+    assert {count.what: (count.guest, count.host) for count in witnesses.counts} == {
+        "frames": (frames, frames),
+        "completions": (2 * frames, 2 * frames),
+        "notifies": (frames, frames),
+    }
+    alignment = witnesses.alignment
+    assert alignment is not None and alignment.error_ns < ALIGNMENT_GOAL_NS
+    at = np.linspace(alignment.origin_ns, alignment.origin_ns + frames * 2_800_000, 5).astype(np.int64)
+    truth = (at * (1 + drift)).astype(np.int64) + model.offset_ns
+    assert np.max(np.abs(alignment.to_host(at) - truth)) <= alignment.error_ns + 1000
+    assert witnesses.trace is not None and witnesses.guest is not None
+    assert witnesses.guest.fps == pytest.approx(witnesses.trace.fps, rel=0.01 + abs(drift))
+
+
+def test_without_virtqueue_events_the_bound_is_wider_but_true() -> None:
+    witnesses = _reconciled(MachineModel(published=False))
+    assert witnesses.problem is None and [count.what for count in witnesses.counts] == ["frames"]
+    assert witnesses.alignment is not None and witnesses.alignment.error_ns < 200_000
+
+
+def test_several_flushes_a_frame_agree() -> None:
+    assert _reconciled(MachineModel(rectangles=4)).problem is None
+
+
+def test_an_evenly_paced_run_is_matched_to_the_right_frames() -> None:
+    witnesses = _reconciled(MachineModel(render_ns=15_000_000, seed=8))
+    assert witnesses.problem is None
+
+
+@pytest.mark.parametrize(
+    ("model", "who"),
+    [
+        (MachineModel(skip_flush=frozenset({100, 150})), "2 frames were never shown, the first being frame 100"),
+        (MachineModel(refuse_flush=frozenset({77})), "1 frames were never shown, the first being frame 77"),
+        (MachineModel(completion_lie=1), "the guest counts 900 completions, the device published 600"),
+        (MachineModel(completion_lie=-1), "the guest counts 300 completions, the device published 600"),
+        (MachineModel(clock_lie=-0.2), "the guest claims 300 frames at 444.8 frames/s, the trace shows 320"),
+        (MachineModel(clock_lie=0.01), "times do not fit together"),
+    ],
+)
+def test_a_lie_is_caught_and_says_who_said_what(model: MachineModel, who: str) -> None:
+    problem = _reconciled(model).problem
+    assert problem is not None and problem.startswith("witnesses disagree: ") and who in problem
+
+
+def test_skipped_flushes_show_without_any_records() -> None:
+    logs = run_model(MachineModel(skip_flush=frozenset({100, 150})))
+    trace = parse_trace(logs.trace)
+    problem = reconcile(trace, presented_frames(trace, STAMPS), None).problem
+    assert problem is not None and "never flushed" in problem
+
+
+def _sightings(model: MachineModel, skipped: int) -> tuple[Sighting, Sighting]:
+    """Screendumps right after two flushes, showing the frames that were then on the screen."""
+    times = run_model(model).flush_ns
+    first, last = int(times[30]) + 100_000, int(times[250]) + 100_000
+    return Sighting(30, first, first + 7_000_000), Sighting(250 + skipped, last, last + 7_000_000)
+
+
+def test_screendumps_agree_with_the_trace_within_their_bound() -> None:
+    model = MachineModel()
+    witnesses = _reconciled(model, _sightings(model, 0))
+    assert witnesses.problem is None
+    assert witnesses.screendump is not None and witnesses.trace is not None
+    assert witnesses.screendump.fps == pytest.approx(witnesses.trace.fps, rel=witnesses.screendump.bound)
+    assert witnesses.screendump.bound < 0.05
+
+
+def test_pictures_that_move_on_without_flushes_are_caught() -> None:
+    model = MachineModel()
+    problem = _reconciled(model, _sightings(model, 20)).problem
+    assert problem is not None and "screendumps show 240 frames drawn" in problem
+
+
+def test_records_without_times_are_told_not_guessed() -> None:
+    logs = run_model(MachineModel(frames=40))
+    trace = parse_trace(logs.trace)
+    bare = parse_serial(b"[VIRTIO PERF] fences=2 spins=271 completions=2\n" * 40)
+    witnesses = reconcile(trace, presented_frames(trace), bare.records)
+    assert witnesses.problem is None and witnesses.guest is None
+    assert "t_ns" in witnesses.notices[0]
+
+
+def test_records_with_start_times_only_compare_rates_not_counts() -> None:
+    logs = run_model(MachineModel())
+    trace = parse_trace(logs.trace)
+    lines = [line.split(b" render_ns")[0] for line in logs.serial.split(b"\n")]
+    witnesses = reconcile(trace, presented_frames(trace), parse_serial(b"\n".join(lines)).records)
+    assert witnesses.problem is None and witnesses.guest is not None and not witnesses.counts
