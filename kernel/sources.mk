@@ -5,7 +5,21 @@ SOURCES := \
 	lib/print.c \
 	lib/assert.c \
 	lib/heap.c \
+	lib/record.c \
 	pci/capability.c \
-	pci/pci.c
+	pci/pci.c \
+	virtio/virtqueue.c \
+	virtio/wait.c \
+	virtio/transport.c \
+	virtio/gpu.c \
+	run/params.c \
+	run/frameloop.c
+
+SOURCES += $(wildcard scene/*.c)
+
+# A kernel without a fault holds no code of one.
+ifneq ($(filter-out none,$(if $(filter FAULT,$(GIVEN)),$(FAULT))),)
+SOURCES += fault/fault.c
+endif
 
 TEST_SOURCES :=

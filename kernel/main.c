@@ -1,0 +1,46 @@
+/*
+ * The boot story: what happens to the machine, in order, from the architecture's first C code to power-off.
+ */
+#include "arch/arch.h"
+#include "fault/fault.h"
+#include "lib/assert.h"
+#include "lib/heap.h"
+#include "lib/record.h"
+#include "run/frameloop.h"
+#include "run/params.h"
+
+/* Called by arch/<arch>/boot.S on the boot CPU, on its own stack, with interrupts off. */
+_Noreturn void kernel_main(void);
+
+static struct run_params params;
+
+_Noreturn void kernel_main(void)
+{
+	const struct arch_boot *boot;
+	struct params_error error;
+	int parsed;
+	bool ok;
+
+	/* A kernel that dies before its first character must be told from one that never ran. */
+	fault_at_boot();
+
+	/* Console, traps, memory and clocks; from here on panic works. */
+	boot = arch_init();
+
+	/* Before anything allocates. */
+	heap_init(boot->memory_start, boot->memory_end);
+
+	/* The command line decides what [BOOT] says of the mode; a wrong one is reported after the line itself. */
+	parsed = params_parse(boot->command_line, &params, &error);
+	record_print_boot(
+		&(struct record_boot){boot->name, boot->irq, boot->cpus_present, params.width_px, params.height_px});
+	if (parsed)
+		panic("command line: %s: %s", error.why, error.word);
+
+	/* The roulette, from the first frame to the summary. */
+	ok = frameloop_run(&params);
+
+	/* Nobody believes a run that does not say how it ended. */
+	record_print_done(ok);
+	arch_exit(ok);
+}

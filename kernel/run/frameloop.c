@@ -1,0 +1,262 @@
+#include "run/frameloop.h"
+
+#include "arch/arch.h"
+#include "fault/fault.h"
+#include "lib/heap.h"
+#include "lib/print.h"
+#include "lib/record.h"
+#include "lib/string.h"
+#include "options.h"
+#include "scene/roulette.h"
+#include "virtio/gpu.h"
+
+/* An endless run prints its records once a spin's worth of frames has gone by. */
+#define ENDLESS_PACE 60u
+#define ENDLESS_FRAMES 300u
+
+/* The state of a run. Records are a ring: the newest `capacity` of them are kept. */
+struct frameloop {
+	const struct run_params *params;
+	struct gpu gpu;
+	struct roulette *scene;
+	struct record_frame *records;
+	uint64_t recorded, printed;
+	uint32_t capacity;
+	uint32_t count;    /* frames drawn, warm-up included */
+	uint32_t frame;    /* the number of the next one */
+	uint32_t shown;    /* the number of the one on the canvas, once count > 0 */
+	uint64_t log_ns;   /* of the frame before */
+	uint64_t next_due; /* ticks, when paced */
+	uint32_t pace;
+	struct record_summary summary;
+	uint64_t window_start;
+};
+
+static struct frameloop loop;
+
+static bool loop_init(const struct run_params *params)
+{
+	loop.params = params;
+	loop.capacity = params->records ? params->records : 1;
+	loop.frame = params->first;
+	loop.pace = params->pace;
+	if (!params->frames && !params->seconds_ms && !loop.pace)
+		loop.pace = ENDLESS_PACE;
+	loop.scene = heap_alloc(roulette_size(), 16);
+	loop.records = heap_alloc(sizeof(struct record_frame) * loop.capacity, 16);
+	if (!loop.scene || !loop.records ||
+	    roulette_init(loop.scene, params->width_px, params->height_px, params->seed)) {
+		print("roulette: no memory for the scene\n");
+		return false;
+	}
+	return !gpu_init(&loop.gpu, params->width_px, params->height_px);
+}
+
+static struct fault_picture loop_picture(void)
+{
+	return (struct fault_picture){loop.gpu.canvas.pixels, loop.gpu.canvas.width_px, loop.gpu.canvas.height_px,
+				      loop.gpu.canvas.stride_px};
+}
+
+/* FAULT=slow_draw: goes on drawing, beside the picture, until so many per cent of its time have gone by. */
+static void draw_more(uint64_t spent, uint32_t per_cent)
+{
+	static uint32_t beside[ROULETTE_WIDTH_MAX];
+	struct canvas canvas = {beside, ROULETTE_WIDTH_MAX, 1, ROULETTE_WIDTH_MAX};
+	uint64_t goal = spent * per_cent / 100, start = arch_ticks();
+
+	while (arch_ticks() - start < goal)
+		canvas_span(&canvas, 0, 0, 64, per_cent);
+}
+
+/* Draws the next frame and says which part of the canvas has changed. */
+static void loop_draw(const struct fault_frame_plan *plan, struct roulette_damage *damage)
+{
+	const struct canvas *canvas = &loop.gpu.canvas;
+	uint64_t start = arch_ticks();
+
+	if (OPTION(DRAW) == OPTION_DRAW_dirty && loop.count) {
+		roulette_draw_dirty(loop.scene, canvas, loop.shown, plan->draw_instead, damage);
+	} else {
+		roulette_draw(loop.scene, canvas, plan->draw_instead);
+		damage->count = 1;
+		damage->rects[0] = (struct canvas_rect){0, 0, (int32_t)canvas->width_px, (int32_t)canvas->height_px};
+	}
+	loop.shown = plan->draw_instead;
+	if (plan->extra_per_cent)
+		draw_more(arch_ticks() - start, plan->extra_per_cent);
+	fault_after_draw(plan, loop_picture());
+}
+
+static struct virtqueue_counters counters_since(const struct virtqueue_counters *before)
+{
+	const struct virtqueue_counters *now = &loop.gpu.control.queue.counters;
+
+	return (struct virtqueue_counters){
+		.fences = now->fences - before->fences,
+		.spins = now->spins - before->spins,
+		.completions = now->completions - before->completions,
+		.timeouts = now->timeouts - before->timeouts,
+		.rekicks = now->rekicks - before->rekicks,
+		.publish_fences = now->publish_fences - before->publish_fences,
+		.kick_fences = now->kick_fences - before->kick_fences,
+		.hw_fences = now->hw_fences - before->hw_fences,
+		.notifies = now->notifies - before->notifies,
+		.halts = now->halts - before->halts,
+	};
+}
+
+static void record_fill(struct record_frame *record, const struct virtqueue_counters *counted)
+{
+	const struct gpu_timing *timing = &loop.gpu.timing;
+
+	record->fences = counted->fences;
+	record->spins = counted->spins;
+	record->completions = counted->completions;
+	record->timeouts = counted->timeouts;
+	record->rekicks = counted->rekicks;
+	record->publish_fences = counted->publish_fences;
+	record->kick_fences = counted->kick_fences;
+	record->hw_fences = counted->hw_fences;
+	record->notifies = counted->notifies;
+	record->halts = counted->halts;
+	record->submit_ns = arch_ticks_to_ns(timing->submit_ticks);
+	record->notify_ns = arch_ticks_to_ns(timing->notify_ticks);
+	record->wait_ns = arch_ticks_to_ns(timing->wait_ticks);
+	record->damage_px = timing->damage_px;
+	record->submit_insns = timing->submit_insns;
+	record->poll_insns = timing->poll_insns;
+	record->complete_insns = timing->complete_insns;
+	record->log_ns = loop.log_ns;
+}
+
+static void summary_add(const struct record_frame *record)
+{
+	loop.summary.frames++;
+	loop.summary.fences += record->fences;
+	loop.summary.spins += record->spins;
+	loop.summary.completions += record->completions;
+	loop.summary.timeouts += record->timeouts;
+	loop.summary.rekicks += record->rekicks;
+}
+
+/* Waits for the next frame's time with the CPU halted; returns how long that was. */
+static uint64_t loop_pace(void)
+{
+	uint64_t start = arch_ticks(), period_ns, now_ns;
+	bool enabled;
+
+	if (!loop.pace)
+		return 0;
+	period_ns = 1000000000ull / loop.pace;
+	enabled = arch_irq_disable();
+	now_ns = arch_ticks_to_ns(start);
+	if (!loop.next_due || now_ns > loop.next_due + 4 * period_ns)
+		loop.next_due = now_ns;
+	loop.next_due += period_ns;
+	while (now_ns < loop.next_due) {
+		arch_timer_arm(loop.next_due - now_ns);
+		arch_irq_wait();
+		now_ns = arch_ticks_to_ns(arch_ticks());
+	}
+	arch_irq_restore(enabled);
+	return arch_ticks_to_ns(arch_ticks() - start);
+}
+
+static void stall(uint32_t ms)
+{
+	uint64_t start = arch_ticks();
+
+	while (ms && arch_ticks_to_ns(arch_ticks() - start) < ms * 1000000ull)
+		arch_relax();
+}
+
+/* Draws, presents and, once warmed up, records one frame. */
+static bool loop_frame(bool recorded)
+{
+	struct fault_frame_plan plan = fault_at_frame(loop.count, loop.frame, loop.params->slow);
+	struct virtqueue_counters before = loop.gpu.control.queue.counters, counted;
+	struct record_frame *record = &loop.records[loop.recorded % loop.capacity];
+	uint64_t start = arch_ticks(), instructions = arch_instructions(), drawn;
+	struct roulette_damage damage;
+
+	memset(record, 0, sizeof(*record));
+	loop_draw(&plan, &damage);
+	stall(plan.stall_ms);
+	record->draw_insns = arch_instructions() - instructions;
+	drawn = arch_ticks();
+	if (gpu_present(&loop.gpu, damage.rects, damage.count))
+		return false;
+	counted = counters_since(&before);
+	record_fill(record, &counted);
+	record->frame = fault_recorded_frame(loop.count, loop.frame);
+	record->t_ns = arch_ticks_to_ns(start);
+	record->render_ns = arch_ticks_to_ns(drawn - start);
+	loop.log_ns = 0;
+	if (OPTION(LOG) == OPTION_LOG_frame) {
+		uint64_t logged = arch_ticks();
+
+		record_print_frame(record, loop.params->exact);
+		loop.log_ns = arch_ticks_to_ns(arch_ticks() - logged);
+	}
+	record->idle_ns = loop_pace();
+	if (recorded) {
+		summary_add(record);
+		loop.recorded++;
+	}
+	loop.count++;
+	loop.frame++;
+	return true;
+}
+
+/* Prints the records not yet printed, as far as the ring still holds them. */
+static void records_print(void)
+{
+	uint64_t kept = loop.recorded > loop.capacity ? loop.recorded - loop.capacity : 0;
+
+	if (OPTION(LOG) != OPTION_LOG_deferred || !loop.params->records)
+		return;
+	if (loop.printed < kept) {
+		loop.summary.overflow += kept - loop.printed;
+		loop.printed = kept;
+	}
+	for (; loop.printed < loop.recorded; loop.printed++)
+		record_print_frame(&loop.records[loop.printed % loop.capacity], loop.params->exact);
+}
+
+static bool window_over(void)
+{
+	const struct run_params *params = loop.params;
+
+	if (params->frames && loop.summary.frames >= params->frames)
+		return true;
+	return params->seconds_ms &&
+	       arch_ticks_to_ns(arch_ticks() - loop.window_start) >= params->seconds_ms * 1000000ull;
+}
+
+bool frameloop_run(const struct run_params *params)
+{
+	bool endless = !params->frames && !params->seconds_ms;
+	bool masked = false, ok;
+
+	if (!loop_init(params))
+		return false;
+	if (params->exact)
+		masked = arch_irq_disable();
+	ok = true;
+	for (uint32_t i = 0; ok && i < params->warmup; i++)
+		ok = loop_frame(false);
+	loop.window_start = arch_ticks();
+	while (ok && !window_over()) {
+		ok = loop_frame(true);
+		if (endless && loop.recorded % ENDLESS_FRAMES == 0)
+			records_print();
+	}
+	loop.summary.elapsed_ns = arch_ticks_to_ns(arch_ticks() - loop.window_start);
+	arch_irq_restore(masked);
+	loop.summary.interrupts = loop.gpu.control.interrupts;
+	loop.summary.drift_ppm = arch_ticks_drift_ppm();
+	records_print();
+	record_print_summary(&loop.summary);
+	return ok;
+}

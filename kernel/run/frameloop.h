@@ -1,0 +1,17 @@
+/*
+ * The roulette: draws, presents and records frames until the run's limits are reached.
+ *
+ * Context: boot CPU, which draws; other CPUs are halted unless `load` or `blk` ask for work. Prints every record after
+ * the measured window (LOG=deferred), in each frame (LOG=frame) or never (LOG=none), and then the summary.
+ */
+#ifndef RUN_FRAMELOOP_H
+#define RUN_FRAMELOOP_H
+
+#include "run/params.h"
+
+#include <stdbool.h>
+
+/* Returns whether every frame was presented; the reason is on the serial line. */
+bool frameloop_run(const struct run_params *params);
+
+#endif

@@ -1,0 +1,87 @@
+/* How the driver waits for a completion: polling or interrupted, bounded in time or in iterations. */
+#include "arch/arch.h"
+#include "options.h"
+#include "virtio/counters.h"
+#include "virtio/virtqueue.h"
+
+/* The limit of the seed case's poll loop. */
+#define ITERATIONS_MAX 1000000u
+/* Looks between two readings of the clock: a reading costs more than a look. */
+#define LOOKS_A_CLOCK 16u
+
+/* A deadline that also says when to ring the doorbell again: once, at half time. */
+struct wait_clock {
+	uint64_t start, half_ns, limit_ns;
+	bool rekicked;
+};
+
+static bool clock_expired(struct wait_clock *clock, struct virtqueue *queue)
+{
+	uint64_t waited = arch_ticks_to_ns(arch_ticks() - clock->start);
+
+	if (waited >= clock->half_ns && !clock->rekicked) {
+		clock->rekicked = true;
+		virtqueue_rekick(queue);
+	}
+	return waited >= clock->limit_ns;
+}
+
+static void wait_relax(void)
+{
+	if (OPTION(SPIN) == OPTION_SPIN_pause)
+		arch_relax();
+}
+
+static int wait_poll(struct virtqueue *queue, struct virtqueue_completion *completion, struct wait_clock *clock)
+{
+	for (uint32_t look = 1;; look++) {
+		int taken = virtqueue_take(queue, completion);
+
+		if (taken)
+			return taken;
+		wait_relax();
+		if (OPTION(WAIT) == OPTION_WAIT_iterations) {
+			if (look == ITERATIONS_MAX)
+				return 0;
+		} else if (look % LOOKS_A_CLOCK == 0 && clock_expired(clock, queue)) {
+			return 0;
+		}
+	}
+}
+
+/* Halts between completions. The re-check of virtqueue_rearm closes the gap between the look and the arming. */
+static int wait_interrupt(struct virtqueue *queue, struct virtqueue_completion *completion, struct wait_clock *clock)
+{
+	bool enabled = arch_irq_disable();
+	int taken;
+
+	for (;;) {
+		taken = virtqueue_take(queue, completion);
+		if (taken || clock_expired(clock, queue))
+			break;
+		if (virtqueue_rearm(queue))
+			continue;
+		arch_timer_arm(clock->half_ns);
+		queue->counters.halts++;
+		arch_irq_wait();
+	}
+	virtqueue_disarm(queue);
+	arch_irq_restore(enabled);
+	return taken;
+}
+
+int virtqueue_wait(struct virtqueue *queue, struct virtqueue_completion *completion, uint64_t deadline_ns)
+{
+	struct wait_clock clock = {.start = arch_ticks(), .half_ns = deadline_ns / 2, .limit_ns = deadline_ns};
+	int taken;
+
+	if (OPTION(COMPLETION) == OPTION_COMPLETION_irq)
+		taken = wait_interrupt(queue, completion, &clock);
+	else
+		taken = wait_poll(queue, completion, &clock);
+	if (taken > 0)
+		return 0;
+	if (!taken)
+		queue->counters.timeouts++;
+	return taken ? taken : VIRTQUEUE_ETIMEOUT;
+}
