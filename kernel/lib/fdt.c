@@ -1,5 +1,7 @@
 #include "lib/fdt.h"
 
+#include "lib/string.h"
+
 /* Devicetree Specification v0.4 §5.2 and §5.4.1. */
 #define FDT_MAGIC 0xd00dfeedu
 #define FDT_HEADER_BYTES 40u
@@ -21,15 +23,6 @@ struct token {
 static uint32_t read_cell(const uint8_t *at)
 {
 	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
-}
-
-static bool text_equal(const char *a, const char *b)
-{
-	while (*a != '\0' && *a == *b) {
-		a++;
-		b++;
-	}
-	return *a == *b;
 }
 
 /* Length of the string at `text`, or `limit` when no NUL comes before it. */
@@ -213,14 +206,19 @@ int fdt_parent(const struct fdt *fdt, int node)
 	return FDT_ENOTFOUND;
 }
 
+static bool name_ends(char c)
+{
+	return c == '\0' || c == '/' || c == ':';
+}
+
 /* Whether a node is called `wanted`, with or without its unit address. */
 static bool name_matches(const char *name, const char *wanted)
 {
-	while (*wanted != '\0' && *name == *wanted) {
+	while (!name_ends(*wanted) && *name == *wanted) {
 		name++;
 		wanted++;
 	}
-	return *wanted == '\0' && (*name == '\0' || *name == '@');
+	return name_ends(*wanted) && (*name == '\0' || *name == '@');
 }
 
 int fdt_child(const struct fdt *fdt, int parent, const char *name)
@@ -231,6 +229,23 @@ int fdt_child(const struct fdt *fdt, int parent, const char *name)
 			return node;
 	}
 	return FDT_ENOTFOUND;
+}
+
+int fdt_path(const struct fdt *fdt, const char *path)
+{
+	int node = 0;
+
+	if (*path != '/')
+		return FDT_ENOTFOUND;
+	while (*path == '/' && node >= 0) {
+		path++;
+		if (name_ends(*path))
+			break;
+		node = fdt_child(fdt, node, path);
+		while (!name_ends(*path))
+			path++;
+	}
+	return node;
 }
 
 int fdt_find(const struct fdt *fdt, int from, const char *property, const char *text)
@@ -258,7 +273,7 @@ int fdt_property(const struct fdt *fdt, int node, const char *name, struct fdt_p
 	if (node < 0 || read_token(fdt, (uint32_t)node, &token) || token.kind != FDT_BEGIN_NODE)
 		return FDT_ENOTFOUND;
 	while (read_token(fdt, token.next, &token) == 0 && (token.kind == FDT_PROP || token.kind == FDT_NOP)) {
-		if (token.kind == FDT_PROP && text_equal(token.property.name, name)) {
+		if (token.kind == FDT_PROP && strcmp(token.property.name, name) == 0) {
 			*property = token.property;
 			return 0;
 		}
@@ -273,7 +288,7 @@ bool fdt_list_has(const struct fdt_property *property, const char *text)
 		uint32_t length = text_length(list + at, property->length - at);
 		if (at + length == property->length)
 			return false;
-		if (text_equal(list + at, text))
+		if (strcmp(list + at, text) == 0)
 			return true;
 		at += length + 1;
 	}

@@ -47,8 +47,10 @@ int fdt_next(const struct fdt *fdt, int node, int *depth);
 /* "" for the root. */
 const char *fdt_name(const struct fdt *fdt, int node);
 int fdt_parent(const struct fdt *fdt, int node);
-/* The child of `parent` with that name; a unit address ("@…") may be left out of `name`. */
+/* The child of `parent` with that name, which ends at NUL, "/" or ":"; its unit address ("@…") may be left out. */
 int fdt_child(const struct fdt *fdt, int parent, const char *name);
+/* The node that an absolute path names; ":…" at its end, as in stdout-path, is left out. */
+int fdt_path(const struct fdt *fdt, const char *path);
 /* The first node after `from` (-1: from the root on) with `text` among the strings of `property`. */
 int fdt_find(const struct fdt *fdt, int from, const char *property, const char *text);
 int fdt_find_phandle(const struct fdt *fdt, uint32_t phandle);

@@ -1,0 +1,158 @@
+/* Exceptions, contexts, and the order in which this machine is brought up. */
+#include "arch/aarch64/cpu.h"
+
+#include "arch/dt/machine.h"
+#include "lib/assert.h"
+#include "lib/print.h"
+
+#include <stddef.h>
+
+/* The base of RAM, where QEMU leaves the tree for a kernel that is not Linux; x0 does not point at it. */
+#define TREE_ADDRESS 0x40000000ull
+#define AFFINITY_MASK 0xff00ffffffull
+
+/* As trap.S stores it. */
+struct trap_frame {
+	uint64_t x[31], sp;
+	uint64_t elr, spsr, esr, far, vector;
+};
+
+struct cpu cpus[ARCH_CPUS_MAX];
+_Static_assert(offsetof(struct cpu, trap_stack) == CPU_TRAP_STACK && offsetof(struct cpu, stack) == CPU_STACK &&
+		       sizeof(struct cpu) == CPU_SIZE,
+	       "trap.S and boot.S know these");
+_Static_assert(sizeof(struct trap_frame) <= 304 && offsetof(struct trap_frame, vector) == 288, "trap.S knows this");
+
+/* All but the boot CPU's, whose stack is in boot.S. */
+static uint8_t trap_stacks[ARCH_CPUS_MAX - 1][TRAP_STACK_SIZE] __attribute__((aligned(16)));
+static struct arch_boot boot;
+extern uint64_t boot_level;
+
+unsigned arch_cpu(void)
+{
+	uint64_t number;
+
+	__asm__ volatile("mrs %0, tpidr_el1\n\tldr %0, [%0]" : "=r"(number));
+	return (unsigned)number;
+}
+
+uint64_t cpu_affinity(void)
+{
+	return SYSREG_READ(mpidr_el1) & AFFINITY_MASK;
+}
+
+/* ESR_EL1.EC (Arm ARM D17.2.37). */
+static const char *exception_name(uint64_t class)
+{
+	switch (class) {
+	case 0x00:
+		return "unknown instruction";
+	case 0x0e:
+		return "illegal execution state";
+	case 0x18:
+		return "trapped system register";
+	case 0x21:
+		return "instruction abort";
+	case 0x22:
+		return "pc alignment";
+	case 0x25:
+		return "data abort";
+	case 0x26:
+		return "sp alignment";
+	case 0x2f:
+		return "SError";
+	case 0x3c:
+		return "brk";
+	default:
+		return "exception";
+	}
+}
+
+/* Called by trap.S on the trap stack. A second one on the same CPU, while the first is printed, ends at once. */
+_Noreturn void cpu_trap(const struct trap_frame *frame);
+void cpu_trap(const struct trap_frame *frame)
+{
+	static volatile bool fatal[ARCH_CPUS_MAX];
+	unsigned cpu = arch_cpu();
+
+	if (fatal[cpu])
+		arch_exit(false);
+	fatal[cpu] = true;
+	print("\n[PANIC] trap: %s, vector %lu esr 0x%lx elr 0x%016lx far 0x%016lx cpu %u\n",
+	      frame->vector % 4 == 3 ? "SError" : exception_name(frame->esr >> 26 & 63), frame->vector, frame->esr,
+	      frame->elr, frame->far, cpu);
+	for (unsigned i = 0; i < 28; i += 4)
+		print("x%02u %016lx %016lx %016lx %016lx\n", i, frame->x[i], frame->x[i + 1], frame->x[i + 2],
+		      frame->x[i + 3]);
+	print("x28 %016lx x29 %016lx x30 %016lx sp %016lx spsr %016lx\n", frame->x[28], frame->x[29], frame->x[30],
+	      frame->sp, frame->spsr);
+	arch_exit(false);
+}
+
+bool arch_irq_disable(void)
+{
+	uint64_t daif = SYSREG_READ(daif);
+
+	__asm__ volatile("msr daifset, #2" : : : "memory");
+	return !(daif & 1 << 7);
+}
+
+void arch_irq_restore(bool enabled)
+{
+	if (enabled)
+		__asm__ volatile("msr daifclr, #2" : : : "memory");
+}
+
+void arch_irq_wait(void)
+{
+	/* wfi ends on a pending interrupt whether or not it is masked, so none can slip in before it. */
+	__asm__ volatile("dsb sy; wfi; msr daifclr, #2; isb; msr daifset, #2" : : : "memory");
+}
+
+void arch_relax(void)
+{
+	__asm__ volatile("yield" : : : "memory");
+}
+
+void *arch_context_new(void *stack_top, void (*entry)(void *), void *argument)
+{
+	extern void context_start(void);
+	uint64_t *stack = (uint64_t *)((uintptr_t)stack_top & ~15ull) - 12;
+
+	/* As arch_context_switch loads: x19 … x28, x29, x30. */
+	for (unsigned i = 0; i < 12; i++)
+		stack[i] = 0;
+	stack[0] = (uintptr_t)entry;
+	stack[1] = (uintptr_t)argument;
+	stack[11] = (uintptr_t)context_start;
+	return stack;
+}
+
+const struct arch_boot *arch_init(void)
+{
+	extern uint8_t kernel_end[];
+
+	/* PSCI and the GIC are out of reach elsewhere. */
+	if (SYSREG_READ(CurrentEL) != 1 << 2)
+		panic("booted at EL%lu: start QEMU's virt machine without secure=on", boot_level >> 2);
+	machine_read(TREE_ADDRESS, cpu_affinity());
+	for (unsigned i = 0; i < machine.cpus; i++) {
+		cpus[i].number = i;
+		cpus[i].mpidr = machine.cpu_ids[i];
+		if (i)
+			cpus[i].trap_stack = trap_stacks[i - 1] + TRAP_STACK_SIZE;
+	}
+	psci_init();
+	uart_init();
+	mmu_init();
+	irq_init();
+	timer_init();
+	timer_init_cpu();
+	irq_init_cpu();
+	boot.name = "aarch64";
+	boot.irq = "intx";
+	boot.command_line = machine.command_line;
+	boot.cpus_present = machine.cpus;
+	machine_free_memory((uintptr_t)kernel_end, &boot);
+	return &boot;
+}

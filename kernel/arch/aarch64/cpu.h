@@ -1,0 +1,62 @@
+/* What the files of this architecture share. */
+#ifndef ARCH_AARCH64_CPU_H
+#define ARCH_AARCH64_CPU_H
+
+#include "arch/aarch64/layout.h"
+#include "arch/arch.h"
+
+#include <stdint.h>
+
+/* Names may be macros for encodings that the assembler knows by number only. */
+#define SYSREG_TEXT(name) #name
+#define SYSREG_READ(name)                                                                                              \
+	({                                                                                                             \
+		uint64_t sysreg_value_;                                                                                \
+		__asm__ volatile("mrs %0, " SYSREG_TEXT(name) : "=r"(sysreg_value_) : : "memory");                     \
+		sysreg_value_;                                                                                         \
+	})
+#define SYSREG_WRITE(name, value)                                                                                      \
+	__asm__ volatile("msr " SYSREG_TEXT(name) ", %x0" : : "rZ"((uint64_t)(value)) : "memory")
+#define SYSREG_FIELD(name, shift) ((unsigned)(SYSREG_READ(name) >> (shift)) & 15)
+
+static inline void isb(void)
+{
+	__asm__ volatile("isb" : : : "memory");
+}
+
+/* What TPIDR_EL1 points at. boot.S and trap.S know the first three fields' offsets. */
+struct cpu {
+	uint64_t number;  /* arch_cpu */
+	void *trap_stack; /* top; fatal exceptions run on it, because the kernel's stack may be what is wrong */
+	void *stack;      /* top of the stack that a started CPU begins on */
+	void (*entry)(void);
+	uint64_t mpidr; /* affinity */
+	uint64_t redistributor;
+	uint64_t started; /* set by the CPU itself */
+} __attribute__((aligned(CPU_SIZE)));
+
+extern struct cpu cpus[ARCH_CPUS_MAX];
+
+/* The affinity fields of this CPU's MPIDR_EL1. */
+uint64_t cpu_affinity(void);
+/* By the device tree's word for it: hvc or smc. */
+void psci_init(void);
+
+void uart_init(void);
+void timer_init(void);
+/* This CPU's timer and instruction counter. */
+void timer_init_cpu(void);
+/* The timer's interrupt arrived: silences it, then calls the handler. */
+void timer_interrupt(void);
+uint32_t timer_line(void);
+
+/* Finds the GICv3; anything else is a panic. */
+void irq_init(void);
+void irq_init_cpu(void);
+
+/* Builds the tables that the device tree asks for, and takes them. */
+void mmu_init(void);
+/* boot.S: this CPU translates by `root` from now on. */
+void mmu_enable(uint64_t *root);
+
+#endif
