@@ -142,7 +142,7 @@ class Estimate:
     """Degrees of freedom of ``error``."""
     spread: float
     correlation: float
-    """Lag-1 autocorrelation of the launches; widens ``error`` when it is surely positive."""
+    """Lag-1 autocorrelation of the launches; widens ``error``."""
 
     def half_width(self, bound: float) -> float:
         """Half an interval whose bound on a normal statistic is given, with Student's t in its place."""
@@ -193,8 +193,11 @@ def hodges_lehmann(values: F64) -> float:
     return float(np.median((values[first] + values[second]) / 2))
 
 
-def estimate(effects: F64, trim: float) -> Estimate | None:
-    """Trimmed mean of launch effects, shape (n,); None with fewer than three."""
+def estimate(effects: F64, trim: float, correlated: bool = True) -> Estimate | None:
+    """Trimmed mean of launch effects, shape (n,); None with fewer than three.
+
+    With ``correlated`` the error is widened where launches follow each other's noise. A batch is too short to tell.
+    """
     count = len(effects)
     if count < 3:
         return None
@@ -205,12 +208,24 @@ def estimate(effects: F64, trim: float) -> Estimate | None:
     winsorised = np.clip(effects, ordered[cut], ordered[count - cut - 1])
     share = kept / count
     spread = float(winsorised.std(ddof=1)) / share
-    centred = winsorised - winsorised.mean()
+    correlation = _lag_1(winsorised) if correlated else 0.0
+    error = max(spread / math.sqrt(count) * math.sqrt((1 + correlation) / (1 - correlation)), 1e-12)
+    freedom = max(2, int(kept * (1 - correlation) / (1 + correlation)) - 1)
+    return Estimate(centre, error, freedom, spread, correlation)
+
+
+def _lag_1(values: F64) -> float:
+    """Lag-1 autocorrelation, 0 to 0.9, corrected upwards for a short series with an estimated mean.
+
+    The plain estimate is too low by (1 + 4 r) / n (F. H. C. Marriott and J. A. Pope, Biometrika 41, 1954); half as much
+    again is added, because an error too small costs false alarms and one too large only launches.
+    """
+    centred = values - values.mean()
     energy = float(centred @ centred)
-    correlation = float(centred[1:] @ centred[:-1]) / energy if energy > 0 else 0.0
-    widening = math.sqrt((1 + correlation) / (1 - correlation)) if correlation > 2 / math.sqrt(count) else 1.0
-    error = max(spread / math.sqrt(count) * widening, 1e-12)
-    return Estimate(centre, error, kept - 1, spread, correlation)
+    if energy <= 0:
+        return 0.0
+    plain = float(centred[1:] @ centred[:-1]) / energy
+    return min(max(plain + (2 + 6 * max(plain, 0.0)) / len(values), 0.0), 0.9)
 
 
 def decide(launches: Sequence[Launch], plan: Plan = Plan()) -> Decision:
@@ -253,28 +268,45 @@ def decide_effects(effects: F64, batches: npt.NDArray[np.int64], plan: Plan = Pl
     return _decision(whole, half, seen, plan, state, side, confirmed, following)
 
 
+def next_look(first: int, second: int, plan: Plan) -> int:
+    """How many more launches it takes until a decision can differ from the present one; 0 when the budget is used up.
+
+    ``first`` and ``second`` count the launches in batch 0 and batch 1.
+    """
+    total = first + second
+    ends = [look for look in look_sizes(plan.launches, plan.looks, plan.fewest) if look > total]
+    if second:
+        planned = max(plan.launches - first, plan.fewest)
+        ends += [first + look for look in look_sizes(planned, plan.looks, plan.fewest) if look > second]
+    return min((end - total for end in ends if end <= plan.launches), default=0)
+
+
 def _alarm(effects: F64, plan: Plan) -> int:
     """1 when batch 0 says slower, -1 when it says faster, 0 when neither, at its last look."""
     looks = look_sizes(plan.launches, plan.looks, plan.fewest)
     last = plan.launches * (1 - plan.reserve)
     seen = max((look for look in looks if look <= min(len(effects), last)), default=0)
-    return _side(effects[:seen], seen, plan.launches, looks, plan) if seen else 0
+    return _side(effects[:seen], seen, plan.launches, looks, plan, plan.allowance) if seen else 0
 
 
 def _confirms(effects: F64, side: int, plan: Plan, first_batch: int) -> bool:
-    """Whether batch 1, on its own, shows the effect that batch 0 raised an alarm for."""
+    """Whether batch 1, on its own, shows an effect to the side that batch 0 raised an alarm for.
+
+    That the effect exceeds the allowance was for batch 0 to show, and that it matters is for both together.
+    """
     planned = max(plan.launches - first_batch, plan.fewest)
     looks = look_sizes(planned, plan.looks, plan.fewest)
     seen = max((look for look in looks if look <= len(effects)), default=0)
-    return bool(seen) and _side(effects[:seen], seen, planned, looks, plan) == side
+    return bool(seen) and _side(effects[:seen], seen, planned, looks, plan, 0.0) == side
 
 
-def _side(effects: F64, seen: int, planned: int, looks: tuple[int, ...], plan: Plan) -> int:
-    found = estimate(effects, plan.trim)
+def _side(effects: F64, seen: int, planned: int, looks: tuple[int, ...], plan: Plan, allowance: float) -> int:
+    """1 or -1 when the effect surely exceeds the allowance to that side, else 0."""
+    found = estimate(effects, plan.trim, correlated=False)
     bound = bound_at(seen, planned, looks, plan.alarm_alpha)
     if found is None or bound is None:
         return 0
-    sure = abs(found.effect) - found.half_width(bound) > math.log1p(plan.allowance)
+    sure = abs(found.effect) - found.half_width(bound) > math.log1p(allowance)
     return int(math.copysign(1, found.effect)) if sure else 0
 
 
