@@ -1,0 +1,74 @@
+"""Pictures from QEMU: the PPM that ``screendump`` writes, as an array."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.drive.errors import HarnessError
+from harness.drive.qmp import Qmp
+from harness.spec import Limits
+
+Image = npt.NDArray[np.uint8]
+
+_HEADER = re.compile(rb"P6\s+(\d{1,6})\s+(\d{1,6})\s+(\d{1,5})\s")
+
+
+class CaptureError(HarnessError):
+    """A picture that cannot be read."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One captured frame."""
+
+    pixels: Image
+    """Shape (height, width, 3), channels R, G, B."""
+    before_ns: int
+    """Host time since the epoch just before the capture was asked for …"""
+    after_ns: int
+    """… and just after it was answered."""
+
+    @property
+    def time_ns(self) -> int:
+        return (self.before_ns + self.after_ns) // 2
+
+
+def parse_ppm(content: bytes, limits: Limits = Limits()) -> Image:
+    """Parse a binary PPM (P6, 8 bits a channel).
+
+    Raises
+    ------
+    CaptureError
+        On another format, an impossible size, or fewer bytes than the header promises.
+    """
+    header = _HEADER.match(content)
+    if header is None:
+        raise CaptureError("the screendump is not a binary PPM")
+    width_px, height_px, depth = (int(group) for group in header.groups())
+    size = width_px * height_px * 3
+    if depth != 255 or not size or size > limits.picture_bytes:
+        raise CaptureError(f"the screendump is {width_px}x{height_px} with {depth} levels, which cannot be")
+    if len(content) - header.end() < size:
+        raise CaptureError(f"the screendump is cut off: {len(content) - header.end()} of {size} bytes")
+    pixels = np.frombuffer(content, np.uint8, size, header.end())
+    return pixels.reshape(height_px, width_px, 3)
+
+
+def screendump(qmp: Qmp, folder: Path, limits: Limits = Limits()) -> Picture:
+    """Capture the scanout now; the file does not stay."""
+    path = folder / "screendump.ppm"
+    before_ns = time.time_ns()
+    qmp.execute("screendump", filename=str(path))
+    after_ns = time.time_ns()
+    try:
+        content = path.read_bytes()
+        path.unlink()
+    except OSError as error:
+        raise CaptureError(f"the screendump cannot be read: {error}") from error
+    return Picture(parse_ppm(content, limits), before_ns, after_ns)

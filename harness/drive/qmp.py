@@ -1,0 +1,111 @@
+"""A small synchronous QMP client over a connected socket.
+
+Every wait has a limit. Whatever is not QMP (garbage, an endless line, silence, a closed socket) is a
+:class:`QmpError` that names the command.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from typing import Any
+
+from harness.drive.errors import QmpError
+
+LINE_BYTES_MAX = 1 << 20
+
+
+class Qmp:
+    """One monitor connection.
+
+    Parameters
+    ----------
+    sock
+        Connected to QEMU's ``-mon mode=control``.
+    timeout_s
+        Longest wait for the greeting and for each answer.
+    """
+
+    def __init__(self, sock: socket.socket, timeout_s: float) -> None:
+        self._sock = sock
+        self._timeout_s = timeout_s
+        self._buffer = b""
+        self.events: list[dict[str, Any]] = []
+        """Events in order of arrival, as QEMU sent them; read and cleared by the owner."""
+
+    def handshake(self) -> str:
+        """Take the greeting, leave negotiation mode; returns QEMU's version, as ``7.2.22``."""
+        greeting = self._message("greeting", time.monotonic() + self._timeout_s)
+        try:
+            version = greeting["QMP"]["version"]["qemu"]
+            text = f"{version['major']}.{version['minor']}.{version['micro']}"
+        except (KeyError, TypeError) as error:
+            raise QmpError(f"QMP: no greeting, but {str(greeting)[:80]}") from error
+        self.execute("qmp_capabilities")
+        return text
+
+    def execute(self, command: str, **arguments: Any) -> Any:
+        """Run one command and return what it returns.
+
+        Raises
+        ------
+        QmpError
+            When QEMU refuses it, does not answer in time, or closes the socket.
+        """
+        request = {"execute": command} | ({"arguments": arguments} if arguments else {})
+        deadline = time.monotonic() + self._timeout_s
+        try:
+            self._sock.settimeout(self._timeout_s)
+            self._sock.sendall(json.dumps(request).encode() + b"\n")
+        except OSError as error:
+            raise QmpError(f"QMP {command}: cannot be sent: {error}") from error
+        while True:
+            message = self._message(command, deadline)
+            if "return" in message:
+                return message["return"]
+            if "error" in message:
+                error_text = message["error"].get("desc", message["error"])
+                raise QmpError(f"QMP {command}: refused: {error_text}")
+            if "event" in message:
+                self.events.append(message)
+
+    def poll_events(self) -> list[dict[str, Any]]:
+        """Take the events that have arrived, without waiting."""
+        try:
+            while True:
+                message = self._message("event", time.monotonic())
+                if "event" in message:
+                    self.events.append(message)
+        except QmpError:
+            taken, self.events = self.events, []
+            return taken
+
+    def close(self) -> None:
+        self._sock.close()
+
+    def _message(self, what: str, deadline: float) -> dict[str, Any]:
+        while b"\n" not in self._buffer:
+            self._receive(what, deadline)
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        try:
+            message = json.loads(line)
+        except ValueError as error:
+            raise QmpError(f"QMP {what}: not JSON: {line[:80]!r}") from error
+        if not isinstance(message, dict):
+            raise QmpError(f"QMP {what}: not an object: {line[:80]!r}")
+        return message
+
+    def _receive(self, what: str, deadline: float) -> None:
+        if len(self._buffer) > LINE_BYTES_MAX:
+            raise QmpError(f"QMP {what}: a line of more than {LINE_BYTES_MAX} bytes")
+        try:
+            self._sock.settimeout(max(deadline - time.monotonic(), 0.0005))
+            chunk = self._sock.recv(65536)
+        except (TimeoutError, BlockingIOError) as error:
+            raise QmpError(f"QMP {what}: no answer within {self._timeout_s:g} s") from error
+        except OSError as error:
+            raise QmpError(f"QMP {what}: {error}") from error
+        if not chunk:
+            raise QmpError(f"QMP {what}: QEMU closed the monitor")
+        self._buffer += chunk

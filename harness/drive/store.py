@@ -1,0 +1,103 @@
+"""Results on disk: a folder a run, complete or not there at all.
+
+A run works in ``results/.<name>.part``; :meth:`RunFolder.commit` renames it to ``results/<name>`` and turns the
+``latest`` link. A run that fails to commit leaves the part folder as evidence and no half-written result.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from harness.drive.errors import StoreError
+from harness.result import Result, result_to_json
+from harness.spec import ROOT
+from harness import upgrade
+
+RESULTS_DIR = ROOT / "results"
+
+
+class RunFolder:
+    """The folder of one run while it is being written."""
+
+    def __init__(self, command: str, root: Path = RESULTS_DIR) -> None:
+        now = datetime.datetime.now(datetime.timezone.utc)
+        self.root = root
+        self.started = now.isoformat(timespec="seconds")
+        self._name = f"{now:%Y%m%dT%H%M%SZ}-{command}"
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            self.path = Path(tempfile.mkdtemp(prefix=f".{self._name}-", suffix=".part", dir=root))
+        except OSError as error:
+            raise StoreError(f"results cannot be written to {root}: {error.strerror}") from error
+
+    def commit(self, result: Result) -> Path:
+        """Write ``result.json`` and ``exit_code``, and make the folder visible; returns its final path."""
+        try:
+            write_whole(self.path / "result.json", result_to_json(result))
+            write_whole(self.path / "exit_code", f"{result.exit_code}\n")
+            self.path.chmod(0o755)
+            final = self._rename()
+            self._turn_latest(final)
+            return final
+        except OSError as error:
+            raise StoreError(f"the result cannot be written: {error.strerror}", self.path) from error
+
+    def discard(self) -> None:
+        """Remove the folder: nothing was measured in it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def _rename(self) -> Path:
+        for number in range(1, 1000):
+            final = self.root / (self._name if number == 1 else f"{self._name}-{number}")
+            with contextlib.suppress(OSError):
+                os.rename(self.path, final)
+                return final
+        raise StoreError(f"{self._name}: a thousand results of this second exist already", self.path)
+
+    def _turn_latest(self, final: Path) -> None:
+        link = self.root / f".latest-{os.getpid()}"
+        with contextlib.suppress(FileNotFoundError):
+            link.unlink()
+        link.symlink_to(final.name)
+        os.replace(link, self.root / "latest")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that a reader sees all of it or the one before."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with open(part, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink()
+
+
+def load_result(folder: Path) -> Result:
+    """The result of a saved run.
+
+    Raises
+    ------
+    StoreError
+        When the folder holds none, or one that cannot be used.
+    """
+    path = folder / "result.json"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreError(f"{folder} holds no readable result: {error}") from error
+    return upgrade.load_result(text, str(folder))
+
+
+def save_json(path: Path, value: object) -> None:
+    """Write a JSON file whole."""
+    write_whole(path, json.dumps(value, indent=1) + "\n")
