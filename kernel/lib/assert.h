@@ -14,4 +14,10 @@
 
 _Noreturn void panic_at(const char *file, int line, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
+/*
+ * For those who print a panic of their own (traps): turns interrupts off and returns to the first caller alone. A CPU
+ * that panics while it is panicking ends the machine here; other CPUs stop here, so that one report is readable.
+ */
+void panic_begin(void);
+
 #endif

@@ -59,6 +59,7 @@ enter_long_mode:
 	or	$0x100, %eax		/* LME */
 	wrmsr
 	mov	%cr0, %eax
+	and	$0x9fffffff, %eax	/* CD, NW: a CPU comes out of INIT with its caches off */
 	or	$0x80010001, %eax	/* PG, WP, PE */
 	mov	%eax, %cr0
 	lgdt	gdt_pointer
@@ -148,7 +149,7 @@ boot_pdpt:
 	.skip	4096
 boot_pd:
 	.skip	4 * 4096
-	/* The page below the stack is unmapped by mmu_guard, so that an overflow faults instead of spoiling data. */
+	/* The page below the stack becomes a guard (mmu_guard): an overflow faults instead of spoiling data. */
 	.balign 4096
 	.global boot_stack_guard
 boot_stack_guard:

@@ -1,11 +1,12 @@
-/* Descriptor tables, exceptions, and the order in which this machine is brought up. */
+/* Descriptor tables, exceptions, contexts, and the end of the machine. */
 #include "arch/x86_64/cpu.h"
 
+#include "lib/assert.h"
 #include "lib/print.h"
-#include "lib/string.h"
 
 #define IA32_GS_BASE 0xc0000101u
 #define STACK_TRAP_SIZE 8192
+#define POWER_OFF_NS 1000000000ull
 
 /* Intel SDM 3A 7.7, figure 7-11. */
 struct tss {
@@ -25,21 +26,6 @@ struct idt_gate {
 	uint32_t offset_high, reserved;
 };
 
-/* Xen's public/arch-x86/hvm/start_info.h, version 1. */
-struct pvh_start_info {
-	uint32_t magic, version, flags, modules_count;
-	uint64_t modules, command_line, rsdp, memory_map;
-	uint32_t memory_map_entries, reserved;
-};
-
-struct pvh_memory {
-	uint64_t start, size;
-	uint32_t type, reserved;
-};
-
-#define PVH_MAGIC 0x336ec578u
-#define PVH_MEMORY_RAM 1
-
 /* What %gs points at; its first word is the CPU's number (arch_cpu). */
 struct cpu_area {
 	uint64_t number;
@@ -47,16 +33,12 @@ struct cpu_area {
 
 extern uint8_t trap_stubs[256][16];
 extern uint64_t gdt[];
-extern uint64_t boot_start_info;
-extern uint8_t kernel_end[], boot_stack_guard[];
 
 static struct idt_gate idt[256];
 static struct tss tss[ARCH_CPUS_MAX];
 static struct cpu_area areas[ARCH_CPUS_MAX];
 /* Double faults, NMIs, machine checks and page faults have stacks of their own: the kernel's may be exhausted. */
 static uint8_t trap_stacks[ARCH_CPUS_MAX][2][STACK_TRAP_SIZE] __attribute__((aligned(16)));
-static char command_line[1024];
-static struct arch_boot boot;
 
 static const char *const exception_names[32] = {
 	[0] = "divide error",
@@ -100,13 +82,13 @@ static void idt_set(unsigned vector, uint8_t ist)
 	};
 }
 
-static void idt_fill(void)
+void cpu_init_traps(void)
 {
 	for (unsigned vector = 0; vector < 256; vector++)
 		idt_set(vector, 0);
 	idt_set(2, 1);
 	idt_set(8, 1);
-	idt_set(14, 2);
+	idt_set(VECTOR_PAGE_FAULT, 2);
 	idt_set(18, 1);
 }
 
@@ -142,10 +124,13 @@ static _Noreturn void trap_fatal(const struct trap_frame *frame)
 	const char *name = frame->vector < 32 ? exception_names[frame->vector] : NULL;
 	uint64_t cr2, cr3;
 
+	panic_begin();
 	__asm__ volatile("mov %%cr2, %0" : "=r"(cr2));
 	__asm__ volatile("mov %%cr3, %0" : "=r"(cr3));
-	print("[PANIC] trap: %s, vector %lu error 0x%lx rip 0x%016lx cr2 0x%016lx cpu %u\n", name ? name : "unexpected",
-	      frame->vector, frame->error, frame->rip, cr2, arch_cpu());
+	if (frame->vector == VECTOR_PAGE_FAULT && mmu_is_guard(cr2))
+		name = cr2 < 4096 ? "page fault by a null pointer" : "stack overflow";
+	print("\n[PANIC] trap: %s, vector %lu error 0x%lx rip 0x%016lx cr2 0x%016lx cpu %u\n",
+	      name ? name : "unexpected", frame->vector, frame->error, frame->rip, cr2, arch_cpu());
 	print("rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", frame->rax, frame->rbx, frame->rcx, frame->rdx);
 	print("rsi %016lx rdi %016lx rbp %016lx rsp %016lx\n", frame->rsi, frame->rdi, frame->rbp, frame->rsp);
 	print("r8  %016lx r9  %016lx r10 %016lx r11 %016lx\n", frame->r8, frame->r9, frame->r10, frame->r11);
@@ -162,63 +147,14 @@ void cpu_trap(const struct trap_frame *frame)
 		trap_fatal(frame);
 }
 
-/* The largest run of RAM above the kernel and below 4 GiB, which is what boot.S has mapped. */
-static void memory_find(const struct pvh_start_info *info)
-{
-	const struct pvh_memory *map = (const struct pvh_memory *)(uintptr_t)info->memory_map;
-	uint64_t floor = ((uintptr_t)kernel_end + 4095) & ~4095ull;
-
-	for (uint32_t i = 0; i < info->memory_map_entries && i < 128; i++) {
-		uint64_t start = map[i].start, end = map[i].start + map[i].size;
-
-		if (map[i].type != PVH_MEMORY_RAM || end < start)
-			continue;
-		if (start < floor)
-			start = floor;
-		if (end > 1ull << 32)
-			end = start < 1ull << 32 ? 1ull << 32 : start;
-		if (end > start && end - start > boot.memory_end - boot.memory_start) {
-			boot.memory_start = start;
-			boot.memory_end = end & ~4095ull;
-		}
-	}
-}
-
-const struct arch_boot *arch_init(void)
-{
-	const struct pvh_start_info *info = (const struct pvh_start_info *)(uintptr_t)boot_start_info;
-	uint8_t ids[ARCH_CPUS_MAX];
-
-	uart_init();
-	idt_fill();
-	cpu_init(0);
-	mmu_init();
-	mmu_guard((uintptr_t)boot_stack_guard);
-	boot.name = "x86_64";
-	boot.irq = "msix";
-	boot.command_line = command_line;
-	if (info->magic == PVH_MAGIC) {
-		if (info->command_line)
-			strncpy(command_line, (const char *)(uintptr_t)info->command_line, sizeof(command_line) - 1);
-		if (info->version >= 1)
-			memory_find(info);
-		boot.cpus_present = smp_enumerate(info->rsdp, ids);
-	}
-	irq_init_cpu();
-	timer_init();
-	for (unsigned cpu = 0; cpu < boot.cpus_present; cpu++)
-		irq_set_apic_id(cpu, ids[cpu]);
-	return &boot;
-}
-
 void arch_exit(bool success)
 {
 	__asm__ volatile("cli");
-	/* q35's PM1a_CNT: SLP_EN with sleep type 0, which its DSDT calls S5. */
+	/* SLP_EN with sleep type 0, which q35's DSDT calls S5 (ACPI 6.4 §4.8.3.2). */
 	if (success) {
-		io_out16(0x604, 0x2000);
+		io_out16(timer_power_port(), 0x2000);
 		/* QEMU's main loop takes it up a moment later. */
-		for (uint64_t start = arch_ticks(); arch_ticks_to_ns(arch_ticks() - start) < 1000000000;)
+		for (uint64_t start = arch_ticks(); arch_ticks_to_ns(arch_ticks() - start) < POWER_OFF_NS;)
 			arch_relax();
 	}
 	/* isa-debug-exit: QEMU ends with (value << 1) | 1. */

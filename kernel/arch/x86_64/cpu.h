@@ -55,25 +55,32 @@ static inline uint64_t msr_read(uint32_t msr)
 	return (uint64_t)high << 32 | low;
 }
 
-/* This CPU's descriptor tables and number; interrupts off. Uses cpu's trap stacks. */
+/* Fills the table of interrupt gates that all CPUs share. Boot CPU, before cpu_init. */
+void cpu_init_traps(void);
+/* This CPU's descriptor tables, trap stacks and number. Interrupts off. */
 void cpu_init(unsigned cpu);
 
 void uart_init(void);
-void timer_init(void);
+
+/* The reference clock and the power-off register, where ACPI says they are (0: unknown). Boot CPU, once. */
+void timer_init(uint16_t pm_timer_port, uint16_t power_port);
+uint16_t timer_power_port(void);
+
 /* The local APIC of this CPU: enabled, timer one-shot, everything else masked. */
 void irq_init_cpu(void);
 /* Dispatches a vector that is not an exception; returns false when nobody owns it. */
 bool irq_dispatch(unsigned vector);
 uint8_t irq_apic_id(void);
 void irq_apic_command(uint8_t apic_id, uint32_t command);
-void irq_set_apic_id(unsigned cpu, uint8_t apic_id);
 
 /* Marks the device half of the first 4 GiB uncached. */
 void mmu_init(void);
-/* Unmaps one page of the kernel's image, so that touching it faults. Once. */
+/* Makes one page of RAM fault on every access. Boot CPU; panics when out of tables. */
 void mmu_guard(uintptr_t page);
+bool mmu_is_guard(uintptr_t address);
 
-/* Reads the ACPI tables; returns the number of CPUs, their local APIC numbers in ids, the boot CPU's first. */
-unsigned smp_enumerate(uint64_t rsdp, uint8_t ids[ARCH_CPUS_MAX]);
+/* CPUs by their local APIC numbers as ACPI lists them; the calling CPU becomes number 0. Returns how many. */
+unsigned smp_init(const uint8_t *apic_ids, unsigned count);
+uint8_t smp_apic_id(unsigned cpu);
 
 #endif

@@ -28,7 +28,6 @@ static struct msi_handler msi_handlers[VECTOR_MSI_COUNT];
 static unsigned msi_used;
 static void (*timer_handler)(void);
 static void (*ipi_handler)(void);
-static uint8_t apic_ids[ARCH_CPUS_MAX];
 /* Timer counts a nanosecond, as a fraction of 2^32; 0 until measured. */
 static uint64_t timer_scale;
 
@@ -40,11 +39,6 @@ static volatile uint32_t *apic_register(unsigned offset)
 uint8_t irq_apic_id(void)
 {
 	return (uint8_t)(*apic_register(APIC_ID) >> 24);
-}
-
-void irq_set_apic_id(unsigned cpu, uint8_t apic_id)
-{
-	apic_ids[cpu] = apic_id;
 }
 
 void irq_apic_command(uint8_t apic_id, uint32_t command)
@@ -117,7 +111,7 @@ void arch_ipi_handler(void (*handler)(void))
 
 void arch_ipi_send(unsigned cpu)
 {
-	irq_apic_command(apic_ids[cpu], VECTOR_IPI);
+	irq_apic_command(smp_apic_id(cpu), VECTOR_IPI);
 }
 
 void arch_timer_handler(void (*handler)(void))

@@ -1,0 +1,100 @@
+/* The order in which this machine is brought up, from what QEMU's PVH loader and ACPI say of it. */
+#include "arch/x86_64/cpu.h"
+
+#include "lib/acpi.h"
+#include "lib/assert.h"
+#include "lib/string.h"
+
+/* Xen's public/arch-x86/hvm/start_info.h, version 1. */
+struct pvh_start_info {
+	uint32_t magic, version, flags, modules_count;
+	uint64_t modules, command_line, rsdp, memory_map;
+	uint32_t memory_map_entries, reserved;
+};
+
+struct pvh_memory {
+	uint64_t start, size;
+	uint32_t type, reserved;
+};
+
+#define PVH_MAGIC 0x336ec578u
+#define PVH_MEMORY_RAM 1
+#define PVH_MEMORY_ENTRIES_MAX 128
+
+/* What boot.S has mapped. */
+#define MAPPED_END (1ull << 32)
+
+extern uint64_t boot_start_info;
+extern uint8_t kernel_end[], boot_stack_guard[];
+
+static char command_line[1024];
+static struct arch_boot boot;
+
+/* The largest run of RAM above the kernel and inside of what is mapped. */
+static void memory_find(const struct pvh_start_info *info)
+{
+	const struct pvh_memory *map = (const struct pvh_memory *)(uintptr_t)info->memory_map;
+	uint64_t floor = ((uintptr_t)kernel_end + 4095) & ~4095ull;
+
+	for (uint32_t i = 0; i < info->memory_map_entries && i < PVH_MEMORY_ENTRIES_MAX; i++) {
+		uint64_t start = map[i].start, end = map[i].start + map[i].size;
+
+		if (map[i].type != PVH_MEMORY_RAM || end < start)
+			continue;
+		start = start < floor ? floor : (start + 4095) & ~4095ull;
+		end = (end > MAPPED_END ? MAPPED_END : end) & ~4095ull;
+		if (end > start && end - start > boot.memory_end - boot.memory_start) {
+			boot.memory_start = start;
+			boot.memory_end = end;
+		}
+	}
+}
+
+static const uint8_t *acpi_at(const void *context, uint64_t physical, uint32_t length)
+{
+	(void)context;
+	return physical && physical < MAPPED_END - length ? (const uint8_t *)(uintptr_t)physical : NULL;
+}
+
+/* CPUs and power management; without tables, one CPU and no reference clock. */
+static void acpi_read(uint64_t rsdp)
+{
+	struct acpi_memory memory = {acpi_at, NULL};
+	uint8_t apic_ids[ARCH_CPUS_MAX];
+	struct acpi_ports ports = {0, 0};
+	struct acpi_table table;
+	unsigned listed = 0;
+
+	if (acpi_find(memory, rsdp, "APIC", &table))
+		listed = acpi_processors(table, apic_ids, ARCH_CPUS_MAX);
+	boot.cpus_present = smp_init(apic_ids, listed);
+	if (acpi_find(memory, rsdp, "FACP", &table))
+		acpi_power_ports(table, &ports);
+	timer_init(ports.pm_timer, ports.pm1a_control);
+}
+
+const struct arch_boot *arch_init(void)
+{
+	const struct pvh_start_info *info = (const struct pvh_start_info *)(uintptr_t)boot_start_info;
+
+	uart_init();
+	cpu_init_traps();
+	cpu_init(0);
+	mmu_init();
+	if (info->magic != PVH_MAGIC || info->version < 1)
+		panic("PVH start info with magic 0x%x version %u: start with qemu -kernel", info->magic, info->version);
+	if (info->command_line)
+		strncpy(command_line, (const char *)(uintptr_t)info->command_line, sizeof(command_line) - 1);
+	memory_find(info);
+	if (boot.memory_start == boot.memory_end)
+		panic("no RAM above the kernel: %u entries in the memory map", info->memory_map_entries);
+	irq_init_cpu();
+	acpi_read(info->rsdp);
+	/* From here on these fault; what the loader left in the first page has been read. */
+	mmu_guard(0);
+	mmu_guard((uintptr_t)boot_stack_guard);
+	boot.name = "x86_64";
+	boot.irq = "msix";
+	boot.command_line = command_line;
+	return &boot;
+}
