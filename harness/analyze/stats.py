@@ -32,6 +32,9 @@ from harness.analyze.sequential import bound_at, look_sizes
 
 F64 = npt.NDArray[np.float64]
 
+_CORRELATION_KNOWN = 20
+"""Launches below which their autocorrelation cannot be told from chance."""
+
 CANDIDATE = "candidate"
 REFERENCE = "reference"
 
@@ -196,7 +199,7 @@ def hodges_lehmann(values: F64) -> float:
 def estimate(effects: F64, trim: float, correlated: bool = True) -> Estimate | None:
     """Trimmed mean of launch effects, shape (n,); None with fewer than three.
 
-    With ``correlated`` the error is widened where launches follow each other's noise. A batch is too short to tell.
+    With ``correlated`` the error is widened where launches follow each other's noise, from as many on as can tell.
     """
     count = len(effects)
     if count < 3:
@@ -208,7 +211,7 @@ def estimate(effects: F64, trim: float, correlated: bool = True) -> Estimate | N
     winsorised = np.clip(effects, ordered[cut], ordered[count - cut - 1])
     share = kept / count
     spread = float(winsorised.std(ddof=1)) / share
-    correlation = _lag_1(winsorised) if correlated else 0.0
+    correlation = _lag_1(winsorised) if correlated and count >= _CORRELATION_KNOWN else 0.0
     error = max(spread / math.sqrt(count) * math.sqrt((1 + correlation) / (1 - correlation)), 1e-12)
     freedom = max(2, int(kept * (1 - correlation) / (1 + correlation)) - 1)
     return Estimate(centre, error, freedom, spread, correlation)
@@ -375,6 +378,6 @@ def _words(
     reason = f"noise hides changes below {detectable:.1%} in this budget"
     if side and not confirmed:
         reason = "a first batch raised an alarm that a second batch has not confirmed"
-    elif side:
+    elif side and not low < 1 < high:
         reason = f"the change is real but may be smaller than the {plan.smallest:.1%} that matters"
     return f"undecided: the best guess is {size} ({sure}); {reason}"

@@ -1,0 +1,177 @@
+"""Baselines and their succession, and the reading of older schemas."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from harness import upgrade
+from harness.baseline import (
+    SCHEMA,
+    Approval,
+    Baseline,
+    Fingerprint,
+    approval_refusals,
+    baseline_from_json,
+    baseline_to_json,
+    check_kernel,
+    differences,
+    succeed,
+)
+from harness.result import SCHEMA as RESULT_SCHEMA
+from harness.result import Arm, Frames, Metric, Result, ResultError, result_to_json
+from harness.spec import Verdict
+from harness.upgrade import load_baseline, load_result
+
+ELF = b"\x7fELF pretended"
+HOST = Fingerprint("AMD EPYC 7B13", 2, "7.2.22", "tcg")
+BASELINE = Baseline(
+    arch="x86_64",
+    name="acquire_progress",
+    reason="first approval",
+    approved="2026-11-23T13:00:00Z",
+    commit="a" * 40,
+    kernel_tree="b" * 40,
+    compiler="gcc (Debian 12.2.0-14) 12.2.0",
+    kernel_sha256=hashlib.sha256(ELF).hexdigest(),
+    scene="12ab",
+    switches={"BARRIER": "acquire_progress"},
+    exact={"instructions_per_frame": Metric(5_510_409.0, "instructions", "icount", n=60)},
+    absolute={"fps_trace": Metric(350.0, "frames/s", "trace", 345.0, 355.0, 600)},
+    host=HOST,
+    tools={"qemu": "7.2.22"},
+)
+LABEL = "x86_64/acquire_progress"
+
+
+def _result(**changes: Any) -> Result:
+    arm = Arm({}, "ab" * 32, {"fps_trace": Metric(350.0, "frames/s", "trace")})
+    result = Result(
+        "perf", Verdict.PASS, "pass", "2026-11-23T13:00:00Z", 50.0, arms={"candidate": arm}, frames=Frames(400, 400)
+    )
+    return dataclasses.replace(result, **changes)
+
+
+def test_a_baseline_survives_storage() -> None:
+    stored = succeed(BASELINE, dataclasses.replace(BASELINE, reason="second", ratio=0.99))
+    assert baseline_from_json(baseline_to_json(stored), LABEL) == stored
+    assert load_baseline(baseline_to_json(stored), LABEL) == stored
+    assert BASELINE.same_host(HOST) and not BASELINE.same_host(dataclasses.replace(HOST, cores=4))
+
+
+def _edited(**changes: Any) -> str:
+    return json.dumps(json.loads(baseline_to_json(BASELINE)) | changes)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            _edited(schema=SCHEMA + 2),
+            f"written by schema {SCHEMA + 2}, this is {SCHEMA}: update the harness or run 'make approve'",
+        ),
+        (_edited(schema=0), "can no longer be read"),
+        (_edited(schema="1"), "names no schema"),
+        ("{}", "names no schema"),
+        ("[]", "names no schema"),
+        ("", "is damaged"),
+        (baseline_to_json(BASELINE)[:200], "is damaged"),
+        (_edited(kernel_sha256="12"), "is damaged (ValueError: kernel_sha256 is no SHA-256)"),
+        (_edited(commit="main"), "commit is no git hash"),
+        (_edited(reason=" "), "no reason was given"),
+        (_edited(reason=None), "reason is no text"),
+        (_edited(surprise=1), "unknown fields surprise"),
+        (_edited(host={"cpu": "x"}), "is damaged (TypeError"),
+        (_edited(exact={"x": {"value": "5", "unit": "", "source": ""}}), "x is no number"),
+        (_edited(absolute={"x": {"value": float("inf"), "unit": "", "source": ""}}), "x is not finite"),
+        (_edited(switches={"LOG": 1}), "switches are not all text"),
+        (_edited(name="linux"), "says that it is x86_64/linux"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_with_what_to_do(text: str, message: str) -> None:
+    with pytest.raises(ResultError) as raised:
+        load_baseline(text, LABEL)
+    assert message in str(raised.value) and LABEL in str(raised.value)
+
+
+def test_the_stored_kernel_must_be_the_approved_one() -> None:
+    check_kernel(BASELINE, ELF)
+    with pytest.raises(ResultError, match="restore it from git or run 'make approve'"):
+        check_kernel(BASELINE, ELF + b"x")
+
+
+def test_history_keeps_figures_and_shows_slow_drift() -> None:
+    current = BASELINE
+    assert current.drift() is None
+    for number in range(4):
+        current = succeed(current, dataclasses.replace(BASELINE, reason=f"step {number}", ratio=0.99))
+    assert [approval.reason for approval in current.history] == ["first approval", "step 0", "step 1", "step 2"]
+    assert current.history[0].figures == {"fps_trace": 350.0, "instructions_per_frame": 5_510_409.0}
+    assert current.drift() == pytest.approx(0.99**4 - 1)
+    broken = dataclasses.replace(current, history=(*current.history, Approval("", "", "", "", {})))
+    assert broken.drift() is None
+    assert succeed(None, BASELINE) is BASELINE
+
+
+def test_the_difference_to_accept_is_shown() -> None:
+    new = dataclasses.replace(
+        BASELINE,
+        commit="c" * 40,
+        switches={"BARRIER": "acquire_progress", "DRAW": "dirty"},
+        exact={"instructions_per_frame": Metric(5_600_000.0, "instructions", "icount")},
+        absolute={"fps_trace": Metric(340.0, "frames/s", "trace")},
+        host=dataclasses.replace(HOST, cpu="other"),
+    )
+    assert differences(BASELINE, new) == (
+        f"commit: {'a' * 40} → {'c' * 40}",
+        "DRAW: default → dirty",
+        "instructions_per_frame: 5.51041e+06 → 5.6e+06 instructions (+1.63%)",
+        "fps_trace: 350 → 340 frames/s (-2.86%) (another host)",
+    )
+    assert differences(BASELINE, BASELINE) == ()
+    assert differences(None, new) == ("x86_64/acquire_progress is new",)
+
+
+@pytest.mark.parametrize(
+    ("result", "reason", "allow_dirty", "refusals"),
+    [
+        (_result(), "why", False, 0),
+        (_result(verdict=Verdict.REGRESSION), "accepted cost of X", False, 0),
+        (_result(verdict=Verdict.INCONCLUSIVE), "first one", False, 0),
+        (_result(), " ", False, 1),
+        (_result(verdict=Verdict.GUEST_FAILED), "why", False, 1),
+        (_result(source={"dirty": True}), "why", False, 1),
+        (_result(source={"dirty": True}), "why", True, 0),
+        (_result(arms={}), "why", False, 1),
+        (_result(frames=None), "why", False, 1),
+        (_result(frames=Frames(400, 399, torn=1)), "why", False, 1),
+        (_result(frames=None, arms={}, verdict=Verdict.HARNESS_FAILED), "", False, 4),
+    ],
+)
+def test_approval_is_refused_for_each_reason(result: Result, reason: str, allow_dirty: bool, refusals: int) -> None:
+    assert len(approval_refusals(result, reason, allow_dirty)) == refusals
+
+
+def test_results_of_the_current_schema_load_and_newer_ones_do_not() -> None:
+    result = _result()
+    assert load_result(result_to_json(result), "run") == result
+    newer = json.dumps(json.loads(result_to_json(result)) | {"schema": RESULT_SCHEMA + 1})
+    with pytest.raises(ResultError, match="update the harness"):
+        load_result(newer, "run")
+
+
+def test_steps_of_migration_run_in_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    def rename(old: str, new: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
+        return lambda plain: {new if key == old else key: value for key, value in plain.items()}
+
+    plain = json.loads(baseline_to_json(BASELINE))
+    plain["cause"] = plain.pop("reason")
+    plain["schema"] = SCHEMA - 2
+    steps = {SCHEMA - 2: rename("cause", "why"), SCHEMA - 1: rename("why", "reason")}
+    monkeypatch.setattr(upgrade, "BASELINE_STEPS", steps)
+    assert load_baseline(json.dumps(plain), LABEL) == BASELINE
