@@ -72,7 +72,8 @@ void mmu_init(void)
 
 	paging_map_kernel(&format, machine.memory.start, machine.memory.start + machine.memory.length,
 			  (uintptr_t)boot_stack_guard);
-	machine_console("arm,pl011", &uart);
+	if (machine_console("arm,pl011", &uart) < 0)
+		panic("device tree: no PL011");
 	if (!arch_map_device(uart.start, uart.length) || !arch_map_device(machine.ecam.start, machine.ecam.length))
 		panic("mmu: no tables left for devices");
 	boot_root = (uintptr_t)paging_root();

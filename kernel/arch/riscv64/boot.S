@@ -1,0 +1,64 @@
+/* From OpenSBI to C: S-mode with the MMU off, a0 the hart that happened to come first, a1 the device tree. */
+#include "arch/riscv64/layout.h"
+
+	.section .boot.text, "ax"
+	.global boot_entry
+boot_entry:
+	csrw	sie, zero
+	csrci	sstatus, SSTATUS_SIE
+	lla	tp, cpus
+	lla	t0, boot_trap_stack_top
+	sd	t0, CPU_TRAP_STACK(tp)
+	lla	t0, trap_vector
+	csrw	stvec, t0
+	lla	sp, boot_stack_top
+	lla	t0, boot_hart
+	sd	a0, 0(t0)
+	lla	t0, boot_tree
+	sd	a1, 0(t0)
+	li	fp, 0
+	call	kernel_main
+	ebreak
+
+/* SBI HSM hart_start (SBI 1.0 §9.1): a0 is the hart, a1 the struct cpu that smp.c filled. */
+	.global boot_secondary
+boot_secondary:
+	csrw	sie, zero
+	csrci	sstatus, SSTATUS_SIE
+	mv	tp, a1
+	lla	t0, trap_vector
+	csrw	stvec, t0
+	ld	sp, CPU_STACK(tp)
+	lla	t0, boot_satp
+	ld	t0, 0(t0)
+	sfence.vma
+	csrw	satp, t0
+	sfence.vma
+	li	fp, 0
+	call	smp_entry
+	ebreak
+
+	.section .data
+	.balign 8
+	.global boot_hart, boot_tree, boot_satp
+boot_hart:
+	.quad	0
+boot_tree:
+	.quad	0
+boot_satp:				/* address translation of CPUs that start later */
+	.quad	0
+
+	.section .bss
+	.balign 4096
+	/* The page below the stack is not mapped, so that an overflow faults instead of spoiling data. */
+	.global boot_stack_guard
+boot_stack_guard:
+	.skip	4096
+	.skip	CPU_STACK_SIZE
+	.balign 4096
+boot_stack_top:
+	.skip	TRAP_STACK_SIZE
+	.balign 4096
+boot_trap_stack_top:
+
+	.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,61 @@
+/* What the files of this architecture share. */
+#ifndef ARCH_RISCV64_CPU_H
+#define ARCH_RISCV64_CPU_H
+
+#include "arch/arch.h"
+#include "arch/riscv64/layout.h"
+
+#include <stdint.h>
+
+#define CSR_READ(name)                                                                                                 \
+	({                                                                                                             \
+		uint64_t csr_value_;                                                                                   \
+		__asm__ volatile("csrr %0, " #name : "=r"(csr_value_) : : "memory");                                   \
+		csr_value_;                                                                                            \
+	})
+#define CSR_WRITE(name, value) __asm__ volatile("csrw " #name ", %0" : : "rK"((uint64_t)(value)) : "memory")
+#define CSR_SET(name, bits) __asm__ volatile("csrs " #name ", %0" : : "rK"((uint64_t)(bits)) : "memory")
+#define CSR_CLEAR(name, bits) __asm__ volatile("csrc " #name ", %0" : : "rK"((uint64_t)(bits)) : "memory")
+
+/* What tp points at. boot.S and trap.S know the offsets of the first four fields. */
+struct cpu {
+	uint64_t number;   /* arch_cpu */
+	void *trap_stack;  /* top; exceptions run on it, because the kernel's stack may be what is wrong */
+	void *stack;       /* top of the stack that a started CPU begins on */
+	uint64_t fatal_sp; /* sp at an exception, until it is in the frame */
+	void (*entry)(void);
+	uint64_t hart;
+	uint64_t plic_context;
+	uint64_t started; /* set by the CPU itself */
+};
+
+extern struct cpu cpus[ARCH_CPUS_MAX];
+
+/* SBI functions (RISC-V SBI 1.0): extension, function, at most three arguments. */
+#define SBI_TIME 0x54494d45u
+#define SBI_IPI 0x735049u
+#define SBI_HSM 0x48534du
+#define SBI_SRST 0x53525354u
+struct sbi_result {
+	int64_t error;
+	uint64_t value;
+};
+struct sbi_result sbi_call(uint64_t extension, uint64_t function, uint64_t a, uint64_t b, uint64_t c);
+
+/* Finds the register that ends QEMU with a status. */
+void smp_init(void);
+
+void uart_init(void);
+void timer_init(void);
+/* The timer's interrupt arrived: silences it, then calls the handler. */
+void timer_interrupt(void);
+
+/* Finds the PLIC. */
+void irq_init(void);
+/* Opens this CPU's interrupts: software, timer, and external through its PLIC context. */
+void irq_init_cpu(void);
+
+/* Builds the tables that the device tree asks for, and takes them. */
+void mmu_init(void);
+
+#endif
