@@ -1,0 +1,192 @@
+#include "scene/font.h"
+
+#include <stdbool.h>
+
+/* Seven rows a character, from the top; bit 4 is the leftmost cell. */
+static const uint8_t digits[10][FONT_ROWS] = {
+	{0x0e, 0x11, 0x11, 0x11, 0x11, 0x11, 0x0e}, /* 0 */
+	{0x04, 0x0c, 0x04, 0x04, 0x04, 0x04, 0x0e}, /* 1 */
+	{0x0e, 0x11, 0x01, 0x02, 0x04, 0x08, 0x1f}, /* 2 */
+	{0x0e, 0x11, 0x01, 0x06, 0x01, 0x11, 0x0e}, /* 3 */
+	{0x02, 0x06, 0x0a, 0x12, 0x1f, 0x02, 0x02}, /* 4 */
+	{0x1f, 0x10, 0x1e, 0x01, 0x01, 0x11, 0x0e}, /* 5 */
+	{0x0e, 0x10, 0x10, 0x1e, 0x11, 0x11, 0x0e}, /* 6 */
+	{0x1f, 0x01, 0x02, 0x04, 0x04, 0x04, 0x04}, /* 7 */
+	{0x0e, 0x11, 0x11, 0x0e, 0x11, 0x11, 0x0e}, /* 8 */
+	{0x0e, 0x11, 0x11, 0x0f, 0x01, 0x01, 0x0e}, /* 9 */
+};
+static const uint8_t capitals[26][FONT_ROWS] = {
+	{0x0e, 0x11, 0x11, 0x1f, 0x11, 0x11, 0x11}, /* A */
+	{0x1e, 0x11, 0x11, 0x1e, 0x11, 0x11, 0x1e}, /* B */
+	{0x0e, 0x11, 0x10, 0x10, 0x10, 0x11, 0x0e}, /* C */
+	{0x1e, 0x11, 0x11, 0x11, 0x11, 0x11, 0x1e}, /* D */
+	{0x1f, 0x10, 0x10, 0x1e, 0x10, 0x10, 0x1f}, /* E */
+	{0x1f, 0x10, 0x10, 0x1e, 0x10, 0x10, 0x10}, /* F */
+	{0x0e, 0x11, 0x10, 0x17, 0x11, 0x11, 0x0e}, /* G */
+	{0x11, 0x11, 0x11, 0x1f, 0x11, 0x11, 0x11}, /* H */
+	{0x0e, 0x04, 0x04, 0x04, 0x04, 0x04, 0x0e}, /* I */
+	{0x01, 0x01, 0x01, 0x01, 0x01, 0x11, 0x0e}, /* J */
+	{0x11, 0x12, 0x14, 0x18, 0x14, 0x12, 0x11}, /* K */
+	{0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x1f}, /* L */
+	{0x11, 0x1b, 0x15, 0x15, 0x11, 0x11, 0x11}, /* M */
+	{0x11, 0x19, 0x15, 0x15, 0x15, 0x13, 0x11}, /* N */
+	{0x0e, 0x11, 0x11, 0x11, 0x11, 0x11, 0x0e}, /* O */
+	{0x1e, 0x11, 0x11, 0x1e, 0x10, 0x10, 0x10}, /* P */
+	{0x0e, 0x11, 0x11, 0x11, 0x15, 0x12, 0x0d}, /* Q */
+	{0x1e, 0x11, 0x11, 0x1e, 0x14, 0x12, 0x11}, /* R */
+	{0x0f, 0x10, 0x10, 0x0e, 0x01, 0x01, 0x1e}, /* S */
+	{0x1f, 0x04, 0x04, 0x04, 0x04, 0x04, 0x04}, /* T */
+	{0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x0e}, /* U */
+	{0x11, 0x11, 0x11, 0x11, 0x11, 0x0a, 0x04}, /* V */
+	{0x11, 0x11, 0x11, 0x15, 0x15, 0x1b, 0x11}, /* W */
+	{0x11, 0x11, 0x0a, 0x04, 0x0a, 0x11, 0x11}, /* X */
+	{0x11, 0x11, 0x0a, 0x04, 0x04, 0x04, 0x04}, /* Y */
+	{0x1f, 0x01, 0x02, 0x04, 0x08, 0x10, 0x1f}, /* Z */
+};
+
+/* Fine points a pixel, in both directions; a coverage counts those of one pixel's square. */
+#define FINE 4
+#define FINE_COLUMNS_MAX 1024 /* of the widest mask: a label at the largest mode */
+
+static bool cell_set(char character, int32_t column, int32_t row)
+{
+	const uint8_t *rows;
+
+	if (column < 0 || column >= FONT_COLUMNS || row < 0 || row >= FONT_ROWS)
+		return false;
+	if (character >= '0' && character <= '9')
+		rows = digits[character - '0'];
+	else if (character >= 'A' && character <= 'Z')
+		rows = capitals[character - 'A'];
+	else
+		return false;
+	return rows[row] >> (FONT_COLUMNS - 1 - column) & 1;
+}
+
+/* Strokes are this much wider than their cells, to every side. */
+#define BOLD 9
+
+/* Whether two strokes meet at a bare corner of an empty cell, and so become a diagonal across it. */
+static bool is_diagonal(char character, int32_t column, int32_t row, int32_t side_u, int32_t side_v)
+{
+	return cell_set(character, column + side_u, row) && cell_set(character, column, row + side_v) &&
+	       !cell_set(character, column + side_u, row + side_v);
+}
+
+static int32_t larger(int32_t a, int32_t b)
+{
+	return a > b ? a : b;
+}
+
+/*
+ * How far ink reaches into a cell from its left (side_u -1) or right (1), on the line in_v below the cell's top: all the
+ * way in a set cell; in an empty one a diagonal, or the width of its neighbours' strokes.
+ */
+static int32_t ink_reach(char character, int32_t column, int32_t row, int32_t side_u, int32_t in_v)
+{
+	int32_t reach = 0;
+
+	if (cell_set(character, column, row))
+		return FONT_CELL;
+	for (int32_t side_v = -1; side_v <= 1; side_v += 2) {
+		int32_t gap_v = side_v < 0 ? in_v : FONT_CELL - 1 - in_v;
+
+		if (is_diagonal(character, column, row, side_u, side_v)) {
+			reach = larger(reach, FONT_CELL - gap_v);
+			continue;
+		}
+		if (gap_v < BOLD && cell_set(character, column, row + side_v) &&
+		    !is_diagonal(character, column, row, -side_u, side_v))
+			return FONT_CELL;
+		if (gap_v < BOLD && cell_set(character, column + side_u, row + side_v))
+			reach = larger(reach, BOLD);
+		if (cell_set(character, column + side_u, row) && !is_diagonal(character, column, row, side_u, -side_v))
+			reach = larger(reach, BOLD);
+	}
+	return reach;
+}
+
+int32_t font_width(const char *text)
+{
+	int32_t characters = 0;
+
+	while (text[characters])
+		characters++;
+	return characters * FONT_ADVANCE - 1;
+}
+
+/* A mask being made: counts[i] is the change of ink from fine column i - 1 to i, over the rows counted so far. */
+struct counting {
+	int8_t counts[FINE_COLUMNS_MAX + 1];
+	int32_t columns;
+	int32_t cell_q8, margin_px;
+};
+
+/* The first fine column not left of u, which is in 1/FONT_CELL of a cell. */
+static int32_t fine_column(const struct counting *counting, int32_t u)
+{
+	int32_t eighths = (u * counting->cell_q8 + FONT_CELL * 256 / (2 * FINE) - 1) >> 11;
+	int32_t column = (eighths + 2 * FINE * counting->margin_px) >> 1;
+
+	return column < 0 ? 0 : column > counting->columns ? counting->columns : column;
+}
+
+static void count_ink(struct counting *counting, int32_t u0, int32_t u1)
+{
+	counting->counts[fine_column(counting, u0)]++;
+	counting->counts[fine_column(counting, u1)]--;
+}
+
+/* Adds the ink of one fine row. */
+static void count_row(struct counting *counting, const char *text, int32_t fine_row)
+{
+	int32_t eighths = 2 * fine_row + 1 - 2 * FINE * counting->margin_px;
+	/* One cell of margin above keeps the divisions away from negative numbers. */
+	int32_t v = eighths * (FONT_CELL * 256 / (2 * FINE)) + FONT_CELL * counting->cell_q8;
+	int32_t row = v / counting->cell_q8 / FONT_CELL - 1, in_v = v / counting->cell_q8 % FONT_CELL;
+
+	if (v < 0 || row > FONT_ROWS)
+		return;
+	for (int32_t start = 0; *text; text++, start += FONT_ADVANCE * FONT_CELL) {
+		for (int32_t column = -1; column <= FONT_COLUMNS; column++) {
+			int32_t left = ink_reach(*text, column, row, -1, in_v);
+			int32_t right = ink_reach(*text, column, row, 1, in_v);
+			int32_t u = start + column * FONT_CELL;
+
+			if (left + right >= FONT_CELL) {
+				count_ink(counting, u, u + FONT_CELL);
+				continue;
+			}
+			count_ink(counting, u, u + left);
+			count_ink(counting, u + FONT_CELL - right, u + FONT_CELL);
+		}
+	}
+}
+
+void font_render(const struct font_mask *mask, const char *text, int32_t cell_q8, int32_t samples, int32_t margin_px)
+{
+	int32_t step = FINE / samples, lead = (FINE - step) / 2;
+	struct counting counting = {
+		.columns = mask->width * step, .cell_q8 = cell_q8, .margin_px = margin_px};
+	uint8_t columns[FINE_COLUMNS_MAX];
+
+	for (int32_t y = 0; y < mask->height; y++) {
+		int32_t ink = 0;
+
+		for (int32_t i = 0; i <= counting.columns; i++)
+			counting.counts[i] = 0;
+		for (int32_t i = 0; i < FINE; i++)
+			count_row(&counting, text, y * step - lead + i);
+		for (int32_t i = 0; i < counting.columns; i++) {
+			ink += counting.counts[i];
+			columns[i] = (uint8_t)ink;
+		}
+		for (int32_t x = 0; x < mask->width; x++) {
+			uint8_t sum = 0;
+
+			for (int32_t i = x * step - lead; i < x * step - lead + FINE; i++)
+				sum += i >= 0 && i < counting.columns ? columns[i] : 0;
+			mask->levels[y * mask->width + x] = sum;
+		}
+	}
+}

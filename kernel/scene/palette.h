@@ -1,0 +1,23 @@
+/* The scene's colours, 0x00RRGGBB. */
+#ifndef SCENE_PALETTE_H
+#define SCENE_PALETTE_H
+
+#define PALETTE_FELT_LIGHT 0x14573fu
+#define PALETTE_FELT_DARK 0x06241bu
+#define PALETTE_SHADOW 0x02100bu
+
+#define PALETTE_RED 0xb01e28u
+#define PALETTE_RED_CONE 0x7c131cu
+#define PALETTE_BLACK 0x14201cu
+#define PALETTE_BLACK_CONE 0x0d1613u
+#define PALETTE_LIT 0xf4c044u
+#define PALETTE_IVORY 0xf3e9d2u
+#define PALETTE_DIVIDER 0xd8b25au
+
+#define PALETTE_GOLD_DARK 0x6b4a15u
+#define PALETTE_GOLD 0xc79a3eu
+#define PALETTE_GOLD_LIGHT 0xffe9a8u
+#define PALETTE_OUTLINE 0x1b1106u
+#define PALETTE_PLATE 0x0a1512u
+
+#endif

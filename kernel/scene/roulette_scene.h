@@ -1,0 +1,107 @@
+/*
+ * What roulette_init prepares and the scene's own files share. Nobody else includes this, except to know the size of
+ * struct roulette.
+ *
+ * All that stands still (felt, title, rim, hub, pointer, the plate's frame) is rendered once, into runs of pixels; each
+ * frame computes only what turns. All lengths are in pixels; (cx, cy) is a corner of pixels, not the middle of one.
+ */
+#ifndef SCENE_ROULETTE_SCENE_H
+#define SCENE_ROULETTE_SCENE_H
+
+#include "scene/canvas.h"
+#include "scene/font.h"
+#include "scene/roulette.h"
+#include "scene/spin.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define LAYOUT_TITLE "ROULETTE"
+
+struct layout {
+	int32_t width, height;
+	int32_t cx, cy;
+	int32_t radius; /* of the segments */
+	int32_t rim;	/* outer radius of the rim around them */
+	int32_t ring;	/* radius of the ring between numbers and inner cone */
+	int32_t hub;
+	int32_t shadow; /* how far the rim's shadow reaches */
+	int32_t diamond; /* half the width of those beside the wheel, halved */
+	int32_t cell;	/* of title and banner text */
+	int32_t label_cell_q8;
+	struct canvas_rect title, plate;
+	struct canvas_rect disc; /* around everything that turns */
+};
+
+enum art_kind {
+	ART_FELT,  /* the row's two alternating colours */
+	ART_SOLID, /* pixels */
+	ART_BLEND, /* pixels multiplied by their coverage; the top byte is the share of what lies below, below 256 */
+};
+
+struct art_run {
+	uint16_t x0, x1;
+	uint32_t kind;
+	uint32_t first; /* in art_pixels */
+};
+
+#define ART_RUNS_MAX (16 * ROULETTE_HEIGHT_MAX)
+#define ART_PIXELS_MAX (320 * 1024)
+#define MASK_BYTES_MAX (224 * 1024)
+#define GLYPHS 36
+
+struct roulette {
+	struct layout layout;
+	uint32_t seed;
+	uint32_t felt[ROULETTE_HEIGHT_MAX][2];	   /* colours of even and odd pixels of a row */
+	uint16_t disc_half[ROULETTE_HEIGHT_MAX];   /* segments reach this far to both sides of cx */
+	uint16_t cone_half[ROULETTE_HEIGHT_MAX];   /* the inner cone likewise; 0 where the row does not meet it */
+	uint32_t row_runs[ROULETTE_HEIGHT_MAX + 1]; /* row y has runs row_runs[y] … row_runs[y + 1] - 1 */
+	struct art_run runs[ART_RUNS_MAX];
+	uint32_t art_pixels[ART_PIXELS_MAX];
+	struct font_mask glyphs[GLYPHS]; /* 0-9, A-Z at layout.cell */
+	struct font_mask labels[SPIN_SEGMENTS];
+	uint32_t run_count, art_count, mask_count;
+	uint8_t masks[MASK_BYTES_MAX];
+};
+
+/* One frame being drawn: all that depends on its number. */
+struct frame_view {
+	const struct roulette *roulette;
+	const struct canvas *canvas;
+	struct spin spin;
+	bool turning_only; /* redraw only the disc: around it the canvas holds what it should */
+};
+
+/* layout.c */
+struct layout layout_of(uint32_t width_px, uint32_t height_px);
+
+/* art.c: the runs of every row. -1 when they do not fit. */
+int art_render(struct roulette *roulette);
+void art_draw_row(const struct roulette *roulette, uint32_t *row, int32_t y, int32_t x0, int32_t x1);
+
+/* art_wheel.c: the still parts of the wheel at one pixel. */
+struct art_layer {
+	uint32_t colour; /* multiplied by its coverage */
+	uint32_t rest;	 /* share of what lies below, 0 … 256 */
+};
+struct art_layer art_wheel(const struct layout *layout, int32_t x, int32_t y, struct art_layer below);
+
+/* text.c: masks of title, banner and numbers; -1 when they do not fit. */
+int text_render(struct roulette *roulette);
+void text_number(char *text, uint32_t number);
+uint32_t text_level(const struct roulette *roulette, const char *text, int32_t x, int32_t y);
+void text_draw(const struct frame_view *view, const char *text, struct canvas_rect clip, int32_t x, int32_t y,
+	       uint32_t paper, uint32_t ink);
+
+/* plate.c: the banner. */
+void plate_draw(const struct frame_view *view, struct canvas_rect clip);
+struct canvas_rect plate_inside(const struct layout *layout);
+
+/* wheel.c: all rows of the picture without numbers, banner and stamps; what stands still comes from art_draw_row. */
+void wheel_draw(const struct frame_view *view, struct canvas_rect clip);
+
+/* label.c: the numbers, upright to one who looks from the rim. */
+void label_draw_all(const struct frame_view *view, struct canvas_rect clip);
+
+#endif
