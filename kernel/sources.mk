@@ -12,6 +12,7 @@ SOURCES := \
 	virtio/transport.c \
 	virtio/gpu.c \
 	run/params.c \
+	run/recording.c \
 	run/frameloop.c
 
 SOURCES += $(wildcard scene/*.c)

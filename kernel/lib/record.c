@@ -36,8 +36,8 @@ void record_print_summary(const struct record_summary *summary)
 {
 	print("[PERF SUMMARY] frames=%lu elapsed_ns=%lu fences=%lu spins=%lu completions=%lu", summary->frames,
 	      summary->elapsed_ns, summary->fences, summary->spins, summary->completions);
-	print(" timeouts=%lu rekicks=%lu overflow=%lu interrupts=%lu drift_ppm=%d", summary->timeouts, summary->rekicks,
-	      summary->overflow, summary->interrupts, summary->drift_ppm);
+	print(" timeouts=%lu rekicks=%lu overflow=%lu interrupts=%lu record_ns=%lu drift_ppm=%d", summary->timeouts,
+	      summary->rekicks, summary->overflow, summary->interrupts, summary->record_ns, summary->drift_ppm);
 	print(" blk_requests=%lu blk_bytes=%lu blk_timeouts=%lu blk_rekicks=%lu switches=%lu\n", summary->blk_requests,
 	      summary->blk_bytes, summary->blk_timeouts, summary->blk_rekicks, summary->switches);
 }

@@ -54,6 +54,7 @@ struct record_summary {
 	uint64_t fences, spins, completions, timeouts, rekicks;
 	uint64_t overflow;   /* records lost because the ring was full */
 	uint64_t interrupts; /* completion interrupts taken */
+	uint64_t record_ns;  /* what counting and recording add to a frame */
 	int32_t drift_ppm;   /* of the guest's clock, calibrated again at the end */
 	uint64_t blk_requests, blk_bytes, blk_timeouts, blk_rekicks;
 	uint64_t switches; /* task switches, all CPUs */

@@ -7,27 +7,27 @@
 #include "lib/record.h"
 #include "lib/string.h"
 #include "options.h"
+#include "run/recording.h"
 #include "scene/roulette.h"
 #include "virtio/gpu.h"
 
 /* An endless run prints its records once a spin's worth of frames has gone by. */
-#define ENDLESS_PACE 60u
 #define ENDLESS_FRAMES 300u
 
-/* The state of a run. Records are a ring: the newest `capacity` of them are kept. */
+/* How often recording one frame is repeated to learn what it costs, and how often a frame reads the clock. */
+#define COST_ROUNDS 256u
+#define COST_CLOCKS 10u
+
 struct frameloop {
 	const struct run_params *params;
 	struct gpu gpu;
 	struct roulette *scene;
-	struct record_frame *records;
-	uint64_t recorded, printed;
-	uint32_t capacity;
+	struct recording recording;
 	uint32_t count;    /* frames drawn, warm-up included */
 	uint32_t frame;    /* the number of the next one */
 	uint32_t shown;    /* the number of the one on the canvas, once count > 0 */
 	uint64_t log_ns;   /* of the frame before */
 	uint64_t next_due; /* ticks, when paced */
-	uint32_t pace;
 	struct record_summary summary;
 	uint64_t window_start;
 };
@@ -36,16 +36,13 @@ static struct frameloop loop;
 
 static bool loop_init(const struct run_params *params)
 {
+	struct record_frame *ring = heap_alloc(sizeof(*ring) * PARAMS_RECORDS_MAX, 16);
+
 	loop.params = params;
-	loop.capacity = params->records ? params->records : 1;
 	loop.frame = params->first;
-	loop.pace = params->pace;
-	if (!params->frames && !params->seconds_ms && !loop.pace)
-		loop.pace = ENDLESS_PACE;
 	loop.scene = heap_alloc(roulette_size(), 16);
-	loop.records = heap_alloc(sizeof(struct record_frame) * loop.capacity, 16);
-	if (!loop.scene || !loop.records ||
-	    roulette_init(loop.scene, params->width_px, params->height_px, params->seed)) {
+	recording_init(&loop.recording, ring, PARAMS_RECORDS_MAX);
+	if (!loop.scene || !ring || roulette_init(loop.scene, params->width_px, params->height_px, params->seed)) {
 		print("roulette: no memory for the scene\n");
 		return false;
 	}
@@ -103,11 +100,14 @@ static struct virtqueue_counters counters_since(const struct virtqueue_counters 
 		.hw_fences = now->hw_fences - before->hw_fences,
 		.notifies = now->notifies - before->notifies,
 		.halts = now->halts - before->halts,
+		.halt_ticks = now->halt_ticks - before->halt_ticks,
 	};
 }
 
-static void record_fill(struct record_frame *record, const struct virtqueue_counters *counted)
+/* What the ring and the device's answers say of the frame that began with these counters. */
+static void record_fill(struct record_frame *record, const struct virtqueue_counters *before)
 {
+	const struct virtqueue_counters since = counters_since(before), *counted = &since;
 	const struct gpu_timing *timing = &loop.gpu.timing;
 
 	record->fences = counted->fences;
@@ -120,6 +120,7 @@ static void record_fill(struct record_frame *record, const struct virtqueue_coun
 	record->hw_fences = counted->hw_fences;
 	record->notifies = counted->notifies;
 	record->halts = counted->halts;
+	record->halt_ns = arch_ticks_to_ns(counted->halt_ticks);
 	record->submit_ns = arch_ticks_to_ns(timing->submit_ticks);
 	record->notify_ns = arch_ticks_to_ns(timing->notify_ticks);
 	record->wait_ns = arch_ticks_to_ns(timing->wait_ticks);
@@ -146,9 +147,9 @@ static uint64_t loop_pace(void)
 	uint64_t start = arch_ticks(), period_ns, now_ns;
 	bool enabled;
 
-	if (!loop.pace)
+	if (!loop.params->pace)
 		return 0;
-	period_ns = 1000000000ull / loop.pace;
+	period_ns = 1000000000ull / loop.params->pace;
 	enabled = arch_irq_disable();
 	now_ns = arch_ticks_to_ns(start);
 	if (!loop.next_due || now_ns > loop.next_due + 4 * period_ns)
@@ -175,25 +176,23 @@ static void stall(uint32_t ms)
 static bool loop_frame(bool recorded)
 {
 	struct fault_frame_plan plan = fault_at_frame(loop.count, loop.frame, loop.params->slow);
-	struct virtqueue_counters before = loop.gpu.control.queue.counters, counted;
-	struct record_frame *record = &loop.records[loop.recorded % loop.capacity];
+	struct virtqueue_counters before = loop.gpu.control.queue.counters;
+	struct record_frame *record = recording_next(&loop.recording);
 	uint64_t start = arch_ticks(), instructions = arch_instructions(), drawn;
 	struct roulette_damage damage;
 
-	memset(record, 0, sizeof(*record));
 	loop_draw(&plan, &damage);
 	stall(plan.stall_ms);
 	record->draw_insns = arch_instructions() - instructions;
 	drawn = arch_ticks();
 	if (gpu_present(&loop.gpu, damage.rects, damage.count))
 		return false;
-	counted = counters_since(&before);
-	record_fill(record, &counted);
+	record_fill(record, &before);
 	record->frame = fault_recorded_frame(loop.count, loop.frame);
 	record->t_ns = arch_ticks_to_ns(start);
 	record->render_ns = arch_ticks_to_ns(drawn - start);
 	loop.log_ns = 0;
-	if (OPTION(LOG) == OPTION_LOG_frame) {
+	if (OPTION(LOG) == OPTION_LOG_frame && recorded) {
 		uint64_t logged = arch_ticks();
 
 		record_print_frame(record, loop.params->exact);
@@ -202,26 +201,39 @@ static bool loop_frame(bool recorded)
 	record->idle_ns = loop_pace();
 	if (recorded) {
 		summary_add(record);
-		loop.recorded++;
+		recording_keep(&loop.recording);
 	}
 	loop.count++;
 	loop.frame++;
 	return true;
 }
 
-/* Prints the records not yet printed, as far as the ring still holds them. */
+/* Prints the newest records that were not printed yet. */
 static void records_print(void)
 {
-	uint64_t kept = loop.recorded > loop.capacity ? loop.recorded - loop.capacity : 0;
+	const struct record_frame *record;
 
-	if (OPTION(LOG) != OPTION_LOG_deferred || !loop.params->records)
+	if (OPTION(LOG) != OPTION_LOG_deferred)
 		return;
-	if (loop.printed < kept) {
-		loop.summary.overflow += kept - loop.printed;
-		loop.printed = kept;
+	recording_skip_to(&loop.recording, loop.params->records);
+	for (record = recording_take(&loop.recording); record; record = recording_take(&loop.recording))
+		record_print_frame(record, loop.params->exact);
+}
+
+/* What counting and recording add to one frame, learned by doing it again with nothing in between. */
+static uint64_t recording_cost_ns(void)
+{
+	uint64_t start = arch_ticks();
+
+	for (uint32_t round = 0; round < COST_ROUNDS; round++) {
+		struct virtqueue_counters before = loop.gpu.control.queue.counters;
+		struct record_frame *record = recording_next(&loop.recording);
+
+		for (uint32_t i = 0; i < COST_CLOCKS; i++)
+			record->t_ns = arch_ticks();
+		record_fill(record, &before);
 	}
-	for (; loop.printed < loop.recorded; loop.printed++)
-		record_print_frame(&loop.records[loop.printed % loop.capacity], loop.params->exact);
+	return arch_ticks_to_ns(arch_ticks() - start) / COST_ROUNDS;
 }
 
 static bool window_over(void)
@@ -237,26 +249,29 @@ static bool window_over(void)
 bool frameloop_run(const struct run_params *params)
 {
 	bool endless = !params->frames && !params->seconds_ms;
-	bool masked = false, ok;
+	bool enabled, ok;
 
 	if (!loop_init(params))
 		return false;
-	if (params->exact)
-		masked = arch_irq_disable();
+	enabled = arch_irq_disable();
+	if (!params->exact)
+		arch_irq_restore(enabled);
 	ok = true;
 	for (uint32_t i = 0; ok && i < params->warmup; i++)
 		ok = loop_frame(false);
 	loop.window_start = arch_ticks();
 	while (ok && !window_over()) {
 		ok = loop_frame(true);
-		if (endless && loop.recorded % ENDLESS_FRAMES == 0)
+		if (endless && loop.summary.frames % ENDLESS_FRAMES == 0)
 			records_print();
 	}
 	loop.summary.elapsed_ns = arch_ticks_to_ns(arch_ticks() - loop.window_start);
-	arch_irq_restore(masked);
+	arch_irq_restore(enabled);
+	records_print();
+	loop.summary.overflow = OPTION(LOG) == OPTION_LOG_deferred ? loop.recording.lost : 0;
+	loop.summary.record_ns = recording_cost_ns();
 	loop.summary.interrupts = loop.gpu.control.interrupts;
 	loop.summary.drift_ppm = arch_ticks_drift_ppm();
-	records_print();
 	record_print_summary(&loop.summary);
 	return ok;
 }

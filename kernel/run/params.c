@@ -6,6 +6,8 @@
 #define WORD_MAX PARAMS_SUITE_MAX
 #define FRAMES_MAX 1000000000u
 #define SECONDS_MAX_MS 86400000u
+#define PACE_MAX 1000u
+#define PACE_NOT_SAID UINT32_MAX
 
 /* Where a plain number goes, and its bounds, inclusive. */
 struct number_key {
@@ -33,10 +35,10 @@ static bool parse_number(const char *text, uint32_t *value)
 }
 
 /* Seconds with up to three decimals, as milliseconds. */
-static bool parse_seconds(const char *text, uint32_t *ms)
+static bool parse_seconds(const char *text, struct run_params *params)
 {
 	char whole[WORD_MAX];
-	uint32_t seconds, scale = 100;
+	uint32_t seconds, ms, scale = 100;
 	size_t at = 0;
 
 	while (text[at] && text[at] != '.' && at < sizeof(whole) - 1) {
@@ -46,17 +48,16 @@ static bool parse_seconds(const char *text, uint32_t *ms)
 	whole[at] = '\0';
 	if (!parse_number(whole, &seconds) || seconds > SECONDS_MAX_MS / 1000)
 		return false;
-	*ms = seconds * 1000;
-	if (!text[at])
-		return true;
-	if (!text[at + 1] || strlen(text + at + 1) > 3)
+	ms = seconds * 1000;
+	if (text[at] && (!text[at + 1] || strlen(text + at + 1) > 3))
 		return false;
-	for (const char *digit = text + at + 1; *digit; digit++, scale /= 10) {
+	for (const char *digit = text + at + (text[at] == '.'); *digit; digit++, scale /= 10) {
 		if (*digit < '0' || *digit > '9')
 			return false;
-		*ms += (uint32_t)(*digit - '0') * scale;
+		ms += (uint32_t)(*digit - '0') * scale;
 	}
-	return true;
+	params->seconds_ms = ms;
+	return ms;
 }
 
 static bool parse_mode(const char *text, struct run_params *params)
@@ -75,41 +76,70 @@ static bool parse_mode(const char *text, struct run_params *params)
 	       params->height_px <= ROULETTE_HEIGHT_MAX;
 }
 
-static bool parse_value(const char *key, const char *value, struct run_params *params, bool *known)
+/* What became of one key=value. */
+enum parsed {
+	PARSED,
+	PARSED_RANGE,
+	PARSED_TWICE,
+	PARSED_UNKNOWN,
+};
+
+/* Whether the key's bit was still clear; sets it. */
+static bool key_first(uint32_t *seen, unsigned bit)
 {
-	uint32_t exact = params->exact;
+	bool first = !(*seen & 1u << bit);
+
+	*seen |= 1u << bit;
+	return first;
+}
+
+static enum parsed parse_number_key(const struct number_key *key, const char *value)
+{
+	uint32_t number;
+
+	if (!parse_number(value, &number) || number < key->low || number > key->high)
+		return PARSED_RANGE;
+	*key->value = number;
+	return PARSED;
+}
+
+static bool parse_suite(const char *text, struct run_params *params)
+{
+	strncpy(params->suite, text, sizeof(params->suite) - 1);
+	return *text;
+}
+
+static enum parsed parse_value(const char *key, const char *value, struct run_params *params, uint32_t *seen)
+{
 	const struct number_key numbers[] = {
 		{"frames", &params->frames, 1, FRAMES_MAX},
 		{"warmup", &params->warmup, 0, FRAMES_MAX},
-		{"pace", &params->pace, 0, 1000},
+		{"pace", &params->pace, 0, PACE_MAX},
 		{"blk", &params->blk, 0, 4096},
 		{"slow", &params->slow, 1, 1000},
 		{"seed", &params->seed, 0, UINT32_MAX},
 		{"first", &params->first, 0, UINT32_MAX},
 		{"load", &params->load, 0, 1},
 		{"records", &params->records, 0, PARAMS_RECORDS_MAX},
-		{"exact", &exact, 0, 1},
+		{"exact", &params->exact, 0, 1},
 	};
+	const struct {
+		const char *key;
+		bool (*parse)(const char *text, struct run_params *params);
+	} others[] = {{"seconds", parse_seconds}, {"mode", parse_mode}, {"suite", parse_suite}};
+	const unsigned number_count = sizeof(numbers) / sizeof(numbers[0]);
 
-	*known = true;
-	for (unsigned i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-		if (strcmp(key, numbers[i].key))
+	for (unsigned i = 0; i < number_count; i++)
+		if (!strcmp(key, numbers[i].key))
+			return key_first(seen, i) ? parse_number_key(&numbers[i], value) : PARSED_TWICE;
+	for (unsigned i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		if (strcmp(key, others[i].key))
 			continue;
-		if (!parse_number(value, numbers[i].value))
-			return false;
-		params->exact = exact;
-		return *numbers[i].value >= numbers[i].low && *numbers[i].value <= numbers[i].high;
+		if (!key_first(seen, number_count + i))
+			return PARSED_TWICE;
+		return others[i].parse(value, params) ? PARSED : PARSED_RANGE;
 	}
-	if (!strcmp(key, "seconds"))
-		return parse_seconds(value, &params->seconds_ms) && params->seconds_ms;
-	if (!strcmp(key, "mode"))
-		return parse_mode(value, params);
-	if (!strcmp(key, "suite")) {
-		strncpy(params->suite, value, sizeof(params->suite) - 1);
-		return *value;
-	}
-	*known = false;
-	return false;
+	return PARSED_UNKNOWN;
 }
 
 /* Copies the next word and returns what follows it; NULL when it is too long. */
@@ -137,7 +167,13 @@ static int params_refuse(struct params_error *error, const char *why, const char
 int params_parse(const char *command_line, struct run_params *params, struct params_error *error)
 {
 	char word[WORD_MAX], key[WORD_MAX];
+	static const char *const why[] = {
+		[PARSED_RANGE] = "value out of range",
+		[PARSED_TWICE] = "given twice",
+		[PARSED_UNKNOWN] = "unknown key",
+	};
 	const char *at = command_line;
+	uint32_t seen = 0;
 
 	*params = (struct run_params){
 		.width_px = 1024,
@@ -145,10 +181,11 @@ int params_parse(const char *command_line, struct run_params *params, struct par
 		.slow = 10,
 		.seed = 1,
 		.records = PARAMS_RECORDS_MAX,
+		.pace = PACE_NOT_SAID,
 	};
 	for (;;) {
 		size_t length = 0;
-		bool known;
+		enum parsed parsed;
 
 		while (*at == ' ')
 			at++;
@@ -163,8 +200,11 @@ int params_parse(const char *command_line, struct run_params *params, struct par
 			return params_refuse(error, "not key=value", word);
 		memcpy(key, word, length);
 		key[length] = '\0';
-		if (!parse_value(key, word + length + 1, params, &known))
-			return params_refuse(error, known ? "value out of range" : "unknown key", word);
+		parsed = parse_value(key, word + length + 1, params, &seen);
+		if (parsed != PARSED)
+			return params_refuse(error, why[parsed], word);
 	}
+	if (params->pace == PACE_NOT_SAID)
+		params->pace = params->frames || params->seconds_ms ? 0 : PARAMS_PACE_ENDLESS;
 	return 0;
 }

@@ -1,7 +1,7 @@
 /*
- * How a queue counts what its poll loop does (spins and fences): COUNTERS says. Everything rarer is counted always. An
- * atomic add is a locked read-modify-write, which on x86 is a full fence of its own; that is what makes it worth
- * measuring.
+ * How a queue counts spins and fences: COUNTERS says. Everything rarer (completions, timeouts, doorbells, halts) is
+ * counted always. An atomic add is a locked read-modify-write, which on x86 is a full fence of its own; that is what
+ * makes it worth measuring.
  */
 #ifndef VIRTIO_COUNTERS_H
 #define VIRTIO_COUNTERS_H

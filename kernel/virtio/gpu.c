@@ -56,24 +56,43 @@ static int slot_add(struct gpu *gpu, struct gpu_slot *slot, uint32_t request_len
 	return 0;
 }
 
+/*
+ * Waits for one answer. The seed case's iteration limit may run out while the device works: that is told and counted,
+ * and the wait goes on, for as long as a deadline would have allowed.
+ */
+static int answer_wait(struct gpu *gpu, struct virtqueue_completion *completion)
+{
+	const struct gpu_header *first = (const struct gpu_header *)(const void *)gpu->slots[0].request;
+	uint64_t start = arch_ticks();
+
+	for (;;) {
+		int error = virtqueue_wait(&gpu->control.queue, completion, COMMAND_NS);
+
+		if (!error)
+			return 0;
+		if (error != VIRTQUEUE_ETIMEOUT)
+			return gpu_error(GPU_EBROKEN, "the device broke the ring", first->type, 0);
+		gpu_error(GPU_ETIMEOUT, "", first->type, 0);
+		if (OPTION(WAIT) == OPTION_WAIT_deadline || arch_ticks_to_ns(arch_ticks() - start) >= COMMAND_NS)
+			return GPU_ETIMEOUT;
+		virtqueue_rekick(&gpu->control.queue);
+	}
+}
+
 /* Takes the answers to everything added, in whatever order they come. */
 static int slots_complete(struct gpu *gpu, uint32_t response_length)
 {
-	struct virtqueue *queue = &gpu->control.queue;
-
 	for (uint32_t pending = gpu->slots_used; pending; pending--) {
-		struct virtqueue_completion completion;
+		struct virtqueue_completion completion = {0};
 		uint64_t before = arch_instructions();
-		int error = virtqueue_wait(queue, &completion, COMMAND_NS);
+		int error = answer_wait(gpu, &completion);
 		uint64_t taken = arch_instructions();
 		struct gpu_slot *slot = completion.token;
 		const struct gpu_header *request;
 
 		gpu->timing.poll_insns += taken - before;
-		if (error == VIRTQUEUE_ETIMEOUT)
-			return gpu_error(GPU_ETIMEOUT, "", *(const uint32_t *)(const void *)gpu->slots[0].request, 0);
 		if (error)
-			return gpu_error(GPU_EBROKEN, "the device broke the ring", 0, 0);
+			return error;
 		request = (const struct gpu_header *)(const void *)slot->request;
 		if (completion.length < sizeof(struct gpu_header) || completion.length > response_length)
 			return gpu_error(GPU_EBROKEN, "response of an impossible length", request->type,
@@ -121,6 +140,7 @@ static int display_check(struct gpu *gpu, uint32_t width_px, uint32_t height_px)
 	struct gpu_display_info *info = heap_alloc(sizeof(*info), 16);
 	struct virtqueue_completion completion;
 	struct gpu_slot *slot = gpu->slots;
+	int error;
 
 	if (!info)
 		return gpu_error(GPU_ENOMEM, "no memory", GPU_GET_DISPLAY_INFO, 0);
@@ -130,8 +150,9 @@ static int display_check(struct gpu *gpu, uint32_t width_px, uint32_t height_px)
 		return GPU_EBROKEN;
 	virtqueue_publish(&gpu->control.queue);
 	virtqueue_kick(&gpu->control.queue);
-	if (virtqueue_wait(&gpu->control.queue, &completion, COMMAND_NS))
-		return gpu_error(GPU_ETIMEOUT, "", GPU_GET_DISPLAY_INFO, 0);
+	error = answer_wait(gpu, &completion);
+	if (error)
+		return error;
 	if (completion.length != sizeof(*info) || info->header.type != GPU_RESPONSE_OK_DISPLAY_INFO)
 		return gpu_error(GPU_ERESPONSE, "error response", GPU_GET_DISPLAY_INFO, info->header.type);
 	if (!info->scanouts[SCANOUT].enabled)

@@ -54,6 +54,7 @@ struct virtqueue_buffer {
 /* What the driver did, since virtqueue_init. Meanings as in lib/record.h. */
 struct virtqueue_counters {
 	uint64_t fences, spins, completions, timeouts, rekicks, publish_fences, kick_fences, hw_fences, notifies, halts;
+	uint64_t halt_ticks; /* arch_ticks with the CPU halted, waiting */
 };
 
 /* What came back: the token of the chain, and how many bytes the device says it wrote. */
@@ -109,7 +110,9 @@ int virtqueue_take(struct virtqueue *queue, struct virtqueue_completion *complet
 
 /*
  * Takes one completion, waiting for it as COMPLETION, SPIN and WAIT say: 0, VIRTQUEUE_ETIMEOUT or VIRTQUEUE_EBROKEN.
- * deadline_ns is the longest wait; a wait that has made no progress after half of it rings the doorbell once more.
+ * deadline_ns is the longest wait; one that has made no progress after half of it rings the doorbell once more. A poll
+ * with WAIT=iterations knows no clock: it gives up after 1,000,000 looks and rings nothing.
+ * COMPLETION=irq uses this CPU's timer meanwhile.
  */
 int virtqueue_wait(struct virtqueue *queue, struct virtqueue_completion *completion, uint64_t deadline_ns);
 

@@ -53,6 +53,7 @@ static int wait_poll(struct virtqueue *queue, struct virtqueue_completion *compl
 static int wait_interrupt(struct virtqueue *queue, struct virtqueue_completion *completion, struct wait_clock *clock)
 {
 	bool enabled = arch_irq_disable();
+	uint64_t before;
 	int taken;
 
 	for (;;) {
@@ -63,8 +64,11 @@ static int wait_interrupt(struct virtqueue *queue, struct virtqueue_completion *
 			continue;
 		arch_timer_arm(clock->half_ns);
 		queue->counters.halts++;
+		before = arch_ticks();
 		arch_irq_wait();
+		queue->counters.halt_ticks += arch_ticks() - before;
 	}
+	arch_timer_arm(0);
 	virtqueue_disarm(queue);
 	arch_irq_restore(enabled);
 	return taken;

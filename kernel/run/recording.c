@@ -1,0 +1,35 @@
+#include "run/recording.h"
+
+#include "lib/string.h"
+
+void recording_init(struct recording *recording, struct record_frame *ring, uint32_t capacity)
+{
+	*recording = (struct recording){.ring = ring, .capacity = capacity};
+}
+
+struct record_frame *recording_next(struct recording *recording)
+{
+	return memset(&recording->ring[recording->written % recording->capacity], 0, sizeof(struct record_frame));
+}
+
+void recording_keep(struct recording *recording)
+{
+	recording->written++;
+	if (recording->written - recording->taken > recording->capacity) {
+		recording->taken++;
+		recording->lost++;
+	}
+}
+
+const struct record_frame *recording_take(struct recording *recording)
+{
+	if (recording->taken == recording->written)
+		return NULL;
+	return &recording->ring[recording->taken++ % recording->capacity];
+}
+
+void recording_skip_to(struct recording *recording, uint64_t newest)
+{
+	if (recording->written - recording->taken > newest)
+		recording->taken = recording->written - newest;
+}
