@@ -198,6 +198,25 @@ class Qemu:
             self._name_death(error)
             raise
 
+    def wait_first_flush(self) -> None:
+        """Wait until the trace shows a flush: the first frame.
+
+        Raises
+        ------
+        GuestError
+            When there is none within the limit, the guest panics, or ends.
+        """
+        deadline = time.monotonic() + self.limits.first_frame_s
+        needle = FLUSH_EVENT.encode()
+        while not (self.trace_path.exists() and needle in self.trace_path.read_bytes()):
+            self.console.check()
+            if self.exited():
+                raise GuestError(f"{self.wait_end(1.0).reason} before the first frame", self.serial_path)
+            if time.monotonic() > deadline:
+                limit_s = self.limits.first_frame_s
+                raise GuestError(f"no frame within {limit_s:g} s of the launch", self.serial_path)
+            time.sleep(0.005)
+
     def wait_end(self, timeout_s: float) -> Ending:
         """Wait for the guest to end its machine.
 

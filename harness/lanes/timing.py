@@ -25,7 +25,7 @@ from harness.analyze.stats import CANDIDATE, REFERENCE, Decision, Launch, Next, 
 from harness.analyze.trace import parse_trace
 from harness.drive.errors import GuestError
 from harness.drive.pin import PinRights, pin_process, prefer_main_thread
-from harness.drive.qemu import FLUSH_EVENT, TIMING_EVENTS, Qemu
+from harness.drive.qemu import TIMING_EVENTS, Qemu
 from harness.spec import RunSpec
 
 I64 = npt.NDArray[np.int64]
@@ -99,7 +99,7 @@ def measure_launch(
             machines[role] = stack.enter_context(Qemu(arms[role], folder / role, TIMING_EVENTS))
             _settle_in(machines[role], protocol, protocol.cores[(first_core + place) % 2])
         for machine in machines.values():
-            _wait_first_flush(machine)
+            machine.wait_first_flush()
         time.sleep(protocol.settle_s)
         spans = _slices(machines, roles, protocol, first_core)
         for machine in machines.values():
@@ -117,21 +117,6 @@ def _settle_in(machine: Qemu, protocol: Protocol, core: int) -> None:
     pin_process(machine.pid, core)
     if protocol.realtime:
         prefer_main_thread(machine.threads())
-
-
-def _wait_first_flush(machine: Qemu) -> None:
-    deadline = time.monotonic() + machine.limits.first_frame_s
-    needle = FLUSH_EVENT.encode()
-    while True:
-        if machine.trace_path.exists() and needle in machine.trace_path.read_bytes():
-            return
-        machine.console.check()
-        if machine.exited():
-            ending = machine.wait_end(1.0)
-            raise GuestError(f"{ending.reason} before the first frame", machine.serial_path)
-        if time.monotonic() > deadline:
-            raise GuestError(f"no frame within {machine.limits.first_frame_s:g} s of the launch", machine.serial_path)
-        time.sleep(0.005)
 
 
 def _slices(

@@ -1,0 +1,122 @@
+"""The witness window: one ordinary run of the candidate, unpinned, seen by all witnesses at once.
+
+The guest draws for a fixed time, keeps its records in memory and prints them after the window; QEMU traces every queue
+event; one screendump at either end gives frame numbers. No screendump falls inside. Trace events are switched off and
+on again while the machine runs, which shows what they cost without comparing two launches.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.analyze.frametimes import Presented, WarmUp, presented_frames, warm_up
+from harness.analyze.serial import SerialLog, parse_serial
+from harness.analyze.trace import Trace, parse_trace
+from harness.analyze.witness import Sighting, Witnesses, reconcile
+from harness.drive.capture import Image, screendump
+from harness.drive.qemu import WITNESS_EVENTS, Ending, Qemu
+from harness.spec import RunSpec
+
+F64 = npt.NDArray[np.float64]
+
+WINDOW_S = 2.0
+WARM_UP_S = 0.15
+PRINT_S = 12.0
+"""For printing the records after the window."""
+
+DecodeFrame = Callable[[Image], int | None]
+"""Reads the frame number out of a picture; None when there is none."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """Everything that the witnesses said of one run."""
+
+    ending: Ending
+    serial: SerialLog
+    trace: Trace
+    presented: Presented
+    warm: WarmUp
+    witnesses: Witnesses
+    frame_ms: F64
+    """Frame times by the trace, warm-up left out, shape (n,)."""
+    boot_ms: float
+    qemu_version: str
+    command: tuple[str, ...]
+    folder: Path
+
+
+def observe(
+    spec: RunSpec, folder: Path, decode: DecodeFrame | None, events: tuple[str, ...] = WITNESS_EVENTS
+) -> Window:
+    """Run the window once.
+
+    Raises
+    ------
+    GuestError
+        When the guest shows no frame, panics, hangs or does not end as it should.
+    """
+    built_in = spec.capabilities.command_line
+    if built_in:
+        spec = replace(spec, params=replace(spec.params, seconds=WINDOW_S))
+    launched_ns = time.time_ns()
+    with Qemu(spec, folder, events) as machine:
+        wait_first_frame(machine)
+        time.sleep(WARM_UP_S)
+        sightings = [_sight(machine, decode)]
+        time.sleep(WINDOW_S * 0.6)
+        sightings.append(_sight(machine, decode))
+        ending = _end(machine)
+        content = machine.console.content()
+        version, command = machine.version, tuple(machine.command)
+    trace = parse_trace(machine.trace_path.read_bytes())
+    serial = parse_serial(content)
+    presented = presented_frames(trace)
+    seen = [sighting for sighting in sightings if sighting is not None]
+    witnesses = reconcile(trace, presented, serial.records if len(serial.records) else None, seen)
+    warm = warm_up(presented.intervals_ms)
+    first_ns = int(presented.time_ns[0]) if len(presented.time_ns) else launched_ns
+    return Window(
+        ending,
+        serial,
+        trace,
+        presented,
+        warm,
+        witnesses,
+        presented.intervals_ms[warm.frames :],
+        (first_ns - launched_ns) / 1e6,
+        version,
+        command,
+        folder,
+    )
+
+
+def wait_first_frame(machine: Qemu) -> None:
+    """Wait until the guest has shown something."""
+    if machine.spec.capabilities.boot_line:
+        machine.wait_for(b"[BOOT]", machine.limits.first_byte_s, "first serial line")
+        machine.wait_for(b"driver probe succeeded", machine.limits.first_frame_s, "driver probe")
+    machine.wait_first_flush()
+
+
+def _sight(machine: Qemu, decode: DecodeFrame | None) -> Sighting | None:
+    picture = screendump(machine.qmp, machine.folder)
+    frame = decode(picture.pixels) if decode else None
+    return Sighting(frame, picture.before_ns, picture.after_ns) if frame is not None else None
+
+
+def _end(machine: Qemu) -> Ending:
+    """Wait for the guest's own end; a kernel that has none is ended after the window."""
+    if machine.spec.capabilities.done_line:
+        return machine.wait_end(WINDOW_S + PRINT_S)
+    time.sleep(WINDOW_S * 0.4)
+    machine.console.check()
+    if machine.exited():
+        return machine.wait_end(machine.limits.shutdown_s)
+    return Ending(True, "ended by the harness after the window")
