@@ -6,11 +6,13 @@ SOURCES := \
 	lib/heap.c \
 	lib/record.c \
 	pci/capability.c \
+	pci/bar.c \
 	pci/pci.c \
 	virtio/virtqueue.c \
 	virtio/wait.c \
 	virtio/transport.c \
 	virtio/gpu.c \
+	virtio/blk.c \
 	run/params.c \
 	run/recording.c \
 	run/frameloop.c
@@ -22,4 +24,14 @@ ifneq ($(filter-out none,$(if $(filter FAULT,$(GIVEN)),$(FAULT))),)
 SOURCES += fault/fault.c
 endif
 
-TEST_SOURCES :=
+# The test kernel has these in the place of main.c.
+TEST_SOURCES := \
+	test/ktest.c \
+	test/suites.c \
+	test/test_main.c \
+	test/ktest_ktest.c \
+	test/ktest_string.c \
+	test/ktest_print.c \
+	test/ktest_memory.c \
+	test/ktest_pci.c \
+	lib/acpi.c

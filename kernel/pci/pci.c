@@ -1,21 +1,33 @@
 #include "pci/pci.h"
 
 #include "arch/arch.h"
+#include "pci/bar.h"
 
-#define PCI_BUSES 1
-#define PCI_DEVICES 32
-#define PCI_STATUS_CAPABILITIES 0x10
-#define COMMAND_MEMORY 0x2
-#define COMMAND_MASTER 0x4
-#define COMMAND_NO_INTX 0x400
-#define BAR_IO 0x1
-#define BAR_64 0x4
-#define MSIX_ENABLE 0x8000
-#define MSIX_MASK_ALL 0x4000
-#define MSIX_ENTRY_SIZE 16
+#define PCI_BUSES 256
+#define PCI_SLOTS 32
+#define PCI_FUNCTIONS 8
+#define CONFIG_HEADER_TYPE 0x0c /* its third byte */
+#define CONFIG_BUS_NUMBERS 0x18
+#define HEADER_MULTIFUNCTION 0x80u
+#define HEADER_TYPE 0x7fu
+#define HEADER_BRIDGE 0x01u
+#define COMMAND_IO 0x1u
+#define COMMAND_MEMORY 0x2u
+#define COMMAND_MASTER 0x4u
+#define COMMAND_NO_INTX 0x400u
+#define MSIX_ENABLE 0x8000u
+#define MSIX_MASK_ALL 0x4000u
+#define MSIX_ENTRIES 0x7ffu
+#define MSIX_ENTRY_SIZE 16u
+#define MSIX_BAR 7u
 
-/* The next free bus address where the kernel places BARs itself; 0 until asked. */
-static uint64_t window_next;
+/* What a scan looks for, and where it is. */
+struct pci_scan {
+	uint16_t vendor, id;
+	unsigned index; /* matches still to pass over */
+	struct pci_device *device;
+	uint8_t visited[PCI_BUSES / 8]; /* bridges that lead back must not make the scan endless */
+};
 
 uint32_t pci_read32(const struct pci_device *device, unsigned offset)
 {
@@ -45,6 +57,12 @@ void pci_write16(const struct pci_device *device, unsigned offset, uint16_t valu
 	pci_write32(device, offset, (word & ~(0xffffu << shift)) | (uint32_t)value << shift);
 }
 
+/* Status bits are cleared by writing ones: the command register is written with zeros beside it. */
+static void command_write(const struct pci_device *device, uint16_t command)
+{
+	pci_write32(device, PCI_CONFIG_COMMAND, command);
+}
+
 static uint8_t device_read8(const void *context, unsigned offset)
 {
 	return pci_read8(context, offset);
@@ -55,94 +73,87 @@ struct pci_capabilities pci_capabilities_of(const struct pci_device *device)
 	return (struct pci_capabilities){device_read8, device};
 }
 
-/* Gives a BAR an address from the architecture's window; 0 when the window is full or there is none. */
-static uint64_t bar_place(uint64_t size)
-{
-	struct arch_pci_window window = arch_pci_window();
-	uint64_t at;
-
-	if (!window.length)
-		return 0;
-	at = window_next ? window_next : window.start;
-	at = (at + size - 1) & ~(size - 1);
-	if (at + size > window.start + window.length)
-		return 0;
-	window_next = at + size;
-	return at;
-}
-
-/* Sizes one BAR by writing ones (PCI Local Bus 3.0 §6.2.5.1); returns how many registers it takes. */
-static unsigned bar_probe(struct pci_device *device, unsigned bar)
-{
-	unsigned offset = PCI_CONFIG_BAR + 4 * bar;
-	uint32_t low = pci_read32(device, offset), high = 0;
-	bool wide = !(low & BAR_IO) && (low & 6) == BAR_64 && bar + 1 < PCI_BARS;
-	uint64_t mask, size;
-
-	pci_write32(device, offset, UINT32_MAX);
-	mask = pci_read32(device, offset);
-	pci_write32(device, offset, low);
-	if (low & BAR_IO || !mask)
-		return 1;
-	if (wide) {
-		high = pci_read32(device, offset + 4);
-		pci_write32(device, offset + 4, UINT32_MAX);
-		mask |= (uint64_t)pci_read32(device, offset + 4) << 32;
-		pci_write32(device, offset + 4, high);
-	} else {
-		mask |= ~0ull << 32;
-	}
-	size = ~(mask & ~0xfull) + 1;
-	device->bar_size[bar] = size;
-	device->bar_address[bar] = (uint64_t)high << 32 | (low & ~0xfu);
-	if (!device->bar_address[bar]) {
-		uint64_t at = bar_place(size);
-
-		device->bar_address[bar] = at;
-		pci_write32(device, offset, (uint32_t)at | (low & 0xf));
-		if (wide)
-			pci_write32(device, offset + 4, (uint32_t)(at >> 32));
-	}
-	return wide ? 2 : 1;
-}
-
 static void device_set_up(struct pci_device *device)
 {
 	uint16_t command = pci_read16(device, PCI_CONFIG_COMMAND);
 
 	/* Decoding is off while BARs hold probe values. */
-	pci_write16(device, PCI_CONFIG_COMMAND, (uint16_t)(command & ~(COMMAND_MEMORY | COMMAND_MASTER | 1)));
-	for (unsigned bar = 0; bar < PCI_BARS;)
-		bar += bar_probe(device, bar);
+	command_write(device, (uint16_t)(command & ~(COMMAND_IO | COMMAND_MEMORY | COMMAND_MASTER)));
+	pci_bar_set_up(device);
 	device->pin = pci_read8(device, PCI_CONFIG_INTERRUPT + 1);
-	pci_write16(device, PCI_CONFIG_COMMAND, (uint16_t)(command | COMMAND_MEMORY | COMMAND_MASTER));
+	command_write(device, (uint16_t)(command | COMMAND_MEMORY | COMMAND_MASTER | COMMAND_NO_INTX));
+}
+
+/* Looks at one function; true when it is the one. A bridge's bus is noted in *behind, 0 for none. */
+static bool function_matches(struct pci_scan *scan, uint8_t bus, uint8_t slot, uint8_t function, uint8_t *behind)
+{
+	struct pci_device device = {.bus = bus, .device = slot, .function = function};
+	uint32_t id = pci_read32(&device, PCI_CONFIG_ID);
+
+	*behind = 0;
+	if ((id & 0xffff) == 0xffff)
+		return false;
+	if ((pci_read8(&device, CONFIG_HEADER_TYPE + 2) & HEADER_TYPE) == HEADER_BRIDGE) {
+		*behind = pci_read8(&device, CONFIG_BUS_NUMBERS + 1);
+		return false;
+	}
+	if ((id & 0xffff) != scan->vendor || id >> 16 != scan->id || scan->index--)
+		return false;
+	device.vendor = scan->vendor;
+	device.id = scan->id;
+	*scan->device = device;
+	return true;
+}
+
+static unsigned slot_functions(uint8_t bus, uint8_t slot)
+{
+	struct pci_device device = {.bus = bus, .device = slot};
+
+	return pci_read8(&device, CONFIG_HEADER_TYPE + 2) & HEADER_MULTIFUNCTION ? PCI_FUNCTIONS : 1;
+}
+
+/* One bus; the buses behind its bridges are marked in `found`. */
+static bool bus_scan(struct pci_scan *scan, uint8_t bus, uint8_t found[PCI_BUSES / 8])
+{
+	uint8_t behind;
+	unsigned functions;
+
+	for (uint8_t slot = 0; slot < PCI_SLOTS; slot++) {
+		if ((arch_pci_read32(bus, slot, 0, PCI_CONFIG_ID) & 0xffff) == 0xffff)
+			continue;
+		functions = slot_functions(bus, slot);
+		for (uint8_t function = 0; function < functions; function++) {
+			if (function_matches(scan, bus, slot, function, &behind))
+				return true;
+			if (behind)
+				found[behind / 8] |= (uint8_t)(1u << behind % 8);
+		}
+	}
+	return false;
 }
 
 int pci_find(uint16_t vendor, uint16_t id, unsigned index, struct pci_device *device)
 {
-	for (unsigned slot = 0; slot < PCI_BUSES * PCI_DEVICES; slot++) {
-		uint32_t word = arch_pci_read32(slot / PCI_DEVICES, slot % PCI_DEVICES, 0, PCI_CONFIG_ID);
+	uint8_t buses[PCI_BUSES / 8] = {1};
+	struct pci_scan scan = {.vendor = vendor, .id = id, .index = index, .device = device};
+	bool more = true;
 
-		if ((word & 0xffff) != vendor || word >> 16 != id || index--)
-			continue;
-		*device = (struct pci_device){
-			.bus = (uint8_t)(slot / PCI_DEVICES),
-			.device = (uint8_t)(slot % PCI_DEVICES),
-			.vendor = vendor,
-			.id = id,
-		};
-		device_set_up(device);
-		return 0;
+	while (more) {
+		more = false;
+		for (unsigned bus = 0; bus < PCI_BUSES; bus++) {
+			uint8_t bit = (uint8_t)(1u << bus % 8);
+
+			if (!(buses[bus / 8] & bit) || scan.visited[bus / 8] & bit)
+				continue;
+			scan.visited[bus / 8] |= bit;
+			more = true;
+			if (bus_scan(&scan, (uint8_t)bus, buses)) {
+				device_set_up(device);
+				return 0;
+			}
+		}
 	}
 	return PCI_ENODEV;
-}
-
-volatile void *pci_bar_map(const struct pci_device *device, unsigned bar, uint64_t offset, uint64_t length)
-{
-	if (bar >= PCI_BARS || !device->bar_address[bar] || offset > device->bar_size[bar] ||
-	    length > device->bar_size[bar] - offset)
-		return NULL;
-	return arch_map_device(device->bar_address[bar] + offset, length);
 }
 
 /* Programs one entry of the MSI-X table (PCI Local Bus 3.0 §6.8.2). */
@@ -156,12 +167,14 @@ static int msix_attach(const struct pci_device *device, unsigned entry, const st
 	if (at < 0)
 		return at;
 	control = pci_read16(device, (unsigned)at + 2);
-	if (entry > (control & 0x7ffu))
+	if (entry > (control & MSIX_ENTRIES))
 		return PCI_ENOSPACE;
 	place = pci_read32(device, (unsigned)at + 4);
-	table = pci_bar_map(device, place & 7, (place & ~7u) + entry * MSIX_ENTRY_SIZE, MSIX_ENTRY_SIZE);
+	table = pci_bar_map(device, place & MSIX_BAR, (place & ~MSIX_BAR) + (uint64_t)entry * MSIX_ENTRY_SIZE,
+			    MSIX_ENTRY_SIZE);
 	if (!table)
 		return PCI_EINVALID;
+	pci_write16(device, (unsigned)at + 2, (uint16_t)(control | MSIX_MASK_ALL | MSIX_ENABLE));
 	table[0] = (uint32_t)msi->address;
 	table[1] = (uint32_t)(msi->address >> 32);
 	table[2] = msi->value;
@@ -178,5 +191,6 @@ int pci_irq_attach(const struct pci_device *device, unsigned entry, void (*handl
 		return msix_attach(device, entry, &msi);
 	if (!device->pin || arch_intx_attach(device->device, device->pin, handler, argument))
 		return PCI_ENODEV;
+	command_write(device, (uint16_t)(pci_read16(device, PCI_CONFIG_COMMAND) & ~COMMAND_NO_INTX));
 	return 0;
 }

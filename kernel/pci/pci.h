@@ -22,6 +22,7 @@ enum pci_error {
 /* Configuration space offsets and bits (PCI Local Bus 3.0 §6.1). */
 #define PCI_CONFIG_ID 0x00
 #define PCI_CONFIG_COMMAND 0x04
+#define PCI_CONFIG_STATUS 0x06
 #define PCI_CONFIG_BAR 0x10
 #define PCI_CONFIG_CAPABILITIES 0x34
 #define PCI_CONFIG_INTERRUPT 0x3c
@@ -32,7 +33,8 @@ struct pci_device {
 	uint8_t bus, device, function;
 	uint8_t pin; /* 1 = INTA, 0 none */
 	uint16_t vendor, id;
-	/* Address and size of each BAR's memory; size 0 where there is none, or the upper half of a 64-bit one. */
+	/* Address and size of each BAR's memory; size 0 where there is none, or the upper half of a 64-bit one;
+	 * address 0 where there was no room for it. */
 	uint64_t bar_address[PCI_BARS];
 	uint64_t bar_size[PCI_BARS];
 };
@@ -49,7 +51,8 @@ void pci_write32(const struct pci_device *device, unsigned offset, uint32_t valu
 
 /*
  * Walks the capability list: the first capability of this kind after `previous` (0: from the start), its offset, or
- * PCI_ENODEV at the end, PCI_EINVALID on a list that is malformed or does not end. read8 stands for the device, so that
+ * PCI_ENODEV at the end, PCI_EINVALID on a list that is malformed or does not end, so that a caller who passes each
+ * answer as the next `previous` comes to an end. read8 stands for the device, so that
  * hostile lists can be tried natively.
  */
 struct pci_capabilities {

@@ -1,0 +1,76 @@
+/* lib/print: every conversion at its limits, and text that does not fit. */
+#include "test/suites.h"
+
+#include "lib/print.h"
+#include "lib/string.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+static bool prints(const char *wanted, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static bool prints(const char *wanted, const char *format, ...)
+{
+	char text[128];
+	va_list arguments;
+	size_t length;
+
+	va_start(arguments, format);
+	length = print_text_list(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	if (length == strlen(wanted) && !strcmp(text, wanted))
+		return true;
+	ktest_note("wanted '%s', got '%s'", wanted, text);
+	return false;
+}
+
+static void numbers(void)
+{
+	ktest_check(prints("0 0 0", "%d %u %x", 0, 0u, 0u), "zero prints as one digit");
+	ktest_check(prints("-2147483648 2147483647", "%d %d", INT32_MIN, INT32_MAX), "int prints at both ends");
+	ktest_check(prints("4294967295 ffffffff", "%u %x", UINT32_MAX, UINT32_MAX), "unsigned prints at its end");
+	ktest_check(prints("18446744073709551615", "%llu", (unsigned long long)UINT64_MAX), "%llu prints 64 bits");
+	ktest_check(prints("-9223372036854775808", "%lld", (long long)INT64_MIN), "%lld prints the least of 64 bits");
+	ktest_check(prints("ffffffffffffffff 7", "%lx %lu", UINT64_MAX, 7ul), "%lx and %lu print longs");
+	ktest_check(prints("0000000000001234", "%p", (void *)0x1234), "%p prints sixteen digits");
+}
+
+static void widths(void)
+{
+	ktest_check(prints("[   7] [0007]", "[%4d] [%04d]", 7, 7), "a width pads with blanks, or zeros when told");
+	ktest_check(prints("[  -7] [-007]", "[%4d] [%04d]", -7, -7), "the sign stands beside the digits, before zeros");
+	ktest_check(prints("[12345]", "[%4d]", 12345), "a number wider than its width is not cut");
+	ktest_check(prints("[  ab]", "[%4s]", "ab"), "a width pads a string on its left");
+	ktest_check(prints("[00000000000000ff]", "[%016lx]", 0xfful), "sixteen digits for a register");
+}
+
+static void text(void)
+{
+	const char *volatile nothing = NULL;
+
+	ktest_check(prints("a%b", "%c%%%s", 'a', "b"), "characters, strings and the per cent sign");
+	ktest_check(prints("(null)", "%s", nothing), "a NULL string prints as one");
+	ktest_check(prints("", "%s", ""), "an empty string prints as nothing");
+}
+
+static void bounds(void)
+{
+	char small[4] = "zzz";
+	size_t length = print_text(small, sizeof(small), "%s", "abcdef");
+
+	ktest_check(length == 6 && !strcmp(small, "abc"), "text that does not fit is cut, and its length is told");
+	length = print_text(small, 1, "%d", 12);
+	ktest_check(length == 2 && !small[0] && small[1] == 'b', "room for the NUL alone is enough to be safe");
+	length = print_text(small, 0, "x");
+	ktest_check(length == 1 && !small[0] && small[1] == 'b', "no room writes nothing");
+}
+
+static void run(void)
+{
+	numbers();
+	widths();
+	text();
+	bounds();
+}
+
+const struct ktest_suite ktest_print = {"print", run};

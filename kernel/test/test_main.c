@@ -1,0 +1,43 @@
+/* The boot story of the test kernel: as main.c's until memory is there, then the suites that suite= names. */
+#include "arch/arch.h"
+#include "lib/heap.h"
+#include "lib/print.h"
+#include "lib/record.h"
+#include "lib/string.h"
+#include "test/suites.h"
+
+/* Called by arch/<arch>/boot.S on the boot CPU, on its own stack, with interrupts off. */
+_Noreturn void kernel_main(void);
+
+/* The value of suite= on the command line, cut to fit; "all" when there is none. Other words are for the roulette. */
+static const char *suite_word(const char *command_line)
+{
+	static char word[256];
+	const char *at = command_line;
+	size_t length = 0;
+
+	while (*at && strncmp(at, "suite=", 6)) {
+		while (*at && *at != ' ')
+			at++;
+		while (*at == ' ')
+			at++;
+	}
+	if (!*at)
+		return "all";
+	for (at += 6; at[length] && at[length] != ' ' && length < sizeof(word) - 1; length++)
+		word[length] = at[length];
+	return word;
+}
+
+_Noreturn void kernel_main(void)
+{
+	const struct arch_boot *boot = arch_init();
+	bool passed;
+
+	heap_init(boot->memory_start, boot->memory_end);
+	record_print_boot(
+		&(struct record_boot){.arch = boot->name, .irq = boot->irq, .cpus_present = boot->cpus_present});
+	passed = ktest_run(suites, suites_count, suite_word(boot->command_line), NULL);
+	record_print_done(passed);
+	arch_exit(passed);
+}
