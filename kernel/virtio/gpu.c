@@ -17,10 +17,7 @@
 
 static int gpu_error(int error, const char *what, uint32_t command, uint32_t response)
 {
-	if (error == GPU_ETIMEOUT)
-		print("virtio-gpu: command timeout, command 0x%x\n", command);
-	else
-		print("virtio-gpu: %s, command 0x%x response 0x%x\n", what, command, response);
+	print("virtio-gpu: %s, command 0x%x response 0x%x\n", what, command, response);
 	return error;
 }
 
@@ -56,27 +53,13 @@ static int slot_add(struct gpu *gpu, struct gpu_slot *slot, uint32_t request_len
 	return 0;
 }
 
-/*
- * Waits for one answer. The seed case's iteration limit may run out while the device works: that is told and counted,
- * and the wait goes on, for as long as a deadline would have allowed.
- */
 static int answer_wait(struct gpu *gpu, struct virtqueue_completion *completion)
 {
-	const struct gpu_header *first = (const struct gpu_header *)(const void *)gpu->slots[0].request;
-	uint64_t start = arch_ticks();
+	int error = transport_wait(&gpu->control, completion, COMMAND_NS, "command");
 
-	for (;;) {
-		int error = virtqueue_wait(&gpu->control.queue, completion, COMMAND_NS);
-
-		if (!error)
-			return 0;
-		if (error != VIRTQUEUE_ETIMEOUT)
-			return gpu_error(GPU_EBROKEN, "the device broke the ring", first->type, 0);
-		gpu_error(GPU_ETIMEOUT, "", first->type, 0);
-		if (OPTION(WAIT) == OPTION_WAIT_deadline || arch_ticks_to_ns(arch_ticks() - start) >= COMMAND_NS)
-			return GPU_ETIMEOUT;
-		virtqueue_rekick(&gpu->control.queue);
-	}
+	if (!error)
+		return 0;
+	return error == VIRTQUEUE_ETIMEOUT ? GPU_ETIMEOUT : GPU_EBROKEN;
 }
 
 /* Takes the answers to everything added, in whatever order they come. */

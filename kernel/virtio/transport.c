@@ -28,6 +28,7 @@
 #define NO_VECTOR 0xffff /* §4.1.5.1.2 */
 #define RESET_NS 100000000ull
 #define QUEUE_ALIGNMENT 4096
+#define CONFIG_LOOKS_MAX 16
 
 static int transport_error(struct transport *transport, int error, const char *what)
 {
@@ -122,6 +123,13 @@ static bool transport_reset(struct transport *transport)
 		arch_relax();
 	}
 	return true;
+}
+
+bool transport_present(unsigned type)
+{
+	struct pci_device device;
+
+	return !pci_find(TRANSPORT_VENDOR, (uint16_t)TRANSPORT_DEVICE(type), 0, &device);
 }
 
 int transport_probe(struct transport *transport, const char *name, unsigned type, uint64_t needed, uint64_t wanted)
@@ -225,6 +233,41 @@ int transport_queue_init(struct transport *transport, struct transport_queue *qu
 		return TRANSPORT_EIRQ;
 	common->queue_enable = 1;
 	return 0;
+}
+
+int transport_config_read64(struct transport *transport, uint32_t offset, uint64_t *value)
+{
+	volatile uint32_t *words = (volatile uint32_t *)(transport->config + offset);
+
+	if (!transport->config || offset > transport->config_length || transport->config_length - offset < 8)
+		return transport_error(transport, TRANSPORT_EINVALID, "its configuration is too short");
+	for (unsigned look = 0; look < CONFIG_LOOKS_MAX; look++) {
+		uint8_t generation = transport->common->config_generation;
+
+		*value = words[0] | (uint64_t)words[1] << 32;
+		if (transport->common->config_generation == generation)
+			return 0;
+	}
+	return transport_error(transport, TRANSPORT_EINVALID, "its configuration does not hold still");
+}
+
+int transport_wait(struct transport_queue *queue, struct virtqueue_completion *completion, uint64_t deadline_ns,
+		   const char *what)
+{
+	uint64_t start = arch_ticks();
+
+	for (;;) {
+		int error = virtqueue_wait(&queue->queue, completion, deadline_ns);
+
+		if (error == VIRTQUEUE_EBROKEN)
+			print("%s: the device broke the ring of queue %u\n", queue->transport->name, queue->number);
+		if (error != VIRTQUEUE_ETIMEOUT)
+			return error;
+		print("%s: %s timeout, queue %u\n", queue->transport->name, what, queue->number);
+		if (OPTION(WAIT) == OPTION_WAIT_deadline || arch_ticks_to_ns(arch_ticks() - start) >= deadline_ns)
+			return error;
+		virtqueue_rekick(&queue->queue);
+	}
 }
 
 void transport_ready(struct transport *transport)

@@ -60,6 +60,8 @@ struct transport_queue {
 	volatile uint64_t interrupts;
 };
 
+/* Whether there is such a device at all. */
+bool transport_present(unsigned type);
 /* Finds the device, resets it, and negotiates: `wanted` of what it offers, all of `needed` (VERSION_1 is implied). */
 int transport_probe(struct transport *transport, const char *name, unsigned type, uint64_t needed, uint64_t wanted);
 /* Sets up one queue of at most `size_max` entries, with an interrupt when COMPLETION=irq. Before transport_ready. */
@@ -67,6 +69,15 @@ int transport_queue_init(struct transport *transport, struct transport_queue *qu
 			 uint16_t size_max);
 /* DRIVER_OK: the device may be used from here. */
 void transport_ready(struct transport *transport);
+/* A field of the device's configuration, read whole (§2.5.1). */
+int transport_config_read64(struct transport *transport, uint32_t offset, uint64_t *value);
+/*
+ * virtqueue_wait, with every wait that gives up told as `<name>: <what> timeout, queue N`. The iteration limit of
+ * WAIT=iterations may run out while the device works: that is told and counted, the doorbell rung again, and the wait
+ * goes on for as long as a deadline would have allowed.
+ */
+int transport_wait(struct transport_queue *queue, struct virtqueue_completion *completion, uint64_t deadline_ns,
+		   const char *what);
 /* Gives up on the device: status FAILED, then reset. */
 void transport_fail(struct transport *transport);
 
