@@ -46,6 +46,8 @@ struct sbi_result sbi_call(uint64_t extension, uint64_t function, uint64_t a, ui
 void smp_init(void);
 
 void uart_init(void);
+/* Waits, for a bounded time, until the last character has left. */
+void uart_drain(void);
 void timer_init(void);
 /* The timer's interrupt arrived: silences it, then calls the handler. */
 void timer_interrupt(void);

@@ -9,6 +9,7 @@
 #define UART_STATUS 5
 #define STATUS_READY 0x01
 #define STATUS_EMPTY 0x20
+#define STATUS_IDLE 0x40
 
 /* 115,200 baud send a character in 87 µs; a register read takes more than 100 ns even natively. */
 #define UART_LOOKS_MAX 100000
@@ -32,6 +33,13 @@ void arch_putc(char c)
 		}
 		arch_relax();
 	}
+}
+
+void uart_drain(void)
+{
+	for (unsigned look = 0; look < UART_LOOKS_MAX && !(mmio_read8(registers.start + UART_STATUS) & STATUS_IDLE);
+	     look++)
+		arch_relax();
 }
 
 int arch_getc(void)
