@@ -15,7 +15,7 @@ struct stop {
 
 /* Across the rim, from the segments outwards, in 1/256 of its width: gap, gold, mahogany, gold. */
 static const struct stop rim_stops[] = {
-	{0, 0x140c05},	 {12, 0x1d1208},  {22, 0x8d6a24},  {48, 0xf4dc92},  {70, 0xa5792a},  {80, 0x2a120b},
+	{0, 0x140c05},   {12, 0x1d1208},  {22, 0x8d6a24},  {48, 0xf4dc92},  {70, 0xa5792a},  {80, 0x2a120b},
 	{100, 0x4a2015}, {150, 0x743a24}, {196, 0x40190f}, {206, 0x9a7228}, {226, 0xffe9a8}, {256, 0x8a6420},
 };
 
@@ -36,8 +36,7 @@ static uint32_t gradient(const struct stop *stops, int32_t count, int32_t at)
 	while (i < count - 1 && at >= stops[i].at)
 		i++;
 	at = clamp(at, stops[i - 1].at, stops[i].at) - stops[i - 1].at;
-	return colour_mix(stops[i - 1].colour, stops[i].colour,
-			  (uint32_t)(at * 256 / (stops[i].at - stops[i - 1].at)));
+	return colour_mix(stops[i - 1].colour, stops[i].colour, (uint32_t)(at * 256 / (stops[i].at - stops[i - 1].at)));
 }
 
 /* Share of a pixel that lies inside an edge, from its middle's distance to it. */

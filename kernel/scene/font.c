@@ -79,8 +79,8 @@ static int32_t larger(int32_t a, int32_t b)
 }
 
 /*
- * How far ink reaches into a cell from its left (side_u -1) or right (1), on the line in_v below the cell's top: all the
- * way in a set cell; in an empty one a diagonal, or the width of its neighbours' strokes.
+ * How far ink reaches into a cell from its left (side_u -1) or right (1), on the line in_v below the cell's top: all
+ * the way in a set cell; in an empty one a diagonal, or the width of its neighbours' strokes.
  */
 static int32_t ink_reach(char character, int32_t column, int32_t row, int32_t side_u, int32_t in_v)
 {
@@ -166,8 +166,7 @@ static void count_row(struct counting *counting, const char *text, int32_t fine_
 void font_render(const struct font_mask *mask, const char *text, int32_t cell_q8, int32_t samples, int32_t margin_px)
 {
 	int32_t step = FINE / samples, lead = (FINE - step) / 2;
-	struct counting counting = {
-		.columns = mask->width * step, .cell_q8 = cell_q8, .margin_px = margin_px};
+	struct counting counting = {.columns = mask->width * step, .cell_q8 = cell_q8, .margin_px = margin_px};
 	uint8_t columns[FINE_COLUMNS_MAX];
 
 	for (int32_t y = 0; y < mask->height; y++) {

@@ -78,7 +78,9 @@ static void label_draw(const struct frame_view *view, uint32_t segment, struct c
 	int32_t down = (magnitude(cosine) / 2 * mask->width + magnitude(sine) / 2 * mask->height) / samples;
 	struct canvas_rect box = {(int32_t)((x - across) >> 16), (int32_t)((y - down) >> 16),
 				  (int32_t)((x + across) >> 16) + 2, (int32_t)((y + down) >> 16) + 2};
-	struct turned turned = {.u_right = samples * sine, .u_down = samples * cosine, .v_right = -samples * cosine,
+	struct turned turned = {.u_right = samples * sine,
+				.u_down = samples * cosine,
+				.v_right = -samples * cosine,
 				.v_down = samples * sine};
 	enum segment_paint paint = segment_paint(&view->spin, segment);
 	uint32_t paper = segment_colour(&view->spin, SEGMENT_NUMBERS, paint);

@@ -26,7 +26,8 @@ static void paper_draw(const struct frame_view *view, struct canvas_rect clip, u
 
 		if (inset >= 0) {
 			half = (struct canvas_rect){inside.x0 + inset, y, inside.x1 - inset, y + 1};
-			canvas_fill(view->canvas, canvas_clip(half, clip), colour_mix(paper, PALETTE_GOLD, COLOUR_ONE / 2));
+			canvas_fill(view->canvas, canvas_clip(half, clip),
+				    colour_mix(paper, PALETTE_GOLD, COLOUR_ONE / 2));
 			row.x0 += inset + 1;
 			row.x1 -= inset + 1;
 		}

@@ -22,12 +22,12 @@ struct layout {
 	int32_t width, height;
 	int32_t cx, cy;
 	int32_t radius; /* of the segments */
-	int32_t rim;	/* outer radius of the rim around them */
-	int32_t ring;	/* radius of the ring between numbers and inner cone */
+	int32_t rim;    /* outer radius of the rim around them */
+	int32_t ring;   /* radius of the ring between numbers and inner cone */
 	int32_t hub;
-	int32_t shadow; /* how far the rim's shadow reaches */
+	int32_t shadow;  /* how far the rim's shadow reaches */
 	int32_t diamond; /* half the width of those beside the wheel, halved */
-	int32_t cell;	/* of title and banner text */
+	int32_t cell;    /* of title and banner text */
 	int32_t label_cell_q8;
 	struct canvas_rect title, plate;
 	struct canvas_rect disc; /* around everything that turns */
@@ -53,9 +53,9 @@ struct art_run {
 struct roulette {
 	struct layout layout;
 	uint32_t seed;
-	uint32_t felt[ROULETTE_HEIGHT_MAX][2];	   /* colours of even and odd pixels of a row */
-	uint16_t disc_half[ROULETTE_HEIGHT_MAX];   /* segments reach this far to both sides of cx */
-	uint16_t cone_half[ROULETTE_HEIGHT_MAX];   /* the inner cone likewise; 0 where the row does not meet it */
+	uint32_t felt[ROULETTE_HEIGHT_MAX][2];      /* colours of even and odd pixels of a row */
+	uint16_t disc_half[ROULETTE_HEIGHT_MAX];    /* segments reach this far to both sides of cx */
+	uint16_t cone_half[ROULETTE_HEIGHT_MAX];    /* the inner cone likewise; 0 where the row does not meet it */
 	uint32_t row_runs[ROULETTE_HEIGHT_MAX + 1]; /* row y has runs row_runs[y] … row_runs[y + 1] - 1 */
 	struct art_run runs[ART_RUNS_MAX];
 	uint32_t art_pixels[ART_PIXELS_MAX];
@@ -83,7 +83,7 @@ void art_draw_row(const struct roulette *roulette, uint32_t *row, int32_t y, int
 /* art_wheel.c: the still parts of the wheel at one pixel. */
 struct art_layer {
 	uint32_t colour; /* multiplied by its coverage */
-	uint32_t rest;	 /* share of what lies below, 0 … 256 */
+	uint32_t rest;   /* share of what lies below, 0 … 256 */
 };
 struct art_layer art_wheel(const struct layout *layout, int32_t x, int32_t y, struct art_layer below);
 

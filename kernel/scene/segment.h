@@ -9,7 +9,7 @@
 
 enum segment_zone {
 	SEGMENT_NUMBERS, /* the outer ring, which carries the numbers */
-	SEGMENT_CONE,	 /* the inner one */
+	SEGMENT_CONE,    /* the inner one */
 	SEGMENT_ZONES,
 };
 

@@ -2,7 +2,6 @@
 
 #include "scene/trig.h"
 
-
 #define POINTER_ANGLE (TRIG_TURN / 4)
 
 /* A well mixed 32-bit number (the finaliser of MurmurHash3). */

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #define SPIN_SEGMENTS 12u
-#define SPIN_FASTER_FRAMES 60u	/* of constant acceleration */
+#define SPIN_FASTER_FRAMES 60u  /* of constant acceleration */
 #define SPIN_SLOWER_FRAMES 390u /* of easing out */
 #define SPIN_REST_FRAMES 150u
 #define SPIN_MOVING_FRAMES (SPIN_FASTER_FRAMES + SPIN_SLOWER_FRAMES)
@@ -29,7 +29,7 @@ struct spin {
 	uint32_t angle; /* of the edge where segment 0 begins, in 1/TRIG_TURN; falls while the wheel turns clockwise */
 	enum spin_phase phase;
 	uint32_t winner; /* the segment at the pointer when this spin ends */
-	uint32_t glow;	 /* of the winner, 1 … SPIN_GLOW_LEVELS at rest, else 0 */
+	uint32_t glow;   /* of the winner, 1 … SPIN_GLOW_LEVELS at rest, else 0 */
 };
 
 struct spin spin_at(uint32_t seed, uint32_t frame);

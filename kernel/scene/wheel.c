@@ -18,9 +18,9 @@ struct shade {
 };
 
 struct line {
-	int64_t slope;	      /* of its crossing, for each half row below the centre */
+	int64_t slope;        /* of its crossing, for each half row below the centre */
 	int32_t outer, inner; /* from the crossing to where the band's coverage ends, and to where it is full */
-	int32_t sine;	      /* coverage gained for each pixel along the row */
+	int32_t sine;         /* coverage gained for each pixel along the row */
 };
 
 struct wheel {
@@ -49,8 +49,9 @@ static void shades_set(struct wheel *wheel)
 {
 	for (uint32_t zone = 0; zone < SEGMENT_ZONES; zone++) {
 		for (uint32_t paint = 0; paint < SEGMENT_PAINTS; paint++)
-			shade_set(&wheel->shades[zone][paint],
-				  segment_colour(&wheel->view->spin, (enum segment_zone)zone, (enum segment_paint)paint));
+			shade_set(
+				&wheel->shades[zone][paint],
+				segment_colour(&wheel->view->spin, (enum segment_zone)zone, (enum segment_paint)paint));
 	}
 }
 
@@ -125,10 +126,14 @@ static void cross(struct crossing *crossing, const struct line *line, int32_t cx
 	crossing->fade = pixel_at(centre + line->inner);
 	crossing->end = pixel_at(centre + line->outer);
 	crossing->sine = line->sine;
-	crossing->rise = (int32_t)((int64_t)(crossing->begin * TRIG_ONE + TRIG_ONE / 2 - centre + line->outer) *
-				   line->sine >> 16) + TRIG_ONE / LEVELS / 2;
-	crossing->fall = (int32_t)((int64_t)(centre + line->outer - crossing->fade * TRIG_ONE - TRIG_ONE / 2) *
-				   line->sine >> 16) + TRIG_ONE / LEVELS / 2;
+	crossing->rise =
+		(int32_t)((int64_t)(crossing->begin * TRIG_ONE + TRIG_ONE / 2 - centre + line->outer) * line->sine >>
+			  16) +
+		TRIG_ONE / LEVELS / 2;
+	crossing->fall =
+		(int32_t)((int64_t)(centre + line->outer - crossing->fade * TRIG_ONE - TRIG_ONE / 2) * line->sine >>
+			  16) +
+		TRIG_ONE / LEVELS / 2;
 }
 
 static int32_t between(int32_t value, int32_t low, int32_t high)
