@@ -3,6 +3,7 @@
 #include "arch/arch.h"
 #include "lib/heap.h"
 #include "lib/print.h"
+#include "lib/string.h"
 #include "options.h"
 #include "virtio/barrier.h"
 
@@ -206,7 +207,9 @@ int transport_queue_init(struct transport *transport, struct transport_queue *qu
 	uint16_t size;
 	void *memory;
 
-	*queue = (struct transport_queue){.transport = transport, .number = number};
+	memset(queue, 0, sizeof(*queue));
+	queue->transport = transport;
+	queue->number = number;
 	common->queue_select = number;
 	size = common->queue_size;
 	if (number >= common->num_queues || !size || size & (size - 1))
