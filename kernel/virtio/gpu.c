@@ -181,7 +181,7 @@ int gpu_init(struct gpu *gpu, uint32_t width_px, uint32_t height_px)
 	size_t bytes = (size_t)width_px * height_px * 4;
 	int error;
 
-	*gpu = (struct gpu){0};
+	memset(gpu, 0, sizeof(*gpu));
 	if (transport_probe(&gpu->transport, "virtio-gpu", GPU_DEVICE_TYPE, 0, 0) ||
 	    transport_queue_init(&gpu->transport, &gpu->control, QUEUE_CONTROL, QUEUE_SIZE))
 		return GPU_ENODEV;
