@@ -3,6 +3,7 @@
 #include "fault/fault.h"
 #include "lib/heap.h"
 #include "lib/print.h"
+#include "lib/string.h"
 
 #define DEVICE_TYPE 2 /* §5 */
 #define QUEUE_REQUESTS 0
@@ -25,7 +26,7 @@ static int blk_error(int error, const char *what, const struct blk_request *requ
 
 int blk_init(struct blk *blk)
 {
-	*blk = (struct blk){0};
+	memset(blk, 0, sizeof(*blk));
 	if (!transport_present(DEVICE_TYPE))
 		return BLK_ENODEV;
 	if (transport_probe(&blk->transport, "virtio-blk", DEVICE_TYPE, 0, F_READ_ONLY | F_FLUSH) ||
