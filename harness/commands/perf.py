@@ -1,0 +1,264 @@
+"""Measure the kernel against its approved baseline, and judge it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import replace
+from pathlib import Path
+
+from harness.analyze.metrics import RULES, Rule, rules_from_toml
+from harness.arms import ArmRequest, Source, parse_arm
+from harness.commands import Arguments, Printer
+from harness.conclude import conclude, details_of
+from harness.drive.build import build_kernel, sha256_of, source_state
+from harness.drive.errors import HarnessError, StoreError
+from harness.drive.host import fingerprint, host_facts
+from harness.drive.probe import choose_accelerator
+from harness.drive.store import RunFolder
+from harness.references import NoBaseline, Reference, find_reference
+from harness.report.files import write_reports
+from harness.result import Qemu, Result, ResultError
+from harness.session import ArmKernel, Measured, Order, measure
+from harness.spec import BUILT_IN, FOREIGN, ROOT, Machine, RunParams, UsageError, Verdict, switch_table
+
+SETTINGS = (
+    "ARCH BASELINE BASELINE_REF BUDGET KERNEL ISO QEMU_ARGS ACCEL CC CONFIG OPTS SEED MODE SLOW LANES PICTURES".split()
+)
+"""What ``perf`` takes besides the kernel's switches."""
+
+BUDGET_S = 60.0
+BUDGET_RANGE_S = (5.0, 3600.0)
+
+
+def split_settings(arguments: Arguments, own: list[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Separate a command's own settings from the kernel's switches.
+
+    Raises
+    ------
+    UsageError
+        When a key is neither.
+    """
+    switches: dict[str, str] = {}
+    settings: dict[str, str] = {}
+    for key, value in arguments.settings.items():
+        if key == "ARCH" or key in switch_table():
+            switches[key] = value
+        elif key in own:
+            settings[key] = value
+        else:
+            raise UsageError(f"{key}: no such setting; there are {' '.join(own)} and the switches of kernel/options.h")
+    return settings, switches
+
+
+def main(arguments: Arguments, out: Printer) -> Verdict:
+    """Run the gate."""
+    settings, switches = split_settings(arguments, SETTINGS)
+    budget_s = number(settings, "BUDGET", BUDGET_S, *BUDGET_RANGE_S)
+    rules = load_rules(settings.get("CONFIG"))
+    request = _candidate_request(settings, switches)
+    run = RunFolder("perf")
+    try:
+        candidate = build_arm(request, settings.get("CC", "gcc"), out)
+        reference, notices, missing = _reference(request, candidate, settings, run.path)
+        machine, accel_notices = _machine(candidate, request, settings)
+        order = Order(
+            candidate,
+            reference.kernel if reference else None,
+            machine,
+            run_params(settings),
+            budget_s=budget_s,
+            smallest=next((r.smallest for r in rules if r.primary), 0.015),
+            seed=int(number(settings, "SEED", 1, 0, 2**31)),
+            pictures=int(number(settings, "PICTURES", 250, 1, 100000)),
+            lanes=_lanes(settings),
+        )
+        measured = measure(order, run.path, out.progress)
+        result = _result(run, measured, reference, (*notices, *accel_notices), missing, rules)
+    except BaseException:
+        _keep_evidence(run)
+        raise
+    return finish(run, result, out, json_out="json" in arguments.options)
+
+
+def _keep_evidence(run: RunFolder) -> None:
+    """A run that was cut short leaves what it has, unless it has nothing."""
+    if not any(run.path.iterdir()):
+        run.discard()
+
+
+def number(settings: dict[str, str], key: str, default: float, low: float, high: float) -> float:
+    """A numeric setting within bounds, both inclusive."""
+    if key not in settings:
+        return default
+    try:
+        value = float(settings[key].removesuffix("s"))
+    except ValueError as error:
+        raise UsageError(f"{key}={settings[key]}: not a number") from error
+    if not low <= value <= high:
+        raise UsageError(f"{key}={settings[key]}: must lie between {low:g} and {high:g}")
+    return value
+
+
+def load_rules(path: str | None) -> tuple[Rule, ...]:
+    """The table of metrics with the user's changes."""
+    if path is None:
+        return RULES
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"CONFIG={path}: cannot be read: {error}") from error
+    return rules_from_toml(text, path)
+
+
+def run_params(settings: dict[str, str]) -> RunParams:
+    """The kernel's parameters from MODE, SLOW and OPTS (``mode=… seed=…`` as on its command line)."""
+    words = dict(word.partition("=")[::2] for word in settings.get("OPTS", "").split())
+    words |= {key.lower(): settings[key] for key in ("MODE", "SLOW") if key in settings}
+    params = RunParams()
+    for key, value in words.items():
+        if key == "mode":
+            width, x, height = value.partition("x")
+            if not (x and width.isdigit() and height.isdigit()):
+                raise UsageError(f"mode={value}: must look like 1024x768")
+            params = replace(params, mode=(int(width), int(height)))
+        elif key in ("pace", "blk", "slow", "seed", "first", "load", "warmup") and value.isdigit():
+            params = replace(params, **{key: int(value)})
+        else:
+            raise UsageError(f"OPTS {key}={value}: unknown key or not a number")
+    return params
+
+
+def _lanes(settings: dict[str, str]) -> frozenset[str]:
+    known = frozenset({"window", "pictures", "exact", "timing"})
+    asked = frozenset(settings["LANES"].split(",")) if "LANES" in settings else known
+    if asked - known:
+        raise UsageError(f"LANES={settings['LANES']}: there are {','.join(sorted(known))}")
+    return asked
+
+
+def _candidate_request(settings: dict[str, str], switches: dict[str, str]) -> ArmRequest:
+    if "KERNEL" in settings and "ISO" in settings:
+        raise UsageError("KERNEL and ISO: name one of them")
+    path = settings.get("KERNEL") or settings.get("ISO")
+    if path is None:
+        return parse_arm("candidate", "", switches)
+    if not Path(path).is_file():
+        raise UsageError(f"{path}: no such file")
+    request = parse_arm("candidate", "", switches)
+    return replace(request, source=Source.FILE, where=path, text="ISO" if "ISO" in settings else "KERNEL")
+
+
+def build_arm(request: ArmRequest, compiler: str, out: Printer) -> ArmKernel:
+    """The kernel that a request means; builds it where it has to."""
+    from harness.drive.build import checkout_revision
+    from harness.references import read_baseline, BASELINES_DIR
+
+    if request.source is Source.FILE:
+        path = Path(request.where).resolve()
+        iso = request.text == "ISO" or path.suffix == ".iso"
+        capabilities = BUILT_IN if is_own_kernel(path) else FOREIGN
+        return ArmKernel(request.name, path, sha256_of(path), None, capabilities, iso=iso)
+    if request.source is Source.BASELINE:
+        baseline, _ = read_baseline(request.switches.arch, request.where)
+        path = BASELINES_DIR / baseline.arch / baseline.name / "kernel.elf"
+        from harness.spec import Switches
+
+        kernel_switches = Switches.of({**baseline.switches, "ARCH": baseline.arch})
+        return ArmKernel(
+            request.name, path, baseline.kernel_sha256, kernel_switches, BUILT_IN, baseline.compiler, baseline.commit
+        )
+    out.progress(f"building {request.label}")
+    tree, commit = ROOT, ""
+    if request.source is Source.REVISION:
+        tree, commit = checkout_revision(request.where)
+    built = build_kernel(request.switches, compiler=compiler, tree=tree, commit=commit)
+    return ArmKernel(request.name, built.path, built.sha256, built.switches, BUILT_IN, built.compiler, commit)
+
+
+def is_own_kernel(path: Path) -> bool:
+    """Whether an image is a kernel of this project: it holds its [BOOT] line's first words."""
+    return b"[BOOT] kernel=roulette" in path.read_bytes()
+
+
+def _reference(
+    request: ArmRequest, candidate: ArmKernel, settings: dict[str, str], scratch: Path
+) -> tuple[Reference | None, tuple[str, ...], str]:
+    """The reference, notices, and why there is none."""
+    if candidate.switches is None:
+        return None, (), "this kernel has no baseline here; compare two with 'make ab A=old.elf B=new.elf'"
+    name = settings.get("BASELINE", candidate.switches.get("BARRIER"))
+    try:
+        found = find_reference(
+            candidate.switches, name, settings.get("CC", "gcc"), scratch, settings.get("BASELINE_REF", "")
+        )
+    except NoBaseline as error:
+        return None, (), str(error)
+    except ResultError as error:
+        raise StoreError(str(error)) from error
+    return found, found.notices, ""
+
+
+def _machine(candidate: ArmKernel, request: ArmRequest, settings: dict[str, str]) -> tuple[Machine, tuple[str, ...]]:
+    extra = tuple(shlex.split(settings.get("QEMU_ARGS", "")))
+    machine = Machine(arch=request.switches.arch, vcpus=1, maxcpus=2, extra=extra)
+    accelerator, notice = choose_accelerator(settings.get("ACCEL", "tcg"), machine, candidate.path)
+    return replace(machine, accelerator=accelerator), (notice,) if notice else ()
+
+
+def _result(
+    run: RunFolder,
+    measured: Measured,
+    reference: Reference | None,
+    notices: tuple[str, ...],
+    missing: str,
+    rules: tuple[Rule, ...],
+) -> Result:
+    baseline = reference.baseline if reference else None
+    window = measured.window
+    version = window.qemu_version if window else ""
+    judgement, arms = conclude(
+        measured,
+        rules=rules,
+        no_reference=missing,
+        stored_fps={n: m.value for n, m in baseline.absolute.items() if n == "fps_trace"} if baseline else {},
+        same_host=bool(baseline and baseline.same_host(fingerprint(version, measured.order.machine.accelerator))),
+        reference_scene=baseline.scene if baseline else "",
+    )
+    machine = measured.order.machine
+    qemu = Qemu(version, machine.accelerator, machine.vcpus, "multi", shlex.join(window.command)) if window else None
+    skipped = tuple(f"{lane}: not measured: {why}" for lane, why in measured.skipped.items())
+    return Result(
+        command="perf",
+        verdict=judgement.verdict,
+        sentence=judgement.sentence,
+        started=run.started,
+        seconds=measured.seconds,
+        host=host_facts(),
+        qemu=qemu,
+        source=source_state(),
+        compiler=measured.order.candidate.compiler,
+        arms=arms,
+        gates=judgement.gates,
+        frames=measured.pictures.frames if measured.pictures else None,
+        notices=(*judgement.notices, *notices, *skipped),
+        problems=judgement.problems,
+        details=details_of(measured),
+    )
+
+
+def finish(run: RunFolder, result: Result, out: Printer, *, json_out: bool = False) -> Verdict:
+    """Write reports, make the folder visible, say the verdict."""
+    try:
+        write_reports(result, run.path)
+    except HarnessError as error:
+        result = replace(result, notices=(*result.notices, f"report: {error.message}"))
+    folder = run.commit(result)
+    if json_out:
+        out.line(json.dumps(json.loads((folder / "result.json").read_text(encoding="utf-8"))))
+        return result.verdict
+    for notice in result.notices:
+        out.line(f"note: {notice}")
+    out.line(result.sentence)
+    out.line(f"report: {folder / 'report.html'}")
+    return result.verdict

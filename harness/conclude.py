@@ -1,0 +1,208 @@
+"""From what a session measured to a Result: metrics of each arm, the judgement, and what a replay needs.
+
+Pure but for nothing: no file is read here, so that a saved run concludes to the same verdict.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.analyze.compare import Evidence, Finding, Judgement, judge
+from harness.analyze.metrics import HIGHER, LOWER, RULES, Rule
+from harness.analyze.pacing import TooFewFrames, frame_pacing
+from harness.analyze.serial import SerialLog
+from harness.analyze.stats import CANDIDATE, REFERENCE
+from harness.analyze.tails import compare_tails
+from harness.result import METRIC_UNITS, Arm, Metric
+from harness.session import ArmKernel, Measured
+from harness.spec import Verdict
+
+F64 = npt.NDArray[np.float64]
+
+_COUNTED = {"fences_per_frame": "fences", "spins_per_frame": "spins", "completions_per_frame": "completions"}
+
+
+def arms_of(measured: Measured) -> dict[str, Arm]:
+    """Both arms with every metric that was measured."""
+    order = measured.order
+    arms = {CANDIDATE: _arm(order.candidate, CANDIDATE, measured)}
+    if order.reference is not None:
+        arms[REFERENCE] = _arm(order.reference, REFERENCE, measured)
+    return arms
+
+
+def _arm(kernel: ArmKernel, role: str, measured: Measured) -> Arm:
+    metrics: dict[str, Metric] = {}
+    if role == CANDIDATE and measured.window is not None:
+        metrics |= window_metrics(measured)
+    if measured.timing is not None and measured.timing.launches:
+        frame_ms = measured.timing.frame_ms(role)
+        metrics |= pacing_metrics(frame_ms)
+        metrics["boot_ms"] = _metric("boot_ms", measured.timing.boot_ms(role), "trace", len(measured.timing.launches))
+    if role in measured.exact:
+        count = measured.exact[role]
+        metrics["instructions_per_frame"] = _metric("instructions_per_frame", count.mean, "icount", len(count.frames))
+    switches = kernel.switches.everything() if kernel.switches else {}
+    build = {"compiler": kernel.compiler, "commit": kernel.commit, "path": kernel.path.name}
+    launches = len(measured.timing.launches) if measured.timing else 0
+    scene = _scene(measured.window.serial) if role == CANDIDATE and measured.window else ""
+    return Arm(switches, kernel.sha256, metrics, scene=scene, launches=launches, build=build)
+
+
+def _scene(serial: SerialLog) -> str:
+    return dict(serial.boot.fields).get("scene", "") if serial.boot else ""
+
+
+def _metric(name: str, value: float, source: str, n: int) -> Metric:
+    return Metric(float(value), METRIC_UNITS[name], source, n=n)
+
+
+def pacing_metrics(frame_ms: F64) -> dict[str, Metric]:
+    """Frame rate and pacing of a series of frame times, from the trace."""
+    try:
+        pacing = frame_pacing(frame_ms)
+    except TooFewFrames:
+        return {}
+    values = {
+        "fps_trace": pacing.mean_fps,
+        "frame_ms_p50": pacing.p50_ms,
+        "frame_ms_max": pacing.max_ms,
+        "stutter_share": pacing.stutter_share,
+    }
+    if pacing.tails_known:
+        values |= {
+            "frame_ms_p95": pacing.p95_ms,
+            "frame_ms_p99": pacing.p99_ms,
+            "fps_low_1pct": pacing.low_1pct_fps,
+        }
+    return {name: _metric(name, value, "trace", pacing.frames) for name, value in values.items()}
+
+
+def window_metrics(measured: Measured) -> dict[str, Metric]:
+    """What the witness window says of the candidate."""
+    window = measured.window
+    assert window is not None
+    metrics = pacing_metrics(window.frame_ms)
+    metrics["boot_ms"] = _metric("boot_ms", window.boot_ms, "trace", 1)
+    rates = {"fps_screendump": window.witnesses.screendump, "fps_guest": window.witnesses.guest}
+    for name, rate in rates.items():
+        if rate is not None and np.isfinite(rate.fps):
+            metrics[name] = _metric(name, rate.fps, name.removeprefix("fps_"), rate.frames)
+    records = window.serial.records
+    counts = len(records)
+    switches = measured.order.candidate.switches
+    counted = switches is None or switches.get("COUNTERS") != "none"
+    for name, column in _COUNTED.items():
+        if counts and counted and column in records.columns:
+            metrics[name] = _metric(name, float(np.mean(records.columns[column])), "guest", counts)
+    if counts and "timeouts" in records.columns:
+        metrics["timeouts"] = _metric("timeouts", float(np.sum(records.columns["timeouts"])), "guest", counts)
+    if window.perturbation is not None:
+        metrics["perturbation"] = window.perturbation
+    return metrics
+
+
+def findings_of(measured: Measured) -> tuple[Finding, ...]:
+    """Everything that went wrong outside of metrics, in the order in which it was found."""
+    found = list(measured.findings)
+    if measured.window is not None:
+        found += _window_findings(measured)
+    if measured.pictures is not None:
+        found += [Finding(Verdict.GUEST_FAILED, text) for text in measured.pictures.frames.findings]
+    return tuple(dict.fromkeys(found))
+
+
+def _window_findings(measured: Measured) -> list[Finding]:
+    window = measured.window
+    assert window is not None
+    serial, found = window.serial, []
+    failed = Verdict.GUEST_FAILED
+    if serial.panics:
+        found.append(Finding(failed, f"the guest panicked: {serial.panics[0]}"))
+    for timeout in serial.timeouts[:3]:
+        found.append(Finding(failed, timeout.text))
+    done = dict(serial.done.fields) if serial.done else {}
+    if measured.order.candidate.capabilities.done_line and done.get("status") != "ok":
+        found.append(Finding(failed, "the guest did not end with [DONE] status=ok"))
+    if not window.ending.clean:
+        found.append(Finding(failed, f"the guest ended badly: {window.ending.reason}"))
+    if serial.problems:
+        first = serial.problems[0]
+        more = f" and {len(serial.problems) - 1} more like it" if len(serial.problems) > 1 else ""
+        found.append(Finding(failed, f"serial output damaged: line {first.line}: {first.kind}: {first.text[:80]}{more}"))
+    if window.witnesses.problem:
+        found.append(Finding(failed, window.witnesses.problem))
+    found += [Finding(failed, f"trace: {problem}") for problem in window.trace.problems[:3]]
+    if window.presented.refused:
+        found.append(Finding(failed, f"the device refused {window.presented.refused} flushes"))
+    return found
+
+
+def conclude(
+    measured: Measured,
+    *,
+    rules: tuple[Rule, ...] = RULES,
+    no_reference: str = "",
+    stored_fps: Mapping[str, float] | None = None,
+    same_host: bool = False,
+    reference_scene: str = "",
+) -> tuple[Judgement, dict[str, Arm]]:
+    """Judge a session."""
+    arms = arms_of(measured)
+    if REFERENCE in arms and reference_scene:
+        arms[REFERENCE] = dataclasses.replace(arms[REFERENCE], scene=reference_scene)
+    launches = [one.launch for one in measured.timing.launches] if measured.timing else []
+    tails = [rule for rule in rules if rule.kind == "ratio" and not rule.primary and rule.better in (HIGHER, LOWER)]
+    lane_of = {"instructions_per_frame": "exact"}
+    not_measured = {
+        metric: f"not measured: {measured.skipped[lane]}" for metric, lane in lane_of.items() if lane in measured.skipped
+    }
+    evidence = Evidence(
+        candidate=arms[CANDIDATE],
+        reference=arms.get(REFERENCE),
+        decision=measured.timing.decision if measured.timing else None,
+        tails=compare_tails(launches, tails),
+        frames=measured.pictures.frames if measured.pictures else None,
+        findings=findings_of(measured),
+        capabilities=measured.order.candidate.capabilities,
+        rules=rules,
+        not_measured=not_measured,
+        stored_fps=stored_fps or {},
+        same_host=same_host,
+        no_reference=no_reference,
+    )
+    return judge(evidence), arms
+
+
+def details_of(measured: Measured) -> dict[str, Any]:
+    """What a replay needs, as JSON values."""
+    details: dict[str, Any] = {"skipped": dict(measured.skipped), "seed": measured.order.seed}
+    if measured.timing is not None:
+        timing = measured.timing
+        details["timing"] = {
+            "protocol": timing.protocol.words,
+            "seconds": timing.seconds,
+            "plan": dataclasses.asdict(timing.plan),
+            "launches": [
+                {
+                    "batch": one.launch.batch,
+                    "slices": [dataclasses.astuple(part) for part in one.launch.slices],
+                    "paired": {name: list(pair) for name, pair in one.launch.paired.items()},
+                    "boot_ms": dict(one.boot_ms),
+                }
+                for one in timing.launches
+            ],
+            "words": timing.decision.words,
+            "ratio": [timing.decision.ratio, timing.decision.low, timing.decision.high],
+        }
+    if measured.exact:
+        details["exact"] = {
+            name: {"frames": list(count.frames), "parts": {part: list(v) for part, v in count.parts.items()}}
+            for name, count in measured.exact.items()
+        }
+    return details

@@ -1,0 +1,169 @@
+"""One session: the arms of a comparison, their machines in every lane, and what came of it.
+
+A session measures; it judges nothing. Lanes run from the quickest to the longest, and a guest that fails in one is not
+measured in the next: the finding is what the user needs, and soon.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from harness.analyze.compare import Finding
+from harness.analyze.stats import CANDIDATE, REFERENCE
+from harness.drive.errors import GuestError, HarnessError
+from harness.drive.pin import probe_rights
+from harness.lanes.exact import ExactCount, count_instructions
+from harness.lanes.pictures import Pictures, verify_pictures
+from harness.lanes.timing import Timing, choose_protocol, compare
+from harness.lanes.window import Window, observe
+from harness.spec import Capabilities, Machine, RunParams, RunSpec, Switches, Verdict
+
+TIMING_S = 3600.0
+"""How long a guest draws in a timing launch, which ends it from outside."""
+
+
+@dataclass(frozen=True)
+class ArmKernel:
+    """A kernel to measure, however it came to be."""
+
+    name: str
+    path: Path
+    sha256: str
+    switches: Switches | None
+    """None for a kernel that this tree did not build."""
+    capabilities: Capabilities
+    compiler: str = ""
+    commit: str = ""
+    iso: bool = False
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to measure, and how long."""
+
+    candidate: ArmKernel
+    reference: ArmKernel | None
+    machine: Machine
+    params: RunParams
+    budget_s: float = 60.0
+    smallest: float = 0.015
+    seed: int = 1
+    pictures: int = 250
+    """Frames to verify."""
+    lanes: frozenset[str] = frozenset({"window", "pictures", "exact", "timing"})
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the lanes brought; a lane that did not run is None, and ``skipped`` says why."""
+
+    order: Order
+    window: Window | None = None
+    pictures: Pictures | None = None
+    exact: Mapping[str, ExactCount] = field(default_factory=dict)
+    timing: Timing | None = None
+    findings: tuple[Finding, ...] = ()
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+def run_spec(order: Order, kernel: ArmKernel, params: RunParams) -> RunSpec:
+    """One kernel with the session's machine."""
+    return RunSpec(kernel.path, order.machine, params, kernel.capabilities, iso=kernel.iso)
+
+
+class _Lanes:
+    """Runs lanes one after the other, collecting what they find."""
+
+    def __init__(self, order: Order, folder: Path, progress: Callable[[str], None]) -> None:
+        self.order = order
+        self.folder = folder
+        self.progress = progress
+        self.begun = time.monotonic()
+        self.findings: list[Finding] = []
+        self.skipped: dict[str, str] = {}
+
+    def run(self, name: str, lane: Callable[[], object]) -> object | None:
+        """Run one lane, unless it was not asked for or the guest has already failed."""
+        if name not in self.order.lanes:
+            self.skipped[name] = "not asked for"
+            return None
+        if any(finding.verdict is Verdict.GUEST_FAILED for finding in self.findings):
+            self.skipped[name] = "the guest had failed before"
+            return None
+        self.progress(f"{name}: started")
+        try:
+            return lane()
+        except GuestError as error:
+            where = f" (see {error.evidence.relative_to(self.folder)})" if _inside(error, self.folder) else ""
+            self.findings.append(Finding(Verdict.GUEST_FAILED, f"{name}: {error.message}{where}"))
+            return None
+
+    def left_s(self) -> float:
+        return self.order.budget_s - (time.monotonic() - self.begun)
+
+
+def _inside(error: HarnessError, folder: Path) -> bool:
+    return error.evidence is not None and error.evidence.is_relative_to(folder)
+
+
+def measure(order: Order, folder: Path, progress: Callable[[str], None]) -> Measured:
+    """Run every lane that was asked for.
+
+    Raises
+    ------
+    HarnessError
+        When QEMU or the harness itself fails; what guests do wrong becomes findings instead.
+    """
+    lanes = _Lanes(order, folder, progress)
+    spec = run_spec(order, order.candidate, order.params)
+    decode = _decoder(order.candidate)
+    window = lanes.run("window", lambda: observe(spec, folder / "window", decode))
+    pictures = lanes.run("pictures", lambda: verify_pictures(spec, folder, order.pictures, order.seed, progress))
+    exact = None
+    if order.candidate.capabilities.command_line and order.machine.accelerator == "tcg":
+        exact = lanes.run("exact", lambda: count_instructions(_exact_arms(order), folder / "exact"))
+    timing = None
+    if order.reference is None:
+        lanes.skipped["timing"] = "nothing to compare with"
+    else:
+        timing = lanes.run("timing", lambda: _compare(order, folder, lanes))
+    return Measured(
+        order,
+        window if isinstance(window, Window) else None,
+        pictures if isinstance(pictures, Pictures) else None,
+        exact if isinstance(exact, dict) else {},
+        timing if isinstance(timing, Timing) else None,
+        tuple(lanes.findings),
+        lanes.skipped,
+        time.monotonic() - lanes.begun,
+    )
+
+
+def _decoder(kernel: ArmKernel) -> Callable[..., int | None] | None:
+    from harness.analyze.stamp import decode_frame
+
+    return decode_frame if kernel.capabilities.stamp else None
+
+
+def _exact_arms(order: Order) -> dict[str, RunSpec]:
+    arms = {CANDIDATE: run_spec(order, order.candidate, order.params)}
+    if order.reference is not None and order.reference.capabilities.command_line:
+        arms[REFERENCE] = run_spec(order, order.reference, order.params)
+    return arms
+
+
+def _compare(order: Order, folder: Path, lanes: _Lanes) -> Timing:
+    assert order.reference is not None
+    params = replace(order.params, seconds=TIMING_S, records=0)
+    arms = {
+        CANDIDATE: run_spec(order, order.candidate, params),
+        REFERENCE: run_spec(order, order.reference, params),
+    }
+    protocol = choose_protocol(probe_rights())
+    return compare(
+        arms, folder / "timing", protocol, lanes.left_s(), lanes.progress, seed=order.seed, smallest=order.smallest
+    )
