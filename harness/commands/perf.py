@@ -14,13 +14,13 @@ from harness.conclude import conclude, details_of
 from harness.drive.build import build_kernel, sha256_of, source_state
 from harness.drive.errors import HarnessError, StoreError
 from harness.drive.host import fingerprint, host_facts
-from harness.drive.probe import choose_accelerator
+from harness.drive.probe import choose_accelerator, qemu_version
 from harness.drive.store import RunFolder
 from harness.references import NoBaseline, Reference, find_reference
 from harness.report.files import write_reports
 from harness.result import Qemu, Result, ResultError
 from harness.session import ArmKernel, Measured, Order, measure
-from harness.spec import BUILT_IN, FOREIGN, ROOT, Machine, RunParams, UsageError, Verdict, switch_table
+from harness.spec import BUILT_IN, FOREIGN, ROOT, Machine, RunParams, RunSpec, UsageError, Verdict, switch_table
 
 SETTINGS = (
     "ARCH BASELINE BASELINE_REF BUDGET KERNEL ISO QEMU_ARGS ACCEL CC CONFIG OPTS SEED MODE SLOW LANES PICTURES".split()
@@ -202,7 +202,9 @@ def _reference(
 def _machine(candidate: ArmKernel, request: ArmRequest, settings: dict[str, str]) -> tuple[Machine, tuple[str, ...]]:
     extra = tuple(shlex.split(settings.get("QEMU_ARGS", "")))
     machine = Machine(arch=request.switches.arch, vcpus=1, maxcpus=2, extra=extra)
-    accelerator, notice = choose_accelerator(settings.get("ACCEL", "tcg"), machine, candidate.path)
+    qemu_version(machine.arch)
+    spec = RunSpec(candidate.path, machine, capabilities=candidate.capabilities, iso=candidate.iso)
+    accelerator, notice = choose_accelerator(settings.get("ACCEL", "tcg"), spec)
     return replace(machine, accelerator=accelerator), (notice,) if notice else ()
 
 

@@ -1,0 +1,166 @@
+"""The command line: words in, printing, progress, and the exact exit code out. Nothing else prints."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from types import FrameType
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from harness.commands import Arguments
+from harness.drive.errors import HarnessError
+from harness.result import ResultError
+from harness.spec import UsageError, Verdict
+
+COMMANDS: dict[str, str] = {
+    "perf": "measure the kernel against its approved baseline; the gate",
+    "ab": "compare any two or more kernels: A=… B=…",
+    "explain": "where a frame's time goes, and what each switch is worth",
+    "boot": "show the wheel",
+    "build": "build one kernel: SWITCH=value …",
+    "test": "run every suite",
+    "approve": "make the last result the baseline: REASON=…",
+    "analyze": "judge a saved run again, without QEMU",
+    "acceptance": "the manual checklist, automatic",
+    "calibrate": "measure the gate itself: false alarms and power",
+    "nightly": "the whole matrix, history and drift",
+    "bisect": "find the commit: GOOD=… BAD=…",
+    "history": "export, import, prune, acknowledge",
+    "report": "render the history as a site",
+    "bench": "the figures that the project promises",
+    "litmus": "write the ring's ordering questions as litmus tests",
+    "doctor": "what works on this machine, by trying",
+    "golden": "write the hashes of 1,000 frames",
+}
+
+_SETTING = re.compile(r"([A-Z][A-Z0-9_]*)=(.*)", re.DOTALL)
+_PLAIN_PROGRESS_S = 5.0
+
+
+class TerminalPrinter:
+    """Prints for people: a live status on a terminal, plain lines otherwise."""
+
+    def __init__(self, plain: bool | None = None) -> None:
+        self._console = Console(highlight=False, soft_wrap=True)
+        self._plain = not self._console.is_terminal if plain is None else plain
+        self._status = None if self._plain else self._console.status("")
+        self._last_progress_s = 0.0
+        if self._status:
+            self._status.start()
+
+    def line(self, text: str) -> None:
+        self._console.print(escape(printable(text)), soft_wrap=True)
+
+    def progress(self, text: str) -> None:
+        text = printable(text)
+        if self._status:
+            self._status.update(escape(text))
+        elif time.monotonic() - self._last_progress_s > _PLAIN_PROGRESS_S:
+            self._last_progress_s = time.monotonic()
+            self._console.print(escape(text), soft_wrap=True)
+
+    def table(self, title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        table = Table(title=escape(title), title_justify="left", box=None, pad_edge=False)
+        for name in header:
+            table.add_column(escape(name), overflow="fold")
+        for row in rows:
+            table.add_row(*(escape(printable(cell)) for cell in row))
+        if self._plain:
+            Console(width=160, highlight=False).print(table)
+        else:
+            self._console.print(table)
+
+    def close(self) -> None:
+        if self._status:
+            self._status.stop()
+
+
+def printable(text: str) -> str:
+    """Guests and file names are data: control characters do not reach the terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in text)
+
+
+def parse(words: Sequence[str]) -> tuple[str, Arguments]:
+    """Split the command line.
+
+    Raises
+    ------
+    UsageError
+        Without a command that exists, or with a setting given twice.
+    """
+    if not words or words[0] in ("-h", "--help", "help"):
+        return "help", Arguments()
+    command, *rest = words
+    if command not in COMMANDS:
+        raise UsageError(f"{command}: no such command; there are {' '.join(COMMANDS)}")
+    settings: dict[str, str] = {}
+    options, others = set(), []
+    for word in rest:
+        setting = _SETTING.fullmatch(word)
+        if setting:
+            if setting[1] in settings:
+                raise UsageError(f"{setting[1]} is given twice")
+            settings[setting[1]] = setting[2]
+        elif word.startswith("--"):
+            options.add(word[2:])
+        else:
+            others.append(word)
+    return command, Arguments(settings, frozenset(options), tuple(others))
+
+
+def usage() -> str:
+    """One screen of help."""
+    lines = [f"  {name:<11} {what}" for name, what in COMMANDS.items()]
+    return "usage: python3 -m harness COMMAND [KEY=VALUE …] [--json]\n\n" + "\n".join(lines)
+
+
+def main(words: Sequence[str]) -> int:
+    """Run one command; returns the exit code of its verdict."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    printer = TerminalPrinter()
+    quiet = "--json" in words
+    try:
+        command, arguments = parse(words)
+        if command == "help":
+            printer.line(usage())
+            return 0
+        verdict = _run(command, arguments, printer)
+    except UsageError as error:
+        printer.line(f"usage: {error}")
+        verdict = Verdict.USAGE
+    except HarnessError as error:
+        printer.line(f"{error.verdict.value}: {error}")
+        verdict = error.verdict
+    except ResultError as error:
+        printer.line(f"{Verdict.HARNESS_FAILED.value}: {error}")
+        verdict = Verdict.HARNESS_FAILED
+    except OSError as error:
+        where = f" {error.filename}" if error.filename else ""
+        printer.line(f"{Verdict.HARNESS_FAILED.value}:{where}: {error.strerror or error}")
+        verdict = Verdict.HARNESS_FAILED
+    except KeyboardInterrupt:
+        printer.line(f"{Verdict.HARNESS_FAILED.value}: interrupted; nothing was stored")
+        verdict = Verdict.HARNESS_FAILED
+    finally:
+        printer.close()
+    if not quiet:
+        printer.line(f"verdict: {verdict.value} (exit {verdict.exit_code})")
+    return verdict.exit_code
+
+
+def _run(command: str, arguments: Arguments, printer: TerminalPrinter) -> Verdict:
+    module = importlib.import_module(f"harness.commands.{command}")
+    verdict = module.main(arguments, printer)
+    assert isinstance(verdict, Verdict)
+    return verdict
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
