@@ -3,57 +3,64 @@
 
 #include "lib/assert.h"
 
-#define GIB (1ull << 30)
-#define PDPT_ENTRIES 512
+#define PAGE_2M (1ull << 21)
 #define PTE_ADDRESS 0x000ffffffffff000ull
+#define PTE_UNCACHED (PTE_CACHE_DISABLE | PTE_WRITE_THROUGH)
 
 /* q35 puts RAM below and devices above this address of the first 4 GiB. */
 #define DEVICES_START 0xb0000000ull
+/* Identity-mapped addresses end where canonical ones do (Intel SDM 3A 4.5). */
+#define ADDRESS_END (1ull << 47)
 
-extern uint64_t boot_pml4[512], boot_pdpt[512];
+extern uint64_t boot_pml4[512];
 
-/* Level 3 tables for device memory beyond 512 GiB, handed out in order. */
-static uint64_t spare_pdpts[2][PDPT_ENTRIES] __attribute__((aligned(4096)));
+/* Level 3 and level 2 tables for device memory beyond 4 GiB, handed out in order. */
+static uint64_t spare_tables[8][512] __attribute__((aligned(4096)));
 static unsigned spare_used;
 
-static bool page_map_gib(uint64_t address)
+static void page_flush(uintptr_t address)
 {
-	uint64_t *level4 = &boot_pml4[(address >> 39) & 511];
-	uint64_t *level3;
+	__asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
+}
 
-	if (!*level4) {
-		if (spare_used == sizeof(spare_pdpts) / sizeof(spare_pdpts[0]))
-			return false;
-		*level4 = (uintptr_t)spare_pdpts[spare_used++] | PTE_PRESENT | PTE_WRITE;
+/* The table that an entry points to, made when it is missing; NULL when there are no more. */
+static uint64_t *table_below(uint64_t *entry)
+{
+	if (!*entry) {
+		if (spare_used == sizeof(spare_tables) / sizeof(spare_tables[0]))
+			return NULL;
+		*entry = (uintptr_t)spare_tables[spare_used++] | PTE_PRESENT | PTE_WRITE;
 	}
-	level3 = (uint64_t *)(uintptr_t)(*level4 & PTE_ADDRESS);
-	/* 1 GiB pages, uncached (Intel SDM 3A 4.5). */
-	if (!level3[(address >> 30) & 511])
-		level3[(address >> 30) & 511] = (address & ~(GIB - 1)) | PTE_PRESENT | PTE_WRITE | PTE_LARGE |
-						PTE_CACHE_DISABLE | PTE_WRITE_THROUGH;
-	return true;
+	return (uint64_t *)(uintptr_t)(*entry & PTE_ADDRESS);
+}
+
+/* The level 2 entry of an address, which maps 2 MiB or points to a split table; NULL when out of tables. */
+static uint64_t *page_level2(uintptr_t address)
+{
+	uint64_t *level3 = table_below(&boot_pml4[(address >> 39) & 511]);
+	uint64_t *level2 = level3 ? table_below(&level3[(address >> 30) & 511]) : NULL;
+
+	return level2 ? &level2[(address >> 21) & 511] : NULL;
 }
 
 volatile void *arch_map_device(uint64_t physical, size_t length)
 {
-	for (uint64_t at = physical & ~(GIB - 1); at < physical + length; at += GIB)
-		if (!page_map_gib(at))
+	if (physical >= ADDRESS_END || length > ADDRESS_END - physical)
+		return NULL;
+	for (uint64_t at = physical & ~(PAGE_2M - 1); at < physical + length; at += PAGE_2M) {
+		uint64_t *entry = page_level2(at);
+
+		if (!entry || (*entry && !(*entry & PTE_LARGE)))
 			return NULL;
+		*entry = at | PTE_PRESENT | PTE_WRITE | PTE_LARGE | PTE_UNCACHED;
+		page_flush(at);
+	}
 	return (volatile void *)(uintptr_t)physical;
 }
 
 /* Tables of 4 KiB pages, each for a 2 MiB page that holds a guard. */
 static uint64_t split_tables[8][512] __attribute__((aligned(4096)));
 static unsigned split_used;
-
-/* The level 2 entry of an address below 4 GiB. */
-static uint64_t *page_level2(uintptr_t address)
-{
-	uint64_t *level3 = (uint64_t *)(uintptr_t)(boot_pml4[0] & PTE_ADDRESS);
-	uint64_t *level2 = (uint64_t *)(uintptr_t)(level3[address >> 30] & PTE_ADDRESS);
-
-	return &level2[(address >> 21) & 511];
-}
 
 /* The entry of a 4 KiB page in a 2 MiB page that was split, or NULL. */
 static uint64_t *page_level1(uintptr_t address)
@@ -66,7 +73,7 @@ static uint64_t *page_level1(uintptr_t address)
 
 static void page_split(uintptr_t address)
 {
-	uintptr_t base = address & ~0x1ffffful;
+	uintptr_t base = address & ~(PAGE_2M - 1);
 	uint64_t *table;
 
 	if (split_used == sizeof(split_tables) / sizeof(split_tables[0]))
@@ -82,7 +89,7 @@ void mmu_guard(uintptr_t page)
 	if (!page_level1(page))
 		page_split(page);
 	*page_level1(page) = 0;
-	__asm__ volatile("invlpg (%0)" : : "r"(page) : "memory");
+	page_flush(page);
 }
 
 bool mmu_is_guard(uintptr_t address)
@@ -94,8 +101,8 @@ bool mmu_is_guard(uintptr_t address)
 
 void mmu_init(void)
 {
-	for (uint64_t at = DEVICES_START; at < 1ull << 32; at += 1ull << 21)
-		*page_level2(at) |= PTE_CACHE_DISABLE | PTE_WRITE_THROUGH;
+	for (uint64_t at = DEVICES_START; at < 1ull << 32; at += PAGE_2M)
+		*page_level2(at) |= PTE_UNCACHED;
 }
 
 #define PCI_ADDRESS 0xcf8
