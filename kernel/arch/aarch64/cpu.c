@@ -1,14 +1,12 @@
 /* Exceptions, contexts, and the order in which this machine is brought up. */
 #include "arch/aarch64/cpu.h"
 
-#include "arch/dt/machine.h"
+#include "arch/dt/paging.h"
 #include "lib/assert.h"
 #include "lib/print.h"
 
 #include <stddef.h>
 
-/* The base of RAM, where QEMU leaves the tree for a kernel that is not Linux; x0 does not point at it. */
-#define TREE_ADDRESS 0x40000000ull
 #define AFFINITY_MASK 0xff00ffffffull
 
 /* As trap.S stores it. */
@@ -22,11 +20,6 @@ _Static_assert(offsetof(struct cpu, trap_stack) == CPU_TRAP_STACK && offsetof(st
 		       sizeof(struct cpu) == CPU_SIZE,
 	       "trap.S and boot.S know these");
 _Static_assert(sizeof(struct trap_frame) <= 304 && offsetof(struct trap_frame, vector) == 288, "trap.S knows this");
-
-/* All but the boot CPU's, whose stack is in boot.S. */
-static uint8_t trap_stacks[ARCH_CPUS_MAX - 1][TRAP_STACK_SIZE] __attribute__((aligned(16)));
-static struct arch_boot boot;
-extern uint64_t boot_level;
 
 unsigned arch_cpu(void)
 {
@@ -42,6 +35,8 @@ uint64_t cpu_affinity(void)
 }
 
 /* ESR_EL1.EC (Arm ARM D17.2.37). */
+#define CLASS_DATA_ABORT 0x25
+
 static const char *exception_name(uint64_t class)
 {
 	switch (class) {
@@ -55,7 +50,7 @@ static const char *exception_name(uint64_t class)
 		return "instruction abort";
 	case 0x22:
 		return "pc alignment";
-	case 0x25:
+	case CLASS_DATA_ABORT:
 		return "data abort";
 	case 0x26:
 		return "sp alignment";
@@ -68,19 +63,23 @@ static const char *exception_name(uint64_t class)
 	}
 }
 
-/* Called by trap.S on the trap stack. A second one on the same CPU, while the first is printed, ends at once. */
+static const char *trap_name(const struct trap_frame *frame)
+{
+	uint64_t class = frame->esr >> 26 & 63;
+	const char *fault = class == CLASS_DATA_ABORT ? paging_fault_name(frame->far) : NULL;
+
+	if (frame->vector % 4 == 3)
+		return "SError";
+	return fault ? fault : exception_name(class);
+}
+
+/* Called by trap.S on the trap stack. */
 _Noreturn void cpu_trap(const struct trap_frame *frame);
 void cpu_trap(const struct trap_frame *frame)
 {
-	static volatile bool fatal[ARCH_CPUS_MAX];
-	unsigned cpu = arch_cpu();
-
-	if (fatal[cpu])
-		arch_exit(false);
-	fatal[cpu] = true;
-	print("\n[PANIC] trap: %s, vector %lu esr 0x%lx elr 0x%016lx far 0x%016lx cpu %u\n",
-	      frame->vector % 4 == 3 ? "SError" : exception_name(frame->esr >> 26 & 63), frame->vector, frame->esr,
-	      frame->elr, frame->far, cpu);
+	panic_begin();
+	print("\n[PANIC] trap: %s, vector %lu esr 0x%lx elr 0x%016lx far 0x%016lx cpu %u\n", trap_name(frame),
+	      frame->vector, frame->esr, frame->elr, frame->far, arch_cpu());
 	for (unsigned i = 0; i < 28; i += 4)
 		print("x%02u %016lx %016lx %016lx %016lx\n", i, frame->x[i], frame->x[i + 1], frame->x[i + 2],
 		      frame->x[i + 3]);
@@ -126,33 +125,4 @@ void *arch_context_new(void *stack_top, void (*entry)(void *), void *argument)
 	stack[1] = (uintptr_t)argument;
 	stack[11] = (uintptr_t)context_start;
 	return stack;
-}
-
-const struct arch_boot *arch_init(void)
-{
-	extern uint8_t kernel_end[];
-
-	/* PSCI and the GIC are out of reach elsewhere. */
-	if (SYSREG_READ(CurrentEL) != 1 << 2)
-		panic("booted at EL%lu: start QEMU's virt machine without secure=on", boot_level >> 2);
-	machine_read(TREE_ADDRESS, cpu_affinity());
-	for (unsigned i = 0; i < machine.cpus; i++) {
-		cpus[i].number = i;
-		cpus[i].mpidr = machine.cpu_ids[i];
-		if (i)
-			cpus[i].trap_stack = trap_stacks[i - 1] + TRAP_STACK_SIZE;
-	}
-	psci_init();
-	uart_init();
-	mmu_init();
-	irq_init();
-	timer_init();
-	timer_init_cpu();
-	irq_init_cpu();
-	boot.name = "aarch64";
-	boot.irq = "intx";
-	boot.command_line = machine.command_line;
-	boot.cpus_present = machine.cpus;
-	machine_free_memory((uintptr_t)kernel_end, &boot);
-	return &boot;
 }

@@ -67,11 +67,9 @@ volatile void *arch_map_device(uint64_t physical, size_t length)
 void mmu_init(void)
 {
 	extern uint64_t boot_root;
-	extern uint8_t boot_stack_guard[];
 	struct fdt_region uart;
 
-	paging_map_kernel(&format, machine.memory.start, machine.memory.start + machine.memory.length,
-			  (uintptr_t)boot_stack_guard);
+	paging_map_kernel(&format, machine.memory.start, machine.memory.start + machine.memory.length);
 	if (machine_console("arm,pl011", &uart) < 0)
 		panic("device tree: no PL011");
 	if (!arch_map_device(uart.start, uart.length) || !arch_map_device(machine.ecam.start, machine.ecam.length))

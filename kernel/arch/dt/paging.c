@@ -9,6 +9,9 @@
 #define TABLES 48u
 #define VALID 1u
 
+/* The linker script's and boot.S's. */
+extern uint8_t kernel_start[], kernel_constants[], kernel_data[], boot_stack_guard[];
+
 /* The first is the root; the rest are handed out in order. */
 static uint64_t tables[TABLES][ENTRIES] __attribute__((aligned(4096)));
 static unsigned tables_used = 1;
@@ -84,9 +87,9 @@ bool paging_map(const struct paging_format *format, uint64_t start, uint64_t end
 	return true;
 }
 
-void paging_map_kernel(const struct paging_format *format, uint64_t ram_start, uint64_t ram_end, uint64_t guard)
+void paging_map_kernel(const struct paging_format *format, uint64_t ram_start, uint64_t ram_end)
 {
-	extern uint8_t kernel_start[], kernel_constants[], kernel_data[];
+	uint64_t guard = (uintptr_t)boot_stack_guard;
 	const uint64_t edges[] = {
 		ram_start, (uintptr_t)kernel_start, (uintptr_t)kernel_constants, (uintptr_t)kernel_data, guard,
 	};
@@ -98,6 +101,13 @@ void paging_map_kernel(const struct paging_format *format, uint64_t ram_start, u
 	}
 	if (!paging_map(format, guard + PAGE_SIZE, ram_end, PAGING_RAM))
 		panic("paging: no tables left for RAM up to 0x%lx", ram_end);
+}
+
+const char *paging_fault_name(uint64_t address)
+{
+	if (address < PAGE_SIZE)
+		return "null pointer";
+	return address - (uintptr_t)boot_stack_guard < PAGE_SIZE ? "stack overflow" : NULL;
 }
 
 struct paging_leaf paging_look(const struct paging_format *format, uint64_t address)

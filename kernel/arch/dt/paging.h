@@ -41,8 +41,10 @@ struct paging_leaf {
 uint64_t *paging_root(void);
 /* Maps [start, end), widened to whole pages. False when there are no tables left or the address is out of reach. */
 bool paging_map(const struct paging_format *format, uint64_t start, uint64_t end, enum paging_kind kind);
-/* Maps RAM around the kernel's image, each part of it for what it is, and leaves the page at `guard` out. */
-void paging_map_kernel(const struct paging_format *format, uint64_t ram_start, uint64_t ram_end, uint64_t guard);
+/* Maps RAM around the kernel's image, each part of it for what it is; the page below the boot stack is left out. */
+void paging_map_kernel(const struct paging_format *format, uint64_t ram_start, uint64_t ram_end);
+/* What went wrong when an address faults that is left out on purpose; NULL for any other. */
+const char *paging_fault_name(uint64_t address);
 struct paging_leaf paging_look(const struct paging_format *format, uint64_t address);
 
 #endif

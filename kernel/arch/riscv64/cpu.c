@@ -1,7 +1,7 @@
 /* Exceptions, contexts, and the order in which this machine is brought up. */
 #include "arch/riscv64/cpu.h"
 
-#include "arch/dt/machine.h"
+#include "arch/dt/paging.h"
 #include "lib/assert.h"
 #include "lib/print.h"
 
@@ -19,11 +19,9 @@ _Static_assert(offsetof(struct cpu, trap_stack) == CPU_TRAP_STACK && offsetof(st
 	       "trap.S and boot.S know these");
 _Static_assert(sizeof(struct trap_frame) == 288, "trap.S knows this");
 
-/* All but the boot CPU's, whose stack is in boot.S. */
-static uint8_t trap_stacks[ARCH_CPUS_MAX - 1][TRAP_STACK_SIZE] __attribute__((aligned(16)));
-static struct arch_boot boot;
-
 /* Privileged ISA table 4.2. */
+#define CAUSE_LOAD_PAGE 13
+#define CAUSE_STORE_PAGE 15
 static const char *const exception_names[] = {
 	"instruction misaligned",
 	"instruction access fault",
@@ -51,19 +49,23 @@ unsigned arch_cpu(void)
 	return (unsigned)number;
 }
 
-/* Called by trap.S on the trap stack. A second one on the same CPU, while the first is printed, ends at once. */
+static const char *trap_name(const struct trap_frame *frame)
+{
+	bool data = frame->scause == CAUSE_LOAD_PAGE || frame->scause == CAUSE_STORE_PAGE;
+	const char *fault = data ? paging_fault_name(frame->stval) : NULL;
+
+	if (fault)
+		return fault;
+	return frame->scause < 16 ? exception_names[frame->scause] : "exception";
+}
+
+/* Called by trap.S on the trap stack. */
 _Noreturn void cpu_trap(const struct trap_frame *frame);
 void cpu_trap(const struct trap_frame *frame)
 {
-	static volatile bool fatal[ARCH_CPUS_MAX];
-	unsigned cpu = arch_cpu();
-
-	if (fatal[cpu])
-		arch_exit(false);
-	fatal[cpu] = true;
-	print("\n[PANIC] trap: %s, cause %lu sepc 0x%016lx stval 0x%016lx cpu %u\n",
-	      frame->scause < 16 ? exception_names[frame->scause] : "exception", frame->scause, frame->sepc,
-	      frame->stval, cpu);
+	panic_begin();
+	print("\n[PANIC] trap: %s, cause %lu sepc 0x%016lx stval 0x%016lx cpu %u\n", trap_name(frame), frame->scause,
+	      frame->sepc, frame->stval, arch_cpu());
 	for (unsigned i = 0; i < 32; i += 4)
 		print("x%02u %016lx %016lx %016lx %016lx\n", i, frame->x[i], frame->x[i + 1], frame->x[i + 2],
 		      frame->x[i + 3]);
@@ -111,30 +113,4 @@ void *arch_context_new(void *stack_top, void (*entry)(void *), void *argument)
 	stack[1] = (uintptr_t)entry;
 	stack[2] = (uintptr_t)argument;
 	return stack;
-}
-
-const struct arch_boot *arch_init(void)
-{
-	extern uint64_t boot_hart, boot_tree;
-	extern uint8_t kernel_end[];
-
-	machine_read(boot_tree, boot_hart);
-	for (unsigned i = 0; i < machine.cpus; i++) {
-		cpus[i].number = i;
-		cpus[i].hart = machine.cpu_ids[i];
-		if (i)
-			cpus[i].trap_stack = trap_stacks[i - 1] + TRAP_STACK_SIZE;
-	}
-	smp_init();
-	uart_init();
-	mmu_init();
-	timer_init();
-	irq_init();
-	irq_init_cpu();
-	boot.name = "riscv64";
-	boot.irq = "intx";
-	boot.command_line = machine.command_line;
-	boot.cpus_present = machine.cpus;
-	machine_free_memory((uintptr_t)kernel_end, &boot);
-	return &boot;
 }

@@ -101,15 +101,13 @@ static bool isa_has(const char *isa, const char *extension)
 void mmu_init(void)
 {
 	extern uint64_t boot_satp;
-	extern uint8_t boot_stack_guard[];
 	int cpu = fdt_find(&machine.fdt, -1, "device_type", "cpu");
 	struct fdt_region region;
 
 	svpbmt = isa_has(fdt_string(&machine.fdt, cpu, "riscv,isa"), "svpbmt");
 	if (machine.memory.start + machine.memory.length > ADDRESS_END)
 		panic("mmu: RAM ends at 0x%lx, beyond Sv39", machine.memory.start + machine.memory.length);
-	paging_map_kernel(&format, machine.memory.start, machine.memory.start + machine.memory.length,
-			  (uintptr_t)boot_stack_guard);
+	paging_map_kernel(&format, machine.memory.start, machine.memory.start + machine.memory.length);
 	if (machine_console("ns16550a", &region) < 0)
 		panic("device tree: no 16550");
 	if (!arch_map_device(region.start, region.length))

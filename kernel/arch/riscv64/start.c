@@ -1,0 +1,34 @@
+/* The order in which this machine is brought up. */
+#include "arch/riscv64/cpu.h"
+
+#include "arch/dt/machine.h"
+
+extern uint64_t boot_hart, boot_tree;
+extern uint8_t kernel_end[];
+
+/* All but the boot CPU's, whose stack is in boot.S. */
+static uint8_t trap_stacks[ARCH_CPUS_MAX - 1][TRAP_STACK_SIZE] __attribute__((aligned(16)));
+static struct arch_boot boot;
+
+const struct arch_boot *arch_init(void)
+{
+	machine_read(boot_tree, boot_hart);
+	for (unsigned i = 0; i < machine.cpus; i++) {
+		cpus[i].number = i;
+		cpus[i].hart = machine.cpu_ids[i];
+		if (i)
+			cpus[i].trap_stack = trap_stacks[i - 1] + TRAP_STACK_SIZE;
+	}
+	smp_init();
+	uart_init();
+	mmu_init();
+	timer_init();
+	irq_init();
+	irq_init_cpu();
+	boot.name = "riscv64";
+	boot.irq = "intx";
+	boot.command_line = machine.command_line;
+	boot.cpus_present = machine.cpus;
+	machine_free_memory((uintptr_t)kernel_end, &boot);
+	return &boot;
+}
