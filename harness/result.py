@@ -31,6 +31,7 @@ METRIC_UNITS: Mapping[str, str] = {
     "spins_per_frame": "spins",
     "completions_per_frame": "completions",
     "timeouts": "waits",
+    "rekicks": "doorbells",
     "instructions_per_frame": "instructions",
     "boot_ms": "ms",
     "perturbation": "ratio",

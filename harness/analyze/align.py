@@ -21,9 +21,11 @@ TRACE_RESOLUTION_NS = 1000
 """The trace cuts its stamps to whole microseconds, downwards."""
 _CHUNK = 25
 """Frames after which the offset is corrected while following the drift."""
-_VOTERS = 60
+_VOTERS = 24
+"""So few that a drift of 1 % does not smear their votes beyond the window."""
 _CANDIDATES = 16
-_VOTE_WINDOW_NS = 200_000
+_VOTE_WINDOW = 0.07
+"""How near offsets must be to count as one, as a share of a frame."""
 _KEPT_BRACKETS = 200
 _NOT_CLOCKS_NS = 2_000_000
 """Brackets that miss each other by more than this are no pair of clocks."""
@@ -56,6 +58,7 @@ class Alignment:
     drift: float
     error_ns: float
     """Half the width of the channel at its wider end."""
+    drift_error: float
     frames: int
 
     def to_host(self, guest_ns: I64) -> I64:
@@ -82,17 +85,18 @@ def match_frames(guest_ns: I64, host_ns: I64) -> I64:
         raise Unalignable("times that are no times")
     start = max(0, (len(guest_ns) - _VOTERS) // 2)
     voters = guest_ns[start : start + _VOTERS]
+    window = max(int(_VOTE_WINDOW * float(np.median(np.diff(guest_ns)))), 1000) if len(guest_ns) > 1 else 1000
     differences = np.sort((host_ns[None, :] - voters[:, None]).ravel())
     # The densest windows, wherever they start: bins would split a peak that falls on an edge.
-    votes = np.searchsorted(differences, differences + _VOTE_WINDOW_NS, side="right") - np.arange(len(differences))
+    votes = np.searchsorted(differences, differences + window, side="right") - np.arange(len(differences))
     most = int(votes.max())
     best: tuple[float, I64] | None = None
     for _ in range(_CANDIDATES):
         peak = int(np.argmax(votes))
-        if votes[peak] < 0.8 * most:
+        if votes[peak] < 0.6 * most:
             break
         offset = int(np.median(differences[peak : peak + int(votes[peak])]))
-        votes[np.abs(differences - differences[peak]) < 5 * _VOTE_WINDOW_NS] = 0
+        votes[np.abs(differences - differences[peak]) < 3 * window] = 0
         found = match(guest_ns, host_ns, offset)
         score = _shared_jitter(guest_ns, host_ns, found)
         if best is None or score < best[0]:
@@ -173,12 +177,16 @@ def align(brackets: Brackets) -> Alignment:
     if margin < -_NOT_CLOCKS_NS:
         raise Unalignable(f"cause and effect are {-margin / 1e6:.3f} ms apart however the clocks are set")
     slack = max(0.0, -margin) + 1e-6 * scale
-    widths = [_range(rows, (limits + slack) / scale, np.array([1.0, at])) * scale for at in (0.0, 1.0)]
+    start, end, tilt = (
+        _range(rows, (limits + slack) / scale, np.array(direction)) * scale
+        for direction in ((1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
+    )
     return Alignment(
         origin,
         base + int(round(best.x[0] * scale)),
         float(best.x[1]) * scale / span,
-        max(widths) / 2 + max(0.0, -margin),
+        max(start, end) / 2 + max(0.0, -margin),
+        (tilt / 2 + 2 * max(0.0, -margin)) / span,
         len(brackets.rang),
     )
 

@@ -22,7 +22,7 @@ Mask = npt.NDArray[np.bool_]
 _RESOURCE_FLUSH = ("error", "ctrl 0x104,")
 """VIRTIO_GPU_CMD_RESOURCE_FLUSH in what QEMU's GL device says (VIRTIO 1.2 §5.7.6.7)."""
 _BATCH = 5
-"""Frames a batch in warm-up detection, as MSER-5 has it."""
+"""Frames a batch in warm-up detection."""
 
 
 @dataclass(frozen=True)
@@ -202,9 +202,9 @@ class WarmUp:
 def warm_up(frame_ms: F64) -> WarmUp:
     """Detect the initial transient from the data.
 
-    MSER-5 (K. P. White, "An effective truncation heuristic", Simulation 69, 1997): cut where the standard error of the
-    mean of the rest is least; on medians of five frames instead of means, so that single long frames neither move the
-    cut nor are hidden by it. At most half of the run is looked at.
+    Medians of five frames are compared with those of the run's second half: the warm-up lasts until two of three in a
+    row lie within three robust standard deviations (1.4826 MAD) of their median. Single long frames move no median, so
+    they neither prolong the warm-up nor hide in it.
 
     Parameters
     ----------
@@ -215,12 +215,13 @@ def warm_up(frame_ms: F64) -> WarmUp:
     if batches < 8:
         return WarmUp(0, len(frame_ms) >= _BATCH)
     medians = np.median(frame_ms[: batches * _BATCH].reshape(batches, _BATCH), axis=1)
-    medians -= medians[-1]
-    counts = np.arange(batches, 0, -1)
-    sums, squares = np.cumsum(medians[::-1])[::-1], np.cumsum((medians**2)[::-1])[::-1]
-    half = batches // 2 + 1
-    scores = (np.maximum(squares - sums**2 / counts, 0) / counts**2)[:half]
-    cut = int(np.argmin(scores))
+    steady = medians[batches // 2 :]
+    centre = np.median(steady)
+    reach = 3 * 1.4826 * np.median(np.abs(steady - centre)) + 1e-9 * centre
+    inside = (np.abs(medians - centre) <= reach).astype(np.int64)
+    arrived = np.flatnonzero(inside[:-2] + inside[1:-1] + inside[2:] >= 2)
+    first = int(arrived[0]) if len(arrived) else batches
+    cut = first + int(np.argmax(inside[first : first + 3])) if len(arrived) else batches // 2
     return WarmUp(cut * _BATCH, cut * 4 <= batches)
 
 

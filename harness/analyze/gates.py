@@ -107,9 +107,9 @@ def equal_gate(rule: Rule, candidate: Metric, reference: Metric | None) -> Gate:
 
 
 def bound_gate(rule: Rule, candidate: Metric, limit: float, what: str) -> Gate:
-    """At most so much. Waits that gave up mean that the guest failed, anything else is a regression."""
+    """At most so much. Waits that gave up or had to be helped mean that the guest failed, else it is a regression."""
     fine = candidate.value <= limit * (1 + 1e-9)
-    failure = Verdict.GUEST_FAILED if rule.metric == "timeouts" else Verdict.REGRESSION
+    failure = Verdict.GUEST_FAILED if rule.metric in ("timeouts", "rekicks") else Verdict.REGRESSION
     why = f"{_figure(candidate)}, at most {what} allowed"
     return Gate(rule.metric, rule.kind, Verdict.PASS if fine else failure, why, value=candidate.value, limit=limit)
 

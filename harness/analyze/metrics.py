@@ -73,7 +73,7 @@ _OVERRIDABLE: Mapping[str, type] = {"kind": str, "smallest": float, "limit": flo
 
 def not_offered(metric: str, capabilities: Capabilities, switches: Mapping[str, str]) -> str | None:
     """Why a build cannot offer a metric; None when it can, so that its absence is a failure to measure."""
-    if metric in (*_COUNTERS, "timeouts", "fps_guest"):
+    if metric in (*_COUNTERS, "timeouts", "rekicks", "fps_guest"):
         if not capabilities.records:
             return "this kernel prints no records"
         if switches.get("LOG") == "none":

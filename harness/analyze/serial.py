@@ -105,11 +105,8 @@ def parse_serial(log: bytes, *, ended: bool = True, limits: Limits = Limits()) -
     records = parse_blocks(list(_perf_blocks(text, newlines)), problems)
     words = _parse_words(text, newlines, problems)
     summary, done = words.get("[PERF SUMMARY]"), words.get("[DONE]")
-    recorded = (summary.get("recorded") or "") if summary else ""
-    if recorded.isdecimal() and recorded.lstrip("0") != str(len(records) or ""):
-        problems.add(
-            "contradiction", 0, f"[PERF SUMMARY] says recorded={recorded}, the log holds {len(records)} records"
-        )
+    if summary is not None:
+        _check_summary(summary, records, problems)
     if done is not None and done.get("status") is None:
         problems.add("malformed", done.line, "[DONE] without status=")
     timeouts = [
@@ -198,6 +195,23 @@ def _parse_words(text: bytes, newlines: Offsets, problems: Problems) -> dict[str
             else:
                 found[name] = Words(fields, line)
     return found
+
+
+def _check_summary(summary: Words, records: FrameRecords, problems: Problems) -> None:
+    """There cannot be more records than frames; where there is one for each, their sums must be the summary's."""
+    totals = {key: int(value) for key, value in summary.fields if value.isdecimal() and len(value) <= 20}
+    frames = totals.get("frames")
+    if frames is None or not len(records):
+        return
+    if len(records) > frames:
+        problems.add("contradiction", summary.line, f"[PERF SUMMARY] frames={frames}, but {len(records)} records")
+    for key in ("fences", "spins", "completions", "timeouts", "rekicks"):
+        values = records.column(key)
+        if len(records) != frames or key not in totals or values is None:
+            continue
+        counted = int(values.sum(dtype=object))
+        if counted != totals[key]:
+            problems.add("contradiction", summary.line, f"[PERF SUMMARY] {key}={totals[key]}, records sum to {counted}")
 
 
 def _fields(content: bytes, tag: str, line: int, problems: Problems) -> tuple[tuple[str, str], ...] | None:

@@ -65,6 +65,7 @@ class Witnesses:
     """What the witnesses said, and where they contradict each other."""
 
     trace: Rate | None
+    """Over the frames that the guest recorded, where it did."""
     screendump: Rate | None
     guest: Rate | None
     alignment: Alignment | None
@@ -114,7 +115,9 @@ def reconcile(
     rate = _rate(times, 0.0) if len(times) > 1 else None
     guest, alignment = None, None
     if records is not None and len(records):
-        guest, alignment = _guest(trace, presented, records, findings)
+        guest, alignment, matched = _guest(trace, presented, records, findings)
+        if len(matched) > 1:
+            rate = _rate(times[matched[0] : matched[-1] + 1], 0.0)
     seen = _screendumps(times, sightings, findings) if len(sightings) > 1 else None
     if presented.unflushed:
         findings.disagreements.append(
@@ -132,12 +135,13 @@ def _rate(times: I64, bound: float) -> Rate:
 
 def _guest(
     trace: Trace, presented: Presented, records: FrameRecords, findings: _Findings
-) -> tuple[Rate | None, Alignment | None]:
-    """The guest's word against the trace."""
+) -> tuple[Rate | None, Alignment | None, I64]:
+    """The guest's word against the trace: its rate, its clock, and which presented frames its records are of."""
+    nothing = np.zeros(0, np.int64)
     spans = _guest_spans(records)
     if spans is None:
         findings.notices.append("records carry no t_ns=: the guest's times cannot be compared")
-        return None, None
+        return None, None, nothing
     rang, took, started, exact = spans
     rate = _rate(started, DRIFT_BOUND) if len(started) > 1 else None
     try:
@@ -158,8 +162,8 @@ def _guest(
             f"the guest claims {claimed}, the trace shows {len(presented.time_ns)} at {shown:.1f} frames/s, and their "
             f"times do not fit together ({reason})"
         )
-        return rate, None
-    if abs(alignment.drift) > DRIFT_BOUND:
+        return rate, None, nothing
+    if abs(alignment.drift) - alignment.drift_error > DRIFT_BOUND:
         findings.disagreements.append(
             f"the guest's clock says {rate.fps if rate else 0:.2f} frames/s, the host's "
             f"{(rate.fps if rate else 0) / (1 + alignment.drift):.2f}: they run {alignment.drift:+.2%} apart"
@@ -170,7 +174,7 @@ def _guest(
         findings.notices.append("counts not compared: the records do not say when a frame reached the device")
     else:
         _count(trace, presented, records, alignment, (rang, took), findings)
-    return rate, alignment
+    return rate, alignment, matched[pairs]
 
 
 def _guest_spans(records: FrameRecords) -> tuple[I64, I64, I64, bool] | None:
@@ -258,6 +262,7 @@ def _count(
         )
     elif host > len(records):
         findings.disagreements.append(f"the guest claims {len(records)} frames, the trace shows {host}")
+    _count_numbers(records, host, findings)
     timeouts = records.column("timeouts")
     if timeouts is not None and timeouts.any():
         findings.notices.append("completions not compared: waits gave up, so that answers came later")
@@ -272,6 +277,20 @@ def _count(
                 f"the guest counts {completions} completions, the device published {published}"
             )
     _count_notifies(trace, records, window, findings)
+
+
+def _count_numbers(records: FrameRecords, host: int, findings: _Findings) -> None:
+    """The frame numbers of the records, which must have gone on by as many frames as were shown."""
+    frames = records.column("frame")
+    if frames is None:
+        return
+    numbered = int(frames[-1]) - int(frames[0]) + 1
+    findings.counts.append(Count("frame numbers", numbered, host))
+    if numbered != host and host == len(records):
+        findings.disagreements.append(
+            f"the guest numbers its frames {int(frames[0])} to {int(frames[-1])}, {numbered} of them, where the trace "
+            f"shows {host}"
+        )
 
 
 def _count_notifies(trace: Trace, records: FrameRecords, window: tuple[int, int], findings: _Findings) -> None:

@@ -29,6 +29,8 @@ class MachineModel:
     refuse_flush: frozenset[int] = frozenset()
     completion_lie: int = 0
     """Added to every frame's completions."""
+    number_lie: int = 0
+    """The records' frame numbers skip one number after every so many frames."""
     clock_lie: float = 0.0
     """Guest times are stretched by this share, as if frames were faster or slower."""
     published: bool = True
@@ -68,11 +70,12 @@ def run_model(model: MachineModel) -> MachineLogs:
         if frame not in model.skip_flush and frame not in model.refuse_flush:
             flushed.append(_host(model, flush))
         if frame >= model.warmup:
+            number = frame + ((frame - model.warmup) // model.number_lie if model.number_lie else 0)
             stretch = 1 + model.clock_lie
             spans = [int(value * stretch) for value in (guest, render, submit, 1_000, took - rang - 1_000)]
             serial.append(
                 f"[VIRTIO PERF] fences=2 spins={rng.integers(30, 300)} completions={2 + model.completion_lie} "
-                f"frame={frame} t_ns={spans[0]} render_ns={spans[1]} submit_ns={spans[2]} notify_ns={spans[3]} "
+                f"frame={number} t_ns={spans[0]} render_ns={spans[1]} submit_ns={spans[2]} notify_ns={spans[3]} "
                 f"wait_ns={spans[4]} timeouts=0 notifies=1"
             )
         guest = took + int(rng.exponential(20_000))

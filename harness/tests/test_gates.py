@@ -26,6 +26,7 @@ GOOD = {
     "fences_per_frame": 2.0,
     "spins_per_frame": 271.0,
     "timeouts": 0.0,
+    "rekicks": 0.0,
     "instructions_per_frame": 5_510_409.0,
 }
 

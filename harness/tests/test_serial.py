@@ -20,7 +20,7 @@ SOUND = (
         b"[VIRTIO PERF] fences=2 spins=%d completions=2 frame=%d t_ns=%d timeouts=0\n" % (270 + n, n, 3_000_000 * n)
         for n in range(20, 26)
     )
-    + b"[PERF SUMMARY] frames=6 recorded=6\n"
+    + b"[PERF SUMMARY] frames=6 fences=12 spins=1755 completions=12\n"
     + b"[DONE] status=ok\n"
 )
 
@@ -136,10 +136,19 @@ def test_keys_that_some_records_lack_are_no_column() -> None:
     assert log.problem_counts == {"contradiction": 1} and log.problems[0].line == 2
 
 
-def test_the_summary_must_count_the_records() -> None:
-    assert _kinds(parse_serial(_record() + b"[PERF SUMMARY] recorded=2\n")) == {"contradiction"}
-    assert not parse_serial(_record() + b"[PERF SUMMARY] recorded=1\n").problems
-    assert not parse_serial(b"[PERF SUMMARY] recorded=0\n").problems
+@pytest.mark.parametrize(
+    ("summary", "sound"),
+    [
+        (b"frames=2 fences=4 spins=542 completions=4", True),
+        (b"frames=2 fences=5 spins=542 completions=4", False),
+        (b"frames=1", False),
+        (b"frames=3 fences=99", True),
+        (b"elapsed_ns=5", True),
+    ],
+)
+def test_the_summary_must_agree_with_the_records(summary: bytes, sound: bool) -> None:
+    log = parse_serial(_record(frame=1) + _record(frame=2) + b"[PERF SUMMARY] " + summary + b"\n")
+    assert _kinds(log) == (set() if sound else {"contradiction"})
 
 
 def test_panics_and_timeouts_are_found_in_order() -> None:
