@@ -25,12 +25,12 @@ enum arch_error {
 
 /* What the boot protocol handed over. Valid after arch_init. Strings are NUL-terminated and owned by arch. */
 struct arch_boot {
-	const char *name;	 /* "x86_64" */
-	const char *irq;	 /* how device interrupts arrive: "msix" or "intx" */
+	const char *name;         /* "x86_64" */
+	const char *irq;          /* how device interrupts arrive: "msix" or "intx" */
 	const char *command_line; /* never NULL; at most 1023 characters, longer ones were cut */
-	uintptr_t memory_start;	 /* free RAM, page aligned, above the kernel image */
+	uintptr_t memory_start;   /* free RAM, page aligned, above the kernel image */
 	uintptr_t memory_end;
-	unsigned cpus_present;	 /* CPUs the machine has, the boot CPU included, at most ARCH_CPUS_MAX */
+	unsigned cpus_present; /* CPUs the machine has, the boot CPU included, at most ARCH_CPUS_MAX */
 };
 
 /* Boot CPU, once, first: console, traps, memory map, MMU, clocks, interrupt controller. Interrupts stay off. */

@@ -1,0 +1,204 @@
+"""Compare kernels with each other: switches, named combinations, revisions, baselines, files."""
+
+from __future__ import annotations
+
+import shlex
+import string
+from dataclasses import dataclass, replace
+
+from harness.analyze.compare import Finding
+from harness.analyze.stats import CANDIDATE, REFERENCE, Decision, State
+from harness.arms import ArmRequest, parse_arm
+from harness.commands import Arguments, Printer
+from harness.commands.perf import build_arm, finish, number, run_params, split_settings
+from harness.conclude import arms_of, details_of, findings_of
+from harness.drive.build import source_state
+from harness.drive.host import host_facts
+from harness.drive.probe import choose_accelerator, qemu_version
+from harness.drive.store import RunFolder
+from harness.result import Arm, Frames, Gate, Qemu, Result
+from harness.session import ArmKernel, Measured, Order, measure
+from harness.spec import Machine, RunSpec, UsageError, Verdict
+
+SETTINGS = "BUDGET ACCEL CC OPTS MODE SLOW SEED QEMU_ARGS PICTURES".split()
+SEED_ARMS = {"A": "BARRIER=seqcst_spin", "B": "BARRIER=acquire_progress"}
+BUDGET_S = 120.0
+SMALLEST = 0.01
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One arm against the first."""
+
+    name: str
+    measured: Measured
+
+    @property
+    def decision(self) -> Decision | None:
+        return self.measured.timing.decision if self.measured.timing else None
+
+
+def main(arguments: Arguments, out: Printer) -> Verdict:
+    """``ab [A=… B=… C=…] [SWITCH=value …]``; alone: the seed's two strategies."""
+    named = {key: value for key, value in arguments.settings.items() if key in string.ascii_uppercase}
+    others = {key: value for key, value in arguments.settings.items() if key not in named}
+    settings, common = split_settings(replace(arguments, settings=others), SETTINGS)
+    requests = _requests(named or SEED_ARMS, common)
+    budget_s = number(settings, "BUDGET", BUDGET_S, 5, 36000)
+    run = RunFolder("ab")
+    kernels = {request.name: build_arm(request, settings.get("CC", "gcc"), out) for request in requests}
+    machine = _machine(requests[0], kernels, settings)
+    first = requests[0].name
+    share_s = budget_s / (len(requests) - 1)
+    compared: list[Compared] = []
+    for request in requests[1:]:
+        order = Order(
+            kernels[request.name],
+            kernels[first],
+            machine,
+            run_params(settings),
+            budget_s=share_s,
+            smallest=SMALLEST,
+            seed=int(number(settings, "SEED", 1, 0, 2**31)),
+            pictures=int(number(settings, "PICTURES", 60, 1, 100000)),
+        )
+        compared.append(Compared(request.name, measure(order, run.path / request.name, out.progress)))
+    base = replace(compared[0].measured.order, candidate=kernels[first], reference=None)
+    alone = measure(replace(base, lanes=frozenset({"window", "pictures"})), run.path / first, out.progress)
+    result = _result(run, requests, alone, compared)
+    _say(out, requests, result)
+    return finish(run, result, out, json_out="json" in arguments.options)
+
+
+def _requests(named: dict[str, str], common: dict[str, str]) -> list[ArmRequest]:
+    names = sorted(named)
+    if len(names) < 2 or names != list(string.ascii_uppercase[: len(names)]):
+        raise UsageError(f"ab compares A with B, C …; given: {' '.join(names) or 'none'}")
+    requests = [parse_arm(name, named[name], common) for name in names]
+    if len({request.switches.arch for request in requests}) > 1:
+        raise UsageError("arms of different architectures cannot be compared in time")
+    return requests
+
+
+def _machine(request: ArmRequest, kernels: dict[str, ArmKernel], settings: dict[str, str]) -> Machine:
+    machine = Machine(
+        arch=request.switches.arch, vcpus=1, maxcpus=2, extra=tuple(shlex.split(settings.get("QEMU_ARGS", "")))
+    )
+    qemu_version(machine.arch)
+    kernel = kernels[request.name]
+    spec = RunSpec(kernel.path, machine, capabilities=kernel.capabilities, iso=kernel.iso)
+    return replace(machine, accelerator=choose_accelerator(settings.get("ACCEL", "tcg"), spec)[0])
+
+
+def _result(run: RunFolder, requests: list[ArmRequest], alone: Measured, compared: list[Compared]) -> Result:
+    first = requests[0].name
+    arms: dict[str, Arm] = {first: _first_arm(alone, compared)}
+    gates: list[Gate] = []
+    findings: list[Finding] = list(findings_of(alone))
+    for one in compared:
+        arms[one.name] = arms_of(one.measured)[CANDIDATE]
+        findings += [Finding(f.verdict, f"{one.name}: {f.text}") for f in findings_of(one.measured)]
+        gates.append(_gate(one, first, arms))
+    verdict = Verdict.worst(
+        [gate.verdict for gate in gates if gate.verdict] + [finding.verdict for finding in findings]
+    )
+    window = compared[-1].measured.window
+    machine = compared[0].measured.order.machine
+    qemu = None
+    if window is not None:
+        command = shlex.join(window.command)
+        qemu = Qemu(window.qemu_version, machine.accelerator, machine.vcpus, "multi", command)
+    return Result(
+        command="ab",
+        verdict=verdict,
+        sentence=_sentence(verdict, requests, gates, findings, arms),
+        started=run.started,
+        seconds=alone.seconds + sum(one.measured.seconds for one in compared),
+        host=host_facts(),
+        qemu=qemu,
+        source=source_state(),
+        compiler=alone.order.candidate.compiler,
+        arms=arms,
+        gates=tuple(gates),
+        frames=_frames([alone, *(one.measured for one in compared)]),
+        notices=tuple(f"{request.name} is {request.label}" for request in requests),
+        problems=tuple(finding.text for finding in findings),
+        details={one.name: details_of(one.measured) for one in compared} | {first: details_of(alone)},
+    )
+
+
+def _first_arm(alone: Measured, compared: list[Compared]) -> Arm:
+    """The first arm's own window, with the timing that it took part in."""
+    arm = arms_of(alone)[CANDIDATE]
+    timed = next((one.measured for one in compared if one.measured.timing), None)
+    if timed is None:
+        return arm
+    reference = arms_of(timed)[REFERENCE]
+    return replace(arm, metrics={**arm.metrics, **reference.metrics}, launches=reference.launches)
+
+
+def _gate(one: Compared, first: str, arms: dict[str, Arm]) -> Gate:
+    ours, theirs = (arms[name].metrics.get("fps_trace") for name in (one.name, first))
+    decision = one.decision
+    if decision is None or ours is None or theirs is None:
+        return Gate("fps_trace", "ratio", Verdict.INCONCLUSIVE, f"{one.name} against {first}: not measured")
+    undecided = decision.state is State.UNDECIDED
+    return Gate(
+        "fps_trace",
+        "ratio",
+        Verdict.INCONCLUSIVE if undecided else Verdict.PASS,
+        f"{one.name} against {first}: {decision.words}",
+        value=ours.value,
+        reference=theirs.value,
+        change=1 / decision.ratio - 1,
+        low=1 / decision.high - 1,
+        high=1 / decision.low - 1 if decision.low else None,
+        limit=SMALLEST,
+    )
+
+
+def _frames(measured: list[Measured]) -> Frames | None:
+    parts = [one.pictures.frames for one in measured if one.pictures is not None]
+    if not parts:
+        return None
+    counts = {
+        name: sum(getattr(part, name) for part in parts)
+        for name in ("checked", "intact", "torn", "stale", "frozen", "corrupt", "blank", "undecodable")
+    }
+    findings = tuple(text for part in parts for text in part.findings)
+    return Frames(**counts, findings=findings, evidence=tuple(path for part in parts for path in part.evidence))
+
+
+def _fences(arms: dict[str, Arm], first: str, name: str) -> str:
+    ours, theirs = (arms[arm].metrics.get("fences_per_frame") for arm in (name, first))
+    if ours is None or theirs is None or not theirs.value:
+        return "fences not counted"
+    return f"fences {theirs.value:.4g} → {ours.value:.4g} a frame ({ours.value / theirs.value - 1:+.1%})"
+
+
+def _sentence(
+    verdict: Verdict, requests: list[ArmRequest], gates: list[Gate], findings: list[Finding], arms: dict[str, Arm]
+) -> str:
+    if findings:
+        return f"{verdict.value}: {findings[0].text}"
+    first = requests[0].name
+    parts = [f"{gate.why}; {_fences(arms, first, request.name)}" for gate, request in zip(gates, requests[1:])]
+    return f"{verdict.value}: {'. '.join(parts)}"
+
+
+def _say(out: Printer, requests: list[ArmRequest], result: Result) -> None:
+    rows = []
+    for request in requests:
+        metrics = result.arms[request.name].metrics
+        cells = [f"{metrics[name].value:.5g}" if name in metrics else "n/a" for name in _COLUMNS]
+        rows.append([request.name, request.label, *cells])
+    out.table("arms", ["", "kernel", "FPS", "fences", "spins", "completions", "instructions"], rows)
+
+
+_COLUMNS = (
+    "fps_trace",
+    "fences_per_frame",
+    "spins_per_frame",
+    "completions_per_frame",
+    "instructions_per_frame",
+)
