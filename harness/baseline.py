@@ -27,7 +27,7 @@ ABSOLUTE_METRICS = ("fps_trace", "frame_ms_p50", "frame_ms_p99", "fps_low_1pct")
 """What only the same host can repeat."""
 
 _HEX64 = re.compile(r"[0-9a-f]{64}")
-_HEX40 = re.compile(r"[0-9a-f]{40}")
+_REVISION = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Baseline:
     commit: str
     """The commit it was built from; empty without git."""
     kernel_tree: str
-    """git's hash of the folder ``kernel/``; empty without git."""
+    """Hash over names and contents of the folder ``kernel/``."""
     compiler: str
     """The compiler's own first line of ``--version``."""
     kernel_sha256: str
@@ -182,8 +182,8 @@ def _check(baseline: Baseline) -> None:
         raise ValueError("kernel_sha256 is no SHA-256")
     for name in ("commit", "kernel_tree"):
         value = getattr(baseline, name)
-        if value and not _HEX40.fullmatch(value):
-            raise ValueError(f"{name} is no git hash")
+        if value and not _REVISION.fullmatch(value):
+            raise ValueError(f"{name} is no hash")
     if not baseline.reason.strip():
         raise ValueError("no reason was given")
     if not all(isinstance(value, str) for value in baseline.switches.values()):
