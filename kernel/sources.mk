@@ -34,4 +34,7 @@ TEST_SOURCES := \
 	test/ktest_print.c \
 	test/ktest_memory.c \
 	test/ktest_pci.c \
+	test/ktest_fdt.c \
+	lib/fdt.c \
+	lib/fdt_bus.c \
 	lib/acpi.c

@@ -4,7 +4,7 @@
 
 #include "test/ktest.h"
 
-extern const struct ktest_suite ktest_ktest, ktest_string, ktest_print, ktest_memory, ktest_pci;
+extern const struct ktest_suite ktest_ktest, ktest_string, ktest_print, ktest_memory, ktest_pci, ktest_fdt, ktest_arch;
 
 extern const struct ktest_suite *const suites[];
 extern const unsigned suites_count;

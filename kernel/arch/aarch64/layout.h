@@ -15,7 +15,8 @@
 #define MAIR_NORMAL 0xff /* write-back, allocating, non-transient, inner and outer */
 #define MAIR_INDEX_DEVICE 0
 #define MAIR_INDEX_NORMAL 1
-#define MAIR_VALUE (MAIR_DEVICE << 8 * MAIR_INDEX_DEVICE | MAIR_NORMAL << 8 * MAIR_INDEX_NORMAL)
+/* Parentheses for the assembler, to which << and * are of one precedence. */
+#define MAIR_VALUE ((MAIR_DEVICE << (8 * MAIR_INDEX_DEVICE)) | (MAIR_NORMAL << (8 * MAIR_INDEX_NORMAL)))
 
 /* 48-bit addresses through TTBR0, 4 KiB granule, tables cacheable and inner shareable; no TTBR1 (D17.2.131). */
 #define TCR_VALUE (16 | 1 << 8 | 1 << 10 | 3 << 12 | 1 << 23)

@@ -37,27 +37,51 @@ static uint64_t entry_physical(uint64_t entry)
 	return entry & PTE_ADDRESS;
 }
 
-static enum paging_kind entry_kind(uint64_t entry)
+static bool entry_is_device(uint64_t entry)
 {
-	if ((entry >> PTE_ATTRIBUTE_SHIFT & 7) == MAIR_INDEX_DEVICE)
-		return PAGING_DEVICE;
-	if (!(entry & PTE_READ_ONLY))
-		return PAGING_RAM;
-	return entry & PTE_NO_EXECUTE ? PAGING_CONSTANT : PAGING_CODE;
+	return (entry >> PTE_ATTRIBUTE_SHIFT & 7) == MAIR_INDEX_DEVICE;
 }
 
-static const struct paging_format format = {
+static bool entry_is_writable(uint64_t entry)
+{
+	return !(entry & PTE_READ_ONLY);
+}
+
+static bool entry_is_executable(uint64_t entry)
+{
+	return (entry & PTE_NO_EXECUTE) != PTE_NO_EXECUTE;
+}
+
+const struct paging_format mmu_format = {
 	.top_shift = ROOT_SHIFT,
 	.table = entry_table,
 	.leaf = entry_leaf,
 	.is_leaf = entry_is_leaf,
 	.physical = entry_physical,
-	.kind = entry_kind,
+	.is_device = entry_is_device,
+	.is_writable = entry_is_writable,
+	.is_executable = entry_is_executable,
 };
+
+/* Asks the walker itself (AT, D8.15): PAR_EL1 holds a fault, or the attributes that MAIR_EL1 gives. */
+bool mmu_agrees(uint64_t address, enum paging_kind kind)
+{
+	uint64_t read, write;
+
+	__asm__ volatile("at s1e1r, %2; isb; mrs %0, par_el1; at s1e1w, %2; isb; mrs %1, par_el1"
+			 : "=&r"(read), "=&r"(write)
+			 : "r"(address)
+			 : "memory");
+	if (read & 1 || kind == PAGING_NONE)
+		return read & 1 && kind == PAGING_NONE;
+	if (read >> 56 != (kind == PAGING_DEVICE ? MAIR_DEVICE : MAIR_NORMAL))
+		return false;
+	return !(write & 1) == (kind == PAGING_DEVICE || kind == PAGING_RAM);
+}
 
 volatile void *arch_map_device(uint64_t physical, size_t length)
 {
-	if (!paging_map(&format, physical, physical + length, PAGING_DEVICE))
+	if (!paging_map(&mmu_format, physical, physical + length, PAGING_DEVICE))
 		return NULL;
 	/* New entries are visible to the table walkers of all CPUs before the first access through them. */
 	__asm__ volatile("dsb ish; isb" : : : "memory");
@@ -69,7 +93,7 @@ void mmu_init(void)
 	extern uint64_t boot_root;
 	struct fdt_region uart;
 
-	paging_map_kernel(&format, machine.memory.start, machine.memory.start + machine.memory.length);
+	paging_map_kernel(&mmu_format, machine.memory.start, machine.memory.start + machine.memory.length);
 	if (machine_console("arm,pl011", &uart) < 0)
 		panic("device tree: no PL011");
 	if (!arch_map_device(uart.start, uart.length) || !arch_map_device(machine.ecam.start, machine.ecam.length))

@@ -110,6 +110,15 @@ const char *paging_fault_name(uint64_t address)
 	return address - (uintptr_t)boot_stack_guard < PAGE_SIZE ? "stack overflow" : NULL;
 }
 
+static enum paging_kind kind_of(const struct paging_format *format, uint64_t entry)
+{
+	if (format->is_device(entry))
+		return PAGING_DEVICE;
+	if (format->is_writable(entry))
+		return PAGING_RAM;
+	return format->is_executable(entry) ? PAGING_CODE : PAGING_CONSTANT;
+}
+
 struct paging_leaf paging_look(const struct paging_format *format, uint64_t address)
 {
 	uint64_t *table = paging_root();
@@ -122,7 +131,7 @@ struct paging_leaf paging_look(const struct paging_format *format, uint64_t addr
 		if (!(entry & VALID))
 			return (struct paging_leaf){.shift = shift};
 		if (format->is_leaf(entry, shift))
-			return (struct paging_leaf){shift, entry, format->physical(entry), format->kind(entry)};
+			return (struct paging_leaf){shift, entry, format->physical(entry), kind_of(format, entry)};
 		table = (uint64_t *)(uintptr_t)format->physical(entry);
 	}
 }

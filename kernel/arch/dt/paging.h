@@ -26,9 +26,15 @@ struct paging_format {
 	uint64_t (*leaf)(uint64_t physical, unsigned shift, enum paging_kind kind);
 	bool (*is_leaf)(uint64_t entry, unsigned shift);
 	uint64_t (*physical)(uint64_t entry);
-	/* Decoded from the entry's own bits. */
-	enum paging_kind (*kind)(uint64_t entry);
+	/* Of a leaf, from its own bits. */
+	bool (*is_device)(uint64_t entry);
+	bool (*is_writable)(uint64_t entry);
+	bool (*is_executable)(uint64_t entry);
 };
+
+/* By the architecture's mmu.c: its format, and whether the MMU in use finds an address to be of a kind. */
+extern const struct paging_format mmu_format;
+bool mmu_agrees(uint64_t address, enum paging_kind kind);
 
 /* What an address is mapped to, or the hole around it (PAGING_NONE): 1 << shift bytes. */
 struct paging_leaf {

@@ -17,6 +17,7 @@
 #define PTE_DIRTY 0x80
 /* Software's own bit: set on device mappings, so that they can be told from RAM without Svpbmt. */
 #define PTE_DEVICE 0x100
+#define PTE_PBMT (3ull << 61)
 #define PTE_PBMT_IO (2ull << 61)
 #define PTE_PPN_SHIFT 10
 #define PTE_PPN_MASK ((1ull << 44) - 1)
@@ -56,27 +57,45 @@ static uint64_t entry_physical(uint64_t entry)
 	return (entry >> PTE_PPN_SHIFT & PTE_PPN_MASK) << 12;
 }
 
-static enum paging_kind entry_kind(uint64_t entry)
+static bool entry_is_device(uint64_t entry)
 {
-	if (entry & PTE_DEVICE)
-		return PAGING_DEVICE;
-	if (entry & PTE_EXECUTE)
-		return PAGING_CODE;
-	return entry & PTE_WRITE ? PAGING_RAM : PAGING_CONSTANT;
+	return entry & PTE_DEVICE;
 }
 
-static const struct paging_format format = {
+static bool entry_is_writable(uint64_t entry)
+{
+	return entry & PTE_WRITE;
+}
+
+static bool entry_is_executable(uint64_t entry)
+{
+	return entry & PTE_EXECUTE;
+}
+
+const struct paging_format mmu_format = {
 	.top_shift = ROOT_SHIFT,
 	.table = entry_table,
 	.leaf = entry_leaf,
 	.is_leaf = entry_is_leaf,
 	.physical = entry_physical,
-	.kind = entry_kind,
+	.is_device = entry_is_device,
+	.is_writable = entry_is_writable,
+	.is_executable = entry_is_executable,
 };
+
+/* Nothing asks the walker of this architecture: the tables that it uses, and Svpbmt's bits where they exist. */
+bool mmu_agrees(uint64_t address, enum paging_kind kind)
+{
+	struct paging_leaf leaf = paging_look(&mmu_format, address);
+	bool io = (leaf.entry & PTE_PBMT) == PTE_PBMT_IO;
+
+	return CSR_READ(satp) == (SATP_SV39 | (uintptr_t)paging_root() >> 12) && leaf.kind == kind &&
+	       io == (svpbmt && kind == PAGING_DEVICE);
+}
 
 volatile void *arch_map_device(uint64_t physical, size_t length)
 {
-	if (physical + length > ADDRESS_END || !paging_map(&format, physical, physical + length, PAGING_DEVICE))
+	if (physical + length > ADDRESS_END || !paging_map(&mmu_format, physical, physical + length, PAGING_DEVICE))
 		return NULL;
 	__asm__ volatile("sfence.vma" : : : "memory");
 	return (volatile void *)(uintptr_t)physical;
@@ -107,7 +126,7 @@ void mmu_init(void)
 	svpbmt = isa_has(fdt_string(&machine.fdt, cpu, "riscv,isa"), "svpbmt");
 	if (machine.memory.start + machine.memory.length > ADDRESS_END)
 		panic("mmu: RAM ends at 0x%lx, beyond Sv39", machine.memory.start + machine.memory.length);
-	paging_map_kernel(&format, machine.memory.start, machine.memory.start + machine.memory.length);
+	paging_map_kernel(&mmu_format, machine.memory.start, machine.memory.start + machine.memory.length);
 	if (machine_console("ns16550a", &region) < 0)
 		panic("device tree: no 16550");
 	if (!arch_map_device(region.start, region.length))

@@ -1,0 +1,90 @@
+/* The page tables in use, read back leaf by leaf: TCG has no caches, so wrong attributes show nowhere else. */
+#include "arch/dt/machine.h"
+#include "arch/dt/paging.h"
+#include "test/suites.h"
+
+#define PAGE_SIZE 4096ull
+
+extern uint8_t kernel_start[], kernel_constants[], kernel_data[], kernel_end[], boot_stack_guard[];
+
+/* What a walk over the whole address space has seen. */
+struct survey {
+	uint64_t ram_bytes, device_bytes;
+	bool identity, sealed, code_in_image, ram_is_ram, devices_outside;
+};
+
+static bool inside(uint64_t address, const uint8_t *from, const uint8_t *to)
+{
+	return address >= (uintptr_t)from && address < (uintptr_t)to;
+}
+
+static void survey_leaf(struct survey *survey, uint64_t at, const struct paging_leaf *leaf)
+{
+	uint64_t size = 1ull << leaf->shift;
+	bool in_bank = at >= machine.memory.start && at - machine.memory.start < machine.memory.length;
+	bool writable = mmu_format.is_writable(leaf->entry), executable = mmu_format.is_executable(leaf->entry);
+
+	survey->identity = survey->identity && leaf->physical == at;
+	survey->sealed = survey->sealed && !(writable && executable);
+	if (executable)
+		survey->code_in_image = survey->code_in_image && inside(at, kernel_start, kernel_constants) &&
+					inside(at + size - 1, kernel_start, kernel_constants);
+	if (in_bank) {
+		survey->ram_bytes += size;
+		survey->ram_is_ram = survey->ram_is_ram && leaf->kind != PAGING_DEVICE;
+	} else {
+		survey->device_bytes += size;
+		survey->devices_outside = survey->devices_outside && leaf->kind == PAGING_DEVICE;
+	}
+}
+
+/* Calls survey_leaf for every leaf, and notes each run of one kind. */
+static struct survey survey_all(void)
+{
+	static const char *const kinds[] = {"hole", "ram", "code", "constants", "device"};
+	struct survey survey = {
+		.identity = true, .sealed = true, .code_in_image = true, .ram_is_ram = true, .devices_outside = true};
+	uint64_t end = 1ull << (mmu_format.top_shift + 9), start = 0;
+	enum paging_kind kind = PAGING_NONE;
+
+	for (uint64_t at = 0; at < end;) {
+		struct paging_leaf leaf = paging_look(&mmu_format, at);
+
+		if (leaf.kind != kind) {
+			if (kind != PAGING_NONE)
+				ktest_note("0x%lx … 0x%lx %s", start, at, kinds[kind]);
+			start = at;
+			kind = leaf.kind;
+		}
+		if (leaf.kind != PAGING_NONE)
+			survey_leaf(&survey, at, &leaf);
+		at += 1ull << leaf.shift;
+	}
+	return survey;
+}
+
+static void run(void)
+{
+	struct survey survey = survey_all();
+	static volatile uint8_t variable;
+	static const uint8_t constant = 1;
+
+	ktest_check(survey.identity, "every page is mapped to itself");
+	ktest_check(survey.sealed, "no page is both writable and executable");
+	ktest_check(survey.code_in_image, "nothing outside of the kernel's text is executable");
+	ktest_check(survey.ram_is_ram, "no page of RAM is device memory");
+	ktest_check(survey.devices_outside && survey.device_bytes, "every page outside of RAM is device memory");
+	ktest_check(survey.ram_bytes == machine.memory.length - PAGE_SIZE,
+		    "all RAM is mapped, but for the stack's guard");
+	ktest_check(mmu_agrees(0, PAGING_NONE), "the null page is not mapped");
+	ktest_check(mmu_agrees((uintptr_t)boot_stack_guard, PAGING_NONE), "the stack's guard is not mapped");
+	ktest_check(mmu_agrees((uintptr_t)run, PAGING_CODE), "the MMU lets code be read, not written");
+	ktest_check(mmu_agrees((uintptr_t)&constant, PAGING_CONSTANT), "the MMU lets constants be read, not written");
+	ktest_check(mmu_agrees((uintptr_t)&variable, PAGING_RAM), "the MMU caches variables");
+	ktest_check(mmu_agrees((uintptr_t)kernel_end, PAGING_RAM), "the MMU caches free memory");
+	if (machine.pci >= 0)
+		ktest_check(mmu_agrees(machine.ecam.start, PAGING_DEVICE),
+			    "the MMU takes PCI's registers for a device");
+}
+
+const struct ktest_suite ktest_arch = {"arch", run};
