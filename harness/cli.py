@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import re
 import signal
-import sys
 import time
 from collections.abc import Sequence
 from types import FrameType

@@ -134,7 +134,9 @@ def _window_findings(measured: Measured) -> list[Finding]:
     if serial.problems:
         first = serial.problems[0]
         more = f" and {len(serial.problems) - 1} more like it" if len(serial.problems) > 1 else ""
-        found.append(Finding(failed, f"serial output damaged: line {first.line}: {first.kind}: {first.text[:80]}{more}"))
+        found.append(
+            Finding(failed, f"serial output damaged: line {first.line}: {first.kind}: {first.text[:80]}{more}")
+        )
     if window.witnesses.problem:
         found.append(Finding(failed, window.witnesses.problem))
     found += [Finding(failed, f"trace: {problem}") for problem in window.trace.problems[:3]]
@@ -160,7 +162,9 @@ def conclude(
     tails = [rule for rule in rules if rule.kind == "ratio" and not rule.primary and rule.better in (HIGHER, LOWER)]
     lane_of = {"instructions_per_frame": "exact"}
     not_measured = {
-        metric: f"not measured: {measured.skipped[lane]}" for metric, lane in lane_of.items() if lane in measured.skipped
+        metric: f"not measured: {measured.skipped[lane]}"
+        for metric, lane in lane_of.items()
+        if lane in measured.skipped
     }
     evidence = Evidence(
         candidate=arms[CANDIDATE],

@@ -98,7 +98,7 @@ class _Lanes:
         try:
             return lane()
         except GuestError as error:
-            where = f" (see {error.evidence.relative_to(self.folder)})" if _inside(error, self.folder) else ""
+            where = f" (see {_inside(error, self.folder)})" if _inside(error, self.folder) else ""
             self.findings.append(Finding(Verdict.GUEST_FAILED, f"{name}: {error.message}{where}"))
             return None
 
@@ -106,8 +106,11 @@ class _Lanes:
         return self.order.budget_s - (time.monotonic() - self.begun)
 
 
-def _inside(error: HarnessError, folder: Path) -> bool:
-    return error.evidence is not None and error.evidence.is_relative_to(folder)
+def _inside(error: HarnessError, folder: Path) -> Path | None:
+    """Where in the run's folder the evidence lies, if it does."""
+    if error.evidence is None or not error.evidence.is_relative_to(folder):
+        return None
+    return error.evidence.relative_to(folder)
 
 
 def measure(order: Order, folder: Path, progress: Callable[[str], None]) -> Measured:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -60,6 +61,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     run = RunFolder("perf")
     try:
         candidate = build_arm(request, settings.get("CC", "gcc"), out)
+        shutil.copyfile(candidate.path, run.path / "candidate.elf")
         reference, notices, missing = _reference(request, candidate, settings, run.path)
         machine, accel_notices = _machine(candidate, request, settings)
         order = Order(

@@ -1,8 +1,8 @@
 """The exact lane: guest instructions a frame, counted by QEMU under ``-icount``, frame by frame against its twin.
 
 One vCPU, instruction counting, interrupts masked while frames are drawn, fixed frame numbers: drawing, building
-commands and taking completions then cost exactly the same in every run. Poll iterations do not, because the device completes
-in real time; they are reported and never gated.
+commands and taking completions then cost exactly the same in every run. Poll iterations do not, because the device
+completes in real time; they are reported and never gated.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from harness.analyze.trace import Trace, parse_trace
 from harness.analyze.witness import Sighting, Witnesses, reconcile
 from harness.drive.capture import Image, screendump
 from harness.drive.qemu import WITNESS_EVENTS, Ending, Qemu
+from harness.result import Metric
 from harness.spec import RunSpec
 
 F64 = npt.NDArray[np.float64]
@@ -50,6 +51,7 @@ class Window:
     qemu_version: str
     command: tuple[str, ...]
     folder: Path
+    perturbation: Metric | None = None
 
 
 def observe(
