@@ -35,6 +35,15 @@ TEST_SOURCES := \
 	test/ktest_memory.c \
 	test/ktest_pci.c \
 	test/ktest_fdt.c \
+	test/ktest_record.c \
+	test/ktest_params.c \
+	test/ringdevice.c \
+	test/ktest_virtqueue.c \
+	test/ktest_wait.c \
+	test/ktest_transport.c \
+	test/ktest_gpu.c \
+	test/ktest_blk.c \
+	test/ktest_fault.c \
 	lib/fdt.c \
 	lib/fdt_bus.c \
 	lib/acpi.c

@@ -8,6 +8,7 @@
 #define LIB_RECORD_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define RECORD_VERSION 1
@@ -59,6 +60,16 @@ struct record_summary {
 	uint64_t blk_requests, blk_bytes, blk_timeouts, blk_rekicks;
 	uint64_t switches; /* task switches, all CPUs */
 };
+
+/* Longer than any line with the largest values in every field. */
+#define RECORD_TEXT_MAX 1024
+
+/*
+ * A line with its newline, as text: at most size - 1 characters and a NUL; the length that was wanted is returned.
+ */
+size_t record_text_boot(char *text, size_t size, const struct record_boot *boot);
+size_t record_text_frame(char *text, size_t size, const struct record_frame *frame, bool exact);
+size_t record_text_summary(char *text, size_t size, const struct record_summary *summary);
 
 void record_print_boot(const struct record_boot *boot);
 void record_print_frame(const struct record_frame *frame, bool exact);

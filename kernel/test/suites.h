@@ -5,6 +5,8 @@
 #include "test/ktest.h"
 
 extern const struct ktest_suite ktest_ktest, ktest_string, ktest_print, ktest_memory, ktest_pci, ktest_fdt, ktest_arch;
+extern const struct ktest_suite ktest_record, ktest_params, ktest_virtqueue, ktest_wait, ktest_transport, ktest_gpu,
+	ktest_blk, ktest_fault;
 
 extern const struct ktest_suite *const suites[];
 extern const unsigned suites_count;

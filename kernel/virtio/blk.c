@@ -27,6 +27,7 @@ static int blk_error(int error, const char *what, const struct blk_request *requ
 int blk_init(struct blk *blk)
 {
 	memset(blk, 0, sizeof(*blk));
+	blk->deadline_ns = REQUEST_NS;
 	if (!transport_present(DEVICE_TYPE))
 		return BLK_ENODEV;
 	if (transport_probe(&blk->transport, "virtio-blk", DEVICE_TYPE, 0, F_READ_ONLY | F_FLUSH) ||
@@ -133,7 +134,7 @@ int blk_complete(struct blk *blk)
 
 	while (blk->in_flight) {
 		struct virtqueue_completion completion;
-		int error = transport_wait(&blk->queue, &completion, REQUEST_NS, "request");
+		int error = transport_wait(&blk->queue, &completion, blk->deadline_ns, "request");
 
 		if (error) {
 			transport_fail(&blk->transport);

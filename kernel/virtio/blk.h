@@ -51,6 +51,7 @@ struct blk {
 	unsigned in_flight;
 	uint64_t sectors; /* of the disk, as the device says */
 	bool read_only, flushes;
+	uint64_t deadline_ns; /* for each answer */
 };
 
 /* Finds the device; BLK_ENODEV, without a word, when there is none. */

@@ -55,7 +55,7 @@ static int slot_add(struct gpu *gpu, struct gpu_slot *slot, uint32_t request_len
 
 static int answer_wait(struct gpu *gpu, struct virtqueue_completion *completion)
 {
-	int error = transport_wait(&gpu->control, completion, COMMAND_NS, "command");
+	int error = transport_wait(&gpu->control, completion, gpu->deadline_ns, "command");
 
 	if (!error)
 		return 0;
@@ -176,9 +176,22 @@ static int scanout_show(struct gpu *gpu)
 	return command_run(gpu, sizeof(*scanout));
 }
 
-int gpu_init(struct gpu *gpu, uint32_t width_px, uint32_t height_px)
+int gpu_start(struct gpu *gpu, uint32_t width_px, uint32_t height_px)
 {
 	size_t bytes = (size_t)width_px * height_px * 4;
+	int error;
+
+	gpu->deadline_ns = COMMAND_NS;
+	gpu->slots = heap_alloc(sizeof(struct gpu_slot) * GPU_COMMANDS_MAX, 16);
+	gpu->canvas = (struct canvas){heap_alloc(bytes, PAGE), width_px, height_px, width_px};
+	if (!gpu->slots || !gpu->canvas.pixels)
+		return gpu_error(GPU_ENOMEM, "no memory for the picture", GPU_RESOURCE_ATTACH_BACKING, 0);
+	error = display_check(gpu, width_px, height_px);
+	return error ? error : scanout_show(gpu);
+}
+
+int gpu_init(struct gpu *gpu, uint32_t width_px, uint32_t height_px)
+{
 	int error;
 
 	memset(gpu, 0, sizeof(*gpu));
@@ -186,13 +199,7 @@ int gpu_init(struct gpu *gpu, uint32_t width_px, uint32_t height_px)
 	    transport_queue_init(&gpu->transport, &gpu->control, QUEUE_CONTROL, QUEUE_SIZE))
 		return GPU_ENODEV;
 	transport_ready(&gpu->transport);
-	gpu->slots = heap_alloc(sizeof(struct gpu_slot) * GPU_COMMANDS_MAX, 16);
-	gpu->canvas = (struct canvas){heap_alloc(bytes, PAGE), width_px, height_px, width_px};
-	if (!gpu->slots || !gpu->canvas.pixels)
-		return gpu_error(GPU_ENOMEM, "no memory for the picture", GPU_RESOURCE_ATTACH_BACKING, 0);
-	error = display_check(gpu, width_px, height_px);
-	if (!error)
-		error = scanout_show(gpu);
+	error = gpu_start(gpu, width_px, height_px);
 	if (error) {
 		transport_fail(&gpu->transport);
 		return error;

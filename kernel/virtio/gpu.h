@@ -46,10 +46,13 @@ struct gpu {
 	struct gpu_slot *slots;
 	uint32_t slots_used;
 	struct gpu_timing timing; /* of the last gpu_present */
+	uint64_t deadline_ns;     /* for each answer */
 };
 
-/* Finds the device, shows a black picture of the given mode on scanout 0. */
+/* Finds the device, then gpu_start. A device that fails is reset. */
 int gpu_init(struct gpu *gpu, uint32_t width_px, uint32_t height_px);
+/* Once gpu->control stands: shows a black picture of the given mode on scanout 0. */
+int gpu_start(struct gpu *gpu, uint32_t width_px, uint32_t height_px);
 /*
  * Transfers and flushes some rectangles of the canvas, and waits for the answers. Rectangles must lie inside the
  * canvas; at most 4. Commands are batched as BATCH says and fenced as GPU_FENCE says.

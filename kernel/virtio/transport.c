@@ -7,6 +7,12 @@
 #include "options.h"
 #include "virtio/barrier.h"
 
+/* §4.1.2, §4.1.2.1: a type's device number, and the old one of networks (1) and disks (2). */
+#define VENDOR 0x1af4
+#define DEVICE_MODERN 0x1040
+#define DEVICE_TRANSITIONAL 0x1000
+#define TYPE_TRANSITIONAL_MAX 2
+
 /* §2.1 */
 #define STATUS_ACKNOWLEDGE 1
 #define STATUS_DRIVER 2
@@ -34,8 +40,7 @@
 static int transport_error(struct transport *transport, int error, const char *what)
 {
 	print("%s: %s\n", transport->name, what);
-	if (transport->common)
-		transport_fail(transport);
+	transport_fail(transport);
 	return error;
 }
 
@@ -126,11 +131,20 @@ static bool transport_reset(struct transport *transport)
 	return true;
 }
 
+/* By its own number, or by the one under which QEMU offers disks and networks to old drivers as well. */
+static int device_find(unsigned type, struct pci_device *device)
+{
+	if (!pci_find(VENDOR, (uint16_t)(DEVICE_MODERN + type), 0, device))
+		return 0;
+	return type <= TYPE_TRANSITIONAL_MAX ? pci_find(VENDOR, (uint16_t)(DEVICE_TRANSITIONAL + type - 1), 0, device)
+					     : PCI_ENODEV;
+}
+
 bool transport_present(unsigned type)
 {
 	struct pci_device device;
 
-	return !pci_find(TRANSPORT_VENDOR, (uint16_t)TRANSPORT_DEVICE(type), 0, &device);
+	return !device_find(type, &device);
 }
 
 int transport_probe(struct transport *transport, const char *name, unsigned type, uint64_t needed, uint64_t wanted)
@@ -138,7 +152,7 @@ int transport_probe(struct transport *transport, const char *name, unsigned type
 	uint64_t offered;
 
 	*transport = (struct transport){.name = name};
-	if (pci_find(TRANSPORT_VENDOR, (uint16_t)TRANSPORT_DEVICE(type), 0, &transport->pci))
+	if (device_find(type, &transport->pci))
 		return transport_error(transport, TRANSPORT_ENODEV, "no such device on the PCI bus");
 	if (capabilities_read(transport))
 		return transport_error(transport, TRANSPORT_EINVALID, "its PCI capabilities are not a virtio device's");
@@ -280,6 +294,8 @@ void transport_ready(struct transport *transport)
 
 void transport_fail(struct transport *transport)
 {
+	if (!transport->common)
+		return;
 	transport->common->device_status = STATUS_FAILED;
 	transport_reset(transport);
 }

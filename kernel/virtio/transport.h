@@ -13,9 +13,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define TRANSPORT_VENDOR 0x1af4 /* §4.1.2 */
-#define TRANSPORT_DEVICE(type) (0x1040 + (type))
-
 /* §6: bits that any device may offer. */
 #define TRANSPORT_F_EVENT_IDX (1ull << 29)
 #define TRANSPORT_F_VERSION_1 (1ull << 32)
@@ -78,7 +75,7 @@ int transport_config_read64(struct transport *transport, uint32_t offset, uint64
  */
 int transport_wait(struct transport_queue *queue, struct virtqueue_completion *completion, uint64_t deadline_ns,
 		   const char *what);
-/* Gives up on the device: status FAILED, then reset. */
+/* Gives up on the device, if it was found: status FAILED, then reset. */
 void transport_fail(struct transport *transport);
 
 #endif

@@ -1,6 +1,7 @@
 #include "virtio/virtqueue.h"
 
 #include "fault/fault.h"
+#include "lib/string.h"
 #include "options.h"
 #include "virtio/barrier.h"
 #include "virtio/counters.h"
@@ -30,16 +31,15 @@ int virtqueue_init(struct virtqueue *queue, uint16_t size, void *memory, bool ev
 
 	if (size < 2 || size > VIRTQUEUE_SIZE_MAX || size & (size - 1) || !memory)
 		return VIRTQUEUE_EINVALID;
-	*queue = (struct virtqueue){
-		.size = size,
-		.event_index = event_index,
-		.descriptors = (volatile struct virtqueue_descriptor *)base,
-		.available = (volatile struct virtqueue_available *)(base + layout.available),
-		.used = (volatile struct virtqueue_used *)(base + layout.used),
-		.notify = notify,
-		.context = context,
-		.free_count = size,
-	};
+	memset(queue, 0, sizeof(*queue));
+	queue->size = size;
+	queue->event_index = event_index;
+	queue->descriptors = (volatile struct virtqueue_descriptor *)base;
+	queue->available = (volatile struct virtqueue_available *)(base + layout.available);
+	queue->used = (volatile struct virtqueue_used *)(base + layout.used);
+	queue->notify = notify;
+	queue->context = context;
+	queue->free_count = size;
 	for (uint16_t i = 0; i < size; i++)
 		queue->next_free[i] = i + 1 < size ? (uint16_t)(i + 1) : NONE;
 	virtqueue_disarm(queue);

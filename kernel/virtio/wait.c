@@ -9,21 +9,30 @@
 /* Looks between two readings of the clock: a reading costs more than a look. */
 #define LOOKS_A_CLOCK 16u
 
-/* A deadline that also says when to ring the doorbell again: once, at half time. */
+/* A deadline in two halves: at the end of the first the doorbell is rung once more, so that a CPU that did not run for
+ * longer than both still gives the device its second chance. */
 struct wait_clock {
-	uint64_t start, half_ns, limit_ns;
+	uint64_t start, half_ns; /* of the present half */
 	bool rekicked;
 };
 
-static bool clock_expired(struct wait_clock *clock, struct virtqueue *queue)
+static uint64_t clock_left_ns(const struct wait_clock *clock)
 {
 	uint64_t waited = arch_ticks_to_ns(arch_ticks() - clock->start);
 
-	if (waited >= clock->half_ns && !clock->rekicked) {
-		clock->rekicked = true;
-		virtqueue_rekick(queue);
-	}
-	return waited >= clock->limit_ns;
+	return waited < clock->half_ns ? clock->half_ns - waited : 0;
+}
+
+static bool clock_expired(struct wait_clock *clock, struct virtqueue *queue)
+{
+	if (clock_left_ns(clock))
+		return false;
+	if (clock->rekicked)
+		return true;
+	virtqueue_rekick(queue);
+	clock->rekicked = true;
+	clock->start = arch_ticks();
+	return false;
 }
 
 static void wait_relax(void)
@@ -62,7 +71,7 @@ static int wait_interrupt(struct virtqueue *queue, struct virtqueue_completion *
 			break;
 		if (virtqueue_rearm(queue))
 			continue;
-		arch_timer_arm(clock->half_ns);
+		arch_timer_arm(clock_left_ns(clock) + 1);
 		queue->counters.halts++;
 		before = arch_ticks();
 		arch_irq_wait();
@@ -76,7 +85,7 @@ static int wait_interrupt(struct virtqueue *queue, struct virtqueue_completion *
 
 int virtqueue_wait(struct virtqueue *queue, struct virtqueue_completion *completion, uint64_t deadline_ns)
 {
-	struct wait_clock clock = {.start = arch_ticks(), .half_ns = deadline_ns / 2, .limit_ns = deadline_ns};
+	struct wait_clock clock = {.start = arch_ticks(), .half_ns = deadline_ns / 2};
 	int taken;
 
 	if (OPTION(COMPLETION) == OPTION_COMPLETION_irq)

@@ -1,0 +1,115 @@
+/* virtio/wait: how a wait ends, and what it counts, with a device that answers at once, late, badly or never. */
+#include "test/suites.h"
+
+#include "arch/arch.h"
+#include "options.h"
+#include "test/ringdevice.h"
+#include "virtio/barrier.h"
+
+#define SHORT_NS 4000000ull
+#define LONG_NS 10000000000ull
+#define COUNTED(count) (OPTION(COUNTERS) == OPTION_COUNTERS_none ? 0 : (count))
+
+static struct ringdevice device;
+static uint8_t bytes[64];
+
+static void answer(struct ringdevice *ring)
+{
+	ringdevice_answer_all(ring);
+}
+
+static void answer_second(struct ringdevice *ring)
+{
+	if (ring->notified == 2)
+		ringdevice_answer_all(ring);
+}
+
+static void break_ring(struct ringdevice *ring)
+{
+	ringdevice_answer(ring, 0xffff, 0);
+}
+
+/* Sends one chain to a device that behaves like this, and waits for it. */
+static int send_and_wait(void (*on_notify)(struct ringdevice *), uint64_t deadline_ns)
+{
+	struct virtqueue_buffer buffers[] = {{(uintptr_t)bytes, 16, false}, {(uintptr_t)bytes + 16, 16, true}};
+	struct virtqueue_completion completion;
+
+	ringdevice_init(&device, NULL, 8, false);
+	device.on_notify = on_notify;
+	virtqueue_add(device.queue, buffers, 2, bytes);
+	virtqueue_publish(device.queue);
+	virtqueue_kick(device.queue);
+	return virtqueue_wait(device.queue, &completion, deadline_ns);
+}
+
+/* Whether fences at B are those of this strategy for so many looks. */
+static bool fences_match(const struct virtqueue_counters *counters)
+{
+	uint64_t looks = counters->spins + counters->completions;
+
+	return counters->fences ==
+	       COUNTED(looks * BARRIER_LOOK_FENCES + counters->completions * BARRIER_PROGRESS_FENCES);
+}
+
+static void at_once(void)
+{
+	const struct virtqueue_counters *counters = &device.own.counters;
+
+	ktest_check(!send_and_wait(answer, LONG_NS), "an answer that is there is taken");
+	ktest_check(counters->spins == 0 && counters->completions == 1 && counters->halts == 0,
+		    "without a spin or a halt, as one completion");
+	ktest_check(fences_match(counters), "its fences are one look's and one progress's");
+	ktest_check(counters->publish_fences == COUNTED(BARRIER_PUBLISH_FENCES) &&
+			    counters->kick_fences == COUNTED(BARRIER_KICK_FENCES),
+		    "publish and kick have the fences of this strategy");
+	ktest_check(counters->hw_fences ==
+			    COUNTED(BARRIER_PUBLISH_HW + BARRIER_KICK_HW + BARRIER_LOOK_HW + BARRIER_PROGRESS_HW),
+		    "fence instructions are those of this strategy on this architecture");
+	ktest_check(counters->timeouts == 0 && counters->rekicks == 0 && counters->notifies == 1,
+		    "nothing timed out, one doorbell");
+}
+
+static void late(void)
+{
+	const struct virtqueue_counters *counters = &device.own.counters;
+
+	if (OPTION(WAIT) == OPTION_WAIT_iterations && OPTION(COMPLETION) == OPTION_COMPLETION_poll) {
+		ktest_skip("a lost doorbell is rung again", "WAIT=iterations knows no clock");
+		return;
+	}
+	ktest_check(!send_and_wait(answer_second, SHORT_NS), "a device that missed its doorbell answers the second");
+	ktest_check(counters->rekicks == 1 && counters->notifies == 2 && counters->timeouts == 0,
+		    "one re-kick, two doorbells, no timeout");
+	ktest_check(OPTION(COUNTERS) == OPTION_COUNTERS_none || counters->spins > 0,
+		    "looks that found nothing were counted");
+	ktest_check(OPTION(COUNTERS) == OPTION_COUNTERS_none || fences_match(counters),
+		    "each look and the progress have the fences of this strategy");
+}
+
+static void never(void)
+{
+	const struct virtqueue_counters *counters = &device.own.counters;
+	uint64_t start = arch_ticks();
+
+	ktest_check(send_and_wait(NULL, SHORT_NS) == VIRTQUEUE_ETIMEOUT, "a silent device ends the wait");
+	if (OPTION(WAIT) == OPTION_WAIT_deadline || OPTION(COMPLETION) == OPTION_COMPLETION_irq)
+		ktest_check(arch_ticks_to_ns(arch_ticks() - start) >= SHORT_NS, "not before the deadline");
+	else
+		ktest_check(counters->spins == COUNTED(1000000), "after exactly 1,000,000 looks");
+	ktest_check(counters->timeouts == 1 && counters->completions == 0, "one timeout, no completion");
+	ktest_check((counters->halts > 0) == (OPTION(COMPLETION) == OPTION_COMPLETION_irq),
+		    "the CPU was halted exactly when completions come by interrupt");
+	ktest_check(device.queue->free_count == 6, "the chain stays the device's");
+}
+
+static void run(void)
+{
+	at_once();
+	late();
+	never();
+	ktest_check(send_and_wait(break_ring, LONG_NS) == VIRTQUEUE_EBROKEN,
+		    "a device that breaks the ring ends the wait at once");
+}
+
+const struct ktest_suite ktest_wait = {"wait", run};
