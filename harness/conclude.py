@@ -6,7 +6,6 @@ Pure but for nothing: no file is read here, so that a saved run concludes to the
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from harness.analyze.pacing import TooFewFrames, frame_pacing
 from harness.analyze.serial import SerialLog
 from harness.analyze.stats import CANDIDATE, REFERENCE
 from harness.analyze.tails import compare_tails
+from harness.baseline import Baseline
 from harness.result import METRIC_UNITS, Arm, Metric
 from harness.session import ArmKernel, Measured
 from harness.spec import Verdict
@@ -88,6 +88,8 @@ def window_metrics(measured: Measured) -> dict[str, Metric]:
     window = measured.window
     assert window is not None
     metrics = pacing_metrics(window.frame_ms)
+    if "fps_trace" in metrics:
+        metrics["fps_window"] = metrics["fps_trace"]
     metrics["boot_ms"] = _metric("boot_ms", window.boot_ms, "trace", 1)
     rates = {"fps_screendump": window.witnesses.screendump, "fps_guest": window.witnesses.guest}
     for name, rate in rates.items():
@@ -150,14 +152,21 @@ def conclude(
     *,
     rules: tuple[Rule, ...] = RULES,
     no_reference: str = "",
-    stored_fps: Mapping[str, float] | None = None,
     same_host: bool = False,
-    reference_scene: str = "",
+    baseline: Baseline | None = None,
 ) -> tuple[Judgement, dict[str, Arm]]:
-    """Judge a session."""
+    """Judge a session.
+
+    Parameters
+    ----------
+    baseline
+        Where the reference comes from: it supplies the scene, and the exact metrics that only its approval counted.
+    """
     arms = arms_of(measured)
-    if REFERENCE in arms and reference_scene:
-        arms[REFERENCE] = dataclasses.replace(arms[REFERENCE], scene=reference_scene)
+    if REFERENCE in arms and baseline is not None:
+        arms[REFERENCE] = dataclasses.replace(
+            arms[REFERENCE], scene=baseline.scene, metrics={**baseline.exact, **arms[REFERENCE].metrics}
+        )
     launches = [one.launch for one in measured.timing.launches] if measured.timing else []
     tails = [rule for rule in rules if rule.kind == "ratio" and not rule.primary and rule.better in (HIGHER, LOWER)]
     lane_of = {"instructions_per_frame": "exact"}
@@ -166,6 +175,9 @@ def conclude(
         for metric, lane in lane_of.items()
         if lane in measured.skipped
     }
+    stored = {}
+    if baseline is not None and "fps_window" in baseline.absolute:
+        stored["fps_window"] = baseline.absolute["fps_window"].value
     evidence = Evidence(
         candidate=arms[CANDIDATE],
         reference=arms.get(REFERENCE),
@@ -176,7 +188,7 @@ def conclude(
         capabilities=measured.order.candidate.capabilities,
         rules=rules,
         not_measured=not_measured,
-        stored_fps=stored_fps or {},
+        stored_fps=stored,
         same_host=same_host,
         no_reference=no_reference,
     )

@@ -19,6 +19,7 @@ SCHEMA = 1
 
 METRIC_UNITS: Mapping[str, str] = {
     "fps_trace": "frames/s",
+    "fps_window": "frames/s",
     "fps_screendump": "frames/s",
     "fps_guest": "frames/s",
     "frame_ms_p50": "ms",

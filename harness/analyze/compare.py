@@ -39,7 +39,7 @@ class Evidence:
     not_measured: Mapping[str, str] = field(default_factory=dict)
     """Metrics that nobody asked for, with the reason: not applicable."""
     stored_fps: Mapping[str, float] = field(default_factory=dict)
-    """``{"fps_trace": …}`` as stored with the baseline."""
+    """``{"fps_window": …}`` as stored with the baseline."""
     same_host: bool = False
     """``stored_fps`` was measured on a host with this fingerprint."""
     no_reference: str = ""
@@ -83,8 +83,10 @@ def _gates(evidence: Evidence) -> tuple[Gate, ...]:
     if evidence.reference is not None:
         found.append(gates.scene_gate(evidence.candidate.scene, evidence.reference.scene))
     if evidence.stored_fps:
-        fps = evidence.candidate.metrics.get("fps_trace")
-        found.append(gates.stored_fps_gate(evidence.stored_fps, evidence.same_host, fps, STORED_FPS_TOLERANCE))
+        fps = evidence.candidate.metrics.get("fps_window")
+        found.append(
+            gates.stored_fps_gate(evidence.stored_fps, evidence.same_host, fps, STORED_FPS_TOLERANCE, evidence.decision)
+        )
     return tuple(found)
 
 

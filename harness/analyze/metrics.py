@@ -50,6 +50,7 @@ class Rule:
 RULES: tuple[Rule, ...] = (
     Rule("fps_trace", "ratio", HIGHER, smallest=0.015, primary=True),
     Rule("fps_trace", "floor", HIGHER, limit=10.0, warn=30.0),
+    Rule("fps_window", "report", HIGHER),
     Rule("fps_screendump", "report", HIGHER),
     Rule("fps_guest", "report", HIGHER),
     Rule("frame_ms_p50", "report", LOWER),

@@ -225,9 +225,8 @@ def _result(
         measured,
         rules=rules,
         no_reference=missing,
-        stored_fps={n: m.value for n, m in baseline.absolute.items() if n == "fps_trace"} if baseline else {},
         same_host=bool(baseline and baseline.same_host(fingerprint(version, measured.order.machine.accelerator))),
-        reference_scene=baseline.scene if baseline else "",
+        baseline=baseline,
     )
     machine = measured.order.machine
     qemu = Qemu(version, machine.accelerator, machine.vcpus, "multi", shlex.join(window.command)) if window else None

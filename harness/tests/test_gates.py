@@ -178,11 +178,22 @@ def test_not_slower_is_enough_when_faster_is_unsure() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fps", "same_host", "verdict"), [(200, True, Verdict.REGRESSION), (200, False, None), (300, True, Verdict.PASS)]
+    ("fps", "same_host", "decision", "verdict"),
+    [
+        (200, True, None, Verdict.REGRESSION),
+        (200, True, _decision(0.0), None),
+        (200, False, None, None),
+        (300, True, None, Verdict.PASS),
+    ],
 )
-def test_a_stored_frame_rate_gates_only_on_its_own_host(fps: float, same_host: bool, verdict: Verdict | None) -> None:
-    judgement = _judge(candidate=_arm(fps_trace=fps), stored_fps={"fps_trace": 350.0}, same_host=same_host)
-    assert _verdicts(judgement)["fps_trace", "bound"] is verdict
+def test_a_stored_frame_rate_gates_only_on_its_own_host(
+    fps: float, same_host: bool, decision: Decision | None, verdict: Verdict | None
+) -> None:
+    stored = {"fps_window": 350.0}
+    judgement = _judge(
+        candidate=_arm(fps_window=fps), stored_fps=stored, same_host=same_host, decision=decision, reference=None
+    )
+    assert _verdicts(judgement)["fps_window", "bound"] is verdict
 
 
 def test_the_pictures_gate_states_its_bound() -> None:
