@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from harness.analyze.calibration import coverage
 from harness.analyze.rivals import mann_whitney, mean_threshold
 from harness.analyze.sequential import bounds, look_sizes, p_value, spent
 from harness.analyze.simulate import (
@@ -35,12 +36,10 @@ from harness.analyze.stats import (
     balanced_blocks,
     decide,
     decide_effects,
-    estimate,
     hodges_lehmann,
     launch_effect,
     next_look,
 )
-from harness.analyze.sequential import bound_at
 from harness.tests.fuzz import FULL
 
 SERIES: dict[str, Callable[[float], Draw]] = {
@@ -215,28 +214,13 @@ def test_launches_that_cannot_be_paired_are_left_out() -> None:
     assert decide(launches + broken) == decide(launches)
 
 
-def _planned_coverage(draw: Draw, runs: int, seed: int, planned: int = 70) -> float:
-    """Share of sessions in which the interval held the truth at every look."""
-    rng = np.random.default_rng(seed)
-    looks = look_sizes(planned, 10, 8)
-    held = 0
-    for _ in range(runs):
-        effects = draw(rng, planned)
-        held += all(
-            abs(found.effect) <= found.half_width(bound)
-            for look in looks
-            if (found := estimate(effects[:look], 0.1)) and (bound := bound_at(look, planned, looks, 0.05))
-        )
-    return held / runs
-
-
 @pytest.mark.parametrize("name", SERIES)
 def test_intervals_hold_at_all_looks_at_once(name: str) -> None:
     """Within a point of 95 %, plus three standard errors of the simulation."""
     runs = 4000 if FULL else 150
-    coverage = _planned_coverage(SERIES[name](0.025), runs, seed=10)
+    share = coverage(SERIES[name](0.025), runs, np.random.default_rng(10))
     allowed = 0.01 + 3 * math.sqrt(0.05 * 0.95 / runs)
-    assert abs(coverage - 0.95) <= allowed + (0.01 if name == "autocorrelated" else 0)
+    assert abs(share - 0.95) <= allowed + (0.01 if name == "autocorrelated" else 0)
 
 
 def _states(draw: Draw, effect: float, runs: int, planned: int, seed: int) -> Counter[str]:

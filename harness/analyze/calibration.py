@@ -1,0 +1,252 @@
+"""The gate tested as an instrument: how often it cries wolf, how often it sees, and how long that takes.
+
+Recorded launches of known truth are drawn again with replacement, launch by launch, into sessions that run the whole
+protocol. The candidate and the reference of a session keep their two images throughout, as in a real comparison, so
+that what their layout does to time is part of the noise and not averaged away. How far few launches can support a rate
+is shown by drawing the recording itself again (B. Efron, Ann. Statist. 7, 1979).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.analyze.rivals import mann_whitney, mean_threshold
+from harness.analyze.sequential import bound_at, look_sizes
+from harness.analyze.simulate import Draw, run_session
+from harness.analyze.stats import Plan, State, estimate
+
+F64 = npt.NDArray[np.float64]
+Rng = np.random.Generator
+
+RESAMPLINGS = 20
+"""How often the recording itself is drawn again for a rate's bounds."""
+
+
+@dataclass(frozen=True)
+class RecordedPair:
+    """Launches of one pair of images.
+
+    ``effect`` is log frame time, candidate minus reference; ``candidate_ms`` and ``reference_ms`` the mean frame times
+    of the launches' whole runs. All of shape (launches,).
+    """
+
+    effect: F64
+    candidate_ms: F64
+    reference_ms: F64
+
+    def __len__(self) -> int:
+        return len(self.effect)
+
+    def drawn(self, rng: Rng, count: int) -> "RecordedPair":
+        """That many launches, with replacement."""
+        chosen = rng.integers(0, len(self), count)
+        return RecordedPair(self.effect[chosen], self.candidate_ms[chosen], self.reference_ms[chosen])
+
+    def slowed(self, effect: float) -> "RecordedPair":
+        """The same launches with every frame of the candidate longer by a log effect."""
+        return RecordedPair(self.effect + effect, self.candidate_ms * math.exp(effect), self.reference_ms)
+
+
+@dataclass(frozen=True)
+class Series:
+    """Launches of one planted truth, by pair of images."""
+
+    name: str
+    planted: float
+    """Relative; what was asked of the fault, or added by calculation."""
+    pairs: tuple[RecordedPair, ...]
+
+    @property
+    def effects(self) -> F64:
+        return np.concatenate([pair.effect for pair in self.pairs])
+
+    def without_sampling_error(self, centre: float) -> "Series":
+        """The same launches, with the pairs' offsets from a centre shrunk to what few launches do not explain.
+
+        A pair's mean is its layout's offset plus the error of a mean of few launches; drawn again as they are, the
+        launches would turn that error into a lasting difference that no image has.
+        """
+        offsets = np.array([pair.effect.mean() - centre for pair in self.pairs])
+        errors = np.array([pair.effect.var(ddof=1) / len(pair) for pair in self.pairs])
+        kept = math.sqrt(max(0.0, 1 - float(errors.mean()) / max(float(np.mean(offsets**2)), 1e-18)))
+        return Series(
+            self.name,
+            self.planted,
+            tuple(pair.slowed((kept - 1) * float(offset)) for pair, offset in zip(self.pairs, offsets)),
+        )
+
+    def slowed(self, name: str, relative: float) -> "Series":
+        """The same recording with a known slow-down calculated in."""
+        return Series(name, relative, tuple(pair.slowed(math.log1p(relative)) for pair in self.pairs))
+
+
+@dataclass(frozen=True)
+class Rate:
+    """How often something was said, with the bounds that the recording supports (95 %)."""
+
+    share: float
+    low: float
+    high: float
+    draws: int
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Answers to one truth within one budget."""
+
+    series: str
+    budget_s: float
+    launches: int
+    """That fit into the budget."""
+    slower: Rate
+    faster: Rate
+    unchanged: float
+    undecided: float
+    median_s: float
+    """Time to the verdict."""
+
+
+def protocol_cell(series: Series, budget_s: float, each_s: float, draws: int, rng: Rng, smallest: float) -> Cell:
+    """Run the protocol on sessions drawn from a recording.
+
+    Parameters
+    ----------
+    each_s : float
+        What one launch takes.
+    draws : int
+        Sessions, spread evenly over the resamplings.
+    """
+    planned = max(int(budget_s / each_s) - 1, 1)
+    plan = Plan(launches=planned, smallest=smallest)
+    counts = {"slower": np.zeros(RESAMPLINGS), "faster": np.zeros(RESAMPLINGS)}
+    states = {State.UNCHANGED: 0, State.UNDECIDED: 0, State.CHANGED: 0}
+    used: list[int] = []
+    inner = max(draws // RESAMPLINGS, 1)
+    for outer in range(RESAMPLINGS):
+        pairs = [pair.drawn(rng, len(pair)) for pair in series.pairs]
+        for _ in range(inner):
+            effects = pairs[int(rng.integers(len(pairs)))].drawn(rng, planned).effect
+            decision = run_session(effects, plan)
+            states[decision.state] += 1
+            used.append(decision.launches)
+            if decision.state is State.CHANGED:
+                counts[decision.direction][outer] += 1
+    total = inner * RESAMPLINGS
+    return Cell(
+        series.name,
+        budget_s,
+        planned,
+        _rate(counts["slower"], inner),
+        _rate(counts["faster"], inner),
+        states[State.UNCHANGED] / total,
+        states[State.UNDECIDED] / total,
+        float(np.median(used)) * each_s,
+    )
+
+
+def _rate(counts: F64, inner: int) -> Rate:
+    """Share over all resamplings, and the middle 95 % of single resamplings' shares, each with its own uncertainty."""
+    smoothed = (counts + 0.5) / (inner + 1)
+    low, high = np.percentile(smoothed, (2.5, 97.5))
+    share = float(counts.sum()) / (inner * len(counts))
+    return Rate(share, min(float(low), share), max(float(high), share), inner * len(counts))
+
+
+@dataclass(frozen=True)
+class RivalCell:
+    """What others would say of the same launches, all of a budget's used."""
+
+    series: str
+    budget_s: float
+    mann_whitney: float
+    """Share of sessions called slower by Mann-Whitney on whole runs, p < 0.05."""
+    mean_3pct: float
+    mean_5pct: float
+    """Share called slower by the ratio of mean frame times above 1.03 and 1.05."""
+
+
+def rival_cell(series: Series, budget_s: float, each_s: float, draws: int, rng: Rng) -> RivalCell:
+    """Let the rivals judge sessions drawn from a recording."""
+    planned = max(int(budget_s / each_s) - 1, 2)
+    found = np.zeros(3)
+    for _ in range(draws):
+        drawn = series.pairs[int(rng.integers(len(series.pairs)))].drawn(rng, planned)
+        ours, theirs = drawn.candidate_ms, drawn.reference_ms
+        answers = (
+            mann_whitney(ours, theirs),
+            mean_threshold(ours, theirs, 0.03),
+            mean_threshold(ours, theirs, 0.05),
+        )
+        found += [answer > 0 for answer in answers]
+    return RivalCell(series.name, budget_s, *(float(share) for share in found / draws))
+
+
+def coverage(draw: Draw, runs: int, rng: Rng, planned: int = 70, plan: Plan = Plan()) -> float:
+    """Share of sessions in which the interval held the truth at every look, for launches around no effect."""
+    looks = look_sizes(planned, plan.looks, plan.fewest)
+    held = 0
+    for _ in range(runs):
+        effects = draw(rng, planned)
+        held += all(
+            abs(found.effect) <= found.half_width(bound)
+            for look in looks
+            if (found := estimate(effects[:look], plan.trim)) is not None
+            and (bound := bound_at(look, planned, looks, 1 - plan.confidence)) is not None
+        )
+    return held / runs
+
+
+@dataclass(frozen=True)
+class Synthetic:
+    """The protocol on made-up launches."""
+
+    name: str
+    sessions: int
+    false_alarms: float
+    power_3pct: float
+    coverage: float
+
+
+def synthetic(name: str, draw: Draw, sessions: int, rng: Rng) -> Synthetic:
+    """False alarms, power for a 3 % longer frame, and coverage, of launches of one kind."""
+    plan = Plan()
+    alarms = sum(run_session(draw(rng, plan.launches), plan).state is State.CHANGED for _ in range(sessions))
+    third = max(sessions // 3, 1)
+    seen = sum(run_session(draw(rng, plan.launches) + math.log(1.03), plan).direction == "slower" for _ in range(third))
+    return Synthetic(name, sessions + third, alarms / sessions, seen / third, coverage(draw, third, rng))
+
+
+@dataclass(frozen=True)
+class Target:
+    """A figure that the gate promises, and what it came to."""
+
+    words: str
+    wanted: float
+    reached: float
+    at_most: bool
+
+    @property
+    def met(self) -> bool:
+        return self.reached <= self.wanted if self.at_most else self.reached >= self.wanted
+
+
+def targets(cells: Sequence[Cell]) -> tuple[Target, ...]:
+    """The promised figures: a 3 % longer frame in 60 and 30 s, 2 % in 60 s, and false alarms."""
+    by_key = {(cell.series, cell.budget_s): cell for cell in cells}
+    found = []
+    for name, budget_s, wanted in (("A/A + 3%", 60.0, 0.99), ("A/A + 3%", 30.0, 0.95), ("A/A + 2%", 60.0, 0.90)):
+        cell = by_key.get((name, budget_s))
+        if cell is not None:
+            words = f"{name[6:]} longer frame found within {budget_s:g} s"
+            found.append(Target(words, wanted, cell.slower.share, at_most=False))
+    for budget_s in (60.0, 30.0):
+        cell = by_key.get(("A/A", budget_s))
+        if cell is not None:
+            alarms = cell.slower.share + cell.faster.share
+            found.append(Target(f"false alarms within {budget_s:g} s", 1 / 200, alarms, at_most=True))
+    return tuple(found)

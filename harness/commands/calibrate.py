@@ -1,0 +1,243 @@
+"""Measure the gate itself: false alarms and power by effect and budget, beside what others would have said."""
+
+from __future__ import annotations
+
+import json
+from contextlib import nullcontext
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+
+from harness.analyze.calibration import (
+    Cell,
+    RivalCell,
+    Series,
+    Synthetic,
+    Target,
+    protocol_cell,
+    rival_cell,
+    synthetic,
+    targets,
+)
+from harness.analyze.metrics import RULES
+from harness.analyze.simulate import autocorrelated, bimodal, heavy_tailed, normal, with_outliers
+from harness.analyze.stats import CANDIDATE, REFERENCE
+from harness.commands import Arguments, Printer
+from harness.commands.perf import number, split_settings
+from harness.drive.build import build_kernel, source_state
+from harness.drive.host import host_facts
+from harness.drive.load import competing_load
+from harness.drive.pin import probe_rights
+from harness.drive.store import RunFolder, write_whole
+from harness.lanes.calibration import Recording, Truth, record
+from harness.lanes.timing import choose_protocol
+from harness.result import Result
+from harness.session import TIMING_S
+from harness.spec import ROOT, Machine, RunParams, RunSpec, Switches, UsageError, Verdict
+
+SETTINGS = "LAUNCHES EFFECTS LOAD KEEP SEED CC DRAWS".split()
+EFFECTS = "1,2,3,5,10"
+BUDGETS_S = (15.0, 30.0, 60.0, 120.0)
+PAIRS = 3
+"""Pairs of images a truth."""
+
+
+def main(arguments: Arguments, out: Printer) -> Verdict:
+    """``calibrate [LAUNCHES=62] [EFFECTS=1,2,3,5,10] [LOAD=1] [KEEP=1] [SWITCH=value …]``."""
+    settings, words = split_settings(arguments, SETTINGS)
+    switches = Switches.of(words)
+    if switches.get("FAULT") != "none":
+        raise UsageError("FAULT: calibrate plants its own")
+    launches = int(number(settings, "LAUNCHES", 62, 2 * PAIRS, 10_000))
+    draws = int(number(settings, "DRAWS", 1000, 20, 1_000_000))
+    effects = _effects(settings.get("EFFECTS", EFFECTS))
+    loaded = settings.get("LOAD", "0") not in ("", "0")
+    seed = int(number(settings, "SEED", 1, 0, 2**31))
+    run = RunFolder("calibrate")
+    rights = probe_rights()
+    protocol = choose_protocol(rights)
+    truths = _truths(switches, effects, settings.get("CC", "gcc"), out)
+    with competing_load(len(rights.cores)) if loaded else nullcontext():
+        recording = record(truths, launches, run.path, protocol, seed, out.progress)
+    out.progress("calibrate: replaying sessions")
+    rng = np.random.default_rng(seed)
+    series = _replayed(recording.series)
+    smallest = next(rule.smallest for rule in RULES if rule.primary)
+    cells = [
+        protocol_cell(one, budget, recording.each_s, draws, rng, smallest) for one in series for budget in BUDGETS_S
+    ]
+    rivals = [rival_cell(one, budget, recording.each_s, draws // 4, rng) for one in series for budget in (30.0, 60.0)]
+    made_up = [synthetic(name, draw, draws * 2, rng) for name, draw in _SYNTHETIC.items()]
+    _say(out, recording, cells, rivals, made_up, protocol.words, loaded)
+    promised = targets(cells)
+    result = _result(run, promised, protocol.words, loaded, launches)
+    evidence = _evidence(result, switches, recording, cells, rivals, made_up, promised)
+    write_whole(run.path / "calibration.json", evidence)
+    if settings.get("KEEP", "0") not in ("", "0"):
+        write_whole(ROOT / "baselines" / switches.arch / f"calibration{'-loaded' if loaded else ''}.json", evidence)
+    folder = run.commit(result)
+    out.line(result.sentence)
+    out.line(f"evidence: {folder / 'calibration.json'}")
+    return result.verdict
+
+
+_SYNTHETIC = {
+    "normal": normal(0.025),
+    "heavy tails": heavy_tailed(0.025),
+    "bimodal": bimodal(0.025),
+    "outliers": with_outliers(0.025),
+    "autocorrelated": autocorrelated(0.025),
+}
+
+
+def _effects(text: str) -> tuple[int, ...]:
+    try:
+        effects = tuple(int(word) for word in text.split(",") if word)
+    except ValueError as error:
+        raise UsageError(f"EFFECTS={text}: whole per cent, as in {EFFECTS}") from error
+    if any(not 0 < effect <= 100 for effect in effects):
+        raise UsageError(f"EFFECTS={text}: from 1 to 100 per cent")
+    return effects
+
+
+def _truths(switches: Switches, effects: tuple[int, ...], compiler: str, out: Printer) -> list[Truth]:
+    """A/A and each planted slow-down, every one in several link orders on either side."""
+    out.progress("calibrate: building")
+    slowed = switches.but(FAULT="slow_draw")
+    images: dict[tuple[str, int], RunSpec] = {}
+    machine = Machine(arch=switches.arch, vcpus=1, maxcpus=2)
+    params = RunParams(seconds=TIMING_S, records=0)
+    for name, which in (("plain", switches), ("slowed", slowed)):
+        build_kernel(which, compiler=compiler)
+        for order in range(1, 2 * PAIRS + 1):
+            built = build_kernel(which, compiler=compiler, extra=(f"SHUFFLE={order}",))
+            image = built.path.with_name(f"{built.path.stem}-{order}.elf")
+            images[name, order] = RunSpec(image, machine, params)
+    truths = [Truth("A/A", 0.0, _pairs(images, "plain", params))]
+    for effect in effects:
+        planted = replace(params, slow=effect)
+        truths.append(Truth(f"slow_draw={effect}%", effect / 100, _pairs(images, "slowed", planted)))
+    return truths
+
+
+def _pairs(images: dict[tuple[str, int], RunSpec], candidate: str, params: RunParams) -> tuple[dict[str, RunSpec], ...]:
+    """Candidate images 1, 3, 5 against plain images 2, 4, 6."""
+    return tuple(
+        {CANDIDATE: replace(images[candidate, order], params=params), REFERENCE: images["plain", order + 1]}
+        for order in range(1, 2 * PAIRS + 1, 2)
+    )
+
+
+def _replayed(recorded: tuple[Series, ...]) -> list[Series]:
+    """The series to draw from: A/A around no effect, with exactly 2 and 3 % calculated in, and each planted fault."""
+    same = recorded[0].without_sampling_error(0.0)
+    planted = [one.without_sampling_error(float(np.mean(one.effects))) for one in recorded[1:]]
+    return [same, same.slowed("A/A + 2%", 0.02), same.slowed("A/A + 3%", 0.03), *planted]
+
+
+def _say(
+    out: Printer,
+    recording: Recording,
+    cells: list[Cell],
+    rivals: list[RivalCell],
+    made_up: list[Synthetic],
+    protocol: str,
+    loaded: bool,
+) -> None:
+    out.line(f"{protocol}{', beside a competing load' if loaded else ''}; {recording.each_s:.2f} s a launch")
+    rows = [
+        [one.name, str(len(one.effects)), f"{np.expm1(np.median(one.effects)):+.2%}", f"{one.effects.std():.2%}"]
+        + [" ".join(f"{np.expm1(np.median(pair.effect)):+.2%}" for pair in one.pairs)]
+        for one in recording.series
+    ]
+    out.table("launches", ["truth", "launches", "median", "sd", "by pair of images"], rows)
+    rows = [
+        [
+            cell.series,
+            f"{cell.budget_s:g} s",
+            f"{cell.slower.share:.1%}",
+            f"{cell.slower.low:.1%} to {cell.slower.high:.1%}",
+        ]
+        + [f"{cell.faster.share:.1%}", f"{cell.unchanged:.1%}", f"{cell.undecided:.1%}", f"{cell.median_s:.0f} s"]
+        for cell in cells
+    ]
+    out.table(
+        f"sessions, {cells[0].slower.draws} a row",
+        ["truth", "budget", "slower", "95% bounds", "faster", "unchanged", "undecided", "median time"],
+        rows,
+    )
+    ours = {(cell.series, cell.budget_s): cell.slower.share for cell in cells}
+    rows = [
+        [rival.series, f"{rival.budget_s:g} s", f"{ours[rival.series, rival.budget_s]:.1%}"]
+        + [f"{rival.mann_whitney:.1%}", f"{rival.mean_3pct:.1%}", f"{rival.mean_5pct:.1%}"]
+        for rival in rivals
+    ]
+    out.table(
+        "called slower, on the same launches",
+        ["truth", "budget", "this gate", "Mann-Whitney", "mean > 3%", "mean > 5%"],
+        rows,
+    )
+    rows = [
+        [one.name, str(one.sessions), f"{one.false_alarms:.2%}", f"{one.power_3pct:.1%}", f"{one.coverage:.1%}"]
+        for one in made_up
+    ]
+    header = ["made-up launches", "sessions", "false alarms", "3% found", "95% interval held"]
+    out.table("synthetic, 2.5 % a launch, 70 launches", header, rows)
+
+
+def _result(run: RunFolder, promised: tuple[Target, ...], protocol: str, loaded: bool, launches: int) -> Result:
+    missed = [target for target in promised if not target.met]
+    verdict = Verdict.INCONCLUSIVE if missed else Verdict.PASS
+    said = "; ".join(f"{target.words}: {target.reached:.2%}" for target in (missed or promised))
+    return Result(
+        command="calibrate",
+        verdict=verdict,
+        sentence=f"{verdict.value}: {'missed: ' if missed else ''}{said}",
+        started=run.started,
+        seconds=0.0,
+        host=host_facts(),
+        source=source_state(),
+        notices=(protocol, *(("beside a competing load",) if loaded else ()), f"{launches} launches a truth"),
+    )
+
+
+def _evidence(
+    result: Result,
+    switches: Switches,
+    recording: Recording,
+    cells: list[Cell],
+    rivals: list[RivalCell],
+    made_up: list[Synthetic],
+    promised: tuple[Target, ...],
+) -> str:
+    """Everything, recorded launches included, as JSON."""
+    plain: dict[str, Any] = {
+        "schema": 1,
+        "started": result.started,
+        "host": asdict(result.host) if result.host else None,
+        "source": dict(result.source),
+        "switches": switches.everything(),
+        "notices": list(result.notices),
+        "each_s": recording.each_s,
+        "launches": [
+            {
+                "truth": series.name,
+                "planted": series.planted,
+                "pairs": [
+                    {
+                        "effect": [round(value, 6) for value in pair.effect.tolist()],
+                        "candidate_ms": [round(value, 5) for value in pair.candidate_ms.tolist()],
+                        "reference_ms": [round(value, 5) for value in pair.reference_ms.tolist()],
+                    }
+                    for pair in series.pairs
+                ],
+            }
+            for series in recording.series
+        ],
+        "sessions": [asdict(cell) for cell in cells],
+        "rivals": [asdict(rival) for rival in rivals],
+        "synthetic": [asdict(one) for one in made_up],
+        "targets": [{**asdict(target), "met": target.met} for target in promised],
+    }
+    return json.dumps(plain, indent=1, allow_nan=False) + "\n"

@@ -1,0 +1,84 @@
+"""Recording launches of known truth: the same source against itself, and against slow-downs planted in it.
+
+Images are linked in several orders, so that candidate and reference are never the same bytes. Truths and pairs of
+images alternate from launch to launch, so that a host that changes its speed meets all of them alike.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.analyze.calibration import RecordedPair, Series
+from harness.analyze.stats import CANDIDATE, REFERENCE, launch_effect
+from harness.lanes.timing import Protocol, measure_launch
+from harness.spec import RunSpec
+
+F64 = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Truth:
+    """One planted truth: its arms, one mapping a pair of images."""
+
+    name: str
+    planted: float
+    pairs: tuple[Mapping[str, RunSpec], ...]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """All launches, and what one took."""
+
+    series: tuple[Series, ...]
+    each_s: float
+
+
+def record(
+    truths: Sequence[Truth],
+    launches: int,
+    folder: Path,
+    protocol: Protocol,
+    seed: int,
+    progress: Callable[[str], None],
+) -> Recording:
+    """Measure every truth this many times.
+
+    Raises
+    ------
+    GuestError
+        When a guest fails; a calibration with holes would be none.
+    """
+    rng = np.random.default_rng(seed)
+    rows: dict[tuple[str, int], list[tuple[float, float, float]]] = {}
+    begun = time.monotonic()
+    for number in range(launches):
+        for place in rng.permutation(len(truths)):
+            truth = truths[int(place)]
+            pair = number % len(truth.pairs)
+            progress(f"calibrate: launch {number + 1} of {launches}, {truth.name}")
+            measured = measure_launch(truth.pairs[pair], folder / "launch", protocol, rng, 0)
+            shutil.rmtree(folder / "launch")
+            times = [float(measured.frame_ms[role].mean()) for role in (CANDIDATE, REFERENCE)]
+            rows.setdefault((truth.name, pair), []).append((launch_effect(measured.launch), times[0], times[1]))
+    each_s = (time.monotonic() - begun) / (launches * len(truths))
+    series = tuple(
+        Series(
+            truth.name,
+            truth.planted,
+            tuple(_pair(rows[truth.name, pair]) for pair in range(len(truth.pairs)) if (truth.name, pair) in rows),
+        )
+        for truth in truths
+    )
+    return Recording(series, each_s)
+
+
+def _pair(rows: list[tuple[float, float, float]]) -> RecordedPair:
+    table: F64 = np.array([row for row in rows if np.isfinite(row[0])])
+    return RecordedPair(table[:, 0], table[:, 1], table[:, 2])

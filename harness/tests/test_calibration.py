@@ -1,0 +1,90 @@
+"""The calibration's own machinery, on recordings whose truth is known."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from harness.analyze.calibration import (
+    Cell,
+    Rate,
+    RecordedPair,
+    Series,
+    coverage,
+    protocol_cell,
+    rival_cell,
+    synthetic,
+    targets,
+)
+from harness.analyze.simulate import normal
+
+
+def _pair(rng: np.random.Generator, effect: float, sd: float, launches: int, host_sd: float = 0.1) -> RecordedPair:
+    """Launches whose arms share the host's wandering speed."""
+    effects = rng.normal(effect, sd, launches)
+    host = np.exp(rng.normal(0, host_sd, launches))
+    return RecordedPair(effects, 3.0 * host * np.exp(effects), 3.0 * host)
+
+
+def _series(
+    effect: float, offsets: tuple[float, ...] = (0.0, 0.0, 0.0), sd: float = 0.02, launches: int = 40
+) -> Series:
+    rng = np.random.default_rng(1)
+    return Series("A/A", 0.0, tuple(_pair(rng, effect + offset, sd, launches) for offset in offsets))
+
+
+def test_a_quiet_recording_gives_no_false_alarm_and_full_power() -> None:
+    rng = np.random.default_rng(2)
+    same = _series(0.0).without_sampling_error(0.0)
+    idle = protocol_cell(same, 60.0, 0.85, 40, rng, 0.015)
+    assert idle.slower.share == idle.faster.share == 0 and idle.unchanged > 0.9
+    assert idle.launches == 69 and idle.median_s < 60
+    seen = protocol_cell(same.slowed("A/A + 3%", 0.03), 60.0, 0.85, 40, rng, 0.015)
+    assert seen.slower.share >= 0.95 and seen.slower.low <= seen.slower.share <= seen.slower.high
+
+
+def test_a_gate_that_cries_wolf_would_be_seen() -> None:
+    """A lasting difference between the images of the same source must show as alarms, not be averaged away."""
+    biased = _series(0.0, offsets=(0.05, -0.05, 0.05)).without_sampling_error(0.0)
+    cell = protocol_cell(biased, 60.0, 0.85, 40, np.random.default_rng(3), 0.015)
+    assert cell.slower.share + cell.faster.share > 0.9
+
+
+def test_sampling_error_is_taken_out_and_layout_is_kept() -> None:
+    same = _series(0.0, launches=12).without_sampling_error(0.0)
+    spread = np.std([pair.effect.mean() for pair in same.pairs])
+    assert spread < 0.02 / math.sqrt(12)
+    biased = _series(0.0, offsets=(0.03, -0.03, 0.03), launches=12)
+    kept = biased.without_sampling_error(0.0)
+    for before, after in zip(biased.pairs, kept.pairs):
+        assert after.effect.mean() == pytest.approx(before.effect.mean(), rel=0.1)
+
+
+def test_rivals_are_worse_where_the_host_wanders() -> None:
+    rng = np.random.default_rng(4)
+    slowed = _series(0.0).slowed("A/A + 3%", 0.03)
+    ours = protocol_cell(slowed, 60.0, 0.85, 40, rng, 0.015).slower.share
+    theirs = rival_cell(slowed, 60.0, 0.85, 100, rng)
+    assert theirs.mann_whitney < ours and theirs.mean_5pct < ours
+    idle = rival_cell(_series(0.0), 60.0, 0.85, 100, rng)
+    assert idle.mann_whitney < 0.1
+
+
+def test_coverage_and_synthetic_rows() -> None:
+    assert 0.88 <= coverage(normal(0.025), 150, np.random.default_rng(5)) <= 1.0
+    row = synthetic("normal", normal(0.025), 30, np.random.default_rng(6))
+    assert row.false_alarms == 0 and row.power_3pct == 1 and row.sessions == 40
+
+
+def _cell(series: str, budget_s: float, slower: float) -> Cell:
+    return Cell(series, budget_s, 70, Rate(slower, 0, 1, 100), Rate(0.0, 0, 0, 100), 0.0, 0.0, 30.0)
+
+
+def test_targets_are_met_or_missed() -> None:
+    good = [_cell("A/A", 60.0, 0.004), _cell("A/A + 3%", 60.0, 0.99), _cell("A/A + 2%", 60.0, 0.91)]
+    assert [target.met for target in targets(good)] == [True, True, True]
+    bad = [_cell("A/A", 60.0, 0.006), _cell("A/A + 3%", 30.0, 0.94)]
+    assert [target.met for target in targets(bad)] == [False, False]
+    assert targets([]) == ()
