@@ -102,8 +102,10 @@ def window_metrics(measured: Measured) -> dict[str, Metric]:
     for name, column in _COUNTED.items():
         if counts and counted and column in records.columns:
             metrics[name] = _metric(name, float(np.mean(records.columns[column])), "guest", counts)
-    if counts and "timeouts" in records.columns:
-        metrics["timeouts"] = _metric("timeouts", float(np.sum(records.columns["timeouts"])), "guest", counts)
+    for name in ("timeouts", "rekicks"):
+        total = window.serial.total(name)
+        if counts and total is not None:
+            metrics[name] = _metric(name, float(total), "guest", counts)
     if window.perturbation is not None:
         metrics["perturbation"] = window.perturbation
     return metrics
@@ -133,14 +135,14 @@ def _window_findings(measured: Measured) -> list[Finding]:
         found.append(Finding(failed, "the guest did not end with [DONE] status=ok"))
     if not window.ending.clean:
         found.append(Finding(failed, f"the guest ended badly: {window.ending.reason}"))
+    if window.witnesses.problem:
+        found.append(Finding(failed, window.witnesses.problem))
     if serial.problems:
         first = serial.problems[0]
         more = f" and {len(serial.problems) - 1} more like it" if len(serial.problems) > 1 else ""
         found.append(
             Finding(failed, f"serial output damaged: line {first.line}: {first.kind}: {first.text[:80]}{more}")
         )
-    if window.witnesses.problem:
-        found.append(Finding(failed, window.witnesses.problem))
     found += [Finding(failed, f"trace: {problem}") for problem in window.trace.problems[:3]]
     if window.presented.refused:
         found.append(Finding(failed, f"the device refused {window.presented.refused} flushes"))

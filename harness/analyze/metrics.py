@@ -63,6 +63,7 @@ RULES: tuple[Rule, ...] = (
     Rule("fences_per_frame", "bound", LOWER),
     Rule("spins_per_frame", "report", LOWER),
     Rule("timeouts", "bound", LOWER, limit=0.0),
+    Rule("rekicks", "bound", LOWER, limit=0.0),
     Rule("instructions_per_frame", "rise", LOWER, smallest=0.0005),
     Rule("boot_ms", "report", LOWER),
     Rule("perturbation", "report", LOWER),

@@ -84,6 +84,14 @@ class SerialLog:
         """The guest said that it ended well."""
         return self.done is not None and self.done.get("status") == "ok"
 
+    def total(self, key: str) -> int | None:
+        """Sum of a counter over the run: by the summary, which has every frame, else over the records; None without."""
+        said = self.summary.get(key) if self.summary else None
+        if said is not None and said.isdecimal() and len(said) <= 20:
+            return int(said)
+        values = self.records.column(key)
+        return int(values.sum(dtype=object)) if values is not None and len(values) else None
+
 
 def parse_serial(log: bytes, *, ended: bool = True, limits: Limits = Limits()) -> SerialLog:
     """Parse a whole serial log.

@@ -81,6 +81,7 @@ def test_a_sound_unchanged_run_passes_and_says_so() -> None:
         ({"candidate": _arm(fences_per_frame=2.5)}, Verdict.REGRESSION, "at most one a completion (2)"),
         ({"candidate": _arm(fences_per_frame=None)}, Verdict.INCONCLUSIVE, "fences_per_frame: no data"),
         ({"candidate": _arm(timeouts=1.0)}, Verdict.GUEST_FAILED, "timeouts: 1 waits"),
+        ({"candidate": _arm(rekicks=2.0)}, Verdict.GUEST_FAILED, "rekicks: 2 doorbells"),
         ({"candidate": _arm(instructions_per_frame=5_516_000.0)}, Verdict.REGRESSION, "+5,591 instructions a frame"),
         ({"candidate": _arm(instructions_per_frame=None)}, Verdict.INCONCLUSIVE, "instructions_per_frame: no data"),
         ({"frames": None}, Verdict.INCONCLUSIVE, "no pictures were checked"),

@@ -151,6 +151,13 @@ def test_the_summary_must_agree_with_the_records(summary: bytes, sound: bool) ->
     assert _kinds(log) == (set() if sound else {"contradiction"})
 
 
+def test_totals_come_from_the_summary_which_has_every_frame() -> None:
+    records = _record(frame=1, timeouts=1) + _record(frame=2, timeouts=1)
+    assert parse_serial(records).total("timeouts") == 2
+    assert parse_serial(records + b"[PERF SUMMARY] frames=9 timeouts=5\n").total("timeouts") == 5
+    assert parse_serial(records).total("rekicks") is None and parse_serial(b"").total("fences") is None
+
+
 def test_panics_and_timeouts_are_found_in_order() -> None:
     log = parse_serial(
         b"virtio-gpu: command timeout after 5000 ms\n[PANIC] kernel/main.c:12 <no> gpu\n"
