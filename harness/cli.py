@@ -24,7 +24,7 @@ COMMANDS: dict[str, str] = {
     "explain": "where a frame's time goes, and what each switch is worth",
     "boot": "show the wheel",
     "build": "build one kernel: SWITCH=value …",
-    "test": "run every suite",
+    "suites": "the in-kernel suites, on every architecture",
     "approve": "make the last result the baseline: REASON=…",
     "analyze": "judge a saved run again, without QEMU",
     "acceptance": "the manual checklist, automatic",
