@@ -133,8 +133,8 @@ def _window_findings(measured: Measured) -> list[Finding]:
     done = dict(serial.done.fields) if serial.done else {}
     if measured.order.candidate.capabilities.done_line and done.get("status") != "ok":
         found.append(Finding(failed, "the guest did not end with [DONE] status=ok"))
-    if not window.ending.clean:
-        found.append(Finding(failed, f"the guest ended badly: {window.ending.reason}"))
+    if not window.observed.ending.clean:
+        found.append(Finding(failed, f"the guest ended badly: {window.observed.ending.reason}"))
     if window.witnesses.problem:
         found.append(Finding(failed, window.witnesses.problem))
     if serial.problems:
@@ -217,6 +217,16 @@ def details_of(measured: Measured) -> dict[str, Any]:
             ],
             "words": timing.decision.words,
             "ratio": [timing.decision.ratio, timing.decision.low, timing.decision.high],
+        }
+    if measured.window is not None:
+        details["window"] = dataclasses.asdict(measured.window.observed)
+    if measured.pictures is not None:
+        pictures = measured.pictures
+        details["pictures"] = {
+            "sentence": pictures.verification.sentence,
+            "order": dataclasses.asdict(pictures.verification.order),
+            "film": list(pictures.film),
+            "captured_per_s": pictures.captured_per_s,
         }
     if measured.exact:
         details["exact"] = {

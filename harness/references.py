@@ -6,6 +6,8 @@ that only the source differs. Without that commit: the stored ELF after all, and
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +58,16 @@ def read_baseline(arch: str, name: str, root: Path = BASELINES_DIR) -> tuple[Bas
     return baseline, elf
 
 
+def keep_baseline(baseline: Baseline, folder: Path, root: Path = BASELINES_DIR) -> None:
+    """Copy what a run was judged by into its folder, for a replay after the baseline has changed."""
+    target = folder / "baselines" / baseline.arch / baseline.name
+    if target.exists():
+        return
+    target.mkdir(parents=True)
+    for name in (FILE_NAME, KERNEL_NAME):
+        shutil.copyfile(root / baseline.arch / baseline.name / name, target / name)
+
+
 def baselines_of_revision(revision: str, arch: str, name: str, scratch: Path) -> Path:
     """The folder ``baselines`` as another revision has it, this baseline only, under ``scratch``."""
     folder = scratch / "baselines" / arch / name
@@ -71,8 +83,6 @@ def baselines_of_revision(revision: str, arch: str, name: str, scratch: Path) ->
 
 
 def _write_blob(blob: str, target: Path) -> None:
-    import subprocess
-
     with open(target, "wb") as file:
         subprocess.run(["git", "cat-file", "blob", blob], cwd=ROOT, stdout=file, check=True, timeout=60)
 

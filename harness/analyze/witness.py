@@ -153,8 +153,6 @@ def _guest(
             raise Unalignable(f"only {len(pairs)} of {len(started)} frames were flushed when the guest says")
         alignment = align(_brackets(trace, presented.time_ns, matched[pairs], rang[pairs], took[pairs]))
         loose = alignment.error_ns > _LOOSE * float(np.median(np.diff(started)))
-        if loose and exact:
-            raise Unalignable(f"clocks agree to {alignment.error_ns / 1e6:.2f} ms only")
     except Unalignable as reason:
         claimed = f"{len(started)} frames" + (f" at {rate.fps:.1f} frames/s" if rate else "")
         shown = _rate(presented.time_ns, 0.0).fps if len(presented.time_ns) > 1 else 0.0
@@ -171,7 +169,8 @@ def _guest(
     if alignment.error_ns > ALIGNMENT_GOAL_NS:
         findings.notices.append(f"clocks are aligned to {alignment.error_ns / 1000:.0f} us only")
     if loose:
-        findings.notices.append("counts not compared: the records do not say when a frame reached the device")
+        why = "the host was too busy" if exact else "the records do not say when a frame reached the device"
+        findings.notices.append(f"counts not compared frame by frame: {why}")
     else:
         _count(trace, presented, records, alignment, (rang, took), findings)
     return rate, alignment, matched[pairs]

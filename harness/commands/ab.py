@@ -106,8 +106,8 @@ def _result(run: RunFolder, requests: list[ArmRequest], alone: Measured, compare
     machine = compared[0].measured.order.machine
     qemu = None
     if window is not None:
-        command = shlex.join(window.command)
-        qemu = Qemu(window.qemu_version, machine.accelerator, machine.vcpus, "multi", command)
+        command = shlex.join(window.observed.command)
+        qemu = Qemu(window.observed.qemu_version, machine.accelerator, machine.vcpus, "multi", command)
     return Result(
         command="ab",
         verdict=verdict,

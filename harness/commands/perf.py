@@ -17,7 +17,8 @@ from harness.drive.errors import HarnessError, StoreError
 from harness.drive.host import fingerprint, host_facts
 from harness.drive.probe import choose_accelerator, qemu_version
 from harness.drive.store import RunFolder
-from harness.references import NoBaseline, Reference, find_reference
+from harness.references import NoBaseline, Reference, find_reference, keep_baseline
+from harness.replay import save_frames
 from harness.report.files import write_reports
 from harness.result import Qemu, Result, ResultError
 from harness.session import ArmKernel, Measured, Order, measure
@@ -76,6 +77,11 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
             lanes=_lanes(settings),
         )
         measured = measure(order, run.path, out.progress)
+        if measured.timing is not None:
+            save_frames(measured.timing, run.path)
+            shutil.rmtree(run.path / "timing", ignore_errors=True)
+        if reference is not None:
+            keep_baseline(reference.baseline, run.path)
         result = _result(run, measured, reference, (*notices, *accel_notices), missing, rules)
     except BaseException:
         _keep_evidence(run)
@@ -220,16 +226,15 @@ def _result(
 ) -> Result:
     baseline = reference.baseline if reference else None
     window = measured.window
-    version = window.qemu_version if window else ""
-    judgement, arms = conclude(
-        measured,
-        rules=rules,
-        no_reference=missing,
-        same_host=bool(baseline and baseline.same_host(fingerprint(version, measured.order.machine.accelerator))),
-        baseline=baseline,
-    )
+    version = window.observed.qemu_version if window else ""
+    same_host = bool(baseline and baseline.same_host(fingerprint(version, measured.order.machine.accelerator)))
+    judgement, arms = conclude(measured, rules=rules, no_reference=missing, same_host=same_host, baseline=baseline)
     machine = measured.order.machine
-    qemu = Qemu(version, machine.accelerator, machine.vcpus, "multi", shlex.join(window.command)) if window else None
+    qemu = (
+        Qemu(version, machine.accelerator, machine.vcpus, "multi", shlex.join(window.observed.command))
+        if window
+        else None
+    )
     skipped = tuple(f"{lane}: not measured: {why}" for lane, why in measured.skipped.items())
     return Result(
         command="perf",
@@ -246,7 +251,12 @@ def _result(
         frames=measured.pictures.frames if measured.pictures else None,
         notices=(*judgement.notices, *notices, *skipped),
         problems=judgement.problems,
-        details=details_of(measured),
+        details=details_of(measured)
+        | {
+            "baseline": baseline.label if baseline else "",
+            "same_host": same_host,
+            "no_reference": missing,
+        },
     )
 
 

@@ -36,10 +36,22 @@ DecodeFrame = Callable[[Image], int | None]
 
 
 @dataclass(frozen=True)
+class Observed:
+    """What the host noted while the guest ran; with the serial log and the trace, all that a replay needs."""
+
+    ending: Ending
+    launched_ns: int
+    """Host time since the epoch."""
+    sightings: tuple[Sighting, ...]
+    qemu_version: str
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Window:
     """Everything that the witnesses said of one run."""
 
-    ending: Ending
+    observed: Observed
     serial: SerialLog
     trace: Trace
     presented: Presented
@@ -48,15 +60,10 @@ class Window:
     frame_ms: F64
     """Frame times by the trace, warm-up left out, shape (n,)."""
     boot_ms: float
-    qemu_version: str
-    command: tuple[str, ...]
-    folder: Path
     perturbation: Metric | None = None
 
 
-def observe(
-    spec: RunSpec, folder: Path, decode: DecodeFrame | None, events: tuple[str, ...] = WITNESS_EVENTS
-) -> Window:
+def observe(spec: RunSpec, folder: Path, decode: DecodeFrame | None) -> Window:
     """Run the window once.
 
     Raises
@@ -64,11 +71,10 @@ def observe(
     GuestError
         When the guest shows no frame, panics, hangs or does not end as it should.
     """
-    built_in = spec.capabilities.command_line
-    if built_in:
+    if spec.capabilities.command_line:
         spec = replace(spec, params=replace(spec.params, seconds=WINDOW_S))
     launched_ns = time.time_ns()
-    with Qemu(spec, folder, events) as machine:
+    with Qemu(spec, folder, WITNESS_EVENTS) as machine:
         wait_first_frame(machine)
         time.sleep(WARM_UP_S)
         sightings = [_sight(machine, decode)]
@@ -76,27 +82,23 @@ def observe(
         sightings.append(_sight(machine, decode))
         ending = _end(machine)
         content = machine.console.content()
-        version, command = machine.version, tuple(machine.command)
-    trace = parse_trace(machine.trace_path.read_bytes())
-    serial = parse_serial(content)
+        seen = tuple(sighting for sighting in sightings if sighting is not None)
+        observed = Observed(ending, launched_ns, seen, machine.version, tuple(machine.command))
+    return assemble(observed, content, machine.trace_path.read_bytes())
+
+
+def assemble(observed: Observed, serial_log: bytes, trace_log: bytes) -> Window:
+    """Let all witnesses speak. Pure: a saved run is replayed through it."""
+    trace = parse_trace(trace_log)
+    serial = parse_serial(serial_log)
     presented = presented_frames(trace)
-    seen = [sighting for sighting in sightings if sighting is not None]
-    witnesses = reconcile(trace, presented, serial.records if len(serial.records) else None, seen)
+    records = serial.records if len(serial.records) else None
+    witnesses = reconcile(trace, presented, records, observed.sightings)
     warm = warm_up(presented.intervals_ms)
-    first_ns = int(presented.time_ns[0]) if len(presented.time_ns) else launched_ns
-    return Window(
-        ending,
-        serial,
-        trace,
-        presented,
-        warm,
-        witnesses,
-        presented.intervals_ms[warm.frames :],
-        (first_ns - launched_ns) / 1e6,
-        version,
-        command,
-        folder,
-    )
+    first_ns = int(presented.time_ns[0]) if len(presented.time_ns) else observed.launched_ns
+    frame_ms = presented.intervals_ms[warm.frames :]
+    boot_ms = (first_ns - observed.launched_ns) / 1e6
+    return Window(observed, serial, trace, presented, warm, witnesses, frame_ms, boot_ms)
 
 
 def wait_first_frame(machine: Qemu) -> None:
