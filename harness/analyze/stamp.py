@@ -1,7 +1,7 @@
 """Frame stamps, decoded from pictures alone.
 
-Written from the stamp's description, not from the kernel's code, so that a bug in one does not hide in the other: a
-strip is 4 rows at the very top or bottom; from the left edge it holds 72 cells of 4 pixels, one bit each, most significant
+Written from the stamp's description, not from the kernel's code, so that a bug in one does not hide in the other. A
+strip is 4 rows at the very top or bottom; from the left edge it holds 72 cells of 4 pixels, one bit each, the highest
 first: 8 bits of sync, 32 of frame number, 32 of CRC-32 (IEEE 802.3) over frame, width, height and strip (0 top, 1
 bottom) as little-endian 32-bit words. A 1 is a grey of level 0x3a, a 0 one of 0x16.
 """

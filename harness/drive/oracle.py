@@ -175,6 +175,15 @@ GOLDEN_MODES: tuple[tuple[tuple[int, int], int], ...] = (
 )
 """Modes and numbers of frames of the golden list: small, tall, odd, usual and large."""
 
+GOLDEN_PICTURES: tuple[tuple[tuple[int, int], int], ...] = (
+    ((1024, 768), 0),
+    ((1024, 768), 150),
+    ((1024, 768), 470),
+    ((320, 240), 1100),
+    ((1366, 768), 700),
+)
+"""Before a spin, within one, and results."""
+
 
 def golden_frames(count: int) -> list[int]:
     """Frame numbers that fall on every phase of several spins, and the last one that there is."""
@@ -190,3 +199,37 @@ def golden_lines(library: Path | None = None) -> Iterator[str]:
         oracle = Oracle(width_px, height_px, GOLDEN_SEED, library)
         for frame in golden_frames(count):
             yield f"{frame} {width_px}x{height_px} {zlib.crc32(oracle.draw(frame).data):08x}"
+
+
+def scene_hash() -> str:
+    """What a kernel of this tree names its scene: the beginning of the golden list's SHA-256."""
+    return hashlib.sha256(GOLDEN.read_bytes()).hexdigest()[:16]
+
+
+def golden_problem(library: Path | None = None, most: int = 40) -> str:
+    """Whether the oracle still draws what was approved; names the first frame that it does not, or is empty.
+
+    Parameters
+    ----------
+    most
+        How many frames to check, spread evenly over the list.
+    """
+    lines = GOLDEN.read_text(encoding="ascii").split("\n")[:-1]
+    chosen = [lines[index * len(lines) // most] for index in range(most)] if len(lines) > most else lines
+    oracles: dict[str, Oracle] = {}
+    for line in chosen:
+        frame, mode, crc = line.split()
+        if mode not in oracles:
+            width_px, height_px = mode.split("x")
+            oracles[mode] = Oracle(int(width_px), int(height_px), GOLDEN_SEED, library)
+        if zlib.crc32(oracles[mode].draw(int(frame)).data) != int(crc, 16):
+            return (
+                f"the scene no longer draws frame {frame} at {mode} as approved; if it is meant to, run 'make golden'"
+            )
+    return ""
+
+
+def golden_pictures() -> Iterator[tuple[str, Image]]:
+    """The pictures that a person approves, with their names."""
+    for (width_px, height_px), frame in GOLDEN_PICTURES:
+        yield f"{width_px}x{height_px}-{frame}", Oracle(width_px, height_px).picture(frame)

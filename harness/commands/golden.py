@@ -1,0 +1,27 @@
+"""Write what the scene looks like: the hashes of 1,000 frames, and a few pictures for a person to approve."""
+
+from __future__ import annotations
+
+import cv2
+
+from harness.commands import Arguments, Printer
+from harness.drive.oracle import GOLDEN, golden_lines, golden_pictures, scene_hash
+from harness.spec import ROOT, Verdict
+
+PICTURES = ROOT / "baselines" / "pictures"
+
+
+def main(arguments: Arguments, out: Printer) -> Verdict:
+    """``golden``: rewrites ``kernel/scene/golden.txt`` and ``baselines/pictures``."""
+    before = scene_hash() if GOLDEN.exists() else "none"
+    GOLDEN.write_text("".join(f"{line}\n" for line in golden_lines()), encoding="ascii")
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    for name, picture in golden_pictures():
+        content = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+        cv2.imwrite(str(PICTURES / f"{name}.png"), content, [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    after = scene_hash()
+    if after == before:
+        out.line(f"scene {after}: as it was")
+    else:
+        out.line(f"scene {before} became {after}: look at {PICTURES.relative_to(ROOT)}, commit, and run 'make approve'")
+    return Verdict.PASS
