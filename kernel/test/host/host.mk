@@ -1,0 +1,92 @@
+# Native tests, included by kernel/Makefile: make -C kernel hosttest | hostfuzz [OUT=folder]
+#
+# The generic sources and the suites that need no machine, on arch/host, by both compilers under ASan and UBSan; the
+# kick race between two threads, unsanitised, for a strategy with and one without the fence; fuzzers, in short.
+HOST_OUT := $(call choose,OUT,../build/host)
+HOST_FLAGS := -std=c11 -g -O1 -Wall -Wextra -Werror -I. -DSCENE_HASH='"host"' -DFENCE_HEADER='"arch/host/fence.h"' \
+	-fno-strict-aliasing -fno-common -fno-pie -no-pie -pthread
+HOST_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+
+# Without lib/string.c, which would take the place of the C library's functions.
+HOST_LIBRARY := \
+	arch/host/cpu.c \
+	lib/print.c \
+	lib/assert.c \
+	lib/heap.c \
+	lib/record.c \
+	lib/fdt.c \
+	lib/fdt_bus.c \
+	pci/capability.c \
+	pci/bar.c \
+	pci/pci.c \
+	sync/alarm.c \
+	virtio/virtqueue.c \
+	virtio/wait.c \
+	virtio/transport.c \
+	virtio/gpu.c \
+	virtio/blk.c \
+	run/params.c \
+	run/recording.c \
+	test/ringdevice.c
+HOST_SUITES := \
+	test/ktest.c \
+	test/ktest_ktest.c \
+	test/ktest_print.c \
+	test/ktest_pci.c \
+	test/ktest_fdt.c \
+	test/ktest_record.c \
+	test/ktest_params.c \
+	test/ktest_virtqueue.c \
+	test/ktest_wait.c \
+	test/ktest_gpu.c \
+	test/ktest_blk.c \
+	test/ktest_fault.c \
+	test/host/host_suites.c
+HOST_RACE := arch/host/cpu.c virtio/virtqueue.c test/host/kick_race.c
+
+# name:compiler:switches, a comma for a blank
+HOST_BUILDS := \
+	gcc:gcc: \
+	clang:clang: \
+	irq:gcc:-DCOMPLETION=irq,-DCOUNTERS=atomic,-DGPU_FENCE=on,-DBATCH=off,-DBARRIER=seqcst_spin \
+	iterations:clang:-DWAIT=iterations,-DCOUNTERS=none,-DBARRIER=acquire_load,-DSPIN=none
+HOST_FUZZERS := ring params capability
+HOST_FUZZ_RUNS := $(call choose,RUNS,20000)
+
+host_field = $(word $2,$(subst :, ,$1))
+comma := ,
+host_programs := $(foreach build,$(HOST_BUILDS),$(HOST_OUT)/suites-$(call host_field,$(build),1)) \
+	$(HOST_OUT)/kick-race-none $(HOST_OUT)/kick-race-full
+
+define host_suites_rule
+$(HOST_OUT)/suites-$(call host_field,$1,1): $(HOST_LIBRARY) $(HOST_SUITES)
+	@mkdir -p $$(@D)
+	$$(call quiet,HOST ,$$(@F))$(call host_field,$1,2) $(HOST_FLAGS) $(HOST_SANITIZE) \
+		$(subst $(comma), ,$(call host_field,$1,3)) -o $$@ $$^
+endef
+$(foreach build,$(HOST_BUILDS),$(eval $(call host_suites_rule,$(build))))
+
+$(HOST_OUT)/kick-race-none: BARRIER_RACE := no_kick_fence
+$(HOST_OUT)/kick-race-full: BARRIER_RACE := acquire_progress
+$(HOST_OUT)/kick-race-%: $(HOST_RACE)
+	@mkdir -p $(@D)
+	$(call quiet,HOST ,$(@F))gcc $(HOST_FLAGS) -O2 -DBARRIER=$(BARRIER_RACE) -o $@ $^
+
+$(HOST_OUT)/fuzz-%: test/host/fuzz_%.c $(HOST_LIBRARY)
+	@mkdir -p $(@D)
+	$(call quiet,HOST ,$(@F))clang $(HOST_FLAGS) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+		-o $@ $^
+
+# Headers are few and the builds short: every run of the tests starts from nothing.
+hosttest: FORCE
+	@rm -rf $(HOST_OUT)
+	@$(MAKE) --no-print-directory OUT=$(HOST_OUT) hostprograms
+	@test/host/run $(host_programs) $(foreach name,$(HOST_FUZZERS),$(HOST_OUT)/fuzz-$(name):$(HOST_FUZZ_RUNS))
+
+hostprograms: $(host_programs) $(foreach name,$(HOST_FUZZERS),$(HOST_OUT)/fuzz-$(name))
+
+# make hostfuzz RUNS=10000000
+hostfuzz: $(foreach name,$(HOST_FUZZERS),$(HOST_OUT)/fuzz-$(name)) FORCE
+	@test/host/run $(foreach name,$(HOST_FUZZERS),$(HOST_OUT)/fuzz-$(name):$(HOST_FUZZ_RUNS))
+
+.PHONY: hosttest hostprograms hostfuzz

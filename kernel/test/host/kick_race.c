@@ -1,0 +1,140 @@
+/*
+ * The kick race on real CPUs, on the driver's own ring code: one thread is the driver, one the device.
+ *
+ * The device serves as QEMU's virtio-blk does (VIRTIO 1.2 §2.7.10): it asks for quiet, takes what is available, asks
+ * for notifications again, fences, looks once more and sleeps until the doorbell. The driver publishes an index and
+ * reads whether the device wants to hear of it. Without a full fence (C) between these two, both may see the old value
+ * of the other's: the driver does not ring, the device sleeps, and the request is lost until somebody rings again.
+ *
+ * A loss is certain when it is counted: the device has said that it sleeps, every ring of the doorbell was heard, and
+ * what was published was not seen. BARRIER=no_kick_fence must lose within the time limit; with the fence nothing may
+ * be lost in as much time.
+ */
+#define _POSIX_C_SOURCE 200809L
+#include "arch/arch.h"
+#include "options.h"
+#include "virtio/virtqueue.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define SIZE 8u
+#define LIMIT_NS 10000000000ull
+#define CLEAN_NS 3000000000ull
+#define NO_NOTIFY 1
+#define DELAYS 61u
+#define EXPECT_LOSS (OPTION(BARRIER) == OPTION_BARRIER_no_kick_fence || OPTION(BARRIER) == OPTION_BARRIER_volatile_only)
+
+static uint8_t memory[4096] __attribute__((aligned(4096)));
+static struct virtqueue queue;
+static atomic_uint rung, heard; /* doorbell: by the driver, by the device */
+static atomic_bool asleep, stop;
+static atomic_uint seen; /* available entries taken */
+
+static void ring(void *context)
+{
+	(void)context;
+	atomic_fetch_add(&rung, 1);
+}
+
+/* Takes and answers everything available; whether there was anything. */
+static bool device_serve(void)
+{
+	uint16_t at = (uint16_t)atomic_load_explicit(&seen, memory_order_relaxed);
+	bool any = false;
+
+	while (at != queue.available->index) {
+		atomic_thread_fence(memory_order_acquire);
+		queue.used->ring[at & (SIZE - 1)].id = queue.available->ring[at & (SIZE - 1)];
+		queue.used->ring[at & (SIZE - 1)].length = 0;
+		at++;
+		atomic_store(&seen, at);
+		queue.used->index = at;
+		any = true;
+	}
+	return any;
+}
+
+static void device_turn(unsigned delay)
+{
+	do {
+		queue.used->flags = NO_NOTIFY;
+		atomic_thread_fence(memory_order_seq_cst);
+		device_serve();
+		/* The driver has its answer now and publishes the next request at about the same time. */
+		for (volatile unsigned i = 0; i < delay; i++)
+			;
+		queue.used->flags = 0;
+		atomic_thread_fence(memory_order_seq_cst);
+	} while (queue.available->index != (uint16_t)atomic_load_explicit(&seen, memory_order_relaxed));
+}
+
+static void *device_run(void *argument)
+{
+	for (unsigned turn = 0; !atomic_load(&stop); turn++) {
+		device_turn(turn % DELAYS);
+		atomic_store(&asleep, true);
+		while (atomic_load(&rung) == atomic_load(&heard) && !atomic_load(&stop))
+			arch_relax();
+		atomic_store(&asleep, false);
+		atomic_store(&heard, atomic_load(&rung));
+	}
+	return argument;
+}
+
+/* In this order: a device that has heard the last ring sleeps again only after it has looked again. */
+static bool lost(void)
+{
+	return atomic_load(&rung) == atomic_load(&heard) && atomic_load(&asleep) &&
+	       (uint16_t)atomic_load(&seen) != queue.published;
+}
+
+/* One request; whether its notification was lost. The driver then rings again, as a timeout would. */
+static bool driver_turn(void)
+{
+	struct virtqueue_buffer buffer = {(uintptr_t)memory, 16, false};
+	struct virtqueue_completion completion;
+	bool was_lost = false;
+
+	virtqueue_add(&queue, &buffer, 1, memory);
+	virtqueue_publish(&queue);
+	virtqueue_kick(&queue);
+	while (virtqueue_take(&queue, &completion) != 1) {
+		if (was_lost || !lost())
+			continue;
+		was_lost = true;
+		virtqueue_rekick(&queue);
+	}
+	return was_lost;
+}
+
+int main(void)
+{
+	uint64_t start = arch_ticks(), limit = EXPECT_LOSS ? LIMIT_NS : CLEAN_NS;
+	unsigned losses = 0, rounds = 0;
+	pthread_t device;
+	bool ok;
+
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2) {
+		printf("ok 1 - the kick race # SKIP needs two CPUs\n1..1\n1 passed, 0 failed\n");
+		return 0;
+	}
+	virtqueue_init(&queue, SIZE, memory, false, ring, NULL);
+	if (pthread_create(&device, NULL, device_run, NULL))
+		return 1;
+	do
+		for (unsigned i = 0; i < 1000; i++, rounds++)
+			losses += driver_turn();
+	while (arch_ticks() - start < limit && !(EXPECT_LOSS && losses));
+	atomic_store(&stop, true);
+	pthread_join(device, NULL);
+	ok = EXPECT_LOSS ? losses > 0 : losses == 0;
+	printf("# result BARRIER=" OPTION_TEXT(BARRIER) ": %u notifications lost in %u requests, %.1f s\n", losses,
+	       rounds, (double)(arch_ticks() - start) / 1e9);
+	printf("%sok 1 - %s\n1..1\n", ok ? "" : "not ",
+	       EXPECT_LOSS ? "without the fence at C a notification is lost" : "with the fence at C none is");
+	printf("%d passed, %d failed\n", ok, !ok);
+	return !ok;
+}
