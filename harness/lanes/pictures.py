@@ -8,7 +8,6 @@ trace says was due.
 from __future__ import annotations
 
 import time
-from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,11 +17,12 @@ import numpy as np
 
 from harness.analyze.damage import difference_picture
 from harness.analyze.frames import Capture, Checked, FrameClass, Verification, check_picture, verify
-from harness.analyze.frametimes import presented_frames
-from harness.analyze.trace import parse_trace
+from harness.analyze.geometry import geometry_problems, rotation_problem
+from harness.analyze.stamp import decode_frame
+from harness.analyze.trace import FLUSH, Trace, parse_trace
 from harness.drive.capture import CaptureError, Image, Picture, screendump
 from harness.drive.errors import GuestError
-from harness.drive.oracle import GOLDEN_SEED, Oracle
+from harness.drive.oracle import GOLDEN_SEED, Oracle, golden_problem
 from harness.drive.qemu import TIMING_EVENTS, Qemu
 from harness.result import Frames
 from harness.spec import RunSpec
@@ -37,6 +37,8 @@ FIRST_FRAME_MAX = 5000
 RUN_S = 120.0
 BAD_ENOUGH = 40
 """After so many bad frames more would tell nothing."""
+GEOMETRY_EVERY = 20
+"""One in so many intact pictures is measured without the scene's code, with the next frame for the rotation."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,7 @@ def verify_pictures(spec: RunSpec, root: Path, count: int, seed: int, progress: 
     kept = _Kept(root / "pictures", root)
     checked: list[Checked] = []
     taken: list[Picture] = []
+    odd: list[str] = [problem for problem in [golden_problem()] if problem]
     with Qemu(replace(spec, params=params), root / "pictures" / "run", TIMING_EVENTS) as machine:
         machine.wait_first_flush()
         begun = time.monotonic()
@@ -100,23 +103,39 @@ def verify_pictures(spec: RunSpec, root: Path, count: int, seed: int, progress: 
             checked.append(one)
             taken.append(replace(picture, pixels=picture.pixels[:0]))
             _keep(kept, one, picture.pixels, oracle)
+            if one.kind is FrameClass.INTACT and len(checked) % GEOMETRY_EVERY == 1:
+                odd += _geometry(machine, one, picture.pixels)
             progress(f"pictures: {len(checked)} of {count} checked")
         seconds = time.monotonic() - begun
         machine.console.check()
-    shown = presented_frames(parse_trace(machine.trace_path.read_bytes())).time_ns
-    times = shown.tolist()
-    captures = [
-        Capture(one, picture.time_ns, _due(times, picture.before_ns, first)) for one, picture in zip(checked, taken)
-    ]
-    verification = verify(captures)
-    frames = replace(verification.frames, evidence=tuple(kept.evidence))
+    due = _due(parse_trace(machine.trace_path.read_bytes()), [picture.before_ns for picture in taken], first)
+    captures = [Capture(*row) for row in zip(checked, (picture.time_ns for picture in taken), due, strict=True)]
+    verification = verify(captures, frozen_after_ns=int(machine.limits.frame_s * 1e9))
+    findings = (*verification.frames.findings, *dict.fromkeys(odd))
+    frames = replace(verification.frames, findings=findings, evidence=tuple(kept.evidence))
     return Pictures(verification, frames, tuple(kept.film), len(checked) / max(seconds, 1e-9), first)
 
 
-def _due(shown_ns: list[int], asked_ns: int, first: int) -> int | None:
-    """The newest frame flushed before the picture was asked for: the picture must not be older."""
-    count = bisect_right(shown_ns, asked_ns)
-    return first + count - 1 if count else None
+def _due(trace: Trace, asked_ns: list[int], first: int) -> list[int | None]:
+    """For each picture the newest frame flushed before it was asked for: the picture must not be older.
+
+    Every frame is flushed once at its top stamp, transferred or not.
+    """
+    flushes = trace.of(FLUSH)
+    tops_ns = flushes.time_ns[flushes.args["y"] == 0] if "y" in flushes.args else flushes.time_ns
+    counts = np.searchsorted(np.sort(tops_ns), asked_ns, side="right")
+    return [first + int(count) - 1 if count else None for count in counts]
+
+
+def _geometry(machine: Qemu, one: Checked, picture: Image) -> list[str]:
+    """What is odd about the wheel, and about how it turns until a second picture taken at once."""
+    problems = [f"frame {one.frame}: {problem}" for problem in geometry_problems(picture)]
+    after = _capture(machine).pixels
+    later = decode_frame(after)
+    if one.frame is not None and later is not None and 1 <= later - one.frame <= 2 and not problems:
+        problem = rotation_problem(picture, after, later - one.frame)
+        problems += [f"frame {one.frame}: {problem}"] if problem else []
+    return problems
 
 
 def _capture(machine: Qemu) -> Picture:
