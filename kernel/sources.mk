@@ -5,6 +5,11 @@ SOURCES := \
 	lib/assert.c \
 	lib/heap.c \
 	lib/record.c \
+	sync/preempt.c \
+	sync/alarm.c \
+	sched/runqueue.c \
+	sched/sched.c \
+	sched/load.c \
 	pci/capability.c \
 	pci/bar.c \
 	pci/pci.c \
@@ -15,6 +20,7 @@ SOURCES := \
 	virtio/blk.c \
 	run/params.c \
 	run/recording.c \
+	run/blkload.c \
 	run/frameloop.c
 
 SOURCES += $(wildcard scene/*.c)
@@ -34,6 +40,9 @@ TEST_SOURCES := \
 	test/ktest_print.c \
 	test/ktest_memory.c \
 	test/ktest_pci.c \
+	test/ktest_sched.c \
+	test/ktest_preempt.c \
+	test/ktest_preempt_race.c \
 	test/ktest_fdt.c \
 	test/ktest_record.c \
 	test/ktest_params.c \

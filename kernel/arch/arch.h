@@ -53,7 +53,10 @@ int32_t arch_ticks_drift_ppm(void);
 /* Guest instructions executed on this CPU: exact under icount, meaningless otherwise. */
 uint64_t arch_instructions(void);
 
-/* One-shot timer interrupt on this CPU after ns; 0 cancels. The handler set below runs with interrupts off. */
+/*
+ * One-shot timer interrupt on this CPU after ns; 0 cancels. The handler set below runs with interrupts off. Spans
+ * beyond what the hardware counts (4 s at least) may end early.
+ */
 void arch_timer_arm(uint64_t ns);
 void arch_timer_handler(void (*handler)(void));
 
@@ -62,6 +65,9 @@ bool arch_irq_disable(void); /* returns whether they were enabled */
 void arch_irq_restore(bool enabled);
 /* Enables interrupts and halts until one arrives, atomically; returns with interrupts off. Call with them off. */
 void arch_irq_wait(void);
+
+/* Inside of an interrupt handler: the instruction that it interrupted. */
+uintptr_t arch_interrupted_pc(void);
 
 /* The spin-wait hint. */
 void arch_relax(void);

@@ -1,6 +1,6 @@
 /*
- * Memory handed out at start-up and never given back: rings, framebuffers, stacks, records. Boot CPU only, before
- * other CPUs run. Zeroed. NULL when there is no more.
+ * Memory handed out at start-up and never given back: rings, framebuffers, stacks, records. Boot CPU only.
+ * Zeroed. NULL when there is no more.
  */
 #ifndef LIB_HEAP_H
 #define LIB_HEAP_H

@@ -4,10 +4,13 @@
 #include "lib/print.h"
 #include "lib/record.h"
 #include "lib/string.h"
+#include "sched/sched.h"
 #include "test/suites.h"
 
 /* Called by arch/<arch>/boot.S on the boot CPU, on its own stack, with interrupts off. */
 _Noreturn void kernel_main(void);
+
+const struct arch_boot *suites_machine;
 
 /* The value of suite= on the command line, cut to fit; "all" when there is none. Other words are for the roulette. */
 static const char *suite_word(const char *command_line)
@@ -34,7 +37,9 @@ _Noreturn void kernel_main(void)
 	const struct arch_boot *boot = arch_init();
 	bool passed;
 
+	suites_machine = boot;
 	heap_init(boot->memory_start, boot->memory_end);
+	sched_init();
 	record_print_boot(
 		&(struct record_boot){.arch = boot->name, .irq = boot->irq, .cpus_present = boot->cpus_present});
 	passed = ktest_run(suites, suites_count, suite_word(boot->command_line), NULL);

@@ -160,6 +160,11 @@ void irq_dispatch(void)
 		panic("gic: interrupt %u, which nobody asked for", line);
 }
 
+uintptr_t arch_interrupted_pc(void)
+{
+	return SYSREG_READ(elr_el1);
+}
+
 void arch_ipi_handler(void (*handler)(void))
 {
 	ipi_handler = handler;

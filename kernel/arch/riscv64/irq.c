@@ -131,6 +131,11 @@ void irq_dispatch(uint64_t cause)
 	}
 }
 
+uintptr_t arch_interrupted_pc(void)
+{
+	return CSR_READ(sepc);
+}
+
 void arch_ipi_handler(void (*handler)(void))
 {
 	ipi_handler = handler;

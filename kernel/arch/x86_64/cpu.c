@@ -26,9 +26,10 @@ struct idt_gate {
 	uint32_t offset_high, reserved;
 };
 
-/* What %gs points at; its first word is the CPU's number (arch_cpu). */
+/* What %gs points at: the CPU's number (arch_cpu), and where its latest interrupt struck. */
 struct cpu_area {
 	uint64_t number;
+	uint64_t interrupted_pc;
 };
 
 extern uint8_t trap_stubs[256][16];
@@ -66,6 +67,11 @@ unsigned arch_cpu(void)
 	uint64_t number;
 	__asm__ volatile("mov %%gs:0, %0" : "=r"(number));
 	return (unsigned)number;
+}
+
+uintptr_t arch_interrupted_pc(void)
+{
+	return areas[arch_cpu()].interrupted_pc;
 }
 
 static void idt_set(unsigned vector, uint8_t ist)
@@ -143,6 +149,7 @@ static _Noreturn void trap_fatal(const struct trap_frame *frame)
 void cpu_trap(const struct trap_frame *frame);
 void cpu_trap(const struct trap_frame *frame)
 {
+	areas[arch_cpu()].interrupted_pc = frame->rip;
 	if (frame->vector < 32 || !irq_dispatch((unsigned)frame->vector))
 		trap_fatal(frame);
 }

@@ -137,12 +137,16 @@ void arch_timer_arm(uint64_t ns)
 {
 	unsigned __int128 counts;
 
+	if (!ns) {
+		*apic_register(APIC_TIMER_INITIAL) = 0;
+		return;
+	}
 	if (!timer_scale)
 		timer_measure();
 	counts = ((unsigned __int128)ns * timer_scale) >> 32;
 	if (counts > UINT32_MAX)
 		counts = UINT32_MAX;
-	if (ns && !counts)
+	if (!counts)
 		counts = 1;
 	*apic_register(APIC_TIMER_INITIAL) = (uint32_t)counts;
 }

@@ -1,0 +1,110 @@
+#include "sync/preempt.h"
+
+#include "arch/arch.h"
+#include "lib/assert.h"
+#include "options.h"
+#include "sync/percpu.h"
+
+/* Volatile: shared with the interrupt handlers of the same CPU, and ordered among themselves by that. */
+struct preempt_state {
+	volatile uint32_t guards; /* PREEMPT=percpu */
+	volatile bool pending;
+	struct preempt_counts counts;
+};
+
+static PERCPU(struct preempt_state) states;
+/* PREEMPT=global: the guards of all CPUs. */
+static uint32_t global_guards;
+static preempt_reschedule *reschedule_handler;
+
+#define IS_GLOBAL (OPTION(PREEMPT) == OPTION_PREEMPT_global)
+
+/* What a guard protects must stay inside of it, as far as the compiler is concerned. */
+static inline void preempt_fence(void)
+{
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+static uint32_t guards_now(const struct preempt_state *state)
+{
+	return IS_GLOBAL ? __atomic_load_n(&global_guards, __ATOMIC_ACQUIRE) : state->guards;
+}
+
+void preempt_disable(void)
+{
+	struct preempt_state *state = percpu(states);
+
+	if (IS_GLOBAL)
+		__atomic_fetch_add(&global_guards, 1, __ATOMIC_ACQUIRE);
+	else
+		state->guards = state->guards + 1;
+	preempt_fence();
+}
+
+/* Serves a waiting request, if it still waits. Interrupts off. */
+static void preempt_serve(struct preempt_state *state)
+{
+	if (!state->pending)
+		return;
+	state->pending = false;
+	state->counts.reschedules++;
+	if (reschedule_handler)
+		reschedule_handler();
+}
+
+void preempt_enable(void)
+{
+	struct preempt_state *state = percpu(states);
+	uint32_t left;
+
+	preempt_fence();
+	if (IS_GLOBAL) {
+		left = __atomic_sub_fetch(&global_guards, 1, __ATOMIC_RELEASE);
+	} else {
+		left = state->guards - 1;
+		state->guards = left;
+	}
+	ASSERT(left != UINT32_MAX);
+	/* Claim 1: only now. Claim 3: this look only decides whether to look properly. */
+	if (!left && state->pending) {
+		bool enabled = arch_irq_disable();
+
+		preempt_serve(state);
+		arch_irq_restore(enabled);
+	}
+}
+
+void preempt_request(void)
+{
+	struct preempt_state *state = percpu(states);
+
+	state->counts.requests++;
+	state->pending = true;
+	if (guards_now(state))
+		state->counts.deferred++;
+	else
+		preempt_serve(state);
+}
+
+bool preempt_pending(void)
+{
+	return percpu(states)->pending;
+}
+
+bool preempt_guarded(void)
+{
+	return guards_now(percpu(states));
+}
+
+preempt_reschedule *preempt_handler(preempt_reschedule *reschedule)
+{
+	preempt_reschedule *before = reschedule_handler;
+
+	reschedule_handler = reschedule;
+	return before;
+}
+
+const struct preempt_counts *preempt_counts(unsigned cpu)
+{
+	return &percpu_of(states, cpu)->counts;
+}

@@ -1,0 +1,236 @@
+/* sched/ and sync/: queues, tasks that take turns, sleep and are preempted, and work on every CPU. */
+#include "test/suites.h"
+
+#include "arch/arch.h"
+#include "options.h"
+#include "sched/load.h"
+#include "sched/sched.h"
+#include "sync/alarm.h"
+#include "sync/percpu.h"
+#include "sync/preempt.h"
+#include "sync/spinlock.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define PATIENCE_NS 2000000000ull
+#define LOCKED_ADDITIONS 2000u
+
+static uint64_t now_ns(void)
+{
+	return arch_ticks_to_ns(arch_ticks());
+}
+
+/* Waits without giving up the CPU; the bound is for a kernel that is wrong. */
+static bool spin_until_more(const volatile uint64_t *counter, uint64_t than)
+{
+	uint64_t start = now_ns();
+
+	while (*counter <= than)
+		if (now_ns() - start > PATIENCE_NS)
+			return false;
+	return true;
+}
+
+static bool wait_ended(const struct task *task)
+{
+	uint64_t start = now_ns();
+
+	while (!sched_ended(task)) {
+		if (now_ns() - start > PATIENCE_NS)
+			return false;
+		sched_yield();
+	}
+	return true;
+}
+
+static void queues(void)
+{
+	struct runqueue queue = {0};
+	struct runqueue_node a = {0}, b = {0}, c = {0};
+
+	ktest_check(!runqueue_pop(&queue), "an empty queue has no next");
+	runqueue_push(&queue, &a);
+	runqueue_push(&queue, &b);
+	ktest_check(runqueue_pop(&queue) == &a && runqueue_pop(&queue) == &b && !queue.ready,
+		    "first come, first served");
+	runqueue_sleep(&queue, &b, 20);
+	runqueue_sleep(&queue, &a, 10);
+	runqueue_sleep(&queue, &c, 20);
+	ktest_check(runqueue_next_wake(&queue) == 10, "the sleeper that wakes first is known");
+	ktest_check(runqueue_wake(&queue, 9) == 0 && !queue.ready, "nobody wakes before its time");
+	ktest_check(runqueue_wake(&queue, 10) == 1 && runqueue_pop(&queue) == &a,
+		    "at its time a sleeper joins the line");
+	ktest_check(runqueue_wake(&queue, 1000) == 2 && runqueue_pop(&queue) == &b && runqueue_pop(&queue) == &c,
+		    "sleepers of the same time wake in the order in which they went to sleep");
+	ktest_check(!runqueue_next_wake(&queue), "and then nobody sleeps");
+	runqueue_push(&queue, &a);
+	ktest_check(runqueue_pop(&queue) == &a && !runqueue_pop(&queue), "a queue that ran empty is used again");
+}
+
+static char turns[16];
+static unsigned turns_count;
+
+static void take_turns(void *argument)
+{
+	for (unsigned i = 0; i < 3; i++) {
+		if (turns_count < sizeof(turns) - 1)
+			turns[turns_count++] = *(const char *)argument;
+		sched_yield();
+	}
+}
+
+static void tasks(void)
+{
+	struct task *a, *b;
+	bool alternate = true, ended;
+
+	/* Otherwise a might run before b is there. */
+	preempt_disable();
+	a = sched_spawn(0, "a", take_turns, "a");
+	b = sched_spawn(0, "b", take_turns, "b");
+	preempt_enable();
+	ended = a && b && wait_ended(a) && wait_ended(b);
+	ktest_check(ended, "tasks run when others yield, and end");
+	for (unsigned i = 0; i < 6; i++)
+		alternate &= turns[i] == (i % 2 ? turns[1] : turns[0]);
+	ktest_check(turns_count == 6 && alternate && turns[0] != turns[1], "tasks that yield take turns");
+	ktest_check(sched_current() && sched_current()->state == TASK_READY, "the boot thread is a task like others");
+}
+
+static volatile uint64_t spinner_rounds, spinner_stop;
+
+static void spinner(void *unused)
+{
+	(void)unused;
+	while (!spinner_stop)
+		spinner_rounds = spinner_rounds + 1;
+}
+
+static void preemption(void)
+{
+	uint64_t preemptions = sched_counts(0)->preemptions, rounds, before;
+	struct task *task;
+
+	task = sched_spawn(0, "spinner", spinner, NULL);
+	ktest_check(task && spin_until_more(&spinner_rounds, 0),
+		    "a task that waits in line runs although nobody yields");
+	ktest_check(sched_counts(0)->preemptions >= preemptions + 2, "because both are preempted, which is counted");
+	preempt_disable();
+	rounds = spinner_rounds;
+	before = now_ns();
+	while (now_ns() - before < 5 * SCHED_SLICE_NS)
+		arch_relax();
+	ktest_check(spinner_rounds == rounds, "under a guard nobody else runs, however many slices go by");
+	ktest_check(preempt_pending(), "but the request waits");
+	preempt_enable();
+	ktest_check(spinner_rounds > rounds, "and is served by the drop of the guard");
+	ktest_check(sched_current()->away_ticks > 0, "time away from the CPU is known");
+	spinner_stop = 1;
+	ktest_check(wait_ended(task), "the task ends");
+	before = preempt_counts(0)->requests;
+	rounds = now_ns();
+	while (now_ns() - rounds < 3 * SCHED_SLICE_NS)
+		arch_relax();
+	ktest_check(preempt_counts(0)->requests == before, "a CPU with one task is not interrupted by the scheduler");
+}
+
+static void sleeping(void)
+{
+	uint64_t start = now_ns();
+	bool enabled;
+
+	sched_sleep_ns(3000000);
+	ktest_check(now_ns() - start >= 3000000, "a task sleeps no less than it asked for, with nobody else to run");
+	start = now_ns();
+	enabled = arch_irq_disable();
+	alarm_set(ALARM_TICK, 2000000);
+	alarm_set(ALARM_WAIT, 500000);
+	while (now_ns() - start < 500000)
+		arch_irq_wait();
+	ktest_check(now_ns() - start < PATIENCE_NS, "a deadline ends a halt");
+	alarm_set(ALARM_WAIT, 1000000000);
+	alarm_set(ALARM_WAIT, 0);
+	start = preempt_counts(0)->requests;
+	arch_irq_wait();
+	ktest_check(preempt_counts(0)->requests == start + 1, "a deadline that is cancelled leaves the tick as it was");
+	arch_irq_restore(enabled);
+}
+
+static void stacks(void)
+{
+	static uint64_t words[16];
+	struct task *task = sched_spawn(0, "short", take_turns, "s");
+	struct task damaged;
+	bool whole = task && sched_stack_intact(task);
+
+	if (!task)
+		return;
+	for (unsigned i = 0; i < 16; i++)
+		words[i] = task->stack[i % 8];
+	damaged = (struct task){.stack = words};
+	words[0] = 0;
+	ktest_check(whole && !sched_stack_intact(&damaged), "an overwritten end of a stack is noticed");
+	wait_ended(task);
+}
+
+static struct spinlock counter_lock;
+static uint64_t locked_counter;
+static volatile uint64_t cpus_done;
+
+static void add_under_lock(void *cpu)
+{
+	for (unsigned i = 0; i < LOCKED_ADDITIONS; i++) {
+		bool enabled = spinlock_lock(&counter_lock);
+
+		locked_counter++;
+		spinlock_unlock(&counter_lock, enabled);
+	}
+	if (arch_cpu() == (unsigned)(uintptr_t)cpu)
+		__atomic_fetch_add(&cpus_done, 1, __ATOMIC_RELEASE);
+}
+
+static void others(unsigned cpus)
+{
+	uint64_t rounds[ARCH_CPUS_MAX];
+	bool spawned = true, advanced = true, preempted = true;
+
+	for (unsigned cpu = 0; cpu < cpus; cpu++)
+		spawned &= sched_spawn(cpu, "adder", add_under_lock, (void *)(uintptr_t)cpu) != NULL;
+	for (uint64_t start = now_ns(); cpus_done < cpus && now_ns() - start < PATIENCE_NS;)
+		sched_yield();
+	ktest_check(spawned && cpus_done == cpus, "a task runs on each CPU, the one it was given to");
+	ktest_check(locked_counter == (uint64_t)cpus * LOCKED_ADDITIONS,
+		    "a spinlock keeps what all of them count exact");
+	if (cpus < 2) {
+		ktest_skip("load keeps the other CPUs busy", "there is one CPU");
+		return;
+	}
+	spawned = load_start(cpus);
+	for (unsigned cpu = 1; cpu < cpus; cpu++)
+		rounds[cpu] = load_rounds(cpu);
+	sched_sleep_ns(100 * SCHED_SLICE_NS);
+	for (unsigned cpu = 1; cpu < cpus; cpu++) {
+		advanced &= load_rounds(cpu) > rounds[cpu];
+		preempted &= sched_counts(cpu)->preemptions > 1;
+	}
+	load_stop();
+	ktest_check(spawned && advanced, "load keeps the other CPUs busy");
+	ktest_check(preempted, "its tasks share each CPU by preemption");
+}
+
+static void run(void)
+{
+	unsigned cpus = sched_start_cpus(suites_machine->cpus_present, CPUS);
+
+	queues();
+	ktest_check(cpus == (suites_machine->cpus_present < CPUS ? suites_machine->cpus_present : CPUS),
+		    "all CPUs that are present start, up to CPUS");
+	tasks();
+	preemption();
+	sleeping();
+	stacks();
+	others(cpus);
+}
+
+const struct ktest_suite ktest_sched = {"sched", run};
