@@ -5,7 +5,7 @@
  *   name             strength                                            seen as
  *   slow_draw        drawing repeated for `slow` per cent of its time    regression
  *   hiccup           one frame in 100 takes 40 ms longer                 regression of frame pacing, not of mean FPS
- *   tear             lower half of every 5th frame is not transferred    torn
+ *   tear             upper half of every 5th frame is not transferred    torn
  *   stale_frame      every 10th frame shows the picture three back       stale
  *   skip_transfer    every 20th frame is not transferred                 stale or frozen, and frames short
  *   skip_flush       every 20th frame is not flushed                     witnesses disagree

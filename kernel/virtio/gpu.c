@@ -224,11 +224,14 @@ static int transfer_add(struct gpu *gpu, const struct canvas_rect *rect)
 	struct gpu_transfer_2d *transfer = slot_take(gpu, GPU_TRANSFER_TO_HOST_2D, GPU_RESPONSE_OK_NODATA);
 
 	transfer->rectangle = wire_rectangle(rect);
+	if (fault_halves_transfer()) {
+		/* The lower half: QEMU copies the whole picture for any rectangle that starts at its first pixel. */
+		transfer->rectangle.y += transfer->rectangle.height / 2;
+		transfer->rectangle.height -= transfer->rectangle.height / 2;
+	}
 	/* §5.7.6.8: where the rectangle's first pixel lies in the backing. */
 	transfer->offset = ((uint64_t)transfer->rectangle.y * gpu->canvas.stride_px + transfer->rectangle.x) * 4;
 	transfer->resource = RESOURCE;
-	if (fault_halves_transfer())
-		transfer->rectangle.height /= 2;
 	gpu->timing.damage_px += (uint64_t)transfer->rectangle.width * transfer->rectangle.height;
 	return slot_add(gpu, slot, sizeof(*transfer), &slot->response, sizeof(slot->response));
 }
