@@ -6,8 +6,10 @@
 #include "lib/assert.h"
 #include "lib/heap.h"
 #include "lib/record.h"
+#include "options.h"
 #include "run/frameloop.h"
 #include "run/params.h"
+#include "sched/sched.h"
 
 /* Called by arch/<arch>/boot.S on the boot CPU, on its own stack, with interrupts off. */
 _Noreturn void kernel_main(void);
@@ -18,6 +20,7 @@ _Noreturn void kernel_main(void)
 {
 	const struct arch_boot *boot;
 	struct params_error error;
+	unsigned cpus;
 	int parsed;
 	bool ok;
 
@@ -37,8 +40,14 @@ _Noreturn void kernel_main(void)
 	if (parsed)
 		panic("command line: %s: %s", error.why, error.word);
 
+	/* This thread is a task from here on, with interrupts, so that others can run beside it. */
+	sched_init();
+
+	/* The other CPUs halt until somebody has work for them. */
+	cpus = sched_start_cpus(boot->cpus_present, CPUS);
+
 	/* The roulette, from the first frame to the summary. */
-	ok = frameloop_run(&params);
+	ok = frameloop_run(&params, cpus);
 
 	/* Nobody believes a run that does not say how it ended. */
 	record_print_done(ok);

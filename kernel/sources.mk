@@ -55,4 +55,6 @@ TEST_SOURCES := \
 	test/ktest_fault.c \
 	lib/fdt.c \
 	lib/fdt_bus.c \
-	lib/acpi.c
+	lib/acpi.c \
+	lib/pvh.c \
+	lib/clock.c

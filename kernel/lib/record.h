@@ -14,8 +14,8 @@
 #define RECORD_VERSION 1
 
 /*
- * One frame. Times are spans of the guest's own clock, of the drawing CPU, and do not overlap; what is missing
- * from period_ns (time to the start of the next frame) is the loop's own.
+ * One frame. Times are spans of the guest's own clock, of the drawing CPU. Those that are no part of another do not
+ * overlap; what is missing to the start of the next frame is the loop's own.
  */
 struct record_frame {
 	uint64_t fences;      /* point B: fences executed while polling, whether or not they are instructions here */
@@ -30,7 +30,7 @@ struct record_frame {
 	uint64_t log_ns;      /* the synchronous line of LOG=frame, of the frame before */
 	uint64_t idle_ns;     /* pacing, after the frame */
 	uint64_t halt_ns;     /* part of wait_ns during which the CPU was halted (COMPLETION=irq) */
-	uint64_t sched_ns;    /* other tasks and interrupts on this CPU, as far as known */
+	uint64_t sched_ns;    /* part of all of these during which other tasks had this CPU */
 	uint64_t timeouts;    /* waits that gave up */
 	uint64_t rekicks;     /* doorbells rung again because a wait made no progress */
 	uint64_t publish_fences, kick_fences; /* points A and C */

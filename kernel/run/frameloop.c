@@ -7,8 +7,12 @@
 #include "lib/record.h"
 #include "lib/string.h"
 #include "options.h"
+#include "run/blkload.h"
 #include "run/recording.h"
 #include "scene/roulette.h"
+#include "sched/load.h"
+#include "sched/sched.h"
+#include "sync/alarm.h"
 #include "virtio/gpu.h"
 
 /* An endless run prints its records once a spin's worth of frames has gone by. */
@@ -156,7 +160,7 @@ static uint64_t loop_pace(void)
 		loop.next_due = now_ns;
 	loop.next_due += period_ns;
 	while (now_ns < loop.next_due) {
-		arch_timer_arm(loop.next_due - now_ns);
+		alarm_set(ALARM_WAIT, loop.next_due - now_ns);
 		arch_irq_wait();
 		now_ns = arch_ticks_to_ns(arch_ticks());
 	}
@@ -178,7 +182,7 @@ static bool loop_frame(bool recorded)
 	struct fault_frame_plan plan = fault_at_frame(loop.count, loop.frame, loop.params->slow);
 	struct virtqueue_counters before = loop.gpu.control.queue.counters;
 	struct record_frame *record = recording_next(&loop.recording);
-	uint64_t start = arch_ticks(), instructions = arch_instructions(), drawn;
+	uint64_t start = arch_ticks(), instructions = arch_instructions(), away = sched_current()->away_ticks, drawn;
 	struct roulette_damage damage;
 
 	loop_draw(&plan, &damage);
@@ -198,6 +202,7 @@ static bool loop_frame(bool recorded)
 		record_print_frame(record, loop.params->exact);
 		loop.log_ns = arch_ticks_to_ns(arch_ticks() - logged);
 	}
+	record->sched_ns = arch_ticks_to_ns(sched_current()->away_ticks - away);
 	record->idle_ns = loop_pace();
 	if (recorded) {
 		summary_add(record);
@@ -246,12 +251,38 @@ static bool window_over(void)
 	       arch_ticks_to_ns(arch_ticks() - loop.window_start) >= params->seconds_ms * 1000000ull;
 }
 
-bool frameloop_run(const struct run_params *params)
+/* What runs beside the roulette, if anything. */
+static bool load_begin(unsigned cpus)
+{
+	if (loop.params->load && !load_start(cpus)) {
+		print("roulette: no memory for the other CPUs' tasks\n");
+		return false;
+	}
+	return !loop.params->blk || blkload_start(cpus, loop.params->blk);
+}
+
+/* Ends what runs beside, and prints what was kept. */
+static bool loop_finish(unsigned cpus)
+{
+	bool ok = !loop.params->blk || blkload_stop(&loop.summary);
+
+	loop.summary.interrupts = loop.gpu.control.interrupts;
+	for (unsigned cpu = 0; cpu < cpus; cpu++)
+		loop.summary.switches += sched_counts(cpu)->switches;
+	records_print();
+	loop.summary.overflow = OPTION(LOG) == OPTION_LOG_deferred ? loop.recording.lost : 0;
+	loop.summary.record_ns = recording_cost_ns();
+	loop.summary.drift_ppm = arch_ticks_drift_ppm();
+	record_print_summary(&loop.summary);
+	return ok;
+}
+
+bool frameloop_run(const struct run_params *params, unsigned cpus)
 {
 	bool endless = !params->frames && !params->seconds_ms;
 	bool enabled, ok;
 
-	if (!loop_init(params))
+	if (!loop_init(params) || !load_begin(cpus))
 		return false;
 	enabled = arch_irq_disable();
 	if (!params->exact)
@@ -267,11 +298,5 @@ bool frameloop_run(const struct run_params *params)
 	}
 	loop.summary.elapsed_ns = arch_ticks_to_ns(arch_ticks() - loop.window_start);
 	arch_irq_restore(enabled);
-	records_print();
-	loop.summary.overflow = OPTION(LOG) == OPTION_LOG_deferred ? loop.recording.lost : 0;
-	loop.summary.record_ns = recording_cost_ns();
-	loop.summary.interrupts = loop.gpu.control.interrupts;
-	loop.summary.drift_ppm = arch_ticks_drift_ppm();
-	record_print_summary(&loop.summary);
-	return ok;
+	return loop_finish(cpus) && ok;
 }

@@ -11,7 +11,7 @@
 
 #include <stdbool.h>
 
-/* Returns whether every frame was presented; the reason is on the serial line. */
-bool frameloop_run(const struct run_params *params);
+/* cpus: how many run. Returns whether every frame was presented and every block was right; else the reason is told. */
+bool frameloop_run(const struct run_params *params, unsigned cpus);
 
 #endif

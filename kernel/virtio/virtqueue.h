@@ -112,7 +112,7 @@ int virtqueue_take(struct virtqueue *queue, struct virtqueue_completion *complet
  * Takes one completion, waiting for it as COMPLETION, SPIN and WAIT say: 0, VIRTQUEUE_ETIMEOUT or VIRTQUEUE_EBROKEN.
  * deadline_ns is the longest wait; one that has made no progress after half of it rings the doorbell once more. A poll
  * with WAIT=iterations knows no clock: it gives up after 1,000,000 looks and rings nothing.
- * COMPLETION=irq uses this CPU's timer meanwhile.
+ * COMPLETION=irq uses this CPU's ALARM_WAIT meanwhile.
  */
 int virtqueue_wait(struct virtqueue *queue, struct virtqueue_completion *completion, uint64_t deadline_ns);
 

@@ -1,6 +1,7 @@
 /* How the driver waits for a completion: polling or interrupted, bounded in time or in iterations. */
 #include "arch/arch.h"
 #include "options.h"
+#include "sync/alarm.h"
 #include "virtio/counters.h"
 #include "virtio/virtqueue.h"
 
@@ -71,13 +72,13 @@ static int wait_interrupt(struct virtqueue *queue, struct virtqueue_completion *
 			break;
 		if (virtqueue_rearm(queue))
 			continue;
-		arch_timer_arm(clock_left_ns(clock) + 1);
+		alarm_set(ALARM_WAIT, clock_left_ns(clock) + 1);
 		queue->counters.halts++;
 		before = arch_ticks();
 		arch_irq_wait();
 		queue->counters.halt_ticks += arch_ticks() - before;
 	}
-	arch_timer_arm(0);
+	alarm_set(ALARM_WAIT, 0);
 	virtqueue_disarm(queue);
 	arch_irq_restore(enabled);
 	return taken;
