@@ -153,8 +153,7 @@ def verify(captures: Iterable[Capture], frozen_after_ns: int = 500_000_000) -> V
     captures
         Each already checked by itself.
     frozen_after_ns
-        A number that stays for this long, running time, is frozen. Where the host knows which frame was due, it decides
-        instead.
+        A number that stays for longer than this, running time, is frozen.
     """
     judged: list[Capture] = []
     since_ns = 0
@@ -187,7 +186,7 @@ def _in_order(capture: Capture, newest: int | None, repeated: bool, long_since: 
     if checked.kind is not FrameClass.INTACT or frame is None:
         return capture
     behind_due = capture.due is not None and frame < capture.due
-    if repeated and (behind_due if capture.due is not None else long_since):
+    if repeated and long_since:
         why = f"frozen: frame {frame} still shows"
         kind = FrameClass.FROZEN
     elif newest is not None and frame < newest:
