@@ -22,7 +22,10 @@
 
 #include <stdint.h>
 
-/* An entry of .ringpoints: address (64 bits), letter, phase (0 begins, 1 ends; 2 and 3 the progress half of B). */
+/*
+ * An entry of .ringpoints: address (64 bits), letter, phase (0 begins, 1 ends; 2 and 3 the progress half of B). E is
+ * the doorbell, which no strategy changes.
+ */
 #define BARRIER_MARK(letter, phase)                                                                                    \
 	__asm__ volatile("661:\n\t.pushsection .ringpoints, \"a\"\n\t.balign 8\n\t.quad 661b\n\t.long %c0\n\t"         \
 			 ".long %c1\n\t.popsection"                                                                    \
@@ -41,7 +44,9 @@
 /* Ring in memory before doorbell in device space: what every driver needs, whatever its strategy. */
 static inline void barrier_doorbell(void)
 {
+	BARRIER_MARK('E', 0);
 	fence_io();
+	BARRIER_MARK('E', 1);
 }
 
 #if !defined(BARRIER_PUBLISH_FENCES) || !defined(BARRIER_LOOK_FENCES) || !defined(BARRIER_PROGRESS_FENCES) ||          \

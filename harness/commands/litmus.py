@@ -1,0 +1,85 @@
+"""Write the split ring's ordering questions for each strategy and architecture, from what the compiler made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.analyze.litmus import SHAPES, render
+from harness.analyze.ringpoints import Point, markdown
+from harness.commands import Arguments, Printer
+from harness.drive.build import BUILD_DIR
+from harness.drive.ring import ring_points
+from harness.spec import ARCHES, KERNEL_DIR, Switches, UsageError, Verdict, switch_table
+
+LITMUS_DIR = BUILD_DIR / "litmus"
+README = KERNEL_DIR / "virtio" / "README.md"
+_BEGIN, _END = "<!-- ringpoints: written by make litmus README=1 -->", "<!-- ringpoints: end -->"
+
+
+def main(arguments: Arguments, out: Printer) -> Verdict:
+    """``litmus [ARCH=…] [BARRIER=…] [CC=clang] [README=1]``.
+
+    Writes ``build/litmus/<arch>/<strategy>/<shape>.litmus`` for herd7; with README=1 also the table of instructions in
+    ``kernel/virtio/README.md``.
+    """
+    settings = dict(arguments.settings)
+    compiler = settings.pop("CC", "gcc")
+    readme = settings.pop("README", "") not in ("", "0")
+    Switches.of(settings)
+    others = sorted(set(settings) - {"ARCH", "BARRIER"})
+    if others or (readme and settings):
+        raise UsageError(
+            f"litmus covers every ARCH and BARRIER, or the one given; not with {' '.join(others) or 'README=1'}"
+        )
+    table = ring_table(
+        [settings["ARCH"]] if "ARCH" in settings else list(ARCHES),
+        [settings["BARRIER"]] if "BARRIER" in settings else list(switch_table()["BARRIER"].values),
+        compiler,
+        out,
+    )
+    count = sum(
+        write_tests(LITMUS_DIR / arch / strategy, strategy, arch, points)
+        for arch, strategies in table.items()
+        for strategy, points in strategies.items()
+    )
+    if readme:
+        README.write_text(with_table(README.read_text(encoding="utf-8"), markdown(table)), encoding="utf-8")
+    out.line(f"{count} litmus tests in {LITMUS_DIR.relative_to(BUILD_DIR.parent)}/<arch>/<strategy>/")
+    return Verdict.PASS
+
+
+def ring_table(
+    arches: list[str], strategies: list[str], compiler: str, out: Printer
+) -> dict[str, dict[str, dict[Point, tuple[str, ...]]]]:
+    """The operations at every point, by architecture and strategy, from objects built now."""
+    table: dict[str, dict[str, dict[Point, tuple[str, ...]]]] = {}
+    for arch in arches:
+        for strategy in strategies:
+            out.progress(f"building the ring of {arch} {strategy}")
+            table.setdefault(arch, {})[strategy] = ring_points(
+                Switches.of({"ARCH": arch, "BARRIER": strategy}), compiler
+            )
+    return table
+
+
+def write_tests(folder: Path, strategy: str, arch: str, points: dict[Point, tuple[str, ...]]) -> int:
+    """Write one strategy's tests into a folder of their own; returns how many."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for shape in SHAPES:
+        (folder / f"{shape.name}.litmus").write_text(render(shape, strategy, arch, points), encoding="utf-8")
+    return len(SHAPES)
+
+
+def with_table(text: str, table: str) -> str:
+    """A README with the part between its two marks replaced.
+
+    Raises
+    ------
+    UsageError
+        When it does not hold the marks, once each and in order.
+    """
+    before, begin, rest = text.partition(_BEGIN)
+    _, end, after = rest.partition(_END)
+    if not begin or not end:
+        raise UsageError(f"{README.name} of kernel/virtio has lost its marks: {_BEGIN} … {_END}")
+    return f"{before}{_BEGIN}\n{table}{_END}{after}"
