@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import socket
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -13,14 +13,14 @@ from harness.spec import Limits
 
 
 class Console:
-    """Reads a socket until it closes.
+    """Reads a file descriptor, which it then owns, until its other end closes.
 
     The reader never stops before the guest does: a serial line that is not drained would slow the guest down. A guest
     that writes more than ``limits.serial_bytes`` is marked as a flood and no longer kept.
     """
 
-    def __init__(self, sock: socket.socket, path: Path, limits: Limits) -> None:
-        self._sock = sock
+    def __init__(self, descriptor: int, path: Path, limits: Limits) -> None:
+        self._descriptor = descriptor
         self._path = path
         self._limits = limits
         self._data = bytearray()
@@ -37,12 +37,13 @@ class Console:
         with open(self._path, "wb", buffering=0) as log:
             while True:
                 try:
-                    chunk = self._sock.recv(65536)
+                    chunk = os.read(self._descriptor, 65536)
                 except OSError:
                     chunk = b""
                 if not chunk:
                     break
                 self._keep(chunk, log.write)
+        os.close(self._descriptor)
         with self._change:
             self.closed = True
             self._change.notify_all()
@@ -65,6 +66,12 @@ class Console:
         """Everything so far."""
         with self._change:
             return bytes(self._data)
+
+    @property
+    def size(self) -> int:
+        """How much has been kept so far, bytes."""
+        with self._change:
+            return len(self._data)
 
     def wait_for(self, needle: bytes, timeout_s: float, what: str) -> None:
         """Wait until ``needle`` has been printed.
@@ -102,4 +109,3 @@ class Console:
     def join(self, timeout_s: float) -> None:
         """Wait for the end of the line, once QEMU has gone."""
         self._thread.join(timeout_s)
-        self._sock.close()

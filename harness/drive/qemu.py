@@ -1,12 +1,14 @@
 """One QEMU, from launch to certain death.
 
 QEMU is started through ``setpriv --pdeathsig KILL``, so that the kernel ends it when the harness dies in whatever way;
-launch from the main thread, because the signal follows the thread that forked. Monitor and serial line are socket
-pairs: nothing has a name that another run could take.
+launch from the main thread, because the signal follows the thread that forked. The monitor is a socket pair, the serial
+line a pipe: nothing has a name that another run could take.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import shlex
 import shutil
@@ -14,7 +16,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -92,6 +94,18 @@ def machine_arguments(machine: Machine) -> list[str]:
     return arguments + list(machine.extra)
 
 
+def _serial_pipe() -> tuple[int, int]:
+    """Read and write end of a large pipe.
+
+    Not a socket: QEMU writes single bytes, a socket accounts some hundred bytes for each, and QEMU's 16550 drops what
+    it could not write after a few attempts. On a busy host that loses pieces of lines.
+    """
+    ours, theirs = os.pipe()
+    with contextlib.suppress(OSError):
+        fcntl.fcntl(theirs, fcntl.F_SETPIPE_SZ, 1 << 20)
+    return ours, theirs
+
+
 class Qemu:
     """A running machine; use as a context manager.
 
@@ -138,17 +152,17 @@ class Qemu:
     def __enter__(self) -> "Qemu":
         self.folder.mkdir(parents=True, exist_ok=True)
         qmp_ours, qmp_theirs = socket.socketpair()
-        serial_ours, serial_theirs = socket.socketpair()
+        serial_ours, serial_theirs = _serial_pipe()
         try:
-            self.command = self._command(qmp_theirs.fileno(), serial_theirs.fileno())
-            self._launch([qmp_theirs.fileno(), serial_theirs.fileno()])
+            self.command = self._command(qmp_theirs.fileno(), serial_theirs)
+            self._launch([qmp_theirs.fileno(), serial_theirs])
         except BaseException:
             qmp_ours.close()
-            serial_ours.close()
+            os.close(serial_ours)
             raise
         finally:
             qmp_theirs.close()
-            serial_theirs.close()
+            os.close(serial_theirs)
         self._console = Console(serial_ours, self.serial_path, self.limits)
         self._qmp = Qmp(qmp_ours, self.limits.qmp_s)
         try:
@@ -232,16 +246,45 @@ class Qemu:
         """
         assert self._process is not None
         deadline = time.monotonic() + timeout_s
+        seen, moved_s = self._signs_of_life(), time.monotonic()
         while True:
             try:
                 code = self._process.wait(min(0.2, max(deadline - time.monotonic(), 0.01)))
                 break
             except subprocess.TimeoutExpired:
                 self.console.check()
+                if self._signs_of_life() != seen:
+                    seen, moved_s = self._signs_of_life(), time.monotonic()
+                if self._events and time.monotonic() - moved_s > self.limits.frame_s:
+                    text = f"the guest hangs: neither a frame nor a serial line for {self.limits.frame_s:g} s"
+                    raise GuestError(text, self.serial_path) from None
                 if time.monotonic() >= deadline:
                     raise GuestError(f"the guest has not ended after {timeout_s:g} s", self.serial_path) from None
         self.console.join(self.limits.shutdown_s)
         return self._ending(code)
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """Around a monitor command: when it fails because the guest has died, the guest's end is what is raised.
+
+        Raises
+        ------
+        GuestError, QemuError
+            When the guest panicked or ended, or QEMU did.
+        QmpError
+            When QEMU lives and yet did not answer.
+        """
+        try:
+            yield
+        except QmpError:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                assert self._process is not None
+                self._process.wait(self.limits.shutdown_s)
+            self.console.check()
+            if self.exited():
+                reason = self.wait_end(self.limits.shutdown_s).reason
+                raise GuestError(f"the guest ended too early: {reason}", self.serial_path) from None
+            raise
 
     def kill(self) -> None:
         """End QEMU now, whatever it does; returns when it is gone. Harmless when it is already."""
@@ -266,6 +309,11 @@ class Qemu:
         reasons = [event["data"].get("reason", "") for event in self.qmp.poll_events() if event["event"] == "SHUTDOWN"]
         reason = reasons[-1] if reasons else "guest-shutdown"
         return Ending(reason == "guest-shutdown", reason)
+
+    def _signs_of_life(self) -> tuple[int, int]:
+        """Sizes of trace and serial log: a guest that draws or prints makes one of them grow."""
+        trace = self.trace_path.stat().st_size if self.trace_path.exists() else 0
+        return trace, self.console.size
 
     def _name_death(self, cause: Exception) -> None:
         assert self._process is not None
@@ -317,7 +365,7 @@ class Qemu:
             raise QemuError(f"{arch.qemu} is not installed: install the package {arch.qemu_package} (make setup perf)")
         command = [binary, *machine_arguments(machine)]
         command += ["-chardev", f"socket,id=qmp,fd={qmp_fd}", "-mon", "chardev=qmp,mode=control"]
-        command += ["-chardev", f"socket,id=serial,fd={serial_fd}", "-serial", "chardev:serial"]
+        command += ["-chardev", f"file,id=serial,path=/dev/fd/{serial_fd}", "-serial", "chardev:serial"]
         for event in self._events:
             command += ["-trace", event]
         command += ["-d", "guest_errors", "-D", str(self.trace_path), "-msg", "timestamp=on"]
