@@ -1,5 +1,5 @@
 /*
- * PCI devices: found by scanning, with their capabilities, BARs and interrupts. Boot CPU, before interrupts.
+ * PCI devices: found by scanning, with their capabilities, BARs and interrupts. One CPU at a time.
  *
  * What a device says of itself is checked: capability lists are bounded, BARs must be memory and large enough.
  * Failure: NULL or a negative enum pci_error.

@@ -1,8 +1,10 @@
-/* lib/heap, and the tables of lib/acpi with planted damage. */
+/* lib/heap, loaders' memory maps, clocks, and the tables of lib/acpi with planted damage. */
 #include "test/suites.h"
 
 #include "lib/acpi.h"
+#include "lib/clock.h"
 #include "lib/heap.h"
+#include "lib/pvh.h"
 #include "lib/string.h"
 
 #include <stddef.h>
@@ -122,9 +124,57 @@ static void acpi(void)
 	ktest_check(!acpi_power_ports(madt, &ports), "a FADT too short for its ports has none");
 }
 
+#define FLOOR 0x180000ull
+#define CEILING 0x100000000ull
+
+static bool largest_is(const struct pvh_memory *map, uint32_t entries, uint64_t start, uint64_t end)
+{
+	struct pvh_run run = pvh_largest_run(map, entries, FLOOR, CEILING);
+
+	return run.start == start && run.end == end;
+}
+
+static void memory_map(void)
+{
+	static const struct pvh_memory usual[] = {
+		{0, 0x9fc00, 1, 0}, {0xf0000, 0x10000, 2, 0}, {0x100000, 0xfee0800, 1, 0}, {0xffe0000, 0x20000, 2, 0}};
+	static const struct pvh_memory wrapping[] = {{UINT64_MAX - 4096, 8192, 1, 0}, {0x200000, 0x3000, 1, 0}};
+	static const struct pvh_memory high[] = {{0x100000000, 0x100000000, 1, 0}, {0xfffff000, 0x200000, 1, 0}};
+	static const struct pvh_memory narrow[] = {{0x180001, 0x1000, 1, 0}};
+
+	ktest_check(largest_is(usual, 4, FLOOR, 0xffe0000), "the largest run of RAM begins behind the kernel");
+	ktest_check(largest_is(usual, 2, 0, 0), "reserved memory is not RAM, nor what lies below the kernel");
+	ktest_check(largest_is(wrapping, 2, 0x200000, 0x203000), "a run that wraps round is passed over");
+	ktest_check(largest_is(high, 2, 0xfffff000, CEILING), "a run is cut where the mapping ends");
+	ktest_check(largest_is(narrow, 1, 0, 0), "less than a whole page is nothing");
+	ktest_check(largest_is(usual, 0, 0, 0), "no entries, no RAM");
+	ktest_check(!pvh_is_valid(&(struct pvh_start_info){.magic = PVH_MAGIC}) &&
+			    !pvh_is_valid(&(struct pvh_start_info){.version = 1}) &&
+			    pvh_is_valid(&(struct pvh_start_info){.magic = PVH_MAGIC, .version = 1}),
+		    "start info counts with its magic and a version that has a map");
+}
+
+static void clocks(void)
+{
+	const struct clock_reference pm = {3579545, 0xffffff};
+	struct clock_pair first = {1000, 0xfffff0};
+
+	ktest_check(clock_hz(first, (struct clock_pair){1000 + 20000000, (0xfffff0 + 35795) & 0xffffff}, pm,
+			     UINT64_MAX) == 20000000ull * 3579545 / 35795,
+		    "a short span is measured across the wrap of the counter");
+	/* 100 s of a clock of 2 GHz that was thought to be 2.02 GHz. */
+	ktest_check(clock_hz(first, (struct clock_pair){1000 + 200000000000, (0xfffff0 + 357954500u) & 0xffffff}, pm,
+			     2020000000) == 2000000000,
+		    "a long one with all of its wraps, from a guess that is 1 per cent off");
+	ktest_check(!clock_hz(first, (struct clock_pair){5000, 0xfffff0}, pm, UINT64_MAX),
+		    "a reference that stands still says nothing");
+}
+
 static void run(void)
 {
 	heap();
+	memory_map();
+	clocks();
 	acpi();
 }
 

@@ -14,34 +14,21 @@ struct trap_frame {
 	uint64_t rip, cs, rflags, rsp, ss;
 };
 
-static inline void io_out8(uint16_t port, uint8_t value)
-{
-	__asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port) : "memory");
-}
-
-static inline uint8_t io_in8(uint16_t port)
-{
-	uint8_t value;
-	__asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port) : "memory");
-	return value;
-}
-
-static inline void io_out16(uint16_t port, uint16_t value)
-{
-	__asm__ volatile("outw %0, %1" : : "a"(value), "Nd"(port) : "memory");
-}
-
-static inline void io_out32(uint16_t port, uint32_t value)
-{
-	__asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port) : "memory");
-}
-
-static inline uint32_t io_in32(uint16_t port)
-{
-	uint32_t value;
-	__asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"(port) : "memory");
-	return value;
-}
+/* io_out8(port, value) and io_in8(port), and so on for 16 and 32 bits. */
+#define IO_PORT(bits, suffix)                                                                                          \
+	static inline void io_out##bits(uint16_t port, uint##bits##_t value)                                           \
+	{                                                                                                              \
+		__asm__ volatile("out" suffix " %0, %1" : : "a"(value), "Nd"(port) : "memory");                        \
+	}                                                                                                              \
+	static inline uint##bits##_t io_in##bits(uint16_t port)                                                        \
+	{                                                                                                              \
+		uint##bits##_t value;                                                                                  \
+		__asm__ volatile("in" suffix " %1, %0" : "=a"(value) : "Nd"(port) : "memory");                         \
+		return value;                                                                                          \
+	}
+IO_PORT(8, "b")
+IO_PORT(16, "w")
+IO_PORT(32, "l")
 
 static inline void msr_write(uint32_t msr, uint64_t value)
 {
@@ -70,6 +57,9 @@ uint16_t timer_power_port(void);
 void irq_init_cpu(void);
 /* Dispatches a vector that is not an exception; returns false when nobody owns it. */
 bool irq_dispatch(unsigned vector);
+/* Measures the timer of the local APIC: starts it, and reads it after a span that the caller knows. */
+void irq_timer_count(void);
+void irq_timer_counted(uint64_t ns);
 uint8_t irq_apic_id(void);
 void irq_apic_command(uint8_t apic_id, uint32_t command);
 

@@ -28,8 +28,8 @@ static struct msi_handler msi_handlers[VECTOR_MSI_COUNT];
 static unsigned msi_used;
 static void (*timer_handler)(void);
 static void (*ipi_handler)(void);
-/* Timer counts a nanosecond, as a fraction of 2^32; 0 until measured. */
-static uint64_t timer_scale;
+/* Timer counts a nanosecond, as a fraction of 2^32; QEMU's one, until measured. */
+static uint64_t timer_scale = 1ull << 32;
 
 static volatile uint32_t *apic_register(unsigned offset)
 {
@@ -119,16 +119,16 @@ void arch_timer_handler(void (*handler)(void))
 	timer_handler = handler;
 }
 
-/* The timer's frequency over about a millisecond of the TSC. */
-static void timer_measure(void)
+void irq_timer_count(void)
 {
-	uint64_t start = arch_ticks(), ns = 0;
-
 	*apic_register(APIC_TIMER) = APIC_MASKED;
 	*apic_register(APIC_TIMER_INITIAL) = UINT32_MAX;
-	while (ns < 1000000)
-		ns = arch_ticks_to_ns(arch_ticks() - start);
-	timer_scale = ((uint64_t)(UINT32_MAX - *apic_register(APIC_TIMER_CURRENT)) << 32) / ns;
+}
+
+void irq_timer_counted(uint64_t ns)
+{
+	if (ns)
+		timer_scale = ((uint64_t)(UINT32_MAX - *apic_register(APIC_TIMER_CURRENT)) << 32) / ns;
 	*apic_register(APIC_TIMER_INITIAL) = 0;
 	*apic_register(APIC_TIMER) = VECTOR_TIMER;
 }
@@ -141,8 +141,6 @@ void arch_timer_arm(uint64_t ns)
 		*apic_register(APIC_TIMER_INITIAL) = 0;
 		return;
 	}
-	if (!timer_scale)
-		timer_measure();
 	counts = ((unsigned __int128)ns * timer_scale) >> 32;
 	if (counts > UINT32_MAX)
 		counts = UINT32_MAX;

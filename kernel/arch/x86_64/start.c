@@ -3,23 +3,8 @@
 
 #include "lib/acpi.h"
 #include "lib/assert.h"
+#include "lib/pvh.h"
 #include "lib/string.h"
-
-/* Xen's public/arch-x86/hvm/start_info.h, version 1. */
-struct pvh_start_info {
-	uint32_t magic, version, flags, modules_count;
-	uint64_t modules, command_line, rsdp, memory_map;
-	uint32_t memory_map_entries, reserved;
-};
-
-struct pvh_memory {
-	uint64_t start, size;
-	uint32_t type, reserved;
-};
-
-#define PVH_MAGIC 0x336ec578u
-#define PVH_MEMORY_RAM 1
-#define PVH_MEMORY_ENTRIES_MAX 128
 
 /* What boot.S has mapped. */
 #define MAPPED_END (1ull << 32)
@@ -29,26 +14,6 @@ extern uint8_t kernel_end[], boot_stack_guard[];
 
 static char command_line[1024];
 static struct arch_boot boot;
-
-/* The largest run of RAM above the kernel and inside of what is mapped. */
-static void memory_find(const struct pvh_start_info *info)
-{
-	const struct pvh_memory *map = (const struct pvh_memory *)(uintptr_t)info->memory_map;
-	uint64_t floor = ((uintptr_t)kernel_end + 4095) & ~4095ull;
-
-	for (uint32_t i = 0; i < info->memory_map_entries && i < PVH_MEMORY_ENTRIES_MAX; i++) {
-		uint64_t start = map[i].start, end = map[i].start + map[i].size;
-
-		if (map[i].type != PVH_MEMORY_RAM || end < start)
-			continue;
-		start = start < floor ? floor : (start + 4095) & ~4095ull;
-		end = (end > MAPPED_END ? MAPPED_END : end) & ~4095ull;
-		if (end > start && end - start > boot.memory_end - boot.memory_start) {
-			boot.memory_start = start;
-			boot.memory_end = end;
-		}
-	}
-}
 
 static const uint8_t *acpi_at(const void *context, uint64_t physical, uint32_t length)
 {
@@ -76,17 +41,19 @@ static void acpi_read(uint64_t rsdp)
 const struct arch_boot *arch_init(void)
 {
 	const struct pvh_start_info *info = (const struct pvh_start_info *)(uintptr_t)boot_start_info;
+	struct pvh_run memory;
 
 	uart_init();
 	cpu_init_traps();
 	cpu_init(0);
 	mmu_init();
-	if (info->magic != PVH_MAGIC || info->version < 1)
+	if (!pvh_is_valid(info))
 		panic("PVH start info with magic 0x%x version %u: start with qemu -kernel", info->magic, info->version);
 	if (info->command_line)
 		strncpy(command_line, (const char *)(uintptr_t)info->command_line, sizeof(command_line) - 1);
-	memory_find(info);
-	if (boot.memory_start == boot.memory_end)
+	memory = pvh_largest_run((const struct pvh_memory *)(uintptr_t)info->memory_map, info->memory_map_entries,
+				 (uintptr_t)kernel_end, MAPPED_END);
+	if (memory.start == memory.end)
 		panic("no RAM above the kernel: %u entries in the memory map", info->memory_map_entries);
 	irq_init_cpu();
 	acpi_read(info->rsdp);
@@ -96,5 +63,7 @@ const struct arch_boot *arch_init(void)
 	boot.name = "x86_64";
 	boot.irq = "msix";
 	boot.command_line = command_line;
+	boot.memory_start = memory.start;
+	boot.memory_end = memory.end;
 	return &boot;
 }
