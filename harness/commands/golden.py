@@ -5,16 +5,18 @@ from __future__ import annotations
 import cv2
 
 from harness.commands import Arguments, Printer
-from harness.drive.oracle import GOLDEN, golden_lines, golden_pictures, scene_hash
+from harness.drive.golden import GOLDEN, KERNEL_GOLDEN, golden_lines, golden_pictures, kernel_golden, scene_hash
 from harness.spec import ROOT, Verdict
 
 PICTURES = ROOT / "baselines" / "pictures"
 
 
 def main(arguments: Arguments, out: Printer) -> Verdict:
-    """``golden``: rewrites ``kernel/scene/golden.txt`` and ``baselines/pictures``."""
+    """``golden``: rewrites ``kernel/scene/golden.txt``, ``kernel/test/golden.h`` and ``baselines/pictures``."""
     before = scene_hash() if GOLDEN.exists() else "none"
-    GOLDEN.write_text("".join(f"{line}\n" for line in golden_lines()), encoding="ascii")
+    lines = list(golden_lines())
+    GOLDEN.write_text("".join(f"{line}\n" for line in lines), encoding="ascii")
+    KERNEL_GOLDEN.write_text(kernel_golden(lines), encoding="ascii")
     PICTURES.mkdir(parents=True, exist_ok=True)
     for name, picture in golden_pictures():
         content = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)

@@ -11,8 +11,7 @@ import hashlib
 import os
 import subprocess
 import tempfile
-import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,10 +26,9 @@ from harness.spec import KERNEL_DIR, Limits
 Image = npt.NDArray[np.uint8]
 
 HOST_DIR = BUILD_DIR / "host"
-GOLDEN = KERNEL_DIR / "scene" / "golden.txt"
-GOLDEN_SEED = 1
+DEFAULT_SEED = 1
+"""What the kernel takes when no seed is given."""
 _FLAGS = ("-std=c11", "-O2", "-shared", "-fPIC", "-ffreestanding", "-fvisibility=default")
-_FRAMES = 1 << 32
 
 
 class _Canvas(ctypes.Structure):
@@ -123,7 +121,7 @@ class Oracle:
         When the scene does not offer the mode.
     """
 
-    def __init__(self, width_px: int, height_px: int, seed: int = GOLDEN_SEED, library: Path | None = None) -> None:
+    def __init__(self, width_px: int, height_px: int, seed: int = DEFAULT_SEED, library: Path | None = None) -> None:
         path = library or build_oracle()
         try:
             self._scene = ctypes.CDLL(str(path))
@@ -161,75 +159,3 @@ class Oracle:
     def shows(self, picture: Image, frame: int) -> bool:
         """Whether a capture is exactly this frame, every pixel."""
         return bool(np.array_equal(picture, self.picture(frame)))
-
-
-GOLDEN_MODES: tuple[tuple[tuple[int, int], int], ...] = (
-    ((320, 240), 200),
-    ((333, 777), 50),
-    ((640, 480), 100),
-    ((641, 487), 100),
-    ((800, 600), 50),
-    ((1024, 768), 400),
-    ((1366, 768), 50),
-    ((1920, 1080), 50),
-)
-"""Modes and numbers of frames of the golden list: small, tall, odd, usual and large."""
-
-GOLDEN_PICTURES: tuple[tuple[tuple[int, int], int], ...] = (
-    ((1024, 768), 0),
-    ((1024, 768), 150),
-    ((1024, 768), 470),
-    ((320, 240), 1100),
-    ((1366, 768), 700),
-)
-"""Before a spin, within one, and results."""
-
-
-def golden_frames(count: int) -> list[int]:
-    """Frame numbers that fall on every phase of several spins, and the last one that there is."""
-    return sorted({index * 37 % 7200 for index in range(count - 1)} | {_FRAMES - 1})
-
-
-def golden_lines(library: Path | None = None) -> Iterator[str]:
-    """The golden list: ``<frame> <mode> <hash>``.
-
-    The hash is the CRC-32 of the picture's bytes B, G, R, 0, row by row from the top left, in eight hex digits.
-    """
-    for (width_px, height_px), count in GOLDEN_MODES:
-        oracle = Oracle(width_px, height_px, GOLDEN_SEED, library)
-        for frame in golden_frames(count):
-            yield f"{frame} {width_px}x{height_px} {zlib.crc32(oracle.draw(frame).data):08x}"
-
-
-def scene_hash() -> str:
-    """What a kernel of this tree names its scene: the beginning of the golden list's SHA-256."""
-    return hashlib.sha256(GOLDEN.read_bytes()).hexdigest()[:16]
-
-
-def golden_problem(library: Path | None = None, most: int = 40) -> str:
-    """Whether the oracle still draws what was approved; names the first frame that it does not, or is empty.
-
-    Parameters
-    ----------
-    most
-        How many frames to check, spread evenly over the list.
-    """
-    lines = GOLDEN.read_text(encoding="ascii").split("\n")[:-1]
-    chosen = [lines[index * len(lines) // most] for index in range(most)] if len(lines) > most else lines
-    oracles: dict[str, Oracle] = {}
-    for line in chosen:
-        frame, mode, crc = line.split()
-        if mode not in oracles:
-            width_px, height_px = mode.split("x")
-            oracles[mode] = Oracle(int(width_px), int(height_px), GOLDEN_SEED, library)
-        if zlib.crc32(oracles[mode].draw(int(frame)).data) != int(crc, 16):
-            return (
-                f"the scene no longer draws frame {frame} at {mode} as approved; if it is meant to, run 'make golden'"
-            )
-    return ""
-
-
-def golden_pictures() -> Iterator[tuple[str, Image]]:
-    """The pictures that a person approves, with their names."""
-    for (width_px, height_px), frame in GOLDEN_PICTURES:
-        yield f"{width_px}x{height_px}-{frame}", Oracle(width_px, height_px).picture(frame)

@@ -22,7 +22,8 @@ from harness.analyze.stamp import decode_frame
 from harness.analyze.trace import FLUSH, Trace, parse_trace
 from harness.drive.capture import CaptureError, Image, Picture, screendump
 from harness.drive.errors import GuestError
-from harness.drive.oracle import GOLDEN_SEED, Oracle, golden_problem
+from harness.drive.golden import golden_problem
+from harness.drive.oracle import DEFAULT_SEED, Oracle
 from harness.drive.qemu import TIMING_EVENTS, Qemu
 from harness.result import Frames
 from harness.spec import RunSpec
@@ -87,7 +88,7 @@ def verify_pictures(spec: RunSpec, root: Path, count: int, seed: int, progress: 
     rng = np.random.default_rng(seed)
     first = int(rng.integers(FIRST_FRAME_MAX))
     width_px, height_px = spec.params.mode
-    oracle = Oracle(width_px, height_px, GOLDEN_SEED if spec.params.seed is None else spec.params.seed)
+    oracle = Oracle(width_px, height_px, DEFAULT_SEED if spec.params.seed is None else spec.params.seed)
     params = replace(spec.params, seconds=RUN_S, records=0, first=first)
     kept = _Kept(root / "pictures", root)
     checked: list[Checked] = []
