@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.spec import SEED_STEPS, Switches, UsageError, named_combination
+from harness.seedcase import SEED_STEPS, named_combination
+from harness.spec import Switches, UsageError
 
 NAMED = ("default", *(step.name for step in SEED_STEPS))
 

@@ -19,8 +19,9 @@ from harness.analyze.stats import CANDIDATE, REFERENCE
 from harness.analyze.tails import compare_tails
 from harness.baseline import Baseline
 from harness.result import METRIC_UNITS, Arm, Metric
+from harness.lanes.pictures import picture_findings
+from harness.lanes.window import window_findings
 from harness.session import ArmKernel, Measured
-from harness.spec import Verdict
 
 F64 = npt.NDArray[np.float64]
 
@@ -112,41 +113,13 @@ def window_metrics(measured: Measured) -> dict[str, Metric]:
 
 
 def findings_of(measured: Measured) -> tuple[Finding, ...]:
-    """Everything that went wrong outside of metrics, in the order in which it was found."""
+    """Everything that went wrong outside of metrics: what stopped a lane first, then what finished lanes saw."""
     found = list(measured.findings)
     if measured.window is not None:
-        found += _window_findings(measured)
+        found += window_findings(measured.window, measured.order.candidate.capabilities)
     if measured.pictures is not None:
-        found += [Finding(Verdict.GUEST_FAILED, text) for text in measured.pictures.frames.findings]
+        found += picture_findings(measured.pictures)
     return tuple(dict.fromkeys(found))
-
-
-def _window_findings(measured: Measured) -> list[Finding]:
-    window = measured.window
-    assert window is not None
-    serial, found = window.serial, []
-    failed = Verdict.GUEST_FAILED
-    if serial.panics:
-        found.append(Finding(failed, f"the guest panicked: {serial.panics[0]}"))
-    for timeout in serial.timeouts[:3]:
-        found.append(Finding(failed, timeout.text))
-    done = dict(serial.done.fields) if serial.done else {}
-    if measured.order.candidate.capabilities.done_line and done.get("status") != "ok":
-        found.append(Finding(failed, "the guest did not end with [DONE] status=ok"))
-    if not window.observed.ending.clean:
-        found.append(Finding(failed, f"the guest ended badly: {window.observed.ending.reason}"))
-    if window.witnesses.problem:
-        found.append(Finding(failed, window.witnesses.problem))
-    if serial.problems:
-        first = serial.problems[0]
-        more = f" and {len(serial.problems) - 1} more like it" if len(serial.problems) > 1 else ""
-        found.append(
-            Finding(failed, f"serial output damaged: line {first.line}: {first.kind}: {first.text[:80]}{more}")
-        )
-    found += [Finding(failed, f"trace: {problem}") for problem in window.trace.problems[:3]]
-    if window.presented.refused:
-        found.append(Finding(failed, f"the device refused {window.presented.refused} flushes"))
-    return found
 
 
 def conclude(
@@ -200,6 +173,7 @@ def conclude(
 def details_of(measured: Measured) -> dict[str, Any]:
     """What a replay needs, as JSON values."""
     details: dict[str, Any] = {"skipped": dict(measured.skipped), "seed": measured.order.seed}
+    details["stopped"] = [[finding.verdict.value, finding.text] for finding in measured.findings]
     if measured.timing is not None:
         timing = measured.timing
         details["timing"] = {

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from harness.analyze.compare import Finding
 from harness.analyze.frames import Order as FrameOrder
 from harness.analyze.frames import Verification, bad_share_bound
 from harness.analyze.stats import CANDIDATE, REFERENCE, Launch, Plan, Slice, decide
@@ -27,7 +28,7 @@ from harness.lanes.timing import MeasuredLaunch, Protocol, Timing
 from harness.lanes.window import Observed, Window, assemble
 from harness.result import Frames, Result
 from harness.session import ArmKernel, Measured, Order
-from harness.spec import BUILT_IN, FOREIGN, Machine, RunParams, Switches
+from harness.spec import BUILT_IN, FOREIGN, Machine, RunParams, Switches, Verdict
 
 F64 = npt.NDArray[np.float64]
 
@@ -77,6 +78,7 @@ def _measured(folder: Path, result: Result) -> Measured:
         _pictures(result.frames, details["pictures"]) if "pictures" in details and result.frames else None,
         exact,
         _timing(folder, details["timing"]) if "timing" in details else None,
+        findings=tuple(Finding(Verdict(verdict), text) for verdict, text in details.get("stopped", [])),
         skipped=dict(details.get("skipped", {})),
         seconds=result.seconds,
     )

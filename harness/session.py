@@ -16,9 +16,9 @@ from harness.analyze.stats import CANDIDATE, REFERENCE
 from harness.drive.errors import GuestError, HarnessError
 from harness.drive.pin import probe_rights
 from harness.lanes.exact import ExactCount, count_instructions
-from harness.lanes.pictures import Pictures, verify_pictures
+from harness.lanes.pictures import Pictures, picture_findings, verify_pictures
 from harness.lanes.timing import Timing, choose_protocol, compare
-from harness.lanes.window import Window, observe
+from harness.lanes.window import Window, observe, window_findings
 from harness.spec import Capabilities, Machine, RunParams, RunSpec, Switches, Verdict
 
 TIMING_S = 3600.0
@@ -85,13 +85,15 @@ class _Lanes:
         self.begun = time.monotonic()
         self.findings: list[Finding] = []
         self.skipped: dict[str, str] = {}
+        self.failed = False
+        """A finished lane has shown that the guest fails: longer lanes would measure a broken kernel."""
 
     def run(self, name: str, lane: Callable[[], object]) -> object | None:
         """Run one lane, unless it was not asked for or the guest has already failed."""
         if name not in self.order.lanes:
             self.skipped[name] = "not asked for"
             return None
-        if any(finding.verdict is Verdict.GUEST_FAILED for finding in self.findings):
+        if self.findings or self.failed:
             self.skipped[name] = "the guest had failed before"
             return None
         self.progress(f"{name}: started")
@@ -126,6 +128,7 @@ def measure(order: Order, folder: Path, progress: Callable[[str], None]) -> Meas
     decode = _decoder(order.candidate)
     window = lanes.run("window", lambda: observe(spec, folder / "window", decode))
     pictures = lanes.run("pictures", lambda: verify_pictures(spec, folder, order.pictures, order.seed, progress))
+    lanes.failed = _failed(order, window, pictures)
     exact = None
     if order.candidate.capabilities.command_line and order.machine.accelerator == "tcg":
         exact = lanes.run("exact", lambda: count_instructions(_exact_arms(order), folder / "exact"))
@@ -144,6 +147,15 @@ def measure(order: Order, folder: Path, progress: Callable[[str], None]) -> Meas
         lanes.skipped,
         time.monotonic() - lanes.begun,
     )
+
+
+def _failed(order: Order, window: object, pictures: object) -> bool:
+    found: list[Finding] = []
+    if isinstance(window, Window):
+        found += window_findings(window, order.candidate.capabilities)
+    if isinstance(pictures, Pictures):
+        found += picture_findings(pictures)
+    return bool(found)
 
 
 def _decoder(kernel: ArmKernel) -> Callable[..., int | None] | None:

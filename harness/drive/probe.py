@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness.drive.errors import HarnessError, QemuError
 from harness.drive.qemu import Qemu
-from harness.spec import ARCHES, Limits, Machine, RunParams, RunSpec, UsageError
+from harness.spec import ARCHES, Limits, RunParams, RunSpec, UsageError
 
 QEMU_MINIMUM = (7, 2)
 KVM_FRAMES = 20

@@ -15,18 +15,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from harness.analyze.compare import Finding
 from harness.analyze.damage import difference_picture
 from harness.analyze.frames import Capture, Checked, FrameClass, Verification, check_picture, verify
 from harness.analyze.geometry import geometry_problems, rotation_problem
 from harness.analyze.stamp import decode_frame
 from harness.analyze.trace import FLUSH, Trace, parse_trace
 from harness.drive.capture import CaptureError, Image, Picture, screendump
-from harness.drive.errors import GuestError
 from harness.drive.golden import golden_problem
 from harness.drive.oracle import DEFAULT_SEED, Oracle
 from harness.drive.qemu import TIMING_EVENTS, Qemu
 from harness.result import Frames
-from harness.spec import RunSpec
+from harness.spec import RunSpec, Verdict
 
 EVIDENCE_MAX = 12
 """Bad frames kept as pictures."""
@@ -70,6 +70,11 @@ class _Kept:
         if not cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):
             raise CaptureError(f"{path.name} cannot be written")
         return str(path.relative_to(self.root))
+
+
+def picture_findings(pictures: Pictures) -> list[Finding]:
+    """What was seen in bad frames, by class."""
+    return [Finding(Verdict.GUEST_FAILED, text) for text in pictures.frames.findings]
 
 
 def verify_pictures(spec: RunSpec, root: Path, count: int, seed: int, progress: Callable[[str], None]) -> Pictures:
@@ -140,14 +145,8 @@ def _geometry(machine: Qemu, one: Checked, picture: Image) -> list[str]:
 
 
 def _capture(machine: Qemu) -> Picture:
-    try:
+    with machine.watched():
         return screendump(machine.qmp, machine.folder)
-    except Exception:
-        machine.console.check()
-        if machine.exited():
-            ending = machine.wait_end(1.0)
-            raise GuestError(f"the guest ended while it was watched: {ending.reason}", machine.serial_path) from None
-        raise
 
 
 def _keep(kept: _Kept, one: Checked, picture: Image, oracle: Oracle) -> None:

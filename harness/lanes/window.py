@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from harness.analyze.compare import Finding
 from harness.analyze.frametimes import Presented, WarmUp, presented_frames, warm_up
 from harness.analyze.serial import SerialLog, parse_serial
 from harness.analyze.trace import Trace, parse_trace
@@ -22,7 +23,7 @@ from harness.analyze.witness import Sighting, Witnesses, reconcile
 from harness.drive.capture import Image, screendump
 from harness.drive.qemu import WITNESS_EVENTS, Ending, Qemu
 from harness.result import Metric
-from harness.spec import RunSpec
+from harness.spec import Capabilities, RunSpec, Verdict
 
 F64 = npt.NDArray[np.float64]
 
@@ -101,6 +102,28 @@ def assemble(observed: Observed, serial_log: bytes, trace_log: bytes) -> Window:
     return Window(observed, serial, trace, presented, warm, witnesses, frame_ms, boot_ms)
 
 
+def window_findings(window: Window, capabilities: Capabilities) -> list[Finding]:
+    """What a finished window shows to be wrong, the plainest cause first."""
+    serial, texts = window.serial, []
+    texts += [f"the guest panicked: {panic}" for panic in serial.panics[:1]]
+    texts += [timeout.text for timeout in serial.timeouts[:3]]
+    done = dict(serial.done.fields) if serial.done else {}
+    if capabilities.done_line and done.get("status") != "ok":
+        texts.append("the guest did not end with [DONE] status=ok")
+    if not window.observed.ending.clean:
+        texts.append(f"the guest ended badly: {window.observed.ending.reason}")
+    if window.witnesses.problem:
+        texts.append(window.witnesses.problem)
+    if serial.problems:
+        first = serial.problems[0]
+        more = f" and {len(serial.problems) - 1} more like it" if len(serial.problems) > 1 else ""
+        texts.append(f"serial output damaged: line {first.line}: {first.kind}: {first.text[:80]}{more}")
+    texts += [f"trace: {problem}" for problem in window.trace.problems[:3]]
+    if window.presented.refused:
+        texts.append(f"the device refused {window.presented.refused} flushes")
+    return [Finding(Verdict.GUEST_FAILED, text) for text in texts]
+
+
 def wait_first_frame(machine: Qemu) -> None:
     """Wait until the guest has shown something."""
     if machine.spec.capabilities.boot_line:
@@ -110,7 +133,8 @@ def wait_first_frame(machine: Qemu) -> None:
 
 
 def _sight(machine: Qemu, decode: DecodeFrame | None) -> Sighting | None:
-    picture = screendump(machine.qmp, machine.folder)
+    with machine.watched():
+        picture = screendump(machine.qmp, machine.folder)
     frame = decode(picture.pixels) if decode else None
     return Sighting(frame, picture.before_ns, picture.after_ns) if frame is not None else None
 
