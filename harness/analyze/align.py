@@ -19,11 +19,13 @@ I64 = npt.NDArray[np.int64]
 
 TRACE_RESOLUTION_NS = 1000
 """The trace cuts its stamps to whole microseconds, downwards."""
-_CHUNK = 25
+_CHUNK = 12
 """Frames after which the offset is corrected while following the drift."""
 _VOTERS = 24
 """So few that a drift of 1 % does not smear their votes beyond the window."""
 _CANDIDATES = 16
+_SAME_SHARE = 0.02
+"""Shares of unmatched frames nearer than this are alike; then jitter decides."""
 _VOTE_WINDOW = 0.07
 """How near offsets must be to count as one, as a share of a frame."""
 _KEPT_BRACKETS = 200
@@ -68,41 +70,61 @@ class Alignment:
         return host
 
 
-def match_frames(guest_ns: I64, host_ns: I64) -> I64:
-    """Index of the host event of each guest event, shape (guest,), -1 where there is none.
+def match_frames(rang: I64, took: I64, host_ns: I64) -> I64:
+    """Index of the host's flush of each guest frame, shape (frames,), -1 where there is none.
 
-    All differences between the guest's middle events and all host events vote on the offset. An evenly paced run gives
-    several offsets a period apart about as many votes; what its events share of their jitter then tells which is true.
+    All differences between the guest's middle frames and all flushes vote on the offset. An evenly paced run gives
+    several offsets a period apart about as many votes; what its frames share of their jitter then tells which is true.
+
+    Parameters
+    ----------
+    rang, took : ndarray, shape (frames,), ns
+        Guest times between which the flush must have happened.
+    host_ns : ndarray, shape (flushes,), ns
+        Host times of flushes, rising.
 
     Raises
     ------
     Unalignable
         When either side is empty.
     """
-    if not len(guest_ns) or not len(host_ns):
+    if not len(took) or not len(host_ns):
         raise Unalignable("one side saw no frames")
-    if max(abs(int(times.max()) - int(times.min())) for times in (guest_ns, host_ns)) > 1 << 60:
+    if max(abs(int(times.max()) - int(times.min())) for times in (rang, took, host_ns)) > 1 << 60:
         raise Unalignable("times that are no times")
-    start = max(0, (len(guest_ns) - _VOTERS) // 2)
-    voters = guest_ns[start : start + _VOTERS]
-    window = max(int(_VOTE_WINDOW * float(np.median(np.diff(guest_ns)))), 1000) if len(guest_ns) > 1 else 1000
+    slack = max(int(2 * _VOTE_WINDOW * float(np.median(np.diff(took)))), 2000) if len(took) > 1 else 2000
+    best: tuple[float, float, I64] | None = None
+    for offset in _candidate_offsets(took, host_ns):
+        found = _follow(rang, took, host_ns, offset, slack)
+        missed = round(float(np.mean(found < 0)) / _SAME_SHARE)
+        score = (missed, _shared_jitter(took, host_ns, found))
+        if best is None or score < best[:2]:
+            best = (*score, found)
+    assert best is not None
+    return best[2]
+
+
+def _candidate_offsets(took: I64, host_ns: I64) -> list[int]:
+    """Offsets, host minus guest, worth trying: those that most frames vote for, and those of equal counts."""
+    start = max(0, (len(took) - _VOTERS) // 2)
+    voters = took[start : start + _VOTERS]
+    window = max(int(_VOTE_WINDOW * float(np.median(np.diff(took)))), 1000) if len(took) > 1 else 1000
     differences = np.sort((host_ns[None, :] - voters[:, None]).ravel())
     # The densest windows, wherever they start: bins would split a peak that falls on an edge.
     votes = np.searchsorted(differences, differences + window, side="right") - np.arange(len(differences))
     most = int(votes.max())
-    best: tuple[float, I64] | None = None
+    found = []
     for _ in range(_CANDIDATES):
         peak = int(np.argmax(votes))
         if votes[peak] < 0.6 * most:
             break
-        offset = int(np.median(differences[peak : peak + int(votes[peak])]))
+        found.append(int(np.median(differences[peak : peak + int(votes[peak])])))
         votes[np.abs(differences - differences[peak]) < 3 * window] = 0
-        found = match(guest_ns, host_ns, offset)
-        score = _shared_jitter(guest_ns, host_ns, found)
-        if best is None or score < best[0]:
-            best = (score, found)
-    assert best is not None
-    return best[1]
+    # On a host so loaded that delays exceed frames nobody agrees; but then the numbers of frames still do.
+    spare = len(host_ns) - len(took)
+    for shift in range(max(0, spare - _CANDIDATES), spare + 1):
+        found.append(int(np.median(host_ns[start + shift : start + shift + len(voters)] - voters)))
+    return found
 
 
 def _shared_jitter(guest_ns: I64, host_ns: I64, found: I64) -> float:
@@ -111,36 +133,30 @@ def _shared_jitter(guest_ns: I64, host_ns: I64, found: I64) -> float:
     if len(pairs) < 3:
         return float("inf")
     steps = np.diff(guest_ns[pairs]) - np.diff(host_ns[found[pairs]])
-    return float(np.median(np.abs(steps - np.median(steps)))) * (len(found) / len(pairs)) ** 4
+    return float(np.median(np.abs(steps - np.median(steps))))
 
 
-def match(guest_ns: I64, host_ns: I64, offset_ns: int) -> I64:
-    """Index of the host event of each guest event, shape (guest,), -1 where there is none.
+def _follow(rang: I64, took: I64, host_ns: I64, offset_ns: int, slack_ns: int) -> I64:
+    """Match with a first offset, following the drift outwards from the middle, a few frames at a time.
 
-    Follows the drift outwards from the middle, chunk by chunk. An event is matched when it is nearer than half the
-    typical distance between events, and no host event is matched twice.
+    A frame is matched with the last flush between its doorbell and its completion. The frames matched so far bound the
+    offset from both sides, and it moves no further than they make it.
     """
-    found = np.full(len(guest_ns), -1, np.int64)
-    if not len(host_ns):
-        return found
-    reach = (np.median(np.diff(guest_ns)) if len(guest_ns) > 1 else 2e6) / 2
-    middle = len(guest_ns) // 2
-    sides = (range(middle, len(guest_ns), _CHUNK), range(middle - _CHUNK, -_CHUNK, -_CHUNK))
-    for starts in sides:
-        offset = float(offset_ns)
+    found = np.full(len(took), -1, np.int64)
+    middle = len(took) // 2
+    for starts in (range(middle, len(took), _CHUNK), range(middle - _CHUNK, -_CHUNK, -_CHUNK)):
+        offset = offset_ns
         for start in starts:
             chunk = slice(max(start, 0), start + _CHUNK)
-            expected = guest_ns[chunk] + int(offset)
-            right = np.clip(np.searchsorted(host_ns, expected), 1, max(len(host_ns) - 1, 1))
-            left = right - 1
-            right = np.minimum(right, len(host_ns) - 1)
-            nearer_left = np.abs(expected - host_ns[left]) <= np.abs(host_ns[right] - expected)
-            nearest = np.where(nearer_left, left, right)
-            apart = host_ns[nearest] - expected
-            close = np.abs(apart) < reach
-            found[chunk] = np.where(close, nearest, -1)
-            if close.any():
-                offset += float(np.median(apart[close]))
+            early = np.searchsorted(host_ns, rang[chunk] + offset - slack_ns)
+            late = np.searchsorted(host_ns, took[chunk] + offset + slack_ns, side="right") - 1
+            some = late >= early
+            found[chunk] = np.where(some, late, -1)
+            if some.any():
+                flushed = host_ns[late[some]]
+                low = np.percentile(flushed - took[chunk][some], 90)
+                high = np.percentile(flushed - rang[chunk][some], 10)
+                offset = int(min(max(offset, low), high)) if low <= high else int((low + high) / 2)
     _, first_uses = np.unique(found, return_index=True)
     once = np.zeros(len(found), bool)
     once[first_uses] = True

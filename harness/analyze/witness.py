@@ -147,7 +147,7 @@ def _guest(
     try:
         if np.any(np.diff(started) <= 0):
             raise Unalignable("its frame times do not rise")
-        matched = match_frames(took, presented.time_ns)
+        matched = match_frames(rang, took, presented.time_ns)
         pairs = np.flatnonzero(matched >= 0)
         if len(pairs) < _FEWEST_MATCHED * len(started):
             raise Unalignable(f"only {len(pairs)} of {len(started)} frames were flushed when the guest says")

@@ -37,6 +37,8 @@ class MachineModel:
     """Virtqueue events are traced."""
     long_frames: dict[int, int] = field(default_factory=dict)
     """Extra drawing time by frame number."""
+    preempted: float = 0.0
+    """Share of frames in which the guest or the device stood still for up to 20 ms between two steps."""
     rectangles: int = 1
     """Transfers and flushes a frame; with several, the first covers the top stamp and the last the bottom one."""
 
@@ -62,10 +64,11 @@ def run_model(model: MachineModel) -> MachineLogs:
         render = int(model.render_ns * rng.gamma(400, 1 / 400)) + model.long_frames.get(frame, 0)
         submit = int(rng.integers(3_000, 9_000))
         rang = guest + render + submit
-        transfer = rang + int(10_000 + rng.exponential(25_000))
-        flush = transfer + int(300_000 + rng.exponential(50_000))
-        done = flush + int(80_000 + rng.exponential(15_000))
-        took = done + int(2_000 + rng.exponential(8_000))
+        stalls = (rng.random(4) < model.preempted / 4) * rng.integers(200_000, 20_000_000, 4)
+        transfer = rang + int(10_000 + rng.exponential(25_000) + stalls[0])
+        flush = transfer + int(300_000 + rng.exponential(50_000) + stalls[1])
+        done = flush + int(80_000 + rng.exponential(15_000) + stalls[2])
+        took = done + int(2_000 + rng.exponential(8_000) + stalls[3])
         _trace_frame(trace, model, frame, (rang, transfer, flush, done))
         if frame not in model.skip_flush and frame not in model.refuse_flush:
             flushed.append(_host(model, flush))
