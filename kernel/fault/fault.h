@@ -3,7 +3,7 @@
  * constant in every other build, so that a FAULT=none kernel holds none of this code. Depends on nothing but options.h.
  *
  *   name             strength                                            seen as
- *   slow_draw        drawing repeated for `slow` per cent of its time    regression
+ *   slow_draw        parts drawn again for `slow` per cent of the time  regression
  *   hiccup           one frame in 100 takes 40 ms longer                 regression of frame pacing, not of mean FPS
  *   tear             upper half of every 5th frame is not transferred    torn
  *   stale_frame      every 10th frame shows the picture three back       stale

@@ -21,6 +21,7 @@
 /* How often recording one frame is repeated to learn what it costs, and how often a frame reads the clock. */
 #define COST_ROUNDS 256u
 #define COST_CLOCKS 10u
+#define SLOW_BANDS 64
 
 struct frameloop {
 	const struct run_params *params;
@@ -59,15 +60,26 @@ static struct fault_picture loop_picture(void)
 				      loop.gpu.canvas.stride_px};
 }
 
-/* FAULT=slow_draw: goes on drawing, beside the picture, until so many per cent of its time have gone by. */
-static void draw_more(uint64_t spent, uint32_t per_cent)
+/*
+ * FAULT=slow_draw: draws parts of what was just drawn again, band by band, until that has taken so many per cent of the
+ * time. Bands are not equally much work: what one frame does too much, the next does less.
+ */
+static void draw_again(uint32_t frame, const struct roulette_damage *damage, uint64_t spent, uint32_t per_cent)
 {
-	static uint32_t beside[ROULETTE_WIDTH_MAX];
-	struct canvas canvas = {beside, ROULETTE_WIDTH_MAX, 1, ROULETTE_WIDTH_MAX};
-	uint64_t goal = spent * per_cent / 100, start = arch_ticks();
+	static int64_t owed;
+	static uint32_t band;
 
-	while (arch_ticks() - start < goal)
-		canvas_span(&canvas, 0, 0, 64, per_cent);
+	owed += (int64_t)(spent * per_cent / 100);
+	for (; owed > 0; band++) {
+		struct canvas_rect part = damage->rects[band % damage->count];
+		int32_t height = part.y1 - part.y0, at = (int32_t)(band / damage->count % SLOW_BANDS);
+		uint64_t start = arch_ticks();
+
+		part.y1 = part.y0 + height * (at + 1) / SLOW_BANDS;
+		part.y0 += height * at / SLOW_BANDS;
+		roulette_draw_part(loop.scene, &loop.gpu.canvas, frame, part);
+		owed -= (int64_t)(arch_ticks() - start);
+	}
 }
 
 /* Draws the next frame and says which part of the canvas has changed. */
@@ -84,8 +96,8 @@ static void loop_draw(const struct fault_frame_plan *plan, struct roulette_damag
 		damage->rects[0] = (struct canvas_rect){0, 0, (int32_t)canvas->width_px, (int32_t)canvas->height_px};
 	}
 	loop.shown = plan->draw_instead;
-	if (plan->extra_per_cent)
-		draw_more(arch_ticks() - start, plan->extra_per_cent);
+	if (plan->extra_per_cent && damage->count)
+		draw_again(plan->draw_instead, damage, arch_ticks() - start, plan->extra_per_cent);
 	fault_after_draw(plan, loop_picture());
 }
 

@@ -40,6 +40,14 @@ void roulette_draw(const struct roulette *roulette, const struct canvas *canvas,
 	framestamp_draw(canvas, frame, FRAMESTAMP_BOTTOM);
 }
 
+void roulette_draw_part(const struct roulette *roulette, const struct canvas *canvas, uint32_t frame,
+			struct canvas_rect part)
+{
+	struct frame_view view = {.roulette = roulette, .canvas = canvas, .spin = spin_at(roulette->seed, frame)};
+
+	draw_within(&view, canvas_clip(part, between_strips(&roulette->layout)));
+}
+
 static void damage_add(struct roulette_damage *damage, struct canvas_rect rect)
 {
 	damage->rects[damage->count++] = rect;

@@ -32,6 +32,9 @@ int roulette_init(struct roulette *roulette, uint32_t width_px, uint32_t height_
 
 /* Draws the whole of one frame, stamps included. */
 void roulette_draw(const struct roulette *roulette, const struct canvas *canvas, uint32_t frame);
+/* Draws what lies inside a rectangle of the picture, stamps excluded. */
+void roulette_draw_part(const struct roulette *roulette, const struct canvas *canvas, uint32_t frame,
+			struct canvas_rect part);
 /* Draws only what differs from `previous`, which the canvas must hold, and says where that was. */
 void roulette_draw_dirty(const struct roulette *roulette, const struct canvas *canvas, uint32_t previous,
 			 uint32_t frame, struct roulette_damage *damage);
