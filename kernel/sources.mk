@@ -40,6 +40,7 @@ TEST_SOURCES := \
 	test/ktest_print.c \
 	test/ktest_memory.c \
 	test/ktest_pci.c \
+	test/ktest_runqueue.c \
 	test/ktest_sched.c \
 	test/ktest_preempt.c \
 	test/ktest_preempt_race.c \
@@ -53,6 +54,7 @@ TEST_SOURCES := \
 	test/ktest_gpu.c \
 	test/ktest_blk.c \
 	test/ktest_fault.c \
+	test/ktest_scene.c \
 	lib/fdt.c \
 	lib/fdt_bus.c \
 	lib/acpi.c \

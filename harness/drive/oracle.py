@@ -1,6 +1,6 @@
 """The oracle: the kernel's own scene, built natively, so that every pixel of every frame is known.
 
-The shared library is built from ``kernel/scene`` once for each content of its sources and kept under ``build/host``.
+The shared library is built from ``kernel/scene`` once for each content of its sources and kept under ``build/oracle``.
 Pictures are arrays of shape (height, width, 3), uint8, channels R, G, B, as captures are.
 """
 
@@ -25,7 +25,7 @@ from harness.spec import KERNEL_DIR, Limits
 
 Image = npt.NDArray[np.uint8]
 
-HOST_DIR = BUILD_DIR / "host"
+ORACLE_DIR = BUILD_DIR / "oracle"
 DEFAULT_SEED = 1
 """What the kernel takes when no seed is given."""
 _FLAGS = ("-std=c11", "-O2", "-shared", "-fPIC", "-ffreestanding", "-fvisibility=default")
@@ -78,7 +78,7 @@ def build_oracle(kernel_dir: Path = KERNEL_DIR, flags: Iterable[str] = (), compi
             digest.update(source.name.encode() + b"\0" + source.read_bytes())
     except OSError as error:
         raise BuildError(f"the oracle's sources cannot be read: {error}") from error
-    library = HOST_DIR / f"oracle-{digest.hexdigest()[:16]}.so"
+    library = ORACLE_DIR / f"{digest.hexdigest()[:16]}.so"
     if not library.exists():
         _compile([*command, f"-I{kernel_dir}", *(str(s) for s in sources if s.suffix == ".c")], library)
     return library

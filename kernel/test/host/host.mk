@@ -16,6 +16,10 @@ HOST_LIBRARY := \
 	lib/record.c \
 	lib/fdt.c \
 	lib/fdt_bus.c \
+	lib/acpi.c \
+	lib/pvh.c \
+	lib/clock.c \
+	sched/runqueue.c \
 	pci/capability.c \
 	pci/bar.c \
 	pci/pci.c \
@@ -27,11 +31,14 @@ HOST_LIBRARY := \
 	virtio/blk.c \
 	run/params.c \
 	run/recording.c \
-	test/ringdevice.c
+	test/ringdevice.c \
+	$(wildcard scene/*.c)
 HOST_SUITES := \
 	test/ktest.c \
 	test/ktest_ktest.c \
 	test/ktest_print.c \
+	test/ktest_memory.c \
+	test/ktest_runqueue.c \
 	test/ktest_pci.c \
 	test/ktest_fdt.c \
 	test/ktest_record.c \
@@ -41,6 +48,7 @@ HOST_SUITES := \
 	test/ktest_gpu.c \
 	test/ktest_blk.c \
 	test/ktest_fault.c \
+	test/ktest_scene.c \
 	test/host/host_suites.c
 HOST_RACE := arch/host/cpu.c virtio/virtqueue.c test/host/kick_race.c
 
