@@ -99,6 +99,12 @@ struct arch_pci_window arch_pci_window(void);
 /* Maps device memory, uncached and ordered; physical addresses beyond 4 GiB included. NULL when out of tables. */
 volatile void *arch_map_device(uint64_t physical, size_t length);
 
+/*
+ * Makes a page of RAM, which nothing uses, fault on every access: the end of a stack. Boot CPU, before others know the
+ * page. ARCH_ENOTSUP where page tables stay as they are, ARCH_ENOMEM when there are no more of them.
+ */
+int arch_guard(void *page);
+
 /* A message interrupt to the calling CPU: what the device must write, and where. ARCH_ENOTSUP where there is none. */
 struct arch_msi {
 	uint64_t address;

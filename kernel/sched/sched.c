@@ -10,6 +10,7 @@
 
 #define STACK_PATTERN 0x5ac6b7d8e9fa0b1cull
 #define STACK_PATTERN_WORDS 8u
+#define STACK_GUARD 4096u
 #define CPU_START_NS 100000000ull
 
 struct sched_cpu {
@@ -164,12 +165,15 @@ static void idle_loop(void *unused)
 	}
 }
 
-/* The end of a new stack, NULL without memory. */
+/* The end of a new stack, NULL without memory. A page below it faults, where the architecture can do that. */
 static void *stack_new(struct task *task)
 {
-	task->stack = heap_alloc(SCHED_STACK_SIZE, 4096);
-	if (!task->stack)
+	uint8_t *guard = heap_alloc(STACK_GUARD + SCHED_STACK_SIZE, STACK_GUARD);
+
+	if (!guard)
 		return NULL;
+	arch_guard(guard);
+	task->stack = (uint64_t *)(void *)(guard + STACK_GUARD);
 	for (unsigned i = 0; i < STACK_PATTERN_WORDS; i++)
 		task->stack[i] = STACK_PATTERN;
 	return (uint8_t *)task->stack + SCHED_STACK_SIZE;

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PATIENCE_NS 2000000000ull
+#define PATIENCE_NS 5000000000ull
 
 static unsigned served; /* on the boot CPU */
 

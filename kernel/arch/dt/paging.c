@@ -1,5 +1,6 @@
 #include "arch/dt/paging.h"
 
+#include "arch/arch.h"
 #include "lib/assert.h"
 
 #define ENTRIES 512u
@@ -101,6 +102,13 @@ void paging_map_kernel(const struct paging_format *format, uint64_t ram_start, u
 	}
 	if (!paging_map(format, guard + PAGE_SIZE, ram_end, PAGING_RAM))
 		panic("paging: no tables left for RAM up to 0x%lx", ram_end);
+}
+
+/* RAM is mapped in blocks, which stay. */
+int arch_guard(void *page)
+{
+	(void)page;
+	return ARCH_ENOTSUP;
 }
 
 const char *paging_fault_name(uint64_t address)

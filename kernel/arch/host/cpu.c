@@ -194,3 +194,9 @@ int arch_intx_attach(unsigned slot, unsigned pin, void (*handler)(void *), void 
 	(void)argument;
 	return ARCH_ENOTSUP;
 }
+
+int arch_guard(void *page)
+{
+	(void)page;
+	return ARCH_ENOTSUP;
+}

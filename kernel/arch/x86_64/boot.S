@@ -149,7 +149,7 @@ boot_pdpt:
 	.skip	4096
 boot_pd:
 	.skip	4 * 4096
-	/* The page below the stack becomes a guard (mmu_guard): an overflow faults instead of spoiling data. */
+	/* The page below the stack becomes a guard (arch_guard): an overflow faults instead of spoiling data. */
 	.balign 4096
 	.global boot_stack_guard
 boot_stack_guard:

@@ -65,8 +65,7 @@ void irq_apic_command(uint8_t apic_id, uint32_t command);
 
 /* Marks the device half of the first 4 GiB uncached. */
 void mmu_init(void);
-/* Makes one page of RAM fault on every access. Boot CPU; panics when out of tables. */
-void mmu_guard(uintptr_t page);
+/* Whether arch_guard made this page fault. */
 bool mmu_is_guard(uintptr_t address);
 
 /* CPUs by their local APIC numbers as ACPI lists them; the calling CPU becomes number 0. Returns how many. */

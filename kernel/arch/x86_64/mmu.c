@@ -1,8 +1,6 @@
 /* Page tables beyond what boot.S built, and PCI configuration space. */
 #include "arch/x86_64/cpu.h"
 
-#include "lib/assert.h"
-
 #define PAGE_2M (1ull << 21)
 #define PTE_ADDRESS 0x000ffffffffff000ull
 #define PTE_UNCACHED (PTE_CACHE_DISABLE | PTE_WRITE_THROUGH)
@@ -71,25 +69,29 @@ static uint64_t *page_level1(uintptr_t address)
 	return entry & PTE_LARGE ? NULL : &level1[(address >> 12) & 511];
 }
 
-static void page_split(uintptr_t address)
+static bool page_split(uintptr_t address)
 {
 	uintptr_t base = address & ~(PAGE_2M - 1);
 	uint64_t *table;
 
 	if (split_used == sizeof(split_tables) / sizeof(split_tables[0]))
-		panic("no page table left to split 0x%lx", address);
+		return false;
 	table = split_tables[split_used++];
 	for (unsigned i = 0; i < 512; i++)
 		table[i] = (base + 4096ull * i) | PTE_PRESENT | PTE_WRITE;
 	*page_level2(address) = (uintptr_t)table | PTE_PRESENT | PTE_WRITE;
+	return true;
 }
 
-void mmu_guard(uintptr_t page)
+int arch_guard(void *page)
 {
-	if (!page_level1(page))
-		page_split(page);
-	*page_level1(page) = 0;
-	page_flush(page);
+	uintptr_t address = (uintptr_t)page;
+
+	if (!page_level1(address) && !page_split(address))
+		return ARCH_ENOMEM;
+	*page_level1(address) = 0;
+	page_flush(address);
+	return 0;
 }
 
 bool mmu_is_guard(uintptr_t address)

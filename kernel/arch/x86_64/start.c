@@ -58,8 +58,8 @@ const struct arch_boot *arch_init(void)
 	irq_init_cpu();
 	acpi_read(info->rsdp);
 	/* From here on these fault; what the loader left in the first page has been read. */
-	mmu_guard(0);
-	mmu_guard((uintptr_t)boot_stack_guard);
+	if (arch_guard(NULL) || arch_guard(boot_stack_guard))
+		panic("no page table left for guards");
 	boot.name = "x86_64";
 	boot.irq = "msix";
 	boot.command_line = command_line;

@@ -56,7 +56,7 @@ HOST_RACE := arch/host/cpu.c virtio/virtqueue.c test/host/kick_race.c
 HOST_BUILDS := \
 	gcc:gcc: \
 	clang:clang: \
-	irq:gcc:-DCOMPLETION=irq,-DCOUNTERS=atomic,-DGPU_FENCE=on,-DBATCH=off,-DBARRIER=seqcst_spin \
+	irq:gcc:-DCOMPLETION=irq,-DCOUNTERS=atomic,-DGPU_FENCE=on,-DBATCH=off,-DBARRIER=seqcst_spin,-DFILL=pixel \
 	iterations:clang:-DWAIT=iterations,-DCOUNTERS=none,-DBARRIER=acquire_load,-DSPIN=none
 HOST_FUZZERS := ring params capability
 HOST_FUZZ_RUNS := $(call choose,RUNS,20000)
