@@ -65,8 +65,8 @@ struct fault_frame_plan fault_plan(uint32_t count, uint32_t frame, uint32_t slow
 		fault_garbage();
 	if (FAULT_IS(slow_draw))
 		plan.extra_per_cent = slow;
-	if (FAULT_IS(hiccup) && count % 100 == 99)
-		plan.stall_ms = 40;
+	if (FAULT_IS(hiccup) && count % 64 == 63)
+		plan.stall_ms = 4;
 	if (FAULT_IS(stale_frame) && count % 10 == 9 && frame >= 3)
 		plan.draw_instead = frame - 3;
 	if (FAULT_IS(blank))

@@ -2,28 +2,29 @@
  * Deliberate faults, one a build (FAULT=<name>), which prove that the harness can see. Each hook is an inline that is
  * constant in every other build, so that a FAULT=none kernel holds none of this code. Depends on nothing but options.h.
  *
- *   name             strength                                            seen as
- *   slow_draw        parts drawn again for `slow` per cent of the time  regression
- *   hiccup           one frame in 100 takes 40 ms longer                 regression of frame pacing, not of mean FPS
- *   tear             upper half of every 5th frame is not transferred    torn
- *   stale_frame      every 10th frame shows the picture three back       stale
- *   skip_transfer    every 20th frame is not transferred                 stale or frozen, and frames short
- *   skip_flush       every 20th frame is not flushed                     witnesses disagree
- *   wrong_stride     rows of every 5th frame start 16 pixels late        corrupt, named a wrong stride
- *   flip_pixel       one pixel of every 5th frame, one level of blue     corrupt, one pixel
- *   shift_colour     red and blue swapped in every 5th frame             corrupt, named swapped channels
- *   blank            black from the 60th frame on                        blank
- *   hang             interrupts off and silent from the 60th frame on    hang
- *   panic            panics at the 60th frame                            panic
- *   page_fault       writes to unmapped memory at the 60th frame         panic
- *   stack_overflow   recurses without end at the 60th frame              panic
- *   boot_silent      stops before the first character                    first byte missing
- *   garbage_serial   binary noise and half a record every 20th frame     serial damaged
- *   blk_corrupt      one byte of every 16th block read is changed        block data corrupt
- *   blk_timeout      every 16th block request is never shown             virtio-blk: request timeout
- *   lying_counters   records claim one frame in 10 that was never shown  witnesses disagree
- *   lost_kick        every 50th doorbell is not rung                     rekicks, long frames
- *   leak_descriptors completed chains are never freed                    no descriptors left
+ * One line each: FAULT <name>: <what it is seen as> <exit code> <what it does>
+ *
+ *   FAULT slow_draw: regression 1 parts of every frame drawn again for `slow` per cent of its time (10 if bare)
+ *   FAULT hiccup: regression 1 one frame in 64 takes 4 ms longer: seen in the 99th percentile, little in the mean
+ *   FAULT tear: torn 3 the lower half of every 5th frame is not transferred
+ *   FAULT stale_frame: stale 3 every 10th frame shows the picture of three frames before
+ *   FAULT skip_transfer: stale 3 every 20th frame is flushed, but not transferred
+ *   FAULT skip_flush: witnesses 3 every 20th frame is transferred, but not flushed
+ *   FAULT wrong_stride: corrupt 3 in every 5th frame each row begins 16 pixels further right than the row above
+ *   FAULT flip_pixel: corrupt 3 one pixel of every 5th frame is off by one level of blue
+ *   FAULT shift_colour: corrupt 3 red and blue are swapped in every 5th frame
+ *   FAULT blank: blank 3 black from the 60th frame on
+ *   FAULT hang: hang 3 interrupts off and silence from the 60th frame on
+ *   FAULT panic: panic 3 a panic at the 60th frame
+ *   FAULT page_fault: panic 3 a write to unmapped memory at the 60th frame
+ *   FAULT stack_overflow: panic 3 recursion without end at the 60th frame
+ *   FAULT boot_silent: hang 3 stops before the first character
+ *   FAULT garbage_serial: serial 3 binary noise, half a record and a number too large, every 20th frame
+ *   FAULT blk_corrupt: disk 3 one bit of every 16th block read is changed; with `blk=`
+ *   FAULT blk_timeout: timeout 3 every 16th request to the disk is never shown to it; with `blk=`
+ *   FAULT lying_counters: witnesses 3 frame numbers in records run ahead of the pictures by one in ten
+ *   FAULT lost_kick: rekicks 3 every 50th doorbell is not rung
+ *   FAULT leak_descriptors: failed 3 descriptors are not given back, until none is left
  */
 #ifndef FAULT_FAULT_H
 #define FAULT_FAULT_H
