@@ -96,8 +96,6 @@ class Plan:
     launches: int = 70
     """How many fit into the budget."""
     looks: int = 10
-    fewest: int = 8
-    """Launches before the first look, in either batch."""
     trim: float = 0.1
     confidence: float = 0.95
     """Of the interval, over all looks together."""
@@ -105,6 +103,11 @@ class Plan:
     """Two-sided error of each batch; a false finding needs both batches to err to the same side."""
     reserve: float = 0.2
     """Share of the budget kept free for a second batch: alarms are raised no later."""
+
+    @property
+    def fewest(self) -> int:
+        """Launches before the first look, in either batch: eight, or fewer where two batches of eight would not fit."""
+        return max(4, min(8, self.launches // 3))
 
 
 @dataclass(frozen=True)

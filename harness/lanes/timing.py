@@ -68,7 +68,7 @@ class MeasuredLaunch:
 
     launch: Launch
     frame_ms: Mapping[str, F64]
-    """By role: frame times inside the slices, in order, shape (n,)."""
+    """By role: frame times while the machine ran, in order, shape (n,)."""
     boot_ms: Mapping[str, float]
     dropped: int
     """Frames left out because a slice began or ended inside them."""
@@ -130,7 +130,7 @@ def _slices(
                 pin_process(machines[role].pid, core)
             running = list(roles)
         else:
-            running = [roles[slot % 2]]
+            running = [roles[(slot + 1) // 2 % 2]]
             for role in roles:
                 os.kill(machines[role].pid, signal.SIGCONT if role in running else signal.SIGSTOP)
         start_ns = time.time_ns()
@@ -151,7 +151,6 @@ def slice_launch(
     flushes: dict[str, I64] = {role: presented_frames(parse_trace(log)).time_ns for role, log in logs.items()}
     guard_ns = int(guard_s * 1e9)
     slices: list[Slice] = []
-    kept: dict[str, list[F64]] = {role: [] for role in logs}
     dropped = 0
     slots = {start: slot for slot, start in enumerate(sorted({span[0] for span in spans}))}
     for start_ns, end_ns, role, core in spans:
@@ -161,12 +160,29 @@ def slice_launch(
         dropped += 1
         if len(frame_ns) < 2:
             continue
-        kept[role].append(frame_ns / 1e6)
         slices.append(Slice(slots[start_ns], core, role, float(np.median(frame_ns)), len(frame_ns)))
-    frame_ms = {role: np.concatenate(parts) if parts else np.zeros(0) for role, parts in kept.items()}
+    frame_ms = {
+        role: _frame_ms(flushes[role], [(span[0], span[1]) for span in spans if span[2] == role]) for role in logs
+    }
     boot_ms = {role: (times[0] - started_ns[role]) / 1e6 for role, times in flushes.items() if len(times)}
     launch = Launch(tuple(slices), batch, paired=_paired(frame_ms))
     return MeasuredLaunch(launch, frame_ms, boot_ms, dropped, logs, tuple(spans))
+
+
+def _frame_ms(times: I64, spans: Sequence[tuple[int, int]]) -> F64:
+    """Frame times of a role, in order, shape (n,).
+
+    Slices that follow each other at once are one stretch of running: a frame longer than a slice must not vanish
+    between two of them. Where machines take turns, frames that cross a stop are left out.
+    """
+    stretches: list[tuple[int, int]] = []
+    for start_ns, end_ns in sorted(spans):
+        if stretches and start_ns - stretches[-1][1] < (end_ns - start_ns) / 2:
+            stretches[-1] = (stretches[-1][0], end_ns)
+        else:
+            stretches.append((start_ns, end_ns))
+    parts = [np.diff(times[(times >= start_ns) & (times <= end_ns)]) / 1e6 for start_ns, end_ns in stretches]
+    return np.concatenate(parts) if parts else np.zeros(0)
 
 
 def _paired(frame_ms: Mapping[str, F64]) -> dict[str, tuple[float, float]]:
