@@ -6,8 +6,8 @@
 #include "lib/string.h"
 
 #define PAGE_SIZE 4096ull
-/* QEMU reserves 1 MiB for the tree that it makes, 2 MiB since 8.0. */
-#define TREE_BYTES_MAX (2u << 20)
+/* QEMU reserves 1 MiB for a tree that it makes, and twice its size for one that it is given. */
+#define TREE_BYTES_MAX (4u << 20)
 
 struct machine machine;
 

@@ -1,0 +1,155 @@
+"""aarch64 and riscv64 on machines that are not what they should be: a clear line and a failing end, never silence."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.drive import qemu as qemu_module
+from harness.drive.build import build_kernel
+from harness.drive.qemu import Ending, Qemu
+from harness.spec import ARCHES, Machine, RunParams, RunSpec, Switches
+
+pytestmark = pytest.mark.qemu
+
+PORTS = ("aarch64", "riscv64")
+
+
+def machine_of(arch: str, **changes: object) -> Machine:
+    return dataclasses.replace(Machine(arch=arch, vcpus=2, memory_mib=128), **changes)
+
+
+ROULETTE = RunParams(frames=4, mode=(320, 240))
+SUITES = RunParams(suite="arch,fdt")
+
+
+def run_to_end(
+    folder: Path, machine: Machine, params: RunParams = ROULETTE, *, test: bool = False, **switches: str
+) -> tuple[str, Ending]:
+    """Boot a kernel and wait until its machine has ended; its serial log and how it ended."""
+    kernel = build_kernel(Switches.of({"ARCH": machine.arch, **switches}), test=test)
+    spec = RunSpec(kernel=kernel.path, machine=machine, params=params)
+    with Qemu(spec, folder) as guest:
+        deadline = time.monotonic() + 20
+        while not guest.exited():
+            assert time.monotonic() < deadline, guest.console.content()[-300:]
+            time.sleep(0.02)
+        ending = guest.wait_end(1.0)
+    return guest.console.content().decode("utf-8", "replace"), ending
+
+
+def panics(folder: Path, machine: Machine) -> str:
+    """The panic line of a guest that ends itself as failed."""
+    log, ending = run_to_end(folder, machine)
+    assert not ending.clean, log
+    lines = [line for line in log.splitlines() if line.startswith("[PANIC]")]
+    assert len(lines) == 1, log
+    assert "[DONE]" not in log
+    return lines[0]
+
+
+@pytest.mark.parametrize("vcpus", [1, 2, 4, 8])
+@pytest.mark.parametrize("arch", PORTS)
+def test_any_number_of_cpus_ends_clean(tmp_path: Path, arch: str, vcpus: int) -> None:
+    log, ending = run_to_end(tmp_path, machine_of(arch, vcpus=vcpus), CPUS="8")
+    assert ending.clean and "[DONE] status=ok" in log
+    assert f" arch={arch} cpus={vcpus} irq=intx " in log
+
+
+@pytest.mark.parametrize("arch", PORTS)
+def test_page_tables_and_tree_are_right(tmp_path: Path, arch: str) -> None:
+    log, ending = run_to_end(tmp_path, machine_of(arch), SUITES, test=True)
+    assert ending.clean, log
+    assert "ok 2 arch" in log and "not ok 1 " not in log
+
+
+def test_page_tables_hold_for_a_kernel_that_left_el2(tmp_path: Path) -> None:
+    machine = machine_of("aarch64", extra=("-machine", "virtualization=on"))
+    log, ending = run_to_end(tmp_path, machine, SUITES, test=True)
+    assert ending.clean, log
+    assert "ok 2 arch" in log
+
+
+def test_page_tables_say_io_where_they_can(tmp_path: Path) -> None:
+    log, ending = run_to_end(tmp_path, machine_of("riscv64", extra=("-cpu", "rv64,svpbmt=true")), SUITES, test=True)
+    assert ending.clean, log
+    assert "ok 2 arch" in log
+
+
+def test_a_gicv2_is_named(tmp_path: Path) -> None:
+    said = panics(tmp_path, machine_of("aarch64", extra=("-machine", "gic-version=2")))
+    assert "not a GICv3" in said and "gic-version=3" in said
+
+
+def test_an_aplic_is_named(tmp_path: Path) -> None:
+    assert "not a PLIC" in panics(tmp_path, machine_of("riscv64", extra=("-machine", "aia=aplic")))
+
+
+@pytest.mark.parametrize("arch", PORTS)
+def test_a_machine_without_gpu_says_so(tmp_path: Path, arch: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(qemu_module, "gpu_arguments", lambda machine: ["-display", "none"])
+    log, ending = run_to_end(tmp_path, machine_of(arch))
+    assert not ending.clean
+    assert "virtio-gpu: no such device on the PCI bus" in log
+
+
+@pytest.mark.parametrize("arch", PORTS)
+def test_too_little_memory_is_said(tmp_path: Path, arch: str) -> None:
+    log, ending = run_to_end(tmp_path, machine_of(arch, memory_mib=12), RunParams(frames=4, mode=(1920, 1080)))
+    assert not ending.clean
+    assert "no memory" in log, log
+
+
+def tree_of(folder: Path, arch: str) -> bytes:
+    """The device tree that QEMU makes for the machine."""
+    path = folder / "tree.dtb"
+    command = [ARCHES[arch].qemu, "-machine", f"{ARCHES[arch].machine},dumpdtb={path}", "-cpu", ARCHES[arch].cpu]
+    subprocess.run(
+        [*command, "-smp", "2", "-m", "128", "-display", "none"], check=True, capture_output=True, timeout=20
+    )
+    return path.read_bytes()
+
+
+def with_damaged_tree(folder: Path, arch: str, old: bytes, new: bytes) -> Machine:
+    """A machine whose tree has some bytes replaced by as many others."""
+    tree = tree_of(folder, arch)
+    assert len(old) == len(new) and old in tree
+    path = folder / "damaged.dtb"
+    path.write_bytes(tree.replace(old, new))
+    return machine_of(arch, extra=("-dtb", str(path)))
+
+
+@pytest.mark.parametrize(
+    ("arch", "old", "new", "said"),
+    [
+        ("aarch64", b"arm,armv8-timer\0", b"arm,armv9-timer\0", "no interrupt for the virtual timer"),
+        ("aarch64", b"arm,pl011\0", b"arm,pl099\0", "no PL011"),
+        ("aarch64", b"interrupts\0", b"interrupt$\0", "no interrupt for the virtual timer"),
+        ("riscv64", b"memory\0", b"memorz\0", "no memory node covers the kernel"),
+        ("riscv64", b"ns16550a\0", b"ns99999a\0", "no 16550"),
+    ],
+)
+def test_a_damaged_tree_is_named(tmp_path: Path, arch: str, old: bytes, new: bytes, said: str) -> None:
+    line = panics(tmp_path, with_damaged_tree(tmp_path, arch, old, new))
+    assert "device tree: " in line and said in line
+
+
+@pytest.mark.parametrize("arch", PORTS)
+def test_a_machine_without_pci_says_so(tmp_path: Path, arch: str) -> None:
+    machine = with_damaged_tree(tmp_path, arch, b"pci-host-ecam-generic\0", b"pci-host-none-generic\0")
+    log, ending = run_to_end(tmp_path, machine)
+    assert not ending.clean
+    assert "pci: the device tree names no ECAM host" in log
+
+
+def test_a_machine_without_a_tree_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "large.dtb"
+    tree = tree_of(tmp_path, "aarch64")
+    # A total size that leaves no room for the tree below the kernel: QEMU then boots without one.
+    path.write_bytes(tree[:4] + (3 << 20).to_bytes(4, "big") + tree[8:].ljust((3 << 20) - 8, b"\0"))
+    line = panics(tmp_path, machine_of("aarch64", extra=("-dtb", str(path))))
+    assert "device tree at 0x40000000: no device tree there" in line
