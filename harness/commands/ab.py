@@ -10,7 +10,7 @@ from harness.analyze.compare import Finding
 from harness.analyze.stats import CANDIDATE, REFERENCE, Decision, State
 from harness.arms import ArmRequest, parse_arm
 from harness.commands import Arguments, Printer
-from harness.commands.perf import build_arm, finish, number, run_params, split_settings
+from harness.commands.perf import F64, build_arm, finish, number, run_params, split_settings, timed
 from harness.conclude import arms_of, details_of, findings_of
 from harness.drive.build import source_state
 from harness.drive.host import host_facts
@@ -67,7 +67,20 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     alone = measure(replace(base, lanes=frozenset({"window", "pictures"})), run.path / first, out.progress)
     result = _result(run, requests, alone, compared)
     _say(out, requests, result)
-    return finish(run, result, out, json_out="json" in arguments.options)
+    frame_ms, effects = _timed(first, compared)
+    return finish(run, result, out, frame_ms, effects, json_out="json" in arguments.options)
+
+
+def _timed(first: str, compared: list[Compared]) -> tuple[dict[str, F64], list[tuple[float, int]]]:
+    """Frame times by arm; the launches' effects where there is one comparison."""
+    frame_ms: dict[str, F64] = {}
+    effects: list[tuple[float, int]] = []
+    for one in compared:
+        values, effects = timed(one.measured)
+        if REFERENCE in values:
+            frame_ms.setdefault(first, values[REFERENCE])
+            frame_ms[one.name] = values[CANDIDATE]
+    return frame_ms, effects if len(compared) == 1 else []
 
 
 def _requests(named: dict[str, str], common: dict[str, str]) -> list[ArmRequest]:

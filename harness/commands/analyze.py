@@ -19,7 +19,9 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     settings, switches = split_settings(arguments, ["RESULT", "CONFIG"])
     if switches or len(arguments.words) > 1:
         raise UsageError("analyze takes one saved run and nothing else: results/<run>")
-    folder = Path(arguments.words[0] if arguments.words else settings.get("RESULT", str(RESULTS_DIR / "latest"))).resolve()
+    folder = Path(
+        arguments.words[0] if arguments.words else settings.get("RESULT", str(RESULTS_DIR / "latest"))
+    ).resolve()
     result = load_result(folder)
     if result.command != "perf":
         raise UsageError(f"{folder.name} is a run of {result.command}; analyze judges runs of perf")

@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from harness.analyze.metrics import RULES, Rule, rules_from_toml
+from harness.analyze.stats import CANDIDATE, REFERENCE, launch_effect
 from harness.arms import ArmRequest, Source, parse_arm
 from harness.commands import Arguments, Printer
 from harness.conclude import conclude, details_of
 from harness.drive.build import build_kernel, sha256_of, source_state
-from harness.drive.errors import HarnessError, StoreError
+from harness.drive.errors import StoreError
 from harness.drive.host import fingerprint, host_facts
 from harness.drive.probe import choose_accelerator, qemu_version
 from harness.drive.store import RunFolder
 from harness.references import NoBaseline, Reference, find_reference, keep_baseline
 from harness.replay import save_frames
 from harness.report.files import write_reports
+from harness.report.machine import github_lines
 from harness.result import Qemu, Result, ResultError
 from harness.session import ArmKernel, Measured, Order, measure
 from harness.spec import BUILT_IN, FOREIGN, ROOT, Machine, RunParams, RunSpec, UsageError, Verdict, switch_table
+
+F64 = npt.NDArray[np.float64]
 
 SETTINGS = (
     "ARCH BASELINE BASELINE_REF BUDGET KERNEL ISO QEMU_ARGS ACCEL CC CONFIG OPTS SEED MODE SLOW LANES PICTURES".split()
@@ -86,7 +95,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     except BaseException:
         _keep_evidence(run)
         raise
-    return finish(run, result, out, json_out="json" in arguments.options)
+    return finish(run, result, out, *timed(measured), json_out="json" in arguments.options)
 
 
 def _keep_evidence(run: RunFolder) -> None:
@@ -260,18 +269,39 @@ def _result(
     )
 
 
-def finish(run: RunFolder, result: Result, out: Printer, *, json_out: bool = False) -> Verdict:
+def timed(measured: Measured) -> tuple[dict[str, F64], list[tuple[float, int]]]:
+    """Frame times by arm, and each launch's effect with its batch, for the plots."""
+    if measured.timing is not None and measured.timing.launches:
+        timing = measured.timing
+        effects = [(launch_effect(one.launch), one.launch.batch) for one in timing.launches]
+        return {role: timing.frame_ms(role) for role in (CANDIDATE, REFERENCE)}, effects
+    if measured.window is not None:
+        return {CANDIDATE: measured.window.frame_ms}, []
+    return {}, []
+
+
+def finish(
+    run: RunFolder,
+    result: Result,
+    out: Printer,
+    frame_ms: Mapping[str, F64],
+    effects: Sequence[tuple[float, int]],
+    *,
+    json_out: bool = False,
+) -> Verdict:
     """Write reports, make the folder visible, say the verdict."""
-    try:
-        write_reports(result, run.path)
-    except HarnessError as error:
-        result = replace(result, notices=(*result.notices, f"report: {error.message}"))
+    out.progress("writing the report")
+    missing = write_reports(result, run.path, frame_ms, effects)
+    result = replace(result, notices=(*result.notices, *(f"report: {text}" for text in missing)))
     folder = run.commit(result)
     if json_out:
         out.line(json.dumps(json.loads((folder / "result.json").read_text(encoding="utf-8"))))
         return result.verdict
     for notice in result.notices:
         out.line(f"note: {notice}")
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        for line in github_lines(result):
+            out.line(line)
     out.line(result.sentence)
     out.line(f"report: {folder / 'report.html'}")
     return result.verdict
