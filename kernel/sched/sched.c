@@ -108,7 +108,7 @@ void sched_yield(void)
 {
 	bool enabled = arch_irq_disable();
 
-	ASSERT(!preempt_guarded());
+	ASSERT(!preempt_guard_held());
 	sched_switch(true);
 	arch_irq_restore(enabled);
 }
@@ -119,7 +119,7 @@ void sched_sleep_ns(uint64_t ns)
 	struct sched_cpu *cpu = percpu(cpus);
 	struct task *task = cpu->current;
 
-	ASSERT(!preempt_guarded());
+	ASSERT(!preempt_guard_held());
 	task->state = TASK_SLEEPING;
 	spinlock_lock(&cpu->lock);
 	runqueue_sleep(&cpu->queue, &task->node, now_ns() + ns);
@@ -132,7 +132,7 @@ void sched_sleep_ns(uint64_t ns)
 void sched_exit(void)
 {
 	arch_irq_disable();
-	ASSERT(!preempt_guarded());
+	ASSERT(!preempt_guard_held());
 	percpu(cpus)->current->state = TASK_ENDED;
 	sched_switch(true);
 	panic("an ended task ran");

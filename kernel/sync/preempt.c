@@ -96,6 +96,11 @@ bool preempt_guarded(void)
 	return guards_now(percpu(states));
 }
 
+bool preempt_guard_held(void)
+{
+	return !IS_GLOBAL && percpu(states)->guards;
+}
+
 preempt_reschedule *preempt_handler(preempt_reschedule *reschedule)
 {
 	preempt_reschedule *before = reschedule_handler;

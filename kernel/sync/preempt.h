@@ -37,6 +37,8 @@ void preempt_request(void);
 /* Whether a request waits on this CPU, and whether a guard that counts for it is up. */
 bool preempt_pending(void);
 bool preempt_guarded(void);
+/* Whether this CPU has put one up; a global counter cannot know, and says no. */
+bool preempt_guard_held(void);
 
 /*
  * Sets what serves a request, returns what did: called on the CPU concerned, interrupts off; may return on another turn

@@ -24,6 +24,7 @@ HOST_LIBRARY := \
 	pci/bar.c \
 	pci/pci.c \
 	sync/alarm.c \
+	sync/preempt.c \
 	virtio/virtqueue.c \
 	virtio/wait.c \
 	virtio/transport.c \
