@@ -135,6 +135,6 @@ def _sentence(verdict: Verdict, judged: Sequence[Gate], findings: Sequence[Findi
     fps = next(gate for gate in judged if gate.metric == "fps_trace" and gate.value is not None)
     words = f"{fps.value:.4g} frames/s"
     if fps.kind == "ratio" and evidence.decision is not None:
-        words += f", {evidence.decision.words}"
+        words += f", {fps.why}"
     checked = evidence.frames.checked if evidence.frames else 0
     return f"pass: {words}; {checked} pictures intact"

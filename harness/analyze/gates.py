@@ -35,17 +35,21 @@ def ratio_gate(rule: Rule, candidate: Metric, reference: Metric | None, decision
     change, low, high = _change(decision.ratio, invert), _change(decision.low, invert), _change(decision.high, invert)
     low, high = min(low, high), max(low, high)
     slower = decision.state is State.CHANGED and decision.direction == "slower"
+    why = decision.words
     if slower:
         verdict = Verdict.REGRESSION
-    elif decision.state is not State.UNDECIDED or decision.rules_out_slower(rule.smallest):
+    elif decision.state is not State.UNDECIDED:
         verdict = Verdict.PASS
+    elif decision.rules_out_slower(rule.smallest):
+        verdict = Verdict.PASS
+        why = f"not slower by {rule.smallest:.1%}: {decision.words.removeprefix('undecided: ')}"
     else:
         verdict = Verdict.INCONCLUSIVE
     return Gate(
         rule.metric,
         rule.kind,
         verdict,
-        decision.words,
+        why,
         value=candidate.value,
         reference=reference.value if reference else None,
         change=change,
