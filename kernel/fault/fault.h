@@ -6,7 +6,7 @@
  *
  *   FAULT slow_draw: regression 1 parts of every frame drawn again for `slow` per cent of its time (10 if bare)
  *   FAULT hiccup: regression 1 one frame in 64 takes 4 ms longer: seen in the 99th percentile, little in the mean
- *   FAULT tear: torn 3 the lower half of every 5th frame is not transferred
+ *   FAULT tear: torn 3 the upper half of every 5th frame is not transferred
  *   FAULT stale_frame: stale 3 every 10th frame shows the picture of three frames before
  *   FAULT skip_transfer: stale 3 every 20th frame is flushed, but not transferred
  *   FAULT skip_flush: witnesses 3 every 20th frame is transferred, but not flushed

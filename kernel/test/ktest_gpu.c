@@ -107,6 +107,7 @@ static int start(enum manner how)
 	memset(&gpu, 0, sizeof(gpu));
 	gpu.transport.name = "virtio-gpu";
 	gpu.control.transport = &gpu.transport;
+	gpu.path = &gpu_path_2d;
 	ringdevice_init(&device, &gpu.control.queue, RING, false);
 	device.on_notify = serve;
 	manner = how;

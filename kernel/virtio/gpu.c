@@ -6,6 +6,7 @@
 #include "lib/print.h"
 #include "lib/string.h"
 #include "options.h"
+#include "sync/preempt.h"
 #include "virtio/gpu_command.h"
 
 #define SCANOUT 0u
@@ -118,8 +119,11 @@ static int transfer_add(struct gpu *gpu, const struct canvas_rect *rect)
 {
 	struct gpu_rectangle rectangle = wire_rectangle(rect);
 
-	if (fault_halves_transfer())
-		rectangle.height /= 2;
+	/* The lower half: QEMU copies the whole picture for any rectangle that starts at its first pixel. */
+	if (fault_halves_transfer()) {
+		rectangle.y += rectangle.height / 2;
+		rectangle.height -= rectangle.height / 2;
+	}
 	gpu->timing.damage_px += (uint64_t)rectangle.width * rectangle.height;
 	return gpu->path->transfer(gpu, &rectangle);
 }
@@ -138,16 +142,20 @@ int gpu_present(struct gpu *gpu, const struct canvas_rect *damage, uint32_t coun
 	uint64_t started = arch_ticks(), instructions = arch_instructions();
 	int error = 0;
 
+	/* The queue has one owner, and its time one account. */
+	PREEMPT_GUARD();
 	gpu->timing = (struct gpu_timing){0};
 	for (uint32_t i = 0; i < count && !error && !fault_skips_transfer(); i++)
 		error = transfer_add(gpu, &damage[i]);
 	if (!error && OPTION(BATCH) == OPTION_BATCH_off && gpu->slots_used) {
+		gpu->timing.submit_insns = arch_instructions() - instructions;
 		error = gpu_commands_run(gpu, started);
+		instructions = arch_instructions();
 		started = arch_ticks();
 	}
 	for (uint32_t i = 0; i < count && !error && !fault_skips_flush(); i++)
 		error = flush_add(gpu, &damage[i]);
-	gpu->timing.submit_insns = arch_instructions() - instructions;
+	gpu->timing.submit_insns += arch_instructions() - instructions;
 	if (error || !gpu->slots_used)
 		return error;
 	return gpu_commands_run(gpu, started);

@@ -22,14 +22,18 @@ enum gpu_error {
 };
 
 #define GPU_COMMANDS_MAX 16
-#define GPU_COMMAND_BYTES 96
+#define GPU_RESOURCE 1u
 
-/* A command in flight: request and response in memory that the device reads and writes. */
-struct gpu_slot {
-	uint8_t request[GPU_COMMAND_BYTES];
-	struct gpu_header response;
-	uint32_t expected; /* response type */
+struct gpu;
+struct gpu_slot; /* gpu_command.h */
+
+/* How pixels reach the host. Each adds one command and runs nothing. */
+struct gpu_path {
+	const char *name; /* as in `virtio-gpu: 2d` */
+	int (*create)(struct gpu *gpu);
+	int (*transfer)(struct gpu *gpu, const struct gpu_rectangle *rectangle);
 };
+extern const struct gpu_path gpu_path_2d;
 
 /* What presenting one frame took, in arch_ticks, and what it consisted of. */
 struct gpu_timing {
@@ -41,6 +45,7 @@ struct gpu_timing {
 struct gpu {
 	struct transport transport;
 	struct transport_queue control;
+	const struct gpu_path *path;
 	struct canvas canvas; /* the backing of the resource on the scanout */
 	uint64_t fence;
 	struct gpu_slot *slots;
@@ -51,7 +56,7 @@ struct gpu {
 
 /* Finds the device, then gpu_start. A device that fails is reset. */
 int gpu_init(struct gpu *gpu, uint32_t width_px, uint32_t height_px);
-/* Once gpu->control stands: shows a black picture of the given mode on scanout 0. */
+/* Once gpu->control and gpu->path stand: shows a black picture of the given mode on scanout 0. */
 int gpu_start(struct gpu *gpu, uint32_t width_px, uint32_t height_px);
 /*
  * Transfers and flushes some rectangles of the canvas, and waits for the answers. Rectangles must lie inside the

@@ -28,6 +28,8 @@ HOST_LIBRARY := \
 	virtio/virtqueue.c \
 	virtio/wait.c \
 	virtio/transport.c \
+	virtio/gpu_command.c \
+	virtio/gpu_2d.c \
 	virtio/gpu.c \
 	virtio/blk.c \
 	run/params.c \
