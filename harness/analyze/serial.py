@@ -109,8 +109,11 @@ def parse_serial(log: bytes, *, ended: bool = True, limits: Limits = Limits()) -
     # A newline before every line lets plain substring search, much faster than a regex, find the tags.
     text = b"\n" + _without_half_line(log.replace(b"\r\n", b"\n"), ended, problems)
     newlines = np.flatnonzero(np.frombuffer(text, np.uint8) == 10)
-    _check_text(text, newlines, limits, problems)
-    records = parse_blocks(list(_perf_blocks(text, newlines)), problems)
+    _check_lines(text, newlines, limits, problems)
+    blocks, text = _without_perf_blocks(text, newlines)
+    newlines = np.flatnonzero(np.frombuffer(text, np.uint8) == 10)
+    _check_strays(text, newlines, problems)
+    records = parse_blocks(blocks, problems)
     words = _parse_words(text, newlines, problems)
     summary, done = words.get("[PERF SUMMARY]"), words.get("[DONE]")
     if summary is not None:
@@ -145,8 +148,8 @@ def _without_half_line(text: bytes, ended: bool, problems: Problems) -> bytes:
     return text[:end]
 
 
-def _check_text(text: bytes, newlines: Offsets, limits: Limits, problems: Problems) -> None:
-    """Overlong lines, bytes that are no UTF-8, tags that do not start a line."""
+def _check_lines(text: bytes, newlines: Offsets, limits: Limits, problems: Problems) -> None:
+    """Overlong lines, and bytes that are no UTF-8."""
     lengths = np.diff(newlines) - 1
     for index in np.flatnonzero(lengths > limits.serial_line_bytes):
         problems.add("overlong", int(index) + 1, f"a line of {int(lengths[index])} bytes")
@@ -156,6 +159,10 @@ def _check_text(text: bytes, newlines: Offsets, limits: Limits, problems: Proble
                 content.decode("utf-8")
             except UnicodeDecodeError as error:
                 problems.add("not-text", line, f"not UTF-8 at byte {error.start}: {_decode(content[:60])!r}")
+
+
+def _check_strays(text: bytes, newlines: Offsets, problems: Problems) -> None:
+    """Tags that do not start a line. Those inside ``[VIRTIO PERF]`` lines have spoilt these already."""
     for tag in _TAGS:
         if text.count(tag) == text.count(b"\n" + tag):
             continue
@@ -178,14 +185,21 @@ def _tagged(text: bytes, newlines: Offsets, tag: bytes) -> Iterator[tuple[int, b
         start = text.find(b"\n" + tag, end)
 
 
-def _perf_blocks(text: bytes, newlines: Offsets) -> Iterator[tuple[int, bytes]]:
-    """Consecutive ``[VIRTIO PERF]`` lines, with the number of the first."""
+def _without_perf_blocks(text: bytes, newlines: Offsets) -> tuple[list[tuple[int, bytes]], bytes]:
+    """Consecutive ``[VIRTIO PERF]`` lines, with the number of the first, and the text with these lines emptied."""
+    blocks: list[tuple[int, bytes]] = []
+    others: list[bytes] = []
+    end = 0
     start = text.find(b"\n" + PERF_TAG)
     while start >= 0:
         match = _PERF_BLOCK.match(text, start + 1)
         assert match is not None
-        yield _line_at(newlines, start + 1), match.group()
-        start = text.find(b"\n" + PERF_TAG, match.end() - 1)
+        block = match.group()
+        blocks.append((_line_at(newlines, start + 1), block))
+        others += [text[end : start + 1], b"\n" * block.count(b"\n")]
+        end = match.end()
+        start = text.find(b"\n" + PERF_TAG, end - 1)
+    return blocks, b"".join([*others, text[end:]])
 
 
 def _parse_words(text: bytes, newlines: Offsets, problems: Problems) -> dict[str, Words]:
