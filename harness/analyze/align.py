@@ -28,6 +28,8 @@ _SAME_SHARE = 0.02
 """Shares of unmatched frames nearer than this are alike; then jitter decides."""
 _VOTE_WINDOW = 0.07
 """How near offsets must be to count as one, as a share of a frame."""
+_SLACK_NS = 300_000
+"""How far the first guess at the offset may be off: about a device's answering time."""
 _KEPT_BRACKETS = 200
 _NOT_CLOCKS_NS = 2_000_000
 """Brackets that miss each other by more than this are no pair of clocks."""
@@ -92,7 +94,8 @@ def match_frames(rang: I64, took: I64, host_ns: I64) -> I64:
         raise Unalignable("one side saw no frames")
     if max(abs(int(times.max()) - int(times.min())) for times in (rang, took, host_ns)) > 1 << 60:
         raise Unalignable("times that are no times")
-    slack = max(int(2 * _VOTE_WINDOW * float(np.median(np.diff(took)))), 2000) if len(took) > 1 else 2000
+    period = float(np.median(np.diff(took))) if len(took) > 1 else 0.0
+    slack = int(min(max(2 * _VOTE_WINDOW * period, 2000), _SLACK_NS))
     best: tuple[float, float, I64] | None = None
     for offset in _candidate_offsets(took, host_ns):
         found = _follow(rang, took, host_ns, offset, slack)
