@@ -1,0 +1,85 @@
+"""The calibrate command: its words, its evidence, and its competing load."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from harness.commands import Arguments, calibrate
+from harness.drive import store
+from harness.drive.load import competing_load
+from harness.spec import UsageError, Verdict
+
+
+class _Silent:
+    """Prints nothing, remembers tables."""
+
+    def __init__(self) -> None:
+        self.tables: list[str] = []
+
+    def line(self, text: str) -> None:
+        pass
+
+    def progress(self, text: str) -> None:
+        pass
+
+    def table(self, title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        assert all(len(row) == len(header) for row in rows)
+        self.tables.append(title)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"FAULT": "tear"}, "calibrate plants its own"),
+        ({"LAUNCHES": "3"}, "LAUNCHES=3"),
+        ({"EFFECTS": "1,x"}, "EFFECTS=1,x"),
+        ({"EFFECTS": "0"}, "EFFECTS=0"),
+        ({"LAUNCH": "9"}, "LAUNCH: no such setting"),
+    ],
+)
+def test_words_that_make_no_sense_are_refused(settings: dict[str, str], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        calibrate.main(Arguments(settings), _Silent())
+
+
+def _busy_children() -> list[int]:
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                words = (
+                    Path(f"/proc/{name}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+                )
+            except OSError:
+                continue
+            if int(words[1]) == os.getpid():
+                found.append(int(name))
+    return found
+
+
+def test_the_competing_load_ends_with_its_reason() -> None:
+    before = set(_busy_children())
+    with pytest.raises(RuntimeError), competing_load(2):
+        assert len(set(_busy_children()) - before) == 2
+        raise RuntimeError("whatever ends the measurement")
+    assert set(_busy_children()) == before
+
+
+@pytest.mark.full
+@pytest.mark.qemu
+def test_a_short_calibration_leaves_its_evidence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibrate, "RunFolder", lambda command: store.RunFolder(command, tmp_path))
+    out = _Silent()
+    verdict = calibrate.main(Arguments({"LAUNCHES": "6", "EFFECTS": "10", "DRAWS": "20"}), out)
+    assert verdict in (Verdict.PASS, Verdict.INCONCLUSIVE)
+    (evidence,) = tmp_path.glob("2*-calibrate/calibration.json")
+    plain = json.loads(evidence.read_text(encoding="utf-8"))
+    assert [series["truth"] for series in plain["launches"]] == ["A/A", "slow_draw=10%"]
+    assert sum(len(pair["effect"]) for pair in plain["launches"][0]["pairs"]) == 6
+    assert {target["words"] for target in plain["targets"]} >= {"false alarms within 60 s"}
+    assert len(out.tables) == 4
