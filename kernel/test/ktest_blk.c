@@ -120,7 +120,8 @@ static void transfers(void)
 			    one(BLK_READ, SECTORS, back, BLK_SECTOR) == BLK_EINVALID &&
 			    one(BLK_READ, ~0ull, back, BLK_SECTOR) == BLK_EINVALID,
 		    "nothing beyond it");
-	ktest_check(one(BLK_READ, 0, back, 0) == BLK_EINVALID && one(BLK_READ, 0, back, 100) == BLK_EINVALID,
+	ktest_check(one(BLK_READ, 0, back, 0) == BLK_EINVALID && one(BLK_READ, 0, back, 100) == BLK_EINVALID &&
+			    one(BLK_READ, 0, back, 700) == BLK_EINVALID,
 		    "nothing but whole sectors");
 	blk.read_only = true;
 	ktest_check(one(BLK_WRITE, 0, bytes, BLK_SECTOR) == BLK_EINVALID && !one(BLK_READ, 0, back, BLK_SECTOR),

@@ -17,6 +17,7 @@ enum manner {
 	HONEST,
 	ANSWERS_ERROR,
 	ANSWERS_SHORT,
+	ANSWERS_NOTHING, /* used, but no response written */
 	FORGETS_FENCE,
 	SCANOUT_OFF,
 	SILENT,
@@ -54,6 +55,8 @@ static void execute(const struct gpu_header *request, struct gpu_header *respons
 {
 	const void *body = request;
 
+	if (manner == ANSWERS_NOTHING)
+		return;
 	response->type = GPU_RESPONSE_OK_NODATA;
 	switch (request->type) {
 	case GPU_GET_DISPLAY_INFO:
@@ -84,6 +87,11 @@ static void execute(const struct gpu_header *request, struct gpu_header *respons
 		response->type = ERROR_INVALID;
 }
 
+static uint32_t answer_length(uint32_t whole)
+{
+	return manner == ANSWERS_SHORT ? 8 : manner == ANSWERS_NOTHING ? 0 : whole;
+}
+
 static void serve(struct ringdevice *ring)
 {
 	struct ringdevice_chain chain;
@@ -97,7 +105,7 @@ static void serve(struct ringdevice *ring)
 			continue;
 		}
 		execute(request, (struct gpu_header *)(uintptr_t)chain.pieces[1].address);
-		ringdevice_answer(ring, chain.head, manner == ANSWERS_SHORT ? 8 : chain.pieces[1].length);
+		ringdevice_answer(ring, chain.head, answer_length(chain.pieces[1].length));
 	}
 }
 
@@ -167,6 +175,8 @@ static void errors(void)
 		    "an error response in a frame is an error");
 	ktest_check(!start(HONEST) && (manner = ANSWERS_SHORT, gpu_present(&gpu, &part, 1)) == GPU_EBROKEN,
 		    "so is a response that is too short to be one");
+	ktest_check(!start(HONEST) && (manner = ANSWERS_NOTHING, gpu_present(&gpu, &part, 1)) == GPU_EBROKEN,
+		    "so is none at all");
 	start(HONEST);
 	gpu.deadline_ns = SHORT_NS;
 	manner = SILENT;

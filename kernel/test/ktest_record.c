@@ -115,6 +115,9 @@ static void recordings(void)
 	recording_skip_to(&recording, 1);
 	ktest_check(takes(&recording, 23, 23) && recording.lost == 3, "what is skipped is not lost");
 	keep(&recording, 30, 2);
+	recording_skip_to(&recording, 1);
+	ktest_check(takes(&recording, 31, 31), "one more than wanted is one skipped");
+	keep(&recording, 30, 2);
 	recording_skip_to(&recording, RING);
 	ktest_check(takes(&recording, 30, 31), "skipping to more than there is skips nothing");
 	keep(&recording, 40, 2);
