@@ -46,9 +46,10 @@ _PLAIN_PROGRESS_S = 5.0
 class TerminalPrinter:
     """Prints for people: a live status on a terminal, plain lines otherwise."""
 
-    def __init__(self, plain: bool | None = None) -> None:
+    def __init__(self, quiet: bool = False) -> None:
         self._console = Console(highlight=False, soft_wrap=True)
-        self._plain = not self._console.is_terminal if plain is None else plain
+        self._quiet = quiet
+        self._plain = quiet or not self._console.is_terminal
         self._status = None if self._plain else self._console.status("")
         self._last_progress_s = 0.0
         if self._status:
@@ -59,6 +60,8 @@ class TerminalPrinter:
 
     def progress(self, text: str) -> None:
         text = printable(text)
+        if self._quiet:
+            return
         if self._status:
             self._status.update(escape(text))
         elif time.monotonic() - self._last_progress_s > _PLAIN_PROGRESS_S:
@@ -123,8 +126,8 @@ def usage() -> str:
 def main(words: Sequence[str]) -> int:
     """Run one command; returns the exit code of its verdict."""
     signal.signal(signal.SIGTERM, _interrupt)
-    printer = TerminalPrinter()
     quiet = "--json" in words
+    printer = TerminalPrinter(quiet)
     try:
         command, arguments = parse(words)
         if command == "help":

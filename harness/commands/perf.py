@@ -39,6 +39,7 @@ SETTINGS = (
 """What ``perf`` takes besides the kernel's switches."""
 
 BUDGET_S = 60.0
+DISK_MIB = 64
 BUDGET_RANGE_S = (5.0, 3600.0)
 
 
@@ -218,7 +219,15 @@ def _reference(
 
 def _machine(candidate: ArmKernel, request: ArmRequest, settings: dict[str, str]) -> tuple[Machine, tuple[str, ...]]:
     extra = tuple(shlex.split(settings.get("QEMU_ARGS", "")))
-    machine = Machine(arch=request.switches.arch, vcpus=1, maxcpus=2, extra=extra)
+    loaded = run_params(settings).blk
+    # The disk's load runs as a task on a CPU of its own.
+    machine = Machine(
+        arch=request.switches.arch,
+        vcpus=2 if loaded else 1,
+        maxcpus=2,
+        disk_mib=DISK_MIB if loaded else 0,
+        extra=extra,
+    )
     qemu_version(machine.arch)
     spec = RunSpec(candidate.path, machine, capabilities=candidate.capabilities, iso=candidate.iso)
     accelerator, notice = choose_accelerator(settings.get("ACCEL", "tcg"), spec)

@@ -7,6 +7,7 @@ on again while the machine runs, which shows what they cost without comparing tw
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -31,6 +32,12 @@ WINDOW_S = 2.0
 WARM_UP_S = 0.15
 PRINT_S = 12.0
 """For printing the records after the window."""
+
+COMPLAINTS_MAX = 3
+_COMPLAINT = re.compile(
+    rb"^virtio-(?:gpu|blk): (?:data corrupt|no |error|response|fence not|the device|a feature|a disk|its |blk= )[^\n]*",
+    re.MULTILINE,
+)
 
 DecodeFrame = Callable[[Image], int | None]
 """Reads the frame number out of a picture; None when there is none."""
@@ -61,6 +68,8 @@ class Window:
     frame_ms: F64
     """Frame times by the trace, warm-up left out, shape (n,)."""
     boot_ms: float
+    complaints: tuple[str, ...] = ()
+    """Lines in which a driver of the guest says what went wrong."""
     perturbation: Metric | None = None
 
 
@@ -99,7 +108,8 @@ def assemble(observed: Observed, serial_log: bytes, trace_log: bytes) -> Window:
     first_ns = int(presented.time_ns[0]) if len(presented.time_ns) else observed.launched_ns
     frame_ms = presented.intervals_ms[warm.frames :]
     boot_ms = (first_ns - observed.launched_ns) / 1e6
-    return Window(observed, serial, trace, presented, warm, witnesses, frame_ms, boot_ms)
+    complaints = tuple(line.decode("utf-8", "replace") for line in _COMPLAINT.findall(serial_log)[:COMPLAINTS_MAX])
+    return Window(observed, serial, trace, presented, warm, witnesses, frame_ms, boot_ms, complaints)
 
 
 def window_findings(window: Window, capabilities: Capabilities) -> list[Finding]:
@@ -107,6 +117,7 @@ def window_findings(window: Window, capabilities: Capabilities) -> list[Finding]
     serial, texts = window.serial, []
     texts += [f"the guest panicked: {panic}" for panic in serial.panics[:1]]
     texts += [timeout.text for timeout in serial.timeouts[:3]]
+    texts += [text for text in window.complaints if text not in texts]
     done = dict(serial.done.fields) if serial.done else {}
     if capabilities.done_line and done.get("status") != "ok":
         texts.append("the guest did not end with [DONE] status=ok")

@@ -8,7 +8,7 @@
  *   FAULT hiccup: regression 1 one frame in 64 takes 4 ms longer: seen in the 99th percentile, little in the mean
  *   FAULT tear: torn 3 the upper half of every 5th frame is not transferred
  *   FAULT stale_frame: stale 3 every 10th frame shows the picture of three frames before
- *   FAULT skip_transfer: stale 3 every 20th frame is flushed, but not transferred
+ *   FAULT skip_transfer: witnesses 3 every 20th frame is flushed, but not transferred
  *   FAULT skip_flush: witnesses 3 every 20th frame is transferred, but not flushed
  *   FAULT wrong_stride: corrupt 3 in every 5th frame each row begins 16 pixels further right than the row above
  *   FAULT flip_pixel: corrupt 3 one pixel of every 5th frame is off by one level of blue

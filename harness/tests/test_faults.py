@@ -1,0 +1,81 @@
+"""Every deliberate fault of the kernel, run through the harness for real: the class and code that fault.h promises."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from harness.spec import KERNEL_DIR, ROOT, switch_table
+
+_LINE = re.compile(r"^ \*   FAULT ([a-z_]+): ([a-z]+) (\d) (.*)$", re.MULTILINE)
+FAULTS = {
+    name: (seen, int(code)) for name, seen, code, _ in _LINE.findall((KERNEL_DIR / "fault" / "fault.h").read_text())
+}
+SAYS = {
+    "torn": "torn",
+    "stale": "stale",
+    "corrupt": "corrupt",
+    "blank": "blank",
+    "witnesses": "witnesses disagree",
+    "hang": "hangs|no first serial line",
+    "panic": "panicked",
+    "serial": "serial output damaged",
+    "timeout": "timeout",
+    "disk": "corrupt|disk|block",
+    "rekicks": "doorbell",
+    "failed": "descriptor|failing status|DONE",
+    "regression": "instructions",
+}
+OPTIONS = {
+    "slow_draw": ["LANES=exact,window,pictures", "PICTURES=20"],
+    "blk_corrupt": ["OPTS=blk=8"],
+    "blk_timeout": ["OPTS=blk=8"],
+}
+"""What a fault needs besides its switch."""
+SLOW = {"hiccup"}
+"""Seen in tails of timing alone, which takes a session of its own."""
+
+
+def run_perf(*words: str) -> tuple[int, dict[str, Any]]:
+    """Exit code and result of ``harness perf``."""
+    command = [sys.executable, "-m", "harness", "perf", "--json", *words]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=150, check=False)
+    assert done.stdout.startswith("{"), done.stdout + done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_the_table_names_every_fault() -> None:
+    assert set(FAULTS) == set(switch_table()["FAULT"].values) - {"none"}
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize("fault", sorted(set(FAULTS) - SLOW))
+def test_a_fault_is_answered_as_promised(fault: str) -> None:
+    seen, code = FAULTS[fault]
+    words = OPTIONS.get(fault, ["LANES=window,pictures", "PICTURES=80"])
+    exit_code, result = run_perf(f"FAULT={fault}", *words)
+    failed = [gate["why"] for gate in result["gates"] if gate["verdict"] == "guest-failed"]
+    text = " | ".join([result["sentence"], *result["problems"], *failed])
+    assert exit_code == code, text
+    assert re.search(SAYS[seen], text), text
+
+
+@pytest.mark.full
+@pytest.mark.qemu
+def test_a_hiccup_shows_in_the_tail() -> None:
+    exit_code, result = run_perf("FAULT=hiccup")
+    assert exit_code == 1, result["sentence"]
+
+
+@pytest.mark.qemu
+def test_no_fault_is_found_where_there_is_none() -> None:
+    exit_code, result = run_perf("LANES=window,pictures,exact", "PICTURES=80")
+    assert result["problems"] == []
+    assert result["frames"]["intact"] == result["frames"]["checked"] == 80
+    assert [gate for gate in result["gates"] if gate["verdict"] in ("regression", "guest-failed")] == []
+    assert exit_code == 4, "the lane that compares frame rates was left out: nothing may pass"
