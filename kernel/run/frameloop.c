@@ -10,13 +10,17 @@
 #include "run/blkload.h"
 #include "run/recording.h"
 #include "scene/roulette.h"
+#include "scene/spin.h"
 #include "sched/load.h"
 #include "sched/sched.h"
 #include "sync/alarm.h"
 #include "virtio/gpu.h"
 
-/* An endless run prints its records once a spin's worth of frames has gone by. */
-#define ENDLESS_FRAMES 300u
+/*
+ * An endless run prints its records while the wheel rests, so that nobody sees it stutter: so many a frame that the
+ * rest is long enough for a whole spin.
+ */
+#define REST_RECORDS (SPIN_FRAMES / SPIN_REST_FRAMES)
 
 /* How often recording one frame is repeated to learn what it costs, and how often a frame reads the clock. */
 #define COST_ROUNDS 256u
@@ -225,15 +229,15 @@ static bool loop_frame(bool recorded)
 	return true;
 }
 
-/* Prints the newest records that were not printed yet. */
-static void records_print(void)
+/* Prints at most so many of the newest records that were not printed yet, the oldest of them first. */
+static void records_print(uint64_t most)
 {
 	const struct record_frame *record;
 
 	if (OPTION(LOG) != OPTION_LOG_deferred)
 		return;
 	recording_skip_to(&loop.recording, loop.params->records);
-	for (record = recording_take(&loop.recording); record; record = recording_take(&loop.recording))
+	for (; most && (record = recording_take(&loop.recording)) != NULL; most--)
 		record_print_frame(record, loop.params->exact);
 }
 
@@ -281,7 +285,7 @@ static bool loop_finish(unsigned cpus)
 	loop.summary.interrupts = loop.gpu.control.interrupts;
 	for (unsigned cpu = 0; cpu < cpus; cpu++)
 		loop.summary.switches += sched_counts(cpu)->switches;
-	records_print();
+	records_print(PARAMS_RECORDS_MAX);
 	loop.summary.overflow = OPTION(LOG) == OPTION_LOG_deferred ? loop.recording.lost : 0;
 	loop.summary.record_ns = recording_cost_ns();
 	loop.summary.drift_ppm = arch_ticks_drift_ppm();
@@ -305,8 +309,8 @@ bool frameloop_run(const struct run_params *params, unsigned cpus)
 	loop.window_start = arch_ticks();
 	while (ok && !window_over()) {
 		ok = loop_frame(true);
-		if (endless && loop.summary.frames % ENDLESS_FRAMES == 0)
-			records_print();
+		if (endless && loop.frame % SPIN_FRAMES >= SPIN_MOVING_FRAMES)
+			records_print(REST_RECORDS);
 	}
 	loop.summary.elapsed_ns = arch_ticks_to_ns(arch_ticks() - loop.window_start);
 	arch_irq_restore(enabled);
