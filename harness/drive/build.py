@@ -86,7 +86,7 @@ def build_kernel(
     identity = compiler_identity(compiler_command(switches, compiler))
     out = tree / "build" / switches.folder / compiler
     words = [f"ARCH={switches.arch}", *(f"{name}={value}" for name, value in switches.chosen)]
-    words += [f"CC={compiler}", f"OUT={out}", *extra, *(["TEST=1"] if test else [])]
+    words += [f"CC={compiler}", f"OUT={os.path.relpath(out, tree / 'kernel')}", *extra, *(["TEST=1"] if test else [])]
     with folder_lock(out):
         run_make(tree / "kernel", words, switches.label)
         path = out / ("roulette-test.elf" if test else "roulette.elf")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def build_ring(switches: Switches, compiler: str = "gcc") -> tuple[Path, ...]:
     out = BUILD_DIR / switches.folder / compiler
     paths = tuple(out / "obj" / name for name in RING_OBJECTS)
     words = [f"ARCH={switches.arch}", *(f"{name}={value}" for name, value in switches.chosen)]
-    words += [f"CC={compiler}", f"OUT={out}", "ring"]
+    words += [f"CC={compiler}", f"OUT={os.path.relpath(out, KERNEL_DIR)}", "ring"]
     with folder_lock(out):
         run_make(KERNEL_DIR, words, f"the ring of {switches.label}")
     return paths

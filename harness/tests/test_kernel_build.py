@@ -1,0 +1,90 @@
+"""The kernel's Makefile: the same bytes anywhere, switches from the command line alone, refusals that say why."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from elftools.elf.elffile import ELFFile
+
+from harness.drive.build import build_kernel
+from harness.spec import KERNEL_DIR, Switches, switch_table
+
+ELF_BYTES_MAX = 256 << 10
+
+
+def make(*words: str, folder: Path = KERNEL_DIR, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the kernel's make with nothing but these words and this environment."""
+    clean = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
+    return subprocess.run(
+        ["make", "--no-print-directory", "-C", str(folder), *words],
+        env={**clean, "LC_ALL": "C", **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def built_in(folder: Path, compiler: str) -> bytes:
+    """The kernel, built in a copy of the tree."""
+    shutil.copytree(KERNEL_DIR, folder / "kernel")
+    done = make(f"CC={compiler}", "BARRIER=linux", "OUT=../out", folder=folder / "kernel")
+    assert done.returncode == 0, done.stderr
+    return (folder / "out" / "roulette.elf").read_bytes()
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_the_same_tree_gives_the_same_bytes_in_any_folder(tmp_path: Path, compiler: str) -> None:
+    deep = tmp_path / "a" / "rather" / "deep one"
+    deep.mkdir(parents=True)
+    (tmp_path / "b").mkdir()
+    first = built_in(tmp_path / "b", compiler)
+    assert first == built_in(deep, compiler)
+    assert str(tmp_path).encode() not in first
+
+
+def test_an_unknown_value_is_refused_by_name_with_the_list(tmp_path: Path) -> None:
+    for switch in switch_table().values():
+        done = make(f"{switch.name}=nonesuch", f"OUT={tmp_path}")
+        assert done.returncode != 0
+        assert f"{switch.name}=nonesuch: unknown value; valid: {' '.join(switch.values)}." in done.stderr
+
+
+def test_a_misspelt_switch_is_refused(tmp_path: Path) -> None:
+    done = make("BARIER=linux", f"OUT={tmp_path}")
+    assert done.returncode != 0
+    assert "BARIER: no such switch" in done.stderr
+
+
+def test_switches_in_the_environment_are_ignored(tmp_path: Path) -> None:
+    given = make("-n", f"OUT={tmp_path}", "BARRIER=linux").stdout
+    assert "-DBARRIER=linux" in given
+    ignored = make("-n", f"OUT={tmp_path}", BARRIER="linux", ARCH="vax", LOG="nonsense", CC="false", CPUS="77")
+    assert ignored.returncode == 0, ignored.stderr
+    assert "-DBARRIER" not in ignored.stdout and "-DCPUS" not in ignored.stdout and "gcc" in ignored.stdout
+
+
+def test_another_switch_in_the_same_folder_rebuilds(tmp_path: Path) -> None:
+    elf = tmp_path / "roulette.elf"
+    assert make(f"OUT={tmp_path}", "FILL=fast").returncode == 0
+    fast = elf.read_bytes()
+    assert make(f"OUT={tmp_path}", "FILL=pixel").returncode == 0
+    assert elf.read_bytes() != fast
+    again = make(f"OUT={tmp_path}", "FILL=pixel")
+    assert again.returncode == 0 and "CC" not in again.stdout and "LD" not in again.stdout
+
+
+def test_the_elf_keeps_symbols_and_nothing_else() -> None:
+    path = build_kernel(Switches()).path
+    assert path.stat().st_size <= ELF_BYTES_MAX
+    with path.open("rb") as stream:
+        elf = ELFFile(stream)
+        sections = {section.name for section in elf.iter_sections()}
+        symbols = {symbol.name for symbol in elf.get_section_by_name(".symtab").iter_symbols()}
+    assert not {name for name in sections if name.startswith((".debug", ".note.gnu", ".comment", ".eh_frame"))}
+    assert {"kernel_main", "virtqueue_publish", "gpu_present", "ringpoints_start"} <= symbols
+    assert not {name for name in symbols if name.startswith(("fault_", "ktest_"))}
