@@ -23,6 +23,11 @@ LINE_SCHEMA = 1
 ABSOLUTE, RATIO, EXACT = "absolute", "ratio", "exact"
 SCOPES = (ABSOLUTE, RATIO, EXACT)
 
+STEP, CREEP = "step", "creep"
+"""Kinds of change: between two runs, or over many."""
+NEW, ACKNOWLEDGED, FIXED, WITHDRAWN = "new", "acknowledged", "fixed", "withdrawn"
+"""The life of a finding: withdrawn is what later runs no longer support."""
+
 _CANDIDATE = "candidate"
 _CHAINED = "fps_trace"
 """The metric whose ratio to the baseline before it every approval records."""
@@ -77,6 +82,49 @@ class RunRecord:
     """Name of the results folder on the host that measured."""
     seconds: float
     points: tuple[Point, ...]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A change that the history shows, with what people said of it."""
+
+    series_id: int
+    kind: str
+    """``step`` or ``creep``."""
+    status: str
+    before_seq: int
+    """The last run that is surely before the change."""
+    at_seq: int
+    """The most likely first run with it."""
+    after_seq: int
+    """The first run that surely has all of it."""
+    found_seq: int
+    """The newest run of the history when it was found."""
+    change: float
+    """Relative; ``low`` and ``high`` bound a 95 % interval."""
+    low: float
+    high: float
+    p: float
+    worse: bool | None
+    level_before: float
+    """In the unit in which drift is judged."""
+    note: str = ""
+    """Why it may be no change of the code."""
+    reason: str = ""
+    """Why it was acknowledged, or by what it was fixed."""
+    accepted: float = 0.0
+    """The change that was acknowledged."""
+    fixed_seq: int | None = None
+    """The run that brought the level from before back."""
+    companions: tuple[tuple[str, float], ...] = ()
+    """What else moved at the same time: name and relative change."""
+    id: int | None = None
+    """Its number in the history; None before it is stored."""
+
+    @property
+    def open(self) -> bool:
+        """Nobody has accepted it, and it is still there."""
+        return self.status == NEW
 
 
 def host_label(result: Result) -> str:

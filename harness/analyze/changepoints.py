@@ -81,8 +81,9 @@ def noise_of(values: F64, groups: npt.NDArray[np.int64] | None = None, floor: fl
             mine = groups == group
             if mine.sum() >= _GROUP_LEAST:
                 sigma[mine] = np.maximum(_sigma(values[mine], floor), _local_sigma(values[mine]))
-    one, two = (_difference_variance(values, sigma, lag) for lag in (1, 2))
-    rho = min(max(two / one - 1, 0.0), _RHO_MAX) if one > 0 and len(values) >= 20 else 0.0
+    one = _difference_variance(values, sigma, 1, steps=True)
+    near, far = (_difference_variance(values, sigma, lag, steps=False) for lag in (1, 2))
+    rho = min(max(far / near - 1, 0.0), _RHO_MAX) if near > 0 and len(values) >= 20 else 0.0
     inflation = max(one * (1 + rho) / (1 - rho) ** 2, 1.0)
     return Noise(sigma, inflation)
 
@@ -106,13 +107,16 @@ def _local_sigma(values: F64) -> F64:
     return local
 
 
-def _difference_variance(values: F64, sigma: F64, lag: int) -> float:
-    """Half the mean square of clipped, scaled differences at a lag: the variance less the covariance at that lag."""
+def _difference_variance(values: F64, sigma: F64, lag: int, steps: bool) -> float:
+    """Half the mean square of scaled differences at a lag: the variance less the covariance at that lag.
+
+    Differences of more than three sigma, which changes of level and outliers make, are clipped, or left out.
+    """
     if len(values) <= lag:
         return 1.0
-    scale = np.sqrt(sigma[lag:] ** 2 + sigma[:-lag] ** 2)
-    steps = np.clip((values[lag:] - values[:-lag]) / scale, -CLIP_SIGMA, CLIP_SIGMA)
-    return float(np.mean(steps**2))
+    scaled = (values[lag:] - values[:-lag]) / np.sqrt(sigma[lag:] ** 2 + sigma[:-lag] ** 2)
+    kept = np.clip(scaled, -CLIP_SIGMA, CLIP_SIGMA) if steps else scaled[np.abs(scaled) < CLIP_SIGMA]
+    return float(np.mean(kept**2)) if len(kept) else 1.0
 
 
 def maximum_p(statistic: float, n: int, shortest: int = SHORTEST) -> float:

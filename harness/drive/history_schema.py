@@ -83,9 +83,12 @@ findings = sa.Table(
     sa.Column("high", sa.Float(53), nullable=False),
     sa.Column("p", sa.Float(53), nullable=False),
     sa.Column("worse", sa.Boolean),  # null: the metric has no better direction
-    sa.Column("reason", sa.Text, nullable=False),  # why it was acknowledged, or by what it was fixed
-    sa.Column("accepted", sa.Float(53), nullable=False),  # change that was acknowledged
-    sa.Column("companions", sa.Text, nullable=False),  # JSON: [[cell, metric, change], …]
+    sa.Column("level_before", sa.Float(53), nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("accepted", sa.Float(53), nullable=False),
+    sa.Column("fixed_seq", sa.ForeignKey("runs.seq")),
+    sa.Column("companions", sa.Text, nullable=False),  # JSON: [[name, change], …]
     sqlite_autoincrement=True,
 )
 
