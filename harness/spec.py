@@ -10,7 +10,7 @@ import enum
 import functools
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -292,13 +292,13 @@ class Limits:
     def scaled(self, machine: Machine) -> "Limits":
         """The limits that apply to a machine."""
         factor = self.exact_factor if machine.icount else self.gl_factor if machine.device is Device.GPU_GL else 1.0
-        return Limits(
+        return replace(
+            self,
             first_byte_s=self.first_byte_s * factor,
             first_frame_s=self.first_frame_s * factor,
             frame_s=self.frame_s * factor,
             shutdown_s=self.shutdown_s * factor,
             qmp_s=self.qmp_s * factor,
-            build_s=self.build_s,
         )
 
 

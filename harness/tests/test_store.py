@@ -1,0 +1,99 @@
+"""Results are written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.drive.capture import CaptureError, parse_ppm
+from harness.drive.errors import StoreError
+from harness.drive.store import RunFolder, load_result, write_whole
+from harness.result import Result
+from harness.spec import ROOT, Limits, Verdict
+
+RESULT = Result("perf", Verdict.PASS, "pass: all", "2026-01-01T00:00:00+00:00", 1.0)
+
+
+def test_a_run_becomes_visible_whole(tmp_path: Path) -> None:
+    run = RunFolder("perf", tmp_path)
+    assert not [path for path in tmp_path.iterdir() if not path.name.startswith(".")], "nothing to see before"
+    final = run.commit(RESULT)
+    assert load_result(final) == RESULT
+    assert (final / "exit_code").read_text() == "0\n"
+    assert (tmp_path / "latest").resolve() == final
+
+
+def test_runs_of_one_second_do_not_collide(tmp_path: Path) -> None:
+    finals = [RunFolder("perf", tmp_path).commit(RESULT) for _ in range(3)]
+    assert len(set(finals)) == 3
+
+
+def test_a_file_that_cannot_be_written_whole_stays_as_it_was(tmp_path: Path) -> None:
+    target = tmp_path / "exit_code"
+    write_whole(target, "0\n")
+    with pytest.raises(UnicodeEncodeError):
+        write_whole(target, "\udcff")  # cannot be encoded: stands for a write that fails half way
+    assert target.read_text() == "0\n"
+    assert os.listdir(tmp_path) == ["exit_code"]
+
+
+_UNWRITABLE = """
+import resource, sys
+from pathlib import Path
+from harness.drive.store import RunFolder
+from harness.result import Result
+from harness.spec import Verdict
+import signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+run = RunFolder("perf", Path(sys.argv[1]))
+resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))
+run.commit(Result("perf", Verdict.PASS, "x" * 1000, "", 1.0))
+"""
+
+
+def test_a_full_disk_leaves_no_half_result(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _UNWRITABLE, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert "StoreError: the result cannot be written: File too large" in done.stderr
+    assert not [path for path in tmp_path.iterdir() if not path.name.startswith(".")]
+    assert not list(tmp_path.glob(".*/result.json"))
+
+
+def test_a_place_that_is_no_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "results").write_text("")
+    with pytest.raises(StoreError, match="results cannot be written to"):
+        RunFolder("perf", tmp_path / "results")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema": 99}', '{"schema": 1}'])
+def test_a_damaged_result_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "result.json").write_text(text)
+    with pytest.raises(Exception, match="result"):
+        load_result(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "not a binary PPM"),
+        (b"P5 2 2 255\n0123", "not a binary PPM"),
+        (b"P6 2 2 255\n0123456789", "cut off: 10 of 12 bytes"),
+        (b"P6 0 2 255\n", "which cannot be"),
+        (b"P6 2 2 65535\n" + b"0" * 24, "which cannot be"),
+        (b"P6 99999 99999 255\n", "which cannot be"),
+    ],
+)
+def test_a_broken_picture_is_refused(content: bytes, says: str) -> None:
+    with pytest.raises(CaptureError, match=says):
+        parse_ppm(content, Limits())
+
+
+def test_a_picture_is_read_row_by_row() -> None:
+    picture = parse_ppm(b"P6\n2 1\n255\n\x01\x02\x03\x04\x05\x06")
+    assert picture.shape == (1, 2, 3)
+    assert picture.tolist() == [[[1, 2, 3], [4, 5, 6]]]
