@@ -2,7 +2,7 @@
 
 Three scopes decide what may be compared. *Absolute* figures (frames a second) mean something on one host only, so the
 series carries the host's fingerprint. *Ratio* figures were measured against a reference in the same session and hold on
-any host; across re-approvals they are chained, so that they always refer to the oldest approved kernel: the fixed anchor
+any host; across approvals they are chained, so that they always refer to the oldest approved kernel: the fixed anchor
 that makes slow creep visible. *Exact* figures (instructions) repeat on any host, but belong to one compiler.
 """
 
@@ -53,7 +53,7 @@ class SeriesKey:
 
 @dataclass(frozen=True)
 class Point:
-    """One figure of one run. ``low`` and ``high`` bound a 95 % interval, or are None; a ``value`` of None was no number."""
+    """One figure of one run; a ``value`` of None was no number. ``low`` and ``high`` bound a 95 % interval, or are None."""
 
     metric: str
     scope: str

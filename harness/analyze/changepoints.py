@@ -97,7 +97,7 @@ def _sigma(values: F64, floor: float) -> float:
 
 
 def _local_sigma(values: F64) -> F64:
-    """As :func:`_sigma`, of the neighbourhood of each value: a loud week is not read as a change. Zero where too short."""
+    """As :func:`_sigma`, of the neighbourhood of each value, so that a loud week is no change; zero where too short."""
     steps = np.abs(np.diff(values))
     if len(steps) < _NEIGHBOURS:
         return np.zeros(len(values))

@@ -248,7 +248,7 @@ class _Judge:
         return self._loss(before[:, None] + (after - before)[:, None] * share, begin, end), before, after
 
     def _loss(self, fitted: F64, begin: int, end: int) -> F64:
-        """Twice the negative log-likelihood up to a constant, an outlier counting no more than three sigma; over the last axis."""
+        """Twice the negative log-likelihood up to a constant, over the last axis; outliers count three sigma."""
         scores = (self.values[begin:end] - fitted) / self.noise.sigma[begin:end]
         loss: F64 = np.minimum(scores**2, CLIP_SIGMA**2).sum(-1) / self.noise.inflation
         return loss

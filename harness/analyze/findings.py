@@ -7,13 +7,13 @@ drifts no longer show is withdrawn, unless somebody had acknowledged it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from harness.analyze.drift import Drift, DriftSettings
+from harness.analyze.drift import Drift
 from harness.series import ABSOLUTE, ACKNOWLEDGED, CREEP, FIXED, NEW, WITHDRAWN, Finding, SeriesKey
 
 I64 = npt.NDArray[np.int64]

@@ -105,8 +105,11 @@ class History:
         except (exc.ArgumentError, ImportError) as error:
             raise StoreError(f"HISTORY_URL: {error}") from error
         try:
-            with self.transaction() as connection:
-                schema.prepare(connection, str(self.where))
+            with self.reading() as connection:
+                ready = schema.version(connection, str(self.where)) == schema.SCHEMA
+            if not ready:
+                with self.transaction() as connection:
+                    schema.prepare(connection, str(self.where))
         except BaseException:
             self.close()
             raise
@@ -163,33 +166,26 @@ class History:
         StoreError
             When another run has the same id.
         """
-        digest = digest_of(record)
         with self.transaction() as connection:
-            insert = self._insert(schema.runs).values(
-                run_id=record.run_id,
-                digest=digest,
-                cell=record.cell,
-                started=record.started,
-                verdict=record.verdict,
-                sentence=record.sentence,
-                commit_id=record.commit,
-                dirty=record.dirty,
-                host=record.host,
-                compiler=record.compiler,
-                folder=record.folder,
-                seconds=record.seconds,
-            )
-            if not connection.execute(insert.on_conflict_do_nothing()).rowcount:
-                stored = connection.execute(
-                    sa.select(schema.runs.c.digest).where(schema.runs.c.run_id == record.run_id)
-                ).scalar()
-                if stored != digest:
-                    raise StoreError(f"history {self.where} holds another run with the id {record.run_id}: not added")
-                return False
-            seq = connection.execute(
-                sa.select(schema.runs.c.seq).where(schema.runs.c.run_id == record.run_id)
-            ).scalar_one()
-            self._add_points(connection, record, seq)
+            added = self._append(connection, record)
+        if added is None:
+            raise StoreError(f"history {self.where} holds another run with the id {record.run_id}: not added")
+        return added
+
+    def append_all(self, records: Sequence[RunRecord]) -> list[bool | None]:
+        """Add many runs in one transaction; for each, whether it was added, None when another run has its id."""
+        with self.transaction() as connection:
+            return [self._append(connection, record) for record in records]
+
+    def _append(self, connection: Connection, record: RunRecord) -> bool | None:
+        runs, digest = schema.runs, digest_of(record)
+        fields = {name: getattr(record, name) for name in _SAME_NAMES}
+        insert = self._insert(runs).values(**fields, digest=digest, commit_id=record.commit)
+        fresh = connection.execute(insert.on_conflict_do_nothing()).rowcount
+        stored = connection.execute(sa.select(runs.c.seq, runs.c.digest).where(runs.c.run_id == record.run_id)).one()
+        if not fresh:
+            return False if stored.digest == digest else None
+        self._add_points(connection, record, stored.seq)
         return True
 
     def _add_points(self, connection: Connection, record: RunRecord, seq: int) -> None:
@@ -265,6 +261,7 @@ class History:
         return "" if said == ["ok"] else "; ".join(said)
 
 
+_SAME_NAMES = "run_id cell started verdict sentence dirty host compiler folder seconds".split()
 _RUN_COLUMNS = "seq run_id cell started verdict sentence commit_id host folder seconds".split()
 
 

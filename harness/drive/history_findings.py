@@ -9,7 +9,7 @@ from dataclasses import replace
 import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
-from harness.baseline import Baseline
+from harness.baseline import Approval, Baseline
 from harness.drive import history_schema as schema
 from harness.drive.history import History
 from harness.series import Finding
@@ -56,7 +56,8 @@ def store_approvals(history: History, baselines: Iterable[Baseline]) -> int:
             tuple(row) for row in connection.execute(sa.select(table.c.label, table.c.kernel_sha256, table.c.approved))
         }
         for baseline in baselines:
-            for approval in (*baseline.history, baseline):
+            approvals: list[Approval | Baseline] = [*baseline.history, baseline]
+            for approval in approvals:
                 key = (baseline.label, approval.kernel_sha256, approval.approved)
                 if key in known:
                     continue

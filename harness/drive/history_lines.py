@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Row
 
 from harness.drive import history_schema as schema
 from harness.drive.errors import StoreError
@@ -17,6 +19,8 @@ from harness.drive.store import RESULTS_DIR
 from harness.result import ResultError
 from harness.series import Point, RunRecord, record_from_plain, record_to_line
 
+_BATCH = 500
+"""Runs that are imported in one transaction."""
 LINES_FILE = RESULTS_DIR / "history.jsonl"
 
 
@@ -47,27 +51,41 @@ def append_line(record: RunRecord, path: Path = LINES_FILE) -> None:
 
 def export_runs(history: History) -> Iterator[RunRecord]:
     """Every run with its points, oldest first."""
-    points: dict[int, list[Point]] = {}
-    columns = [schema.series.c[name] for name in ("metric", "scope", "context")]
+    names = schema.series.c
     with history.reading() as connection:
-        names = {row[0]: tuple(row[1:]) for row in connection.execute(sa.select(schema.series.c.id, *columns))}
-        for row in connection.execute(sa.select(schema.points).order_by(schema.points.c.seq)):
-            points.setdefault(row.seq, []).append(Point(*names[row.series_id], row.value, row.low, row.high))
-        for row in connection.execute(sa.select(schema.runs).order_by(schema.runs.c.seq)):
+        keys = {
+            row.id: (row.metric, row.scope, row.context)
+            for row in connection.execute(sa.select(names.id, names.metric, names.scope, names.context))
+        }
+        rows = connection.execution_options(yield_per=10_000).execute(
+            sa.select(schema.points).order_by(schema.points.c.seq, schema.points.c.series_id)
+        )
+        groups = itertools.groupby(rows, key=lambda row: int(row.seq))
+        group = next(groups, None)
+        for run in connection.execute(sa.select(schema.runs).order_by(schema.runs.c.seq)).all():
+            points: tuple[Point, ...] = ()
+            if group is not None and group[0] == run.seq:
+                points = tuple(_point(keys[row.series_id], row) for row in group[1])
+                group = next(groups, None)
             yield RunRecord(
-                run_id=row.run_id,
-                cell=row.cell,
-                started=row.started,
-                verdict=row.verdict,
-                sentence=row.sentence,
-                commit=row.commit_id,
-                dirty=row.dirty,
-                host=row.host,
-                compiler=row.compiler,
-                folder=row.folder,
-                seconds=row.seconds,
-                points=tuple(points.pop(row.seq, ())),
+                run_id=run.run_id,
+                cell=run.cell,
+                started=run.started,
+                verdict=run.verdict,
+                sentence=run.sentence,
+                commit=run.commit_id,
+                dirty=run.dirty,
+                host=run.host,
+                compiler=run.compiler,
+                folder=run.folder,
+                seconds=run.seconds,
+                points=points,
             )
+
+
+def _point(key: tuple[str, str, str], row: Row) -> Point:
+    metric, scope, context = key
+    return Point(metric, scope, context, row.value, row.low, row.high)
 
 
 def export_lines(history: History, path: Path) -> int:
@@ -97,25 +115,30 @@ def import_lines(history: History, path: Path) -> Imported:
     StoreError
         When the file cannot be read.
     """
-    added = known = 0
-    refused: list[str] = []
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError as error:
         raise StoreError(f"{path} cannot be read: {error.strerror}") from error
+    refused: list[str] = []
+    records: list[tuple[int, RunRecord]] = []
     for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
         try:
-            plain = json.loads(line)
-            if not isinstance(plain, dict):
-                raise ResultError("not a run of a history")
-            new = history.append(record_from_plain(plain))
-            added, known = added + new, known + (not new)
+            if line.strip():
+                records.append((number, _record(line)))
         except (ValueError, ResultError) as error:
             refused.append(f"{path.name}:{number}: {error}")
-        except StoreError as error:
-            if type(error) is not StoreError:
-                raise
-            refused.append(f"{path.name}:{number}: {error.message}")
+    added = known = 0
+    for begin in range(0, len(records), _BATCH):
+        batch = records[begin : begin + _BATCH]
+        for (number, record), done in zip(batch, history.append_all([record for _, record in batch])):
+            added, known = added + (done is True), known + (done is False)
+            if done is None:
+                refused.append(f"{path.name}:{number}: another run has the id {record.run_id}")
     return Imported(added, known, tuple(refused))
+
+
+def _record(line: str) -> RunRecord:
+    plain = json.loads(line)
+    if not isinstance(plain, dict):
+        raise ResultError("not a run of a history")
+    return record_from_plain(plain)
