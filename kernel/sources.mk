@@ -57,6 +57,7 @@ TEST_SOURCES := \
 	test/ktest_blk.c \
 	test/ktest_fault.c \
 	test/ktest_scene.c \
+	test/ktest_golden.c \
 	lib/fdt.c \
 	lib/fdt_bus.c \
 	lib/acpi.c \

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from harness.drive import qemu as qemu_module
 from harness.drive.build import build_kernel
 from harness.drive.qemu import Ending, Qemu
-from harness.spec import ARCHES, Machine, RunParams, RunSpec, Switches
+from harness.spec import ARCHES, KERNEL_DIR, Machine, RunParams, RunSpec, Switches
 
 pytestmark = pytest.mark.qemu
 
@@ -32,9 +33,15 @@ def run_to_end(
 ) -> tuple[str, Ending]:
     """Boot a kernel and wait until its machine has ended; its serial log and how it ended."""
     kernel = build_kernel(Switches.of({"ARCH": machine.arch, **switches}), test=test)
-    spec = RunSpec(kernel=kernel.path, machine=machine, params=params)
-    with Qemu(spec, folder) as guest:
-        deadline = time.monotonic() + 20
+    return run_image(folder, kernel.path, machine, params)
+
+
+def run_image(
+    folder: Path, image: Path, machine: Machine, params: RunParams, limit_s: float = 20.0
+) -> tuple[str, Ending]:
+    """Boot an image and wait until its machine has ended; its serial log and how it ended."""
+    with Qemu(RunSpec(kernel=image, machine=machine, params=params), folder) as guest:
+        deadline = time.monotonic() + limit_s
         while not guest.exited():
             assert time.monotonic() < deadline, guest.console.content()[-300:]
             time.sleep(0.02)
@@ -153,3 +160,26 @@ def test_a_machine_without_a_tree_is_named(tmp_path: Path) -> None:
     path.write_bytes(tree[:4] + (3 << 20).to_bytes(4, "big") + tree[8:].ljust((3 << 20) - 8, b"\0"))
     line = panics(tmp_path, machine_of("aarch64", extra=("-dtb", str(path))))
     assert "device tree at 0x40000000: no device tree there" in line
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("arch", ARCHES)
+def test_a_thousand_frames_have_the_same_pixels_everywhere(tmp_path: Path, arch: str) -> None:
+    kernel = build_kernel(Switches.of({"ARCH": arch}), test=True)
+    log, ending = run_image(tmp_path, kernel.path, machine_of(arch), RunParams(suite="golden"), limit_s=240)
+    assert ending.clean, log
+    assert "# 1000 frames in 8 modes, 0 differ" in log
+
+
+@pytest.mark.full
+def test_one_other_pixel_hash_is_found(tmp_path: Path) -> None:
+    shutil.copytree(KERNEL_DIR, tmp_path / "kernel")
+    golden = tmp_path / "kernel" / "scene" / "golden.txt"
+    rows = golden.read_text(encoding="ascii").splitlines()
+    rows[3] = f"{rows[3][:-1]}{'0' if rows[3][-1] != '0' else '1'}"
+    golden.write_text("\n".join(rows) + "\n", encoding="ascii")
+    kernel = build_kernel(Switches(), test=True, tree=tmp_path)
+    log, ending = run_image(tmp_path, kernel.path, machine_of("x86_64"), RunParams(suite="golden"), limit_s=240)
+    assert not ending.clean
+    assert "# 1000 frames in 8 modes, 1 differ" in log
+    assert f"frame {rows[3].split()[0]} of 320x240 is the first that differs" in log
