@@ -1,0 +1,132 @@
+"""Every value of every switch builds, boots and does what it says; pairs of values do so together."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from harness.analyze.serial import SerialLog, parse_serial
+from harness.drive.build import build_kernel
+from harness.drive.qemu import Qemu
+from harness.spec import Machine, RunParams, RunSpec, Switches, switch_table
+
+FRAMES = 40
+SWITCHES = {name: switch.values for name, switch in switch_table().items() if name != "FAULT"}
+VALUES = [(name, value) for name, values in SWITCHES.items() for value in values]
+
+Pair = tuple[tuple[str, str], tuple[str, str]]
+
+
+def covering_set(switches: Mapping[str, tuple[str, ...]]) -> list[dict[str, str]]:
+    """Combinations in which every pair of values of two switches occurs, found greedily: the next one begins with a
+    pair that is still missing, and each further switch takes the value that adds most missing pairs."""
+    missing: set[Pair] = {
+        ((a, x), (b, y))
+        for a, b in itertools.combinations(switches, 2)
+        for x, y in itertools.product(switches[a], switches[b])
+    }
+    order = list(switches)
+    found: list[dict[str, str]] = []
+    while missing:
+        chosen = dict(min(missing))
+        for name in order:
+            if name not in chosen:
+                chosen[name] = max(switches[name], key=lambda value: _gain(missing, chosen, name, value, order))
+        missing -= set(itertools.combinations([(name, chosen[name]) for name in order], 2))
+        found.append(chosen)
+    return found
+
+
+def _gain(missing: set[Pair], chosen: Mapping[str, str], name: str, value: str, order: list[str]) -> int:
+    place = order.index(name)
+    pairs = (
+        ((other, chosen[other]), (name, value))
+        if order.index(other) < place
+        else ((name, value), (other, chosen[other]))
+        for other in chosen
+    )
+    return sum(pair in missing for pair in pairs)
+
+
+def run_kernel(folder: Path, settings: Mapping[str, str], params: RunParams, machine: Machine = Machine()) -> SerialLog:
+    """Boot a kernel of these switches to its end."""
+    kernel = build_kernel(Switches.of(settings))
+    with Qemu(RunSpec(kernel=kernel.path, machine=machine, params=params), folder) as guest:
+        deadline = time.monotonic() + 30
+        while not guest.exited():
+            assert time.monotonic() < deadline, guest.console.content()[-300:]
+            time.sleep(0.02)
+    return parse_serial(guest.console.content())
+
+
+def column(log: SerialLog, key: str) -> list[int]:
+    """A key's value in every record."""
+    values = log.records.column(key)
+    assert values is not None, key
+    return [int(value) for value in values]
+
+
+def check_run(log: SerialLog, settings: Mapping[str, str]) -> None:
+    """What must hold of a clean run, whatever the switches, and what the switches promise."""
+    switches = Switches.of(settings)
+    assert log.finished and not log.panics and not log.timeouts, settings
+    assert log.boot is not None
+    for name, value in switches.everything().items():
+        assert log.boot.get("cpus_max" if name == "CPUS" else name.lower()) == value, name
+    assert log.total("frames") == FRAMES
+    assert log.total("timeouts") == 0
+    counted = switches.get("COUNTERS") != "none"
+    on_progress = switches.get("BARRIER") in (
+        "acquire_progress",
+        "full_progress",
+        "linux",
+        "late_publish",
+        "no_kick_fence",
+    )
+    completions, fences = log.total("completions"), log.total("fences")
+    assert completions is not None and fences is not None
+    assert fences == (completions if counted and on_progress else fences)
+    if switches.get("DRAW") == "full":
+        assert completions == 2 * FRAMES
+    if switches.get("LOG") == "none":
+        assert len(log.records) == 0
+        return
+    assert len(log.records) == FRAMES
+    assert set(column(log, "notifies")) == {1 if switches.get("BATCH") == "on" else 2}
+    assert (max(column(log, "log_ns")) > 0) == (switches.get("LOG") == "frame")
+    if switches.get("COMPLETION") == "poll":
+        assert log.total("interrupts") == 0 and max(column(log, "halts")) == 0
+    else:
+        # Every look but a completion's own is followed by a halt, or by one more look that finds something.
+        for spins, halts, taken in zip(column(log, "spins"), column(log, "halts"), column(log, "completions")):
+            assert spins <= halts + taken
+    if not counted:
+        assert fences == 0 and max(column(log, "spins")) == 0 and max(column(log, "hw_fences")) == 0
+
+
+def test_the_covering_set_covers() -> None:
+    """And is not much larger than the two longest switches force it to be."""
+    found = covering_set(SWITCHES)
+    for a, b in itertools.combinations(SWITCHES, 2):
+        seen = {(one[a], one[b]) for one in found}
+        assert seen == set(itertools.product(SWITCHES[a], SWITCHES[b]))
+    longest, second = sorted((len(values) for values in SWITCHES.values()), reverse=True)[:2]
+    assert longest * second <= len(found) <= 2 * longest * second
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize(("name", "value"), VALUES, ids=lambda word: str(word))
+def test_every_value_boots_and_draws(tmp_path: Path, name: str, value: str) -> None:
+    settings = {"ARCH": "x86_64", name: value}
+    check_run(run_kernel(tmp_path, settings, RunParams(frames=FRAMES, warmup=2, mode=(320, 240))), settings)
+
+
+@pytest.mark.full
+@pytest.mark.qemu
+@pytest.mark.parametrize("settings", covering_set(SWITCHES), ids=lambda chosen: ",".join(chosen.values()))
+def test_every_pair_of_values_boots_and_draws(tmp_path: Path, settings: dict[str, str]) -> None:
+    check_run(run_kernel(tmp_path, settings, RunParams(frames=FRAMES, warmup=2, mode=(320, 240))), settings)
