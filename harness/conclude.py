@@ -194,6 +194,8 @@ def details_of(measured: Measured) -> dict[str, Any]:
         }
     if measured.window is not None:
         details["window"] = dataclasses.asdict(measured.window.observed)
+        if measured.window.perturbation is not None:
+            details["perturbation"] = dataclasses.asdict(measured.window.perturbation)
     if measured.pictures is not None:
         pictures = measured.pictures
         details["pictures"] = {

@@ -1,14 +1,15 @@
 """A saved run, measured again from its files: no QEMU, no compiler.
 
 ``result.json`` says what was noted while machines ran, ``window/serial.log`` and ``window/trace.log`` are the
-witnesses' own words, ``timing.npz`` holds every frame time of every launch. Pictures were judged when they were taken; the counts
-stand in the result, the bad ones beside it.
+witnesses' own words, ``timing.npz`` holds every frame time of every launch. Pictures were judged when they were taken;
+the counts stand in the result, the bad ones beside it.
 """
 
 from __future__ import annotations
 
 import zipfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from harness.lanes.exact import ExactCount
 from harness.lanes.pictures import Pictures
 from harness.lanes.timing import MeasuredLaunch, Protocol, Timing
 from harness.lanes.window import Observed, Window, assemble
-from harness.result import Frames, Result
+from harness.result import Frames, Metric, Result
 from harness.session import ArmKernel, Measured, Order
 from harness.spec import BUILT_IN, FOREIGN, Machine, RunParams, Switches, Verdict
 
@@ -74,7 +75,7 @@ def _measured(folder: Path, result: Result) -> Measured:
     }
     return Measured(
         order,
-        _window(folder, details["window"]) if "window" in details else None,
+        _window(folder, details["window"], details.get("perturbation")) if "window" in details else None,
         _pictures(result.frames, details["pictures"]) if "pictures" in details and result.frames else None,
         exact,
         _timing(folder, details["timing"]) if "timing" in details else None,
@@ -100,7 +101,7 @@ def _kernel(role: str, result: Result, folder: Path) -> ArmKernel:
     )
 
 
-def _window(folder: Path, noted: Mapping[str, Any]) -> Window:
+def _window(folder: Path, noted: Mapping[str, Any], cost: Mapping[str, Any] | None) -> Window:
     observed = Observed(
         Ending(**noted["ending"]),
         noted["launched_ns"],
@@ -109,7 +110,7 @@ def _window(folder: Path, noted: Mapping[str, Any]) -> Window:
         tuple(noted["command"]),
     )
     logs = [(folder / "window" / name).read_bytes() for name in ("serial.log", "trace.log")]
-    return assemble(observed, *logs)
+    return replace(assemble(observed, *logs), perturbation=Metric(**cost) if cost else None)
 
 
 def _pictures(frames: Frames, noted: Mapping[str, Any]) -> Pictures:

@@ -16,11 +16,15 @@ from harness.analyze.stats import CANDIDATE, REFERENCE
 from harness.drive.errors import GuestError, HarnessError
 from harness.drive.pin import probe_rights
 from harness.lanes.exact import ExactCount, count_instructions
+from harness.lanes.perturbation import measure_perturbation
 from harness.lanes.pictures import Pictures, picture_findings, verify_pictures
 from harness.lanes.timing import Timing, choose_protocol, compare
 from harness.lanes.window import Window, observe, window_findings
+from harness.result import Metric
 from harness.spec import Capabilities, Machine, RunParams, RunSpec, Switches, Verdict
 
+PERTURBATION_QUADS = 8
+"""About two seconds: an interval of a few per cent, which bench narrows."""
 TIMING_S = 3600.0
 """How long a guest draws in a timing launch, which ends it from outside."""
 
@@ -53,7 +57,7 @@ class Order:
     seed: int = 1
     pictures: int = 250
     """Frames to verify."""
-    lanes: frozenset[str] = frozenset({"window", "pictures", "exact", "timing"})
+    lanes: frozenset[str] = frozenset({"window", "pictures", "perturbation", "exact", "timing"})
 
 
 @dataclass(frozen=True)
@@ -129,6 +133,10 @@ def measure(order: Order, folder: Path, progress: Callable[[str], None]) -> Meas
     window = lanes.run("window", lambda: observe(spec, folder / "window", decode))
     pictures = lanes.run("pictures", lambda: verify_pictures(spec, folder, order.pictures, order.seed, progress))
     lanes.failed = _failed(order, window, pictures)
+    if isinstance(window, Window) and order.candidate.capabilities.records and _prints_records(order):
+        quads = PERTURBATION_QUADS
+        cost = lanes.run("perturbation", lambda: measure_perturbation(spec, folder / "perturbation", quads))
+        window = replace(window, perturbation=cost if isinstance(cost, Metric) else None)
     exact = None
     if order.candidate.capabilities.command_line and order.machine.accelerator == "tcg":
         exact = lanes.run("exact", lambda: count_instructions(_exact_arms(order), folder / "exact"))
@@ -156,6 +164,10 @@ def _failed(order: Order, window: object, pictures: object) -> bool:
     if isinstance(pictures, Pictures):
         found += picture_findings(pictures)
     return bool(found)
+
+
+def _prints_records(order: Order) -> bool:
+    return order.candidate.switches is None or order.candidate.switches.get("LOG") == "deferred"
 
 
 def _decoder(kernel: ArmKernel) -> Callable[..., int | None] | None:

@@ -148,7 +148,7 @@ def run_params(settings: dict[str, str]) -> RunParams:
 
 
 def _lanes(settings: dict[str, str]) -> frozenset[str]:
-    known = frozenset({"window", "pictures", "exact", "timing"})
+    known = frozenset({"window", "pictures", "perturbation", "exact", "timing"})
     asked = frozenset(settings["LANES"].split(",")) if "LANES" in settings else known
     if asked - known:
         raise UsageError(f"LANES={settings['LANES']}: there are {','.join(sorted(known))}")
