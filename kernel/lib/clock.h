@@ -1,8 +1,18 @@
-/* The frequency of a clock, from a slower one whose frequency is known and whose counter wraps. Pure. */
+/*
+ * Calibration of arch_ticks against a reference: a slower counter of known frequency, which wraps. Both count guest
+ * time. The calling CPU must keep its counter; interrupts in any state.
+ */
 #ifndef LIB_CLOCK_H
 #define LIB_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
+
+struct clock_reference {
+	uint32_t (*read)(void);
+	uint32_t mask; /* of what it reads: a power of two, less one */
+	uint64_t hz;
+};
 
 /* Both counters at one moment. */
 struct clock_pair {
@@ -10,15 +20,15 @@ struct clock_pair {
 	uint32_t reference;
 };
 
-struct clock_reference {
-	uint64_t hz;
-	uint32_t mask; /* of its counter: a power of two, less one */
-};
+struct clock_pair clock_read(const struct clock_reference *reference);
+/* Waits for 5 ms of the reference; false when it stands still. */
+bool clock_wait_window(const struct clock_reference *reference);
 
 /*
  * Ticks a second between two moments; 0 when the reference stood still. about_hz: what it is, to less than half a wrap
- * of the reference over the whole span, which tells how often that has wrapped; UINT64_MAX says that it has not.
+ * of the reference over the whole span, which tells how often that has wrapped; UINT64_MAX says that it has not. Pure.
  */
-uint64_t clock_hz(struct clock_pair first, struct clock_pair last, struct clock_reference reference, uint64_t about_hz);
+uint64_t clock_hz(struct clock_pair first, struct clock_pair last, const struct clock_reference *reference,
+		  uint64_t about_hz);
 
 #endif

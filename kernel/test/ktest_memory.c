@@ -154,20 +154,26 @@ static void memory_map(void)
 		    "start info counts with its magic and a version that has a map");
 }
 
+static uint32_t standing_reference(void)
+{
+	return 7;
+}
+
 static void clocks(void)
 {
-	const struct clock_reference pm = {3579545, 0xffffff};
+	const struct clock_reference pm = {standing_reference, 0xffffff, 3579545};
 	struct clock_pair first = {1000, 0xfffff0};
 
-	ktest_check(clock_hz(first, (struct clock_pair){1000 + 20000000, (0xfffff0 + 35795) & 0xffffff}, pm,
+	ktest_check(clock_hz(first, (struct clock_pair){1000 + 20000000, (0xfffff0 + 35795) & 0xffffff}, &pm,
 			     UINT64_MAX) == 20000000ull * 3579545 / 35795,
 		    "a short span is measured across the wrap of the counter");
 	/* 100 s of a clock of 2 GHz that was thought to be 2.02 GHz. */
-	ktest_check(clock_hz(first, (struct clock_pair){1000 + 200000000000, (0xfffff0 + 357954500u) & 0xffffff}, pm,
+	ktest_check(clock_hz(first, (struct clock_pair){1000 + 200000000000, (0xfffff0 + 357954500u) & 0xffffff}, &pm,
 			     2020000000) == 2000000000,
 		    "a long one with all of its wraps, from a guess that is 1 per cent off");
-	ktest_check(!clock_hz(first, (struct clock_pair){5000, 0xfffff0}, pm, UINT64_MAX),
+	ktest_check(!clock_hz(first, (struct clock_pair){5000, 0xfffff0}, &pm, UINT64_MAX),
 		    "a reference that stands still says nothing");
+	ktest_check(!clock_wait_window(&pm), "and is not waited for without end");
 }
 
 static void run(void)

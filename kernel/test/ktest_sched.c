@@ -45,28 +45,28 @@ static bool wait_ended(const struct task *task)
 }
 
 static char turns[16];
-static unsigned turns_count;
+static unsigned turns_count, turners;
 
+/* With interrupts off from the start signal on, so that a slice that ends does not change the order. */
 static void take_turns(void *argument)
 {
+	bool enabled = arch_irq_disable();
+
+	for (turners++; turners < 2;)
+		sched_yield();
 	for (unsigned i = 0; i < 3; i++) {
 		if (turns_count < sizeof(turns) - 1)
 			turns[turns_count++] = *(const char *)argument;
 		sched_yield();
 	}
+	arch_irq_restore(enabled);
 }
 
 static void tasks(void)
 {
-	struct task *a, *b;
-	bool alternate = true, ended;
+	struct task *a = sched_spawn(0, "a", take_turns, "a"), *b = sched_spawn(0, "b", take_turns, "b");
+	bool alternate = true, ended = a && b && wait_ended(a) && wait_ended(b);
 
-	/* Otherwise a might run before b is there. */
-	preempt_disable();
-	a = sched_spawn(0, "a", take_turns, "a");
-	b = sched_spawn(0, "b", take_turns, "b");
-	preempt_enable();
-	ended = a && b && wait_ended(a) && wait_ended(b);
 	ktest_check(ended, "tasks run when others yield, and end");
 	for (unsigned i = 0; i < 6; i++)
 		alternate &= turns[i] == (i % 2 ? turns[1] : turns[0]);
@@ -83,32 +83,49 @@ static void spinner(void *unused)
 		spinner_rounds = spinner_rounds + 1;
 }
 
+static void spin_ns(uint64_t ns)
+{
+	uint64_t start = now_ns();
+
+	while (now_ns() - start < ns)
+		arch_relax();
+}
+
+/* While a task waits in line. */
+static void guarding(void)
+{
+	uint64_t rounds, served, switches, start = now_ns();
+
+	preempt_disable();
+	rounds = spinner_rounds;
+	while (!preempt_pending() && now_ns() - start < PATIENCE_NS)
+		arch_relax();
+	ktest_check(preempt_pending(), "under a guard the end of a slice is a request that waits");
+	spin_ns(5 * SCHED_SLICE_NS);
+	ktest_check(spinner_rounds == rounds, "nobody else runs, however many slices go by");
+	served = preempt_counts(0)->reschedules;
+	switches = sched_counts(0)->switches;
+	preempt_enable();
+	ktest_check(preempt_counts(0)->reschedules > served && sched_counts(0)->switches > switches,
+		    "the drop of the guard lets the next one run");
+	ktest_check(spin_until_more(&spinner_rounds, rounds), "and it gets on");
+}
+
 static void preemption(void)
 {
-	uint64_t preemptions = sched_counts(0)->preemptions, rounds, before;
-	struct task *task;
+	uint64_t preemptions = sched_counts(0)->preemptions, requests;
+	struct task *task = sched_spawn(0, "spinner", spinner, NULL);
 
-	task = sched_spawn(0, "spinner", spinner, NULL);
 	ktest_check(task && spin_until_more(&spinner_rounds, 0),
 		    "a task that waits in line runs although nobody yields");
 	ktest_check(sched_counts(0)->preemptions >= preemptions + 2, "because both are preempted, which is counted");
-	preempt_disable();
-	rounds = spinner_rounds;
-	before = now_ns();
-	while (now_ns() - before < 5 * SCHED_SLICE_NS)
-		arch_relax();
-	ktest_check(spinner_rounds == rounds, "under a guard nobody else runs, however many slices go by");
-	ktest_check(preempt_pending(), "but the request waits");
-	preempt_enable();
-	ktest_check(spinner_rounds > rounds, "and is served by the drop of the guard");
+	guarding();
 	ktest_check(sched_current()->away_ticks > 0, "time away from the CPU is known");
 	spinner_stop = 1;
 	ktest_check(wait_ended(task), "the task ends");
-	before = preempt_counts(0)->requests;
-	rounds = now_ns();
-	while (now_ns() - rounds < 3 * SCHED_SLICE_NS)
-		arch_relax();
-	ktest_check(preempt_counts(0)->requests == before, "a CPU with one task is not interrupted by the scheduler");
+	requests = preempt_counts(0)->requests;
+	spin_ns(3 * SCHED_SLICE_NS);
+	ktest_check(preempt_counts(0)->requests == requests, "a CPU with one task is not interrupted by the scheduler");
 }
 
 static void sleeping(void)
@@ -136,21 +153,22 @@ static void sleeping(void)
 	ktest_check(start >= 5000000 && start < PATIENCE_NS, "a deadline that is cancelled leaves the tick as it was");
 }
 
+static void do_nothing(void *unused)
+{
+	(void)unused;
+}
+
 static void stacks(void)
 {
 	static uint64_t words[16];
-	struct task *task = sched_spawn(0, "short", take_turns, "s");
-	struct task damaged;
-	bool whole = task && sched_stack_intact(task);
+	struct task *task = sched_spawn(0, "short", do_nothing, NULL), damaged = {.stack = words};
+	bool ended = task && wait_ended(task);
 
-	if (!task)
-		return;
-	for (unsigned i = 0; i < 16; i++)
+	for (unsigned i = 0; ended && i < 16; i++)
 		words[i] = task->stack[i % 8];
-	damaged = (struct task){.stack = words};
+	ktest_check(ended && sched_stack_intact(task) && sched_stack_intact(&damaged), "the end of a stack is marked");
 	words[0] = 0;
-	ktest_check(whole && !sched_stack_intact(&damaged), "an overwritten end of a stack is noticed");
-	wait_ended(task);
+	ktest_check(!sched_stack_intact(&damaged), "and what overwrites it is noticed");
 }
 
 static struct spinlock counter_lock;
