@@ -12,6 +12,7 @@ other QEMU versions, other events and other messages are counted and skipped. A 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -36,7 +37,7 @@ THREAD_SKEW_NS = 1_000_000
 _LATEST_NS = 1 << 62
 """Year 2116; sums and differences of times up to here fit 64 bits."""
 
-_EVENT = re.compile(rb"^(\d{1,10})@(\d{1,11})\.(\d{6}):([a-z_][a-z0-9_]*) ?([^\n]*)$", re.MULTILINE)
+_EVENT = re.compile(rb"^(\d{1,10})@(\d{1,11})\.(\d{6}):([a-z_][a-z0-9_]*)(?: ([^\n]*))?$", re.MULTILINE)
 _STAMPLESS = re.compile(rb"^(?:virtio_gpu_cmd_|virtio_queue_|virtqueue_)[a-z0-9_]+ ", re.MULTILINE)
 _REFUSAL = re.compile(rb"^(virtio_gpu_\w+|virgl_\w+): ([^\n]*)$", re.MULTILINE)
 _PAIR = re.compile(rb"([a-z_]+) (0x[0-9a-f]{1,16}|-?\d{1,19})(?![0-9a-fx])")
@@ -110,7 +111,7 @@ def parse_trace(log: bytes) -> Trace:
             beyond += 1
             continue
         sequence.append(time_ns)
-        found.setdefault(kind, []).append((time_ns, match.start(), arguments))
+        found.setdefault(kind, []).append((time_ns, match.start(), arguments or b""))
     refusals = tuple(
         Refusal(match.start(), match[1].decode(), match[2].decode("utf-8", "backslashreplace"))
         for match in _REFUSAL.finditer(text)
@@ -127,17 +128,18 @@ def parse_trace(log: bytes) -> Trace:
 
 
 def _events(kind: str, rows: list[tuple[int, int, bytes]], problems: list[str]) -> Events:
-    """Columns of one kind; rows whose arguments differ from the first row's are dropped and told."""
+    """Columns of one kind; rows whose arguments, values aside, do not read like most others' are dropped and told."""
+    shapes = [_PAIR.sub(rb"\1=", row[2]) for row in rows]
+    usual = Counter(shapes).most_common(1)[0][0]
+    if any(shape != usual for shape in shapes):
+        odd = sum(shape != usual for shape in shapes)
+        problems.append(f"{odd} {kind} events whose arguments do not read like the others' were dropped")
+        rows = [row for row, shape in zip(rows, shapes) if shape == usual]
     time_ns = np.array([row[0] for row in rows], np.int64)
     offset = np.array([row[1] for row in rows], np.int64)
     pairs = [_PAIR.findall(row[2]) for row in rows]
     names = [name for name, _ in pairs[0]]
     width = len(names)
-    sound = [len(row) == width and all(name == pair[0] for name, pair in zip(names, row)) for row in pairs]
-    if not all(sound):
-        problems.append(f"{sound.count(False)} {kind} events whose arguments do not match the first one's were dropped")
-        keep = np.flatnonzero(np.array(sound))
-        time_ns, offset, pairs = time_ns[keep], offset[keep], [row for row, fits in zip(pairs, sound) if fits]
     if not width:
         return Events(time_ns, offset, _NO_ARGUMENTS)
     values = np.array([[_integer(value) for _, value in row] for row in pairs], np.uint64)

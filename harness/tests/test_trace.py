@@ -67,6 +67,20 @@ def test_arguments_of_another_version_do_not_mix() -> None:
     assert len(trace.of(FLUSH)) == 2 and "1 virtio_gpu_cmd_res_flush" in trace.problems[0]
 
 
+@pytest.mark.parametrize(
+    "tail", [b":virtio_gpu_cmd_res_flush res 0x1, w 9, h 9, x 0, y 0", b"x res 0x1, w 9, h 9, x 0, y 0"]
+)
+def test_an_event_s_name_ends_at_a_blank(tail: bytes) -> None:
+    trace = parse_trace(LINES + b"4242@1700000000.004000:virtio_gpu_cmd_res_flush" + tail + b"\n")
+    assert len(trace.of(FLUSH)) == 2
+
+
+def test_an_event_with_words_in_between_is_not_taken() -> None:
+    line = b"4242@1700000000.004000:virtio_gpu_cmd_res_flush res 0x1, w 9, lost h 9, x 0, y 0\n"
+    trace = parse_trace(LINES + line)
+    assert len(trace.of(FLUSH)) == 2 and trace.problems
+
+
 def test_64_bit_arguments_wrap_and_longer_ones_do_not_count() -> None:
     line = b"1@1.000000:virtio_gpu_fence_ctrl fence 0x%s, type 0x104\n"
     trace = parse_trace(line % (b"f" * 16) + line % (b"f" * 17))
