@@ -89,7 +89,8 @@ static void build_bus(void)
 	CELLS("ranges", 0x1000000, 0, 0, 0, 0x3eff0000, 0, 0x10000, 0x2000000, 0, 0x10000000, 0, 0x10000000, 0,
 	      0x2eff0000, 0x43000000, 0x80, 0, 0x80, 0, 0x80, 0);
 	CELLS("interrupt-map-mask", 0x1800, 0, 0, 7);
-	CELLS("interrupt-map", 0, 0, 0, 1, PHANDLE_GIC, 0, 0, 0, 3, 4, 0x800, 0, 0, 1, PHANDLE_GIC, 0, 0, 0, 4, 4);
+	CELLS("interrupt-map", 0, 0, 0, 1, PHANDLE_GIC, 0, 0, 0, 3, 4, 0x800, 0, 0, 1, PHANDLE_GIC, 0, 0, 0, 4, 4,
+	      0x1000, 0, 0, 1, PHANDLE_GIC, 0, 0);
 	end();
 	end();
 	begin("window@c000000");
@@ -185,7 +186,9 @@ static void buses(const struct fdt *fdt)
 		    "slot 0 raises its interrupt");
 	ktest_check(fdt_pci_interrupt(fdt, host, 5, 1, &interrupt) == 0 && interrupt.cells[1] == 4,
 		    "slot 5 is slot 1 behind the mask");
-	ktest_check(fdt_pci_interrupt(fdt, host, 0, 2, &interrupt) == FDT_ENOTFOUND, "a pin without an entry has none");
+	ktest_check(fdt_pci_interrupt(fdt, host, 2, 1, &interrupt) == FDT_EVALUE,
+		    "an entry that is cut off is refused");
+	ktest_check(fdt_pci_interrupt(fdt, gic, 0, 1, &interrupt) == FDT_ENOTFOUND, "no map, no interrupt");
 }
 
 /* Opens a copy of the tree with one header cell changed. */
@@ -211,6 +214,8 @@ static void headers(void)
 	ktest_check(open_with(32, strings_used - 1) == FDT_EBOUNDS, "strings without an end are refused");
 	ktest_check(open_with(36, at - HEADER_BYTES - 4) == FDT_ESTRUCTURE,
 		    "a structure cut before its end is refused");
+	ktest_check(open_with(HEADER_BYTES + 12, 0xfffffff0) == FDT_ESTRUCTURE,
+		    "a length that wraps around is refused");
 	ktest_check(open_with(HEADER_BYTES, 2) == FDT_ESTRUCTURE, "a tree that begins with an end is refused");
 	ktest_check(fdt_open(&fdt, blob, HEADER_BYTES - 1) == FDT_EBOUNDS, "less than a header is refused");
 }
