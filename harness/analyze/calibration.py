@@ -15,10 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from harness.analyze.estimate import estimate
 from harness.analyze.rivals import mann_whitney, mean_threshold
 from harness.analyze.sequential import bound_at, look_sizes
 from harness.analyze.simulate import Draw, run_session
-from harness.analyze.stats import Plan, State, estimate
+from harness.analyze.stats import Plan, State
 
 F64 = npt.NDArray[np.float64]
 Rng = np.random.Generator

@@ -26,14 +26,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
+from harness.analyze.estimate import Estimate, estimate, hodges_lehmann
 from harness.analyze.sequential import bound_at, look_sizes
 
 F64 = npt.NDArray[np.float64]
-
-_CORRELATION_KNOWN = 20
-"""Launches below which their autocorrelation cannot be told from chance."""
 
 CANDIDATE = "candidate"
 REFERENCE = "reference"
@@ -138,23 +135,6 @@ class Decision:
         return self.high < 1 + smallest
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """Location of launch effects with its standard error."""
-
-    effect: float
-    error: float
-    freedom: int
-    """Degrees of freedom of ``error``."""
-    spread: float
-    correlation: float
-    """Lag-1 autocorrelation of the launches; widens ``error``."""
-
-    def half_width(self, bound: float) -> float:
-        """Half an interval whose bound on a normal statistic is given, with Student's t in its place."""
-        return float(stats.t.isf(stats.norm.sf(bound), self.freedom)) * self.error
-
-
 def launch_effect(launch: Launch) -> float:
     """Log frame time, candidate minus reference, of one launch; NaN when its slices cannot be paired."""
     blocks = balanced_blocks(launch.slices)
@@ -191,47 +171,6 @@ def _balanced_effect(slices: Sequence[Slice], timed: bool) -> float | None:
         return None
     candidate, reference = (sum(math.log(piece.median_ns) for piece in side) / len(side) for side in sides)
     return candidate - reference
-
-
-def hodges_lehmann(values: F64) -> float:
-    """Median of all pairwise means, each value with itself included, shape (n,) with n > 0."""
-    first, second = np.triu_indices(len(values))
-    return float(np.median((values[first] + values[second]) / 2))
-
-
-def estimate(effects: F64, trim: float, correlated: bool = True) -> Estimate | None:
-    """Trimmed mean of launch effects, shape (n,); None with fewer than three.
-
-    With ``correlated`` the error is widened where launches follow each other's noise, from as many on as can tell.
-    """
-    count = len(effects)
-    if count < 3:
-        return None
-    cut = int(trim * count)
-    ordered = np.sort(effects)
-    kept = count - 2 * cut
-    centre = float(ordered[cut : count - cut].mean())
-    winsorised = np.clip(effects, ordered[cut], ordered[count - cut - 1])
-    share = kept / count
-    spread = float(winsorised.std(ddof=1)) / share
-    correlation = _lag_1(winsorised) if correlated and count >= _CORRELATION_KNOWN else 0.0
-    error = max(spread / math.sqrt(count) * math.sqrt((1 + correlation) / (1 - correlation)), 1e-12)
-    freedom = max(2, int(kept * (1 - correlation) / (1 + correlation)) - 1)
-    return Estimate(centre, error, freedom, spread, correlation)
-
-
-def _lag_1(values: F64) -> float:
-    """Lag-1 autocorrelation, 0 to 0.9, corrected upwards for a short series with an estimated mean.
-
-    The plain estimate is too low by (1 + 4 r) / n (F. H. C. Marriott and J. A. Pope, Biometrika 41, 1954); half as much
-    again is added, because an error too small costs false alarms and one too large only launches.
-    """
-    centred = values - values.mean()
-    energy = float(centred @ centred)
-    if energy <= 0:
-        return 0.0
-    plain = float(centred[1:] @ centred[:-1]) / energy
-    return min(max(plain + (2 + 6 * max(plain, 0.0)) / len(values), 0.0), 0.9)
 
 
 def decide(launches: Sequence[Launch], plan: Plan = Plan()) -> Decision:

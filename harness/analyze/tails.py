@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from harness.analyze.estimate import estimate
 from harness.analyze.metrics import HIGHER, Rule
-from harness.analyze.stats import Launch, State, estimate
+from harness.analyze.stats import Launch, State
 
 F64 = npt.NDArray[np.float64]
 

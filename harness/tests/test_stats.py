@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from harness.analyze.calibration import coverage
+from harness.analyze.estimate import hodges_lehmann
 from harness.analyze.rivals import mann_whitney, mean_threshold
 from harness.analyze.sequential import bounds, look_sizes, p_value, spent
 from harness.analyze.simulate import (
@@ -36,7 +37,6 @@ from harness.analyze.stats import (
     balanced_blocks,
     decide,
     decide_effects,
-    hodges_lehmann,
     launch_effect,
     next_look,
 )
