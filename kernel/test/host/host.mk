@@ -19,6 +19,7 @@ HOST_LIBRARY := \
 	lib/acpi.c \
 	lib/pvh.c \
 	lib/clock.c \
+	lib/ns16550.c \
 	sched/runqueue.c \
 	pci/capability.c \
 	pci/bar.c \
@@ -62,7 +63,7 @@ HOST_BUILDS := \
 	irq:gcc:-DCOMPLETION=irq,-DCOUNTERS=atomic,-DGPU_FENCE=on,-DBATCH=off,-DBARRIER=seqcst_spin,-DFILL=pixel \
 	iterations:clang:-DWAIT=iterations,-DCOUNTERS=none,-DBARRIER=acquire_load,-DSPIN=none
 HOST_FUZZERS := ring params capability
-HOST_FUZZ_RUNS := $(call choose,RUNS,20000)
+HOST_FUZZ_RUNS := $(call choose,RUNS,150000)
 
 host_field = $(word $2,$(subst :, ,$1))
 comma := ,
