@@ -16,6 +16,8 @@ from harness.spec import Limits
 
 Image = npt.NDArray[np.uint8]
 
+HEADER_BYTES_MAX = 64
+
 _HEADER = re.compile(rb"P6\s+(\d{1,6})\s+(\d{1,6})\s+(\d{1,5})\s")
 
 
@@ -45,7 +47,7 @@ def parse_ppm(content: bytes, limits: Limits = Limits()) -> Image:
     Raises
     ------
     CaptureError
-        On another format, an impossible size, or fewer bytes than the header promises.
+        On another format, an impossible size, or another number of bytes than the header promises.
     """
     header = _HEADER.match(content)
     if header is None:
@@ -54,21 +56,33 @@ def parse_ppm(content: bytes, limits: Limits = Limits()) -> Image:
     size = width_px * height_px * 3
     if depth != 255 or not size or size > limits.picture_bytes:
         raise CaptureError(f"the screendump is {width_px}x{height_px} with {depth} levels, which cannot be")
-    if len(content) - header.end() < size:
-        raise CaptureError(f"the screendump is cut off: {len(content) - header.end()} of {size} bytes")
+    if len(content) - header.end() != size:
+        raise CaptureError(f"the screendump is cut off or too long: {len(content) - header.end()} of {size} bytes")
     pixels = np.frombuffer(content, np.uint8, size, header.end())
     return pixels.reshape(height_px, width_px, 3)
 
 
 def screendump(qmp: Qmp, folder: Path, limits: Limits = Limits()) -> Picture:
-    """Capture the scanout now; the file does not stay."""
+    """Capture the scanout now; the file does not stay.
+
+    Raises
+    ------
+    QmpError
+        When QEMU refuses or does not answer.
+    CaptureError
+        When what it wrote is no picture, or larger than ``limits.picture_bytes``: the guest chooses the size.
+    """
     path = folder / "screendump.ppm"
     before_ns = time.time_ns()
     qmp.execute("screendump", filename=str(path))
     after_ns = time.time_ns()
     try:
+        size = path.stat().st_size
+        if size > limits.picture_bytes + HEADER_BYTES_MAX:
+            raise CaptureError(f"the screendump has {size} bytes, more than the limit of {limits.picture_bytes}")
         content = path.read_bytes()
-        path.unlink()
     except OSError as error:
-        raise CaptureError(f"the screendump cannot be read: {error}") from error
+        raise CaptureError(f"the screendump cannot be read: {error.strerror}") from error
+    finally:
+        path.unlink(missing_ok=True)
     return Picture(parse_ppm(content, limits), before_ns, after_ns)

@@ -8,8 +8,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from harness.drive.errors import GuestError
+from harness.drive.errors import GuestError, StoreError
 from harness.spec import Limits
+
+
+_PANIC = b"[PANIC]"
 
 
 class Console:
@@ -17,13 +20,21 @@ class Console:
 
     The reader never stops before the guest does: a serial line that is not drained would slow the guest down. A guest
     that writes more than ``limits.serial_bytes`` is marked as a flood and no longer kept.
+
+    Raises
+    ------
+    OSError
+        When the log cannot be created; the descriptor then stays the caller's.
     """
 
     def __init__(self, descriptor: int, path: Path, limits: Limits) -> None:
+        self._log = open(path, "wb", buffering=0)
         self._descriptor = descriptor
         self._path = path
         self._limits = limits
         self._data = bytearray()
+        self._searched = 0
+        self._panic_at = -1
         self._change = threading.Condition()
         self.first_byte_ns: int | None = None
         """Host monotonic time of the first byte."""
@@ -34,7 +45,7 @@ class Console:
         self._thread.start()
 
     def _drain(self) -> None:
-        with open(self._path, "wb", buffering=0) as log:
+        with self._log as log:
             while True:
                 try:
                     chunk = os.read(self._descriptor, 65536)
@@ -56,11 +67,21 @@ class Console:
                 self.flooded = True
             else:
                 self._data += chunk
-                try:
-                    write(chunk)
-                except OSError as error:
-                    self.write_error = self.write_error or error
+                self._search_panic()
+                self._write_all(chunk, write)
             self._change.notify_all()
+
+    def _search_panic(self) -> None:
+        if self._panic_at < 0:
+            self._panic_at = self._data.find(_PANIC, self._searched)
+            self._searched = max(len(self._data) - len(_PANIC) + 1, 0)
+
+    def _write_all(self, chunk: bytes, write: Callable[[bytes], int | None]) -> None:
+        try:
+            while chunk and self.write_error is None:
+                chunk = chunk[write(chunk) or 0 :]
+        except OSError as error:
+            self.write_error = error
 
     def content(self) -> bytes:
         """Everything so far."""
@@ -80,6 +101,8 @@ class Console:
         ------
         GuestError
             When it is not within ``timeout_s``, the guest panics first, floods the line, or ends.
+        StoreError
+            When the log cannot be written.
         """
         deadline = time.monotonic() + timeout_s
         seen = 0
@@ -95,16 +118,16 @@ class Console:
                 self._change.wait(left)
 
     def check(self) -> None:
-        """Raise what the line alone already says: a panic, a flood, a log that cannot be written."""
+        """Raise what the line alone already says: a log that cannot be written, a panic, a flood."""
         with self._change:
-            at = self._data.find(b"[PANIC]")
-            if at >= 0 and b"\n" in self._data[at:]:
-                line = bytes(self._data[at:]).partition(b"\n")[0].decode("utf-8", "replace").strip()
-                raise GuestError(f"the guest panicked: {line[8:]}", self._path)
+            if self.write_error:
+                raise StoreError(f"the serial log cannot be written: {self.write_error.strerror}", self._path)
+            end = self._data.find(b"\n", self._panic_at) if self._panic_at >= 0 else -1
+            if end >= 0:
+                line = self._data[self._panic_at + len(_PANIC) : end].decode("utf-8", "replace").strip()
+                raise GuestError(f"the guest panicked: {line}", self._path)
             if self.flooded:
                 raise GuestError(f"the serial line brought more than {self._limits.serial_bytes} bytes", self._path)
-            if self.write_error:
-                raise GuestError(f"the serial log cannot be written: {self.write_error}", self._path)
 
     def join(self, timeout_s: float) -> None:
         """Wait for the end of the line, once QEMU has gone."""

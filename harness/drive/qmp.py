@@ -14,6 +14,9 @@ from typing import Any
 from harness.drive.errors import QmpError
 
 LINE_BYTES_MAX = 1 << 20
+EVENTS_MAX = 10_000
+"""More than this unread is no monitor that works."""
+_POLL_S = 0.0005
 
 
 class Qmp:
@@ -31,6 +34,7 @@ class Qmp:
         self._sock = sock
         self._timeout_s = timeout_s
         self._buffer = b""
+        self._sent = 0
         self.events: list[dict[str, Any]] = []
         """Events in order of arrival, as QEMU sent them; read and cleared by the owner."""
 
@@ -53,7 +57,8 @@ class Qmp:
         QmpError
             When QEMU refuses it, does not answer in time, or closes the socket.
         """
-        request = {"execute": command} | ({"arguments": arguments} if arguments else {})
+        self._sent += 1
+        request = {"execute": command, "id": self._sent} | ({"arguments": arguments} if arguments else {})
         deadline = time.monotonic() + self._timeout_s
         try:
             self._sock.settimeout(self._timeout_s)
@@ -62,21 +67,24 @@ class Qmp:
             raise QmpError(f"QMP {command}: cannot be sent: {error}") from error
         while True:
             message = self._message(command, deadline)
-            if "return" in message:
-                return message["return"]
-            if "error" in message:
-                error_text = message["error"].get("desc", message["error"])
-                raise QmpError(f"QMP {command}: refused: {error_text}")
             if "event" in message:
-                self.events.append(message)
+                self._keep_event(message)
+            elif message.get("id", self._sent) != self._sent:
+                continue  # the late answer to a command that was given up
+            elif "return" in message:
+                return message["return"]
+            elif "error" in message:
+                refusal = message["error"]
+                said = refusal.get("desc", refusal) if isinstance(refusal, dict) else refusal
+                raise QmpError(f"QMP {command}: refused: {said}")
 
     def poll_events(self) -> list[dict[str, Any]]:
         """Take the events that have arrived, without waiting."""
         try:
             while True:
-                message = self._message("event", time.monotonic())
+                message = self._message("event", time.monotonic() + _POLL_S)
                 if "event" in message:
-                    self.events.append(message)
+                    self._keep_event(message)
         except QmpError:
             taken, self.events = self.events, []
             return taken
@@ -84,13 +92,18 @@ class Qmp:
     def close(self) -> None:
         self._sock.close()
 
+    def _keep_event(self, event: dict[str, Any]) -> None:
+        if len(self.events) >= EVENTS_MAX:
+            raise QmpError(f"QMP: more than {EVENTS_MAX} events")
+        self.events.append(event)
+
     def _message(self, what: str, deadline: float) -> dict[str, Any]:
         while b"\n" not in self._buffer:
             self._receive(what, deadline)
         line, _, self._buffer = self._buffer.partition(b"\n")
         try:
             message = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise QmpError(f"QMP {what}: not JSON: {line[:80]!r}") from error
         if not isinstance(message, dict):
             raise QmpError(f"QMP {what}: not an object: {line[:80]!r}")
@@ -100,7 +113,7 @@ class Qmp:
         if len(self._buffer) > LINE_BYTES_MAX:
             raise QmpError(f"QMP {what}: a line of more than {LINE_BYTES_MAX} bytes")
         try:
-            self._sock.settimeout(max(deadline - time.monotonic(), 0.0005))
+            self._sock.settimeout(max(deadline - time.monotonic(), _POLL_S))
             chunk = self._sock.recv(65536)
         except (TimeoutError, BlockingIOError) as error:
             raise QmpError(f"QMP {what}: no answer within {self._timeout_s:g} s") from error

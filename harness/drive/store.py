@@ -1,29 +1,35 @@
 """Results on disk: a folder a run, complete or not there at all.
 
 A run works in ``results/.<name>.part``; :meth:`RunFolder.commit` renames it to ``results/<name>`` and turns the
-``latest`` link. A run that fails to commit leaves the part folder as evidence and no half-written result.
+``latest`` link. A run that fails leaves the part folder as evidence, one that was interrupted or never began leaves
+nothing, and none leaves half a result.
 """
 
 from __future__ import annotations
 
 import contextlib
 import datetime
+import errno
 import json
 import os
 import shutil
+import signal
 import tempfile
+import threading
+from collections.abc import Iterator
 from pathlib import Path
+from types import TracebackType
 
 from harness.drive.errors import StoreError
 from harness.result import Result, result_to_json
-from harness.spec import ROOT
+from harness.spec import ROOT, UsageError
 from harness import upgrade
 
 RESULTS_DIR = ROOT / "results"
 
 
 class RunFolder:
-    """The folder of one run while it is being written."""
+    """The folder of one run while it is being written; as a context manager it cleans up after runs that fail."""
 
     def __init__(self, command: str, root: Path = RESULTS_DIR) -> None:
         now = datetime.datetime.now(datetime.timezone.utc)
@@ -35,15 +41,36 @@ class RunFolder:
             self.path = Path(tempfile.mkdtemp(prefix=f".{self._name}-", suffix=".part", dir=root))
         except OSError as error:
             raise StoreError(f"results cannot be written to {root}: {error.strerror}") from error
+        self._committed = False
+
+    def __enter__(self) -> "RunFolder":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._committed or error is None:
+            return
+        failed = isinstance(error, Exception) and not isinstance(error, UsageError)
+        if not failed or not any(self.path.iterdir()):
+            self.discard()
 
     def commit(self, result: Result) -> Path:
-        """Write ``result.json`` and ``exit_code``, and make the folder visible; returns its final path."""
+        """Write ``result.json`` and ``exit_code``, and make the folder visible; returns its final path.
+
+        Raises
+        ------
+        StoreError
+            When it cannot be written; nothing of it is visible then.
+        """
         try:
             write_whole(self.path / "result.json", result_to_json(result))
             write_whole(self.path / "exit_code", f"{result.exit_code}\n")
             self.path.chmod(0o755)
-            final = self._rename()
-            self._turn_latest(final)
+            with _uninterrupted():
+                final = self._rename()
+                self._committed = True
+                self._turn_latest(final)
             return final
         except OSError as error:
             raise StoreError(f"the result cannot be written: {error.strerror}", self.path) from error
@@ -55,9 +82,12 @@ class RunFolder:
     def _rename(self) -> Path:
         for number in range(1, 1000):
             final = self.root / (self._name if number == 1 else f"{self._name}-{number}")
-            with contextlib.suppress(OSError):
+            try:
                 os.rename(self.path, final)
                 return final
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                    raise
         raise StoreError(f"{self._name}: a thousand results of this second exist already", self.path)
 
     def _turn_latest(self, final: Path) -> None:
@@ -66,6 +96,20 @@ class RunFolder:
             link.unlink()
         link.symlink_to(final.name)
         os.replace(link, self.root / "latest")
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """An interrupt that comes while a result becomes visible comes too late."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -82,7 +82,8 @@ def test_a_damaged_result_is_refused(tmp_path: Path, text: str) -> None:
     [
         (b"", "not a binary PPM"),
         (b"P5 2 2 255\n0123", "not a binary PPM"),
-        (b"P6 2 2 255\n0123456789", "cut off: 10 of 12 bytes"),
+        (b"P6 2 2 255\n0123456789", "cut off or too long: 10 of 12 bytes"),
+        (b"P6 2 2 255\n0123456789abc", "cut off or too long: 13 of 12 bytes"),
         (b"P6 0 2 255\n", "which cannot be"),
         (b"P6 2 2 65535\n" + b"0" * 24, "which cannot be"),
         (b"P6 99999 99999 255\n", "which cannot be"),
