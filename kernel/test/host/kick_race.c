@@ -16,6 +16,7 @@
 #include "virtio/virtqueue.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -24,7 +25,9 @@
 #define LIMIT_NS 10000000000ull
 #define CLEAN_NS 3000000000ull
 #define NO_NOTIFY 1
-#define DELAYS 61u
+#define DELAYS 401u
+#define PATIENCE 20000u
+#define ROUNDS_A_CLOCK 64u
 #define EXPECT_LOSS (OPTION(BARRIER) == OPTION_BARRIER_no_kick_fence || OPTION(BARRIER) == OPTION_BARRIER_volatile_only)
 
 static uint8_t memory[4096] __attribute__((aligned(4096)));
@@ -32,6 +35,13 @@ static struct virtqueue queue;
 static atomic_uint rung, heard; /* doorbell: by the driver, by the device */
 static atomic_bool asleep, stop;
 static atomic_uint seen; /* available entries taken */
+
+/* Spins as fast as it can, but not for a time slice on a machine where the other thread has no CPU. */
+static void relax(unsigned *looks)
+{
+	if (++*looks % PATIENCE == 0)
+		sched_yield();
+}
 
 static void ring(void *context)
 {
@@ -63,7 +73,7 @@ static void device_turn(unsigned delay)
 		queue.used->flags = NO_NOTIFY;
 		atomic_thread_fence(memory_order_seq_cst);
 		device_serve();
-		/* The driver has its answer now and publishes the next request at about the same time. */
+		/* The driver has its answer and publishes the next request: a delay of a sweep makes both coincide. */
 		for (volatile unsigned i = 0; i < delay; i++)
 			;
 		queue.used->flags = 0;
@@ -73,11 +83,13 @@ static void device_turn(unsigned delay)
 
 static void *device_run(void *argument)
 {
+	unsigned looks = 0;
+
 	for (unsigned turn = 0; !atomic_load(&stop); turn++) {
 		device_turn(turn % DELAYS);
 		atomic_store(&asleep, true);
 		while (atomic_load(&rung) == atomic_load(&heard) && !atomic_load(&stop))
-			arch_relax();
+			relax(&looks);
 		atomic_store(&asleep, false);
 		atomic_store(&heard, atomic_load(&rung));
 	}
@@ -97,13 +109,16 @@ static bool driver_turn(void)
 	struct virtqueue_buffer buffer = {(uintptr_t)memory, 16, false};
 	struct virtqueue_completion completion;
 	bool was_lost = false;
+	unsigned looks = 0;
 
 	virtqueue_add(&queue, &buffer, 1, memory);
 	virtqueue_publish(&queue);
 	virtqueue_kick(&queue);
 	while (virtqueue_take(&queue, &completion) != 1) {
-		if (was_lost || !lost())
+		if (was_lost || !lost()) {
+			relax(&looks);
 			continue;
+		}
 		was_lost = true;
 		virtqueue_rekick(&queue);
 	}
@@ -125,7 +140,7 @@ int main(void)
 	if (pthread_create(&device, NULL, device_run, NULL))
 		return 1;
 	do
-		for (unsigned i = 0; i < 1000; i++, rounds++)
+		for (unsigned i = 0; i < ROUNDS_A_CLOCK; i++, rounds++)
 			losses += driver_turn();
 	while (arch_ticks() - start < limit && !(EXPECT_LOSS && losses));
 	atomic_store(&stop, true);
