@@ -76,6 +76,11 @@ struct fault_frame_plan fault_plan(uint32_t count, uint32_t frame, uint32_t slow
 	return plan;
 }
 
+static uint64_t picture_pixels(struct fault_picture picture)
+{
+	return (uint64_t)picture.stride_px * picture.height_px;
+}
+
 static void spoil_rows(struct fault_picture picture, uint32_t shift)
 {
 	for (uint32_t y = 0; y < picture.height_px; y++) {
@@ -89,7 +94,7 @@ static void spoil_rows(struct fault_picture picture, uint32_t shift)
 
 static void spoil_colours(struct fault_picture picture)
 {
-	for (uint64_t i = 0; i < (uint64_t)picture.stride_px * picture.height_px; i++) {
+	for (uint64_t i = 0; i < picture_pixels(picture); i++) {
 		uint32_t pixel = picture.pixels[i];
 
 		picture.pixels[i] = (pixel & 0xff00) | (pixel & 0xff) << 16 | (pixel >> 16 & 0xff);
@@ -98,16 +103,14 @@ static void spoil_colours(struct fault_picture picture)
 
 void fault_spoil(struct fault_picture picture)
 {
-	uint64_t pixels = (uint64_t)picture.stride_px * picture.height_px;
-
 	if (FAULT_IS(flip_pixel))
-		picture.pixels[pixels / 2 + picture.stride_px / 3] ^= 1;
+		picture.pixels[picture_pixels(picture) / 2 + picture.stride_px / 3] ^= 1;
 	if (FAULT_IS(shift_colour))
 		spoil_colours(picture);
 	if (FAULT_IS(wrong_stride))
 		spoil_rows(picture, 16);
 	if (FAULT_IS(blank))
-		for (uint64_t i = 0; i < pixels; i++)
+		for (uint64_t i = 0; i < picture_pixels(picture); i++)
 			picture.pixels[i] = 0;
 }
 

@@ -133,7 +133,7 @@ static enum parsed parse_value(const char *key, const char *value, struct run_pa
 		if (!strcmp(key, numbers[i].key))
 			return key_first(seen, i) ? parse_number_key(&numbers[i], value) : PARSED_TWICE;
 	for (unsigned i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
-		if (strcmp(key, others[i].key))
+		if (strcmp(key, others[i].key) != 0)
 			continue;
 		if (!key_first(seen, number_count + i))
 			return PARSED_TWICE;

@@ -69,7 +69,7 @@ static void chains(void)
 
 static void order(void)
 {
-	struct virtqueue_completion first, second;
+	struct virtqueue_completion first = {0}, second = {0};
 	struct ringdevice_chain a, b;
 
 	ringdevice_init(&device, NULL, SIZE, false);
