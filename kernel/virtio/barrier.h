@@ -33,7 +33,7 @@
 			 : "i"(letter), "i"(phase))
 
 /* clang-format off */
-#define BARRIER_HEADER_(name) OPTION_TEXT(virtio/barriers/name.h)
+#define BARRIER_HEADER_(name) OPTION_TEXT(virtio/barriers/name.h) /* NOLINT(bugprone-macro-parentheses) */
 #define BARRIER_HEADER(name) BARRIER_HEADER_(name)
 /* clang-format on */
 

@@ -272,6 +272,7 @@ int transport_wait(struct transport_queue *queue, struct virtqueue_completion *c
 		   const char *what)
 {
 	uint64_t start = arch_ticks();
+	bool late;
 
 	for (;;) {
 		int error = virtqueue_wait(&queue->queue, completion, deadline_ns);
@@ -281,7 +282,8 @@ int transport_wait(struct transport_queue *queue, struct virtqueue_completion *c
 		if (error != VIRTQUEUE_ETIMEOUT)
 			return error;
 		print("%s: %s timeout, queue %u\n", queue->transport->name, what, queue->number);
-		if (OPTION(WAIT) == OPTION_WAIT_deadline || arch_ticks_to_ns(arch_ticks() - start) >= deadline_ns)
+		late = arch_ticks_to_ns(arch_ticks() - start) >= deadline_ns;
+		if (late || OPTION(WAIT) == OPTION_WAIT_deadline)
 			return error;
 		virtqueue_rekick(&queue->queue);
 	}
