@@ -7,6 +7,7 @@ import re
 import signal
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
 
 from rich.console import Console
@@ -18,7 +19,7 @@ from harness.drive.errors import HarnessError
 from harness.result import ResultError
 from harness.spec import UsageError, Verdict
 
-COMMANDS: dict[str, str] = {
+_PURPOSES: dict[str, str] = {
     "perf": "measure the kernel against its approved baseline; the gate",
     "ab": "compare any two or more kernels: A=… B=…",
     "explain": "where a frame's time goes, and what each switch is worth",
@@ -38,6 +39,11 @@ COMMANDS: dict[str, str] = {
     "doctor": "what works on this machine, by trying",
     "golden": "write the hashes of 1,000 frames",
 }
+
+COMMANDS: dict[str, str] = {
+    name: what for name, what in _PURPOSES.items() if (Path(__file__).parent / "commands" / f"{name}.py").is_file()
+}
+"""Subcommands with what they are for, in the order of the help."""
 
 _SETTING = re.compile(r"([A-Z][A-Z0-9_]*)=(.*)", re.DOTALL)
 _PLAIN_PROGRESS_S = 5.0
