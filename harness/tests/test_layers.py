@@ -28,6 +28,7 @@ HARNESS_LAYERS: Mapping[str, int] = {
     "drive": 5,
     "analyze": 4,
     "upgrade": 3,
+    "series": 3,
     "baseline": 2,
     "arms": 2,
     "seedcase": 1,
