@@ -287,6 +287,7 @@ class Limits:
     serial_bytes: int = 64 << 20
     """More than this from one guest is a flood."""
     serial_line_bytes: int = 4096
+    trace_bytes: int = 512 << 20
     picture_bytes: int = 64 << 20
 
     def scaled(self, machine: Machine) -> "Limits":

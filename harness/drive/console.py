@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import threading
 import time
@@ -13,6 +15,19 @@ from harness.spec import Limits
 
 
 _PANIC = b"[PANIC]"
+PIPE_BYTES = 1 << 20
+
+
+def serial_pipe() -> tuple[int, int]:
+    """Read and write end of a large pipe.
+
+    Not a socket: QEMU writes single bytes, a socket accounts some hundred bytes for each, and QEMU's 16550 drops what
+    it could not write after a few attempts. On a busy host that loses pieces of lines.
+    """
+    ours, theirs = os.pipe()
+    with contextlib.suppress(OSError):
+        fcntl.fcntl(theirs, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+    return ours, theirs
 
 
 class Console:

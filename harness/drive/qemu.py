@@ -1,14 +1,12 @@
 """One QEMU, from launch to certain death.
 
-QEMU is started through ``setpriv --pdeathsig KILL``, so that the kernel ends it when the harness dies in whatever way;
-launch from the main thread, because the signal follows the thread that forked. The monitor is a socket pair, the serial
-line a pipe: nothing has a name that another run could take.
+Launch from the main thread, whose death QEMU follows. The monitor is a socket pair, the serial line a pipe: nothing has
+a name that another run could take.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shlex
 import shutil
@@ -20,11 +18,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import NoReturn
 
-from harness.drive.console import Console
-from harness.drive.errors import GuestError, QemuError, QmpError
+from harness.drive.child import end_child, start_child
+from harness.drive.console import Console, serial_pipe
+from harness.drive.errors import GuestError, QemuError, QmpError, StoreError
+from harness.drive.machine import disk_arguments, machine_arguments
 from harness.drive.qmp import Qmp
-from harness.spec import ARCHES, Device, Machine, RunSpec
+from harness.spec import ARCHES, RunSpec
 
 FLUSH_EVENT = "virtio_gpu_cmd_res_flush"
 TIMING_EVENTS: tuple[str, ...] = (FLUSH_EVENT,)
@@ -41,12 +42,18 @@ WITNESS_EVENTS: tuple[str, ...] = (
     "virtqueue_flush",
 )
 
-SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
-EXIT_FAILURE = 3
-"""What the failing end of the x86-64 kernel (isa-debug-exit) and of the riscv64 one (SiFive's test device) gives.
+TRACE_POLL_S = 0.005
+_SPACE_BYTES = 1 << 16
 
-The aarch64 machine has no such device: there a failing end is a reset, whose reason the monitor reports.
-"""
+
+def guest_status(arch: str, code: int) -> bool:
+    """Whether an exit code of a QEMU that had started is one that its guest chose.
+
+    x86-64's isa-debug-exit turns any value into an odd code, of which 1 is also QEMU's own; riscv64's SiFive test
+    device gives what our kernel writes there, 3. aarch64 has neither: a failing end is a reset, whose reason the
+    monitor tells.
+    """
+    return code >= 3 and code % 2 == 1 if arch == "x86_64" else code == 3 and arch == "riscv64"
 
 
 @dataclass(frozen=True)
@@ -66,46 +73,6 @@ class Threads:
     vcpus: tuple[int, ...]
 
 
-def gpu_arguments(machine: Machine) -> list[str]:
-    """The GPU and the display of a machine."""
-    if machine.device is Device.GPU_GL:
-        return ["-device", "virtio-gpu-gl-pci,id=gpu", "-display", "sdl,gl=on"]
-    return ["-device", f"{ARCHES[machine.arch].gpu_device},id=gpu", "-display", "none"]
-
-
-def machine_arguments(machine: Machine) -> list[str]:
-    """QEMU's arguments for a machine, without kernel, monitor and serial line."""
-    arch = ARCHES[machine.arch]
-    maxcpus = max(machine.maxcpus, machine.vcpus)
-    arguments = ["-machine", arch.machine, "-m", str(machine.memory_mib), "-nodefaults", "-no-user-config"]
-    arguments += ["-nic", "none", "-no-reboot"]
-    arguments += ["-sandbox", SANDBOX if machine.device is Device.GPU_2D else SANDBOX.replace("spawn=deny,", "")]
-    if machine.accelerator == "tcg":
-        arguments += ["-cpu", arch.cpu]
-        if machine.icount:
-            arguments += ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off", "-smp", "1"]
-        else:
-            arguments += ["-accel", "tcg,thread=multi", "-smp", f"{machine.vcpus},maxcpus={maxcpus}"]
-    else:
-        arguments += ["-accel", machine.accelerator, "-cpu", "host", "-smp", f"{machine.vcpus},maxcpus={maxcpus}"]
-    if machine.arch == "x86_64":
-        arguments += ["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"]
-    arguments += gpu_arguments(machine)
-    return arguments + list(machine.extra)
-
-
-def _serial_pipe() -> tuple[int, int]:
-    """Read and write end of a large pipe.
-
-    Not a socket: QEMU writes single bytes, a socket accounts some hundred bytes for each, and QEMU's 16550 drops what
-    it could not write after a few attempts. On a busy host that loses pieces of lines.
-    """
-    ours, theirs = os.pipe()
-    with contextlib.suppress(OSError):
-        fcntl.fcntl(theirs, fcntl.F_SETPIPE_SZ, 1 << 20)
-    return ours, theirs
-
-
 class Qemu:
     """A running machine; use as a context manager.
 
@@ -119,6 +86,8 @@ class Qemu:
         Trace events enabled from the start.
     paused
         Start with the CPUs stopped.
+    environment
+        All of QEMU's environment, for a display that needs some of it; by default next to nothing.
 
     Raises
     ------
@@ -152,18 +121,19 @@ class Qemu:
     def __enter__(self) -> "Qemu":
         self.folder.mkdir(parents=True, exist_ok=True)
         qmp_ours, qmp_theirs = socket.socketpair()
-        serial_ours, serial_theirs = _serial_pipe()
+        serial_ours, serial_theirs = serial_pipe()
         try:
             self.command = self._command(qmp_theirs.fileno(), serial_theirs)
             self._launch([qmp_theirs.fileno(), serial_theirs])
+            self._console = Console(serial_ours, self.serial_path, self.limits)
         except BaseException:
+            self.kill()
             qmp_ours.close()
             os.close(serial_ours)
             raise
         finally:
             qmp_theirs.close()
             os.close(serial_theirs)
-        self._console = Console(serial_ours, self.serial_path, self.limits)
         self._qmp = Qmp(qmp_ours, self.limits.qmp_s)
         try:
             self.version = self.qmp.handshake()
@@ -214,8 +184,9 @@ class Qemu:
         """Wait for serial output; a QEMU that goes away first is named as such."""
         try:
             self.console.wait_for(needle, timeout_s, what)
-        except GuestError as error:
-            self._name_death(error)
+        except GuestError:
+            self._name_death()
+            self._check_disk()
             raise
 
     def wait_first_flush(self) -> None:
@@ -225,6 +196,8 @@ class Qemu:
         ------
         GuestError
             When there is none within the limit, the guest panics, or ends.
+        QemuError, StoreError
+            When that is the doing of QEMU, of somebody who ended it, or of a full disk.
         """
         deadline = time.monotonic() + self.limits.first_frame_s
         needle = FLUSH_EVENT.encode()
@@ -233,9 +206,8 @@ class Qemu:
             if self.exited():
                 raise GuestError(f"{self.wait_end(1.0).reason} before the first frame", self.serial_path)
             if time.monotonic() > deadline:
-                limit_s = self.limits.first_frame_s
-                raise GuestError(f"no frame within {limit_s:g} s of the launch", self.serial_path)
-            time.sleep(0.005)
+                self._fail(f"no frame within {self.limits.first_frame_s:g} s of the launch")
+            time.sleep(TRACE_POLL_S)
 
     def wait_end(self, timeout_s: float) -> Ending:
         """Wait for the guest to end its machine.
@@ -243,9 +215,11 @@ class Qemu:
         Raises
         ------
         GuestError
-            When it has not within ``timeout_s``.
+            When it has not within ``timeout_s``, hangs, or makes the trace grow without end.
         QemuError
             When QEMU crashed or was killed from outside.
+        StoreError
+            When the disk is full.
         """
         assert self._process is not None
         deadline = time.monotonic() + timeout_s
@@ -258,11 +232,12 @@ class Qemu:
                 self.console.check()
                 if self._signs_of_life() != seen:
                     seen, moved_s = self._signs_of_life(), time.monotonic()
+                if seen[0] > self.limits.trace_bytes:
+                    self._fail(f"the guest made the device trace more than {self.limits.trace_bytes} bytes")
                 if self._events and time.monotonic() - moved_s > self.limits.frame_s:
-                    text = f"the guest hangs: neither a frame nor a serial line for {self.limits.frame_s:g} s"
-                    raise GuestError(text, self.serial_path) from None
+                    self._fail(f"the guest hangs: neither a frame nor a serial line for {self.limits.frame_s:g} s")
                 if time.monotonic() >= deadline:
-                    raise GuestError(f"the guest has not ended after {timeout_s:g} s", self.serial_path) from None
+                    self._fail(f"the guest has not ended after {timeout_s:g} s")
         self.console.join(self.limits.shutdown_s)
         return self._ending(code)
 
@@ -287,15 +262,14 @@ class Qemu:
             if self.exited():
                 reason = self.wait_end(self.limits.shutdown_s).reason
                 raise GuestError(f"the guest ended too early: {reason}", self.serial_path) from None
+            self._check_disk()
             raise
 
     def kill(self) -> None:
         """End QEMU now, whatever it does; returns when it is gone. Harmless when it is already."""
         if self._process is None:
             return
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.wait()
+        end_child(self._process)
         if self._qmp is not None:
             self._qmp.close()
         if self._console is not None:
@@ -305,8 +279,8 @@ class Qemu:
         if code < 0:
             name = signal.Signals(-code).name
             raise QemuError(f"QEMU was ended by {name}{' from outside' if code in (-9, -15) else ''}", self.log_path)
-        if code == EXIT_FAILURE and self.spec.machine.arch != "aarch64":
-            return Ending(False, "the guest ended with a failing status")
+        if guest_status(self.spec.machine.arch, code):
+            return Ending(False, f"the guest ended with a failing status (QEMU's is {code})")
         if code != 0:
             raise QemuError(f"QEMU ended with status {code}: {self._last_words()}", self.log_path)
         reasons = [event["data"].get("reason", "") for event in self.qmp.poll_events() if event["event"] == "SHUTDOWN"]
@@ -320,14 +294,28 @@ class Qemu:
         trace = self.trace_path.stat().st_size if self.trace_path.exists() else 0
         return trace, self.console.size
 
-    def _name_death(self, cause: Exception) -> None:
-        assert self._process is not None
+    def _fail(self, text: str) -> NoReturn:
+        """Blame the guest, unless the logs that show its life could not be written."""
+        self._check_disk()
+        raise GuestError(text, self.serial_path) from None
+
+    def _check_disk(self) -> None:
+        """Raise when the run's folder takes nothing more: QEMU drops what it cannot trace without a word."""
+        probe = self.folder / ".space"
         try:
+            probe.write_bytes(bytes(_SPACE_BYTES))
+        except OSError as error:
+            raise StoreError(f"the run's logs cannot be written: {error.strerror}", self.folder) from None
+        finally:
+            probe.unlink(missing_ok=True)
+
+    def _name_death(self) -> None:
+        """Raise when QEMU has gone in a way that is not the guest's."""
+        assert self._process is not None
+        with contextlib.suppress(subprocess.TimeoutExpired):
             code = self._process.wait(0.2)
-        except subprocess.TimeoutExpired:
-            return
-        if code not in (0, EXIT_FAILURE):
-            self._ending(code)
+            if code != 0:
+                self._ending(code)
 
     def _failed_start(self, cause: Exception) -> None:
         assert self._process is not None
@@ -337,7 +325,8 @@ class Qemu:
             self.kill()
             raise cause from None
         self.kill()
-        raise QemuError(f"QEMU did not start (status {code}): {self._last_words()}", self.log_path) from None
+        how = f"status {code}" if code >= 0 else signal.Signals(-code).name
+        raise QemuError(f"QEMU did not start ({how}): {self._last_words()}", self.log_path) from None
 
     def _last_words(self) -> str:
         try:
@@ -349,18 +338,9 @@ class Qemu:
     def _launch(self, keep: list[int]) -> None:
         (self.folder / "command").write_text(shlex.join(self.command) + "\n", encoding="utf-8")
         with open(self.log_path, "wb") as log:
-            try:
-                self._process = subprocess.Popen(
-                    ["setpriv", "--pdeathsig", "KILL", "--", *self.command],
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    pass_fds=keep,
-                    env=self._environment if self._environment is not None else os.environ.copy(),
-                    start_new_session=True,
-                )
-            except OSError as error:
-                raise QemuError(f"QEMU cannot be started: {error}") from error
+            self._process = start_child(
+                self.command, stdout=log, stderr=log, pass_fds=keep, environment=self._environment
+            )
 
     def _command(self, qmp_fd: int, serial_fd: int) -> list[str]:
         machine = self.spec.machine
@@ -375,7 +355,7 @@ class Qemu:
             command += ["-trace", event]
         command += ["-d", "guest_errors", "-D", str(self.trace_path), "-msg", "timestamp=on"]
         if machine.disk_mib:
-            command += self._disk(machine.disk_mib)
+            command += disk_arguments(machine, self.folder / "disk.img")
         command.append("-S")
         if self.spec.iso:
             return command + ["-cdrom", str(self.spec.kernel), "-boot", "d"]
@@ -383,11 +363,3 @@ class Qemu:
         if self.spec.capabilities.command_line:
             command += ["-append", self.spec.params.command_line()]
         return command
-
-    def _disk(self, mib: int) -> list[str]:
-        path = self.folder / "disk.img"
-        with open(path, "wb") as disk:
-            disk.truncate(mib << 20)
-        device = ARCHES[self.spec.machine.arch].blk_device
-        drive = f"file={path},if=none,id=scratch,format=raw,cache=unsafe,aio=threads"
-        return ["-drive", drive, "-device", f"{device},drive=scratch"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.drive import qemu as qemu_module
+from harness.drive import machine as machine_module
 from harness.drive.build import build_kernel
 from harness.drive.qemu import Ending, Qemu
 from harness.spec import ARCHES, KERNEL_DIR, Machine, RunParams, RunSpec, Switches
@@ -98,7 +98,7 @@ def test_an_aplic_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("arch", PORTS)
 def test_a_machine_without_gpu_says_so(tmp_path: Path, arch: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(qemu_module, "gpu_arguments", lambda machine: ["-display", "none"])
+    monkeypatch.setattr(machine_module, "gpu_arguments", lambda machine: ["-display", "none"])
     log, ending = run_to_end(tmp_path, machine_of(arch))
     assert not ending.clean
     assert "virtio-gpu: no such device on the PCI bus" in log

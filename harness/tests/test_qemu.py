@@ -75,7 +75,7 @@ def test_a_qemu_that_will_not_do_is_named(
         ("exec {QMP}>&-; sleep 30", QmpError, "closed the monitor|no answer"),
         ("echo 'not json' >&$QMP; sleep 30", QmpError, "not JSON"),
         ("head -c 3000000 /dev/zero | tr '\\0' 'x' >&$QMP; sleep 30", QmpError, "a line of more than"),
-        ("kill -SEGV $$", QemuError, "did not start"),
+        ("kill -SEGV $$", QemuError, r"did not start \(SIGSEGV\)"),
     ],
 )
 def test_a_start_that_fails_says_how(
@@ -95,6 +95,9 @@ def test_a_start_that_fails_says_how(
         ("head -c 30000 /dev/zero | tr '\\0' 'x' >&$SERIAL; sleep 30", "brought more than"),
         ("printf '\\377\\376\\200 noise' >&$SERIAL; sleep 30", "no first serial line within 1 s"),
         ("kill -9 $$", "ended by SIGKILL from outside"),
+        ("kill -SEGV $$", "ended by SIGSEGV"),
+        ("echo 'cannot allocate' >&2; exit 1", "ended with status 1: cannot allocate"),
+        ("exit 3", "ended before first serial line"),
         ("exit 0", "ended before first serial line"),
     ],
 )
