@@ -28,7 +28,7 @@ def kernel() -> Path:
 
 
 def fake_qemu(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
-    """Put a shell script in QEMU's place. It finds the monitor's descriptor in $QMP and the serial line's in $SERIAL."""
+    """Put a shell script in QEMU's place; it finds the monitor's descriptor in $QMP, the serial line's in $SERIAL."""
     path = folder / "qemu-system-x86_64"
     find = "QMP=$(echo \"$*\" | sed 's/.*id=qmp,fd=\\([0-9]*\\).*/\\1/')\n"
     find += "SERIAL=$(echo \"$*\" | sed 's/.*\\/dev\\/fd\\/\\([0-9]*\\).*/\\1/')\n"
