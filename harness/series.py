@@ -62,6 +62,11 @@ class Point:
     low: float | None = None
     high: float | None = None
 
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What is unique within a run."""
+        return self.metric, self.scope, self.context
+
 
 @dataclass(frozen=True)
 class RunRecord:

@@ -3,8 +3,8 @@
 Weak candidates come from binary segmentation over the whole series and over seeded intervals (Kovács et al., 2023), so
 that a bump is not hidden by its own end; then neighbouring segments are merged until every change point that is left is
 significant between its two segments, at its best position. The statistic is a CUSUM of Huber scores: values are
-centred, scaled by the noise of differences between successive values, and clipped at three sigma, so that an outlier
-counts no more than three sigma and a step needs three runs to be believed. Noise is a long-run figure: differences at
+centred, scaled by the noise of differences between successive values, and clipped at 3.3 sigma, so that an outlier
+counts no more than that and a step needs three runs to be believed. Noise is a long-run figure: differences at
 two lags estimate the autocorrelation of the nights. The p-value of a maximum over all positions is that of Miller and
 Siegmund (1982, Biometrics 38, 1011).
 """
@@ -12,6 +12,7 @@ Siegmund (1982, Biometrics 38, 1011).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,12 +22,15 @@ F64 = npt.NDArray[np.float64]
 
 WEAK_P = 0.01
 STRONG_P = 0.001
-CLIP_SIGMA = 3.0
+CLIP_SIGMA = 3.3
+"""Three runs in a row that differ by more are a step at the strong threshold, two are not."""
 SHORTEST = 3
 """Runs that a segment has at least: with clipped scores, fewer could not be told from outliers."""
 LOCATION_STATISTIC = -2 * math.log(1 - math.sqrt(0.95))
 """A position is within the 95 % range when its squared statistic is less than this below the best one's."""
 _RHO_MAX = 0.8
+_RHO_RUNS = 20
+"""Runs that an autocorrelation of nothing is worth beside the estimate from the series."""
 _MOVES_MOST = 4
 """Rounds in which neighbouring change points may shift each other."""
 _OWN_VARIANCE_LEAST = 8
@@ -63,7 +67,12 @@ class Noise:
     """Long-run variance of clipped scores, against independent ones of unit variance."""
 
 
-def noise_of(values: F64, groups: npt.NDArray[np.int64] | None = None, floor: float = 0.0) -> Noise:
+def noise_of(
+    values: F64,
+    groups: npt.NDArray[np.int64] | None = None,
+    floor: float = 0.0,
+    splits: Sequence[int] = (),
+) -> Noise:
     """Estimate the noise of a series whose level may change now and then.
 
     Parameters
@@ -74,6 +83,8 @@ def noise_of(values: F64, groups: npt.NDArray[np.int64] | None = None, floor: fl
         Which host each value is from, shape (n,): a loud host does not make a quiet one's changes invisible.
     floor
         Least sigma, in the unit of the values.
+    splits
+        Where the level is thought to change: differences across these positions are left out.
     """
     sigma = np.maximum(_sigma(values, floor), _local_sigma(values))
     if groups is not None:
@@ -81,9 +92,10 @@ def noise_of(values: F64, groups: npt.NDArray[np.int64] | None = None, floor: fl
             mine = groups == group
             if mine.sum() >= _GROUP_LEAST:
                 sigma[mine] = np.maximum(_sigma(values[mine], floor), _local_sigma(values[mine]))
-    one = _difference_variance(values, sigma, 1, steps=True)
-    near, far = (_difference_variance(values, sigma, lag, steps=False) for lag in (1, 2))
-    rho = min(max(far / near - 1, 0.0), _RHO_MAX) if near > 0 and len(values) >= 20 else 0.0
+    sigma *= math.sqrt(max(_difference_variance(values, sigma, 1, splits), 1.0))
+    one, two = (_difference_variance(values, sigma, lag, splits) for lag in (1, 2))
+    rho = min(max(two / one - 1, 0.0), _RHO_MAX) if one > 0 else 0.0
+    rho *= len(values) / (len(values) + _RHO_RUNS)
     inflation = max(one * (1 + rho) / (1 - rho) ** 2, 1.0)
     return Noise(sigma, inflation)
 
@@ -107,15 +119,15 @@ def _local_sigma(values: F64) -> F64:
     return local
 
 
-def _difference_variance(values: F64, sigma: F64, lag: int, steps: bool) -> float:
-    """Half the mean square of scaled differences at a lag: the variance less the covariance at that lag.
-
-    Differences of more than three sigma, which changes of level and outliers make, are clipped, or left out.
-    """
+def _difference_variance(values: F64, sigma: F64, lag: int, splits: Sequence[int]) -> float:
+    """Half the mean square of scaled, clipped differences at a lag: the variance less the covariance at that lag."""
     if len(values) <= lag:
         return 1.0
     scaled = (values[lag:] - values[:-lag]) / np.sqrt(sigma[lag:] ** 2 + sigma[:-lag] ** 2)
-    kept = np.clip(scaled, -CLIP_SIGMA, CLIP_SIGMA) if steps else scaled[np.abs(scaled) < CLIP_SIGMA]
+    across = np.zeros(len(scaled), bool)
+    for split in splits:
+        across[max(split - lag, 0) : split] = True
+    kept = np.clip(scaled[~across], -CLIP_SIGMA, CLIP_SIGMA)
     return float(np.mean(kept**2)) if len(kept) else 1.0
 
 
@@ -163,8 +175,9 @@ def change_points(
     """
     if len(values) < 2 * SHORTEST:
         return ()
-    segmentation = _Segmentation(values, noise_of(values, groups, floor))
-    splits = segmentation.merged(segmentation.candidates(weak_p), strong_p, smallest)
+    weak = _Segmentation(values, noise_of(values, groups, floor)).candidates(weak_p)
+    segmentation = _Segmentation(values, noise_of(values, groups, floor, weak))
+    splits = segmentation.merged(weak, strong_p, smallest)
     edges = [0, *splits, len(values)]
     return tuple(segmentation.described(edges[i], edges[i + 1], edges[i + 2]) for i in range(len(edges) - 2))
 
@@ -269,9 +282,31 @@ class _Segmentation:
         for _ in range(2):
             inner = self._statistics(begin, end, at)[SHORTEST - 1 : n - SHORTEST]
             at = begin + SHORTEST + int(np.argmax(inner))
+        at = min(self._near(begin, at, end), key=lambda split: self._loss(begin, split, end))
         looked = 2 * len(self.values) / n if n < len(self.values) else 1.0
-        statistic = self._difference(begin, at, end) / self._error(begin, at, end)
-        return at, min(maximum_p(abs(statistic), n) * looked, 1.0)
+        by_levels = abs(self._difference(begin, at, end)) / self._error(begin, at, end)
+        weakest = min(by_levels, self._by_scores(begin, at, end))
+        return at, min(maximum_p(weakest, n) * looked, 1.0)
+
+    def _near(self, begin: int, at: int, end: int) -> range:
+        """Positions so near to a split that values between would be taken for outliers of the wrong side."""
+        return range(max(at - SHORTEST, begin + SHORTEST), min(at + SHORTEST, end - SHORTEST) + 1)
+
+    def _loss(self, begin: int, at: int, end: int) -> float:
+        """Sum of squared, clipped scores about the level of either side."""
+        before, after = self._levels(begin, at, end)
+        middle = np.where(np.arange(begin, end) < at, before, after)
+        scores = (self.values[begin:end] - middle) / self.noise.sigma[begin:end]
+        return float(np.minimum(scores**2, CLIP_SIGMA**2).sum())
+
+    def _by_scores(self, begin: int, at: int, end: int) -> float:
+        """The statistic of a split when no value counts more than the clip from the level of the longer side."""
+        before, after = self._levels(begin, at, end)
+        level = before if at - begin >= end - at else after
+        scores = (self.values[begin:end] - level) / self.noise.sigma[begin:end]
+        clipped = np.clip(scores, -CLIP_SIGMA, CLIP_SIGMA)
+        difference = float(clipped[at - begin :].mean() - clipped[: at - begin].mean())
+        return abs(difference) / math.sqrt(self.noise.inflation * (1 / (at - begin) + 1 / (end - at)))
 
     def _difference(self, begin: int, at: int, end: int) -> float:
         """Difference of the levels on either side of a split, in the unit of the values."""
@@ -279,7 +314,7 @@ class _Segmentation:
         return right - left
 
     def _clipped(self, part: slice) -> F64:
-        """Values with outliers pulled to three sigma from the median."""
+        """Values with outliers pulled to the clip's distance from the median."""
         middle = np.median(self.values[part])
         reach = CLIP_SIGMA * self.noise.sigma[part]
         clipped: F64 = np.clip(self.values[part], middle - reach, middle + reach)

@@ -35,6 +35,8 @@ _ANCHOR_RUNS = 20
 """Most runs at either end of a segment that are compared for creep."""
 _CREEP_LEAST = 12
 """Runs that a segment needs before creep is looked for, and nights that a ramp takes at least."""
+_MEDIAN_ERROR = math.sqrt(math.pi / 2)
+"""Standard error of a median against that of a mean."""
 _RAMP_MARGIN = 6.0
 """By how much a ramp's information criterion must beat the steps': strong evidence by the usual scale."""
 _KNOTS = 10
@@ -137,7 +139,9 @@ def series_drifts(series: SeriesData, settings: DriftSettings = DriftSettings())
             weak_p=settings.weak_p,
             strong_p=settings.strong_p,
         )
-    judge = _Judge(series, values, noise_of(values, series.host, floor), logarithmic, settings)
+    judge = _Judge(
+        series, values, noise_of(values, series.host, floor, [point.at for point in points]), logarithmic, settings
+    )
     return judge.drifts(points)
 
 
@@ -248,7 +252,7 @@ class _Judge:
         return self._loss(before[:, None] + (after - before)[:, None] * share, begin, end), before, after
 
     def _loss(self, fitted: F64, begin: int, end: int) -> F64:
-        """Twice the negative log-likelihood up to a constant, over the last axis; outliers count three sigma."""
+        """Twice the negative log-likelihood up to a constant, over the last axis; outliers count no more than the clip."""
         scores = (self.values[begin:end] - fitted) / self.noise.sigma[begin:end]
         loss: F64 = np.minimum(scores**2, CLIP_SIGMA**2).sum(-1) / self.noise.inflation
         return loss
@@ -258,19 +262,12 @@ class _Judge:
         runs = min((end - begin) // 3, _ANCHOR_RUNS)
         if end - begin < _CREEP_LEAST:
             return []
-        first, last = (float(np.mean(self._clipped(a, b))) for a, b in ((begin, begin + runs), (end - runs, end)))
-        error = self._error(runs, runs, begin, end)
+        first, last = (float(np.median(self.values[a:b])) for a, b in ((begin, begin + runs), (end - runs, end)))
+        error = self._error(runs, runs, begin, end) * _MEDIAN_ERROR
         p = math.erfc(abs(last - first) / error / math.sqrt(2)) if error > 0 else 0.0
         if abs(last - first) < self.smallest or p >= self.settings.strong_p:
             return []
         return [self._drift(CREEP, begin, (begin + end) // 2, end - 1, first, last, error, p)]
-
-    def _clipped(self, begin: int, end: int) -> F64:
-        part = self.values[begin:end]
-        reach = CLIP_SIGMA * self.noise.sigma[begin:end]
-        middle = np.median(part)
-        clipped: F64 = np.clip(part, middle - reach, middle + reach)
-        return clipped
 
     def _error(self, left: int, right: int, begin: int, end: int) -> float:
         """Standard error of a difference of means of so many runs each."""

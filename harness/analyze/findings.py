@@ -61,38 +61,27 @@ def follow(
         Runs before this one may have been pruned: findings there are left as they are.
     """
     waiting = list(known)
-    current: list[Finding] = []
-    originals = {id(finding): finding for finding in known}
-    result: list[tuple[Finding | None, Finding]] = []
+    pairs: list[tuple[Finding | None, Finding]] = []
     for drift in drifts:
         match = _best_match(drift, waiting, seq)
         if match is not None:
             waiting.remove(match)
-            updated = _updated(match, drift, newest_seq)
-            result.append((originals[id(match)], updated))
-            current.append(updated)
-            continue
-        if any(_is_fix_of(drift, finding, seq) for finding in known):
-            continue
-        fixes = next((f for f in reversed(current) if _takes_back(drift, f, smallest)), None)
-        if fixes is not None:
-            index = next(i for i, (_, finding) in enumerate(result) if finding is fixes)
-            reason = fixes.reason or "the level from before came back"
-            fixed = replace(fixes, status=FIXED, fixed_seq=drift.at_seq, reason=reason)
-            result[index] = (result[index][0], fixed)
-            current[current.index(fixes)] = fixed
-            continue
-        new = _new(drift, newest_seq)
-        result.append((None, new))
-        current.append(new)
+        fixed = _taken_back(drift, [finding for _, finding in pairs], seq, smallest)
+        if fixed is not None:
+            original, finding = pairs[fixed]
+            reason = finding.reason or "the level from before came back"
+            pairs[fixed] = original, replace(finding, status=FIXED, fixed_seq=drift.at_seq, reason=reason)
+        if match is not None:
+            pairs.append((match, _updated(match, drift, newest_seq)))
+        elif fixed is None:
+            pairs.append((None, _new(drift, newest_seq)))
     for finding in waiting:
-        if finding.status == NEW and finding.before_seq >= forget_before:
-            result.append((finding, replace(finding, status=WITHDRAWN, reason="later runs do not support it")))
-        else:
-            result.append((finding, finding))
+        gone = finding.status == NEW and finding.before_seq >= forget_before
+        reason = "later runs do not support it"
+        pairs.append((finding, replace(finding, status=WITHDRAWN, reason=reason) if gone else finding))
     return Followed(
-        tuple(finding for original, finding in result if finding != original),
-        tuple(finding for original, finding in result if finding == original),
+        tuple(finding for original, finding in pairs if finding != original),
+        tuple(finding for original, finding in pairs if finding == original),
     )
 
 
@@ -120,7 +109,10 @@ def _best_match(drift: Drift, known: Sequence[Finding], seq: I64) -> Finding | N
 
 
 def _updated(finding: Finding, drift: Drift, newest_seq: int) -> Finding:
-    """A known finding with the figures of today; one that was withdrawn or outgrew its acknowledgement is new again."""
+    """A known finding with the figures of today.
+
+    One that was withdrawn, or outgrew its acknowledgement, is new again; whether it is fixed is asked afresh.
+    """
     updated = replace(
         finding,
         kind=drift.kind,
@@ -137,6 +129,8 @@ def _updated(finding: Finding, drift: Drift, newest_seq: int) -> Finding:
     )
     if finding.status == WITHDRAWN:
         return replace(updated, status=NEW, reason="", found_seq=newest_seq)
+    if finding.status == FIXED:
+        return replace(updated, status=ACKNOWLEDGED if finding.accepted else NEW)
     if finding.status == ACKNOWLEDGED and _outgrown(finding, drift):
         reason = f"acknowledged at {finding.accepted:+.1%} ({finding.reason}), grown since"
         return replace(updated, status=NEW, reason=reason, found_seq=newest_seq)
@@ -151,23 +145,21 @@ def _outgrown(finding: Finding, drift: Drift) -> bool:
     return abs(nearest) > 1.5 * abs(finding.accepted) and (nearest > 0) == (finding.accepted > 0)
 
 
-def _is_fix_of(drift: Drift, finding: Finding, seq: I64) -> bool:
-    """This drift is what fixed a finding, as was seen before."""
-    if finding.status != FIXED or finding.fixed_seq is None or (finding.change > 0) == (drift.change > 0):
-        return False
-    fixed = _position(seq, finding.fixed_seq)
-    begin, end = _position(seq, drift.before_seq), _position(seq, drift.after_seq)
-    return begin - _NEAR_RUNS <= fixed <= end + _NEAR_RUNS
-
-
-def _takes_back(drift: Drift, finding: Finding, smallest: float) -> bool:
-    """A change that ends within reach of the level from before a finding undoes it."""
-    if finding.status not in (NEW, ACKNOWLEDGED) or finding.worse is False:
-        return False
-    if (finding.change > 0) == (drift.change > 0) or finding.at_seq >= drift.at_seq:
-        return False
-    spread = abs(drift.high - drift.low) / 2 + abs(finding.high - finding.low) / 2
-    return abs(drift.level_after - finding.level_before) <= max(smallest, spread)
+def _taken_back(drift: Drift, earlier: Sequence[Finding], seq: I64, smallest: float) -> int | None:
+    """Index of the latest finding whose change this drift undoes: the level from before it is within reach again."""
+    for index in reversed(range(len(earlier))):
+        finding = earlier[index]
+        if finding.status not in (NEW, ACKNOWLEDGED) or finding.worse is False:
+            continue
+        if (finding.change > 0) == (drift.change > 0) or finding.at_seq >= drift.at_seq:
+            continue
+        reach = max(smallest, abs(finding.change) / 4)
+        if finding.fixed_seq is not None:
+            away = abs(_position(seq, finding.fixed_seq) - _position(seq, drift.at_seq))
+            reach *= 2 if away <= _NEAR_RUNS else 1  # what was called fixed is not called open again for a trifle
+        if abs(drift.level_after - finding.level_before) <= reach:
+            return index
+    return None
 
 
 def _new(drift: Drift, newest_seq: int) -> Finding:

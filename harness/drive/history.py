@@ -11,7 +11,7 @@ import hashlib
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -79,7 +79,8 @@ def history_url() -> str:
 
 
 def digest_of(record: RunRecord) -> str:
-    """What tells two runs of the same id apart."""
+    """What tells two runs of the same id apart; the order of points does not."""
+    record = replace(record, points=tuple(sorted(record.points, key=lambda point: point.key)))
     return hashlib.sha256(record_to_line(record).encode()).hexdigest()
 
 

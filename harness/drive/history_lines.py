@@ -65,7 +65,7 @@ def export_runs(history: History) -> Iterator[RunRecord]:
         for run in connection.execute(sa.select(schema.runs).order_by(schema.runs.c.seq)).all():
             points: tuple[Point, ...] = ()
             if group is not None and group[0] == run.seq:
-                points = tuple(_point(keys[row.series_id], row) for row in group[1])
+                points = tuple(sorted((_point(keys[row.series_id], row) for row in group[1]), key=lambda p: p.key))
                 group = next(groups, None)
             yield RunRecord(
                 run_id=run.run_id,

@@ -1,0 +1,76 @@
+"""Databases for tests: a PostgreSQL of Debian's packages, started in a temporary folder, and runs to put into one."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.series import RATIO, Point, RunRecord
+
+_DONE_WITHIN_S = 60
+
+
+def record(number: int, cell: str = "x86_64 acquire_progress 2d", points: tuple[Point, ...] | None = None) -> RunRecord:
+    """A run; its ratio is its number in thousandths above 1."""
+    if points is None:
+        points = (Point("fps_trace", RATIO, "since kernel 0123", 1 + number / 1000),)
+    return RunRecord(
+        run_id=f"2026-run-{number}",
+        cell=cell,
+        started=f"2026-01-01T00:00:{number % 60:02d}+00:00",
+        verdict="pass",
+        sentence=f"pass: run {number}",
+        commit=f"{number:040x}",
+        dirty=False,
+        host="a host",
+        compiler="gcc 12",
+        folder=f"run-{number}",
+        seconds=60.0,
+        points=points,
+    )
+
+
+def _binaries() -> Path:
+    found = sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"))
+    if not found:
+        raise AssertionError("PostgreSQL is not installed: apt-get install postgresql python3-psycopg2")
+    return Path(found[-1]).parent
+
+
+def _as_owner(command: list[str], folder: Path) -> None:
+    """Run a command as somebody whom PostgreSQL accepts: it refuses root."""
+    if os.geteuid() == 0:
+        command = ["runuser", "-u", "postgres", "--", *command]
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=_DONE_WITHIN_S, stdin=subprocess.DEVNULL
+    )
+    assert done.returncode == 0, f"{' '.join(command)}: {done.stderr[-800:]}"
+
+
+@contextlib.contextmanager
+def postgresql() -> Iterator[str]:
+    """A server that listens on a socket in its own folder only; yields a URL, and stops and deletes it afterwards."""
+    binaries = _binaries()
+    folder = Path(tempfile.mkdtemp(prefix="postgresql-"))
+    try:
+        if os.geteuid() == 0:
+            shutil.chown(folder, "postgres")
+        cluster = str(folder / "cluster")
+        _as_owner(
+            [str(binaries / "initdb"), "-D", cluster, "-A", "trust", "-U", "postgres", "-N", "-E", "UTF8"], folder
+        )
+        options = f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off -c shared_buffers=16MB"
+        control = [str(binaries / "pg_ctl"), "-D", cluster, "-w", "-t", "40"]
+        _as_owner([*control, "-l", str(folder / "log"), "-o", options, "start"], folder)
+        try:
+            yield f"postgresql+psycopg2://postgres@/postgres?host={folder}"
+        finally:
+            _as_owner([*control, "-m", "immediate", "stop"], folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
