@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -21,6 +22,7 @@ from harness.analyze.frames import Checked, FrameClass
 Image = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
 F32 = npt.NDArray[np.float32]
+Counts = npt.NDArray[np.int64]
 
 BLANK_LEVELS = 3
 """A picture whose channels each stay within so many levels is blank."""
@@ -31,9 +33,23 @@ CHANGED_PX = 24
 """So many pixels beyond CHANGED_LEVELS where nothing moves are damage."""
 FOREIGN_PX = 40
 """So many pixels of colours never seen where things move are damage."""
-STEP_FACTOR = 1.8
-STEP_LEVELS = 6.0
-"""A step from one row to the next is a tear when it is larger than any seen at that row by this factor and levels."""
+STEP_LEVELS = 18
+STEP_FACTOR = 1.25
+STEP_SHARE = 0.015
+"""A tear makes the row below it step by more than STEP_LEVELS from the row above in many more pixels than the rows
+around it do: by STEP_FACTOR and STEP_SHARE of the width more than in any good picture at or near that row."""
+NEAR_SHARE = 0.006
+"""Rows are near that are apart by up to this share of the height."""
+
+
+class Pictures(Protocol):
+    """A sequence of pictures, which may be drawn or read when they are asked for."""
+
+    def __len__(self) -> int:
+        ...
+
+    def __getitem__(self, index: int, /) -> Image:
+        ...
 
 
 @dataclass(frozen=True)
@@ -41,35 +57,43 @@ class Golden:
     """What good pictures of one mode have in common."""
 
     picture: Image
-    """The median of all."""
+    """Halfway between the extremes of all."""
     still: Mask
     """Where nothing ever moves, shape (height, width)."""
     colours: Mask
     """Colours seen where things move, by the upper five bits of R, G and B; shape (32768,)."""
-    steps: F32
-    """The largest step from the row above, averaged over where things move, in levels; shape (height,)."""
+    steps: Counts
+    """How far the count of steps stands out in good pictures at or near each row, at most; shape (height,)."""
 
 
-def learn_golden(pictures: Sequence[Image]) -> Golden:
-    """Learn from at least eight good pictures that show every phase.
+def learn_golden(pictures: Pictures) -> Golden:
+    """Learn from at least eight good pictures that show every phase; they are read twice, one at a time.
 
     Raises
     ------
     ValueError
         When there are too few, or their sizes differ.
     """
-    if len(pictures) < 8 or len({picture.shape for picture in pictures}) != 1:
-        raise ValueError(f"{len(pictures)} pictures, of one size or not, are not enough to learn from")
-    stack = np.stack(pictures)
-    low, high = stack.min(axis=0), stack.max(axis=0)
+    if len(pictures) < 8:
+        raise ValueError(f"{len(pictures)} pictures are not enough to learn from")
+    low, high = pictures[0].copy(), pictures[0].copy()
+    for picture in (pictures[i] for i in range(len(pictures))):
+        if picture.shape != low.shape:
+            raise ValueError(f"pictures of {low.shape} and {picture.shape} cannot be learnt from together")
+        np.minimum(low, picture, out=low)
+        np.maximum(high, picture, out=high)
     moving = ((high - low).max(axis=2) > CHANGED_LEVELS // 2).astype(np.uint8)
-    moving = cv2.dilate(moving, np.ones((5, 5), np.uint8))
-    still = moving == 0
+    still = cv2.dilate(moving, np.ones((5, 5), np.uint8)) == 0
     colours = np.zeros(1 << 15, bool)
-    for picture in pictures:
+    steps = np.zeros(low.shape[0], np.int64)
+    for picture in (pictures[i] for i in range(len(pictures))):
         colours[_bins(picture[~still])] = True
-    steps = np.max([_steps(picture, still) for picture in pictures], axis=0)
-    return Golden(np.median(stack, axis=0).astype(np.uint8), still, _grown(colours), steps.astype(np.float32))
+        np.maximum(steps, _steps(picture, still), out=steps)
+    steps = np.asarray(
+        cv2.dilate(steps.astype(np.float32), np.ones(1 + 2 * round(NEAR_SHARE * len(steps)))), np.int64
+    ).reshape(-1)
+    middle = ((low.astype(np.uint16) + high) // 2).astype(np.uint8)
+    return Golden(middle, still, _grown(colours), steps)
 
 
 def judge_picture(picture: Image, golden: Golden | None = None) -> Checked:
@@ -100,10 +124,9 @@ def _judge_by_golden(picture: Image, golden: Golden) -> Checked:
     count = int(np.count_nonzero(foreign))
     if count >= FOREIGN_PX:
         return Checked(FrameClass.CORRUPT, f"judged corrupt: {count} pixels of colours never seen {_where(foreign)}")
-    steps = _steps(picture, golden.still)
-    tears = np.flatnonzero(steps > golden.steps * STEP_FACTOR + STEP_LEVELS)
-    if len(tears):
-        row = int(tears[np.argmax(steps[tears])])
+    more = _steps(picture, golden.still) - STEP_FACTOR * golden.steps
+    row = int(np.argmax(more))
+    if more[row] > STEP_SHARE * picture.shape[1]:
         return Checked(
             FrameClass.TORN, f"judged torn at row {row}: it does not fit the row above", tear_rows=(row, row)
         )
@@ -153,16 +176,18 @@ def _grown(colours: Mask) -> Mask:
     return cube.reshape(-1)
 
 
-def _steps(picture: Image, still: Mask) -> F32:
-    """Mean step of brightness from the row above, over the pixels that may move; shape (height,)."""
-    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-    step = cv2.absdiff(grey[1:], grey[:-1]).astype(np.float32)
-    moving = ~(still[1:] | still[:-1])
-    counts = moving.sum(axis=1)
-    sums = np.where(moving, step, 0).sum(axis=1)
-    means = np.where(counts >= 16, sums / np.maximum(counts, 1), 0)
-    result: F32 = np.concatenate([[0], means]).astype(np.float32)
-    return result
+def _steps(picture: Image, still: Mask) -> Counts:
+    """How many more pixels step from the row above than in the two rows to both sides; shape (height,).
+
+    Only where things move. An oblique edge steps in every row that it crosses, a tear in one alone.
+    """
+    levels = picture.astype(np.int16)
+    step = np.abs(levels[1:] - levels[:-1]).max(axis=2) > STEP_LEVELS
+    counts = np.zeros(len(levels) + 4, np.int64)
+    counts[3:-2] = np.count_nonzero(step & ~still[1:], axis=1)
+    around = np.maximum.reduce([counts[:-4], counts[1:-3], counts[3:-1], counts[4:]])
+    prominent: Counts = np.maximum(counts[2:-2] - around, 0)
+    return prominent
 
 
 def _where(mask: Mask) -> str:

@@ -1,4 +1,7 @@
-"""Damaged pictures by kind, and what each must be found to be: the generated set that detectors are measured on."""
+"""Damaged pictures by kind, and what each must be found to be: the generated set that detectors are measured on.
+
+Pictures are arrays of shape (height, width, 3), uint8, channels R, G, B.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +33,25 @@ class Damaged:
     box: tuple[int, int, int, int] | None = None
     """x0, y0, x1, y1 around it, where it is the whole answer."""
     pixels: int | None = None
+
+    @property
+    def answers(self) -> tuple[FrameClass, ...]:
+        """Classes that are right: resampling may blur the stamps beyond reading, or not."""
+        return (FrameClass.CORRUPT, FrameClass.UNDECODABLE) if self.kind == "blurred" else (self.answer,)
+
+    def is_gross(self, good: Image) -> bool:
+        """Whether a person would see it: what a judgement without an oracle can be held to.
+
+        A hundred pixels off by more than 24 levels; of a tear, a tenth of the row at the tear.
+        """
+        off = np.asarray(cv2.absdiff(self.picture, good)).max(axis=2) > 24
+        if self.answer is not FrameClass.TORN and self.kind != "band":
+            return int(np.count_nonzero(off)) >= 100
+        rows = np.flatnonzero(off.any(axis=1))
+        if not len(rows):
+            return False
+        at = self.box[1] if self.box else int(rows[0])
+        return int(np.count_nonzero(off[at])) >= 0.1 * good.shape[1]
 
 
 def plant(kind: str, draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
