@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 import sys
+from types import FrameType
 
 DEBIAN_PYTHON = "/usr/bin/python3"
 NEEDED = ("numpy", "scipy", "cv2", "rich", "jinja2")
@@ -20,8 +22,18 @@ def _reexecute() -> None:
     sys.exit(5)
 
 
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    sys.stderr.write("harness-failed: interrupted before anything began\n")
+    os._exit(5)
+
+
 if __name__ == "__main__":
+    # Loading takes a moment; until the command line takes over, an interrupt just ends it.
+    signal.signal(signal.SIGINT, _interrupt)
+    signal.signal(signal.SIGTERM, _interrupt)
     _reexecute()
     from harness.cli import main
 
-    sys.exit(main(sys.argv[1:]))
+    code = main(sys.argv[1:])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.exit(code)

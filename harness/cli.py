@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
 import signal
+import sys
 import time
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
@@ -47,6 +50,7 @@ COMMANDS: dict[str, str] = {
 
 _SETTING = re.compile(r"([A-Z][A-Z0-9_]*)=(.*)", re.DOTALL)
 _PLAIN_PROGRESS_S = 5.0
+_PLAIN_WIDTH = 160
 
 
 class TerminalPrinter:
@@ -56,13 +60,17 @@ class TerminalPrinter:
         self._console = Console(highlight=False, soft_wrap=True)
         self._quiet = quiet
         self._plain = quiet or not self._console.is_terminal
+        if self._plain:
+            self._console.width = _PLAIN_WIDTH
         self._status = None if self._plain else self._console.status("")
         self._last_progress_s = 0.0
+        self.lost = ""
+        """Why output could not be written, if it could not; a reader who has gone is no reason."""
         if self._status:
             self._status.start()
 
     def line(self, text: str) -> None:
-        self._console.print(escape(printable(text)), soft_wrap=True)
+        self._print(escape(printable(text)), soft_wrap=True)
 
     def progress(self, text: str) -> None:
         text = printable(text)
@@ -72,7 +80,7 @@ class TerminalPrinter:
             self._status.update(escape(text))
         elif time.monotonic() - self._last_progress_s > _PLAIN_PROGRESS_S:
             self._last_progress_s = time.monotonic()
-            self._console.print(escape(text), soft_wrap=True)
+            self._print(escape(text), soft_wrap=True)
 
     def table(self, title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         table = Table(title=escape(title), title_justify="left", box=None, pad_edge=False)
@@ -80,14 +88,20 @@ class TerminalPrinter:
             table.add_column(escape(name), overflow="fold")
         for row in rows:
             table.add_row(*(escape(printable(cell)) for cell in row))
-        if self._plain:
-            Console(width=160, highlight=False).print(table)
-        else:
-            self._console.print(table)
+        self._print(table)
 
     def close(self) -> None:
         if self._status:
             self._status.stop()
+
+    def _print(self, what: str | Table, *, soft_wrap: bool = False) -> None:
+        try:
+            self._console.print(what, soft_wrap=soft_wrap)
+        except OSError as error:
+            if not isinstance(error, BrokenPipeError):
+                self.lost = error.strerror
+            # The run goes on without words: its verdict is in the exit code and on disk.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def printable(text: str) -> str:
@@ -131,36 +145,50 @@ def usage() -> str:
 
 def main(words: Sequence[str]) -> int:
     """Run one command; returns the exit code of its verdict."""
+    signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _interrupt)
     quiet = "--json" in words
     printer = TerminalPrinter(quiet)
     try:
-        command, arguments = parse(words)
-        if command == "help":
-            printer.line(usage())
-            return 0
-        verdict = _run(command, arguments, printer)
-    except UsageError as error:
-        printer.line(f"usage: {error}")
-        verdict = Verdict.USAGE
-    except HarnessError as error:
-        printer.line(f"{error.verdict.value}: {error}")
-        verdict = error.verdict
-    except ResultError as error:
-        printer.line(f"{Verdict.HARNESS_FAILED.value}: {error}")
-        verdict = Verdict.HARNESS_FAILED
-    except OSError as error:
-        where = f" {error.filename}" if error.filename else ""
-        printer.line(f"{Verdict.HARNESS_FAILED.value}:{where}: {error.strerror or error}")
-        verdict = Verdict.HARNESS_FAILED
+        verdict = _outcome(words, printer)
     except KeyboardInterrupt:
         printer.line(f"{Verdict.HARNESS_FAILED.value}: interrupted; nothing was stored")
         verdict = Verdict.HARNESS_FAILED
     finally:
         printer.close()
-    if not quiet:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if verdict is not None and not quiet:
         printer.line(f"verdict: {verdict.value} (exit {verdict.exit_code})")
-    return verdict.exit_code
+    if printer.lost:
+        sys.stderr.write(f"harness-failed: output cannot be written: {printer.lost}\n")
+        verdict = Verdict.HARNESS_FAILED
+    return verdict.exit_code if verdict is not None else 0
+
+
+def _outcome(words: Sequence[str], printer: TerminalPrinter) -> Verdict | None:
+    """Run one command, and turn whatever it raises into a line and a verdict; None when only help was asked for."""
+    try:
+        command, arguments = parse(words)
+        if command == "help":
+            printer.line(usage())
+            return None
+        return _run(command, arguments, printer)
+    except UsageError as error:
+        printer.line(f"usage: {error}")
+        return Verdict.USAGE
+    except HarnessError as error:
+        printer.line(f"{error.verdict.value}: {error}")
+        return error.verdict
+    except ResultError as error:
+        printer.line(f"{Verdict.HARNESS_FAILED.value}: {error}")
+    except OSError as error:
+        where = f" {error.filename}" if error.filename else ""
+        printer.line(f"{Verdict.HARNESS_FAILED.value}:{where}: {error.strerror or error}")
+    except Exception as error:
+        # Python's own exit code for this is 1, which here means a regression.
+        traceback.print_exc()
+        printer.line(f"{Verdict.HARNESS_FAILED.value}: a fault of the harness itself: {type(error).__name__}: {error}")
+    return Verdict.HARNESS_FAILED
 
 
 def _run(command: str, arguments: Arguments, printer: TerminalPrinter) -> Verdict:
@@ -171,4 +199,11 @@ def _run(command: str, arguments: Arguments, printer: TerminalPrinter) -> Verdic
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:
+    """The first interrupt lets everything clean up; the next ends the harness now, and QEMU with it."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _end_now)
     raise KeyboardInterrupt
+
+
+def _end_now(signum: int, frame: FrameType | None) -> None:
+    os._exit(Verdict.HARNESS_FAILED.exit_code)

@@ -1,0 +1,45 @@
+"""Guests of a dozen instructions: ELF images with a PVH note that do one thing each."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+_HEAD = """
+    .section .note.pvh, "a", @note
+    .long 4, 4, 18          # XEN_ELFNOTE_PHYS32_ENTRY
+    .asciz "Xen"
+    .long start
+    .text
+    .code32
+    .globl start
+start:
+    mov $0x3f8, %dx
+"""
+_PRINT = """
+    mov $text, %esi
+1:  lodsb
+    test %al, %al
+    jz 2f
+    out %al, %dx
+    jmp 1b
+2:
+"""
+HALT = "cli; 3: hlt; jmp 3b"
+FLOOD = "mov $'x', %al; 3: out %al, %dx; jmp 3b"
+TRIPLE_FAULT = "lidt empty; int3; empty: .word 0; .long 0"
+
+
+def leave(value: int) -> str:
+    """End QEMU through isa-debug-exit; its exit code becomes ``2 * value + 1``."""
+    return f"mov $0xf4, %dx; mov ${value}, %eax; out %eax, %dx; {HALT}"
+
+
+def tiny_guest(folder: Path, code: str, text: bytes = b"") -> Path:
+    """Assemble a guest that prints ``text`` on the serial port and then runs ``code``."""
+    source, image = folder / "tiny.s", folder / "tiny.elf"
+    octets = ", ".join(str(octet) for octet in text + b"\0")
+    source.write_text(f"{_HEAD}{_PRINT}{code}\ntext: .byte {octets}\n", encoding="ascii")
+    command = ["gcc", "-m32", "-nostdlib", "-static", "-no-pie", "-Wl,-Ttext=0x100000,--build-id=none", str(source)]
+    subprocess.run([*command, "-o", str(image)], check=True, capture_output=True, timeout=20)
+    return image
