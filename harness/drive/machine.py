@@ -20,10 +20,11 @@ def machine_arguments(machine: Machine) -> list[str]:
     """QEMU's arguments for a machine, without kernel, monitor and serial line."""
     arch = ARCHES[machine.arch]
     maxcpus = max(machine.maxcpus, machine.vcpus)
+    # Toolkits and software GL start threads in ways that the sandbox takes for processes.
+    windowed = machine.device is Device.GPU_GL or "-display" in machine.extra
     arguments = ["-machine", arch.machine, "-m", str(machine.memory_mib), "-nodefaults", "-no-user-config"]
     arguments += ["-nic", "none", "-no-reboot"]
-    # llvmpipe starts threads in a way that spawn=deny answers with SIGSYS.
-    arguments += ["-sandbox", SANDBOX if machine.device is Device.GPU_2D else SANDBOX.replace("spawn=deny,", "")]
+    arguments += ["-sandbox", SANDBOX.replace("spawn=deny,", "") if windowed else SANDBOX]
     if machine.accelerator == "tcg":
         arguments += ["-cpu", arch.cpu]
         if machine.icount:
