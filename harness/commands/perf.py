@@ -253,6 +253,9 @@ def _result(
         if window
         else None
     )
+    source = source_state()
+    if source.get("baselines_changed"):
+        notices = (*notices, "this tree changes baselines/: what it is judged by is not what was committed")
     skipped = tuple(f"{lane}: not measured: {why}" for lane, why in measured.skipped.items())
     return Result(
         command="perf",
@@ -262,7 +265,7 @@ def _result(
         seconds=measured.seconds,
         host=host_facts(),
         qemu=qemu,
-        source=source_state(),
+        source=source,
         compiler=measured.order.candidate.compiler,
         arms=arms,
         gates=judgement.gates,
