@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import functools
 import hashlib
@@ -11,15 +12,20 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.drive.errors import BuildError
-from harness.spec import ROOT, Limits, Switches
+from harness.drive.child import end_child, start_child
+from harness.drive.errors import BuildError, ToolError
+from harness.spec import ARCHES, ROOT, Limits, Switches
 
 BUILD_DIR = ROOT / "build"
 REVISIONS_DIR = BUILD_DIR / "revisions"
+IMAGES_MAX = 32
+"""Images kept of one combination, the newest."""
+LOCK_POLL_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,7 @@ class BuiltKernel:
     """A kernel image and how it came to be."""
 
     path: Path
+    """Named after its content, which never changes."""
     sha256: str
     switches: Switches
     compiler: str
@@ -41,18 +48,25 @@ def sha256_of(path: Path) -> str:
 
 @functools.cache
 def compiler_identity(command: str) -> str:
-    """First line of ``--version``, which names the compiler's build."""
+    """First line of ``--version``, which names the compiler's build.
+
+    Raises
+    ------
+    ToolError
+        When it is missing or does not run; names the package.
+    """
+    packages = {arch.gcc: arch.gcc_package for arch in ARCHES.values()}
     try:
         done = subprocess.run([command, "--version"], capture_output=True, text=True, timeout=20, check=True)
-    except (OSError, subprocess.SubprocessError) as error:
-        raise BuildError(f"the compiler {command} does not run: {error}; install it with 'make setup test'") from error
-    return done.stdout.splitlines()[0]
+        return done.stdout.splitlines()[0]
+    except (OSError, subprocess.SubprocessError, IndexError) as error:
+        said = "is not installed" if isinstance(error, FileNotFoundError) else f"does not run: {error}"
+        package = packages.get(command, command)
+        raise ToolError(f"the compiler {command} {said}: install the package {package} (make setup test)") from error
 
 
 def compiler_command(switches: Switches, compiler: str) -> str:
     """The command behind ``gcc`` or ``clang`` for an architecture."""
-    from harness.spec import ARCHES
-
     return ARCHES[switches.arch].gcc if compiler == "gcc" else compiler
 
 
@@ -89,8 +103,22 @@ def build_kernel(
     words += [f"CC={compiler}", f"OUT={os.path.relpath(out, tree / 'kernel')}", *extra, *(["TEST=1"] if test else [])]
     with folder_lock(out):
         run_make(tree / "kernel", words, switches.label)
-        path = out / ("roulette-test.elf" if test else "roulette.elf")
+        path = _keep_image(out / ("roulette-test.elf" if test else "roulette.elf"))
         return BuiltKernel(path, sha256_of(path), switches, identity, commit)
+
+
+def _keep_image(built: Path) -> Path:
+    """A copy under the name of its hash: the next build in this folder must not change what is being measured."""
+    folder = built.parent / "images"
+    folder.mkdir(exist_ok=True)
+    kept = folder / f"{built.stem}-{sha256_of(built)[:16]}.elf"
+    part = kept.with_suffix(".part")
+    shutil.copyfile(built, part)
+    os.replace(part, kept)
+    images = sorted(folder.glob(f"{built.stem}-{'[0-9a-f]' * 16}.elf"), key=lambda image: image.stat().st_mtime_ns)
+    for old in images[:-IMAGES_MAX]:
+        old.unlink()
+    return kept
 
 
 def run_make(folder: Path, words: list[str], what: str) -> str:
@@ -99,60 +127,87 @@ def run_make(folder: Path, words: list[str], what: str) -> str:
     Raises
     ------
     BuildError
-        When make is missing, fails or takes too long.
+        When make fails or takes too long.
+    ToolError
+        When there is no make, or nothing can be written.
     """
-    environment = {key: os.environ[key] for key in ("PATH", "HOME", "TMPDIR") if key in os.environ}
+    if shutil.which("make") is None:
+        raise ToolError("make is not installed: install the package make (make setup perf)")
     command = ["make", "--no-print-directory", "-C", str(folder), "-j2", *words]
-    try:
-        done = subprocess.run(
-            command,
-            env=environment | {"LC_ALL": "C"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=Limits().build_s,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        raise BuildError(f"{what} cannot be built: {error}") from error
-    if done.returncode:
-        lines = [line for line in (done.stdout + done.stderr).splitlines() if not line.startswith("  ")]
+    with tempfile.TemporaryFile() as output:
+        make = start_child(command, stdout=output, stderr=output)
+        try:
+            status = make.wait(Limits().build_s)
+        except subprocess.TimeoutExpired as error:
+            raise BuildError(f"{what} is not built after {Limits().build_s:g} s") from error
+        finally:
+            end_child(make)
+        output.seek(0)
+        said = output.read().decode("utf-8", "replace")
+    if status:
+        lines = [line for line in said.splitlines() if not line.startswith("  ")]
         telling = [line for line in lines if "rror" in line or "***" in line] or lines
+        full = next((line for line in lines if os.strerror(errno.ENOSPC) in line), "")
+        if full:
+            raise ToolError(f"{what} cannot be built: {full}")
         raise BuildError(f"{what} does not build: " + " | ".join(telling[:3]))
-    return done.stdout
+    return said
 
 
 @contextlib.contextmanager
 def folder_lock(folder: Path) -> Iterator[None]:
-    """Keeps two harnesses out of one build folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".lock", "w", encoding="ascii") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def git(*arguments: str, cwd: Path = ROOT) -> str:
-    """Output of a git command, stripped.
+    """Keeps two harnesses out of one build folder.
 
     Raises
     ------
     BuildError
-        When git is missing or refuses.
+        When another one does not leave it within twice the time that a build may take.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + 2 * Limits().build_s
+    with open(folder / ".lock", "w", encoding="ascii") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() > deadline:
+                    raise BuildError(f"another build has held {folder} for too long") from error
+            time.sleep(LOCK_POLL_S)
+        yield
+
+
+def git(*arguments: str, cwd: Path = ROOT) -> str:
+    """Output of a git command, without the blanks at its end.
+
+    Raises
+    ------
+    BuildError
+        When git refuses.
+    ToolError
+        When it is missing.
     """
     try:
         done = subprocess.run(["git", *arguments], cwd=cwd, capture_output=True, text=True, timeout=60, check=False)
     except (OSError, subprocess.SubprocessError) as error:
-        raise BuildError(f"git cannot be run: {error}") from error
+        said = "is not installed: install the package git" if shutil.which("git") is None else f"cannot be run: {error}"
+        raise ToolError(f"git {said}") from error
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise BuildError(f"git {arguments[0]}: {said}")
-    return done.stdout.strip()
+    return done.stdout.rstrip()
 
 
 def source_state(tree: Path = ROOT) -> dict[str, object]:
-    """``git`` (commit, or empty outside of git) and ``dirty`` of a checkout."""
+    """``git`` (commit, or empty outside of git), ``dirty`` and ``baselines_changed`` of a checkout.
+
+    A changed baseline does not make a kernel another one: it is told apart, for the verdict to mention.
+    """
     try:
-        return {"git": git("rev-parse", "HEAD", cwd=tree), "dirty": bool(git("status", "--porcelain", cwd=tree))}
+        changed = [line.split(maxsplit=1)[1] for line in git("status", "--porcelain", cwd=tree).splitlines()]
+        baselines = any(name.startswith("baselines/") for name in changed)
+        dirty = any(not name.startswith("baselines/") for name in changed)
+        return {"git": git("rev-parse", "HEAD", cwd=tree), "dirty": dirty, "baselines_changed": baselines}
     except BuildError:
         return {"git": "", "dirty": True}
 
@@ -176,6 +231,8 @@ def checkout_revision(revision: str, repository: Path = ROOT) -> tuple[Path, str
     """
     try:
         commit = git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}", cwd=repository)
+    except ToolError:
+        raise
     except BuildError as error:
         hint = ""
         with contextlib.suppress(BuildError):

@@ -44,5 +44,11 @@ class BuildError(HarnessError):
     verdict = Verdict.USAGE
 
 
+class ToolError(BuildError):
+    """A tool that building needs is missing or does not run: the machine's fault, not the source's."""
+
+    verdict = Verdict.HARNESS_FAILED
+
+
 class StoreError(HarnessError):
     """Results or baselines could not be read or written."""
