@@ -45,30 +45,30 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     settings, common = split_settings(replace(arguments, settings=others), SETTINGS)
     requests = _requests(named or SEED_ARMS, common)
     budget_s = number(settings, "BUDGET", BUDGET_S, 5, 36000)
-    run = RunFolder("ab")
-    kernels = {request.name: build_arm(request, settings.get("CC", "gcc"), out) for request in requests}
-    machine = _machine(requests[0], kernels, settings)
-    first = requests[0].name
-    share_s = budget_s / (len(requests) - 1)
-    compared: list[Compared] = []
-    for request in requests[1:]:
-        order = Order(
-            kernels[request.name],
-            kernels[first],
-            machine,
-            run_params(settings),
-            budget_s=share_s,
-            smallest=SMALLEST,
-            seed=int(number(settings, "SEED", 1, 0, 2**31)),
-            pictures=int(number(settings, "PICTURES", 60, 1, 100000)),
-        )
-        compared.append(Compared(request.name, measure(order, run.path / request.name, out.progress)))
-    base = replace(compared[0].measured.order, candidate=kernels[first], reference=None)
-    alone = measure(replace(base, lanes=frozenset({"window", "pictures"})), run.path / first, out.progress)
-    result = _result(run, requests, alone, compared)
-    _say(out, requests, result)
-    frame_ms, effects = _timed(first, compared)
-    return finish(run, result, out, frame_ms, effects, json_out="json" in arguments.options)
+    with RunFolder("ab") as run:
+        kernels = {request.name: build_arm(request, settings.get("CC", "gcc"), out) for request in requests}
+        machine = _machine(requests[0], kernels, settings)
+        first = requests[0].name
+        share_s = budget_s / (len(requests) - 1)
+        compared: list[Compared] = []
+        for request in requests[1:]:
+            order = Order(
+                kernels[request.name],
+                kernels[first],
+                machine,
+                run_params(settings),
+                budget_s=share_s,
+                smallest=SMALLEST,
+                seed=int(number(settings, "SEED", 1, 0, 2**31)),
+                pictures=int(number(settings, "PICTURES", 60, 1, 100000)),
+            )
+            compared.append(Compared(request.name, measure(order, run.path / request.name, out.progress)))
+        base = replace(compared[0].measured.order, candidate=kernels[first], reference=None)
+        alone = measure(replace(base, lanes=frozenset({"window", "pictures"})), run.path / first, out.progress)
+        result = _result(run, requests, alone, compared)
+        _say(out, requests, result)
+        frame_ms, effects = _timed(first, compared)
+        return finish(run, result, out, frame_ms, effects, json_out="json" in arguments.options)
 
 
 def _timed(first: str, compared: list[Compared]) -> tuple[dict[str, F64], list[tuple[float, int]]]:

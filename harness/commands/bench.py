@@ -57,29 +57,31 @@ class Figure:
 def main(arguments: Arguments, out: Printer) -> Verdict:
     """``bench [SWITCHES=0] [QUADS=n]``: 0 when every promise is kept, 4 when one is not."""
     settings, _ = split_settings(arguments, ["SWITCHES", "QUADS"])
-    run = RunFolder("bench")
-    begun = time.monotonic()
-    figures: list[Figure] = []
-    with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
-        folder = Path(scratch)
-        for look in _FIGURES:
-            out.progress(f"bench: {look.__doc__}")
-            figures += look(folder)
-        figures.append(_perturbation(folder, int(number(settings, "QUADS", QUADS, 4, 10000))))
-        table = [] if settings.get("SWITCHES") == "0" else switch_rows(folder, out)
-    figures.append(Figure("peak memory of the harness", _peak_mb(), "MB", 300))
-    out.table("promises", ["", "what", "here", "promise"], [figure.row() for figure in figures])
-    out.table("switches, against the default", SWITCH_HEADER, table)
-    missed = [figure.what for figure in figures if not figure.kept]
-    verdict = Verdict.INCONCLUSIVE if missed else Verdict.PASS
-    sentence = f"{len(figures) - len(missed)} of {len(figures)} promises kept"
-    (run.path / "report.md").write_text(_markdown(figures, table), encoding="utf-8")
-    details = {"figures": [figure.row() for figure in figures], "switches": table}
-    seconds = time.monotonic() - begun
-    folder = run.commit(Result("bench", verdict, sentence, run.started, seconds, host=host_facts(), details=details))
-    out.line(f"{sentence}{': missed ' + ', '.join(missed) if missed else ''}")
-    out.line(f"report: {folder / 'report.md'}")
-    return verdict
+    with RunFolder("bench") as run:
+        begun = time.monotonic()
+        figures: list[Figure] = []
+        with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
+            folder = Path(scratch)
+            for look in _FIGURES:
+                out.progress(f"bench: {look.__doc__}")
+                figures += look(folder)
+            figures.append(_perturbation(folder, int(number(settings, "QUADS", QUADS, 4, 10000))))
+            table = [] if settings.get("SWITCHES") == "0" else switch_rows(folder, out)
+        figures.append(Figure("peak memory of the harness", _peak_mb(), "MB", 300))
+        out.table("promises", ["", "what", "here", "promise"], [figure.row() for figure in figures])
+        out.table("switches, against the default", SWITCH_HEADER, table)
+        missed = [figure.what for figure in figures if not figure.kept]
+        verdict = Verdict.INCONCLUSIVE if missed else Verdict.PASS
+        sentence = f"{len(figures) - len(missed)} of {len(figures)} promises kept"
+        (run.path / "report.md").write_text(_markdown(figures, table), encoding="utf-8")
+        details = {"figures": [figure.row() for figure in figures], "switches": table}
+        seconds = time.monotonic() - begun
+        folder = run.commit(
+            Result("bench", verdict, sentence, run.started, seconds, host=host_facts(), details=details)
+        )
+        out.line(f"{sentence}{': missed ' + ', '.join(missed) if missed else ''}")
+        out.line(f"report: {folder / 'report.md'}")
+        return verdict
 
 
 def _peak_mb() -> float:

@@ -54,32 +54,34 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     effects = _effects(settings.get("EFFECTS", EFFECTS))
     loaded = settings.get("LOAD", "0") not in ("", "0")
     seed = int(number(settings, "SEED", 1, 0, 2**31))
-    run = RunFolder("calibrate")
-    rights = probe_rights()
-    protocol = choose_protocol(rights)
-    truths = _truths(switches, effects, settings.get("CC", "gcc"), out)
-    with competing_load(len(rights.cores)) if loaded else nullcontext():
-        recording = record(truths, launches, run.path, protocol, seed, out.progress)
-    out.progress("calibrate: replaying sessions")
-    rng = np.random.default_rng(seed)
-    series = _replayed(recording.series)
-    smallest = next(rule.smallest for rule in RULES if rule.primary)
-    cells = [
-        protocol_cell(one, budget, recording.each_s, draws, rng, smallest) for one in series for budget in BUDGETS_S
-    ]
-    rivals = [rival_cell(one, budget, recording.each_s, draws // 4, rng) for one in series for budget in (30.0, 60.0)]
-    made_up = [synthetic(name, draw, draws * 2, rng) for name, draw in _SYNTHETIC.items()]
-    _say(out, recording, cells, rivals, made_up, protocol.words, loaded)
-    promised = targets(cells)
-    result = _result(run, promised, protocol.words, loaded, launches)
-    evidence = _evidence(result, switches, recording, cells, rivals, made_up, promised)
-    write_whole(run.path / "calibration.json", evidence)
-    if settings.get("KEEP", "0") not in ("", "0"):
-        write_whole(ROOT / "baselines" / switches.arch / f"calibration{'-loaded' if loaded else ''}.json", evidence)
-    folder = run.commit(result)
-    out.line(result.sentence)
-    out.line(f"evidence: {folder / 'calibration.json'}")
-    return result.verdict
+    with RunFolder("calibrate") as run:
+        rights = probe_rights()
+        protocol = choose_protocol(rights)
+        truths = _truths(switches, effects, settings.get("CC", "gcc"), out)
+        with competing_load(len(rights.cores)) if loaded else nullcontext():
+            recording = record(truths, launches, run.path, protocol, seed, out.progress)
+        out.progress("calibrate: replaying sessions")
+        rng = np.random.default_rng(seed)
+        series = _replayed(recording.series)
+        smallest = next(rule.smallest for rule in RULES if rule.primary)
+        cells = [
+            protocol_cell(one, budget, recording.each_s, draws, rng, smallest) for one in series for budget in BUDGETS_S
+        ]
+        rivals = [
+            rival_cell(one, budget, recording.each_s, draws // 4, rng) for one in series for budget in (30.0, 60.0)
+        ]
+        made_up = [synthetic(name, draw, draws * 2, rng) for name, draw in _SYNTHETIC.items()]
+        _say(out, recording, cells, rivals, made_up, protocol.words, loaded)
+        promised = targets(cells)
+        result = _result(run, promised, protocol.words, loaded, launches)
+        evidence = _evidence(result, switches, recording, cells, rivals, made_up, promised)
+        write_whole(run.path / "calibration.json", evidence)
+        if settings.get("KEEP", "0") not in ("", "0"):
+            write_whole(ROOT / "baselines" / switches.arch / f"calibration{'-loaded' if loaded else ''}.json", evidence)
+        folder = run.commit(result)
+        out.line(result.sentence)
+        out.line(f"evidence: {folder / 'calibration.json'}")
+        return result.verdict
 
 
 _SYNTHETIC = {

@@ -69,8 +69,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     budget_s = number(settings, "BUDGET", BUDGET_S, *BUDGET_RANGE_S)
     rules = load_rules(settings.get("CONFIG"))
     request = _candidate_request(settings, switches)
-    run = RunFolder("perf")
-    try:
+    with RunFolder("perf") as run:
         candidate = build_arm(request, settings.get("CC", "gcc"), out)
         shutil.copyfile(candidate.path, run.path / "candidate.elf")
         reference, notices, missing = _reference(request, candidate, settings, run.path)
@@ -93,16 +92,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         if reference is not None:
             keep_baseline(reference.baseline, run.path)
         result = _result(run, measured, reference, (*notices, *accel_notices), missing, rules)
-    except BaseException:
-        _keep_evidence(run)
-        raise
-    return finish(run, result, out, *timed(measured), json_out="json" in arguments.options)
-
-
-def _keep_evidence(run: RunFolder) -> None:
-    """A run that was cut short leaves what it has, unless it has nothing."""
-    if not any(run.path.iterdir()):
-        run.discard()
+        return finish(run, result, out, *timed(measured), json_out="json" in arguments.options)
 
 
 def number(settings: dict[str, str], key: str, default: float, low: float, high: float) -> float:
