@@ -1,0 +1,289 @@
+"""The whole harness, as a user runs it, on machines where something is wrong: code, words, and nothing left behind.
+
+Everything happens in a copy of the tree, so that results and builds are its own.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from harness.spec import ROOT
+
+pytestmark = [pytest.mark.qemu, pytest.mark.xdist_group("bad_input")]
+
+WINDOW = ("perf", "LANES=window")
+PICTURES = ("perf", "LANES=pictures", "PICTURES=100000")
+LIMIT_S = 60
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a harness ended."""
+
+    code: int
+    said: str
+
+    @property
+    def complaint(self) -> list[str]:
+        """What it said besides progress and notes."""
+        passing = ("building", "note:", "verdict:", "window:", "pictures:", "perf:", "writing")
+        return [line for line in self.said.splitlines() if not line.startswith(passing)]
+
+
+class Tree:
+    """A copy of the tree, and the harness in it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        for part in ("harness", "kernel"):
+            shutil.copytree(ROOT / part, root / part, ignore=shutil.ignore_patterns("__pycache__", "tests"))
+
+    def start(self, *words: str, path: str | None = None, stdout: int = subprocess.PIPE) -> subprocess.Popen[str]:
+        environment = os.environ | ({"PATH": path} if path else {})
+        return subprocess.Popen(
+            [sys.executable, "-m", "harness", *words],
+            cwd=self.root,
+            env=environment,
+            stdout=stdout,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *words: str, path: str | None = None) -> Ended:
+        return self.end(self.start(*words, path=path))
+
+    def end(self, harness: subprocess.Popen[str]) -> Ended:
+        try:
+            said, _ = harness.communicate(timeout=LIMIT_S)
+        except subprocess.TimeoutExpired:
+            harness.kill()
+            raise
+        return Ended(harness.returncode, said or "")
+
+    def machines(self) -> list[psutil.Process]:
+        """QEMUs that run in this tree."""
+        found = []
+        for process in psutil.process_iter(["name", "cmdline"]):
+            words = process.info["cmdline"] or []
+            if "qemu" in (process.info["name"] or "") and str(self.root) in " ".join(words):
+                found.append(process)
+        return found
+
+    def wait_for_machine(self, harness: subprocess.Popen[str], log: str = "trace.log") -> psutil.Process:
+        """The QEMU of a harness, once it has written something."""
+        deadline = time.monotonic() + LIMIT_S
+        while time.monotonic() < deadline:
+            assert harness.poll() is None, harness.communicate()
+            machines = self.machines()
+            if machines and any(path.stat().st_size for path in self.root.glob(f"results/.*.part/**/{log}")):
+                return machines[0]
+            time.sleep(0.01)
+        raise AssertionError("no machine appeared")
+
+    def visible(self) -> list[str]:
+        """Results that a reader can see."""
+        results = self.root / "results"
+        return sorted(one.name for one in results.iterdir() if not one.name.startswith(".")) if results.is_dir() else []
+
+    def forget(self) -> None:
+        shutil.rmtree(self.root / "results", ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Tree:
+    tree = Tree(tmp_path_factory.mktemp("tree"))
+    built = tree.run("build")
+    assert built.code == 0, built.said
+    return tree
+
+
+@pytest.fixture
+def tree(copy: Tree) -> Iterator[Tree]:
+    copy.forget()
+    yield copy
+    assert copy.machines() == []
+    copy.forget()
+
+
+def failed(ended: Ended, code: int, says: str) -> None:
+    """Check the code, the words, and that there are few of them."""
+    assert ended.code == code, ended.said
+    assert re.search(says, ended.said), ended.said
+    assert 1 <= len(ended.complaint) <= 2, ended.said
+    assert "Traceback" not in ended.said
+
+
+def without(folder: Path, prefix: str) -> str:
+    """A PATH with everything on the present one except programs of some name."""
+    for place in os.environ["PATH"].split(":"):
+        for program in Path(place).glob("*") if Path(place).is_dir() else ():
+            link = folder / program.name
+            if not program.name.startswith(prefix) and not link.is_symlink():
+                link.symlink_to(program)
+    return str(folder)
+
+
+def instead(folder: Path, name: str, script: str) -> str:
+    """A PATH on which a script stands in a program's place."""
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / name).chmod(0o755)
+    return f"{folder}:{os.environ['PATH']}"
+
+
+def test_qemu_is_missing(tree: Tree, tmp_path: Path) -> None:
+    ended = tree.run(*WINDOW, path=without(tmp_path, "qemu-system"))
+    failed(ended, 5, "harness-failed: qemu-system-x86_64 is not installed: install the package qemu-system-x86")
+    assert tree.visible() == []
+
+
+def test_qemu_is_too_old(tree: Tree, tmp_path: Path) -> None:
+    path = instead(tmp_path, "qemu-system-x86_64", "echo 'QEMU emulator version 6.2.0'")
+    failed(tree.run(*WINDOW, path=path), 5, "harness-failed: qemu-system-x86_64 is 6.2.0, at least 7.2 is needed")
+
+
+def test_qemu_refuses_to_start(tree: Tree, tmp_path: Path) -> None:
+    ended = tree.run(*WINDOW, "QEMU_ARGS=-device nonesuch")
+    failed(ended, 5, "harness-failed: QEMU did not start .*'nonesuch' is not a valid device model name")
+
+
+def test_the_compiler_is_missing(tree: Tree) -> None:
+    failed(tree.run(*WINDOW, "CC=nonesuch"), 5, "the compiler nonesuch is not installed: install the package")
+
+
+def test_the_source_does_not_build(tree: Tree) -> None:
+    main = tree.root / "kernel" / "main.c"
+    content = main.read_text()
+    main.write_text(f"{content}\nint half(\n")
+    try:
+        failed(tree.run("build"), 2, "usage: x86_64 does not build: main.c:[0-9:]+ error: ")
+    finally:
+        main.write_text(content)
+
+
+def test_results_cannot_be_written(tree: Tree) -> None:
+    (tree.root / "results").write_text("")
+    try:
+        failed(tree.run(*WINDOW), 5, "harness-failed: results cannot be written to .*: (File exists|Not a directory)")
+    finally:
+        (tree.root / "results").unlink()
+
+
+def test_output_cannot_be_written(tree: Tree) -> None:
+    with open("/dev/full", "w", encoding="ascii") as full:
+        harness = subprocess.run(
+            [sys.executable, "-m", "harness", "help"],
+            cwd=tree.root,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=LIMIT_S,
+            check=False,
+        )
+    assert (harness.returncode, harness.stderr) == (
+        5,
+        "harness-failed: output cannot be written: No space left on device\n",
+    )
+
+
+@pytest.mark.parametrize("size", ["64k", "400k"])
+def test_the_disk_is_full(tree: Tree, size: str) -> None:
+    """From the start, and in the middle of a run."""
+    (tree.root / "results").mkdir()
+    inside = f'mount -t tmpfs -o size={size} none {tree.root}/results && exec "$@"'
+    command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", inside, "sh"]
+    if subprocess.run([*command, "true"], capture_output=True, timeout=20, check=False).returncode:
+        pytest.skip("this user may not mount a file system of its own")
+    script = '"$@"; code=$?; ls results; exit $code'
+    done = subprocess.run(
+        [*command, "sh", "-c", script, "sh", sys.executable, "-m", "harness", *WINDOW],
+        cwd=tree.root,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+    assert done.returncode == 5, done.stdout + done.stderr
+    assert "No space left on device" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("verdict: harness-failed"), "no result is to be seen"
+    assert "Traceback" not in done.stderr
+
+
+def test_qemu_is_killed_from_outside(tree: Tree) -> None:
+    harness = tree.start(*WINDOW)
+    tree.wait_for_machine(harness).kill()
+    failed(tree.end(harness), 5, "harness-failed: QEMU was ended by SIGKILL from outside")
+    assert tree.visible() == []
+
+
+def test_qemu_stands_still(tree: Tree) -> None:
+    harness = tree.start(*PICTURES)
+    tree.wait_for_machine(harness).suspend()
+    failed(tree.end(harness), 5, "harness-failed: QMP screendump: no answer within 5 s")
+    assert tree.visible() == []
+
+
+def _loading(tree: Tree, harness: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + LIMIT_S
+    while "numpy" not in Path(f"/proc/{harness.pid}/maps").read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+def _begun(tree: Tree, harness: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + LIMIT_S
+    while not (tree.root / "results").is_dir():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+def _launched(tree: Tree, harness: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + LIMIT_S
+    while not tree.machines():
+        assert time.monotonic() < deadline
+
+
+def _drawing(tree: Tree, harness: subprocess.Popen[str]) -> None:
+    tree.wait_for_machine(harness)
+    time.sleep(0.3)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("moment", [_loading, _begun, _launched, _drawing])
+def test_an_interrupt_at_any_point(
+    tree: Tree, moment: Callable[[Tree, subprocess.Popen[str]], None], how: signal.Signals
+) -> None:
+    harness = tree.start(*PICTURES)
+    moment(tree, harness)
+    harness.send_signal(how)
+    failed(tree.end(harness), 5, "harness-failed: interrupted")
+    results = tree.root / "results"
+    assert not results.exists() or list(results.iterdir()) == [], "nothing half-written"
+
+
+def test_the_harness_is_killed(tree: Tree) -> None:
+    harness = tree.start(*PICTURES)
+    machine = tree.wait_for_machine(harness)
+    harness.kill()
+    assert tree.end(harness).code == -signal.SIGKILL
+    psutil.wait_procs([machine], timeout=10)
+    assert tree.visible() == []
+
+
+def test_two_harnesses_at_once_do_not_collide(tree: Tree) -> None:
+    both = [tree.start(*WINDOW) for _ in range(2)]
+    ended = [tree.end(harness) for harness in both]
+    assert {one.code for one in ended} == {4}, [one.said for one in ended]
+    assert len(tree.visible()) == 3, "two results and the link to the latest"
