@@ -75,13 +75,13 @@ class StoredSeries:
 
 def history_url() -> str:
     """Where the history is, by the environment."""
-    return os.environ.get("HISTORY_URL", "") or DEFAULT_URL
+    return os.environ.get("HISTORY_URL") or DEFAULT_URL
 
 
 def digest_of(record: RunRecord) -> str:
     """What tells two runs of the same id apart; the order of points does not."""
-    record = replace(record, points=tuple(sorted(record.points, key=lambda point: point.key)))
-    return hashlib.sha256(record_to_line(record).encode()).hexdigest()
+    points = sorted(record.points, key=lambda point: point.key)
+    return hashlib.sha256(record_to_line(replace(record, points=tuple(points))).encode()).hexdigest()
 
 
 class History:
@@ -101,16 +101,16 @@ class History:
         url = url or history_url()
         try:
             parsed = make_url(url)
-            self.where = parsed.database if parsed.drivername.startswith("sqlite") else repr(parsed)
+            self.where = str(parsed.database if parsed.drivername.startswith("sqlite") else repr(parsed))
             self._engine = _engine(url, parsed.get_backend_name())
         except (exc.ArgumentError, ImportError) as error:
             raise StoreError(f"HISTORY_URL: {error}") from error
         try:
             with self.reading() as connection:
-                ready = schema.version(connection, str(self.where)) == schema.SCHEMA
+                ready = schema.version(connection, self.where) == schema.SCHEMA
             if not ready:
                 with self.transaction() as connection:
-                    schema.prepare(connection, str(self.where))
+                    schema.prepare(connection, self.where)
         except BaseException:
             self.close()
             raise

@@ -57,7 +57,7 @@ def _heavy(rng: np.random.Generator, n: int) -> F64:
 
 
 def _related(rng: np.random.Generator, n: int) -> F64:
-    return np.convolve(rng.normal(0, 1, n + 40), 0.3 ** np.arange(40))[40 : n + 40]
+    return np.asarray(np.convolve(rng.normal(0, 1, n + 40), 0.3 ** np.arange(40))[40 : n + 40])
 
 
 def _contaminated(rng: np.random.Generator, n: int) -> F64:

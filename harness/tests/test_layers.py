@@ -16,16 +16,19 @@ HARNESS = ROOT / "harness"
 KERNEL = ROOT / "kernel"
 
 HARNESS_LAYERS: Mapping[str, int] = {
-    "__main__": 11,
-    "cli": 10,
-    "commands": 9,
+    "__main__": 12,
+    "cli": 11,
+    "commands": 10,
+    "night": 9,
     "replay": 8,
     "conclude": 8,
     "references": 8,
     "session": 7,
+    "survey": 7,
     "lanes": 6,
     "report": 6,
     "drive": 5,
+    "matrix": 5,
     "analyze": 4,
     "upgrade": 3,
     "series": 3,

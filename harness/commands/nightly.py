@@ -1,0 +1,157 @@
+"""Run the whole matrix, bring it into the history, look for drift, and say one verdict."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from harness.baseline import Baseline
+from harness.commands import Arguments, Printer
+from harness.commands.perf import split_settings
+from harness.drive.build import source_state
+from harness.drive.host import host_facts
+from harness.drive.journal import Journal, only_night
+from harness.drive.store import RunFolder
+from harness.matrix import Matrix, parse_matrix
+from harness.night import Night, NightShift
+from harness.references import BASELINES_DIR, NoBaseline, read_baseline
+from harness.report.dashboard_night import CellRow, FindingRow, NightView, night_markdown, night_page
+from harness.result import Result, ResultError
+from harness.series import Finding
+from harness.spec import ROOT, Switches, UsageError, Verdict
+from harness.survey import Survey, finding_sentence
+
+MATRIX = ROOT / "ci" / "nightly.toml"
+_SYMBOLS = {Verdict.PASS: "✓", Verdict.INCONCLUSIVE: "?"}
+
+
+def main(arguments: Arguments, out: Printer) -> Verdict:
+    """``nightly [MATRIX=ci/nightly.toml] [MINUTES=…] [BUDGET=seconds of a cell]``; a killed one goes on."""
+    settings, switches = split_settings(arguments, ["MATRIX", "MINUTES", "BUDGET"])
+    if switches or arguments.words:
+        raise UsageError("nightly takes its cells from a matrix file: MATRIX=…")
+    baselines = approved_baselines(out)
+    matrix = read_matrix(settings, baselines)
+    with only_night():
+        shift = NightShift(matrix, Journal(), progress=out.progress)
+        source = source_state()
+        night = shift.run(str(source["git"]), baselines, datetime.datetime.now(datetime.timezone.utc))
+        run = RunFolder("nightly")
+        view = view_of(night, run.started)
+        (run.path / "report.md").write_text(night_markdown(view), encoding="utf-8")
+        (run.path / "report.html").write_text(night_page(view), encoding="utf-8")
+        folder = run.commit(_result(night, view, source))
+        shift.journal.close()
+    if "json" in arguments.options:
+        out.line(json.dumps(json.loads((folder / "result.json").read_text(encoding="utf-8"))))
+        return night.verdict
+    rows = [[_SYMBOLS.get(c.verdict, "✗"), c.label, c.verdict.value, c.remark or c.sentence] for c in view.cells]
+    out.table("cells", ["", "cell", "verdict", ""], rows)
+    for row in (*view.fresh, *view.open):
+        out.line(f"finding {row.number} ({row.status}): {row.sentence}")
+    for text in view.notices:
+        out.line(f"note: {text}")
+    out.line(night_sentence(night))
+    out.line(f"report: {folder / 'report.html'}")
+    return night.verdict
+
+
+def approved_baselines(out: Printer, root: Path = BASELINES_DIR) -> tuple[Baseline, ...]:
+    """Every baseline that can be read; of the others, a line each."""
+    found = []
+    for path in sorted(root.glob("*/*/baseline.json")):
+        try:
+            found.append(read_baseline(path.parent.parent.name, path.parent.name, root)[0])
+        except (NoBaseline, ResultError) as error:
+            out.line(f"note: {error}")
+    return tuple(found)
+
+
+def read_matrix(settings: dict[str, str], baselines: tuple[Baseline, ...]) -> Matrix:
+    """The matrix file with what the command line changes of it."""
+    path = Path(settings.get("MATRIX", MATRIX))
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"MATRIX={path}: cannot be read: {error}") from error
+    approved: dict[str, dict[str, Switches]] = {}
+    for baseline in baselines:
+        switches = Switches.of({**baseline.switches, "ARCH": baseline.arch})
+        approved.setdefault(baseline.arch, {})[baseline.name] = switches
+    return parse_matrix(text, path.name, approved, settings)
+
+
+def night_sentence(night: Night) -> str:
+    """The night in one sentence."""
+    verdict = night.verdict
+    counts = f"{len(night.outcomes)} cells"
+    if night.dropped:
+        counts += f", {len(night.dropped)} more dropped for lack of time"
+    quarantined = sum(outcome.quarantine is not None for outcome in night.outcomes)
+    if quarantined:
+        counts += f", {quarantined} in quarantine"
+    fresh = len(night.look.fresh(night.since)) if night.look else 0
+    alarming = len(night.look.alarming()) if night.look else 0
+    moved = f"; {fresh} new findings, {alarming} unacknowledged for the worse" if fresh or alarming else ""
+    cause = f": {night.problems[0]}" if night.problems else ""
+    return f"{verdict.value}: {counts}{moved}{cause}"
+
+
+def view_of(night: Night, started: str) -> NightView:
+    """What the report shows of a night."""
+    cells = []
+    for outcome in night.outcomes:
+        remark = ""
+        if outcome.quarantine:
+            remark = f"in quarantine until {outcome.quarantine.until}: {outcome.quarantine.reason}"
+        done = outcome.finished
+        cells.append(CellRow(done.cell, outcome.verdict, done.sentence, done.folder, done.seconds, remark))
+    fresh: tuple[Finding, ...] = ()
+    still: tuple[Finding, ...] = ()
+    if night.look is not None:
+        fresh = night.look.fresh(night.since)
+        still = tuple(finding for finding in night.look.alarming() if finding not in fresh)
+    return NightView(
+        night.verdict,
+        night_sentence(night),
+        started,
+        night.seconds,
+        cells,
+        _finding_rows(night.look, fresh),
+        _finding_rows(night.look, still),
+        [cell.label for cell in night.dropped],
+        night.notices,
+        night.problems,
+    )
+
+
+def _finding_rows(look: Survey | None, findings: tuple[Finding, ...]) -> list[FindingRow]:
+    if look is None:
+        return []
+    rows = []
+    for finding in findings:
+        folders = [look.runs[seq].folder if seq in look.runs else "" for seq in (finding.before_seq, finding.after_seq)]
+        sentence = finding_sentence(finding, look.keys[finding.series_id], look.runs)
+        rows.append(FindingRow(finding.id or 0, finding.status, sentence, finding.worse, folders[0], folders[1]))
+    return rows
+
+
+def _result(night: Night, view: NightView, source: dict[str, object]) -> Result:
+    return Result(
+        command="nightly",
+        verdict=night.verdict,
+        sentence=view.sentence,
+        started=view.started,
+        seconds=night.seconds,
+        host=host_facts(),
+        source=source,
+        notices=night.notices,
+        problems=night.problems,
+        details={
+            "cells": [asdict(outcome.finished) for outcome in night.outcomes],
+            "dropped": list(view.dropped),
+            "findings": [asdict(row) for row in (*view.fresh, *view.open)],
+        },
+    )
