@@ -172,7 +172,9 @@ def _guest(
         why = "the host was too busy" if exact else "the records do not say when a frame reached the device"
         findings.notices.append(f"counts not compared frame by frame: {why}")
     else:
-        _count(trace, presented, records, alignment, (rang, took), findings)
+        # Between its spans a frame may stand still unseen; its flush is over when the next frame begins, at the latest.
+        until = np.maximum(np.append(started[1:], took[-1]), took)
+        _count(trace, presented, records, alignment, (rang, until), findings)
     return rate, alignment, matched[pairs]
 
 
