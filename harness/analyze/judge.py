@@ -33,9 +33,9 @@ CHANGED_PX = 24
 """So many pixels beyond CHANGED_LEVELS where nothing moves are damage."""
 FOREIGN_PX = 40
 """So many pixels of colours never seen where things move are damage."""
-STEP_LEVELS = 18
+STEP_LEVELS = 12
 STEP_FACTOR = 1.25
-STEP_SHARE = 0.015
+STEP_SHARE = 0.011
 """A tear makes the row below it step by more than STEP_LEVELS from the row above in many more pixels than the rows
 around it do: by STEP_FACTOR and STEP_SHARE of the width more than in any good picture at or near that row."""
 NEAR_SHARE = 0.006
@@ -177,16 +177,15 @@ def _grown(colours: Mask) -> Mask:
 
 
 def _steps(picture: Image, still: Mask) -> Counts:
-    """How many more pixels step from the row above than in the two rows to both sides; shape (height,).
+    """How many more pixels step from the row above than in the rows above and below; shape (height,).
 
     Only where things move. An oblique edge steps in every row that it crosses, a tear in one alone.
     """
     levels = picture.astype(np.int16)
     step = np.abs(levels[1:] - levels[:-1]).max(axis=2) > STEP_LEVELS
-    counts = np.zeros(len(levels) + 4, np.int64)
-    counts[3:-2] = np.count_nonzero(step & ~still[1:], axis=1)
-    around = np.maximum.reduce([counts[:-4], counts[1:-3], counts[3:-1], counts[4:]])
-    prominent: Counts = np.maximum(counts[2:-2] - around, 0)
+    counts = np.zeros(len(levels) + 2, np.int64)
+    counts[2:-1] = np.count_nonzero(step & ~still[1:], axis=1)
+    prominent: Counts = np.maximum(counts[1:-1] - np.maximum(counts[:-2], counts[2:]), 0)
     return prominent
 
 
