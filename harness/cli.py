@@ -53,6 +53,12 @@ _PLAIN_PROGRESS_S = 5.0
 _PLAIN_WIDTH = 160
 
 
+class Interrupted(KeyboardInterrupt):
+    """An interrupt, as a subclass: after a KeyboardInterrupt that leaves the exec of a string, as in the making of a
+    dataclass, Python ends itself by SIGINT and not with our exit code, even where it was caught.
+    """
+
+
 class TerminalPrinter:
     """Prints for people: a live status on a terminal, plain lines otherwise."""
 
@@ -202,7 +208,7 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:
     """The first interrupt lets everything clean up; the next ends the harness now, and QEMU with it."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _end_now)
-    raise KeyboardInterrupt
+    raise Interrupted
 
 
 def _end_now(signum: int, frame: FrameType | None) -> None:

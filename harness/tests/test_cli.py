@@ -1,0 +1,134 @@
+"""The command line: words in, and whatever happens the right code out."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from harness import cli
+from harness.commands import Arguments
+from harness.drive.errors import BuildError, GuestError, HarnessError, QemuError, StoreError, ToolError
+from harness.result import ResultError
+from harness.spec import ROOT, UsageError, Verdict
+
+
+def run_with(command: object, monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    """Run the command line with a function in the place of ``perf``."""
+    monkeypatch.setattr(importlib, "import_module", lambda name: SimpleNamespace(main=command))
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    return cli.main(["perf", *words])
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_a_verdict_is_said_and_becomes_its_code(
+    verdict: Verdict, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_with(lambda arguments, out: verdict, monkeypatch) == verdict.exit_code
+    assert capsys.readouterr().out.splitlines()[-1] == f"verdict: {verdict.value} (exit {verdict.exit_code})"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "says"),
+    [
+        (UsageError("LOG=x: unknown value"), 2, "usage: LOG=x: unknown value"),
+        (GuestError("the guest hangs", Path("serial.log")), 3, "guest-failed: the guest hangs\n  evidence: serial.log"),
+        (QemuError("QEMU is gone"), 5, "harness-failed: QEMU is gone"),
+        (StoreError("no room"), 5, "harness-failed: no room"),
+        (BuildError("does not build"), 2, "usage: does not build"),
+        (ToolError("no compiler"), 5, "harness-failed: no compiler"),
+        (HarnessError("something"), 5, "harness-failed: something"),
+        (ResultError("baseline damaged"), 5, "harness-failed: baseline damaged"),
+        (OSError(28, "No space left on device", "trace.log"), 5, "harness-failed: trace.log: No space left on device"),
+        (KeyboardInterrupt(), 5, "harness-failed: interrupted"),
+        (ZeroDivisionError("by nought"), 5, "a fault of the harness itself: ZeroDivisionError: by nought"),
+        (MemoryError(), 5, "a fault of the harness itself: MemoryError"),
+    ],
+)
+def test_an_error_has_its_code_and_words(
+    error: BaseException,
+    code: int,
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(arguments: Arguments, out: object) -> Verdict:
+        raise error
+
+    assert run_with(fail, monkeypatch) == code
+    assert says in capsys.readouterr().out
+
+
+def test_words_are_split_into_settings_options_and_the_rest() -> None:
+    command, arguments = cli.parse(["perf", "LOG=frame", "OPTS=a=1 b=2", "--json", "results/x", "EMPTY="])
+    assert command == "perf"
+    assert arguments == Arguments({"LOG": "frame", "OPTS": "a=1 b=2", "EMPTY": ""}, frozenset({"json"}), ("results/x",))
+
+
+@pytest.mark.parametrize("words", [["nonesuch"], ["perf", "LOG=frame", "LOG=none"]])
+def test_words_that_make_no_sense_are_refused(words: list[str]) -> None:
+    with pytest.raises(UsageError, match="no such command|given twice"):
+        cli.parse(words)
+
+
+def test_text_of_a_guest_cannot_steer_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def speak(arguments: Arguments, out: cli.TerminalPrinter) -> Verdict:
+        out.line("\x1b[2J[red]wheel[/red]\a\u202eleft")
+        out.table("[bold]t", ["[b]"], [["\x1b]0;title\a"]])
+        return Verdict.PASS
+
+    assert run_with(speak, monkeypatch) == 0
+    said = capsys.readouterr().out
+    assert "\\x1b[2J[red]wheel[/red]\\x07\\x202eleft" in said and "\\x1b]0;title\\x07" in said
+    assert "\x1b" not in said and "\a" not in said
+
+
+def test_a_reader_that_has_gone_changes_nothing() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "harness", "help"],
+        cwd=ROOT,
+        stdout=write,
+        stderr=subprocess.PIPE,
+        timeout=60,
+        check=False,
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+_INTERRUPTED = """
+import sys
+from harness import cli
+
+def interrupted(*_):
+    exec("import os, signal; os.kill(os.getpid(), signal.SIGINT); [None for _ in range(10**6)]")
+
+cli._run = interrupted
+sys.exit(cli.main(["perf"]))
+"""
+
+
+def test_an_interrupt_inside_the_making_of_a_class_has_its_code(tmp_path: Path) -> None:
+    """Python would end itself by SIGINT after a KeyboardInterrupt there, even where it was caught."""
+    (tmp_path / "interrupted.py").write_text(_INTERRUPTED)
+    done = subprocess.run(
+        [sys.executable, "-m", "interrupted"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": f"{ROOT}:{tmp_path}"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 5, done.stdout + done.stderr
+    assert "interrupted" in done.stdout
