@@ -138,11 +138,14 @@ class Verification:
     bad_share_max: float = 1.0
     """Upper bound of the share of bad frames, at 95 % confidence."""
     frames: Frames = field(default_factory=Frames)
+    judged: bool = False
+    """No oracle knows these pictures: classes are a judgement."""
 
     @property
     def sentence(self) -> str:
         """``0 of 400 frames bad: < 0.75 % at 95 %``."""
-        return f"{self.frames.bad} of {self.frames.checked} frames bad: < {self.bad_share_max:.2%} at 95 %"
+        how = ", judged without an oracle" if self.judged else ""
+        return f"{self.frames.bad} of {self.frames.checked} frames bad: < {self.bad_share_max:.2%} at 95 %{how}"
 
 
 def verify(captures: Iterable[Capture], frozen_after_ns: int = 500_000_000) -> Verification:

@@ -56,10 +56,13 @@ def parse_ppm(content: bytes, limits: Limits = Limits()) -> Image:
     size = width_px * height_px * 3
     if depth != 255 or not size or size > limits.picture_bytes:
         raise CaptureError(f"the screendump is {width_px}x{height_px} with {depth} levels, which cannot be")
-    if len(content) - header.end() != size:
-        raise CaptureError(f"the screendump is cut off or too long: {len(content) - header.end()} of {size} bytes")
-    pixels = np.frombuffer(content, np.uint8, size, header.end())
-    return pixels.reshape(height_px, width_px, 3)
+    rows = np.frombuffer(content, np.uint8, offset=header.end())
+    # QEMU 7.2 writes rows as they lie in memory, padded to four bytes.
+    padded_bytes = (width_px * 3 + 3) // 4 * 4
+    if len(rows) not in (size, padded_bytes * height_px):
+        raise CaptureError(f"the screendump is cut off or too long: {len(rows)} of {size} bytes")
+    pixels = rows.reshape(height_px, -1)[:, : width_px * 3]
+    return np.ascontiguousarray(pixels).reshape(height_px, width_px, 3)
 
 
 def screendump(qmp: Qmp, folder: Path, limits: Limits = Limits()) -> Picture:

@@ -8,6 +8,7 @@ trace says was due.
 from __future__ import annotations
 
 import time
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,10 +20,11 @@ from harness.analyze.compare import Finding
 from harness.analyze.damage import difference_picture
 from harness.analyze.frames import Capture, Checked, FrameClass, Verification, check_picture, verify
 from harness.analyze.geometry import geometry_problems, rotation_problem
+from harness.analyze.judge import Golden, judge_picture, judge_sequence
 from harness.analyze.stamp import decode_frame
 from harness.analyze.trace import FLUSH, Trace, parse_trace
 from harness.drive.capture import CaptureError, Image, Picture, screendump
-from harness.drive.golden import golden_problem
+from harness.drive.golden import golden_problem, scene_hash
 from harness.drive.oracle import DEFAULT_SEED, Oracle
 from harness.drive.qemu import TIMING_EVENTS, Qemu
 from harness.result import Frames
@@ -77,13 +79,34 @@ def picture_findings(pictures: Pictures) -> list[Finding]:
     return [Finding(Verdict.GUEST_FAILED, text) for text in pictures.frames.findings]
 
 
-def verify_pictures(spec: RunSpec, root: Path, count: int, seed: int, progress: Callable[[str], None]) -> Pictures:
+@dataclass(frozen=True)
+class _Taken:
+    """What is kept of a capture: when it was asked for, its middle, and a CRC of its bytes."""
+
+    before_ns: int
+    time_ns: int
+    crc: int
+
+
+def verify_pictures(
+    spec: RunSpec,
+    root: Path,
+    count: int,
+    seed: int,
+    progress: Callable[[str], None],
+    golden: Golden | None = None,
+) -> Pictures:
     """Capture and check ``count`` frames of one run.
+
+    A kernel whose scene no oracle of this tree knows (another project's, or another revision's) is judged from its
+    pictures alone, and the result says so.
 
     Parameters
     ----------
     root
         The run's folder; evidence goes to ``pictures/``, QEMU's files to ``pictures/run``.
+    golden
+        What approved pictures of a kernel without oracle have in common, if there are any.
 
     Raises
     ------
@@ -92,34 +115,63 @@ def verify_pictures(spec: RunSpec, root: Path, count: int, seed: int, progress: 
     """
     rng = np.random.default_rng(seed)
     first = int(rng.integers(FIRST_FRAME_MAX))
-    width_px, height_px = spec.params.mode
-    oracle = Oracle(width_px, height_px, DEFAULT_SEED if spec.params.seed is None else spec.params.seed)
-    params = replace(spec.params, seconds=RUN_S, records=0, first=first)
     kept = _Kept(root / "pictures", root)
+    if spec.capabilities.command_line:
+        spec = replace(spec, params=replace(spec.params, seconds=RUN_S, records=0, first=first))
     checked: list[Checked] = []
-    taken: list[Picture] = []
-    odd: list[str] = [problem for problem in [golden_problem()] if problem]
-    with Qemu(replace(spec, params=params), root / "pictures" / "run", TIMING_EVENTS) as machine:
+    taken: list[_Taken] = []
+    odd: list[str] = []
+    with Qemu(spec, root / "pictures" / "run", TIMING_EVENTS) as machine:
         machine.wait_first_flush()
+        oracle = _oracle_for(machine)
+        if oracle is not None:
+            odd += [problem for problem in [golden_problem()] if problem]
         begun = time.monotonic()
         while len(checked) < count and sum(one.kind is not FrameClass.INTACT for one in checked) < BAD_ENOUGH:
             time.sleep(float(rng.uniform(0, PAUSE_MAX_S)))
             picture = _capture(machine)
-            one = check_picture(picture.pixels, oracle.picture)
+            one = check_picture(picture.pixels, oracle.picture) if oracle else judge_picture(picture.pixels, golden)
             checked.append(one)
-            taken.append(replace(picture, pixels=picture.pixels[:0]))
+            taken.append(_Taken(picture.before_ns, picture.time_ns, zlib.crc32(picture.pixels.data)))
             _keep(kept, one, picture.pixels, oracle)
-            if one.kind is FrameClass.INTACT and len(checked) % GEOMETRY_EVERY == 1:
+            if oracle and one.kind is FrameClass.INTACT and len(checked) % GEOMETRY_EVERY == 1:
                 odd += _geometry(machine, one, picture.pixels)
             progress(f"pictures: {len(checked)} of {count} checked")
         seconds = time.monotonic() - begun
         machine.console.check()
-    due = _due(parse_trace(machine.trace_path.read_bytes()), [picture.before_ns for picture in taken], first)
-    captures = [Capture(*row) for row in zip(checked, (picture.time_ns for picture in taken), due, strict=True)]
-    verification = verify(captures, frozen_after_ns=int(machine.limits.frame_s * 1e9))
+    frozen_after_ns = int(machine.limits.frame_s * 1e9)
+    if oracle:
+        trace = parse_trace(machine.trace_path.read_bytes())
+        verification = _in_order(checked, taken, _due(trace, [one.before_ns for one in taken], first), frozen_after_ns)
+    else:
+        verification = _judged(checked, taken, frozen_after_ns)
     findings = (*verification.frames.findings, *dict.fromkeys(odd))
     frames = replace(verification.frames, findings=findings, evidence=tuple(kept.evidence))
     return Pictures(verification, frames, tuple(kept.film), len(checked) / max(seconds, 1e-9), first)
+
+
+def _oracle_for(machine: Qemu) -> Oracle | None:
+    """What the kernel's frames must look like; None when no oracle of this tree knows."""
+    spec = machine.spec
+    if not spec.capabilities.oracle:
+        return None
+    boot = next((line for line in machine.console.content().splitlines() if line.startswith(b"[BOOT]")), b"")
+    scenes = [word.removeprefix(b"scene=") for word in boot.split() if word.startswith(b"scene=")]
+    if scenes and scenes[0] != scene_hash().encode():
+        return None
+    return Oracle(*spec.params.mode, DEFAULT_SEED if spec.params.seed is None else spec.params.seed)
+
+
+def _in_order(checked: list[Checked], taken: list[_Taken], due: list[int | None], frozen_after_ns: int) -> Verification:
+    captures = [Capture(*row) for row in zip(checked, (one.time_ns for one in taken), due, strict=True)]
+    return verify(captures, frozen_after_ns)
+
+
+def _judged(checked: list[Checked], taken: list[_Taken], frozen_after_ns: int) -> Verification:
+    """Judge the sequence of pictures that carry no number."""
+    times_ns = [one.time_ns for one in taken]
+    judged = judge_sequence(checked, [one.crc for one in taken], times_ns, frozen_after_ns)
+    return replace(_in_order(judged, taken, [None] * len(taken), frozen_after_ns), judged=True)
 
 
 def _due(trace: Trace, asked_ns: list[int], first: int) -> list[int | None]:
@@ -149,7 +201,7 @@ def _capture(machine: Qemu) -> Picture:
         return screendump(machine.qmp, machine.folder)
 
 
-def _keep(kept: _Kept, one: Checked, picture: Image, oracle: Oracle) -> None:
+def _keep(kept: _Kept, one: Checked, picture: Image, oracle: Oracle | None) -> None:
     """Bad frames as they were, with what they should have been; small copies of good ones for the film."""
     if one.kind is FrameClass.INTACT:
         if len(kept.film) < FILM_FRAMES:
@@ -160,7 +212,7 @@ def _keep(kept: _Kept, one: Checked, picture: Image, oracle: Oracle) -> None:
     if len(kept.evidence) >= EVIDENCE_MAX:
         return
     name = f"{len(kept.evidence):02d}-{one.kind.value}"
-    if one.frame is not None:
+    if oracle is not None and one.frame is not None:
         kept.save(f"{name}-expected.png", oracle.picture(one.frame))
         kept.evidence.append(
             kept.save(f"{name}-difference.png", difference_picture(picture, oracle.picture(one.frame)))

@@ -1,0 +1,169 @@
+"""The verification window against a machine that shows what a test wants it to show."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from harness.drive.capture import Picture
+from harness.drive.errors import GuestError
+from harness.drive.golden import scene_hash
+from harness.drive.oracle import Oracle
+from harness.lanes import pictures as lane
+from harness.lanes.pictures import Pictures, picture_findings, verify_pictures
+from harness.spec import FOREIGN, RunParams, RunSpec
+
+Image = npt.NDArray[np.uint8]
+Show = Callable[[int], Image]
+
+MODE = (320, 240)
+FRAME_NS = 2_000_000
+
+
+@dataclass
+class FakeMachine:
+    """Draws a frame every two milliseconds of a clock of its own; a capture takes three of them."""
+
+    spec: RunSpec
+    folder: Path
+    show: Show
+    scene: str = field(default_factory=scene_hash)
+    dies_at: int = 1 << 30
+    captures: int = 0
+    frame: int = 0
+
+    def __post_init__(self) -> None:
+        self.frame = self.spec.params.first or 0
+        self.first = self.frame
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.trace_path = self.folder / "trace.log"
+        self.limits = self.spec.limits
+        self.qmp = None
+        boot = f"[BOOT] kernel=roulette scene={self.scene}\n".encode()
+        self.console = SimpleNamespace(content=lambda: boot, check=lambda: None)
+
+    def __enter__(self) -> "FakeMachine":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        lines = [
+            f"1@1700000000.{(index * FRAME_NS) // 1000:06d}:virtio_gpu_cmd_res_flush res 0x1, w 320, h 240, x 0, y 0\n"
+            for index in range(self.frame - self.first + 1)
+        ]
+        self.trace_path.write_text("".join(lines))
+
+    def wait_first_flush(self) -> None:
+        pass
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        if self.captures >= self.dies_at:
+            raise GuestError("the guest ended while it was watched")
+        yield
+
+    def capture(self) -> Picture:
+        self.captures += 1
+        self.frame += 2
+        at_ns = 1_700_000_000 * 10**9 + (self.frame - self.first) * FRAME_NS + 1000
+        return Picture(self.show(self.frame), at_ns, at_ns + 1000)
+
+
+def run(
+    monkeypatch: pytest.MonkeyPatch, root: Path, show: Show, count: int = 30, foreign: bool = False, **machine: object
+) -> Pictures:
+    made: list[FakeMachine] = []
+
+    def start(spec: RunSpec, folder: Path, events: object) -> FakeMachine:
+        made.append(FakeMachine(spec, folder, show, **machine))  # type: ignore[arg-type]
+        return made[-1]
+
+    monkeypatch.setattr(lane, "Qemu", start)
+    monkeypatch.setattr(lane, "screendump", lambda qmp, folder: made[-1].capture())
+    monkeypatch.setattr(lane, "PAUSE_MAX_S", 0.0)
+    spec = RunSpec(Path("kernel.elf"), params=RunParams(mode=MODE))
+    if foreign:
+        spec = replace(spec, capabilities=FOREIGN)
+    return verify_pictures(spec, root, count, 1, lambda text: None)
+
+
+def test_good_frames_pass(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    found = run(monkeypatch, tmp_path, Oracle(*MODE).picture)
+    assert (found.frames.checked, found.frames.intact, found.frames.findings) == (30, 30, ())
+    assert found.verification.sentence.startswith("0 of 30 frames bad") and not found.verification.judged
+    assert picture_findings(found) == [] and len(found.film) == lane.FILM_FRAMES
+
+
+def test_a_bad_pixel_fails_with_evidence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    oracle = Oracle(*MODE)
+
+    def show(frame: int) -> Image:
+        picture = oracle.picture(frame)
+        picture[100, 50] ^= np.uint8(frame % 5 == 0)
+        return picture
+
+    found = run(monkeypatch, tmp_path, show)
+    assert found.frames.corrupt == found.frames.bad > 0
+    assert "1 pixel within 50,100" in found.frames.findings[0]
+    assert found.frames.evidence and all((tmp_path / name).exists() for name in found.frames.evidence)
+    assert len(list((tmp_path / "pictures").glob("00-corrupt*.png"))) == 3
+
+
+def test_an_old_picture_is_stale(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    oracle = Oracle(*MODE)
+    found = run(monkeypatch, tmp_path, lambda frame: oracle.picture(frame - 3 * (frame % 5 == 0)))
+    assert found.frames.stale > 0 and found.frames.bad == found.frames.stale
+    assert "was due" in found.frames.findings[0]
+
+
+def test_bad_enough_is_enough(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    found = run(monkeypatch, tmp_path, lambda frame: np.zeros((240, 320, 3), np.uint8), count=500)
+    assert found.frames.blank == found.frames.checked == lane.BAD_ENOUGH
+    assert len(found.frames.evidence) == lane.EVIDENCE_MAX
+
+
+def test_a_wheel_that_turns_back_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Kernel and oracle agree, the geometry does not: time runs backwards in both."""
+    oracle = Oracle(*MODE)
+    forwards = Oracle.picture
+
+    def backwards(self: Oracle, frame: int) -> Image:
+        picture = forwards(self, 700 - frame % 600)
+        stamps = forwards(self, frame)
+        picture[:4], picture[-4:] = stamps[:4], stamps[-4:]
+        return picture
+
+    monkeypatch.setattr(Oracle, "picture", backwards)
+    found = run(monkeypatch, tmp_path, oracle.picture, count=200)
+    assert found.frames.bad == 0
+    assert any("counter-clockwise" in text for text in found.frames.findings)
+
+
+def test_another_scene_is_judged_and_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    found = run(monkeypatch, tmp_path, lambda frame: Oracle(*MODE, 9).picture(frame), scene="0123456789abcdef")
+    assert found.frames.intact == 30 and found.verification.judged
+    assert "without an oracle" in found.verification.sentence
+
+
+def test_a_foreign_kernel_is_judged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (240, 320, 3), np.uint8)
+    found = run(monkeypatch, tmp_path, lambda frame: noise, count=10, foreign=True)
+    assert found.frames.corrupt == 10 and found.verification.judged
+    assert found.frames.findings[0].startswith("judged noise")
+
+
+def test_a_guest_that_dies_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with pytest.raises(GuestError, match="ended while it was watched"):
+        run(monkeypatch, tmp_path, Oracle(*MODE).picture, dies_at=5)
+
+
+def test_a_changed_scene_is_a_finding(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(lane, "golden_problem", lambda: "the scene no longer draws frame 0 at 320x240 as approved")
+    found = run(monkeypatch, tmp_path, Oracle(*MODE).picture)
+    assert found.frames.bad == 0 and "as approved" in found.frames.findings[0]
