@@ -230,10 +230,15 @@ def stored_fps_gate(
     if not same_host:
         return Gate(metric, "bound", None, "not applicable: stored on another host", reference=figure)
     limit = figure * (1 - tolerance)
-    verdict: Verdict | None = Verdict.PASS if candidate.value >= limit else Verdict.REGRESSION
+    verdict: Verdict | None = Verdict.PASS
     why = f"{_figure(candidate)} where this host had {figure:.4g} when the baseline was approved"
-    if verdict is Verdict.REGRESSION and decision is not None and decision.low < 1 + tolerance:
+    if candidate.value < limit and decision is None:
+        verdict = Verdict.INCONCLUSIVE
+        why += "; nothing measured in this session tells the kernel's doing from the host's"
+    elif candidate.value < limit and decision is not None and decision.low < 1 + tolerance:
         verdict = None
         why = f"warning: {why}; the approved kernel is as slow here today, so it is the host"
+    elif candidate.value < limit:
+        verdict = Verdict.REGRESSION
     change = candidate.value / figure - 1
     return Gate(metric, "bound", verdict, why, candidate.value, figure, change, limit=limit)

@@ -297,7 +297,8 @@ def finish(
     result = replace(result, notices=(*result.notices, *(f"report: {text}" for text in missing)))
     folder = run.commit(result)
     if json_out:
-        out.line(json.dumps(json.loads((folder / "result.json").read_text(encoding="utf-8"))))
+        stored = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+        out.line(json.dumps({**stored, "folder": str(folder)}))
         return result.verdict
     for notice in result.notices:
         out.line(f"note: {notice}")

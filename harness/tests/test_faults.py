@@ -49,6 +49,13 @@ def run_perf(*words: str) -> tuple[int, dict[str, Any]]:
     return done.returncode, json.loads(done.stdout)
 
 
+def replayed(folder: str) -> int:
+    """Exit code of ``harness analyze`` where neither QEMU nor a compiler can be found."""
+    command = [sys.executable, "-m", "harness", "analyze", folder]
+    done = subprocess.run(command, cwd=ROOT, env={"PATH": "/nonexistent"}, capture_output=True, timeout=60, check=False)
+    return done.returncode
+
+
 def test_the_table_names_every_fault() -> None:
     assert set(FAULTS) == set(switch_table()["FAULT"].values) - {"none"}
 
@@ -63,6 +70,7 @@ def test_a_fault_is_answered_as_promised(fault: str) -> None:
     text = " | ".join([result["sentence"], *result["problems"], *failed])
     assert exit_code == code, text
     assert re.search(SAYS[seen], text), text
+    assert replayed(result["folder"]) == code, "a saved run is judged as it was"
 
 
 @pytest.mark.full
@@ -79,3 +87,4 @@ def test_no_fault_is_found_where_there_is_none() -> None:
     assert result["frames"]["intact"] == result["frames"]["checked"] == 80
     assert [gate for gate in result["gates"] if gate["verdict"] in ("regression", "guest-failed")] == []
     assert exit_code == 4, "the lane that compares frame rates was left out: nothing may pass"
+    assert replayed(result["folder"]) == 4

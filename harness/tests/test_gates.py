@@ -181,7 +181,8 @@ def test_not_slower_is_enough_when_faster_is_unsure() -> None:
 @pytest.mark.parametrize(
     ("fps", "same_host", "decision", "verdict"),
     [
-        (200, True, None, Verdict.REGRESSION),
+        (200, True, None, Verdict.INCONCLUSIVE),
+        (200, True, _decision(0.8), Verdict.REGRESSION),
         (200, True, _decision(0.0), None),
         (200, False, None, None),
         (300, True, None, Verdict.PASS),
