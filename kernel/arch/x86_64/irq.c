@@ -10,7 +10,6 @@
 #define APIC_TIMER 0x320
 #define APIC_LINT0 0x350
 #define APIC_LINT1 0x360
-#define APIC_ERROR 0x370
 #define APIC_TIMER_INITIAL 0x380
 #define APIC_TIMER_CURRENT 0x390
 #define APIC_TIMER_DIVIDE 0x3e0
@@ -60,7 +59,6 @@ void irq_init_cpu(void)
 	*apic_register(APIC_SPURIOUS) = 0x100 | VECTOR_SPURIOUS;
 	*apic_register(APIC_LINT0) = APIC_MASKED;
 	*apic_register(APIC_LINT1) = APIC_MASKED;
-	*apic_register(APIC_ERROR) = APIC_MASKED;
 	*apic_register(APIC_TIMER_DIVIDE) = APIC_DIVIDE_BY_1;
 	*apic_register(APIC_TIMER) = VECTOR_TIMER;
 	*apic_register(APIC_TIMER_INITIAL) = 0;
