@@ -62,5 +62,4 @@ TEST_SOURCES := \
 	lib/fdt_bus.c \
 	lib/acpi.c \
 	lib/pvh.c \
-	lib/clock.c \
-	lib/ns16550.c
+	lib/clock.c
