@@ -53,7 +53,7 @@ class SeriesKey:
 
 @dataclass(frozen=True)
 class Point:
-    """One figure of one run; a ``value`` of None was no number. ``low`` and ``high`` bound a 95 % interval, or are None."""
+    """One figure of one run; a ``value`` of None was no number. ``low`` and ``high`` bound 95 %, or are None."""
 
     metric: str
     scope: str

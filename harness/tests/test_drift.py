@@ -65,7 +65,8 @@ def _contaminated(rng: np.random.Generator, n: int) -> F64:
 
 
 def _louder(rng: np.random.Generator, n: int) -> F64:
-    return rng.normal(0, 1, n) * np.where(np.arange(n) < 0.6 * n, 1, 4)
+    values: F64 = rng.normal(0, 1, n) * np.where(np.arange(n) < 0.6 * n, 1, 4)
+    return values
 
 
 @pytest.mark.parametrize(

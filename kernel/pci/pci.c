@@ -105,7 +105,7 @@ static bool function_matches(struct pci_scan *scan, uint8_t bus, uint8_t slot, u
 	return true;
 }
 
-static unsigned slot_functions(uint8_t bus, uint8_t slot)
+static uint8_t slot_functions(uint8_t bus, uint8_t slot)
 {
 	struct pci_device device = {.bus = bus, .device = slot};
 
@@ -115,8 +115,7 @@ static unsigned slot_functions(uint8_t bus, uint8_t slot)
 /* One bus; the buses behind its bridges are marked in `found`. */
 static bool bus_scan(struct pci_scan *scan, uint8_t bus, uint8_t found[PCI_BUSES / 8])
 {
-	uint8_t behind;
-	unsigned functions;
+	uint8_t behind, functions;
 
 	for (uint8_t slot = 0; slot < PCI_SLOTS; slot++) {
 		if ((arch_pci_read32(bus, slot, 0, PCI_CONFIG_ID) & 0xffff) == 0xffff)
