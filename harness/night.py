@@ -294,7 +294,7 @@ def _finished(cell: Cell, result: Result, folder: str) -> Finished:
 
 def _finished_since(results: Path, cell: Cell, at: float) -> Path | None:
     """A results folder of this cell that was completed after a time of the file system's clock."""
-    for folder in sorted(results.glob("*-perf*"), reverse=True):
+    for folder in sorted(results.glob("[0-9]*-perf*"), reverse=True):
         path = folder / "result.json"
         try:
             if path.stat().st_mtime < at:

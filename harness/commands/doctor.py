@@ -5,27 +5,30 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import subprocess
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.commands import Arguments, Printer
-from harness.drive.build import build_kernel, compiler_identity
+from harness.drive.build import build_kernel
+from harness.drive.display import Xvfb, screen_for, window_of
 from harness.drive.errors import HarnessError
 from harness.drive.gnuplot import plot_svg
 from harness.drive.pin import probe_rights
 from harness.drive.probe import boots, choose_accelerator, qemu_version
-from harness.spec import ARCHES, Machine, RunSpec, Switches, UsageError, Verdict
+from harness.drive.qemu import Qemu
+from harness.spec import ARCHES, Device, Machine, RunParams, RunSpec, Switches, UsageError, Verdict
+
+DISPLAY_MODE = (640, 480)
+SHOW_S = 10.0
 
 TOOLS = {
     "setpriv": "util-linux",
     "git": "git",
     "make": "make",
-    "clang": "clang",
     "ld.lld": "lld",
-    "Xvfb": "xvfb",
     "chromium": "chromium",
 }
 
@@ -50,7 +53,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         out.progress(f"doctor: {name}")
         found += look()
     rows = [
-        [("✓ works" if one.works else "✗ does not" if one.needed else "– absent"), one.what, one.says] for one in found
+        [("✓ works" if one.works else "✗ does not" if one.needed else "– not here"), one.what, one.says] for one in found
     ]
     out.table("this machine", ["", "what", "how"], rows)
     broken = [one.what for one in found if one.needed and not one.works]
@@ -78,7 +81,7 @@ def _architectures() -> list[Finding]:
 
 
 def _accelerators() -> list[Finding]:
-    name = {"x86_64": "x86_64", "aarch64": "aarch64", "riscv64": "riscv64"}.get(platform.machine())
+    name = next((arch.name for arch in ARCHES.values() if arch.host == platform.machine()), None)
     if name is None:
         return [Finding("kvm", False, f"no kernel for {platform.machine()}", False)]
     try:
@@ -104,11 +107,18 @@ def _tools() -> list[Finding]:
     for tool, package in TOOLS.items():
         path = shutil.which(tool)
         needed = tool in ("setpriv", "git", "make")
-        says = path or f"install {package}"
-        if tool == "clang" and path:
-            says = compiler_identity("clang")
+        says = path or f"not installed: install the package {package}"
         found.append(Finding(tool, path is not None, says, needed))
     return found
+
+
+def _clang() -> list[Finding]:
+    """The other compiler, with a kernel built by it."""
+    try:
+        kernel = build_kernel(Switches(), compiler="clang")
+        return [Finding("clang", True, f"{kernel.compiler}: built the kernel", False)]
+    except HarnessError as error:
+        return [Finding("clang", False, error.message, False)]
 
 
 def _plots() -> list[Finding]:
@@ -120,45 +130,44 @@ def _plots() -> list[Finding]:
 
 
 def _displays() -> list[Finding]:
-    """Displays that QEMU offers, the session's own, and a virtual one started for a moment."""
-    qemu = shutil.which(ARCHES["x86_64"].qemu)
-    if qemu is None:
-        return []
-    done = subprocess.run([qemu, "-display", "help"], capture_output=True, text=True, timeout=20, check=False)
-    kinds = [line.strip() for line in done.stdout.splitlines()[1:] if line.strip() and " " not in line.strip()]
+    """The session's display, and a virtual one on which QEMU shows the wheel, with GL and without."""
     session = os.environ.get("WAYLAND_DISPLAY") or os.environ.get("DISPLAY")
-    return [
-        Finding("QEMU displays", bool(kinds), ", ".join(kinds) or "none", False),
-        Finding("session display", bool(session), session or "none here: VIDEO=xvfb shows the wheel headless", False),
-        _xvfb(),
-    ]
-
-
-def _xvfb() -> Finding:
-    binary = shutil.which("Xvfb")
-    if binary is None:
-        return Finding("virtual display", False, "install xvfb", False)
+    found = [Finding("session display", bool(session), session or "none here: VIDEO=1 has no window to open", False)]
     with tempfile.TemporaryDirectory(prefix="doctor-") as folder:
-        read, write = os.pipe()
-        command = [binary, "-displayfd", str(write), "-screen", "0", "640x480x24", "-nolisten", "tcp", "-fbdir", folder]
-        process = subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL)
-        os.close(write)
         try:
-            with os.fdopen(read) as answer:
-                number = answer.readline().strip()
-            mapped = (Path(folder) / "Xvfb_screen0").exists()
-        finally:
-            process.kill()
-            process.wait()
-    return Finding(
-        "virtual display", bool(number) and mapped, f"Xvfb :{number}" if number else "Xvfb did not start", False
-    )
+            with Xvfb(Path(folder), screen_for(DISPLAY_MODE)) as display:
+                found.append(Finding("virtual display", True, f"Xvfb :{display.number} started", False))
+                found += [_shows(device, display) for device in Device]
+        except HarnessError as error:
+            found.append(Finding("virtual display", False, error.message, False))
+    return found
+
+
+def _shows(device: Device, display: Xvfb) -> Finding:
+    """Whether the wheel appears in QEMU's window."""
+    what = f"{device.value} device in a window"
+    extra = ("-display", "sdl") if device is Device.GPU_2D else ()
+    machine = Machine(vcpus=1, maxcpus=2, device=device, extra=extra)
+    try:
+        spec = RunSpec(build_kernel(Switches()).path, machine, RunParams(seconds=60.0, mode=DISPLAY_MODE))
+        with Qemu(spec, display.folder / device.value, environment=display.environment) as guest:
+            guest.wait_first_flush()
+            deadline = time.monotonic() + SHOW_S
+            while not window_of(display.picture(), DISPLAY_MODE).any():
+                if time.monotonic() > deadline:
+                    return Finding(what, False, f"the window stays black for {SHOW_S:g} s", False)
+                time.sleep(0.02)
+    except HarnessError as error:
+        hint = "; its packages: qemu-system-gui qemu-system-modules-opengl libgl1-mesa-dri"
+        return Finding(what, False, error.message + hint, False)
+    return Finding(what, True, "showed the wheel on the virtual display", False)
 
 
 _CHECKS: dict[str, Callable[[], list[Finding]]] = {
     "architectures": _architectures,
     "accelerators": _accelerators,
     "rights": _rights,
+    "clang": _clang,
     "tools": _tools,
     "plots": _plots,
     "displays": _displays,

@@ -146,12 +146,18 @@ def run_make(folder: Path, words: list[str], what: str) -> str:
         said = output.read().decode("utf-8", "replace")
     if status:
         lines = [line for line in said.splitlines() if not line.startswith("  ")]
-        telling = [line for line in lines if "rror" in line or "***" in line] or lines
         full = next((line for line in lines if os.strerror(errno.ENOSPC) in line), "")
         if full:
             raise ToolError(f"{what} cannot be built: {full}")
-        raise BuildError(f"{what} does not build: " + " | ".join(telling[:3]))
+        raise BuildError(f"{what} does not build: " + " | ".join(_telling(lines)))
     return said
+
+
+def _telling(lines: list[str]) -> list[str]:
+    """The few lines of a failed build that say why: of compiler, linker or Makefile rather than make's summary."""
+    words = ("error:", "undefined reference", "multiple definition", "***")
+    own = [line for line in lines if not (line.startswith("make") and line.endswith(tuple("0123456789")))]
+    return ([line for line in own if any(word in line for word in words)] or own or lines)[:3]
 
 
 @contextlib.contextmanager

@@ -21,6 +21,8 @@ from harness.series import Point, RunRecord, record_from_plain, record_to_line
 
 _BATCH = 500
 """Runs that are imported in one transaction."""
+_TAIL_BYTES = 1 << 20
+"""How much of the file is searched for a run that is there already."""
 LINES_FILE = RESULTS_DIR / "history.jsonl"
 
 
@@ -36,13 +38,13 @@ class Imported:
 
 
 def append_line(record: RunRecord, path: Path = LINES_FILE) -> None:
-    """Add a run to the file, unless it is its last line already; a line that a crash cut short is closed first."""
+    """Add a run to the file, unless it is one of the last there; a line that a crash cut short is closed first."""
     line = record_to_line(record).encode() + b"\n"
     with open(path, "a+b") as file:
         end = file.seek(0, os.SEEK_END)
-        file.seek(max(0, end - len(line)))
+        file.seek(max(0, end - _TAIL_BYTES))
         tail = file.read()
-        if tail == line:
+        if line in tail:
             return
         file.write(line if not tail or tail.endswith(b"\n") else b"\n" + line)
         file.flush()

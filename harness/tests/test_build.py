@@ -93,6 +93,15 @@ def test_what_make_complains_of_is_passed_on(tree: Path) -> None:
     assert "CC main.c" not in str(caught.value)
 
 
+def test_what_the_linker_complains_of_is_passed_on(tree: Path) -> None:
+    said = "main.o: in function `main':\nmain.c:(.text+0x5): undefined reference to `draw'\ncollect2: ld returned 1"
+    (tree / "kernel" / "Makefile").write_text(
+        f'define SAID\n{said}\nendef\nexport SAID\nall:\n\t@echo "$$SAID"; exit 1\n'
+    )
+    with pytest.raises(BuildError, match="does not build: main.c:.*: undefined reference to `draw'$"):
+        build_kernel(Switches(), tree=tree)
+
+
 def test_a_full_disk_is_no_fault_of_the_source(tree: Path) -> None:
     (tree / "kernel" / "Makefile").write_text("all:\n\t@cat Makefile >/dev/full\n")
     with pytest.raises(ToolError, match="x86_64 cannot be built: .*No space left on device") as caught:

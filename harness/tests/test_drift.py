@@ -57,7 +57,8 @@ def _heavy(rng: np.random.Generator, n: int) -> F64:
 
 
 def _related(rng: np.random.Generator, n: int) -> F64:
-    return np.asarray(np.convolve(rng.normal(0, 1, n + 40), 0.3 ** np.arange(40))[40 : n + 40])
+    related: F64 = np.convolve(rng.normal(0, 1, n + 40), 0.3 ** np.arange(40))[40 : n + 40]
+    return related
 
 
 def _contaminated(rng: np.random.Generator, n: int) -> F64:

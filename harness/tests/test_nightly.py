@@ -249,7 +249,6 @@ def test_an_unfinished_night_goes_on_where_it_was(tmp_path: Path) -> None:
 
 def test_a_night_of_another_commit_or_of_last_week_starts_afresh(tmp_path: Path) -> None:
     for commit, later in (("decade", datetime.timedelta()), ("c0ffee", datetime.timedelta(days=7))):
-        journal = Journal(tmp_path / "night") if (tmp_path / "night").exists() else None
         (tmp_path / "night").mkdir(exist_ok=True)
         journal = Journal(tmp_path / "night")
         journal.start(Plan(NOW.isoformat(), matrix().digest, "c0ffee"))
@@ -305,14 +304,15 @@ def _one_night(root: Path) -> None:
 
 
 def _kill_at(root: Path, moment_s: float) -> bool:
-    """Run a night and kill it after a while; whether it was done before."""
+    """Run a night and kill it after a while; whether it was done before, be it by a hair."""
     process = multiprocessing.get_context("fork").Process(target=_one_night, args=(root,))
     process.start()
     process.join(moment_s)
     if process.exitcode is None and process.pid is not None:
         os.kill(process.pid, signal.SIGKILL)
     process.join(30)
-    return process.exitcode == 0
+    reported = (root / "results" / "latest").exists() and not (root / "night" / "journal.jsonl").exists()
+    return process.exitcode == 0 or reported
 
 
 def kill_and_resume(root: Path, seed: int) -> None:
@@ -330,6 +330,9 @@ def kill_and_resume(root: Path, seed: int) -> None:
     with History(places(root).history) as history:
         assert sorted(row.folder for row in history.runs()) == sorted(path.name for path in folders)
         assert history.check() == ""
+    lines = (root / "results" / "history.jsonl").read_text().splitlines()
+    whole = [json.loads(line)["folder"] for line in lines if line.endswith("}")]
+    assert sorted(whole) == sorted(path.name for path in folders)
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -1,39 +1,18 @@
 #include "scene/colour.h"
-#include "scene/palette.h"
 #include "scene/roulette_scene.h"
 #include "scene/trig.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
-static const struct art_layer nothing = {0, COLOUR_ONE};
-
-/* An ordered dither of two columns by four rows, in 1/8 level: as wide as a felt row's pattern can be. */
-static const uint8_t dither[4][2] = {{0, 4}, {6, 2}, {1, 5}, {7, 3}};
-
-static uint32_t felt_colour(const struct layout *layout, int32_t y, uint32_t column)
+static int32_t larger(int32_t a, int32_t b)
 {
-	int32_t reach = layout->height * 5 / 8;
-	uint32_t away = (uint32_t)(y > layout->cy ? y - layout->cy : layout->cy - y) * 256 / (uint32_t)reach;
-	uint32_t colour = 0;
-
-	away = away > 256 ? 256 : away;
-	away = away * away >> 8;
-	for (uint32_t shift = 0; shift < 24; shift += 8) {
-		uint32_t light = PALETTE_FELT_LIGHT >> shift & 0xff, dark = PALETTE_FELT_DARK >> shift & 0xff;
-		uint32_t eighths = (light * (256 - away) + dark * away) >> 5;
-
-		colour |= (eighths + dither[y & 3][column]) >> 3 << shift;
-	}
-	return colour;
+	return a > b ? a : b;
 }
 
-static void felt_render(struct roulette *roulette)
+static int32_t smaller(int32_t a, int32_t b)
 {
-	for (int32_t y = 0; y < roulette->layout.height; y++) {
-		roulette->felt[y][0] = felt_colour(&roulette->layout, y, 0);
-		roulette->felt[y][1] = felt_colour(&roulette->layout, y, 1);
-	}
+	return a < b ? a : b;
 }
 
 /* How far a disc reaches to both sides of its centre in row y, rounded up. */
@@ -54,93 +33,6 @@ static void chords_render(struct roulette *roulette)
 		roulette->disc_half[y] = half_chord(layout->radius + 1, dy2);
 		roulette->cone_half[y] = half_chord(layout->ring, dy2);
 	}
-}
-
-static int32_t nearest(int32_t a, int32_t b)
-{
-	return a < b ? a : b;
-}
-
-/* The title with its shadow, and a rule to both sides of it. */
-static uint32_t over_title(const struct roulette *roulette, uint32_t below, int32_t x, int32_t y)
-{
-	const struct layout *layout = &roulette->layout;
-	struct canvas_rect title = layout->title;
-	int32_t drop = (layout->cell + 1) / 3, middle = (title.y0 + title.y1) / 2;
-	int32_t gap = 3 * layout->cell, end = layout->cx - layout->rim;
-	int32_t from_left = x < layout->cx ? x : layout->width - 1 - x;
-	uint32_t level = text_level(roulette, LAYOUT_TITLE, x - title.x0 - drop, y - title.y0 - drop);
-	uint32_t height = (uint32_t)((nearest(y, title.y1) < title.y0 ? 0 : nearest(y, title.y1) - title.y0) * 256 /
-				     (title.y1 - title.y0));
-	uint32_t gold = height < 128 ? colour_mix(PALETTE_GOLD_LIGHT, PALETTE_GOLD, height * 3 / 2)
-				     : colour_mix(PALETTE_GOLD_DARK, PALETTE_GOLD_LIGHT, height - 32);
-
-	if (from_left >= end && from_left < title.x0 - gap && y >= middle && y < middle + layout->cell / 2)
-		return PALETTE_GOLD;
-	below = colour_mix(below, PALETTE_SHADOW, level * COLOUR_ONE / FONT_LEVELS * 3 / 4);
-	level = text_level(roulette, LAYOUT_TITLE, x - title.x0, y - title.y0);
-	return colour_mix(below, gold, level * COLOUR_ONE / FONT_LEVELS);
-}
-
-static uint32_t pixel_cover(int32_t sixteenths)
-{
-	int32_t cover = sixteenths * 16 + 128;
-
-	return cover < 0 ? 0 : cover > 256 ? 256 : (uint32_t)cover;
-}
-
-/* A dark plate with a gold edge and cut corners. */
-static uint32_t over_plate(const struct layout *layout, uint32_t below, int32_t x, int32_t y)
-{
-	struct canvas_rect plate = layout->plate;
-	int32_t across = nearest(x - plate.x0, plate.x1 - 1 - x) * 16 + 8;
-	int32_t down = nearest(y - plate.y0, plate.y1 - 1 - y) * 16 + 8;
-	int32_t corner = (across + down - layout->cell * 2 * 16) * 181 / 256;
-	int32_t depth = nearest(nearest(across, down), corner);
-
-	below = colour_mix(below, PALETTE_GOLD, pixel_cover(depth));
-	return colour_mix(below, PALETTE_PLATE, pixel_cover(depth - (layout->cell + 1) / 2 * 16));
-}
-
-static int32_t diamond_x(const struct layout *layout)
-{
-	return (layout->cx - layout->rim) / 2;
-}
-
-/* The betting fields for red and black on the felt: diamonds two wide to three high, with a double ivory edge. */
-static uint32_t over_diamonds(const struct layout *layout, uint32_t below, int32_t x, int32_t y)
-{
-	int32_t right = x >= layout->cx, size = layout->diamond * 16, line = layout->cell * 6;
-	int32_t dx = (right ? layout->width - 1 - x : x) * 16 + 8 - diamond_x(layout) * 16;
-	int32_t dy = (y - layout->cy) * 16 + 8;
-	int32_t depth = (6 * size - 3 * (dx < 0 ? -dx : dx) - 2 * (dy < 0 ? -dy : dy)) * 71 / 256;
-
-	if (depth <= -16)
-		return below;
-	below = colour_mix(below, PALETTE_IVORY, pixel_cover(depth) * 3 / 4);
-	below = colour_mix(below, right ? PALETTE_BLACK : PALETTE_RED, pixel_cover(depth - line));
-	below = colour_mix(below, PALETTE_GOLD, pixel_cover(depth - 3 * line));
-	return colour_mix(below, right ? PALETTE_BLACK : PALETTE_RED, pixel_cover(depth - 4 * line));
-}
-
-static struct art_layer art_pixel(const struct roulette *roulette, int32_t x, int32_t y)
-{
-	const struct layout *layout = &roulette->layout;
-	int32_t half = roulette->disc_half[y], dx = x < layout->cx ? layout->cx - 1 - x : x - layout->cx;
-	int32_t reach = layout->rim + 2 * layout->shadow;
-	struct art_layer layer = {roulette->felt[y][x & 1], 0};
-
-	if (dx < half)
-		return art_wheel(layout, x, y, nothing);
-	if (dx < reach && y >= layout->cy - reach && y < layout->cy + reach)
-		layer = art_wheel(layout, x, y, layer);
-	else if (layout->diamond >= 4)
-		layer.colour = over_diamonds(layout, layer.colour, x, y);
-	if (y < layout->title.y1 + layout->cell)
-		layer.colour = over_title(roulette, layer.colour, x, y);
-	if (y >= layout->plate.y0)
-		layer.colour = over_plate(layout, layer.colour, x, y);
-	return layer;
 }
 
 /* The run that a pixel at x belongs to, new or the latest one; NULL when there is no room. */
@@ -166,10 +58,32 @@ static bool felt_append(struct roulette *roulette, int32_t x, int32_t count)
 	return run || count <= 0;
 }
 
-static bool pixel_append(struct roulette *roulette, int32_t x, struct art_layer layer)
-{
-	struct art_run *run = run_at(roulette, x, layer.rest ? ART_BLEND : ART_SOLID);
+/* Felt between pixels is cheaper copied with them than filled on its own, when it is short. */
+#define FELT_FOLDED 24
 
+/* Turns the felt just before x in row y into pixels of the run that it follows, where there is such a run. */
+static bool fold_felt(struct roulette *roulette, int32_t y, int32_t x)
+{
+	struct art_run *felt = roulette->runs + roulette->run_count - 1, *before = felt - 1;
+
+	if (roulette->run_count < roulette->row_runs[y] + 2 || felt->kind != ART_FELT || felt->x1 != x ||
+	    felt->x1 - felt->x0 >= FELT_FOLDED || before->kind != ART_SOLID || before->x1 != felt->x0)
+		return true;
+	if (ART_PIXELS_MAX - roulette->art_count < FELT_FOLDED)
+		return false;
+	for (; before->x1 < x; before->x1++)
+		roulette->art_pixels[roulette->art_count++] = roulette->felt[y][before->x1 & 1];
+	roulette->run_count--;
+	return true;
+}
+
+static bool pixel_append(struct roulette *roulette, int32_t y, int32_t x, struct art_layer layer)
+{
+	struct art_run *run;
+
+	if (layer.rest == 0 && !fold_felt(roulette, y, x))
+		return false;
+	run = run_at(roulette, x, layer.rest ? ART_BLEND : ART_SOLID);
 	if (!run || roulette->art_count == ART_PIXELS_MAX)
 		return false;
 	run->x1++;
@@ -177,49 +91,94 @@ static bool pixel_append(struct roulette *roulette, int32_t x, struct art_layer 
 	return true;
 }
 
-/* The columns of row y that may hold more than felt. */
-static struct canvas_rect busy_columns(const struct layout *layout, int32_t y)
-{
-	int32_t reach = layout->rim + 2 * layout->shadow;
-	struct canvas_rect busy = {layout->width, y, 0, y + 1};
+/* Columns of a row, half open. */
+struct stretch {
+	int32_t x0, x1;
+};
+#define STRETCHES 7
 
-	if (y >= layout->title.y0 - 1 && y < layout->title.y1 + layout->cell)
-		return (struct canvas_rect){0, y, layout->width, y + 1};
-	if (y >= layout->cy - reach && y < layout->cy + reach)
-		busy = (struct canvas_rect){layout->cx - reach, y, layout->cx + reach, y + 1};
-	if (y >= layout->cy - 3 * layout->diamond && y < layout->cy + 3 * layout->diamond) {
-		busy.x0 = nearest(busy.x0, diamond_x(layout) - 2 * layout->diamond);
-		busy.x1 = layout->width - busy.x0;
+/*
+ * Where row y may hold more than felt, or than what turns: from left to right, maybe empty, never overlapping once each
+ * begins where the one before it ended at the earliest. Saves looking at the pixels between them.
+ */
+static uint32_t stretches_of(const struct layout *layout, int32_t y, struct stretch *out)
+{
+	int32_t cx = layout->cx, dy2 = 2 * (y - layout->cy) + 1, diamonds = (layout->cx - layout->rim) / 2;
+	int32_t shadow = half_chord(layout->rim + 2 * layout->shadow, dy2),
+		edge = larger(half_chord(layout->radius - 3, dy2) - 1, 0);
+	int32_t ring_out = half_chord(layout->ring + layout->radius / 64 + 4, dy2);
+	int32_t ring_in = larger(half_chord(layout->ring - layout->radius / 64 - 4, dy2) - 1, 0);
+	int32_t middle = half_chord(layout->hub + 5, dy2), width = 2 * layout->diamond + 1;
+
+	if (y < layout->title.y0 - 1 || y >= layout->plate.y1)
+		return 0;
+	if (y < layout->title.y1 + layout->cell) {
+		int32_t reach = larger(layout->rim, cx - layout->title.x0);
+
+		out[0] = (struct stretch){cx - reach - 1, cx + reach + 2};
+		return 1;
 	}
-	if (y >= layout->plate.y0 && y < layout->plate.y1) {
-		busy.x0 = nearest(busy.x0, layout->plate.x0);
-		busy.x1 = -nearest(-busy.x1, -layout->plate.x1);
+	if (y >= layout->plate.y0) {
+		int32_t reach = larger(shadow, cx - layout->plate.x0);
+
+		out[0] = (struct stretch){cx - reach, cx + reach + 1};
+		return 1;
 	}
-	return canvas_clip(busy, (struct canvas_rect){0, 0, layout->width, layout->height});
+	/* The pointer, from the hub's middle up. */
+	if (dy2 < 0 && middle < layout->radius / 8)
+		middle = shadow < layout->radius / 8 ? shadow : layout->radius / 8;
+	if (y < layout->cy - 3 * layout->diamond - 1 || y > layout->cy + 3 * layout->diamond)
+		width = 0;
+	out[0] = (struct stretch){diamonds - width, diamonds + width};
+	out[1] = (struct stretch){cx - shadow, cx - edge};
+	out[2] = (struct stretch){cx - ring_out, cx - ring_in};
+	out[3] = (struct stretch){cx - middle, cx + middle};
+	out[4] = (struct stretch){cx + ring_in, cx + ring_out};
+	out[5] = (struct stretch){cx + edge, cx + shadow};
+	out[6] = (struct stretch){layout->width - diamonds - width, layout->width - diamonds + width};
+	return STRETCHES;
 }
 
-static bool row_render(struct roulette *roulette, int32_t y)
+static bool stretch_render(struct roulette *roulette, int32_t y, int32_t x0, int32_t x1)
 {
-	struct canvas_rect busy = busy_columns(&roulette->layout, y);
-	bool fits;
+	bool fits = true;
 
-	if (busy.x0 >= busy.x1)
-		return felt_append(roulette, 0, roulette->layout.width);
-	fits = felt_append(roulette, 0, busy.x0);
-	for (int32_t x = busy.x0; x < busy.x1 && fits; x++) {
+	for (int32_t x = x0; x < x1 && fits; x++) {
 		struct art_layer layer = art_pixel(roulette, x, y);
 
 		if (layer.rest == 0 && layer.colour == roulette->felt[y][x & 1])
 			fits = felt_append(roulette, x, 1);
 		else if (layer.rest < COLOUR_ONE)
-			fits = pixel_append(roulette, x, layer);
+			fits = pixel_append(roulette, y, x, layer);
 	}
-	return fits && felt_append(roulette, busy.x1, roulette->layout.width - busy.x1);
+	return fits;
+}
+
+/* What lies between stretches is all felt or all disc. */
+static bool row_render(struct roulette *roulette, int32_t y)
+{
+	const struct layout *layout = &roulette->layout;
+	int32_t half = roulette->disc_half[y], x = 0;
+	struct stretch stretches[STRETCHES];
+	uint32_t count = stretches_of(layout, y, stretches);
+	bool fits = true;
+
+	for (uint32_t i = 0; i < count && fits; i++) {
+		int32_t x0 = larger(stretches[i].x0, x), x1 = smaller(stretches[i].x1, layout->width);
+
+		if (x0 >= x1)
+			continue;
+		if (x < layout->cx - half || x >= layout->cx + half)
+			fits = felt_append(roulette, x, x0 - x);
+		fits = fits && stretch_render(roulette, y, x0, x1);
+		x = x1;
+	}
+	return fits && felt_append(roulette, x, layout->width - x);
 }
 
 int art_render(struct roulette *roulette)
 {
-	felt_render(roulette);
+	art_felt(roulette);
 	chords_render(roulette);
 	roulette->run_count = 0;
 	roulette->art_count = 0;

@@ -88,28 +88,37 @@ static struct art_layer over_rim(const struct layout *layout, struct art_layer b
 	return layer_over(below, across > 12 ? lit(colour, dx, dy, r) : colour, cover);
 }
 
-/* Eight ivory diamonds on the rim's wood. */
+/* The eighth of a turn, counter-clockwise from the right, in which a point lies. */
+static uint32_t octant(int32_t dx, int32_t dy)
+{
+	int32_t x = dx < 0 ? -dx : dx, y = dy < 0 ? -dy : dy;
+	uint32_t from_right = y > x ? 1 : 0;
+
+	if (dx < 0)
+		from_right = 3 - from_right;
+	return dy <= 0 ? from_right : 7 - from_right;
+}
+
+/* Eight ivory diamonds on the rim's wood, each in the middle of its octant. */
 static struct art_layer over_studs(const struct layout *layout, struct art_layer below, int32_t dx, int32_t dy,
 				   int32_t r)
 {
 	int32_t middle = layout->radius * SUB + (layout->rim - layout->radius) * SUB * 140 / 256;
 	int32_t size = (layout->rim - layout->radius) * SUB / 6;
+	uint32_t angle = octant(dx, dy) * (TRIG_TURN / 8) + TRIG_TURN / 16;
+	int32_t cosine, sine, along, aside, inside;
 
 	if (r - middle > size + SUB || middle - r > size + SUB)
 		return below;
-	for (uint32_t i = 0; i < 8; i++) {
-		int32_t cosine = trig_cos(i * TRIG_TURN / 8 + TRIG_TURN / 16);
-		int32_t sine = trig_sin(i * TRIG_TURN / 8 + TRIG_TURN / 16);
-		int32_t along = (int32_t)(((int64_t)dx * cosine - (int64_t)dy * sine) / TRIG_ONE) - middle;
-		int32_t aside = (int32_t)(((int64_t)dx * sine + (int64_t)dy * cosine) / TRIG_ONE);
-		int32_t inside = size - (along < 0 ? -along : along) - (aside < 0 ? -aside : aside) * 2 / 3;
-
-		if (inside > -SUB) {
-			below = layer_over(below, PALETTE_OUTLINE, coverage(inside + SUB));
-			below = layer_over(below, aside < 0 ? PALETTE_IVORY : PALETTE_GOLD_LIGHT, coverage(inside));
-		}
-	}
-	return below;
+	cosine = trig_cos(angle);
+	sine = trig_sin(angle);
+	along = (int32_t)(((int64_t)dx * cosine - (int64_t)dy * sine) / TRIG_ONE) - middle;
+	aside = (int32_t)(((int64_t)dx * sine + (int64_t)dy * cosine) / TRIG_ONE);
+	inside = size - (along < 0 ? -along : along) - (aside < 0 ? -aside : aside) * 2 / 3;
+	if (inside <= -SUB)
+		return below;
+	below = layer_over(below, PALETTE_OUTLINE, coverage(inside + SUB));
+	return layer_over(below, aside < 0 ? PALETTE_IVORY : PALETTE_GOLD_LIGHT, coverage(inside));
 }
 
 static struct art_layer over_hub(const struct layout *layout, struct art_layer below, int32_t dx, int32_t dy, int32_t r)
@@ -177,6 +186,10 @@ struct art_layer art_wheel(const struct layout *layout, int32_t x, int32_t y, st
 
 	if (is_clear(layout, dx, dy))
 		return below;
+	if (dx * dx + dy * dy > (outer + SUB) * (outer + SUB)) {
+		below = over_shadow(layout, below, dx, dy);
+		return over_pointer(layout, below, dx, dy);
+	}
 	r = distance(dx, dy);
 	if (r > outer - SUB)
 		below = over_shadow(layout, below, dx, dy);

@@ -48,30 +48,20 @@ static const uint8_t capitals[26][FONT_ROWS] = {
 #define FINE 4
 #define FINE_COLUMNS_MAX 1024 /* of the widest mask: a label at the largest mode */
 
-static bool cell_set(char character, int32_t column, int32_t row)
+/* A row of cells: bit FONT_COLUMNS + 1 is the leftmost one, with two empty ones to both sides. */
+static uint32_t cells_of(char character, int32_t row)
 {
-	const uint8_t *rows;
-
-	if (column < 0 || column >= FONT_COLUMNS || row < 0 || row >= FONT_ROWS)
-		return false;
+	if (row < 0 || row >= FONT_ROWS)
+		return 0;
 	if (character >= '0' && character <= '9')
-		rows = digits[character - '0'];
-	else if (character >= 'A' && character <= 'Z')
-		rows = capitals[character - 'A'];
-	else
-		return false;
-	return rows[row] >> (FONT_COLUMNS - 1 - column) & 1;
+		return (uint32_t)digits[character - '0'][row] << 2;
+	if (character >= 'A' && character <= 'Z')
+		return (uint32_t)capitals[character - 'A'][row] << 2;
+	return 0;
 }
 
 /* Strokes are this much wider than their cells, to every side. */
 #define BOLD 9
-
-/* Whether two strokes meet at a bare corner of an empty cell, and so become a diagonal across it. */
-static bool is_diagonal(char character, int32_t column, int32_t row, int32_t side_u, int32_t side_v)
-{
-	return cell_set(character, column + side_u, row) && cell_set(character, column, row + side_v) &&
-	       !cell_set(character, column + side_u, row + side_v);
-}
 
 static int32_t larger(int32_t a, int32_t b)
 {
@@ -79,28 +69,53 @@ static int32_t larger(int32_t a, int32_t b)
 }
 
 /*
- * How far ink reaches into a cell from its left (side_u -1) or right (1), on the line in_v below the cell's top: all
- * the way in a set cell; in an empty one a diagonal, or the width of its neighbours' strokes.
+ * One cell's surroundings: itself and its neighbour on one side (side 0 left, 1 right), here and in the rows above (0)
+ * and below (1). An empty cell where two strokes meet at a bare corner is crossed by a diagonal.
  */
-static int32_t ink_reach(char character, int32_t column, int32_t row, int32_t side_u, int32_t in_v)
+struct corner {
+	bool beside[2];
+	bool across[2];
+	bool corner[2][2]; /* by side, then by row */
+};
+
+static struct corner corner_of(const uint32_t *rows, int32_t bit)
+{
+	struct corner at;
+
+	for (int32_t i = 0; i < 2; i++) {
+		const uint32_t row = i ? rows[2] : rows[0];
+
+		at.beside[i] = rows[1] >> (i ? bit - 1 : bit + 1) & 1;
+		at.across[i] = row >> bit & 1;
+		at.corner[0][i] = row >> (bit + 1) & 1;
+		at.corner[1][i] = row >> (bit - 1) & 1;
+	}
+	return at;
+}
+
+static bool is_diagonal(const struct corner *at, int32_t side, int32_t row)
+{
+	return at->beside[side] && at->across[row] && !at->corner[side][row];
+}
+
+/*
+ * How far ink reaches into an empty cell from its left (side 0) or right (1), on the line in_v below the cell's top: a
+ * diagonal, or the width of its neighbours' strokes.
+ */
+static int32_t ink_reach(const struct corner *at, int32_t side, int32_t in_v)
 {
 	int32_t reach = 0;
 
-	if (cell_set(character, column, row))
-		return FONT_CELL;
-	for (int32_t side_v = -1; side_v <= 1; side_v += 2) {
-		int32_t gap_v = side_v < 0 ? in_v : FONT_CELL - 1 - in_v;
+	for (int32_t row = 0; row < 2; row++) {
+		int32_t gap_v = row ? FONT_CELL - 1 - in_v : in_v;
 
-		if (is_diagonal(character, column, row, side_u, side_v)) {
+		if (is_diagonal(at, side, row)) {
 			reach = larger(reach, FONT_CELL - gap_v);
 			continue;
 		}
-		if (gap_v < BOLD && cell_set(character, column, row + side_v) &&
-		    !is_diagonal(character, column, row, -side_u, side_v))
+		if (gap_v < BOLD && at->across[row] && !is_diagonal(at, !side, row))
 			return FONT_CELL;
-		if (gap_v < BOLD && cell_set(character, column + side_u, row + side_v))
-			reach = larger(reach, BOLD);
-		if (cell_set(character, column + side_u, row) && !is_diagonal(character, column, row, side_u, -side_v))
+		if ((gap_v < BOLD && at->corner[side][row]) || (at->beside[side] && !is_diagonal(at, side, !row)))
 			reach = larger(reach, BOLD);
 	}
 	return reach;
@@ -137,6 +152,35 @@ static void count_ink(struct counting *counting, int32_t u0, int32_t u1)
 	counting->counts[fine_column(counting, u1)]--;
 }
 
+/* Adds the ink of one character, whose left edge is at `start`, on one line of a row of its cells. */
+static void count_character(struct counting *counting, char character, int32_t start, int32_t row, int32_t in_v)
+{
+	const uint32_t rows[3] = {cells_of(character, row - 1), cells_of(character, row), cells_of(character, row + 1)};
+
+	if (!(rows[0] | rows[1] | rows[2]))
+		return;
+	for (int32_t column = -1; column <= FONT_COLUMNS; column++) {
+		int32_t bit = FONT_COLUMNS + 1 - column, u = start + column * FONT_CELL, left, right;
+		struct corner at;
+
+		if (rows[1] >> bit & 1) {
+			count_ink(counting, u, u + FONT_CELL);
+			continue;
+		}
+		at = corner_of(rows, bit);
+		left = ink_reach(&at, 0, in_v);
+		right = ink_reach(&at, 1, in_v);
+		if (left + right >= FONT_CELL) {
+			left = FONT_CELL;
+			right = 0;
+		}
+		if (left)
+			count_ink(counting, u, u + left);
+		if (right)
+			count_ink(counting, u + FONT_CELL - right, u + FONT_CELL);
+	}
+}
+
 /* Adds the ink of one fine row. */
 static void count_row(struct counting *counting, const char *text, int32_t fine_row)
 {
@@ -147,20 +191,8 @@ static void count_row(struct counting *counting, const char *text, int32_t fine_
 
 	if (v < 0 || row > FONT_ROWS)
 		return;
-	for (int32_t start = 0; *text; text++, start += FONT_ADVANCE * FONT_CELL) {
-		for (int32_t column = -1; column <= FONT_COLUMNS; column++) {
-			int32_t left = ink_reach(*text, column, row, -1, in_v);
-			int32_t right = ink_reach(*text, column, row, 1, in_v);
-			int32_t u = start + column * FONT_CELL;
-
-			if (left + right >= FONT_CELL) {
-				count_ink(counting, u, u + FONT_CELL);
-				continue;
-			}
-			count_ink(counting, u, u + left);
-			count_ink(counting, u + FONT_CELL - right, u + FONT_CELL);
-		}
-	}
+	for (int32_t start = 0; *text; text++, start += FONT_ADVANCE * FONT_CELL)
+		count_character(counting, *text, start, row, in_v);
 }
 
 void font_render(const struct font_mask *mask, const char *text, int32_t cell_q8, int32_t samples, int32_t margin_px)

@@ -76,15 +76,21 @@ struct frame_view {
 /* layout.c */
 struct layout layout_of(uint32_t width_px, uint32_t height_px);
 
-/* art.c: the runs of every row. -1 when they do not fit. */
-int art_render(struct roulette *roulette);
-void art_draw_row(const struct roulette *roulette, uint32_t *row, int32_t y, int32_t x0, int32_t x1);
-
-/* art_wheel.c: the still parts of the wheel at one pixel. */
+/* What stands still at one pixel. */
 struct art_layer {
 	uint32_t colour; /* multiplied by its coverage */
 	uint32_t rest;   /* share of what lies below, 0 … 256 */
 };
+
+/* art.c: the runs of every row. -1 when they do not fit. */
+int art_render(struct roulette *roulette);
+void art_draw_row(const struct roulette *roulette, uint32_t *row, int32_t y, int32_t x0, int32_t x1);
+
+/* art_pixel.c: what stands still at one pixel; `rest` is COLOUR_ONE where everything turns. */
+void art_felt(struct roulette *roulette);
+struct art_layer art_pixel(const struct roulette *roulette, int32_t x, int32_t y);
+
+/* art_wheel.c: the still parts of the wheel at one pixel. */
 struct art_layer art_wheel(const struct layout *layout, int32_t x, int32_t y, struct art_layer below);
 
 /* text.c: masks of title, banner and numbers; -1 when they do not fit. */

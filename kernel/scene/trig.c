@@ -41,17 +41,20 @@ int32_t trig_cos(uint32_t angle)
 
 uint32_t trig_sqrt(uint32_t value)
 {
-	uint32_t root = 0, bit = (uint32_t)1 << 30;
+	uint32_t shift, root;
 
-	while (bit > value)
-		bit >>= 2;
-	for (; bit != 0; bit >>= 2) {
-		if (value >= root + bit) {
-			value -= root + bit;
-			root = (root >> 1) + bit;
-		} else {
-			root >>= 1;
-		}
-	}
+	if (value == 0)
+		return 0;
+	/* A straight line through [2^30, 2^32) is within 4 % of the root; two steps of Newton's make it exact but
+	 * for 1. */
+	shift = (uint32_t)__builtin_clz(value) / 2;
+	root = (((value << 2 * shift) >> 17) + 22000) >> shift;
+	root = root ? root : 1;
+	root = (root + value / root) / 2;
+	root = (root + value / root) / 2;
+	while ((uint64_t)root * root > value)
+		root--;
+	while ((uint64_t)(root + 1) * (root + 1) <= value)
+		root++;
 	return root;
 }

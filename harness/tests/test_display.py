@@ -1,0 +1,170 @@
+"""Virtual displays: what is drawn on them is read exactly, and they never stay."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from harness.analyze.stamp import decode_frame
+from harness.drive.build import build_kernel
+from harness.drive.capture import CaptureError, Image
+from harness.drive.display import DisplayError, Xvfb, parse_xwd, screen_for, window_of
+from harness.drive.oracle import DEFAULT_SEED, Oracle
+from harness.drive.qemu import Qemu
+from harness.spec import ROOT, Device, Limits, Machine, RunParams, RunSpec, Switches
+
+MODE = (800, 600)
+RGB = (0xFF0000, 0xFF00, 0xFF)
+PICTURE = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
+
+
+def dump(picture: Image, order: int = 0, **changes: int) -> bytes:
+    """A window dump of a picture, with a name, two colours and a gap after each row."""
+    height, width = picture.shape[:2]
+    names = "header version form depth width height x order unit bit_order pad bits row class".split()
+    fields = dict.fromkeys(names, 0) | {
+        "header": 104, "version": 7, "form": 2, "depth": 24, "width": width, "height": height,
+        "order": order, "bits": 32, "row": width * 4 + 4,
+    }  # fmt: skip
+    values = list((fields | changes).values()) + list(RGB) + [8, 256, 2, 0, 0, 0, 0, 0]
+    body = b""
+    for row in picture.astype(np.uint32):
+        pixels = row[:, 0] << 16 | row[:, 1] << 8 | row[:, 2]
+        body += pixels.astype(">u4" if order else "<u4").tobytes() + b"gap!"
+    return struct.pack(">25I", *values) + b"win\0" + bytes(2 * 12) + body
+
+
+@pytest.mark.parametrize("order", [0, 1])
+def test_a_window_dump_is_read_in_both_byte_orders(order: int) -> None:
+    assert parse_xwd(dump(PICTURE, order)).tolist() == PICTURE.tolist()
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "cut off after 0 bytes"),
+        (dump(PICTURE)[:-1], "cut off: "),
+        (dump(PICTURE, version=6), "version 6"),
+        (dump(PICTURE, form=1), "format 1"),
+        (dump(PICTURE, bits=16), "24 of 16 bits"),
+        (dump(PICTURE, width=0), "which cannot be"),
+        (dump(PICTURE, width=1 << 30), "which cannot be"),
+        (dump(PICTURE, row=8), "which cannot be"),
+        (dump(PICTURE, header=1 << 31), "cut off: "),
+        (dump(PICTURE).replace(struct.pack(">I", 0xFF0000), struct.pack(">I", 0xF00000)), "has channels 0xf00000"),
+    ],
+)
+def test_a_broken_window_dump_is_refused(content: bytes, says: str) -> None:
+    with pytest.raises(CaptureError, match=says):
+        parse_xwd(content, Limits(picture_bytes=1 << 20))
+
+
+def test_the_window_lies_whole_on_its_screen() -> None:
+    for mode in ((320, 240), (640, 480), MODE, (1024, 768), (1920, 1080), (801, 601)):
+        width, height = screen_for(mode)
+        screen = np.zeros((height, width, 3), np.uint8)
+        assert window_of(screen, mode).shape == (mode[1], mode[0], 3)
+
+
+def test_a_display_starts_black_and_goes(tmp_path: Path) -> None:
+    with Xvfb(tmp_path, (320, 200)) as one, Xvfb(tmp_path / "other", (640, 480)) as other:
+        assert one.number != other.number
+        assert one.picture().shape == (200, 320, 3) and not one.settled_picture(2).any()
+        assert (tmp_path / "xauthority").stat().st_mode & 0o77 == 0, "nobody else may read the cookie"
+    assert not Path(f"/tmp/.X{one.number}-lock").exists()
+    with pytest.raises(CaptureError, match="the virtual display has ended"):
+        one.picture()
+
+
+def greet(number: int, cookie: bytes) -> int:
+    """First byte of an X server's answer to a connection: 1 when it admits us, 0 when not."""
+    protocol = b"MIT-MAGIC-COOKIE-1"
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(5)
+        client.connect(f"/tmp/.X11-unix/X{number}")
+        lengths = struct.pack("<2sHHHHH", b"l", 11, 0, len(protocol), len(cookie), 0)
+        client.sendall(lengths + protocol + bytes(2) + cookie)
+        return client.recv(1)[0]
+
+
+def test_only_those_with_the_cookie_may_draw(tmp_path: Path) -> None:
+    with Xvfb(tmp_path, (320, 200)) as display:
+        cookie = Path(display.environment["XAUTHORITY"]).read_bytes()[-16:]
+        assert greet(display.number, cookie) == 1
+        assert greet(display.number, bytes(16)) == 0
+
+
+def test_a_missing_xvfb_is_named_with_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(DisplayError, match="Xvfb is not installed: install the package xvfb"), Xvfb(tmp_path, MODE):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [("echo 'no room' >&2; exit 1", "Xvfb ended at once: no room"), ("sleep 60", "Xvfb did not start within 0.5 s")],
+)
+def test_an_xvfb_that_does_not_start_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, says: str
+) -> None:
+    (tmp_path / "Xvfb").write_text(f"#!/bin/sh\n{script}\n")
+    (tmp_path / "Xvfb").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr("harness.drive.display.START_S", 0.5)
+    with pytest.raises(DisplayError, match=says), Xvfb(tmp_path / "run", MODE):
+        pass
+    assert not [one for one in psutil.Process().children(recursive=True) if "Xvfb" in " ".join(one.cmdline())]
+
+
+_HOLD = """
+import sys, time
+from pathlib import Path
+from harness.drive.display import Xvfb
+with Xvfb(Path(sys.argv[1]), (320, 200)) as display:
+    print(display._process.pid, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_display_does_not_outlive_a_killed_harness(tmp_path: Path) -> None:
+    holder = subprocess.Popen([sys.executable, "-c", _HOLD, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
+    server = psutil.Process(int(holder.stdout.readline()))
+    holder.kill()
+    holder.wait(10)
+    holder.stdout.close()
+    try:
+        server.wait(10)
+    except psutil.NoSuchProcess:
+        pass
+    assert not server.is_running()
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize("device", Device)
+def test_what_qemu_shows_is_read_exactly(tmp_path: Path, device: Device) -> None:
+    """A stopped machine's window, pixel by pixel against the oracle's picture of the frame that it claims to be."""
+    extra = ("-display", "sdl") if device is Device.GPU_2D else ()
+    machine = Machine(vcpus=1, maxcpus=2, device=device, extra=extra)
+    spec = RunSpec(build_kernel(Switches()).path, machine, RunParams(seconds=60.0, mode=MODE, pace=60))
+    with Xvfb(tmp_path / "display", screen_for(MODE)) as display:
+        with Qemu(spec, tmp_path / "run", environment=display.environment) as guest:
+            guest.wait_first_flush()
+            guest.wait_for(b"driver probe succeeded", guest.limits.first_frame_s, "driver probe")
+            frame = None
+            for _ in range(200):
+                guest.qmp.execute("stop")
+                window = window_of(display.settled_picture(5), MODE)
+                frame = decode_frame(window)
+                if frame is not None:
+                    break
+                guest.qmp.execute("cont")
+            assert frame is not None, "no stamp on the screen"
+            assert np.array_equal(window, Oracle(*MODE, DEFAULT_SEED).picture(frame))

@@ -1,0 +1,78 @@
+"""What ``doctor`` says of a machine where nothing is installed, and of this one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from harness.commands import Arguments, doctor
+from harness.drive.build import compiler_identity
+from harness.drive.pin import PinRights
+from harness.spec import UsageError, Verdict
+
+
+class Paper:
+    """A printer that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.rows: dict[str, tuple[str, str]] = {}
+
+    def line(self, text: str) -> None:
+        self.lines.append(text)
+
+    def progress(self, text: str) -> None:
+        pass
+
+    def table(self, title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        self.rows |= {what: (works, says) for works, what, says in rows}
+
+
+def test_a_bare_machine_is_told_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiler_identity.cache_clear()
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    paper = Paper()
+    assert doctor.main(Arguments(), paper) is Verdict.HARNESS_FAILED
+    packages = {
+        "x86_64": "qemu-system-x86",
+        "aarch64": "qemu-system-arm",
+        "riscv64": "qemu-system-misc",
+        "clang": "clang",
+        "setpriv": "util-linux",
+        "git": "git",
+        "make": "make",
+        "ld.lld": "lld",
+        "chromium": "chromium",
+        "gnuplot": "gnuplot-nox",
+        "virtual display": "xvfb",
+    }
+    for what, package in packages.items():
+        works, says = paper.rows[what]
+        assert not works.startswith("✓") and "install" in says and package in says, (what, says)
+    assert paper.rows["x86_64"][0].startswith("✗") and paper.rows["aarch64"][0].startswith("–")
+    assert "x86_64, setpriv, git, make, gnuplot" in paper.lines[-1]
+
+
+def test_rights_that_are_missing_are_said_with_what_it_costs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "probe_rights", lambda: PinRights((3,), affinity=False, realtime=False))
+    pinning, realtime = doctor._rights()
+    assert not pinning.works and not pinning.needed and "machines take turns" in pinning.says
+    assert not realtime.works and not realtime.needed and "noisier" in realtime.says
+
+
+def test_it_takes_no_arguments() -> None:
+    with pytest.raises(UsageError, match="takes no arguments"):
+        doctor.main(Arguments({"ARCH": "riscv64"}), Paper())
+
+
+@pytest.mark.qemu
+def test_this_machine_is_tried_for_real() -> None:
+    compiler_identity.cache_clear()
+    paper = Paper()
+    assert doctor.main(Arguments(), paper) is Verdict.PASS, paper.rows
+    assert paper.rows["x86_64"][1].endswith("booted, drew, ended")
+    assert paper.rows["gl device in a window"] == ("✓ works", "showed the wheel on the virtual display")
