@@ -198,11 +198,18 @@ def test_output_cannot_be_written(tree: Tree) -> None:
     )
 
 
-@pytest.mark.parametrize("size", ["64k", "400k"])
-def test_the_disk_is_full(tree: Tree, size: str) -> None:
-    """From the start, and in the middle of a run."""
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ("size=64k", "No space left on device"),
+        ("size=400k", "No space left on device"),
+        ("ro", "results cannot be written to .*: Read-only file system"),
+    ],
+)
+def test_the_disk_is_full_or_read_only(tree: Tree, options: str, says: str) -> None:
+    """Full from the start, full in the middle of a run, and not writable at all."""
     (tree.root / "results").mkdir()
-    inside = f'mount -t tmpfs -o size={size} none {tree.root}/results && exec "$@"'
+    inside = f'mount -t tmpfs -o {options} none {tree.root}/results && exec "$@"'
     command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", inside, "sh"]
     if subprocess.run([*command, "true"], capture_output=True, timeout=20, check=False).returncode:
         pytest.skip("this user may not mount a file system of its own")
@@ -216,7 +223,7 @@ def test_the_disk_is_full(tree: Tree, size: str) -> None:
         check=False,
     )
     assert done.returncode == 5, done.stdout + done.stderr
-    assert "No space left on device" in done.stdout
+    assert re.search(says, done.stdout), done.stdout
     assert done.stdout.splitlines()[-1].startswith("verdict: harness-failed"), "no result is to be seen"
     assert "Traceback" not in done.stderr
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from harness.drive.capture import CaptureError, parse_ppm
-from harness.drive.errors import StoreError
+from harness.drive.errors import GuestError, StoreError
 from harness.drive.store import RunFolder, load_result, write_whole
 from harness.result import Result
-from harness.spec import ROOT, Limits, Verdict
+from harness.spec import ROOT, Limits, UsageError, Verdict
 
 RESULT = Result("perf", Verdict.PASS, "pass: all", "2026-01-01T00:00:00+00:00", 1.0)
 
@@ -62,6 +64,62 @@ def test_a_full_disk_leaves_no_half_result(tmp_path: Path) -> None:
     assert "StoreError: the result cannot be written: File too large" in done.stderr
     assert not [path for path in tmp_path.iterdir() if not path.name.startswith(".")]
     assert not list(tmp_path.glob(".*/result.json"))
+
+
+@pytest.mark.parametrize(
+    ("error", "stays"),
+    [
+        (KeyboardInterrupt(), False),
+        (SystemExit(5), False),
+        (UsageError("LOG=x: unknown value"), False),
+        (GuestError("the guest hangs"), True),
+        (ZeroDivisionError(), True),
+    ],
+)
+def test_only_a_run_that_failed_leaves_its_evidence(tmp_path: Path, error: BaseException, stays: bool) -> None:
+    with pytest.raises(type(error)), RunFolder("perf", tmp_path) as run:
+        (run.path / "serial.log").write_text("[BOOT]")
+        raise error
+    assert [path.suffix for path in tmp_path.iterdir()] == ([".part"] if stays else [])
+
+
+def test_a_run_that_failed_before_it_began_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(GuestError), RunFolder("perf", tmp_path):
+        raise GuestError("no kernel")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_result_stays_whatever_happens_after_it(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), RunFolder("perf", tmp_path) as run:
+        final = run.commit(RESULT)
+        raise KeyboardInterrupt
+    assert load_result(final) == RESULT
+
+
+def test_an_interrupt_while_a_result_becomes_visible_comes_too_late(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename = os.rename
+
+    def interrupted(source: Path, target: Path) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        rename(source, target)
+
+    before = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(os, "rename", interrupted)
+    final = RunFolder("perf", tmp_path).commit(RESULT)
+    assert (tmp_path / "latest").resolve() == final
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_folder_that_cannot_be_renamed_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(source: Path, target: Path) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    run = RunFolder("perf", tmp_path)
+    monkeypatch.setattr(os, "rename", refuse)
+    with pytest.raises(StoreError, match="the result cannot be written: Read-only file system"):
+        run.commit(RESULT)
 
 
 def test_a_place_that_is_no_folder_is_named(tmp_path: Path) -> None:
