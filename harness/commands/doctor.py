@@ -53,7 +53,8 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         out.progress(f"doctor: {name}")
         found += look()
     rows = [
-        [("✓ works" if one.works else "✗ does not" if one.needed else "– not here"), one.what, one.says] for one in found
+        [("✓ works" if one.works else "✗ does not" if one.needed else "– not here"), one.what, one.says]
+        for one in found
     ]
     out.table("this machine", ["", "what", "how"], rows)
     broken = [one.what for one in found if one.needed and not one.works]

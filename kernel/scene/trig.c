@@ -41,13 +41,14 @@ int32_t trig_cos(uint32_t angle)
 
 uint32_t trig_sqrt(uint32_t value)
 {
-	uint32_t shift, root;
+	uint32_t shift = 0, root;
 
 	if (value == 0)
 		return 0;
 	/* A straight line through [2^30, 2^32) is within 4 % of the root; two steps of Newton's make it exact but
 	 * for 1. */
-	shift = (uint32_t)__builtin_clz(value) / 2;
+	while (value << 2 * shift < 1u << 30)
+		shift++;
 	root = (((value << 2 * shift) >> 17) + 22000) >> shift;
 	root = root ? root : 1;
 	root = (root + value / root) / 2;
