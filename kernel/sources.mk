@@ -62,4 +62,5 @@ TEST_SOURCES := \
 	lib/fdt_bus.c \
 	lib/acpi.c \
 	lib/pvh.c \
-	lib/clock.c
+	lib/clock.c \
+	lib/ns16550.c

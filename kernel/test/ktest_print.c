@@ -1,6 +1,7 @@
-/* lib/print: every conversion at its limits, and text that does not fit. */
+/* lib/print: every conversion at its limits, and text that does not fit; lib/ns16550 against a UART of memory. */
 #include "test/suites.h"
 
+#include "lib/ns16550.h"
 #include "lib/print.h"
 #include "lib/string.h"
 
@@ -65,8 +66,51 @@ static void bounds(void)
 	ktest_check(length == 1 && !small[0] && small[1] == 'b', "no room writes nothing");
 }
 
+#define UART_STATUS 5
+
+/* Its registers; what was sent; how often its status was asked for. */
+static struct {
+	uint8_t registers[8];
+	unsigned writes[8], looks;
+} fake;
+
+static uint8_t fake_read(unsigned number)
+{
+	fake.looks += number == UART_STATUS;
+	return fake.registers[number];
+}
+
+static void fake_write(unsigned number, uint8_t value)
+{
+	fake.registers[number] = value;
+	fake.writes[number]++;
+}
+
+static void console(void)
+{
+	static const struct ns16550 uart = {fake_read, fake_write};
+
+	ns16550_init(&uart, 0);
+	ktest_check(!fake.writes[3] && !fake.registers[1],
+		    "a UART without a divisor keeps its speed, without interrupts");
+	ns16550_init(&uart, 1);
+	ktest_check(fake.registers[3] == 0x03 && fake.registers[0] == 1, "one with a divisor ends in data mode, 8N1");
+	fake.registers[UART_STATUS] = 0x20;
+	ns16550_put(&uart, 'x');
+	ktest_check(fake.registers[0] == 'x', "a transmitter that is empty takes a character");
+	fake.registers[UART_STATUS] = 0;
+	fake.looks = 0;
+	ns16550_put(&uart, 'y');
+	ktest_check(fake.registers[0] == 'x' && fake.looks > 1, "a stuck one loses it, after a bounded wait");
+	ktest_check(ns16550_get(&uart) == -1, "without a character waiting there is none");
+	fake.registers[UART_STATUS] = 0x01;
+	fake.registers[0] = 0xff;
+	ktest_check(ns16550_get(&uart) == 0xff, "one that waits is not mistaken for none");
+}
+
 static void run(void)
 {
+	console();
 	numbers();
 	widths();
 	text();

@@ -41,13 +41,12 @@ static struct cpu_area areas[ARCH_CPUS_MAX];
 /* Double faults, NMIs, machine checks and page faults have stacks of their own: the kernel's may be exhausted. */
 static uint8_t trap_stacks[ARCH_CPUS_MAX][2][STACK_TRAP_SIZE] __attribute__((aligned(16)));
 
+/* Those that can happen to a kernel without FPU and rings (Intel SDM 3A table 6-1). */
 static const char *const exception_names[32] = {
 	[0] = "divide error",
 	[1] = "debug",
 	[2] = "NMI",
 	[3] = "breakpoint",
-	[4] = "overflow",
-	[5] = "bound range",
 	[6] = "invalid opcode",
 	[7] = "device not available",
 	[8] = "double fault",
@@ -56,10 +55,7 @@ static const char *const exception_names[32] = {
 	[12] = "stack fault",
 	[13] = "general protection",
 	[14] = "page fault",
-	[16] = "x87 error",
-	[17] = "alignment check",
 	[18] = "machine check",
-	[19] = "SIMD error",
 };
 
 unsigned arch_cpu(void)
@@ -74,28 +70,21 @@ uintptr_t arch_interrupted_pc(void)
 	return areas[arch_cpu()].interrupted_pc;
 }
 
-static void idt_set(unsigned vector, uint8_t ist)
-{
-	uintptr_t stub = (uintptr_t)trap_stubs[vector];
-
-	idt[vector] = (struct idt_gate){
-		.offset_low = (uint16_t)stub,
-		.selector = SELECTOR_CODE,
-		.ist = ist,
-		.type = 0x8e, /* present, ring 0, 64-bit interrupt gate */
-		.offset_middle = (uint16_t)(stub >> 16),
-		.offset_high = (uint32_t)(stub >> 32),
-	};
-}
-
 void cpu_init_traps(void)
 {
-	for (unsigned vector = 0; vector < 256; vector++)
-		idt_set(vector, 0);
-	idt_set(2, 1);
-	idt_set(8, 1);
-	idt_set(VECTOR_PAGE_FAULT, 2);
-	idt_set(18, 1);
+	for (unsigned vector = 0; vector < 256; vector++) {
+		uintptr_t stub = (uintptr_t)trap_stubs[vector];
+
+		idt[vector] = (struct idt_gate){
+			.offset_low = (uint16_t)stub,
+			.selector = SELECTOR_CODE,
+			.type = 0x8e, /* present, ring 0, 64-bit interrupt gate */
+			.offset_middle = (uint16_t)(stub >> 16),
+			.offset_high = (uint32_t)(stub >> 32),
+		};
+	}
+	idt[VECTOR_NMI].ist = idt[VECTOR_DOUBLE_FAULT].ist = idt[VECTOR_MACHINE_CHECK].ist = 1;
+	idt[VECTOR_PAGE_FAULT].ist = 2;
 }
 
 static void tss_install(unsigned cpu)

@@ -16,7 +16,10 @@
 /* Below 1 MiB, page aligned: the page number is the SIPI's vector (Intel SDM 3A 8.4.4). */
 #define TRAMPOLINE_BASE 0x8000
 
+#define VECTOR_NMI 2
+#define VECTOR_DOUBLE_FAULT 8
 #define VECTOR_PAGE_FAULT 14
+#define VECTOR_MACHINE_CHECK 18
 #define VECTOR_TIMER 0xe0
 #define VECTOR_IPI 0xe1
 #define VECTOR_MSI_FIRST 0x40
