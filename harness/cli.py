@@ -188,7 +188,9 @@ def _outcome(words: Sequence[str], printer: TerminalPrinter) -> Verdict | None:
     except ResultError as error:
         printer.line(f"{Verdict.HARNESS_FAILED.value}: {error}")
     except OSError as error:
-        where = f" {error.filename}" if error.filename else ""
+        # A copy names its source first and its target second, and it is the target that fails.
+        place = error.filename2 or error.filename
+        where = f" {place}" if place else ""
         printer.line(f"{Verdict.HARNESS_FAILED.value}:{where}: {error.strerror or error}")
     except Exception as error:
         # Python's own exit code for this is 1, which here means a regression.

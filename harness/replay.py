@@ -1,8 +1,8 @@
 """A saved run, measured again from its files: no QEMU, no compiler.
 
 ``result.json`` says what was noted while machines ran, ``window/serial.log`` and ``window/trace.log`` are the
-witnesses' own words, ``timing.npz`` holds every frame time of every launch. Pictures were judged when they were taken;
-the counts stand in the result, the bad ones beside it.
+witnesses' own words, ``timing.npz`` holds every frame time of every launch. ``pictures/captures.json``
+says what each picture was; bad ones lie beside it with what they should have been, and are compared again.
 """
 
 from __future__ import annotations
@@ -17,14 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.analyze.compare import Finding
-from harness.analyze.frames import Order as FrameOrder
-from harness.analyze.frames import Verification, bad_share_bound
 from harness.analyze.stats import CANDIDATE, REFERENCE, Launch, Plan, Slice, decide
 from harness.analyze.witness import Sighting
 from harness.drive.errors import StoreError
 from harness.drive.qemu import Ending
 from harness.lanes.exact import ExactCount
-from harness.lanes.pictures import Pictures
+from harness.lanes.pictures import Pictures, load_verification
 from harness.lanes.timing import MeasuredLaunch, Protocol, Timing
 from harness.lanes.window import Observed, Window, assemble
 from harness.result import Frames, Metric, Result
@@ -76,7 +74,7 @@ def _measured(folder: Path, result: Result) -> Measured:
     return Measured(
         order,
         _window(folder, details["window"], details.get("perturbation")) if "window" in details else None,
-        _pictures(result.frames, details["pictures"]) if "pictures" in details and result.frames else None,
+        _pictures(folder, result.frames, details["pictures"]) if "pictures" in details and result.frames else None,
         exact,
         _timing(folder, details["timing"]) if "timing" in details else None,
         findings=tuple(Finding(Verdict(verdict), text) for verdict, text in details.get("stopped", [])),
@@ -113,9 +111,10 @@ def _window(folder: Path, noted: Mapping[str, Any], cost: Mapping[str, Any] | No
     return replace(assemble(observed, *logs), perturbation=Metric(**cost) if cost else None)
 
 
-def _pictures(frames: Frames, noted: Mapping[str, Any]) -> Pictures:
-    bound = bad_share_bound(frames.bad, frames.checked)
-    verification = Verification((), FrameOrder(**noted["order"]), bound, frames)
+def _pictures(folder: Path, frames: Frames, noted: Mapping[str, Any]) -> Pictures:
+    """Verify the captures again; what geometry and golden list found stands in the result alone."""
+    verification = load_verification(folder)
+    frames = replace(verification.frames, findings=frames.findings, evidence=frames.evidence)
     return Pictures(verification, frames, tuple(noted["film"]), noted["captured_per_s"])
 
 

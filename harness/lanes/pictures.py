@@ -17,8 +17,9 @@ import cv2
 import numpy as np
 
 from harness.analyze.compare import Finding
-from harness.analyze.damage import difference_picture
-from harness.analyze.frames import Capture, Checked, FrameClass, Verification, check_picture, verify
+from harness.analyze.captures import CapturesError, SavedCapture, SavedCaptures, captures_from_json, captures_to_json
+from harness.analyze.damage import Damage, difference_picture, find_damage
+from harness.analyze.frames import Capture, Checked, FrameClass, Verification, check_picture
 from harness.analyze.geometry import geometry_problems, rotation_problem
 from harness.analyze.judge import Golden, judge_picture, judge_sequence
 from harness.analyze.stamp import decode_frame
@@ -40,6 +41,7 @@ FIRST_FRAME_MAX = 5000
 RUN_S = 120.0
 BAD_ENOUGH = 40
 """After so many bad frames more would tell nothing."""
+CAPTURES_FILE = "captures.json"
 GEOMETRY_EVERY = 20
 """One in so many intact pictures is measured without the scene's code, with the next frame for the rotation."""
 
@@ -86,6 +88,8 @@ class _Taken:
     before_ns: int
     time_ns: int
     crc: int
+    evidence: str
+    """How the names of the pictures kept of it begin; empty when none were."""
 
 
 def verify_pictures(
@@ -132,19 +136,31 @@ def verify_pictures(
             picture = _capture(machine)
             one = check_picture(picture.pixels, oracle.picture) if oracle else judge_picture(picture.pixels, golden)
             checked.append(one)
-            taken.append(_Taken(picture.before_ns, picture.time_ns, zlib.crc32(picture.pixels.data)))
-            _keep(kept, one, picture.pixels, oracle)
+            evidence = _keep(kept, one, picture.pixels, oracle)
+            crc = zlib.crc32(np.ascontiguousarray(picture.pixels).data)
+            taken.append(_Taken(picture.before_ns, picture.time_ns, crc, evidence))
             if oracle and one.kind is FrameClass.INTACT and len(checked) % GEOMETRY_EVERY == 1:
                 odd += _geometry(machine, one, picture.pixels)
             progress(f"pictures: {len(checked)} of {count} checked")
         seconds = time.monotonic() - begun
         machine.console.check()
     frozen_after_ns = int(machine.limits.frame_s * 1e9)
+    due: list[int | None] = [None] * len(taken)
     if oracle:
-        trace = parse_trace(machine.trace_path.read_bytes())
-        verification = _in_order(checked, taken, _due(trace, [one.before_ns for one in taken], first), frozen_after_ns)
+        due = _due(parse_trace(machine.trace_path.read_bytes()), [one.before_ns for one in taken], first)
     else:
-        verification = _judged(checked, taken, frozen_after_ns)
+        prints, times_ns = [one.crc for one in taken], [one.time_ns for one in taken]
+        checked = judge_sequence(checked, prints, times_ns, frozen_after_ns)
+    saved = SavedCaptures(
+        tuple(
+            SavedCapture(Capture(one, shot.time_ns, newest), shot.crc, shot.evidence)
+            for one, shot, newest in zip(checked, taken, due, strict=True)
+        ),
+        frozen_after_ns,
+        judged=oracle is None,
+    )
+    (kept.folder / CAPTURES_FILE).write_text(captures_to_json(saved), encoding="utf-8")
+    verification = saved.verify()
     findings = (*verification.frames.findings, *dict.fromkeys(odd))
     frames = replace(verification.frames, findings=findings, evidence=tuple(kept.evidence))
     return Pictures(verification, frames, tuple(kept.film), len(checked) / max(seconds, 1e-9), first)
@@ -162,16 +178,38 @@ def _oracle_for(machine: Qemu) -> Oracle | None:
     return Oracle(*spec.params.mode, DEFAULT_SEED if spec.params.seed is None else spec.params.seed)
 
 
-def _in_order(checked: list[Checked], taken: list[_Taken], due: list[int | None], frozen_after_ns: int) -> Verification:
-    captures = [Capture(*row) for row in zip(checked, (one.time_ns for one in taken), due, strict=True)]
-    return verify(captures, frozen_after_ns)
+def load_verification(root: Path) -> Verification:
+    """Verify a saved run again: the captures in their order, and the pictures that were kept.
+
+    Raises
+    ------
+    CaptureError
+        When a file is missing or damaged, or a kept picture does not show the damage that was noted.
+    """
+    folder = root / "pictures"
+    try:
+        saved = captures_from_json((folder / CAPTURES_FILE).read_text(encoding="utf-8"))
+    except (OSError, CapturesError) as error:
+        raise CaptureError(f"pictures/{CAPTURES_FILE} cannot be used: {error}") from error
+    for one in saved.captures:
+        damage = one.capture.checked.damage
+        if one.evidence and damage is not None:
+            shown, expected = (_load(folder / f"{one.evidence}{end}.png") for end in ("", "-expected"))
+            if shown.shape != expected.shape or find_damage(shown, expected) != _without_origin(damage):
+                raise CaptureError(f"pictures/{one.evidence}.png does not show what was noted: {damage.words}")
+    return saved.verify()
 
 
-def _judged(checked: list[Checked], taken: list[_Taken], frozen_after_ns: int) -> Verification:
-    """Judge the sequence of pictures that carry no number."""
-    times_ns = [one.time_ns for one in taken]
-    judged = judge_sequence(checked, [one.crc for one in taken], times_ns, frozen_after_ns)
-    return replace(_in_order(judged, taken, [None] * len(taken), frozen_after_ns), judged=True)
+def _without_origin(damage: Damage) -> Damage:
+    """What can be told from one frame alone; where stale pixels come from takes the frames before it."""
+    return replace(damage, cause="") if damage.cause.startswith("these pixels") else damage
+
+
+def _load(path: Path) -> Image:
+    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if picture is None:
+        raise CaptureError(f"pictures/{path.name} cannot be read")
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def _due(trace: Trace, asked_ns: list[int], first: int) -> list[int | None]:
@@ -201,22 +239,24 @@ def _capture(machine: Qemu) -> Picture:
         return screendump(machine.qmp, machine.folder)
 
 
-def _keep(kept: _Kept, one: Checked, picture: Image, oracle: Oracle | None) -> None:
-    """Bad frames as they were, with what they should have been; small copies of good ones for the film."""
+def _keep(kept: _Kept, one: Checked, picture: Image, oracle: Oracle | None) -> str:
+    """Bad frames as they were, with what they should have been; small copies of good ones for the film.
+
+    Returns how the names of a bad frame's pictures begin, or nothing.
+    """
     if one.kind is FrameClass.INTACT:
         if len(kept.film) < FILM_FRAMES:
             scale = FILM_WIDTH_PX / picture.shape[1]
             small = np.asarray(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
             kept.film.append(kept.save(f"film-{len(kept.film):02d}.png", small))
-        return
+        return ""
     if len(kept.evidence) >= EVIDENCE_MAX:
-        return
+        return ""
     name = f"{len(kept.evidence):02d}-{one.kind.value}"
-    if oracle is not None and one.frame is not None:
-        kept.save(f"{name}-expected.png", oracle.picture(one.frame))
-        kept.evidence.append(
-            kept.save(f"{name}-difference.png", difference_picture(picture, oracle.picture(one.frame)))
-        )
-        kept.save(f"{name}.png", picture)
-    else:
-        kept.evidence.append(kept.save(f"{name}.png", picture))
+    shown = kept.save(f"{name}.png", picture)
+    expected = oracle.picture(one.frame) if oracle is not None and one.frame is not None else None
+    if expected is not None and expected.shape == picture.shape:
+        kept.save(f"{name}-expected.png", expected)
+        shown = kept.save(f"{name}-difference.png", difference_picture(picture, expected))
+    kept.evidence.append(shown)
+    return name

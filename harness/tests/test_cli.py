@@ -46,6 +46,7 @@ def test_a_verdict_is_said_and_becomes_its_code(
         (HarnessError("something"), 5, "harness-failed: something"),
         (ResultError("baseline damaged"), 5, "harness-failed: baseline damaged"),
         (OSError(28, "No space left on device", "trace.log"), 5, "harness-failed: trace.log: No space left on device"),
+        (OSError(28, "No space left on device", "here", None, "there"), 5, "harness-failed: there: No space left"),
         (KeyboardInterrupt(), 5, "harness-failed: interrupted"),
         (ZeroDivisionError("by nought"), 5, "a fault of the harness itself: ZeroDivisionError: by nought"),
         (MemoryError(), 5, "a fault of the harness itself: MemoryError"),

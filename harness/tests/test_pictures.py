@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from harness.drive.capture import Picture
+from harness.drive.capture import CaptureError, Picture
 from harness.drive.errors import GuestError
 from harness.drive.golden import scene_hash
 from harness.drive.oracle import Oracle
 from harness.lanes import pictures as lane
-from harness.lanes.pictures import Pictures, picture_findings, verify_pictures
+from harness.lanes.pictures import Pictures, load_verification, picture_findings, verify_pictures
 from harness.spec import FOREIGN, RunParams, RunSpec
 
 Image = npt.NDArray[np.uint8]
@@ -167,3 +167,58 @@ def test_a_changed_scene_is_a_finding(monkeypatch: pytest.MonkeyPatch, tmp_path:
     monkeypatch.setattr(lane, "golden_problem", lambda: "the scene no longer draws frame 0 at 320x240 as approved")
     found = run(monkeypatch, tmp_path, Oracle(*MODE).picture)
     assert found.frames.bad == 0 and "as approved" in found.frames.findings[0]
+
+
+def spoilt(frame: int) -> Image:
+    """One bad pixel, a tear and an old picture in every twenty frames."""
+    oracle = Oracle(*MODE)
+    picture = oracle.picture(frame - 3 * (frame % 20 == 7))
+    picture[100, 50] ^= np.uint8(frame % 20 == 1)
+    if frame % 20 == 3:
+        picture[120:] = oracle.picture(frame - 1)[120:]
+    return picture
+
+
+def test_a_saved_run_is_verified_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    found = run(monkeypatch, tmp_path, spoilt, count=60)
+    assert min(found.frames.corrupt, found.frames.torn, found.frames.stale) > 0
+    assert load_verification(tmp_path) == found.verification
+
+
+def test_a_judged_run_is_verified_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    found = run(monkeypatch, tmp_path, Oracle(*MODE).picture, foreign=True)
+    assert load_verification(tmp_path) == found.verification and found.verification.judged
+
+
+@pytest.mark.parametrize("name", ["00-corrupt.png", "00-corrupt-expected.png", "captures.json"])
+def test_a_saved_run_with_a_damaged_file_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
+    oracle = Oracle(*MODE)
+
+    def show(frame: int) -> Image:
+        picture = oracle.picture(frame)
+        picture[100, 50] ^= 1
+        return picture
+
+    run(monkeypatch, tmp_path, show, count=3)
+    path = tmp_path / "pictures" / name
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(CaptureError, match=name.split(".")[0]):
+        load_verification(tmp_path)
+    path.unlink()
+    with pytest.raises(CaptureError, match=name):
+        load_verification(tmp_path)
+
+
+def test_a_kept_picture_must_show_what_was_noted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    oracle = Oracle(*MODE)
+
+    def show(frame: int) -> Image:
+        picture = oracle.picture(frame)
+        picture[100, 50] ^= 1
+        return picture
+
+    run(monkeypatch, tmp_path, show, count=3)
+    folder = tmp_path / "pictures"
+    (folder / "00-corrupt.png").write_bytes((folder / "00-corrupt-expected.png").read_bytes())
+    with pytest.raises(CaptureError, match="does not show what was noted: 1 pixel"):
+        load_verification(tmp_path)
