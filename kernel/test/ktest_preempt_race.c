@@ -14,15 +14,14 @@
 #include <stdint.h>
 
 /*
- * Delays before the drop, which differ by one instruction and go beyond the longest tick of a timer here, and times of
- * the interrupt for each of them.
+ * Each step delays the drop by some instructions and the interrupt by some nanoseconds, drawn at random (with a fixed
+ * seed). Both ranges go beyond the longest tick of a timer here, 100 instructions: an instruction is then missed by
+ * 299 steps in about 300, by all of them never.
  */
 #define SHORT_LOOPS 8u
 #define LONG_LOOPS 40u
-#define DELAYS (SHORT_LOOPS * LONG_LOOPS)
-#define TIMES 20u
-#define TIME_STEP_NS 23u
-#define SWEEP_STEPS (DELAYS * TIMES)
+#define SPREAD_NS 256u
+#define SWEEP_STEPS 12000u
 #define PLACES_MAX 512u
 #define WAIT_LOOKS_MAX 1000000u
 #define FAR_NS 20000u
@@ -151,13 +150,13 @@ static unsigned sweep_struck(const struct sweep *sweep, unsigned length)
  * An iteration of the second loop is one store longer than one of the first: with few of the first and many of the
  * second, every number of instructions comes up, however long the compiler makes them.
  */
-static void delay(unsigned step)
+static void delay(uint64_t chosen)
 {
 	volatile unsigned sink;
 
-	for (unsigned i = 0; i < step % SHORT_LOOPS; i++)
+	for (unsigned i = 0; i < chosen % SHORT_LOOPS; i++)
 		sink = i;
-	for (unsigned i = 0; i < step / SHORT_LOOPS; i++) {
+	for (unsigned i = 0; i < chosen / SHORT_LOOPS % LONG_LOOPS; i++) {
 		sink = i;
 		sink = i;
 	}
@@ -168,7 +167,7 @@ static void delay(unsigned step)
  * One landing: a guard, perhaps a request that waits already, and an interrupt after ns. Returns how long it took from
  * the arming to the drop.
  */
-static uint64_t sweep_step(struct sweep *sweep, unsigned delay_step, uint64_t ns, bool waiting)
+static uint64_t sweep_step(struct sweep *sweep, uint64_t delayed, uint64_t ns, bool waiting)
 {
 	bool enabled = arch_irq_disable();
 	uint64_t armed, start, reached;
@@ -180,7 +179,7 @@ static uint64_t sweep_step(struct sweep *sweep, unsigned delay_step, uint64_t ns
 	armed = arch_ticks();
 	arch_timer_arm(ns);
 	arch_irq_restore(true);
-	delay(delay_step);
+	delay(delayed);
 	reached = arch_ticks();
 	start = arch_instructions();
 	swept->drop();
@@ -201,7 +200,7 @@ static uint64_t sweep_step(struct sweep *sweep, unsigned delay_step, uint64_t ns
 static struct sweep sweep_run(const struct way *way, bool waiting)
 {
 	struct sweep sweep = {0}, unused = {0};
-	uint64_t way_ns;
+	uint64_t random = 1, way_ns;
 
 	swept = way;
 	arch_timer_handler(sweep_interrupt);
@@ -211,9 +210,10 @@ static struct sweep sweep_run(const struct way *way, bool waiting)
 	race = (struct race){0};
 	kernel.reschedules = kernel.doubled = 0;
 	kernel.served = preempt_counts(0)->requests;
-	for (unsigned time = 0; time < TIMES; time++)
-		for (unsigned step = 0; step < DELAYS; step++)
-			sweep_step(&sweep, step, way_ns + TIME_STEP_NS * time, waiting);
+	for (unsigned step = 0; step < SWEEP_STEPS; step++) {
+		random = random * 6364136223846793005ull + 1442695040888963407ull;
+		sweep_step(&sweep, random >> 40, way_ns + (random >> 32) % SPREAD_NS, waiting);
+	}
 	arch_timer_arm(0);
 	alarm_init();
 	return sweep;
