@@ -113,8 +113,9 @@ def test_children_see_next_to_nothing_of_the_environment(monkeypatch: pytest.Mon
 
 
 def test_a_load_runs_while_somebody_looks() -> None:
+    before = {one.pid for one in psutil.Process().children(recursive=True)}
     with competing_load(2):
-        busy = [one.pid for one in psutil.Process().children(recursive=True)]
+        busy = {one.pid for one in psutil.Process().children(recursive=True)} - before
         assert len(busy) == 2
     assert all(wait_until_gone(pid) for pid in busy)
 
