@@ -12,7 +12,7 @@ from harness.analyze.findings import acknowledged, alarming, follow
 from harness.drive.errors import StoreError
 from harness.drive.history import History, RunRow, StoredSeries
 from harness.drive.history_findings import load_findings, store_findings
-from harness.series import FIXED, WITHDRAWN, Finding, SeriesKey
+from harness.series import FIXED, STEP, WITHDRAWN, Finding, SeriesKey
 from harness.spec import UsageError
 
 
@@ -109,19 +109,30 @@ def commit_range(finding: Finding, runs: Mapping[int, RunRow]) -> str:
     return f"at commit {last}, which both runs measured" if first == last else f"near commit {first}..{last}"
 
 
-def finding_sentence(finding: Finding, key: SeriesKey, runs: Mapping[int, RunRow]) -> str:
-    """One finding in one sentence."""
+def finding_headline(finding: Finding, key: SeriesKey, runs: Mapping[int, RunRow]) -> str:
+    """What moved, by how much, and where: without the cell."""
     direction = {True: "worse", False: "better", None: "changed"}[finding.worse]
-    kind = "in one step" if finding.kind == "step" else "creeping"
-    size = f"{finding.change:+.2%} ({finding.low:+.2%} to {finding.high:+.2%}"
-    parts = [
-        f"{key.cell}: {key.metric} {direction} {kind} by {size}, p {finding.p:.1g}), {commit_range(finding, runs)}"
-    ]
+    kind = "in one step" if finding.kind == STEP else "creeping"
+    return f"{key.metric} ({key.scope}) {direction} {kind} by {finding.change:+.2%}, {commit_range(finding, runs)}"
+
+
+def finding_details(finding: Finding) -> str:
+    """How sure it is, what moved with it, and what speaks against it."""
+    parts = [f"95 % interval {finding.low:+.2%} to {finding.high:+.2%}, {_p_words(finding.p)}"]
     if finding.companions:
         parts.append("with it moved " + ", ".join(f"{name} {change:+.1%}" for name, change in finding.companions[:3]))
     if finding.note:
         parts.append(finding.note)
     return "; ".join(parts)
+
+
+def _p_words(p: float) -> str:
+    return f"p {p:.1g}" if p >= 1e-9 else "p below 1e-9"
+
+
+def finding_sentence(finding: Finding, key: SeriesKey, runs: Mapping[int, RunRow]) -> str:
+    """One finding in one sentence."""
+    return f"{key.cell}: {finding_headline(finding, key, runs)}; {finding_details(finding)}"
 
 
 def require(look: Survey) -> None:

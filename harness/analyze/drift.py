@@ -108,6 +108,7 @@ def _companions(drift: Drift, others: Sequence[Drift]) -> tuple[tuple[str, float
         other
         for other in others
         if other.series_id != drift.series_id
+        and other.kind == drift.kind
         and (other.key.cell == drift.key.cell or other.key.metric == drift.key.metric)
         and other.before_seq < drift.after_seq
         and drift.before_seq < other.after_seq
@@ -252,7 +253,7 @@ class _Judge:
         return self._loss(before[:, None] + (after - before)[:, None] * share, begin, end), before, after
 
     def _loss(self, fitted: F64, begin: int, end: int) -> F64:
-        """Twice the negative log-likelihood up to a constant, over the last axis; outliers count as the clip."""
+        """Twice the negative log-likelihood up to a constant, over the last axis; outliers count no more than the clip."""
         scores = (self.values[begin:end] - fitted) / self.noise.sigma[begin:end]
         loss: F64 = np.minimum(scores**2, CLIP_SIGMA**2).sum(-1) / self.noise.inflation
         return loss

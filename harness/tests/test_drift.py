@@ -66,8 +66,8 @@ def _contaminated(rng: np.random.Generator, n: int) -> F64:
 
 
 def _louder(rng: np.random.Generator, n: int) -> F64:
-    values: F64 = rng.normal(0, 1, n) * np.where(np.arange(n) < 0.6 * n, 1, 4)
-    return values
+    loudness: F64 = np.where(np.arange(n) < 0.6 * n, 1.0, 4.0)
+    return rng.normal(0, 1, n) * loudness
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ static void chords_render(struct roulette *roulette)
 
 		roulette->disc_half[y] = half_chord(layout->radius + 1, dy2);
 		roulette->cone_half[y] = half_chord(layout->ring, dy2);
+		roulette->hub_half[y] = (uint16_t)larger(half_chord(layout->hub - 1, dy2) - 1, 0);
 	}
 }
 

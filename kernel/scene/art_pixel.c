@@ -37,6 +37,11 @@ static int32_t nearest(int32_t a, int32_t b)
 	return a < b ? a : b;
 }
 
+static uint32_t mixed(uint32_t below, uint32_t over, uint32_t cover)
+{
+	return cover == 0 ? below : cover == COLOUR_ONE ? over : colour_mix(below, over, cover);
+}
+
 /* The title with its shadow, and a rule to both sides of it. */
 static uint32_t over_title(const struct roulette *roulette, uint32_t below, int32_t x, int32_t y)
 {
@@ -45,17 +50,19 @@ static uint32_t over_title(const struct roulette *roulette, uint32_t below, int3
 	int32_t drop = (layout->cell + 1) / 3, middle = (title.y0 + title.y1) / 2;
 	int32_t gap = 3 * layout->cell, end = layout->cx - layout->rim;
 	int32_t from_left = x < layout->cx ? x : layout->width - 1 - x;
-	uint32_t level = text_level(roulette, LAYOUT_TITLE, x - title.x0 - drop, y - title.y0 - drop);
-	uint32_t height = (uint32_t)((nearest(y, title.y1) < title.y0 ? 0 : nearest(y, title.y1) - title.y0) * 256 /
-				     (title.y1 - title.y0));
-	uint32_t gold = height < 128 ? colour_mix(PALETTE_GOLD_LIGHT, PALETTE_GOLD, height * 3 / 2)
-				     : colour_mix(PALETTE_GOLD_DARK, PALETTE_GOLD_LIGHT, height - 32);
+	uint32_t level = text_level(roulette, LAYOUT_TITLE, x - title.x0, y - title.y0);
+	uint32_t dropped = text_level(roulette, LAYOUT_TITLE, x - title.x0 - drop, y - title.y0 - drop);
+	uint32_t height, gold;
 
 	if (from_left >= end && from_left < title.x0 - gap && y >= middle && y < middle + layout->cell / 2)
 		return PALETTE_GOLD;
-	below = colour_mix(below, PALETTE_SHADOW, level * COLOUR_ONE / FONT_LEVELS * 3 / 4);
-	level = text_level(roulette, LAYOUT_TITLE, x - title.x0, y - title.y0);
-	return colour_mix(below, gold, level * COLOUR_ONE / FONT_LEVELS);
+	below = mixed(below, PALETTE_SHADOW, dropped * COLOUR_ONE / FONT_LEVELS * 3 / 4);
+	if (level == 0)
+		return below;
+	height = y <= title.y0 ? 0 : (uint32_t)((nearest(y, title.y1) - title.y0) * 256 / (title.y1 - title.y0));
+	gold = height < 128 ? colour_mix(PALETTE_GOLD_LIGHT, PALETTE_GOLD, height * 3 / 2)
+			    : colour_mix(PALETTE_GOLD_DARK, PALETTE_GOLD_LIGHT, height - 32);
+	return mixed(below, gold, level * COLOUR_ONE / FONT_LEVELS);
 }
 
 static uint32_t pixel_cover(int32_t sixteenths)
@@ -74,8 +81,8 @@ static uint32_t over_plate(const struct layout *layout, uint32_t below, int32_t 
 	int32_t corner = (across + down - layout->cell * 2 * 16) * 181 / 256;
 	int32_t depth = nearest(nearest(across, down), corner);
 
-	below = colour_mix(below, PALETTE_GOLD, pixel_cover(depth));
-	return colour_mix(below, PALETTE_PLATE, pixel_cover(depth - (layout->cell + 1) / 2 * 16));
+	below = mixed(below, PALETTE_GOLD, pixel_cover(depth));
+	return mixed(below, PALETTE_PLATE, pixel_cover(depth - (layout->cell + 1) / 2 * 16));
 }
 
 static int32_t diamond_x(const struct layout *layout)
@@ -93,10 +100,10 @@ static uint32_t over_diamonds(const struct layout *layout, uint32_t below, int32
 
 	if (depth <= -16)
 		return below;
-	below = colour_mix(below, PALETTE_IVORY, pixel_cover(depth) * 3 / 4);
-	below = colour_mix(below, right ? PALETTE_BLACK : PALETTE_RED, pixel_cover(depth - line));
-	below = colour_mix(below, PALETTE_GOLD, pixel_cover(depth - 3 * line));
-	return colour_mix(below, right ? PALETTE_BLACK : PALETTE_RED, pixel_cover(depth - 4 * line));
+	below = mixed(below, PALETTE_IVORY, pixel_cover(depth) * 3 / 4);
+	below = mixed(below, right ? PALETTE_BLACK : PALETTE_RED, pixel_cover(depth - line));
+	below = mixed(below, PALETTE_GOLD, pixel_cover(depth - 3 * line));
+	return mixed(below, right ? PALETTE_BLACK : PALETTE_RED, pixel_cover(depth - 4 * line));
 }
 
 struct art_layer art_pixel(const struct roulette *roulette, int32_t x, int32_t y)

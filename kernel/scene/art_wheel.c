@@ -49,6 +49,10 @@ static struct art_layer layer_over(struct art_layer below, uint32_t colour, uint
 {
 	uint32_t rest = COLOUR_ONE - cover;
 
+	if (rest == COLOUR_ONE)
+		return below;
+	if (rest == 0)
+		return (struct art_layer){colour, 0};
 	return (struct art_layer){colour_scale(colour, cover) + colour_scale(below.colour, rest),
 				  below.rest * rest / COLOUR_ONE};
 }

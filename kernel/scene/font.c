@@ -195,23 +195,39 @@ static void count_row(struct counting *counting, const char *text, int32_t fine_
 		count_character(counting, *text, start, row, in_v);
 }
 
+/* Counts the ink of half a pixel's height in each fine column. */
+static void count_half(struct counting *counting, const char *text, int32_t fine_row, uint8_t *columns)
+{
+	int32_t ink = 0;
+
+	for (int32_t i = 0; i <= counting->columns; i++)
+		counting->counts[i] = 0;
+	for (int32_t i = 0; i < FINE / 2; i++)
+		count_row(counting, text, fine_row + i);
+	for (int32_t i = 0; i < counting->columns; i++) {
+		ink += counting->counts[i];
+		columns[i] = (uint8_t)ink;
+	}
+}
+
 void font_render(const struct font_mask *mask, const char *text, int32_t cell_q8, int32_t samples, int32_t margin_px)
 {
 	int32_t step = FINE / samples, lead = (FINE - step) / 2;
 	struct counting counting = {.columns = mask->width * step, .cell_q8 = cell_q8, .margin_px = margin_px};
-	uint8_t columns[FINE_COLUMNS_MAX];
+	uint8_t halves[2][FINE_COLUMNS_MAX], columns[FINE_COLUMNS_MAX];
+	int32_t counted = -FINE;
 
 	for (int32_t y = 0; y < mask->height; y++) {
-		int32_t ink = 0;
+		/* A pixel's square is two halves high; at two samples a pixel the lower one is the next one's upper. */
+		for (int32_t half = 0; half < 2; half++) {
+			int32_t fine_row = y * step - lead + half * (FINE / 2);
 
-		for (int32_t i = 0; i <= counting.columns; i++)
-			counting.counts[i] = 0;
-		for (int32_t i = 0; i < FINE; i++)
-			count_row(&counting, text, y * step - lead + i);
-		for (int32_t i = 0; i < counting.columns; i++) {
-			ink += counting.counts[i];
-			columns[i] = (uint8_t)ink;
+			if (fine_row > counted)
+				count_half(&counting, text, fine_row, halves[(fine_row + 1) / (FINE / 2) & 1]);
+			counted = larger(counted, fine_row);
 		}
+		for (int32_t i = 0; i < counting.columns; i++)
+			columns[i] = (uint8_t)(halves[0][i] + halves[1][i]);
 		for (int32_t x = 0; x < mask->width; x++) {
 			uint8_t sum = 0;
 

@@ -29,7 +29,7 @@ struct layout layout_of(uint32_t width_px, uint32_t height_px)
 	top = FRAMESTAMP_HEIGHT + gap + FONT_ROWS * layout.cell;
 	layout.title = centred(layout.cx, font_width(LAYOUT_TITLE) * layout.cell, FRAMESTAMP_HEIGHT + gap, top);
 	bottom = layout.height - FRAMESTAMP_HEIGHT - gap - FONT_ROWS * layout.cell - 2 * frame;
-	layout.plate = centred(layout.cx, (font_width("PLACE YOUR BETS") + 6) * layout.cell, bottom,
+	layout.plate = centred(layout.cx, (font_width(PLATE_OPEN) + 6) * layout.cell, bottom,
 			       bottom + FONT_ROWS * layout.cell + 2 * frame);
 
 	layout.cy = (top + bottom) / 2 + gap / 4;

@@ -37,7 +37,7 @@ static void paper_draw(const struct frame_view *view, struct canvas_rect clip, u
 
 static void result_text(char *text, uint32_t winner)
 {
-	const char *colour = segment_is_red(winner) ? "RED " : "BLACK ";
+	const char *colour = segment_is_red(winner) ? PLATE_RED : PLATE_BLACK;
 
 	while (*colour)
 		*text++ = *colour++;
@@ -49,13 +49,13 @@ void plate_draw(const struct frame_view *view, struct canvas_rect clip)
 	const struct layout *layout = &view->roulette->layout;
 	struct canvas_rect inside = canvas_clip(plate_inside(layout), clip);
 	uint32_t paper = PALETTE_PLATE, ink = PALETTE_GOLD;
-	char text[16] = "PLACE YOUR BETS";
+	char text[16] = PLATE_OPEN;
 	const char *shown = text;
 
 	if (inside.x0 >= inside.x1 || inside.y0 >= inside.y1)
 		return;
 	if (view->spin.phase == SPIN_SLOWER) {
-		shown = "NO MORE BETS";
+		shown = PLATE_CLOSED;
 	} else if (view->spin.phase == SPIN_REST) {
 		result_text(text, view->spin.winner);
 		paper = segment_is_red(view->spin.winner) ? PALETTE_RED : PALETTE_BLACK;

@@ -17,6 +17,10 @@
 #include <stdint.h>
 
 #define LAYOUT_TITLE "ROULETTE"
+#define PLATE_OPEN "PLACE YOUR BETS"
+#define PLATE_CLOSED "NO MORE BETS"
+#define PLATE_RED "RED "
+#define PLATE_BLACK "BLACK "
 
 struct layout {
 	int32_t width, height;
@@ -56,6 +60,7 @@ struct roulette {
 	uint32_t felt[ROULETTE_HEIGHT_MAX][2];      /* colours of even and odd pixels of a row */
 	uint16_t disc_half[ROULETTE_HEIGHT_MAX];    /* segments reach this far to both sides of cx */
 	uint16_t cone_half[ROULETTE_HEIGHT_MAX];    /* the inner cone likewise; 0 where the row does not meet it */
+	uint16_t hub_half[ROULETTE_HEIGHT_MAX];     /* so much of the row the hub hides whole */
 	uint32_t row_runs[ROULETTE_HEIGHT_MAX + 1]; /* row y has runs row_runs[y] … row_runs[y + 1] - 1 */
 	struct art_run runs[ART_RUNS_MAX];
 	uint32_t art_pixels[ART_PIXELS_MAX];

@@ -24,17 +24,27 @@ static int mask_new(struct roulette *roulette, struct font_mask *mask, int32_t w
 	return 0;
 }
 
+/* All that is ever shown at layout.cell. */
+static const char *const shown[] = {LAYOUT_TITLE, PLATE_OPEN, PLATE_CLOSED, PLATE_RED, PLATE_BLACK, "0123456789"};
+
 static int glyphs_render(struct roulette *roulette)
 {
 	int32_t cell = roulette->layout.cell;
 
-	for (int32_t i = 0; i < GLYPHS; i++) {
-		char text[2] = {(char)(i < 10 ? '0' + i : 'A' + i - 10), 0};
+	for (uint32_t i = 0; i < GLYPHS; i++)
+		roulette->glyphs[i] = (struct font_mask){0};
+	for (uint32_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++) {
+		for (const char *at = shown[i]; *at; at++) {
+			const char text[2] = {*at, 0};
+			struct font_mask *mask = &roulette->glyphs[glyph_of(*at) < 0 ? 0 : glyph_of(*at)];
 
-		if (mask_new(roulette, &roulette->glyphs[i], FONT_COLUMNS * cell + 2 * MARGIN_PX,
-			     FONT_ROWS * cell + 2 * MARGIN_PX))
-			return -1;
-		font_render(&roulette->glyphs[i], text, cell * 256, 1, MARGIN_PX);
+			if (glyph_of(*at) < 0 || mask->levels)
+				continue;
+			if (mask_new(roulette, mask, FONT_COLUMNS * cell + 2 * MARGIN_PX,
+				     FONT_ROWS * cell + 2 * MARGIN_PX))
+				return -1;
+			font_render(mask, text, cell * 256, 1, MARGIN_PX);
+		}
 	}
 	return 0;
 }

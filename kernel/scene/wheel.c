@@ -31,11 +31,11 @@ struct wheel {
 	const struct shade *order[2][SEGMENT_ZONES][LINES + 1];
 };
 
-/* Where one line's band begins and ends in a row: pixels, left to right. */
+/* Where one line crosses a row, and the pixels of its band, half open. */
 struct crossing {
-	int32_t begin, full, fade, end;
-	int32_t rise, fall; /* coverage at pixels `begin` and `fade`, TRIG_ONE is all, plus half a level to round */
-	int32_t sine;
+	const struct line *line;
+	int32_t centre;
+	int32_t begin, end;
 };
 
 static void shade_set(struct shade *shade, uint32_t fill)
@@ -118,22 +118,12 @@ static int32_t pixel_at(int32_t position)
 static void cross(struct crossing *crossing, const struct line *line, int32_t cx, int32_t dy2)
 {
 	int64_t exact = (int64_t)cx * TRIG_ONE + line->slope * dy2;
-	int32_t centre, limit = CROSSING_MAX * TRIG_ONE;
+	int32_t limit = CROSSING_MAX * TRIG_ONE;
 
-	centre = exact < -limit ? -limit : exact > limit ? limit : (int32_t)exact;
-	crossing->begin = pixel_at(centre - line->outer);
-	crossing->full = pixel_at(centre - line->inner);
-	crossing->fade = pixel_at(centre + line->inner);
-	crossing->end = pixel_at(centre + line->outer);
-	crossing->sine = line->sine;
-	crossing->rise =
-		(int32_t)((int64_t)(crossing->begin * TRIG_ONE + TRIG_ONE / 2 - centre + line->outer) * line->sine >>
-			  16) +
-		TRIG_ONE / LEVELS / 2;
-	crossing->fall =
-		(int32_t)((int64_t)(centre + line->outer - crossing->fade * TRIG_ONE - TRIG_ONE / 2) * line->sine >>
-			  16) +
-		TRIG_ONE / LEVELS / 2;
+	crossing->line = line;
+	crossing->centre = exact < -limit ? -limit : exact > limit ? limit : (int32_t)exact;
+	crossing->begin = pixel_at(crossing->centre - line->outer);
+	crossing->end = pixel_at(crossing->centre + line->outer);
 }
 
 static int32_t between(int32_t value, int32_t low, int32_t high)
@@ -141,24 +131,37 @@ static int32_t between(int32_t value, int32_t low, int32_t high)
 	return value < low ? low : value > high ? high : value;
 }
 
+/* Coverage at the middle of a pixel that lies so far inside the band, plus half a level to round; TRIG_ONE is all. */
+static int32_t cover_at(int32_t inside, int32_t sine)
+{
+	return (int32_t)((int64_t)inside * sine >> 16) + TRIG_ONE / LEVELS / 2;
+}
+
+/* The part of a band that lies in x … x1. */
 static void band_draw(const struct crossing *c, uint32_t *row, int32_t x, int32_t x1, const struct shade *left,
 		      const struct shade *right)
 {
-	int32_t full = c->full, fade = c->fade, end = c->end, cover;
+	const struct line *line = c->line;
+	int32_t full = pixel_at(c->centre - line->inner), fade = pixel_at(c->centre + line->inner), end = c->end;
+	int32_t sine = line->sine, outset = line->outer + TRIG_ONE / 2;
+	/* At the first pixel of each side, whether it is drawn here or not. */
+	int32_t rise = cover_at(c->begin * TRIG_ONE - c->centre + outset, sine);
+	int32_t fall = cover_at(c->centre - fade * TRIG_ONE + outset - TRIG_ONE, sine);
 
+	rise += (x - c->begin) * sine;
 	if (x != c->begin || end > x1) {
+		fall += fade * sine;
 		full = between(full, x, x1);
 		fade = between(fade, full, x1);
 		end = between(end, fade, x1);
+		fall -= fade * sine;
 	}
-	cover = c->rise + (x - c->begin) * c->sine;
-	for (; x < full; x++, cover += c->sine)
-		row[x] = left->edge[cover >> 12];
+	for (; x < full; x++, rise += sine)
+		row[x] = left->edge[rise >> 12];
 	for (; x < fade; x++)
 		row[x] = PALETTE_DIVIDER;
-	cover = c->fall - (x - c->fade) * c->sine;
-	for (; x < end; x++, cover -= c->sine)
-		row[x] = right->edge[cover >> 12];
+	for (; x < end; x++, fall -= sine)
+		row[x] = right->edge[fall >> 12];
 }
 
 /* One stretch of a row, from left to right: segment, divider, segment … Returns the line that it ended before. */
@@ -166,17 +169,16 @@ static uint32_t stretch_draw(const struct crossing *crossings, const struct shad
 			     uint32_t *row, int32_t x, int32_t x1)
 {
 	while (x < x1) {
-		int32_t begin = x1;
+		int32_t begin;
 
 		while (i < LINES && crossings[i].end <= x)
 			i++;
-		if (i < LINES)
-			begin = between(crossings[i].begin, x, x1);
+		begin = i < LINES && crossings[i].begin < x1 ? crossings[i].begin : x1;
 		if (begin > x)
 			canvas_row_fill(row + x, begin - x, shades[i]->fill);
-		if (i == LINES)
+		if (begin == x1)
 			break;
-		band_draw(&crossings[i], row, begin, x1, shades[i], shades[i + 1]);
+		band_draw(&crossings[i], row, begin > x ? begin : x, x1, shades[i], shades[i + 1]);
 		x = crossings[i].end;
 	}
 	return i;
@@ -187,18 +189,23 @@ static void row_draw(const struct wheel *wheel, int32_t y, int32_t x0, int32_t x
 	const struct roulette *roulette = wheel->view->roulette;
 	int32_t cx = roulette->layout.cx, dy2 = 2 * (y - roulette->layout.cy) + 1;
 	uint32_t half = dy2 < 0 ? 0 : 1, i;
+	const struct shade *const *numbers = wheel->order[half][SEGMENT_NUMBERS];
+	const struct shade *const *cone = wheel->order[half][SEGMENT_CONE];
 	int32_t disc0 = between(cx - roulette->disc_half[y], x0, x1);
 	int32_t disc1 = between(cx + roulette->disc_half[y], disc0, x1);
 	int32_t cone0 = between(cx - roulette->cone_half[y], disc0, disc1);
 	int32_t cone1 = between(cx + roulette->cone_half[y], cone0, disc1);
+	int32_t hub0 = between(cx - roulette->hub_half[y], cone0, cone1);
+	int32_t hub1 = between(cx + roulette->hub_half[y], hub0, cone1);
 	struct crossing crossings[LINES];
 	uint32_t *row = canvas_row(wheel->view->canvas, y);
 
 	for (i = 0; i < LINES; i++)
 		cross(&crossings[i], &wheel->lines[half ? i : LINES - 1 - i], cx, dy2);
-	i = stretch_draw(crossings, wheel->order[half][SEGMENT_NUMBERS], 0, row, disc0, cone0);
-	i = stretch_draw(crossings, wheel->order[half][SEGMENT_CONE], i, row, cone0, cone1);
-	stretch_draw(crossings, wheel->order[half][SEGMENT_NUMBERS], i, row, cone1, disc1);
+	i = stretch_draw(crossings, numbers, 0, row, disc0, cone0);
+	i = stretch_draw(crossings, cone, i, row, cone0, hub0);
+	i = stretch_draw(crossings, cone, i, row, hub1, cone1);
+	stretch_draw(crossings, numbers, i, row, cone1, disc1);
 }
 
 void wheel_draw(const struct frame_view *view, struct canvas_rect clip)

@@ -1,0 +1,137 @@
+"""Look after the history: export, import, prune, findings, acknowledge, check, deliver."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from harness.commands import Arguments, Printer
+from harness.commands.perf import number, split_settings
+from harness.drive.errors import StoreError
+from harness.drive.history import History
+from harness.drive.history_lines import LINES_FILE, export_lines, import_lines
+from harness.drive.history_prune import Retention, prune
+from harness.drive.history_queue import deliver
+from harness.night import record_of
+from harness.series import WITHDRAWN
+from harness.spec import UsageError, Verdict
+from harness.survey import acknowledge, finding_sentence, read, survey
+
+SETTINGS = ["FILE", "KEEP", "EVERY", "FINDING", "REASON", "CELL", "ALL"]
+
+Settings = dict[str, str]
+
+
+def main(arguments: Arguments, out: Printer) -> Verdict:
+    """``history export|import|prune|findings|acknowledge|analyze|check|deliver|add [KEY=VALUE …]``."""
+    settings, switches = split_settings(arguments, SETTINGS)
+    words = arguments.words
+    if switches or not words or words[0] not in _ACTIONS:
+        raise UsageError(f"history takes one of {' '.join(_ACTIONS)}")
+    return _ACTIONS[words[0]](words[1:], settings, out)
+
+
+def _file(words: tuple[str, ...], settings: Settings) -> Path:
+    return Path(words[0] if words else settings.get("FILE", str(LINES_FILE)))
+
+
+def _export(words: tuple[str, ...], settings: Settings, out: Printer) -> Verdict:
+    path = _file(words, settings)
+    with History() as history:
+        count = export_lines(history, path)
+    out.line(f"{count} runs written to {path}")
+    return Verdict.PASS
+
+
+def _import(words: tuple[str, ...], settings: Settings, out: Printer) -> Verdict:
+    path = _file(words, settings)
+    with History() as history:
+        done = import_lines(history, path)
+    for text in done.refused:
+        out.line(f"refused: {text}")
+    out.line(f"{done.added} runs added, {done.known} were there already, {len(done.refused)} lines refused")
+    return Verdict.INCONCLUSIVE if done.refused else Verdict.PASS
+
+
+def _add(words: tuple[str, ...], settings: Settings, out: Printer) -> Verdict:
+    """Results folders of single runs, under the name of a cell."""
+    if not words or "CELL" not in settings:
+        raise UsageError('history add results/… CELL="x86_64 acquire_progress 2d default"')
+    with History() as history:
+        for word in words:
+            folder = Path(word).resolve()
+            added = history.append(record_of(folder, settings["CELL"]))
+            out.line(f"{folder.name}: {'added' if added else 'was there already'}")
+    return Verdict.PASS
+
+
+def _prune(words: tuple[str, ...], settings: Settings, out: Printer) -> Verdict:
+    rule = Retention(int(number(settings, "KEEP", 400, 20, 1e6)), int(number(settings, "EVERY", 7, 1, 1000)))
+    with History() as history:
+        done = prune(history, rule)
+    out.line(f"{done.runs} runs with {done.points} points dropped, {done.left} kept; findings and approvals all kept")
+    return Verdict.PASS
+
+
+def _findings(words: tuple[str, ...], settings: Settings, out: Printer) -> Verdict:
+    with History() as history:
+        look = read(history)
+    everything = settings.get("ALL", "0") not in ("", "0")
+    shown = [f for f in look.findings if f.series_id in look.keys and (everything or f.status != WITHDRAWN)]
+    for finding in shown:
+        reason = f" ({finding.reason})" if finding.reason else ""
+        sentence = finding_sentence(finding, look.keys[finding.series_id], look.runs)
+        out.line(f"{finding.id}: {finding.status}{reason}: {sentence}")
+    out.line(f"{len(shown)} findings, {len(look.alarming())} open for the worse")
+    return Verdict.PASS
+
+
+def _acknowledge(words: tuple[str, ...], settings: Settings, out: Printer) -> Verdict:
+    if "FINDING" not in settings:
+        raise UsageError('history acknowledge FINDING=number REASON="…"')
+    which = int(number(settings, "FINDING", 0, 1, 2**31))
+    with History() as history:
+        finding = acknowledge(history, which, settings.get("REASON", ""))
+    out.line(f"finding {finding.id} ({finding.change:+.2%}) is acknowledged: {finding.reason}")
+    return Verdict.PASS
+
+
+def _analyze(words: tuple[str, ...], settings: Settings, out: Printer) -> Verdict:
+    """Look for drift now, as a night does."""
+    with History() as history:
+        look = survey(history)
+    for finding in look.alarming():
+        out.line(f"finding {finding.id}: {finding_sentence(finding, look.keys[finding.series_id], look.runs)}")
+    out.line(f"{len(look.series)} series, {len(look.alarming())} findings open for the worse")
+    return Verdict.REGRESSION if look.alarming() else Verdict.PASS
+
+
+def _check(words: tuple[str, ...], settings: Settings, out: Printer) -> Verdict:
+    with History() as history:
+        said = history.check()
+        runs = len(history.runs())
+    if said:
+        raise StoreError(f"history {history.where} is damaged: {said}")
+    out.line(f"history {history.where}: sound, {runs} runs")
+    return Verdict.PASS
+
+
+def _deliver(words: tuple[str, ...], settings: Settings, out: Printer) -> Verdict:
+    done = deliver()
+    for text in done.said:
+        out.line(text)
+    out.line(f"{done.delivered} runs delivered, {done.waiting} waiting")
+    return Verdict.HARNESS_FAILED if done.waiting else Verdict.PASS
+
+
+_ACTIONS: Mapping[str, Callable[[tuple[str, ...], Settings, Printer], Verdict]] = {
+    "export": _export,
+    "import": _import,
+    "add": _add,
+    "prune": _prune,
+    "findings": _findings,
+    "acknowledge": _acknowledge,
+    "analyze": _analyze,
+    "check": _check,
+    "deliver": _deliver,
+}
