@@ -209,6 +209,23 @@ class Qemu:
                 self._fail(f"no frame within {self.limits.first_frame_s:g} s of the launch")
             time.sleep(TRACE_POLL_S)
 
+    def wait_progress(self) -> None:
+        """Wait until the guest has drawn or printed something more, which takes no time unless it hangs.
+
+        Raises
+        ------
+        GuestError
+            When it has not within the limit for one frame, panics, or ends.
+        """
+        seen, deadline = self._signs_of_life(), time.monotonic() + self.limits.frame_s
+        while self._signs_of_life() == seen:
+            self.console.check()
+            if self.exited():
+                raise GuestError(f"the guest ended too early: {self.wait_end(1.0).reason}", self.serial_path)
+            if time.monotonic() > deadline:
+                self._fail(f"the guest hangs: neither a frame nor a serial line for {self.limits.frame_s:g} s")
+            time.sleep(TRACE_POLL_S)
+
     def wait_end(self, timeout_s: float) -> Ending:
         """Wait for the guest to end its machine.
 

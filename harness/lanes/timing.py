@@ -23,7 +23,6 @@ from harness.analyze.frametimes import presented_frames
 from harness.analyze.pacing import TooFewFrames, frame_pacing
 from harness.analyze.stats import CANDIDATE, REFERENCE, Decision, Launch, Next, Plan, Slice, decide, next_look
 from harness.analyze.trace import parse_trace
-from harness.drive.errors import GuestError
 from harness.drive.pin import PinRights, pin_process, prefer_main_thread
 from harness.drive.qemu import TIMING_EVENTS, Qemu
 from harness.spec import RunSpec
@@ -103,10 +102,7 @@ def measure_launch(
         time.sleep(protocol.settle_s)
         spans = _slices(machines, roles, protocol, first_core)
         for machine in machines.values():
-            machine.console.check()
-            if machine.exited():
-                machine.wait_end(1.0)
-                raise GuestError("the guest ended inside the timing window", machine.serial_path)
+            machine.wait_progress()
     logs = {role: machine.trace_path.read_bytes() for role, machine in machines.items()}
     return slice_launch(logs, spans, started, batch, protocol.guard_s)
 
@@ -137,6 +133,9 @@ def _slices(
         time.sleep(protocol.slice_s)
         end_ns = time.time_ns()
         spans += [(start_ns, end_ns, role, placed[role] if protocol.swap else 0) for role in running]
+    if not protocol.swap:
+        for machine in machines.values():
+            os.kill(machine.pid, signal.SIGCONT)
     return tuple(spans)
 
 

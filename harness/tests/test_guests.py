@@ -44,6 +44,18 @@ def test_a_guest_that_stops_inside_a_record_hangs(tmp_path: Path) -> None:
     assert machine.serial_path.read_bytes().endswith(b"fences=2 spi")
 
 
+def test_progress_is_seen_and_its_absence_named(tmp_path: Path) -> None:
+    with launch(tmp_path, FLOOD) as machine:
+        machine.wait_progress()
+    with launch(tmp_path, HALT, b"up\n") as machine:
+        machine.wait_for(b"up", 5, "first serial line")
+        with pytest.raises(GuestError, match="hangs: neither a frame nor a serial line for 1 s"):
+            machine.wait_progress()
+    with launch(tmp_path, leave(1)) as machine:
+        with pytest.raises(GuestError, match="the guest ended too early: .* failing status"):
+            machine.wait_progress()
+
+
 def test_a_flood_is_stopped_and_not_kept(tmp_path: Path) -> None:
     with launch(tmp_path, FLOOD) as machine:
         with pytest.raises(GuestError, match="the serial line brought more than 10000 bytes"):
