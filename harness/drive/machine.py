@@ -1,10 +1,15 @@
-"""What QEMU is told to be: arguments for a machine, its GPU and its disk."""
+"""What QEMU is told to be: the command line for a machine, its GPU, its disk, and what it boots."""
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
-from harness.spec import ARCHES, Device, Machine
+from harness.drive.errors import QemuError
+from harness.spec import ARCHES, Device, Machine, RunSpec
+
+TRACE_LOG = "trace.log"
 
 SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 
@@ -47,3 +52,42 @@ def disk_arguments(machine: Machine, path: Path) -> list[str]:
     name = str(path).replace(",", ",,")
     drive = f"file={name},if=none,id=scratch,format=raw,cache=unsafe,aio=threads"
     return ["-drive", drive, "-device", f"{ARCHES[machine.arch].blk_device},drive=scratch"]
+
+
+def qemu_command(spec: RunSpec, folder: Path, qmp_fd: int, serial_fd: int, events: Sequence[str]) -> list[str]:
+    """The command that boots a run, its CPUs stopped until the monitor lets them go.
+
+    Parameters
+    ----------
+    folder
+        Receives the trace and the scratch disk.
+    qmp_fd, serial_fd
+        Descriptors that QEMU inherits: a socket for its monitor, and a pipe that takes the serial line.
+    events
+        Trace events enabled from the start.
+
+    Raises
+    ------
+    QemuError
+        When there is no QEMU for the architecture.
+    """
+    machine = spec.machine
+    arch = ARCHES[machine.arch]
+    binary = shutil.which(arch.qemu)
+    if binary is None:
+        raise QemuError(f"{arch.qemu} is not installed: install the package {arch.qemu_package} (make setup perf)")
+    command = [binary, *machine_arguments(machine)]
+    command += ["-chardev", f"socket,id=qmp,fd={qmp_fd}", "-mon", "chardev=qmp,mode=control"]
+    command += ["-chardev", f"file,id=serial,path=/dev/fd/{serial_fd}", "-serial", "chardev:serial"]
+    for event in events:
+        command += ["-trace", event]
+    command += ["-d", "guest_errors", "-D", str(folder / TRACE_LOG), "-msg", "timestamp=on"]
+    if machine.disk_mib:
+        command += disk_arguments(machine, folder / "disk.img")
+    command.append("-S")
+    if spec.iso:
+        return command + ["-cdrom", str(spec.kernel), "-boot", "d"]
+    command += ["-kernel", str(spec.kernel)]
+    if spec.capabilities.command_line:
+        command += ["-append", spec.params.command_line()]
+    return command

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-import shutil
 import signal
 import socket
 import subprocess
@@ -22,10 +21,11 @@ from typing import NoReturn
 
 from harness.drive.child import end_child, start_child
 from harness.drive.console import Console, serial_pipe
-from harness.drive.errors import GuestError, QemuError, QmpError, StoreError
-from harness.drive.machine import disk_arguments, machine_arguments
+from harness.drive.errors import GuestError, QemuError, QmpError
+from harness.drive.machine import TRACE_LOG, qemu_command
 from harness.drive.qmp import Qmp
-from harness.spec import ARCHES, RunSpec
+from harness.drive.store import check_room
+from harness.spec import RunSpec
 
 FLUSH_EVENT = "virtio_gpu_cmd_res_flush"
 TIMING_EVENTS: tuple[str, ...] = (FLUSH_EVENT,)
@@ -43,7 +43,6 @@ WITNESS_EVENTS: tuple[str, ...] = (
 )
 
 TRACE_POLL_S = 0.005
-_SPACE_BYTES = 1 << 16
 
 
 def guest_status(arch: str, code: int) -> bool:
@@ -108,7 +107,7 @@ class Qemu:
         self.folder = folder
         self.limits = spec.limits.scaled(spec.machine)
         self.serial_path = folder / "serial.log"
-        self.trace_path = folder / "trace.log"
+        self.trace_path = folder / TRACE_LOG
         self.log_path = folder / "qemu.log"
         self.version = ""
         self._events = tuple(events)
@@ -123,7 +122,7 @@ class Qemu:
         qmp_ours, qmp_theirs = socket.socketpair()
         serial_ours, serial_theirs = serial_pipe()
         try:
-            self.command = self._command(qmp_theirs.fileno(), serial_theirs)
+            self.command = qemu_command(self.spec, self.folder, qmp_theirs.fileno(), serial_theirs, self._events)
             self._launch([qmp_theirs.fileno(), serial_theirs])
             self._console = Console(serial_ours, self.serial_path, self.limits)
         except BaseException:
@@ -186,7 +185,7 @@ class Qemu:
             self.console.wait_for(needle, timeout_s, what)
         except GuestError:
             self._name_death()
-            self._check_disk()
+            check_room(self.folder)
             raise
 
     def wait_first_flush(self) -> None:
@@ -279,7 +278,7 @@ class Qemu:
             if self.exited():
                 reason = self.wait_end(self.limits.shutdown_s).reason
                 raise GuestError(f"the guest ended too early: {reason}", self.serial_path) from None
-            self._check_disk()
+            check_room(self.folder)
             raise
 
     def kill(self) -> None:
@@ -313,18 +312,8 @@ class Qemu:
 
     def _fail(self, text: str) -> NoReturn:
         """Blame the guest, unless the logs that show its life could not be written."""
-        self._check_disk()
+        check_room(self.folder)
         raise GuestError(text, self.serial_path) from None
-
-    def _check_disk(self) -> None:
-        """Raise when the run's folder takes nothing more: QEMU drops what it cannot trace without a word."""
-        probe = self.folder / ".space"
-        try:
-            probe.write_bytes(bytes(_SPACE_BYTES))
-        except OSError as error:
-            raise StoreError(f"the run's logs cannot be written: {error.strerror}", self.folder) from None
-        finally:
-            probe.unlink(missing_ok=True)
 
     def _name_death(self) -> None:
         """Raise when QEMU has gone in a way that is not the guest's."""
@@ -358,25 +347,3 @@ class Qemu:
             self._process = start_child(
                 self.command, stdout=log, stderr=log, pass_fds=keep, environment=self._environment
             )
-
-    def _command(self, qmp_fd: int, serial_fd: int) -> list[str]:
-        machine = self.spec.machine
-        arch = ARCHES[machine.arch]
-        binary = shutil.which(arch.qemu)
-        if binary is None:
-            raise QemuError(f"{arch.qemu} is not installed: install the package {arch.qemu_package} (make setup perf)")
-        command = [binary, *machine_arguments(machine)]
-        command += ["-chardev", f"socket,id=qmp,fd={qmp_fd}", "-mon", "chardev=qmp,mode=control"]
-        command += ["-chardev", f"file,id=serial,path=/dev/fd/{serial_fd}", "-serial", "chardev:serial"]
-        for event in self._events:
-            command += ["-trace", event]
-        command += ["-d", "guest_errors", "-D", str(self.trace_path), "-msg", "timestamp=on"]
-        if machine.disk_mib:
-            command += disk_arguments(machine, self.folder / "disk.img")
-        command.append("-S")
-        if self.spec.iso:
-            return command + ["-cdrom", str(self.spec.kernel), "-boot", "d"]
-        command += ["-kernel", str(self.spec.kernel)]
-        if self.spec.capabilities.command_line:
-            command += ["-append", self.spec.params.command_line()]
-        return command

@@ -26,6 +26,7 @@ from harness.spec import ROOT, UsageError
 from harness import upgrade
 
 RESULTS_DIR = ROOT / "results"
+ROOM_BYTES = 1 << 16
 
 
 class RunFolder:
@@ -124,6 +125,23 @@ def write_whole(path: Path, text: str) -> None:
     finally:
         with contextlib.suppress(OSError):
             part.unlink()
+
+
+def check_room(folder: Path) -> None:
+    """Raise when a folder takes nothing more: QEMU drops what it cannot trace without a word.
+
+    Raises
+    ------
+    StoreError
+        With the reason.
+    """
+    probe = folder / ".room"
+    try:
+        probe.write_bytes(bytes(ROOM_BYTES))
+    except OSError as error:
+        raise StoreError(f"the run's logs cannot be written: {error.strerror}", folder) from None
+    finally:
+        probe.unlink(missing_ok=True)
 
 
 def load_result(folder: Path) -> Result:

@@ -48,7 +48,7 @@ def test_progress_is_seen_and_its_absence_named(tmp_path: Path) -> None:
     with launch(tmp_path, FLOOD) as machine:
         machine.wait_progress()
     with launch(tmp_path, HALT, b"up\n") as machine:
-        machine.wait_for(b"up", 5, "first serial line")
+        machine.wait_for(b"up\n", 5, "first serial line")
         with pytest.raises(GuestError, match="hangs: neither a frame nor a serial line for 1 s"):
             machine.wait_progress()
     with launch(tmp_path, leave(1)) as machine:
