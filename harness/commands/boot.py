@@ -40,7 +40,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     verdict, sentence = Verdict.PASS, "ended by the user"
     try:
         environment = dict(os.environ) if display else None
-        with Qemu(RunSpec(kernel.path, machine, params), run.path, (), environment=environment) as guest:
+        with Qemu(RunSpec(kernel.path, machine, params), run.path, (), environment=environment, endless=True) as guest:
             out.line(f"{chosen.label}{' in a window' if display else ''}; Ctrl-C ends it")
             sentence = _follow(guest, out, limit_s)
     except KeyboardInterrupt:
@@ -88,11 +88,11 @@ def _follow(guest: Qemu, out: Printer, limit_s: float) -> str:
     deadline = time.monotonic() + limit_s
     printed = 0
     while time.monotonic() < deadline:
-        content = guest.console.content()
-        end = content.rfind(b"\n") + 1
-        for line in content[printed:end].decode("utf-8", "replace").splitlines():
+        fresh = guest.console.since(printed)
+        lines = fresh[: fresh.rfind(b"\n") + 1]
+        for line in lines.decode("utf-8", "replace").splitlines():
             out.line(line)
-        printed = max(printed, end)
+        printed += len(lines)
         guest.console.check()
         if guest.exited():
             return f"the guest ended: {guest.wait_end(1.0).reason}"

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.drive.child import end_child, start_child
+from harness.drive.child import clean_environment, end_child, start_child
 from harness.drive.errors import BuildError, ToolError
 from harness.spec import ARCHES, ROOT, Limits, Switches
 
@@ -156,7 +156,7 @@ def run_make(folder: Path, words: list[str], what: str) -> str:
 def _telling(lines: list[str]) -> list[str]:
     """The few lines of a failed build that say why: of compiler, linker or Makefile rather than make's summary."""
     words = ("error:", "undefined reference", "multiple definition", "***")
-    own = [line for line in lines if not (line.startswith("make") and line.endswith(tuple("0123456789")))]
+    own = [line for line in lines if not line.startswith(("make:", "make["))]
     return ([line for line in own if any(word in line for word in words)] or own or lines)[:3]
 
 
@@ -194,7 +194,15 @@ def git(*arguments: str, cwd: Path = ROOT) -> str:
         When it is missing.
     """
     try:
-        done = subprocess.run(["git", *arguments], cwd=cwd, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(
+            ["git", *arguments],
+            cwd=cwd,
+            env=clean_environment(),  # a hook's GIT_DIR would point at another repository
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
     except (OSError, subprocess.SubprocessError) as error:
         said = "is not installed: install the package git" if shutil.which("git") is None else f"cannot be run: {error}"
         raise ToolError(f"git {said}") from error

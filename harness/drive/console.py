@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import math
 import os
 import threading
 import time
@@ -13,9 +14,10 @@ from pathlib import Path
 from harness.drive.errors import GuestError, StoreError
 from harness.spec import Limits
 
-
 _PANIC = b"[PANIC]"
 PIPE_BYTES = 1 << 20
+FORGET_S = 60.0
+REMEMBERED_BYTES = 1 << 20
 
 
 def serial_pipe() -> tuple[int, int]:
@@ -36,13 +38,19 @@ class Console:
     The reader never stops before the guest does: a serial line that is not drained would slow the guest down. A guest
     that writes more than ``limits.serial_bytes`` is marked as a flood and no longer kept.
 
+    Parameters
+    ----------
+    endless
+        For a guest that runs until somebody ends it: memory keeps the last minute or so, the log keeps everything,
+        and a flood is what brings that much within a minute.
+
     Raises
     ------
     OSError
         When the log cannot be created; the descriptor then stays the caller's.
     """
 
-    def __init__(self, descriptor: int, path: Path, limits: Limits) -> None:
+    def __init__(self, descriptor: int, path: Path, limits: Limits, *, endless: bool = False) -> None:
         self._log = open(path, "wb", buffering=0)
         self._descriptor = descriptor
         self._path = path
@@ -50,6 +58,8 @@ class Console:
         self._data = bytearray()
         self._searched = 0
         self._panic_at = -1
+        self._forgotten = 0
+        self._forget_s = time.monotonic() + FORGET_S if endless else math.inf
         self._change = threading.Condition()
         self.first_byte_ns: int | None = None
         """Host monotonic time of the first byte."""
@@ -78,6 +88,7 @@ class Console:
         with self._change:
             if self.first_byte_ns is None:
                 self.first_byte_ns = time.monotonic_ns()
+            self._forget()
             if len(self._data) + len(chunk) > self._limits.serial_bytes:
                 self.flooded = True
             else:
@@ -85,6 +96,15 @@ class Console:
                 self._search_panic()
                 self._write_all(chunk, write)
             self._change.notify_all()
+
+    def _forget(self) -> None:
+        if time.monotonic() < self._forget_s or self._panic_at >= 0:
+            return
+        self._forget_s = time.monotonic() + FORGET_S
+        dropped = max(len(self._data) - REMEMBERED_BYTES, 0)
+        del self._data[:dropped]
+        self._forgotten += dropped
+        self._searched = max(self._searched - dropped, 0)
 
     def _search_panic(self) -> None:
         if self._panic_at < 0:
@@ -99,15 +119,20 @@ class Console:
             self.write_error = error
 
     def content(self) -> bytes:
-        """Everything so far."""
+        """Everything so far, as far as it is remembered."""
         with self._change:
             return bytes(self._data)
 
+    def since(self, offset: int) -> bytes:
+        """Everything from a byte on, as far as it is remembered."""
+        with self._change:
+            return bytes(self._data[max(offset - self._forgotten, 0) :])
+
     @property
     def size(self) -> int:
-        """How much has been kept so far, bytes."""
+        """How much has come so far, bytes; a flood does not count."""
         with self._change:
-            return len(self._data)
+            return self._forgotten + len(self._data)
 
     def wait_for(self, needle: bytes, timeout_s: float, what: str) -> None:
         """Wait until ``needle`` has been printed.
@@ -122,8 +147,8 @@ class Console:
         deadline = time.monotonic() + timeout_s
         seen = 0
         with self._change:
-            while self._data.find(needle, max(seen - len(needle), 0)) < 0:
-                seen = len(self._data)
+            while self._data.find(needle, max(seen - self._forgotten - len(needle), 0)) < 0:
+                seen = self.size
                 self.check()
                 left = deadline - time.monotonic()
                 if left <= 0:

@@ -85,6 +85,8 @@ class Qemu:
         Trace events enabled from the start.
     paused
         Start with the CPUs stopped.
+    endless
+        The guest runs until somebody ends it; of its serial line only the last part stays in memory.
     environment
         All of QEMU's environment, for a display that needs some of it; by default next to nothing.
 
@@ -101,6 +103,7 @@ class Qemu:
         events: Sequence[str] = TIMING_EVENTS,
         *,
         paused: bool = False,
+        endless: bool = False,
         environment: dict[str, str] | None = None,
     ) -> None:
         self.spec = spec
@@ -112,6 +115,7 @@ class Qemu:
         self.version = ""
         self._events = tuple(events)
         self._paused = paused
+        self._endless = endless
         self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
         self._console: Console | None = None
@@ -124,7 +128,7 @@ class Qemu:
         try:
             self.command = qemu_command(self.spec, self.folder, qmp_theirs.fileno(), serial_theirs, self._events)
             self._launch([qmp_theirs.fileno(), serial_theirs])
-            self._console = Console(serial_ours, self.serial_path, self.limits)
+            self._console = Console(serial_ours, self.serial_path, self.limits, endless=self._endless)
         except BaseException:
             self.kill()
             qmp_ours.close()

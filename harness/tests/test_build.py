@@ -183,6 +183,14 @@ def test_an_unknown_revision_is_named(repository: Path, revision: str) -> None:
         checkout_revision(revision, repository)
 
 
+def test_a_hook_of_another_repository_does_not_lead_astray(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sh(tmp_path, "git", "init", "--quiet", "other")
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "other" / ".git"))
+    assert checkout_revision("HEAD", repository)[1]
+
+
 def test_a_shallow_clone_says_why_history_is_missing(repository: Path) -> None:
     shallow = repository.parent / "shallow"
     sh(repository.parent, "git", "clone", "--quiet", "--depth=1", f"file://{repository}", str(shallow))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.drive import console as console_module
 from harness.drive.console import Console
 from harness.drive.errors import GuestError, StoreError
 from harness.spec import Limits
@@ -19,9 +20,9 @@ LIMITS = Limits(serial_bytes=1000)
 class Line:
     """A console and the guest's end of its pipe."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, *, endless: bool = False) -> None:
         ours, self._theirs = os.pipe()
-        self.console = Console(ours, log, LIMITS)
+        self.console = Console(ours, log, LIMITS, endless=endless)
         self._open = True
 
     def send(self, content: bytes) -> None:
@@ -121,3 +122,29 @@ def test_a_log_that_cannot_be_created_is_refused_at_once(tmp_path: Path) -> None
         Console(ours, tmp_path / "file" / "serial.log", LIMITS)
     os.close(ours)
     os.close(theirs)
+
+
+def test_an_endless_guest_is_forgotten_but_for_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console_module, "FORGET_S", 0.0)
+    monkeypatch.setattr(console_module, "REMEMBERED_BYTES", 100)
+    line = Line(tmp_path / "serial.log", endless=True)
+    for number in range(100):
+        line.send(b"%099d\n" % number)
+        line.console.wait_for(b"%099d\n" % number, 5, "line")
+    assert line.console.size == 10_000 > LIMITS.serial_bytes, "no flood: it came in many minutes"
+    assert len(line.console.content()) <= 200
+    assert line.console.since(9_900) == b"%099d\n" % 99
+    assert line.console.since(0) == line.console.content()
+    line.send(b"[PANIC] at last\n")
+    with pytest.raises(GuestError, match="panicked: at last"):
+        line.console.wait_for(b"[DONE]", 5, "end")
+    line.hang_up()
+    assert (tmp_path / "serial.log").stat().st_size == 10_000 + len(b"[PANIC] at last\n")
+
+
+def test_an_endless_guest_may_not_flood_either(tmp_path: Path) -> None:
+    line = Line(tmp_path / "serial.log", endless=True)
+    line.send(b"x" * 1001)
+    with pytest.raises(GuestError, match="the serial line brought more than 1000 bytes"):
+        line.console.wait_for(b"[DONE]", 5, "end")
+    line.hang_up()
