@@ -19,12 +19,10 @@ static preempt_reschedule *reschedule_handler;
 
 #define IS_GLOBAL (OPTION(PREEMPT) == OPTION_PREEMPT_global)
 
-/* What a guard protects must stay inside of it, as far as the compiler is concerned. */
-static inline void preempt_fence(void)
-{
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-}
-
+/*
+ * What a guard protects stays inside of it: preempt_disable and preempt_enable are calls into another unit, across
+ * which the compiler moves no access to memory.
+ */
 static uint32_t guards_now(const struct preempt_state *state)
 {
 	return IS_GLOBAL ? __atomic_load_n(&global_guards, __ATOMIC_ACQUIRE) : state->guards;
@@ -38,7 +36,6 @@ void preempt_disable(void)
 		__atomic_fetch_add(&global_guards, 1, __ATOMIC_ACQUIRE);
 	else
 		state->guards = state->guards + 1;
-	preempt_fence();
 }
 
 /* Serves a waiting request, if it still waits. Interrupts off. */
@@ -57,7 +54,6 @@ void preempt_enable(void)
 	struct preempt_state *state = percpu(states);
 	uint32_t left;
 
-	preempt_fence();
 	if (IS_GLOBAL) {
 		left = __atomic_sub_fetch(&global_guards, 1, __ATOMIC_RELEASE);
 	} else {

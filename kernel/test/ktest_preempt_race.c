@@ -15,11 +15,11 @@
 
 /*
  * Each step delays the drop by some instructions and the interrupt by some nanoseconds, drawn at random (with a fixed
- * seed). Both ranges go beyond the longest tick of a timer here, 100 instructions: an instruction is then missed by
- * 299 steps in about 300, by all of them never.
+ * seed). Both ranges go beyond the longest tick of a timer here, 100 instructions, so that about one step in 300 meets
+ * a given instruction.
  */
-#define SHORT_LOOPS 8u
-#define LONG_LOOPS 40u
+#define FINE 8u
+#define COARSE 48u
 #define SPREAD_NS 256u
 #define SWEEP_STEPS 12000u
 #define PLACES_MAX 512u
@@ -147,19 +147,33 @@ static unsigned sweep_struck(const struct sweep *sweep, unsigned length)
 }
 
 /*
- * An iteration of the second loop is one store longer than one of the first: with few of the first and many of the
- * second, every number of instructions comes up, however long the compiler makes them.
+ * A loop for the coarse part, and a row of stores, one instruction each, entered somewhere for the fine part: longer
+ * together than an iteration of the loop, however the compiler makes that.
  */
 static void delay(uint64_t chosen)
 {
+	static const void *const entries[FINE] = {&&left0, &&left1, &&left2, &&left3,
+						  &&left4, &&left5, &&left6, &&left7};
 	volatile unsigned sink;
 
-	for (unsigned i = 0; i < chosen % SHORT_LOOPS; i++)
+	for (unsigned i = 0; i < chosen / FINE % COARSE; i++)
 		sink = i;
-	for (unsigned i = 0; i < chosen / SHORT_LOOPS % LONG_LOOPS; i++) {
-		sink = i;
-		sink = i;
-	}
+	goto *entries[chosen % FINE];
+left7:
+	sink = 0;
+left6:
+	sink = 0;
+left5:
+	sink = 0;
+left4:
+	sink = 0;
+left3:
+	sink = 0;
+left2:
+	sink = 0;
+left1:
+	sink = 0;
+left0:
 	(void)sink;
 }
 
@@ -219,9 +233,8 @@ static struct sweep sweep_run(const struct way *way, bool waiting)
 	return sweep;
 }
 
-__attribute__((noinline)) static void drop_nothing(void)
+static void drop_nothing(void)
 {
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
 /* Instructions of one call, its way there and back included. */
