@@ -253,7 +253,7 @@ class _Judge:
         return self._loss(before[:, None] + (after - before)[:, None] * share, begin, end), before, after
 
     def _loss(self, fitted: F64, begin: int, end: int) -> F64:
-        """Twice the negative log-likelihood up to a constant, over the last axis; outliers count no more than the clip."""
+        """Twice the negative log-likelihood up to a constant, over the last axis; outliers count the clip at most."""
         scores = (self.values[begin:end] - fitted) / self.noise.sigma[begin:end]
         loss: F64 = np.minimum(scores**2, CLIP_SIGMA**2).sum(-1) / self.noise.inflation
         return loss

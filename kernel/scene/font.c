@@ -214,7 +214,7 @@ void font_render(const struct font_mask *mask, const char *text, int32_t cell_q8
 {
 	int32_t step = FINE / samples, lead = (FINE - step) / 2;
 	struct counting counting = {.columns = mask->width * step, .cell_q8 = cell_q8, .margin_px = margin_px};
-	uint8_t halves[2][FINE_COLUMNS_MAX], columns[FINE_COLUMNS_MAX];
+	uint8_t halves[2][FINE_COLUMNS_MAX] = {{0}};
 	int32_t counted = -FINE;
 
 	for (int32_t y = 0; y < mask->height; y++) {
@@ -226,13 +226,12 @@ void font_render(const struct font_mask *mask, const char *text, int32_t cell_q8
 				count_half(&counting, text, fine_row, halves[(fine_row + 1) / (FINE / 2) & 1]);
 			counted = larger(counted, fine_row);
 		}
-		for (int32_t i = 0; i < counting.columns; i++)
-			columns[i] = (uint8_t)(halves[0][i] + halves[1][i]);
 		for (int32_t x = 0; x < mask->width; x++) {
 			uint8_t sum = 0;
 
 			for (int32_t i = x * step - lead; i < x * step - lead + FINE; i++)
-				sum += i >= 0 && i < counting.columns ? columns[i] : 0;
+				if (i >= 0 && i < counting.columns)
+					sum = (uint8_t)(sum + halves[0][i] + halves[1][i]);
 			mask->levels[y * mask->width + x] = sum;
 		}
 	}
