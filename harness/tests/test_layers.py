@@ -20,6 +20,7 @@ HARNESS_LAYERS: Mapping[str, int] = {
     "cli": 11,
     "commands": 10,
     "night": 9,
+    "figures": 9,
     "replay": 8,
     "conclude": 8,
     "references": 8,

@@ -1,0 +1,47 @@
+"""What the project promises in figures: one module a topic, each with its ``FIGURES``.
+
+``FIGURES`` is a tuple of functions from a scratch folder to a list of :class:`Figure`; the docstring of each says, in a
+few words, what is being measured.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+Measure = Callable[[Path], list["Figure"]]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One promise and what became of it."""
+
+    what: str
+    value: float
+    unit: str
+    promise: float
+    at_most: bool = True
+
+    @property
+    def kept(self) -> bool:
+        return self.value <= self.promise if self.at_most else self.value >= self.promise
+
+    def row(self) -> list[str]:
+        """Cells for a table: mark, what, value, promise."""
+        sign = "≤" if self.at_most else "≥"
+        mark = "✓ kept" if self.kept else "✗ missed"
+        return [mark, self.what, f"{self.value:.4g} {self.unit}", f"{sign} {self.promise:g}"]
+
+
+def topics() -> list[str]:
+    """Names of the modules here, in the order of the alphabet."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def measures(topic: str) -> tuple[Measure, ...]:
+    """The functions of one topic."""
+    figures: tuple[Measure, ...] = importlib.import_module(f"{__name__}.{topic}").FIGURES
+    return figures
