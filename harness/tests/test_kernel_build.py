@@ -88,3 +88,12 @@ def test_the_elf_keeps_symbols_and_nothing_else() -> None:
     assert not {name for name in sections if name.startswith((".debug", ".note.gnu", ".comment", ".eh_frame"))}
     assert {"kernel_main", "virtqueue_publish", "gpu_present", "ringpoints_start"} <= symbols
     assert not {name for name in symbols if name.startswith(("fault_", "ktest_"))}
+
+
+@pytest.mark.parametrize("arch", ["x86_64", "aarch64", "riscv64"])
+def test_what_draws_most_of_a_frame_is_within_one_page(arch: str) -> None:
+    with build_kernel(Switches(arch=arch)).path.open("rb") as file:
+        symbols = ELFFile(file).get_section_by_name(".symtab")
+        hot = [symbols.get_symbol_by_name(name)[0] for name in ("canvas_row_fill", "wheel_draw", "art_draw_row")]
+    pages = {at // 4096 for symbol in hot for at in (symbol["st_value"], symbol["st_value"] + symbol["st_size"] - 1)}
+    assert len(pages) == 1
