@@ -111,11 +111,9 @@ def _truths(switches: Switches, effects: tuple[int, ...], compiler: str, out: Pr
     machine = Machine(arch=switches.arch, vcpus=1, maxcpus=2)
     params = RunParams(seconds=TIMING_S, records=0)
     for name, which in (("plain", switches), ("slowed", slowed)):
-        build_kernel(which, compiler=compiler)
         for order in range(1, 2 * PAIRS + 1):
-            built = build_kernel(which, compiler=compiler, extra=(f"SHUFFLE={order}",))
-            image = built.path.with_name(f"{built.path.stem}-{order}.elf")
-            images[name, order] = RunSpec(image, machine, params)
+            built = build_kernel(which, compiler=compiler, shuffle=order)
+            images[name, order] = RunSpec(built.path, machine, params)
     truths = [Truth("A/A", 0.0, _pairs(images, "plain", params))]
     for effect in effects:
         planted = replace(params, slow=effect)

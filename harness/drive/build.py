@@ -77,7 +77,7 @@ def build_kernel(
     tree: Path = ROOT,
     test: bool = False,
     commit: str = "",
-    extra: tuple[str, ...] = (),
+    shuffle: int = 0,
 ) -> BuiltKernel:
     """Build (or bring up to date) one kernel.
 
@@ -89,8 +89,8 @@ def build_kernel(
         The image with the in-kernel suites.
     commit
         What to record as the source's revision.
-    extra
-        Further ``KEY=value`` words for make.
+    shuffle
+        Which other order to link the same objects in; 0 for their own.
 
     Raises
     ------
@@ -100,10 +100,11 @@ def build_kernel(
     identity = compiler_identity(compiler_command(switches, compiler))
     out = tree / "build" / switches.folder / compiler
     words = [f"ARCH={switches.arch}", *(f"{name}={value}" for name, value in switches.chosen)]
-    words += [f"CC={compiler}", f"OUT={os.path.relpath(out, tree / 'kernel')}", *extra, *(["TEST=1"] if test else [])]
+    words += [f"CC={compiler}", f"OUT={os.path.relpath(out, tree / 'kernel')}", *(["TEST=1"] if test else [])]
+    words += [f"SHUFFLE={shuffle}"] if shuffle else []
     with folder_lock(out):
         run_make(tree / "kernel", words, switches.label)
-        path = _keep_image(out / ("roulette-test.elf" if test else "roulette.elf"))
+        path = _keep_image(out / f"roulette{'-test' if test else ''}{f'-{shuffle}' if shuffle else ''}.elf")
         return BuiltKernel(path, sha256_of(path), switches, identity, commit)
 
 

@@ -242,3 +242,10 @@ def test_the_kernels_hash_is_the_same_without_git_and_feels_every_change(reposit
     changed = kernel_tree_hash(copy)
     (copy / "kernel" / "main.c").rename(copy / "kernel" / "main2.c")
     assert len({kernel_tree_hash(repository), changed, kernel_tree_hash(copy)}) == 3
+
+
+def test_another_link_order_is_another_image_of_the_same_objects() -> None:
+    plain, shuffled = build_kernel(Switches()), build_kernel(Switches(), shuffle=3)
+    assert plain.sha256 != shuffled.sha256
+    assert shuffled.sha256 == sha256_of(shuffled.path) == build_kernel(Switches(), shuffle=3).sha256
+    assert plain.sha256 == build_kernel(Switches()).sha256
