@@ -19,6 +19,28 @@ class NamedStep:
     changes: tuple[tuple[str, str], ...]
     changed: str
     claimed: str
+    removes: str = ""
+    """What this step took away, where somebody said that it made frames slow."""
+
+
+@dataclass(frozen=True)
+class ClaimedFigure:
+    """A figure that somebody named for one step without having measured it."""
+
+    step: str
+    what: str
+    """``fps``, or a count a frame: ``fences``."""
+    value: float
+    at_least: bool = False
+    """Named as a lower bound, not as the value."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A change to the first step that nobody tried, and that could explain why it was so slow."""
+
+    changes: tuple[tuple[str, str], ...]
+    cause: str
 
 
 SEED_START: Mapping[str, str] = {
@@ -46,6 +68,7 @@ SEED_STEPS: tuple[NamedStep, ...] = (
         (("BARRIER", "acquire_progress"),),
         "acquire fence only after used->idx moved",
         "30+ FPS expected",
+        "the full fence before every look at used->idx",
     ),
     NamedStep("seed-3-release", (), "release fence before avail->idx", "for ARM"),
     NamedStep("seed-4-wmb-rmb", (("BARRIER", "linux"),), "virtio_wmb and virtio_rmb", "portability"),
@@ -57,14 +80,38 @@ SEED_STEPS: tuple[NamedStep, ...] = (
         "acquire fence before every read, none after",
         "volatile reads can be served stale",
     ),
-    NamedStep("seed-8-unlogged", (("LOG", "none"),), "serial line a frame removed", "found as a cause"),
+    NamedStep(
+        "seed-8-unlogged",
+        (("LOG", "none"),),
+        "serial line a frame removed",
+        "found as a cause",
+        "the serial line in every frame",
+    ),
     NamedStep(
         "seed-9-plain-counters",
         (("COUNTERS", "none"),),
         "atomic counters removed from the poll loop",
         "found as a cause",
+        "the atomic counters in the poll loop",
     ),
-    NamedStep("seed-10-bulk-fill", (("FILL", "fast"),), "bulk fill for one store a pixel", "found as a cause"),
+    NamedStep(
+        "seed-10-bulk-fill",
+        (("FILL", "fast"),),
+        "bulk fill for one store a pixel",
+        "found as a cause",
+        "one volatile store a pixel",
+    ),
+)
+
+SEED_FIGURES: tuple[ClaimedFigure, ...] = (
+    ClaimedFigure("seed-0-seqcst", "fps", 1),
+    ClaimedFigure("seed-0-seqcst", "fences", 2_000_000),
+    ClaimedFigure("seed-2-acquire", "fps", 30, at_least=True),
+)
+
+SEED_CANDIDATES: tuple[Candidate, ...] = (
+    Candidate((("GPU_FENCE", "on"),), "waiting for fenced commands, which virgl retires by a timer of 10 ms"),
+    Candidate((("SPIN", "none"),), "a poll loop without the CPU's spin hint"),
 )
 
 

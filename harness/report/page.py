@@ -144,21 +144,22 @@ def film(folder: Path, names: Sequence[str]) -> Film | None:
     return Film(uri, len(pictures), width, height)
 
 
-def _facts(result: Result) -> list[tuple[str, str]]:
-    facts = []
+def facts(result: Result) -> list[tuple[str, str]]:
+    """Where a result was measured, for a table."""
+    found = []
     if result.host:
         host = result.host
-        facts.append(("host", f"{host.cpu}, {host.cores} cores, {host.os}, Linux {host.kernel}"))
+        found.append(("host", f"{host.cpu}, {host.cores} cores, {host.os}, Linux {host.kernel}"))
     if result.qemu:
         qemu = result.qemu
-        facts.append(("QEMU", f"{qemu.version}, {qemu.accelerator}, {qemu.vcpus} vCPU, thread={qemu.tcg_thread}"))
-    facts.append(("compiler", result.compiler or "unknown"))
+        found.append(("QEMU", f"{qemu.version}, {qemu.accelerator}, {qemu.vcpus} vCPU, thread={qemu.tcg_thread}"))
+    found.append(("compiler", result.compiler or "unknown"))
     dirty = " with uncommitted changes" if result.source.get("dirty") else ""
-    facts.append(("commit", f"{result.source.get('git') or 'not in git'}{dirty}"))
+    found.append(("commit", f"{result.source.get('git') or 'not in git'}{dirty}"))
     timing = result.details.get("timing")
     if isinstance(timing, Mapping):
-        facts.append(("protocol", f"{len(timing.get('launches', []))} launches; {timing.get('protocol', '')}"))
-    return facts
+        found.append(("protocol", f"{len(timing.get('launches', []))} launches; {timing.get('protocol', '')}"))
+    return found
 
 
 def reproduce(result: Result) -> str:
@@ -199,7 +200,7 @@ def render_page(result: Result, folder: Path, plots: Sequence[Plot]) -> str:
             pictures_sentence=noted.get("sentence", ""),
             evidence=_evidence(result.frames, folder),
             film=film(folder, noted.get("film", ())),
-            facts=_facts(result),
+            facts=facts(result),
             reproduce=reproduce(result),
         )
     )

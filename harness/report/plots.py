@@ -52,7 +52,8 @@ def head(title: str, xlabel: str, ylabel: str, height: int = HEIGHT) -> list[str
     ]
 
 
-def _block(name: str, rows: Sequence[Sequence[float | str]]) -> list[str]:
+def block(name: str, rows: Sequence[Sequence[float | str]]) -> list[str]:
+    """Inline data ``$name``, one line a row."""
     lines = [" ".join(f"{value:.6g}" if isinstance(value, float) else str(value) for value in row) for row in rows]
     return [f"${name} << EOD", *lines, "EOD"]
 
@@ -67,7 +68,7 @@ def distribution_script(frame_ms: Mapping[str, F64]) -> str:
     drawn = []
     for number, (name, values) in enumerate(frame_ms.items()):
         shares = np.histogram(values, edges)[0] / max(len(values), 1) * 100
-        lines += _block(f"d{number}", [(float(x), float(y)) for x, y in zip(centres, shares)])
+        lines += block(f"d{number}", [(float(x), float(y)) for x, y in zip(centres, shares)])
         style = f"linecolor rgb '{SERIES[number % 3]}' linewidth 2 dashtype {number + 1}"
         drawn.append(f"$d{number} using 1:2 with histeps {style} title {quoted(name)}")
     return "\n".join([*lines, "set yrange [0:*]", "plot " + ", ".join(drawn)]) + "\n"
@@ -77,7 +78,7 @@ def series_script(frame_ms: F64, name: str) -> str:
     """Frame times in their order, with the median."""
     lines = head(f"frame times, {name}", "frame", "ms")
     thinned = np.arange(0, len(frame_ms), max(len(frame_ms) // 3000, 1))
-    lines += _block("frames", [(float(i), float(frame_ms[i])) for i in thinned])
+    lines += block("frames", [(float(i), float(frame_ms[i])) for i in thinned])
     median = float(np.median(frame_ms))
     lines += [
         f"set yrange [0:{max(float(np.quantile(frame_ms, 0.999)) * 1.1, median * 2):.6g}]",
@@ -106,7 +107,7 @@ def ratio_script(ratios: Sequence[Ratio], limit: float | None) -> str:
     rows: list[tuple[float | str, ...]] = [
         (100 * one.change, float(len(bounded) - i), 100 * one.low, 100 * one.high) for i, one in enumerate(bounded)
     ]
-    lines += _block("r", rows)
+    lines += block("r", rows)
     tics = ", ".join(f"{quoted(one.label)} {len(bounded) - i}" for i, one in enumerate(bounded))
     lines += [f"set ytics ({tics})", f"set yrange [0.4:{len(bounded) + 0.6}]", "unset key", "unset grid"]
     lines += [f"set arrow from 0, graph 0 to 0, graph 1 nohead linecolor rgb '{MUTED}'"]
@@ -120,7 +121,7 @@ def ratio_script(ratios: Sequence[Ratio], limit: float | None) -> str:
 def launches_script(effects: Sequence[float], batches: Sequence[int]) -> str:
     """Every launch's own effect, in order; the confirming batch in another shape."""
     lines = head("effect of each launch", "launch", "frame time, %")
-    lines += _block(
+    lines += block(
         "l", [(float(i), 100 * effect, float(batch)) for i, (effect, batch) in enumerate(zip(effects, batches))]
     )
     lines += [

@@ -24,6 +24,8 @@ HARNESS_LAYERS: Mapping[str, int] = {
     "replay": 8,
     "conclude": 8,
     "references": 8,
+    "explain": 8,
+    "saved_run": 8,
     "session": 7,
     "survey": 7,
     "lanes": 6,

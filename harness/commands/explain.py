@@ -1,0 +1,142 @@
+"""Where a frame's time goes, and what each switch is worth."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import json
+import shutil
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from harness.analyze.explanation import Explanation
+from harness.arms import NAMED, parse_arm
+from harness.commands import Arguments, Printer
+from harness.commands.perf import number, split_settings
+from harness.drive.build import BuiltKernel, build_kernel, source_state
+from harness.drive.host import host_facts
+from harness.drive.probe import qemu_version
+from harness.drive.store import RunFolder
+from harness.explain import Question, explain
+from harness.report.explain import Page, effect_rows, seed_rows, write_explanation
+from harness.result import Arm, Metric, Qemu, Result
+from harness.spec import Machine, UsageError, Verdict
+
+SETTINGS = "NAME QUICK BUDGET CC SEED".split()
+BUDGET_S = 330.0
+QUICK_S = 52.0
+BUDGET_RANGE_S = (10.0, 7200.0)
+
+
+def main(arguments: Arguments, out: Printer) -> Verdict:
+    """``explain [NAME] [SWITCH=value …] [QUICK=1] [BUDGET=s]``."""
+    settings, switches = split_settings(arguments, SETTINGS)
+    quick = _flag(settings, "QUICK")
+    budget_s = number(settings, "BUDGET", QUICK_S if quick else BUDGET_S, *BUDGET_RANGE_S)
+    request = parse_arm("explain", _name(arguments, settings), switches)
+    begun = time.monotonic()
+    with RunFolder("explain") as run:
+        out.progress(f"building {request.label}")
+        kernel = build_kernel(request.switches, compiler=settings.get("CC", "gcc"))
+        question = _question(request.text or request.switches.label, kernel, settings, quick, budget_s)
+        question = dataclasses.replace(question, budget_s=budget_s - (time.monotonic() - begun))
+        found = explain(question, run.path, out.progress)
+        for scratch in run.path.iterdir():
+            shutil.rmtree(scratch, ignore_errors=True)
+        result = _result(run.started, kernel, question, found, time.monotonic() - begun)
+        page = Page(result, found, _again(arguments))
+        missing = write_explanation(page, run.path)
+        result = dataclasses.replace(result, notices=(*result.notices, *(f"report: {text}" for text in missing)))
+        folder = run.commit(result)
+        if "json" in arguments.options:
+            stored = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+            out.line(json.dumps({**stored, "folder": str(folder)}))
+            return result.verdict
+        _say(out, found, result)
+        out.line(f"report: {folder / 'report.html'}")
+        return result.verdict
+
+
+def _name(arguments: Arguments, settings: Mapping[str, str]) -> str:
+    """The named combination, given as a word or as NAME=; empty for none."""
+    names = [*arguments.words, *([settings["NAME"]] if settings.get("NAME") else [])]
+    if len(names) > 1 or any(name not in NAMED for name in names):
+        raise UsageError(f"explain {' '.join(names)}: name one of {' '.join(NAMED)}, and SWITCH=value words")
+    return " ".join(names)
+
+
+def _flag(settings: Mapping[str, str], name: str) -> bool:
+    value = settings.get(name, "0")
+    if value not in ("", "0", "1"):
+        raise UsageError(f"{name}={value}: 1 or 0")
+    return value == "1"
+
+
+def _question(subject: str, kernel: BuiltKernel, settings: Mapping[str, str], quick: bool, budget_s: float) -> Question:
+    machine = Machine(arch=kernel.switches.arch, vcpus=1, maxcpus=2)
+    qemu_version(machine.arch)
+    devices = () if quick else (machine,)
+    return Question(
+        subject,
+        kernel,
+        machine,
+        budget_s,
+        devices,
+        quick,
+        settings.get("CC", "gcc"),
+        int(number(dict(settings), "SEED", 1, 0, 2**31)),
+    )
+
+
+def _again(arguments: Arguments) -> str:
+    words = [f"NAME={name}" for name in arguments.words]
+    words += [f"{key}={value}" for key, value in arguments.settings.items()]
+    return " ".join(["make explain", *words])
+
+
+def _result(started: str, kernel: BuiltKernel, question: Question, found: Explanation, seconds: float) -> Result:
+    metrics = {}
+    if found.frame_ms:
+        metrics["fps_trace"] = Metric(1e3 / found.frame_ms, "frames/s", "trace")
+    machine = question.machine
+    version = ".".join(str(part) for part in qemu_version(machine.arch))
+    missing = tuple(f"{section}: {why}" for section, why in found.missing.items())
+    return Result(
+        command="explain",
+        verdict=Verdict.PASS if found.ablation and found.ablation.effects else Verdict.INCONCLUSIVE,
+        sentence=found.sentence,
+        started=started,
+        seconds=seconds,
+        host=host_facts(),
+        qemu=Qemu(version, machine.accelerator, machine.vcpus, "multi", ""),
+        source=source_state(),
+        compiler=kernel.compiler,
+        arms={"base": Arm(kernel.switches.everything(), kernel.sha256, metrics)},
+        notices=(*found.notices, *missing),
+        details={"explain": details_of(found)},
+    )
+
+
+def details_of(found: Explanation) -> dict[str, Any]:
+    """An explanation as JSON values."""
+    return dataclasses.asdict(found, dict_factory=_plain)
+
+
+def _plain(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {key: value.value if isinstance(value, enum.Enum) else value for key, value in items}
+
+
+def _say(out: Printer, found: Explanation, result: Result) -> None:
+    if found.ablation is not None and found.ablation.effects:
+        rows = [[row.what, row.change, row.interval, row.says] for row in effect_rows(found.ablation)]
+        out.table("each switch changed alone", ["change", "frame time", "interval", ""], rows)
+    for replay in found.replays:
+        rows = [[row.name, row.fences, row.spins, row.timeouts, row.fps, row.against] for row in seed_rows(replay)]
+        header = ["step", "fences", "spins", "timeouts", "FPS", "against the step before"]
+        out.table(f"the seed case on the {replay.device} device, a frame", header, rows)
+        for sentence in replay.closing:
+            out.line(sentence)
+    for notice in result.notices:
+        out.line(f"note: {notice}")
+    out.line(result.sentence)

@@ -1,0 +1,45 @@
+"""Events of a kernel's frames, by its own summary: fences, spins, completions, timeouts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from harness.analyze.seedreplay import Counts
+from harness.analyze.serial import parse_serial
+from harness.drive.errors import GuestError
+from harness.drive.qemu import TIMING_EVENTS, Qemu
+from harness.spec import Machine, RunParams, RunSpec, Switches
+
+FRAMES = 100
+END_S = 60.0
+
+
+def counting_switches(switches: Switches) -> tuple[Switches, str]:
+    """The same combination with its events counted, frame by frame, and what had to be set for it."""
+    changes = {"COUNTERS": "plain"} if switches.get("COUNTERS") == "none" else {}
+    if switches.get("LOG") == "none":
+        changes["LOG"] = "deferred"
+    return switches.but(**changes), " ".join(f"{name}={value}" for name, value in changes.items())
+
+
+def count_events(kernel: Path, machine: Machine, folder: Path, counted_in: str = "", frames: int = FRAMES) -> Counts:
+    """Run a kernel for some frames and read its counters.
+
+    Raises
+    ------
+    GuestError
+        When it does not end, or prints no summary.
+    """
+    params = RunParams(frames=frames)
+    with Qemu(RunSpec(kernel, machine, params), folder, TIMING_EVENTS) as guest:
+        guest.wait_end(END_S)
+        log = parse_serial(guest.console.content())
+    if log.summary is None or not (log.summary.get("frames") or "").isdecimal():
+        raise GuestError("the guest printed no [PERF SUMMARY]", folder / "serial.log")
+    drawn = max(int(log.summary.get("frames") or 0), 1)
+    totals = {key: (log.total(key) or 0) / drawn for key in ("fences", "spins", "completions", "timeouts")}
+    fences = log.records.column("fences")
+    exact = fences is not None and len(fences) == drawn and int(np.ptp(fences)) == 0
+    return Counts(drawn, fences_exact=exact, counted_in=counted_in, **totals)

@@ -1,0 +1,235 @@
+"""An explanation: what it refuses, what it says when sections are missing, its page, and a short real one."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from harness.analyze.ablation import Ablation, Changes, Effect, Interaction, Unmeasured, Worth
+from harness.analyze.explanation import SEED, SWITCHES, Explanation
+from harness.analyze.seedreplay import Counts, Replay, StepRow, closing_sentences
+from harness.commands import Arguments
+from harness.commands.explain import details_of, main
+from harness.drive.build import BuiltKernel, build_kernel
+from harness.drive.errors import BuildError, GuestError, StoreError
+from harness.drive.pin import probe_rights
+from harness.drive.store import load_result
+from harness.explain import Question, explain, quick_choice
+from harness.lanes import ablation as lane
+from harness.lanes.ablation import Bench, ablate, other_values
+from harness.lanes.timing import choose_protocol
+from harness.report.explain import Page, write_explanation
+from harness.result import Arm, Gate, Result, result_to_json
+from harness.saved_run import open_regression
+from harness.seedcase import SEED_FIGURES, SEED_STEPS
+from harness.spec import Machine, Switches, UsageError, Verdict
+
+MACHINE = Machine(vcpus=1, maxcpus=2)
+
+
+class Silent:
+    """Keeps what a command says."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def line(self, text: str) -> None:
+        self.lines.append(text)
+
+    def progress(self, text: str) -> None:
+        pass
+
+    def table(self, title: str, header: object, rows: object) -> None:
+        pass
+
+
+def effect(changes: Changes, worth: Worth, change: float) -> Effect:
+    return Effect(changes, worth, change, change - 0.02, change + 0.02, 14)
+
+
+def explanation(claimed: str = "30+ FPS expected") -> Explanation:
+    fill, log, spin = ((("FILL", "pixel"),), (("LOG", "frame"),), (("SPIN", "none"),))
+    effects = (effect(fill, Worth.SLOWER, 0.81), effect(log, Worth.SLOWER, 0.4), effect(spin, Worth.NOISE, -0.004))
+    pair = Interaction(fill + log, 1.2, 1.21, -0.01, -0.05, 0.03, True)
+    twin = Unmeasured((("BARRIER", "linux"),), "identical code to what it is compared with", ())
+    steps = [dataclasses.replace(step, claimed=claimed) for step in SEED_STEPS[:3]]
+    rows = tuple(
+        StepRow(step, Counts(100, 713.5, 712.0, 2, 0), 211.0, effect((("s", ""),), Worth.NOISE, 0.003) if i else None)
+        for i, step in enumerate(steps)
+    )
+    replay = Replay("2d", rows, (), closing_sentences(rows, (), SEED_FIGURES))
+    ablation = Ablation("x86_64", 2.34, effects, (pair,), (twin,), "pinned")
+    return Explanation("x86_64", ablation, (replay,))
+
+
+def written(found: Explanation, folder: Path) -> tuple[str, str]:
+    result = Result("explain", Verdict.PASS, found.sentence, "2026-01-01T00:00:00+00:00", 12.0)
+    assert not write_explanation(Page(result, found, "make explain"), folder)
+    return (folder / "report.html").read_text(), (folder / "report.md").read_text()
+
+
+def test_the_page_has_every_section_and_needs_nothing_else(tmp_path: Path) -> None:
+    page, text = written(explanation(), tmp_path)
+    for content in (page, text):
+        assert "A frame of x86" in content and "2.34 ms" in content
+        assert "FILL=pixel" in content and "+81.0%" in content and "+1.90 ms" in content
+        assert "identical code" in content and "seed-2-acquire" in content.replace("\\", "")
+    assert page.count("<svg") == 2 and "var(--series-2)" in page
+    assert not re.search(r"\b(src|href)=(?![\"'](data:|#))", page) and "<script" not in page
+
+
+def test_a_missing_section_is_absent_with_its_reason(tmp_path: Path) -> None:
+    missing = {SWITCHES: "no switch was measured: does not build", SEED: "QUICK=1 leaves it out"}
+    found = Explanation("x86_64 BARRIER=linux", missing=missing)
+    page, _ = written(found, tmp_path)
+    assert all(why in page for why in missing.values())
+    assert "<svg" not in page and "nothing could be measured" in page
+
+
+def test_texts_are_escaped(tmp_path: Path) -> None:
+    page, text = written(explanation("<script>alert(1)</script> | [x](y)"), tmp_path)
+    assert "<script>" not in page and "&lt;script&gt;" in page
+    assert "<script>" not in text and "\\[x\\]" in text
+
+
+def test_the_sentence_names_the_dearest_switch_and_counts_the_noise() -> None:
+    said = explanation().sentence
+    assert "FILL=pixel is worth most: frames 81% longer" in said and said.endswith("1 of 3 changes is noise")
+
+
+def test_every_other_value_is_tried_and_faults_are_only_taken_out() -> None:
+    plain = {name for ((name, _),) in other_values(Switches())}
+    assert "FAULT" not in plain and {"BARRIER", "LOG", "FILL"} <= plain
+    broken = other_values(Switches().but(FAULT="slow_draw", LOG="frame"))
+    assert (("FAULT", "none"),) in broken and (("LOG", "deferred"),) in broken
+    assert (("LOG", "frame"),) not in broken
+    quick = quick_choice(Switches().but(LOG="frame"), other_values(Switches().but(LOG="frame")))
+    assert (("LOG", "deferred"),) in quick and len({name for ((name, _),) in quick}) == len(quick)
+
+
+def bench() -> Bench:
+    return Bench(MACHINE, choose_protocol(probe_rights()), pairs=0)
+
+
+def test_identical_code_and_what_does_not_build_are_said_and_not_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build(switches: Switches, compiler: str) -> BuiltKernel:
+        if switches.get("SPIN") == "none":
+            raise BuildError("x86_64 SPIN=none does not build: poll.c:1: error: planted")
+        return build_kernel(switches, compiler=compiler)
+
+    monkeypatch.setattr(lane, "build_kernel", build)
+    monkeypatch.setattr(lane, "time_pair", lambda *rest: pytest.fail("identical code was measured"))
+    changes: list[Changes] = [(("BARRIER", "linux"),), (("SPIN", "none"),), (("CPUS", "8"),)]
+    found = ablate(build_kernel(Switches()), changes, bench(), tmp_path, 60.0, lambda text: None)
+    why = {one.changes: one.why for one in found.unmeasured}
+    assert why[changes[0]] == "identical code to what it is compared with"
+    assert "does not build" in why[changes[1]] and "planted" in why[changes[1]]
+    assert "one CPU" in why[changes[2]]
+    assert not found.effects
+
+
+def test_different_code_is_not_taken_for_identical(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*rest: object) -> None:
+        raise GuestError("no frame within 10 s of the launch")
+
+    monkeypatch.setattr(lane, "time_pair", fail)
+    changes: list[Changes] = [(("BARRIER", "seqcst_spin"),)]
+    found = ablate(build_kernel(Switches()), changes, bench(), tmp_path, 60.0, lambda text: None)
+    assert found.unmeasured == (Unmeasured(changes[0], "the guest failed: no frame within 10 s of the launch"),)
+
+
+def test_a_short_explanation_of_a_real_kernel(tmp_path: Path) -> None:
+    question = Question("default", build_kernel(Switches()), MACHINE, 16.0, (), quick=True)
+    found = explain(question, tmp_path / "work", lambda text: None)
+    assert found.ablation is not None
+    asked = set(quick_choice(Switches(), other_values(Switches())))
+    answered = [one.changes for one in found.ablation.effects] + [one.changes for one in found.ablation.unmeasured]
+    assert set(answered) == asked and len(answered) == len(asked)
+    assert found.missing[SEED].startswith("QUICK=1")
+    if not found.ablation.effects:
+        assert "BUDGET" in found.missing[SWITCHES]
+    written(found, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("words", "settings", "says"),
+    [
+        ((), {"BARRIER": "none"}, "BARRIER=none: unknown value"),
+        ((), {"BARIER": "linux"}, "BARIER: no such setting"),
+        (("seed-99",), {}, "name one of default"),
+        (("default",), {"NAME": "seed-1-logged"}, "name one of default"),
+        ((), {"QUICK": "yes"}, "QUICK=yes: 1 or 0"),
+        ((), {"BUDGET": "1"}, "BUDGET=1: must lie between"),
+    ],
+)
+def test_requests_that_make_no_sense_are_refused(words: tuple[str, ...], settings: dict[str, str], says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        main(Arguments(settings, frozenset(), words), Silent())
+
+
+def saved(folder: Path, verdict: Verdict = Verdict.REGRESSION, command: str = "perf", problem: str = "") -> Path:
+    """A run of the gate as it is stored, with a candidate that differs from its reference in one switch."""
+    kernel = b"\x7fELF candidate"
+    place = folder / "baselines" / "x86_64" / "acquire_progress"
+    place.mkdir(parents=True)
+    (place / "kernel.elf").write_bytes(b"\x7fELF reference")
+    (folder / "candidate.elf").write_bytes(kernel)
+    arms = {
+        "candidate": Arm(Switches().but(LOG="frame").everything(), hashlib.sha256(kernel).hexdigest(), {}),
+        "reference": Arm(Switches().everything(), "", {}),
+    }
+    gate = Gate("fps_trace", "ratio", verdict, "slower", value=300.0, reference=400.0, change=-0.25)
+    details = {"baseline": "x86_64/acquire_progress"}
+    problems = (problem,) if problem else ()
+    result = Result(command, verdict, "said", "", 60.0, arms=arms, gates=(gate,), problems=problems, details=details)
+    (folder / "result.json").write_text(result_to_json(result), encoding="utf-8")
+    return folder
+
+
+def test_a_regression_is_opened_with_what_changed(tmp_path: Path) -> None:
+    run = open_regression(saved(tmp_path))
+    assert run.slower == pytest.approx(1 / 3)
+    assert run.restorations == ((("LOG", "deferred"),),)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "command", "problem", "error", "says"),
+    [
+        (Verdict.PASS, "perf", "", UsageError, "says pass: there is no regression in it"),
+        (Verdict.REGRESSION, "ab", "", UsageError, "is a run of ab"),
+        (Verdict.GUEST_FAILED, "perf", "the guest panicked: x.c:3", GuestError, "its guest failed: the guest panicked"),
+    ],
+)
+def test_runs_without_a_regression_are_refused(
+    tmp_path: Path, verdict: Verdict, command: str, problem: str, error: type[Exception], says: str
+) -> None:
+    with pytest.raises(error, match=says):
+        open_regression(saved(tmp_path, verdict, command, problem))
+
+
+def test_runs_with_missing_or_wrong_files_are_refused(tmp_path: Path) -> None:
+    folder = saved(tmp_path)
+    (folder / "candidate.elf").write_bytes(b"another")
+    with pytest.raises(StoreError, match="is not the kernel that was measured"):
+        open_regression(folder)
+    (folder / "candidate.elf").unlink()
+    with pytest.raises(StoreError, match="the candidate's kernel is missing"):
+        open_regression(folder)
+    with pytest.raises(StoreError, match="holds no readable result"):
+        open_regression(tmp_path / "nowhere")
+
+
+def test_what_is_stored_can_be_read_again(tmp_path: Path) -> None:
+    found = explanation()
+    result = Result("explain", Verdict.PASS, found.sentence, "", 1.0, details={"explain": details_of(found)})
+    (tmp_path / "result.json").write_text(result_to_json(result), encoding="utf-8")
+    stored = load_result(tmp_path).details["explain"]
+    assert stored["ablation"]["effects"][0]["worth"] == "slower"
+    assert json.dumps(stored)
