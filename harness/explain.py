@@ -12,13 +12,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.analyze.ablation import Changes
-from harness.analyze.explanation import SEED, SWITCHES, Explanation
-from harness.drive.build import BuiltKernel
+from harness.analyze.explanation import SEED, SWITCHES, Explanation, Regression
+from harness.analyze.stats import CANDIDATE
+from harness.drive.build import BuiltKernel, build_kernel
 from harness.drive.errors import GuestError
 from harness.drive.pin import probe_rights
 from harness.lanes.ablation import Bench, ablate, other_values
+from harness.lanes.counting import count_events, counting_switches
 from harness.lanes.seedreplay import replay_seed
 from harness.lanes.timing import Protocol, choose_protocol
+from harness.saved_run import SavedRun
 from harness.spec import Machine, Switches
 
 CLOSING_S = 5.0
@@ -56,6 +59,10 @@ def explain(question: Question, folder: Path, progress: Callable[[str], None]) -
     ends_s = time.monotonic() + question.budget_s - CLOSING_S
     bench = _bench(question)
     missing: dict[str, str] = {}
+    progress("counting")
+    counting, counted_in = counting_switches(question.kernel.switches)
+    counted = build_kernel(counting, compiler=question.compiler)
+    counts = count_events(counted.path, question.machine, folder / "count", counted_in)
     left_s = ends_s - time.monotonic()
     share_s = left_s if question.quick else left_s * (1 - SEED_SHARE)
     alternatives = _alternatives(question)
@@ -73,7 +80,32 @@ def explain(question: Question, folder: Path, progress: Callable[[str], None]) -
             missing[SEED] = f"on the {machine.device.value} device: {error.message}"
     if not replays and SEED not in missing:
         missing[SEED] = "QUICK=1 leaves it out: run 'make explain'"
-    return Explanation(question.subject, ablation, tuple(replays), missing)
+    return Explanation(question.subject, counts, ablation, tuple(replays), missing=missing)
+
+
+def explain_regression(run: SavedRun, question: Question, folder: Path, progress: Callable[[str], None]) -> Explanation:
+    """What would undo a regression.
+
+    Parameters
+    ----------
+    question
+        Its kernel is the candidate's combination, built from this tree.
+
+    Raises
+    ------
+    HarnessError
+        When QEMU or the harness fails.
+    """
+    restored, why = None, ""
+    if question.kernel.sha256 != run.result.arms[CANDIDATE].kernel_sha256:
+        why = "this tree builds another kernel from the same switches, so none was tried"
+    elif run.restorations:
+        share_s = question.budget_s - CLOSING_S
+        bench = replace(_bench(question), pairs=0)
+        restored = ablate(question.kernel, run.restorations, bench, folder / "restored", share_s, progress)
+    regression = Regression(run.folder.name, run.result.sentence, run.slower, restored, why)
+    missing = {SWITCHES: "of a regression only the switches that differ are tried", SEED: "run 'make explain'"}
+    return Explanation(question.subject, regression=regression, missing=missing)
 
 
 def _bench(question: Question) -> Bench:

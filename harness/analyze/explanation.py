@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from harness.analyze.ablation import Ablation, Effect, Worth, label
-from harness.analyze.seedreplay import Replay
+from harness.analyze.seedreplay import Counts, Replay
 
 PARTS = "parts"
 SWITCHES = "switches"
@@ -16,13 +16,59 @@ REGRESSION = "regression"
 
 
 @dataclass(frozen=True)
+class Regression:
+    """A run of the gate that failed, and what would undo it."""
+
+    run: str
+    said: str
+    """The gate's sentence."""
+    slower: float | None
+    """Change of frame time, candidate against reference; None when another gate failed than that of frame rate."""
+    restored: Ablation | None = None
+    """From the candidate, each switch that it sets differently back to what the reference has."""
+    not_restored: str = ""
+    """Why no switch was tried."""
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What there is to say, a line each."""
+        size = self.said
+        if self.slower is not None:
+            longer = "longer" if self.slower > 0 else "shorter"
+            size = f"frames take {abs(self.slower):.1%} {longer} than the reference's"
+        return (f"{self.run}: {size}", self._switch_words())
+
+    def _switch_words(self) -> str:
+        if self.restored is None or not (self.restored.effects or self.restored.unmeasured):
+            return f"no switch would give it back: {self.not_restored or 'none differs, so the source does'}"
+        faster = [effect for effect in self.restored.effects if effect.worth is Worth.FASTER]
+        if not faster:
+            names = [label(one.changes) for one in self.restored.effects]
+            names += [f"{label(one.changes)} ({one.why})" for one in self.restored.unmeasured]
+            return f"no switch gives it back: tried {', '.join(names)}"
+        best = min(faster, key=lambda effect: effect.change)
+        sure = f"{best.low:+.1%} to {best.high:+.1%} of its frame time"
+        return f"{label(best.changes)} gives {self._share(best)} back ({best.change:+.1%}, {sure})"
+
+    def _share(self, effect: Effect) -> str:
+        """How much of what was lost a change brings back."""
+        lost = 1 - 1 / (1 + self.slower) if self.slower is not None and self.slower > 0 else 0.0
+        share = -effect.change / lost if lost else math.nan
+        if math.isnan(share):
+            return "time"
+        return "all of it" if share > 0.9 else f"{share:.0%} of it"
+
+
+@dataclass(frozen=True)
 class Explanation:
     """What was found; a section that is None or empty has its reason in ``missing``."""
 
     subject: str
     """The kernel: a named combination, or its switches."""
+    counts: Counts | None = None
     ablation: Ablation | None = None
     replays: tuple[Replay, ...] = ()
+    regression: Regression | None = None
     missing: Mapping[str, str] = field(default_factory=dict)
     """By section: why it is not there."""
     notices: tuple[str, ...] = ()
@@ -35,8 +81,15 @@ class Explanation:
         return self.ablation.frame_ms
 
     @property
+    def answered(self) -> bool:
+        """Something was found out."""
+        return self.regression is not None or bool(self.ablation and self.ablation.effects)
+
+    @property
     def sentence(self) -> str:
         """The answer in short."""
+        if self.regression is not None:
+            return "; ".join(self.regression.lines)
         said = [self._frame_words(), self._switch_words()]
         return ". ".join(part for part in said if part) or f"{self.subject}: nothing could be measured"
 

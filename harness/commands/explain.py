@@ -8,6 +8,7 @@ import json
 import shutil
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from harness.analyze.explanation import Explanation
@@ -18,44 +19,60 @@ from harness.drive.build import BuiltKernel, build_kernel, source_state
 from harness.drive.host import host_facts
 from harness.drive.probe import qemu_version
 from harness.drive.store import RunFolder
-from harness.explain import Question, explain
+from harness.explain import Question, explain, explain_regression
 from harness.report.explain import Page, effect_rows, seed_rows, write_explanation
 from harness.result import Arm, Metric, Qemu, Result
+from harness.saved_run import SavedRun, open_regression
 from harness.spec import Machine, UsageError, Verdict
 
-SETTINGS = "NAME QUICK BUDGET CC SEED".split()
+SETTINGS = "NAME RESULT QUICK BUDGET CC SEED".split()
 BUDGET_S = 330.0
 QUICK_S = 52.0
 BUDGET_RANGE_S = (10.0, 7200.0)
 
 
 def main(arguments: Arguments, out: Printer) -> Verdict:
-    """``explain [NAME] [SWITCH=value …] [QUICK=1] [BUDGET=s]``."""
+    """``explain [NAME] [SWITCH=value …] [QUICK=1] [BUDGET=s]``, or ``explain RESULT=results/… [BUDGET=s]``."""
     settings, switches = split_settings(arguments, SETTINGS)
     quick = _flag(settings, "QUICK")
-    budget_s = number(settings, "BUDGET", QUICK_S if quick else BUDGET_S, *BUDGET_RANGE_S)
+    usual_s = QUICK_S if quick or "RESULT" in settings else BUDGET_S
+    budget_s = number(settings, "BUDGET", usual_s, *BUDGET_RANGE_S)
     request = parse_arm("explain", _name(arguments, settings), switches)
+    saved = _saved(arguments, settings, switches)
     begun = time.monotonic()
     with RunFolder("explain") as run:
         out.progress(f"building {request.label}")
-        kernel = build_kernel(request.switches, compiler=settings.get("CC", "gcc"))
-        question = _question(request.text or request.switches.label, kernel, settings, quick, budget_s)
-        question = dataclasses.replace(question, budget_s=budget_s - (time.monotonic() - begun))
-        found = explain(question, run.path, out.progress)
+        kernel = build_kernel(
+            saved.candidate_switches if saved else request.switches, compiler=settings.get("CC", "gcc")
+        )
+        subject = saved.folder.name if saved else request.text or request.switches.label
+        question = _question(subject, kernel, settings, quick, budget_s - (time.monotonic() - begun))
+        if saved is not None:
+            found = explain_regression(saved, question, run.path, out.progress)
+        else:
+            found = explain(question, run.path, out.progress)
         for scratch in run.path.iterdir():
             shutil.rmtree(scratch, ignore_errors=True)
         result = _result(run.started, kernel, question, found, time.monotonic() - begun)
-        page = Page(result, found, _again(arguments))
-        missing = write_explanation(page, run.path)
+        missing = write_explanation(Page(result, found, _again(arguments)), run.path)
         result = dataclasses.replace(result, notices=(*result.notices, *(f"report: {text}" for text in missing)))
         folder = run.commit(result)
-        if "json" in arguments.options:
-            stored = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-            out.line(json.dumps({**stored, "folder": str(folder)}))
-            return result.verdict
+    if "json" in arguments.options:
+        stored = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+        out.line(json.dumps({**stored, "folder": str(folder)}))
+    else:
         _say(out, found, result)
         out.line(f"report: {folder / 'report.html'}")
-        return result.verdict
+    return result.verdict
+
+
+def _saved(arguments: Arguments, settings: Mapping[str, str], switches: Mapping[str, str]) -> SavedRun | None:
+    """The run that RESULT names; None when it names none."""
+    if "RESULT" not in settings:
+        return None
+    if switches or arguments.words or "NAME" in settings or "QUICK" in settings:
+        raise UsageError("RESULT=… explains a saved run: it takes BUDGET and SEED besides, and no switches")
+    return open_regression(Path(settings["RESULT"]).resolve())
 
 
 def _name(arguments: Arguments, settings: Mapping[str, str]) -> str:
@@ -104,7 +121,7 @@ def _result(started: str, kernel: BuiltKernel, question: Question, found: Explan
     missing = tuple(f"{section}: {why}" for section, why in found.missing.items())
     return Result(
         command="explain",
-        verdict=Verdict.PASS if found.ablation and found.ablation.effects else Verdict.INCONCLUSIVE,
+        verdict=Verdict.PASS if found.answered else Verdict.INCONCLUSIVE,
         sentence=found.sentence,
         started=started,
         seconds=seconds,
@@ -128,6 +145,10 @@ def _plain(items: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _say(out: Printer, found: Explanation, result: Result) -> None:
+    if found.regression is not None:
+        for line in found.regression.lines:
+            out.line(line)
+        return
     if found.ablation is not None and found.ablation.effects:
         rows = [[row.what, row.change, row.interval, row.says] for row in effect_rows(found.ablation)]
         out.table("each switch changed alone", ["change", "frame time", "interval", ""], rows)

@@ -143,6 +143,7 @@ def _plots(found: Explanation, folder: Path) -> tuple[dict[str, Plot], tuple[str
 def render_explanation(page: Page, plots: dict[str, Plot]) -> str:
     """The text of ``report.html``."""
     found = page.found
+    restored = found.regression.restored if found.regression else None
     return (
         environment()
         .get_template("explain.html.j2")
@@ -153,9 +154,10 @@ def render_explanation(page: Page, plots: dict[str, Plot]) -> str:
             verdict_class=verdict_class(page.result.verdict),
             symbol=verdict_symbol(page.result.verdict),
             plots=plots,
+            restored=effect_rows(restored) if restored else (),
             effects=effect_rows(found.ablation) if found.ablation else (),
             interactions=found.ablation.interactions if found.ablation else (),
-            unmeasured=unmeasured_rows(found.ablation),
+            unmeasured=unmeasured_rows(found.ablation or restored),
             label=label,
             replays=[(replay, seed_rows(replay)) for replay in found.replays],
             counted_in=_counted_in(found.replays),

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.analyze.ablation import Ablation, Changes, Effect, Interaction, Unmeasured, Worth
-from harness.analyze.explanation import SEED, SWITCHES, Explanation
+from harness.analyze.explanation import SEED, SWITCHES, Explanation, Regression
 from harness.analyze.seedreplay import Counts, Replay, StepRow, closing_sentences
 from harness.commands import Arguments
 from harness.commands.explain import details_of, main
@@ -64,7 +64,7 @@ def explanation(claimed: str = "30+ FPS expected") -> Explanation:
     )
     replay = Replay("2d", rows, (), closing_sentences(rows, (), SEED_FIGURES))
     ablation = Ablation("x86_64", 2.34, effects, (pair,), (twin,), "pinned")
-    return Explanation("x86_64", ablation, (replay,))
+    return Explanation("x86_64", Counts(100, 2.0, 271.0, 2.0, 0.0), ablation, (replay,))
 
 
 def written(found: Explanation, folder: Path) -> tuple[str, str]:
@@ -167,6 +167,7 @@ def test_a_short_explanation_of_a_real_kernel(tmp_path: Path) -> None:
         (("default",), {"NAME": "seed-1-logged"}, "name one of default"),
         ((), {"QUICK": "yes"}, "QUICK=yes: 1 or 0"),
         ((), {"BUDGET": "1"}, "BUDGET=1: must lie between"),
+        ((), {"RESULT": "results/x", "LOG": "frame"}, "RESULT=… explains a saved run"),
     ],
 )
 def test_requests_that_make_no_sense_are_refused(words: tuple[str, ...], settings: dict[str, str], says: str) -> None:
@@ -197,6 +198,38 @@ def test_a_regression_is_opened_with_what_changed(tmp_path: Path) -> None:
     run = open_regression(saved(tmp_path))
     assert run.slower == pytest.approx(1 / 3)
     assert run.restorations == ((("LOG", "deferred"),),)
+
+
+def restored(*effects: Effect, unmeasured: tuple[Unmeasured, ...] = ()) -> Ablation:
+    return Ablation("x86_64 LOG=frame", 4.0, effects, (), unmeasured)
+
+
+def test_a_regression_says_which_switch_gives_it_back() -> None:
+    back = (("LOG", "deferred"),)
+    idle = effect((("SPIN", "pause"),), Worth.NOISE, 0.001)
+    found = Regression("run", "said", 1 / 3, restored(effect(back, Worth.FASTER, -0.24), idle))
+    assert found.lines[0] == "run: frames take 33.3% longer than the reference's"
+    assert found.lines[1].startswith("LOG=deferred gives all of it back (-24.0%, -26.0% to -22.0% of its frame time)")
+    half = Regression("run", "said", 1 / 3, restored(effect(back, Worth.FASTER, -0.12), idle))
+    assert "LOG=deferred gives 48% of it back" in half.lines[1]
+
+
+def test_a_regression_that_no_switch_gives_back_says_so() -> None:
+    idle = effect((("SPIN", "pause"),), Worth.NOISE, 0.001)
+    broken = Unmeasured((("LOG", "deferred"),), "does not build: planted")
+    tried = Regression("run", "said", 0.3, restored(idle, unmeasured=(broken,)))
+    assert tried.lines[1] == "no switch gives it back: tried SPIN=pause, LOG=deferred (does not build: planted)"
+    source = Regression("run", "said", 0.3)
+    assert source.lines[1] == "no switch would give it back: none differs, so the source does"
+    other = Regression("run", "said", 0.3, None, "this tree builds another kernel")
+    assert "this tree builds another kernel" in other.lines[1]
+
+
+def test_the_page_of_a_regression(tmp_path: Path) -> None:
+    back = effect((("LOG", "deferred"),), Worth.FASTER, -0.24)
+    page, text = written(Explanation("run", regression=Regression("run", "<said>", 1 / 3, restored(back))), tmp_path)
+    assert "LOG=deferred gives all of it back" in page and "&lt;said&gt;" in page
+    assert "gives all of it back" in text
 
 
 @pytest.mark.parametrize(
