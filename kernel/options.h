@@ -221,7 +221,7 @@
 /*
  * A deliberate fault, compiled in to prove that the harness sees it; fault/fault.h says what each one does.
  *
- * SWITCH FAULT: none slow_draw hiccup tear stale_frame skip_transfer skip_flush wrong_stride flip_pixel shift_colour blank hang panic page_fault stack_overflow boot_silent garbage_serial blk_corrupt blk_timeout lying_counters lost_kick leak_descriptors
+ * SWITCH FAULT: none slow_draw hiccup tear stale_frame skip_transfer skip_flush wrong_stride flip_pixel shift_colour blank hang panic page_fault stack_overflow boot_silent garbage_serial blk_corrupt blk_timeout lying_counters lost_kick leak_descriptors no_virgl
  */
 #ifndef FAULT
 #define FAULT none
@@ -248,6 +248,7 @@
 #define OPTION_FAULT_lying_counters 20
 #define OPTION_FAULT_lost_kick 21
 #define OPTION_FAULT_leak_descriptors 22
+#define OPTION_FAULT_no_virgl 23
 #if OPTION(FAULT) == 0
 #error "FAULT: unknown value; see the SWITCH lines in kernel/options.h"
 #endif

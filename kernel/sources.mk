@@ -18,6 +18,7 @@ SOURCES := \
 	virtio/transport.c \
 	virtio/gpu_command.c \
 	virtio/gpu_2d.c \
+	virtio/gpu_virgl.c \
 	virtio/gpu.c \
 	virtio/blk.c \
 	run/params.c \
@@ -53,7 +54,9 @@ TEST_SOURCES := \
 	test/ktest_virtqueue.c \
 	test/ktest_wait.c \
 	test/ktest_transport.c \
+	test/gpudevice.c \
 	test/ktest_gpu.c \
+	test/ktest_gpu_virgl.c \
 	test/ktest_blk.c \
 	test/ktest_fault.c \
 	test/ktest_scene.c \

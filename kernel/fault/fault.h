@@ -25,6 +25,7 @@
  *   FAULT lying_counters: witnesses 3 frame numbers in records run ahead of the pictures by one in ten
  *   FAULT lost_kick: rekicks 3 every 50th doorbell is not rung
  *   FAULT leak_descriptors: failed 3 descriptors are not given back, until none is left
+ *   FAULT no_virgl: fallback 3 the 2D path is taken although the device offers virgl; with VIRGL=1
  */
 #ifndef FAULT_FAULT_H
 #define FAULT_FAULT_H
@@ -122,6 +123,11 @@ static inline bool fault_halves_transfer(void)
 static inline bool fault_skips_flush(void)
 {
 	return FAULT_EVERY_FRAME(skip_flush, 20);
+}
+
+static inline bool fault_declines_virgl(void)
+{
+	return FAULT_IS(no_virgl);
 }
 
 static inline bool fault_spoils_block(void)

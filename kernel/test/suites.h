@@ -10,7 +10,7 @@ extern const struct arch_boot *suites_machine;
 
 extern const struct ktest_suite ktest_ktest, ktest_string, ktest_print, ktest_memory, ktest_pci, ktest_fdt, ktest_arch;
 extern const struct ktest_suite ktest_record, ktest_params, ktest_virtqueue, ktest_wait, ktest_transport, ktest_gpu,
-	ktest_blk, ktest_fault, ktest_scene, ktest_golden;
+	ktest_gpu_virgl, ktest_blk, ktest_fault, ktest_scene, ktest_golden;
 extern const struct ktest_suite ktest_runqueue, ktest_sched, ktest_preempt, ktest_preempt_race;
 
 extern const struct ktest_suite *const suites[];

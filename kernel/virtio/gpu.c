@@ -12,7 +12,6 @@
 #define SCANOUT 0u
 #define QUEUE_CONTROL 0
 #define QUEUE_SIZE 64
-#define COMMAND_NS 1000000000ull
 #define PAGE 4096
 
 /* The command begun last, with nothing else in flight. */
@@ -71,12 +70,14 @@ int gpu_start(struct gpu *gpu, uint32_t width_px, uint32_t height_px)
 	size_t bytes = (size_t)width_px * height_px * 4;
 	int error;
 
-	gpu->deadline_ns = COMMAND_NS;
+	gpu->deadline_ns = gpu->path->deadline_ns;
 	gpu->slots = heap_alloc(sizeof(struct gpu_slot) * GPU_COMMANDS_MAX, 16);
 	gpu->canvas = (struct canvas){heap_alloc(bytes, PAGE), width_px, height_px, width_px};
 	if (!gpu->slots || !gpu->canvas.pixels)
 		return gpu_error(GPU_ENOMEM, "no memory for the picture", GPU_RESOURCE_ATTACH_BACKING, 0);
 	error = display_check(gpu);
+	if (!error && gpu->path->prepare)
+		error = gpu->path->prepare(gpu);
 	if (!error)
 		error = gpu->path->create(gpu);
 	if (!error)
@@ -86,23 +87,56 @@ int gpu_start(struct gpu *gpu, uint32_t width_px, uint32_t height_px)
 	return error ? error : scanout_set(gpu);
 }
 
-int gpu_init(struct gpu *gpu, uint32_t width_px, uint32_t height_px)
+/* One attempt, with what the device has of the wanted features. */
+static int gpu_open(struct gpu *gpu, uint64_t wanted, uint32_t width_px, uint32_t height_px)
 {
 	int error;
 
 	memset(gpu, 0, sizeof(*gpu));
 	gpu->path = &gpu_path_2d;
-	if (transport_probe(&gpu->transport, "virtio-gpu", GPU_DEVICE_TYPE, 0, 0) ||
+	if (transport_probe(&gpu->transport, "virtio-gpu", GPU_DEVICE_TYPE, 0, wanted) ||
 	    transport_queue_init(&gpu->transport, &gpu->control, QUEUE_CONTROL, QUEUE_SIZE))
 		return GPU_ENODEV;
+	if (gpu->transport.features & GPU_F_VIRGL)
+		gpu->path = &gpu_path_virgl;
 	transport_ready(&gpu->transport);
 	error = gpu_start(gpu, width_px, height_px);
-	if (error) {
+	if (error)
 		transport_fail(&gpu->transport);
-		return error;
+	return error;
+}
+
+static const char *virgl_trouble(int error)
+{
+	switch (error) {
+	case GPU_ENOMEM:
+		return "no memory";
+	case GPU_ETIMEOUT:
+		return "a command was not answered";
+	case GPU_ERESPONSE:
+		return "the device answered a command with an error";
+	case GPU_ECAPSET:
+		return "the device has no capability set that can be used";
+	case GPU_ECONTEXT:
+		return "the device created no context";
+	default:
+		return "the device broke the protocol";
 	}
-	print("virtio-gpu: %s\nvirtio-gpu: driver probe succeeded\n", gpu->path->name);
-	return 0;
+}
+
+int gpu_init(struct gpu *gpu, uint32_t width_px, uint32_t height_px)
+{
+	int error = gpu_open(gpu, fault_declines_virgl() ? 0 : GPU_F_VIRGL, width_px, height_px);
+
+	if (error && gpu->path == &gpu_path_virgl) {
+		print("virtio-gpu: virgl is not used: %s\n", virgl_trouble(error));
+		error = gpu_open(gpu, 0, width_px, height_px);
+	} else if (!error && gpu->path != &gpu_path_virgl) {
+		print("virtio-gpu: virgl is not used: it is not offered\n");
+	}
+	if (!error)
+		print("virtio-gpu: %s\nvirtio-gpu: driver probe succeeded\n", gpu->path->name);
+	return error;
 }
 
 static struct gpu_rectangle wire_rectangle(const struct canvas_rect *rect)

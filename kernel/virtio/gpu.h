@@ -19,6 +19,8 @@ enum gpu_error {
 	GPU_ETIMEOUT = -3,
 	GPU_EBROKEN = -4,   /* the ring, or a response of the wrong size */
 	GPU_ERESPONSE = -5, /* the device answered with an error */
+	GPU_ECAPSET = -6,   /* virgl: no capability set that can be used */
+	GPU_ECONTEXT = -7,  /* virgl: no context */
 };
 
 #define GPU_COMMANDS_MAX 16
@@ -27,13 +29,17 @@ enum gpu_error {
 struct gpu;
 struct gpu_slot; /* gpu_command.h */
 
-/* How pixels reach the host. Each adds one command and runs nothing. */
+/* How pixels reach the host. */
 struct gpu_path {
-	const char *name; /* as in `virtio-gpu: 2d` */
+	const char *name;     /* as in `virtio-gpu: 2d` */
+	uint64_t deadline_ns; /* for each answer */
+	/* What the path needs besides the resource: runs commands. NULL: nothing. */
+	int (*prepare)(struct gpu *gpu);
+	/* The resource, and a rectangle of it: these add commands and run none. */
 	int (*create)(struct gpu *gpu);
 	int (*transfer)(struct gpu *gpu, const struct gpu_rectangle *rectangle);
 };
-extern const struct gpu_path gpu_path_2d;
+extern const struct gpu_path gpu_path_2d, gpu_path_virgl;
 
 /* What presenting one frame took, in arch_ticks, and what it consisted of. */
 struct gpu_timing {
@@ -54,7 +60,10 @@ struct gpu {
 	uint64_t deadline_ns;     /* for each answer */
 };
 
-/* Finds the device, then gpu_start. A device that fails is reset. */
+/*
+ * Finds the device and starts it, on the virgl path where it offers that. Where that does not work, says why, resets
+ * the device and takes the 2D path. A device that fails altogether is reset.
+ */
 int gpu_init(struct gpu *gpu, uint32_t width_px, uint32_t height_px);
 /* Once gpu->control and gpu->path stand: shows a black picture of the given mode on scanout 0. */
 int gpu_start(struct gpu *gpu, uint32_t width_px, uint32_t height_px);

@@ -23,4 +23,9 @@ static int transfer(struct gpu *gpu, const struct gpu_rectangle *rectangle)
 	return gpu_command_add(gpu, sizeof(*request));
 }
 
-const struct gpu_path gpu_path_2d = {"2d", create, transfer};
+const struct gpu_path gpu_path_2d = {
+	.name = "2d",
+	.deadline_ns = 1000000000ull,
+	.create = create,
+	.transfer = transfer,
+};

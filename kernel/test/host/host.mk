@@ -31,11 +31,13 @@ HOST_LIBRARY := \
 	virtio/transport.c \
 	virtio/gpu_command.c \
 	virtio/gpu_2d.c \
+	virtio/gpu_virgl.c \
 	virtio/gpu.c \
 	virtio/blk.c \
 	run/params.c \
 	run/recording.c \
 	test/ringdevice.c \
+	test/gpudevice.c \
 	$(wildcard scene/*.c)
 HOST_SUITES := \
 	test/ktest.c \
@@ -50,6 +52,7 @@ HOST_SUITES := \
 	test/ktest_virtqueue.c \
 	test/ktest_wait.c \
 	test/ktest_gpu.c \
+	test/ktest_gpu_virgl.c \
 	test/ktest_blk.c \
 	test/ktest_fault.c \
 	test/ktest_scene.c \

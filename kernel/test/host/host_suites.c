@@ -7,8 +7,9 @@
 #include <string.h>
 
 static const struct ktest_suite *const host_suites[] = {
-	&ktest_ktest,  &ktest_print,     &ktest_memory, &ktest_runqueue, &ktest_pci, &ktest_fdt,   &ktest_record,
-	&ktest_params, &ktest_virtqueue, &ktest_wait,   &ktest_gpu,      &ktest_blk, &ktest_fault, &ktest_scene,
+	&ktest_ktest, &ktest_print,     &ktest_memory, &ktest_runqueue,  &ktest_pci,
+	&ktest_fdt,   &ktest_record,    &ktest_params, &ktest_virtqueue, &ktest_wait,
+	&ktest_gpu,   &ktest_gpu_virgl, &ktest_blk,    &ktest_fault,     &ktest_scene,
 };
 
 static unsigned passed, failed;

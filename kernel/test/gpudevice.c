@@ -1,0 +1,211 @@
+#include "test/gpudevice.h"
+
+#include "lib/string.h"
+
+#define WIDTH GPUDEVICE_WIDTH
+#define HEIGHT GPUDEVICE_HEIGHT
+#define ERROR_INVALID 0x1203u
+#define CAPSET_BYTES 308u
+
+struct gpudevice gpudevice;
+
+static struct transport_common common;
+static uint32_t configuration[4]; /* events_read, events_clear, num_scanouts, num_capsets */
+
+static bool inside(uint32_t x, uint32_t y, uint32_t width, uint32_t height)
+{
+	return width && height && x < WIDTH && y < HEIGHT && width <= WIDTH - x && height <= HEIGHT - y;
+}
+
+static void copy(const struct gpu_rectangle *rectangle, uint64_t offset, uint32_t stride)
+{
+	gpudevice.transfers++;
+	if (!inside(rectangle->x, rectangle->y, rectangle->width, rectangle->height) || !gpudevice.backing) {
+		gpudevice.strays++;
+		return;
+	}
+	for (uint32_t y = 0; y < rectangle->height; y++)
+		memcpy(&gpudevice.picture[(rectangle->y + y) * WIDTH + rectangle->x],
+		       (const void *)(uintptr_t)(gpudevice.backing + offset + (uint64_t)y * stride),
+		       rectangle->width * 4ul);
+}
+
+static void transfer_3d(const struct gpu_transfer_3d *request)
+{
+	struct gpu_rectangle rectangle = {request->box.x, request->box.y, request->box.width, request->box.height};
+
+	gpudevice.strays += !gpudevice.attached || request->header.context != 1 || request->level || request->box.z ||
+			    request->box.depth != 1 || request->stride < rectangle.width * 4;
+	copy(&rectangle, request->offset, request->stride);
+}
+
+static void create_3d(const struct gpu_create_3d *request)
+{
+	gpudevice.texture = true;
+	gpudevice.upside_down = !(request->flags & GPU_RESOURCE_Y_0_TOP);
+	gpudevice.strays += request->target != GPU_TEXTURE_2D || request->format != GPU_FORMAT_B8G8R8X8 ||
+			    request->width != WIDTH || request->height != HEIGHT || request->depth != 1 ||
+			    request->layers != 1 || !(request->bind & GPU_BIND_RENDER_TARGET) || request->samples;
+}
+
+static void capset_info(const struct gpu_get_capset_info *request, struct gpu_capset_info *response)
+{
+	gpudevice.strays += request->index >= gpudevice.capsets;
+	response->header.type = GPU_RESPONSE_OK_CAPSET_INFO;
+	/* What is asked for comes last. */
+	response->id = request->index + 1 == gpudevice.capsets ? gpudevice.capset_id : 77;
+	response->version_max = 1;
+	response->size_max = gpudevice.capset_bytes;
+}
+
+static void capset(const struct gpu_get_capset *request, struct gpu_capset *response)
+{
+	gpudevice.strays += request->id != gpudevice.capset_id || request->version != 1;
+	response->header.type = GPU_RESPONSE_OK_CAPSET;
+	response->version_max = 1;
+	response->sampler[0] = gpudevice.sampler;
+	response->render[0] = gpudevice.render;
+}
+
+static void execute_3d(const void *body, struct gpu_header *response)
+{
+	const struct gpu_header *request = body;
+
+	switch (request->type) {
+	case GPU_GET_CAPSET_INFO:
+		capset_info(body, (void *)response);
+		break;
+	case GPU_GET_CAPSET:
+		capset(body, (void *)response);
+		break;
+	case GPU_CTX_CREATE:
+		gpudevice.strays += gpudevice.context || request->context != 1;
+		gpudevice.context = true;
+		break;
+	case GPU_RESOURCE_CREATE_3D:
+		create_3d(body);
+		break;
+	case GPU_CTX_ATTACH_RESOURCE:
+		gpudevice.strays += !gpudevice.context || !gpudevice.texture || request->context != 1;
+		gpudevice.attached = true;
+		break;
+	case GPU_TRANSFER_TO_HOST_3D:
+		transfer_3d(body);
+		break;
+	default:
+		gpudevice.strays++;
+	}
+}
+
+static void execute(const void *body, struct gpu_header *response)
+{
+	const struct gpu_header *request = body;
+	const struct gpu_transfer_2d *transfer = body;
+	const struct gpu_rectangle *flushed = &((const struct gpu_flush *)body)->rectangle;
+
+	response->type = GPU_RESPONSE_OK_NODATA;
+	switch (request->type) {
+	case GPU_GET_DISPLAY_INFO:
+		response->type = GPU_RESPONSE_OK_DISPLAY_INFO;
+		((struct gpu_display_info *)(void *)response)->scanouts[0].enabled =
+			gpudevice.manner != GPUDEVICE_SCANOUT_OFF;
+		break;
+	case GPU_RESOURCE_ATTACH_BACKING:
+		gpudevice.backing = ((const struct gpu_attach_backing *)body)->entry.address;
+		break;
+	case GPU_TRANSFER_TO_HOST_2D:
+		copy(&transfer->rectangle, transfer->offset, WIDTH * 4);
+		break;
+	case GPU_RESOURCE_FLUSH:
+		gpudevice.flushes++;
+		gpudevice.strays += !inside(flushed->x, flushed->y, flushed->width, flushed->height);
+		break;
+	case GPU_RESOURCE_CREATE_2D:
+		break;
+	case GPU_SET_SCANOUT:
+		gpudevice.shown = true;
+		break;
+	default:
+		execute_3d(body, response);
+	}
+}
+
+/* Executes a command and answers it as it should be, or as the manner is; returns how many bytes that were. */
+static uint32_t answer(const struct gpu_header *request, struct gpu_header *response, uint32_t whole)
+{
+	bool odd = !gpudevice.only || gpudevice.only == request->type;
+	enum gpudevice_manner manner = odd ? gpudevice.manner : GPUDEVICE_HONEST;
+
+	if (manner == GPUDEVICE_ANSWERS_NOTHING)
+		return 0;
+	execute(request, response);
+	if (request->flags & GPU_FLAG_FENCE && manner != GPUDEVICE_FORGETS_FENCE) {
+		gpudevice.fenced++;
+		response->flags = GPU_FLAG_FENCE;
+		response->fence = request->fence;
+	}
+	if (manner == GPUDEVICE_ANSWERS_ERROR) {
+		response->type = ERROR_INVALID;
+		return sizeof(*response);
+	}
+	return manner == GPUDEVICE_ANSWERS_SHORT ? 8 : whole;
+}
+
+static void serve(struct ringdevice *ring)
+{
+	struct ringdevice_chain chain;
+
+	while (ringdevice_take(ring, &chain)) {
+		const struct gpu_header *request = (const void *)(uintptr_t)chain.pieces[0].address;
+
+		if (chain.count != 2 || chain.pieces[0].length < sizeof(struct gpu_header) ||
+		    ringdevice_writable(&chain) < sizeof(struct gpu_header)) {
+			gpudevice.strays++;
+			continue;
+		}
+		if (gpudevice.manner == GPUDEVICE_SILENT && (!gpudevice.only || gpudevice.only == request->type))
+			continue;
+		ringdevice_answer(ring, chain.head,
+				  answer(request, (struct gpu_header *)(uintptr_t)chain.pieces[1].address,
+					 chain.pieces[1].length));
+	}
+}
+
+void gpudevice_meet(struct gpu *gpu, const struct gpu_path *path)
+{
+	memset(gpu, 0, sizeof(*gpu));
+	memset(&gpudevice, 0, sizeof(gpudevice));
+	memset(gpudevice.picture, GPUDEVICE_UNTOUCHED & 0xff, sizeof(gpudevice.picture));
+	gpudevice.capsets = 2;
+	gpudevice.capset_id = GPU_CAPSET_VIRGL;
+	gpudevice.capset_bytes = CAPSET_BYTES;
+	gpudevice.sampler = gpudevice.render = 1u << GPU_FORMAT_B8G8R8X8;
+	gpu->transport.name = "virtio-gpu";
+	gpu->transport.common = &common;
+	gpu->transport.config = (volatile uint8_t *)configuration;
+	gpu->transport.config_length = sizeof(configuration);
+	gpu->control.transport = &gpu->transport;
+	gpu->path = path;
+	ringdevice_init(&gpudevice.ring, &gpu->control.queue, GPUDEVICE_RING, false);
+	gpudevice.ring.on_notify = serve;
+	configuration[3] = gpudevice.capsets;
+}
+
+bool gpudevice_shows(const struct gpu *gpu, struct canvas_rect rect)
+{
+	for (int32_t y = 0; y < (int32_t)HEIGHT; y++)
+		for (int32_t x = 0; x < (int32_t)WIDTH; x++) {
+			bool within = x >= rect.x0 && x < rect.x1 && y >= rect.y0 && y < rect.y1;
+			uint32_t want = within ? gpu->canvas.pixels[y * (int32_t)WIDTH + x] : GPUDEVICE_UNTOUCHED;
+
+			if (gpudevice.picture[y * (int32_t)WIDTH + x] != want)
+				return false;
+		}
+	return true;
+}
+
+void gpudevice_paint(struct gpu *gpu)
+{
+	for (uint32_t i = 0; i < WIDTH * HEIGHT; i++)
+		gpu->canvas.pixels[i] = i * 2654435761u >> 8;
+}

@@ -1,0 +1,55 @@
+/*
+ * A virtio-gpu modelled for tests, in the kernel and natively: it executes what the driver sends, 2D and virgl, on a
+ * picture of its own, counts, and misbehaves on demand.
+ */
+#ifndef TEST_GPUDEVICE_H
+#define TEST_GPUDEVICE_H
+
+#include "test/ringdevice.h"
+#include "virtio/gpu.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define GPUDEVICE_WIDTH 64u
+#define GPUDEVICE_HEIGHT 48u
+#define GPUDEVICE_RING 64
+#define GPUDEVICE_UNTOUCHED 0xeeeeeeeeu
+
+/* How it answers. */
+enum gpudevice_manner {
+	GPUDEVICE_HONEST,
+	GPUDEVICE_ANSWERS_ERROR,
+	GPUDEVICE_ANSWERS_SHORT,
+	GPUDEVICE_ANSWERS_NOTHING, /* used, but no response written */
+	GPUDEVICE_FORGETS_FENCE,
+	GPUDEVICE_SCANOUT_OFF,
+	GPUDEVICE_SILENT,
+};
+
+struct gpudevice {
+	struct ringdevice ring;
+	enum gpudevice_manner manner;
+	uint32_t only; /* the command that is not answered honestly; 0: all */
+
+	/* What it claims of virgl. */
+	uint32_t capsets, capset_id, capset_bytes, sampler, render; /* the last two: the first words of the masks */
+
+	uint32_t picture[GPUDEVICE_WIDTH * GPUDEVICE_HEIGHT]; /* its resource */
+	uint64_t backing;
+	bool context, texture, attached, shown;
+	bool upside_down; /* the texture's first row is its lowest */
+	unsigned transfers, flushes, fenced;
+	unsigned strays; /* commands that no driver should send, or not in this state */
+};
+
+extern struct gpudevice gpudevice;
+
+/* A driver on this path that has just met an honest device, with nothing started; then gpu_start. */
+void gpudevice_meet(struct gpu *gpu, const struct gpu_path *path);
+/* Whether the device's picture is the driver's inside the rectangle, and was never touched outside. */
+bool gpudevice_shows(const struct gpu *gpu, struct canvas_rect rect);
+/* A picture in which no two pixels nearby are the same. */
+void gpudevice_paint(struct gpu *gpu);
+
+#endif
