@@ -13,7 +13,8 @@ PYTHON := /usr/bin/python3
 quoted = '$(subst ','\'',$1)'
 given := $(foreach name,$(filter-out MAKEFLAGS PYTHON,$(.VARIABLES)),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
 words := $(foreach name,$(given),$(call quoted,$(name)=$(value $(name))))
-seed := $(foreach name,VIRGL VIDEO BOOT_LOG_TIMEOUT,$(if $(filter environment,$(origin $(name))),$(call quoted,$(name)=$(value $(name)))))
+imported = $(foreach name,$1,$(if $(filter environment,$(origin $(name))),$(call quoted,$(name)=$(value $(name)))))
+seed := $(call imported,VIRGL VIDEO BOOT_LOG_TIMEOUT)
 harness = @$(PYTHON) -m harness $1 $(words)
 
 COMMANDS := perf ab explain approve calibrate nightly bisect report bench litmus doctor build analyze golden
@@ -28,9 +29,9 @@ setup: ## install what the goals named beside it need
 	@ci/setup $(filter-out setup,$(MAKECMDGOALS))
 
 perf: ## measure against the approved kernel, and judge: the gate
-	$(call harness,$@)
+	$(call harness,$@) $(call imported,VIRGL)
 ab: ## compare kernels: A="BARRIER=…" B="…"; alone, the seed's two strategies
-	$(call harness,$@)
+	$(call harness,$@) $(call imported,VIRGL)
 explain: ## where a frame's time goes, and what each switch is worth
 	$(call harness,$@)
 boot: ## show the wheel: VIDEO=1 in a window, VIRGL=1 on the GL device

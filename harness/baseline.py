@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from harness.result import Metric, Result, ResultError
-from harness.spec import Verdict
+from harness.spec import Device, Verdict
 
 SCHEMA = 1
 FILE_NAME = "baseline.json"
@@ -218,6 +218,8 @@ def approval_refusals(result: Result, reason: str, allow_dirty: bool) -> tuple[s
         refused.append(f"the result is {result.verdict.value}: {result.sentence}")
     if result.source.get("dirty") and not allow_dirty:
         refused.append("the tree had uncommitted changes: commit them, or ALLOW_DIRTY=1")
+    if result.details.get("device", Device.GPU_2D.value) != Device.GPU_2D.value:
+        refused.append("it was measured on the GL device, whose figures are no baseline for others: leave out VIRGL=1")
     candidate = result.arms.get("candidate")
     if candidate is None or "fps_trace" not in candidate.metrics:
         refused.append("the result has no frame rate of a candidate")

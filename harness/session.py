@@ -192,7 +192,7 @@ def _compare(order: Order, folder: Path, lanes: _Lanes) -> Timing:
         CANDIDATE: run_spec(order, order.candidate, params),
         REFERENCE: run_spec(order, order.reference, params),
     }
-    protocol = choose_protocol(probe_rights())
+    protocol = choose_protocol(probe_rights(), order.machine)
     return compare(
         arms,
         folder / "timing",

@@ -251,6 +251,26 @@ class Device(enum.Enum):
 
     GPU_2D = "2d"
     GPU_GL = "gl"
+    """With virgl; needs a display with OpenGL."""
+
+
+class Display(enum.Enum):
+    """Where QEMU shows the scanout, and so how a picture is taken."""
+
+    NONE = "none"
+    """Nowhere: pictures by screendump. Not for the GL device."""
+    EGL_HEADLESS = "egl-headless"
+    """Nowhere, with OpenGL on a DRM render node: pictures by screendump."""
+    XVFB = "xvfb"
+    """In a window on a virtual display of the machine's own: pictures from that display's memory."""
+    GTK = "gtk"
+    """In a window of the session, as are the next two: no pictures."""
+    SDL = "sdl"
+    COCOA = "cocoa"
+
+
+WINDOWS = (Display.GTK, Display.SDL, Display.COCOA)
+"""Windows that QEMU may open in the session, the most comfortable first."""
 
 
 @dataclass(frozen=True)
@@ -266,10 +286,17 @@ class Machine:
     icount: bool = False
     """The exact lane: ``-icount shift=0,sleep=off``, one vCPU."""
     device: Device = Device.GPU_2D
+    display: Display = Display.NONE
+    """For the GL device, :func:`harness.drive.virgl.with_virgl` finds the one that works here."""
     disk_mib: int = 0
     """Size of a scratch virtio-blk disk; 0 is none."""
     extra: tuple[str, ...] = ()
     """More QEMU arguments, appended as they are."""
+
+    @property
+    def frame_factor(self) -> float:
+        """About how many times longer a frame takes than on the 2D device, and so must what times several."""
+        return 4.0 if self.device is Device.GPU_GL else 1.0
 
 
 @dataclass(frozen=True)

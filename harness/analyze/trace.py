@@ -22,7 +22,9 @@ import numpy.typing as npt
 I64 = npt.NDArray[np.int64]
 
 FLUSH = "virtio_gpu_cmd_res_flush"
-TRANSFERS = ("virtio_gpu_cmd_res_xfer_toh_2d", "virtio_gpu_cmd_res_xfer_toh_3d", "virtio_gpu_cmd_ctx_submit")
+TRANSFER_2D = "virtio_gpu_cmd_res_xfer_toh_2d"
+TRANSFERS_3D = ("virtio_gpu_cmd_res_xfer_toh_3d", "virtio_gpu_cmd_ctx_submit")
+TRANSFERS = (TRANSFER_2D, *TRANSFERS_3D)
 SET_SCANOUT = "virtio_gpu_cmd_set_scanout"
 NOTIFY = "virtio_queue_notify"
 POP = "virtqueue_pop"

@@ -10,7 +10,7 @@ from harness.analyze.compare import Finding
 from harness.analyze.stats import CANDIDATE, REFERENCE, Decision, State
 from harness.arms import ArmRequest, parse_arm
 from harness.commands import Arguments, Printer
-from harness.commands.perf import F64, build_arm, finish, number, run_params, split_settings, timed
+from harness.commands.perf import F64, build_arm, chosen_device, finish, number, run_params, split_settings, timed
 from harness.conclude import arms_of, details_of, findings_of
 from harness.drive.build import source_state
 from harness.drive.host import host_facts
@@ -20,7 +20,7 @@ from harness.result import Arm, Frames, Gate, Qemu, Result
 from harness.session import ArmKernel, Measured, Order, measure
 from harness.spec import Machine, RunSpec, UsageError, Verdict
 
-SETTINGS = "BUDGET ACCEL CC OPTS MODE SLOW SEED QEMU_ARGS PICTURES".split()
+SETTINGS = "BUDGET ACCEL CC OPTS MODE SLOW SEED QEMU_ARGS PICTURES VIRGL".split()
 SEED_ARMS = {"A": "BARRIER=seqcst_spin", "B": "BARRIER=acquire_progress"}
 BUDGET_S = 120.0
 SMALLEST = 0.01
@@ -47,7 +47,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     budget_s = number(settings, "BUDGET", BUDGET_S, 5, 36000)
     with RunFolder("ab") as run:
         kernels = {request.name: build_arm(request, settings.get("CC", "gcc"), out) for request in requests}
-        machine = _machine(requests[0], kernels, settings)
+        machine, shown = _machine(requests[0], kernels, settings)
         first = requests[0].name
         share_s = budget_s / (len(requests) - 1)
         compared: list[Compared] = []
@@ -65,7 +65,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
             compared.append(Compared(request.name, measure(order, run.path / request.name, out.progress)))
         base = replace(compared[0].measured.order, candidate=kernels[first], reference=None)
         alone = measure(replace(base, lanes=frozenset({"window", "pictures"})), run.path / first, out.progress)
-        result = _result(run, requests, alone, compared)
+        result = _result(run, requests, alone, compared, shown)
         _say(out, requests, result)
         frame_ms, effects = _timed(first, compared)
         return finish(run, result, out, frame_ms, effects, json_out="json" in arguments.options)
@@ -93,17 +93,20 @@ def _requests(named: dict[str, str], common: dict[str, str]) -> list[ArmRequest]
     return requests
 
 
-def _machine(request: ArmRequest, kernels: dict[str, ArmKernel], settings: dict[str, str]) -> Machine:
+def _machine(request: ArmRequest, kernels: dict[str, ArmKernel], settings: dict[str, str]) -> tuple[Machine, str]:
     machine = Machine(
         arch=request.switches.arch, vcpus=1, maxcpus=2, extra=tuple(shlex.split(settings.get("QEMU_ARGS", "")))
     )
     qemu_version(machine.arch)
     kernel = kernels[request.name]
     spec = RunSpec(kernel.path, machine, capabilities=kernel.capabilities, iso=kernel.iso)
-    return replace(machine, accelerator=choose_accelerator(settings.get("ACCEL", "tcg"), spec)[0])
+    accelerator, _ = choose_accelerator(settings.get("ACCEL", "tcg"), spec)
+    return chosen_device(replace(machine, accelerator=accelerator), settings)
 
 
-def _result(run: RunFolder, requests: list[ArmRequest], alone: Measured, compared: list[Compared]) -> Result:
+def _result(
+    run: RunFolder, requests: list[ArmRequest], alone: Measured, compared: list[Compared], shown: str
+) -> Result:
     first = requests[0].name
     arms: dict[str, Arm] = {first: _first_arm(alone, compared)}
     gates: list[Gate] = []
@@ -134,7 +137,7 @@ def _result(run: RunFolder, requests: list[ArmRequest], alone: Measured, compare
         arms=arms,
         gates=tuple(gates),
         frames=_frames([alone, *(one.measured for one in compared)]),
-        notices=tuple(f"{request.name} is {request.label}" for request in requests),
+        notices=(*(f"{request.name} is {request.label}" for request in requests), *([shown] if shown else [])),
         problems=tuple(finding.text for finding in findings),
         details={one.name: details_of(one.measured) for one in compared} | {first: details_of(alone)},
     )

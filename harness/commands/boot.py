@@ -1,52 +1,72 @@
-"""Show the wheel: in a window where there is a display, on the terminal's serial line otherwise."""
+"""Boot the kernel for a person to look at: the wheel in a window, or its serial line on the terminal."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import shutil
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
+
+import cv2
 
 from harness.commands import Arguments, Printer
-from harness.commands.perf import number, run_params, split_settings
+from harness.commands.perf import chosen_device, number, run_params, split_settings
 from harness.drive.build import build_kernel
-from harness.drive.errors import HarnessError
+from harness.drive.errors import GuestError, HarnessError, QemuError
 from harness.drive.host import host_facts
 from harness.drive.qemu import Qemu
+from harness.drive.screen import take_picture
 from harness.drive.store import RunFolder
+from harness.drive.virgl import PACKAGES
 from harness.result import Result
-from harness.spec import ARCHES, Machine, RunParams, RunSpec, Switches, UsageError, Verdict
+from harness.spec import ARCHES, WINDOWS, Device, Display, Machine, RunParams, RunSpec, Switches, UsageError, Verdict
 
-WINDOWS = ("gtk", "sdl", "cocoa")
+SETTINGS = "VIDEO VIRGL BOOT_LOG_TIMEOUT CC OPTS MODE SLOW".split()
 FOREVER_S = 7 * 86400.0
+PICTURE_FILE = "screen.png"
+START_BYTES = 64 << 10
+"""Of the serial log: its drivers speak before anything else does."""
+_PATH = re.compile(rb"^virtio-gpu: (2d|virgl transfer)$", re.MULTILINE)
 
 
 def main(arguments: Arguments, out: Printer) -> Verdict:
-    """``boot [VIDEO=1] [BOOT_LOG_TIMEOUT=seconds] [SWITCH=value …]``; Ctrl-C ends it."""
-    settings, switches = split_settings(arguments, ["VIDEO", "VIRGL", "BOOT_LOG_TIMEOUT", "CC", "OPTS", "MODE", "SLOW"])
-    if settings.get("VIRGL", "0") not in ("", "0"):
-        raise UsageError("VIRGL=1: the kernel has no 3D transfer path yet; leave it out to boot on the 2D device")
+    """``boot [VIDEO=1|xvfb] [VIRGL=1] [BOOT_LOG_TIMEOUT=seconds] [SWITCH=value …]``; Ctrl-C ends it."""
+    settings, switches = split_settings(arguments, SETTINGS)
     limit_s = number(settings, "BOOT_LOG_TIMEOUT", FOREVER_S, 1, FOREVER_S)
     chosen = Switches.of(switches)
-    display = window_display(settings.get("VIDEO", ""), chosen.arch, os.environ)
-    kernel = build_kernel(chosen, compiler=settings.get("CC", "gcc"))
+    displays = wanted_displays(settings.get("VIDEO", ""), chosen.arch, os.environ)
     params = paced(run_params(settings))
-    extra = ("-display", display) if display else ()
-    machine = Machine(chosen.arch, vcpus=2, disk_mib=64 if params.blk else 0, extra=extra)
+    kernel = build_kernel(chosen, compiler=settings.get("CC", "gcc"))
+    machine = Machine(chosen.arch, vcpus=2, disk_mib=64 if params.blk else 0)
+    if displays == (Display.NONE,):
+        machine, words = chosen_device(machine, settings)
+        displays = (machine.display,)
+        out.line(words or "headless: the serial line is all there is to see")
+    elif settings.get("VIRGL", "0") not in ("", "0"):
+        machine = replace(machine, device=Device.GPU_GL)
+    spec = RunSpec(kernel.path, machine, params)
     run = RunFolder("boot")
     begun = time.monotonic()
-    verdict, sentence = Verdict.PASS, "ended by the user"
-    try:
-        environment = dict(os.environ) if display else None
-        with Qemu(RunSpec(kernel.path, machine, params), run.path, (), environment=environment, endless=True) as guest:
-            out.line(f"{chosen.label}{' in a window' if display else ''}; Ctrl-C ends it")
-            sentence = _follow(guest, out, limit_s)
-    except KeyboardInterrupt:
-        pass
-    except HarnessError as error:
-        verdict, sentence = error.verdict, str(error)
+    with ExitStack() as stack:
+        try:
+            guest = _open(stack, spec, displays, run.path)
+            out.line(f"{chosen.label}; Ctrl-C ends it")
+            _tell_where(guest, out)
+            sentence = "ended by the user"
+            with contextlib.suppress(KeyboardInterrupt):
+                sentence = _follow(guest, out, limit_s)
+            _keep_picture(guest, run.path, out)
+            verdict, sentence = _judge(guest, sentence)
+        except KeyboardInterrupt:
+            verdict, sentence = Verdict.PASS, "ended by the user"
+        except HarnessError as error:
+            verdict, sentence = error.verdict, str(error)
     seconds = time.monotonic() - begun
     folder = run.commit(Result("boot", verdict, sentence, run.started, seconds, host=host_facts()))
     out.line(sentence)
@@ -59,8 +79,8 @@ def paced(params: RunParams) -> RunParams:
     return params if params.pace is not None else replace(params, pace=60)
 
 
-def window_display(video: str, arch: str, environment: Mapping[str, str]) -> str:
-    """QEMU's display argument for ``VIDEO=``; empty for none.
+def wanted_displays(video: str, arch: str, environment: Mapping[str, str]) -> tuple[Display, ...]:
+    """The displays that ``VIDEO=`` allows, in the order in which to try them.
 
     Raises
     ------
@@ -68,19 +88,79 @@ def window_display(video: str, arch: str, environment: Mapping[str, str]) -> str
         When a window is asked for and there is no display, or QEMU has no window to offer.
     """
     if video in ("", "0"):
-        return ""
-    if video != "1" and video not in WINDOWS:
-        raise UsageError(f"VIDEO={video}: 1, {', '.join(WINDOWS)}, or nothing for the serial line alone")
-    if not environment.get("DISPLAY") and not environment.get("WAYLAND_DISPLAY"):
-        raise UsageError("VIDEO=1: this session has no display; without VIDEO the run is headless, with serial here")
+        return (Display.NONE,)
+    if video == Display.XVFB.value:
+        return (Display.XVFB,)
+    named = [display for display in WINDOWS if video in ("1", display.value)]
+    if not named:
+        names = ", ".join(display.value for display in WINDOWS)
+        raise UsageError(f"VIDEO={video}: 1, {names}, xvfb, or nothing for the serial line alone")
+    session = environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY")
+    offered = _offered(arch)
+    allowed = tuple(one for one in named if one.value in offered and (session or one is Display.COCOA))
+    if not allowed and not session:
+        raise UsageError(f"VIDEO={video}: this session has no display; {_INSTEAD}")
+    if not allowed:
+        raise UsageError(f"VIDEO={video}: this QEMU offers no such window: install qemu-system-gui; {_INSTEAD}")
+    return allowed
+
+
+_INSTEAD = "VIDEO=xvfb shows the wheel on a virtual one, without VIDEO there is the serial line alone"
+
+
+def _offered(arch: str) -> list[str]:
+    """Displays that this QEMU has."""
     binary = shutil.which(ARCHES[arch].qemu)
     if binary is None:
-        raise UsageError(f"{ARCHES[arch].qemu} is not installed (make setup perf)")
-    done = subprocess.run([binary, "-display", "help"], capture_output=True, text=True, timeout=20, check=False)
-    offered = [kind for kind in ([video] if video != "1" else WINDOWS) if kind in done.stdout.split()]
-    if not offered:
-        raise UsageError(f"VIDEO={video}: this QEMU offers no such window: install qemu-system-gui")
-    return offered[0]
+        raise QemuError(f"{ARCHES[arch].qemu} is not installed (make setup perf)")
+    try:
+        done = subprocess.run([binary, "-display", "help"], capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise QemuError(f"{ARCHES[arch].qemu} does not run: {error}") from error
+    return done.stdout.split()
+
+
+def _open(stack: ExitStack, spec: RunSpec, displays: Sequence[Display], folder: Path) -> Qemu:
+    """The machine on the first display that opens."""
+    failures = []
+    for display in displays:
+        shown = replace(spec, machine=replace(spec.machine, display=display))
+        try:
+            return stack.enter_context(Qemu(shown, folder, (), endless=True))
+        except QemuError as error:
+            failures.append(f"{display.value}: {error.message}")
+    hint = f"; {_INSTEAD}" if set(displays) & set(WINDOWS) else ""
+    packages = f"; its packages: {PACKAGES}" if spec.machine.device is Device.GPU_GL else ""
+    raise QemuError(f"{'; '.join(failures)}{hint}{packages}", folder / "qemu.log")
+
+
+def _tell_where(guest: Qemu, out: Printer) -> None:
+    """How to look at a virtual display, whose picture is kept at the end anyway."""
+    if guest.display is not None:
+        keys = ("DISPLAY", "XAUTHORITY")
+        out.line(f"the window is on {' '.join(f'{key}={guest.display.environment[key]}' for key in keys)}")
+
+
+def _keep_picture(guest: Qemu, folder: Path, out: Printer) -> None:
+    """What a virtual display showed last."""
+    if guest.display is None or guest.exited():
+        return
+    pixels = take_picture(guest).pixels
+    cv2.imwrite(str(folder / PICTURE_FILE), cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
+    out.line(f"its last picture is {PICTURE_FILE}, beside the serial log")
+
+
+def _judge(guest: Qemu, sentence: str) -> tuple[Verdict, str]:
+    """A run that was to use virgl passes only if it did."""
+    if guest.spec.machine.device is Device.GPU_2D:
+        return Verdict.PASS, sentence
+    with open(guest.serial_path, "rb") as log:
+        path = _PATH.search(log.read(START_BYTES))
+    if path is None:
+        return Verdict.INCONCLUSIVE, f"{sentence}; the kernel had not yet said whether it uses virgl"
+    if path[1] == b"2d":
+        return Verdict.GUEST_FAILED, f"{sentence}; virgl was asked for and not used: the serial log says why"
+    return Verdict.PASS, sentence
 
 
 def _follow(guest: Qemu, out: Printer, limit_s: float) -> str:
@@ -95,6 +175,9 @@ def _follow(guest: Qemu, out: Printer, limit_s: float) -> str:
         printed += len(lines)
         guest.console.check()
         if guest.exited():
-            return f"the guest ended: {guest.wait_end(1.0).reason}"
+            ending = guest.wait_end(1.0)
+            if not ending.clean:
+                raise GuestError(f"the guest ended badly: {ending.reason}", guest.serial_path)
+            return f"the guest ended: {ending.reason}"
         time.sleep(0.1)
     return f"ended after {limit_s:g} s, as BOOT_LOG_TIMEOUT says"

@@ -6,23 +6,19 @@ import os
 import platform
 import shutil
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.commands import Arguments, Printer
 from harness.drive.build import build_kernel
-from harness.drive.display import Xvfb, screen_for, window_of
+from harness.drive.display import Xvfb
 from harness.drive.errors import HarnessError
 from harness.drive.gnuplot import plot_svg
 from harness.drive.pin import probe_rights
 from harness.drive.probe import boots, choose_accelerator, qemu_version
-from harness.drive.qemu import Qemu
-from harness.spec import ARCHES, Device, Machine, RunParams, RunSpec, Switches, UsageError, Verdict
-
-DISPLAY_MODE = (640, 480)
-SHOW_S = 10.0
+from harness.drive.virgl import PACKAGES, display_trouble
+from harness.spec import ARCHES, Device, Display, Machine, RunSpec, Switches, UsageError, Verdict
 
 TOOLS = {
     "setpriv": "util-linux",
@@ -131,37 +127,33 @@ def _plots() -> list[Finding]:
 
 
 def _displays() -> list[Finding]:
-    """The session's display, and a virtual one on which QEMU shows the wheel, with GL and without."""
+    """The session's display, and where QEMU shows the wheel without one, with GL and without."""
     session = os.environ.get("WAYLAND_DISPLAY") or os.environ.get("DISPLAY")
     found = [Finding("session display", bool(session), session or "none here: VIDEO=1 has no window to open", False)]
     with tempfile.TemporaryDirectory(prefix="doctor-") as folder:
         try:
-            with Xvfb(Path(folder), screen_for(DISPLAY_MODE)) as display:
+            with Xvfb(Path(folder), (640, 480)) as display:
                 found.append(Finding("virtual display", True, f"Xvfb :{display.number} started", False))
-                found += [_shows(device, display) for device in Device]
         except HarnessError as error:
-            found.append(Finding("virtual display", False, error.message, False))
-    return found
+            return [*found, Finding("virtual display", False, error.message, False)]
+    return found + [_shows(what, machine) for what, machine in _SHOWN.items()]
 
 
-def _shows(device: Device, display: Xvfb) -> Finding:
-    """Whether the wheel appears in QEMU's window."""
-    what = f"{device.value} device in a window"
-    extra = ("-display", "sdl") if device is Device.GPU_2D else ()
-    machine = Machine(vcpus=1, maxcpus=2, device=device, extra=extra)
+_SHOWN = {
+    "2d device in a window": Machine(vcpus=1, display=Display.XVFB),
+    "gl device in a window": Machine(vcpus=1, device=Device.GPU_GL, display=Display.XVFB),
+    "gl device on a render node": Machine(vcpus=1, device=Device.GPU_GL, display=Display.EGL_HEADLESS),
+}
+
+
+def _shows(what: str, machine: Machine) -> Finding:
+    """Whether the wheel appears."""
     try:
-        spec = RunSpec(build_kernel(Switches()).path, machine, RunParams(seconds=60.0, mode=DISPLAY_MODE))
-        with Qemu(spec, display.folder / device.value, environment=display.environment) as guest:
-            guest.wait_first_flush()
-            deadline = time.monotonic() + SHOW_S
-            while not window_of(display.picture(), DISPLAY_MODE).any():
-                if time.monotonic() > deadline:
-                    return Finding(what, False, f"the window stays black for {SHOW_S:g} s", False)
-                time.sleep(0.02)
+        trouble = display_trouble(machine)
     except HarnessError as error:
-        hint = "; its packages: qemu-system-gui qemu-system-modules-opengl libgl1-mesa-dri"
-        return Finding(what, False, error.message + hint, False)
-    return Finding(what, True, "showed the wheel on the virtual display", False)
+        trouble = error.message
+    says = f"{trouble}; its packages: {PACKAGES}" if trouble else "showed the wheel"
+    return Finding(what, not trouble, says, False)
 
 
 _CHECKS: dict[str, Callable[[], list[Finding]]] = {

@@ -23,19 +23,20 @@ from harness.drive.errors import StoreError
 from harness.drive.host import fingerprint, host_facts
 from harness.drive.probe import choose_accelerator, qemu_version
 from harness.drive.store import RunFolder
+from harness.drive.virgl import with_virgl
 from harness.references import NoBaseline, Reference, find_reference, keep_baseline
 from harness.replay import save_frames
 from harness.report.files import write_reports
 from harness.report.machine import github_lines
 from harness.result import Qemu, Result, ResultError
 from harness.session import ArmKernel, Measured, Order, measure
-from harness.spec import BUILT_IN, FOREIGN, ROOT, Machine, RunParams, RunSpec, UsageError, Verdict, switch_table
+from harness.spec import BUILT_IN, FOREIGN, ROOT, Device, Machine, RunParams, RunSpec, UsageError, Verdict, switch_table
 
 F64 = npt.NDArray[np.float64]
 
 SETTINGS = (
-    "ARCH BASELINE BASELINE_REF BUDGET KERNEL ISO QEMU_ARGS ACCEL CC CONFIG OPTS SEED MODE SLOW LANES PICTURES".split()
-)
+    "ARCH BASELINE BASELINE_REF BUDGET KERNEL ISO QEMU_ARGS ACCEL VIRGL CC CONFIG OPTS " "SEED MODE SLOW LANES PICTURES"
+).split()
 """What ``perf`` takes besides the kernel's switches."""
 
 BUDGET_S = 60.0
@@ -221,7 +222,24 @@ def _machine(candidate: ArmKernel, request: ArmRequest, settings: dict[str, str]
     qemu_version(machine.arch)
     spec = RunSpec(candidate.path, machine, capabilities=candidate.capabilities, iso=candidate.iso)
     accelerator, notice = choose_accelerator(settings.get("ACCEL", "tcg"), spec)
-    return replace(machine, accelerator=accelerator), (notice,) if notice else ()
+    machine, shown = chosen_device(replace(machine, accelerator=accelerator), settings)
+    return machine, tuple(text for text in (notice, shown) if text)
+
+
+def chosen_device(machine: Machine, settings: Mapping[str, str]) -> tuple[Machine, str]:
+    """The machine with the device that VIRGL says, and in words how it is shown.
+
+    Raises
+    ------
+    UsageError
+        When VIRGL is neither 0 nor 1.
+    QemuError
+        When the GL device works on no display here.
+    """
+    value = settings.get("VIRGL", "0")
+    if value not in ("", "0", "1"):
+        raise UsageError(f"VIRGL={value}: 1 for the GL device, or 0")
+    return with_virgl(machine) if value == "1" else (machine, "")
 
 
 def _result(
@@ -235,9 +253,10 @@ def _result(
     baseline = reference.baseline if reference else None
     window = measured.window
     version = window.observed.qemu_version if window else ""
-    same_host = bool(baseline and baseline.same_host(fingerprint(version, measured.order.machine.accelerator)))
-    judgement, arms = conclude(measured, rules=rules, no_reference=missing, same_host=same_host, baseline=baseline)
     machine = measured.order.machine
+    alike = machine.device is Device.GPU_2D  # as what baselines are approved on
+    same_host = bool(alike and baseline and baseline.same_host(fingerprint(version, machine.accelerator)))
+    judgement, arms = conclude(measured, rules=rules, no_reference=missing, same_host=same_host, baseline=baseline)
     qemu = (
         Qemu(version, machine.accelerator, machine.vcpus, "multi", shlex.join(window.observed.command))
         if window
@@ -266,6 +285,7 @@ def _result(
         | {
             "baseline": baseline.label if baseline else "",
             "same_host": same_host,
+            "device": machine.device.value,
             "no_reference": missing,
         },
     )

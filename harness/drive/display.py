@@ -28,6 +28,7 @@ from harness.spec import Limits
 START_S = 10.0
 STOP_S = 2.0
 SETTLE_S = 0.01
+SCREEN_FILE, COOKIE_FILE = "Xvfb_screen0", "xauthority"
 _HEADER = struct.Struct(">25I")
 _VERSION, _Z_PIXMAP, _COLOUR_BYTES = 7, 2, 12
 
@@ -97,7 +98,7 @@ class Xvfb:
     Parameters
     ----------
     folder
-        Private to this display; receives ``Xvfb_screen0``, ``xvfb.log`` and the cookie.
+        Private to this display; receives ``xvfb.log``, and until it ends the screen and the cookie.
 
     Raises
     ------
@@ -148,6 +149,13 @@ class Xvfb:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(STOP_S)
         end_child(self._process)
+        for name in (SCREEN_FILE, COOKIE_FILE):
+            (self.folder / name).unlink(missing_ok=True)
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, "the display was not entered"
+        return self._process.pid
 
     @property
     def environment(self) -> dict[str, str]:
@@ -161,22 +169,25 @@ class Xvfb:
             "LIBGL_ALWAYS_SOFTWARE": "1",
         }
 
-    def picture(self, limits: Limits = Limits()) -> Image:
-        """The whole screen now, shape (height, width, 3), even in the middle of a change.
+    def read(self) -> bytes:
+        """The whole screen now as a window dump, even in the middle of a change.
 
         Raises
         ------
         CaptureError
-            When the server has gone, or its file is no picture.
+            When the server has gone, or its file cannot be read.
         """
-        path = self.folder / "Xvfb_screen0"
         assert self._process is not None, "the display was not entered"
         if self._process.poll() is not None:
             raise CaptureError("the virtual display has ended", self.folder / "xvfb.log")
         try:
-            return parse_xwd(path.read_bytes(), limits)
+            return (self.folder / SCREEN_FILE).read_bytes()
         except OSError as error:
             raise CaptureError(f"the virtual display's screen cannot be read: {error.strerror}") from error
+
+    def picture(self, limits: Limits = Limits()) -> Image:
+        """The whole screen now, shape (height, width, 3), even in the middle of a change; raises as :meth:`read`."""
+        return parse_xwd(self.read(), limits)
 
     def settled_picture(self, timeout_s: float, limits: Limits = Limits()) -> Image:
         """The screen once it stands still; stop what draws on it first.
@@ -187,19 +198,19 @@ class Xvfb:
             When it has not within ``timeout_s``.
         """
         deadline = time.monotonic() + timeout_s
-        last = self.picture(limits)
+        last = self.read()
         while True:
             time.sleep(SETTLE_S)
-            now = self.picture(limits)
-            if np.array_equal(last, now):
-                return now
+            now = self.read()
+            if last == now:
+                return parse_xwd(now, limits)
             if time.monotonic() > deadline:
                 raise CaptureError(f"the virtual display does not stand still within {timeout_s:g} s")
             last = now
 
     @property
     def _cookie_path(self) -> Path:
-        return self.folder / "xauthority"
+        return self.folder / COOKIE_FILE
 
     def _write_cookie(self, number: int, cookie: bytes) -> None:
         """An Xauthority file with one entry: family local, host name, display number, protocol, cookie."""

@@ -7,18 +7,25 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.drive.errors import QemuError
-from harness.spec import ARCHES, Device, Machine, RunSpec
+from harness.spec import ARCHES, Device, Display, Machine, RunSpec
 
 TRACE_LOG = "trace.log"
 
 SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 
 
+GL_DEVICE = "virtio-gpu-gl-pci"
+
+
 def gpu_arguments(machine: Machine) -> list[str]:
     """The GPU and the display of a machine."""
-    if machine.device is Device.GPU_GL:
-        return ["-device", "virtio-gpu-gl-pci,id=gpu", "-display", "sdl,gl=on"]
-    return ["-device", f"{ARCHES[machine.arch].gpu_device},id=gpu", "-display", "none"]
+    shown = "sdl" if machine.display is Display.XVFB else machine.display.value
+    if machine.device is Device.GPU_2D:
+        return ["-device", f"{ARCHES[machine.arch].gpu_device},id=gpu", "-display", shown]
+    if machine.display is Display.EGL_HEADLESS:
+        return ["-device", f"{GL_DEVICE},id=gpu", "-display", shown]
+    # Apple's OpenGL is not the one that the renderer wants.
+    return ["-device", f"{GL_DEVICE},id=gpu", "-display", f"{shown},gl={'es' if shown == 'cocoa' else 'on'}"]
 
 
 def machine_arguments(machine: Machine) -> list[str]:
@@ -26,7 +33,7 @@ def machine_arguments(machine: Machine) -> list[str]:
     arch = ARCHES[machine.arch]
     maxcpus = max(machine.maxcpus, machine.vcpus)
     # Toolkits and software GL start threads in ways that the sandbox takes for processes.
-    windowed = machine.device is Device.GPU_GL or "-display" in machine.extra
+    windowed = machine.display is not Display.NONE
     arguments = ["-machine", arch.machine, "-m", str(machine.memory_mib), "-nodefaults", "-no-user-config"]
     arguments += ["-nic", "none", "-no-reboot"]
     arguments += ["-sandbox", SANDBOX.replace("spawn=deny,", "") if windowed else SANDBOX]

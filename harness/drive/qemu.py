@@ -21,11 +21,12 @@ from typing import NoReturn
 
 from harness.drive.child import end_child, start_child
 from harness.drive.console import Console, serial_pipe
+from harness.drive.display import Xvfb, screen_for
 from harness.drive.errors import GuestError, QemuError, QmpError
 from harness.drive.machine import TRACE_LOG, qemu_command
 from harness.drive.qmp import Qmp
 from harness.drive.store import check_room
-from harness.spec import RunSpec
+from harness.spec import WINDOWS, Display, RunSpec
 
 FLUSH_EVENT = "virtio_gpu_cmd_res_flush"
 TIMING_EVENTS: tuple[str, ...] = (FLUSH_EVENT,)
@@ -33,6 +34,7 @@ WITNESS_EVENTS: tuple[str, ...] = (
     FLUSH_EVENT,
     "virtio_gpu_cmd_res_xfer_toh_2d",
     "virtio_gpu_cmd_res_xfer_toh_3d",
+    "virtio_gpu_cmd_ctx_submit",
     "virtio_gpu_cmd_set_scanout",
     "virtio_gpu_fence_ctrl",
     "virtio_gpu_fence_resp",
@@ -87,13 +89,13 @@ class Qemu:
         Start with the CPUs stopped.
     endless
         The guest runs until somebody ends it; of its serial line only the last part stays in memory.
-    environment
-        All of QEMU's environment, for a display that needs some of it; by default next to nothing.
 
     Raises
     ------
     QemuError
         When QEMU is missing or refuses its arguments; carries the command, exit code and last lines.
+    DisplayError
+        When the machine's virtual display does not start.
     """
 
     def __init__(
@@ -104,7 +106,6 @@ class Qemu:
         *,
         paused: bool = False,
         endless: bool = False,
-        environment: dict[str, str] | None = None,
     ) -> None:
         self.spec = spec
         self.folder = folder
@@ -116,7 +117,8 @@ class Qemu:
         self._events = tuple(events)
         self._paused = paused
         self._endless = endless
-        self._environment = environment
+        self.display: Xvfb | None = None
+        """The virtual display of a machine that has one, while it runs."""
         self._process: subprocess.Popen[bytes] | None = None
         self._console: Console | None = None
         self._qmp: Qmp | None = None
@@ -127,7 +129,7 @@ class Qemu:
         serial_ours, serial_theirs = serial_pipe()
         try:
             self.command = qemu_command(self.spec, self.folder, qmp_theirs.fileno(), serial_theirs, self._events)
-            self._launch([qmp_theirs.fileno(), serial_theirs])
+            self._launch([qmp_theirs.fileno(), serial_theirs], self._environment())
             self._console = Console(serial_ours, self.serial_path, self.limits, endless=self._endless)
         except BaseException:
             self.kill()
@@ -169,6 +171,11 @@ class Qemu:
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid
+
+    @property
+    def processes(self) -> tuple[int, ...]:
+        """QEMU, and whoever else works for each frame."""
+        return (self.pid,) if self.display is None else (self.pid, self.display.pid)
 
     def threads(self) -> Threads:
         """Main and vCPU threads; the others do nothing while frames are drawn."""
@@ -262,6 +269,13 @@ class Qemu:
         return self._ending(code)
 
     @contextlib.contextmanager
+    def stopped(self) -> Iterator[None]:
+        """While the guest's CPUs and clocks stand still."""
+        self.qmp.execute("stop")
+        yield
+        self.qmp.execute("cont")
+
+    @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
         """Around a monitor command: when it fails because the guest has died, the guest's end is what is raised.
 
@@ -286,10 +300,11 @@ class Qemu:
             raise
 
     def kill(self) -> None:
-        """End QEMU now, whatever it does; returns when it is gone. Harmless when it is already."""
-        if self._process is None:
-            return
-        end_child(self._process)
+        """End QEMU and its display now, whatever they do; returns when both are gone. Harmless when they are."""
+        if self._process is not None:
+            end_child(self._process)
+        if self.display is not None:
+            self.display.__exit__(None, None, None)
         if self._qmp is not None:
             self._qmp.close()
         if self._console is not None:
@@ -345,9 +360,15 @@ class Qemu:
             return "no output"
         return " | ".join(text.splitlines()[-3:]) or "no output"
 
-    def _launch(self, keep: list[int]) -> None:
+    def _environment(self) -> dict[str, str] | None:
+        """All of QEMU's environment; None for next to nothing. Starts the virtual display."""
+        if self.spec.machine.display is Display.XVFB:
+            display = Xvfb(self.folder / "display", screen_for(self.spec.params.mode))
+            self.display = display.__enter__()
+            return self.display.environment
+        return dict(os.environ) if self.spec.machine.display in WINDOWS else None
+
+    def _launch(self, keep: list[int], environment: dict[str, str] | None) -> None:
         (self.folder / "command").write_text(shlex.join(self.command) + "\n", encoding="utf-8")
         with open(self.log_path, "wb") as log:
-            self._process = start_child(
-                self.command, stdout=log, stderr=log, pass_fds=keep, environment=self._environment
-            )
+            self._process = start_child(self.command, stdout=log, stderr=log, pass_fds=keep, environment=environment)

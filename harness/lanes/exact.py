@@ -18,7 +18,7 @@ import numpy.typing as npt
 from harness.analyze.serial import parse_serial
 from harness.drive.errors import GuestError
 from harness.drive.qemu import Qemu
-from harness.spec import Machine, RunParams, RunSpec
+from harness.spec import RunParams, RunSpec
 
 U64 = npt.NDArray[np.uint64]
 
@@ -77,7 +77,7 @@ def _exact_spec(spec: RunSpec, first: int) -> RunSpec:
         seed=spec.params.seed,
         slow=spec.params.slow,
     )
-    machine = Machine(arch=spec.machine.arch, vcpus=1, maxcpus=1, icount=True, memory_mib=spec.machine.memory_mib)
+    machine = replace(spec.machine, vcpus=1, maxcpus=1, icount=True, disk_mib=0, accelerator="tcg", extra=())
     return replace(spec, machine=machine, params=params)
 
 

@@ -48,12 +48,13 @@ def measure_perturbation(spec: RunSpec, folder: Path, quads: int) -> Metric:
     GuestError
         When the guest prints no records to compare.
     """
-    seconds = SETTLE_S + quads * 4 * STRETCH_S * 1.2 + 0.4
+    stretch_s = STRETCH_S * spec.machine.frame_factor
+    seconds = SETTLE_S + quads * 4 * stretch_s * 1.2 + 0.4
     spec = replace(spec, params=replace(spec.params, seconds=seconds, first=None))
     with Qemu(spec, folder, TIMING_EVENTS) as machine:
         machine.wait_first_flush()
         time.sleep(SETTLE_S)
-        stretches = [_stretch(machine, on) for _ in range(quads) for on in (True, False, False, True)]
+        stretches = [_stretch(machine, on, stretch_s) for _ in range(quads) for on in (True, False, False, True)]
         machine.wait_end(seconds + PRINT_S)
         log = parse_serial(machine.console.content())
     flushes = parse_trace(machine.trace_path.read_bytes()).of(FLUSH).time_ns
@@ -62,11 +63,11 @@ def measure_perturbation(spec: RunSpec, folder: Path, quads: int) -> Metric:
     return cost_of_watching(log.records, int(flushes[0]), stretches)
 
 
-def _stretch(machine: Qemu, on: bool) -> Stretch:
+def _stretch(machine: Qemu, on: bool, stretch_s: float) -> Stretch:
     for event in TIMING_EVENTS:
         machine.trace_event(event, on)
     start_ns = time.time_ns()
-    time.sleep(STRETCH_S)
+    time.sleep(stretch_s)
     return start_ns, time.time_ns(), on
 
 

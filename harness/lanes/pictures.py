@@ -1,4 +1,4 @@
-"""The verification window: screendumps at random moments of a run of their own, every pixel compared.
+"""The verification window: captures at random moments of a run of their own, every pixel compared.
 
 Nothing is timed here. The run starts at a random frame number, so that over the nights every phase of a spin is seen;
 each capture is judged against the oracle's picture of the frame that it claims to be, and against the frame that the
@@ -24,10 +24,11 @@ from harness.analyze.geometry import geometry_problems, rotation_problem
 from harness.analyze.judge import Golden, judge_picture, judge_sequence
 from harness.analyze.stamp import decode_frame
 from harness.analyze.trace import FLUSH, Trace, parse_trace
-from harness.drive.capture import CaptureError, Image, Picture, screendump
+from harness.drive.capture import CaptureError, Image
 from harness.drive.golden import golden_problem, scene_hash
 from harness.drive.oracle import DEFAULT_SEED, Oracle
 from harness.drive.qemu import TIMING_EVENTS, Qemu
+from harness.drive.screen import take_picture
 from harness.result import Frames
 from harness.spec import RunSpec, Verdict
 
@@ -133,7 +134,7 @@ def verify_pictures(
         begun = time.monotonic()
         while len(checked) < count and sum(one.kind is not FrameClass.INTACT for one in checked) < BAD_ENOUGH:
             time.sleep(float(rng.uniform(0, PAUSE_MAX_S)))
-            picture = _capture(machine)
+            picture = take_picture(machine)
             one = check_picture(picture.pixels, oracle.picture) if oracle else judge_picture(picture.pixels, golden)
             checked.append(one)
             evidence = _keep(kept, one, picture.pixels, oracle)
@@ -226,17 +227,12 @@ def _due(trace: Trace, asked_ns: list[int], first: int) -> list[int | None]:
 def _geometry(machine: Qemu, one: Checked, picture: Image) -> list[str]:
     """What is odd about the wheel, and about how it turns until a second picture taken at once."""
     problems = [f"frame {one.frame}: {problem}" for problem in geometry_problems(picture)]
-    after = _capture(machine).pixels
+    after = take_picture(machine).pixels
     later = decode_frame(after)
     if one.frame is not None and later is not None and 1 <= later - one.frame <= 2 and not problems:
         problem = rotation_problem(picture, after, later - one.frame)
         problems += [f"frame {one.frame}: {problem}"] if problem else []
     return problems
-
-
-def _capture(machine: Qemu) -> Picture:
-    with machine.watched():
-        return screendump(machine.qmp, machine.folder)
 
 
 def _keep(kept: _Kept, one: Checked, picture: Image, oracle: Oracle | None) -> str:

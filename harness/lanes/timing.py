@@ -13,7 +13,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,7 @@ from harness.analyze.stats import CANDIDATE, REFERENCE, Decision, Launch, Next, 
 from harness.analyze.trace import parse_trace
 from harness.drive.pin import PinRights, pin_process, prefer_main_thread
 from harness.drive.qemu import TIMING_EVENTS, Qemu
-from harness.spec import RunSpec
+from harness.spec import Machine, RunSpec
 
 I64 = npt.NDArray[np.int64]
 F64 = npt.NDArray[np.float64]
@@ -54,11 +54,14 @@ class Protocol:
         )
 
 
-def choose_protocol(rights: PinRights) -> Protocol:
-    """The best protocol that this process has the rights for."""
+def choose_protocol(rights: PinRights, machine: Machine = Machine()) -> Protocol:
+    """The best protocol that this process has the rights for; its slices hold several frames of such a machine."""
+    factor = machine.frame_factor
+    cores = (rights.cores[0], rights.cores[-1])
+    protocol = Protocol(Protocol.slice_s * factor, settle_s=Protocol.settle_s * factor, cores=cores)
     if len(rights.cores) < 2 or not rights.affinity:
-        return Protocol(swap=False, realtime=False, cores=(rights.cores[0], rights.cores[-1]))
-    return Protocol(realtime=rights.realtime, cores=(rights.cores[0], rights.cores[-1]))
+        return replace(protocol, swap=False, realtime=False)
+    return replace(protocol, realtime=rights.realtime)
 
 
 @dataclass(frozen=True)
@@ -110,9 +113,14 @@ def measure_launch(
 def _settle_in(machine: Qemu, protocol: Protocol, core: int) -> None:
     if not protocol.swap:
         return
-    pin_process(machine.pid, core)
+    _pin(machine, core)
     if protocol.realtime:
         prefer_main_thread(machine.threads())
+
+
+def _pin(machine: Qemu, core: int) -> None:
+    for pid in machine.processes:
+        pin_process(pid, core)
 
 
 def _slices(
@@ -123,7 +131,7 @@ def _slices(
         placed = {role: protocol.cores[(first_core + place + slot) % 2] for place, role in enumerate(roles)}
         if protocol.swap:
             for role, core in placed.items():
-                pin_process(machines[role].pid, core)
+                _pin(machines[role], core)
             running = list(roles)
         else:
             running = [roles[(slot + 1) // 2 % 2]]

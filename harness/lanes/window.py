@@ -1,7 +1,7 @@
 """The witness window: one ordinary run of the candidate, unpinned, seen by all witnesses at once.
 
 The guest draws for a fixed time, keeps its records in memory and prints them after the window; QEMU traces every queue
-event; one screendump at either end gives frame numbers. No screendump falls inside. Trace events are switched off and
+event; one capture at either end gives frame numbers. None falls inside. Trace events are switched off and
 on again while the machine runs, which shows what they cost without comparing two launches.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,10 +19,12 @@ import numpy.typing as npt
 from harness.analyze.compare import Finding
 from harness.analyze.frametimes import Presented, WarmUp, presented_frames, warm_up
 from harness.analyze.serial import SerialLog, parse_serial
-from harness.analyze.trace import Trace, parse_trace
+from harness.analyze.trace import TRANSFER_2D, TRANSFERS_3D, Trace, parse_trace
 from harness.analyze.witness import Sighting, Witnesses, reconcile
-from harness.drive.capture import Image, screendump
+from harness.drive.capture import Image
+from harness.drive.machine import GL_DEVICE
 from harness.drive.qemu import WITNESS_EVENTS, Ending, Qemu
+from harness.drive.screen import glimpse
 from harness.result import Metric
 from harness.spec import Capabilities, RunSpec, Verdict
 
@@ -33,11 +35,13 @@ WARM_UP_S = 0.15
 PRINT_S = 12.0
 """For printing the records after the window."""
 
+GLIMPSES_MAX = 20
 COMPLAINTS_MAX = 3
 _COMPLAINT = re.compile(
     rb"^virtio-(?:gpu|blk): (?:data corrupt|no |error|response|fence not|the device|a feature|a disk|its |blk= )[^\n]*",
     re.MULTILINE,
 )
+_UNUSED = re.compile(rb"^virtio-gpu: virgl is not used: ([^\n]*)", re.MULTILINE)
 
 DecodeFrame = Callable[[Image], int | None]
 """Reads the frame number out of a picture; None when there is none."""
@@ -70,6 +74,8 @@ class Window:
     boot_ms: float
     complaints: tuple[str, ...] = ()
     """Lines in which a driver of the guest says what went wrong."""
+    fallback: str = ""
+    """Of a guest that was given the GL device and does not use it: why, in its own words."""
     perturbation: Metric | None = None
 
 
@@ -109,7 +115,20 @@ def assemble(observed: Observed, serial_log: bytes, trace_log: bytes) -> Window:
     frame_ms = presented.intervals_ms[warm.frames :]
     boot_ms = (first_ns - observed.launched_ns) / 1e6
     complaints = tuple(line.decode("utf-8", "replace") for line in _COMPLAINT.findall(serial_log)[:COMPLAINTS_MAX])
-    return Window(observed, serial, trace, presented, warm, witnesses, frame_ms, boot_ms, complaints)
+    fallback = _fallback(observed.command, serial_log, trace)
+    return Window(observed, serial, trace, presented, warm, witnesses, frame_ms, boot_ms, complaints, fallback)
+
+
+def _fallback(command: Sequence[str], serial_log: bytes, trace: Trace) -> str:
+    """Why a guest with the GL device took the 2D path; empty when it did not, by the commands that the device saw."""
+    if not any(word.startswith(GL_DEVICE) for word in command):
+        return ""
+    plain, virgl = len(trace.of(TRANSFER_2D)), sum(len(trace.of(kind)) for kind in TRANSFERS_3D)
+    if virgl > plain:
+        return ""
+    said = _UNUSED.search(serial_log)
+    reason = said[1].decode("utf-8", "replace") if said else "the guest does not say why"
+    return f"{reason} ({plain} 2D transfers, {virgl} virgl commands)"
 
 
 def window_findings(window: Window, capabilities: Capabilities) -> list[Finding]:
@@ -130,6 +149,8 @@ def window_findings(window: Window, capabilities: Capabilities) -> list[Finding]
         more = f" and {len(serial.problems) - 1} more like it" if len(serial.problems) > 1 else ""
         texts.append(f"serial output damaged: line {first.line}: {first.kind}: {first.text[:80]}{more}")
     texts += [f"trace: {problem}" for problem in window.trace.problems[:3]]
+    if window.fallback:
+        texts.append(f"virgl was asked for and not used: {window.fallback}")
     if window.presented.refused:
         texts.append(f"the device refused {window.presented.refused} flushes")
     return [Finding(Verdict.GUEST_FAILED, text) for text in texts]
@@ -144,10 +165,15 @@ def wait_first_frame(machine: Qemu) -> None:
 
 
 def _sight(machine: Qemu, decode: DecodeFrame | None) -> Sighting | None:
-    with machine.watched():
-        picture = screendump(machine.qmp, machine.folder)
-    frame = decode(picture.pixels) if decode else None
-    return Sighting(frame, picture.before_ns, picture.after_ns) if frame is not None else None
+    """The frame shown now; a glimpse that caught two frames at once is taken again."""
+    for _ in range(GLIMPSES_MAX if decode else 0):
+        picture = glimpse(machine)
+        frame = decode(picture.pixels) if decode else None
+        if frame is not None:
+            return Sighting(frame, picture.before_ns, picture.after_ns)
+        if machine.display is None:
+            break
+    return None
 
 
 def _end(machine: Qemu) -> Ending:

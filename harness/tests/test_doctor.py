@@ -75,4 +75,4 @@ def test_this_machine_is_tried_for_real() -> None:
     paper = Paper()
     assert doctor.main(Arguments(), paper) is Verdict.PASS, paper.rows
     assert paper.rows["x86_64"][1].endswith("booted, drew, ended")
-    assert paper.rows["gl device in a window"] == ("✓ works", "showed the wheel on the virtual display")
+    assert paper.rows["gl device in a window"] == ("✓ works", "showed the wheel")

@@ -30,11 +30,13 @@ SAYS = {
     "rekicks": "doorbell",
     "failed": "descriptor|failing status|DONE",
     "regression": "instructions",
+    "fallback": "virgl was asked for and not used: it is not offered",
 }
 OPTIONS = {
     "slow_draw": ["LANES=exact,window,pictures", "PICTURES=20"],
     "blk_corrupt": ["OPTS=blk=8"],
     "blk_timeout": ["OPTS=blk=8"],
+    "no_virgl": ["VIRGL=1", "LANES=window,pictures", "PICTURES=5"],
 }
 """What a fault needs besides its switch."""
 SLOW = {"hiccup"}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -45,7 +44,6 @@ class FakeMachine:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.trace_path = self.folder / "trace.log"
         self.limits = self.spec.limits
-        self.qmp = None
         boot = f"[BOOT] kernel=roulette scene={self.scene}\n".encode()
         self.console = SimpleNamespace(content=lambda: boot, check=lambda: None)
 
@@ -62,13 +60,9 @@ class FakeMachine:
     def wait_first_flush(self) -> None:
         pass
 
-    @contextlib.contextmanager
-    def watched(self) -> Iterator[None]:
+    def capture(self) -> Picture:
         if self.captures >= self.dies_at:
             raise GuestError("the guest ended while it was watched")
-        yield
-
-    def capture(self) -> Picture:
         self.captures += 1
         self.frame += 2
         at_ns = 1_700_000_000 * 10**9 + (self.frame - self.first) * FRAME_NS + 1000
@@ -85,7 +79,7 @@ def run(
         return made[-1]
 
     monkeypatch.setattr(lane, "Qemu", start)
-    monkeypatch.setattr(lane, "screendump", lambda qmp, folder: made[-1].capture())
+    monkeypatch.setattr(lane, "take_picture", FakeMachine.capture)
     monkeypatch.setattr(lane, "PAUSE_MAX_S", 0.0)
     spec = RunSpec(Path("kernel.elf"), params=RunParams(mode=MODE))
     if foreign:

@@ -1,0 +1,192 @@
+"""The GL device: what is used of it, what is seen under it, and what happens where there is none."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.baseline import approval_refusals
+from harness.commands.perf import chosen_device
+from harness.drive import virgl
+from harness.drive.build import build_kernel
+from harness.drive.errors import QemuError
+from harness.drive.qemu import Ending, Qemu
+from harness.drive.virgl import display_trouble, with_virgl
+from harness.lanes.window import Observed, assemble, window_findings
+from harness.result import Result
+from harness.spec import (
+    BUILT_IN,
+    ROOT,
+    Device,
+    Display,
+    Machine,
+    RunParams,
+    RunSpec,
+    Switches,
+    UsageError,
+    Verdict,
+)
+from harness.tests.test_bad_input import instead, without
+from harness.tests.test_faults import run_perf
+
+GL = Machine(vcpus=1, device=Device.GPU_GL, display=Display.XVFB)
+SHORT = RunParams(frames=30, mode=(320, 240))
+UPLOAD = "4242@1700000000.000100:virtio_gpu_cmd_res_xfer_toh_3d res 0x1\n"
+PLAIN = "4242@1700000000.000100:virtio_gpu_cmd_res_xfer_toh_2d res 0x1\n"
+FLUSH = "4242@1700000000.000200:virtio_gpu_cmd_res_flush res 0x1, w 64, h 48, x 0, y 0\n"
+
+
+def fallback(device: str, trace: str, serial: str = "") -> list[str]:
+    """What a window finds that has to do with virgl."""
+    command = ("qemu-system-x86_64", "-device", f"{device},id=gpu")
+    observed = Observed(Ending(True, "guest-shutdown"), 1_700_000_000_000_000_000, (), "7.2.0", command)
+    window = assemble(observed, serial.encode(), trace.encode())
+    return [finding.text for finding in window_findings(window, BUILT_IN) if "virgl" in finding.text]
+
+
+def test_frames_that_came_by_virgl_are_no_fallback() -> None:
+    assert fallback("virtio-gpu-gl-pci", UPLOAD + FLUSH) == []
+    assert fallback("virtio-gpu-pci", PLAIN + FLUSH) == []
+
+
+def test_frames_that_did_not_are_one_whatever_the_guest_says() -> None:
+    [text] = fallback("virtio-gpu-gl-pci", (PLAIN + FLUSH) * 2, "virtio-gpu: virgl transfer\n")
+    assert text.endswith("the guest does not say why (2 2D transfers, 0 virgl commands)")
+    [text] = fallback("virtio-gpu-gl-pci", PLAIN + FLUSH, "virtio-gpu: virgl is not used: no context\n")
+    assert "asked for and not used: no context (1" in text
+    assert fallback("virtio-gpu-gl-pci", "") != [], "no frame at all is none by virgl"
+
+
+@pytest.mark.parametrize("arch", ["x86_64", "aarch64", "riscv64"])
+@pytest.mark.qemu
+def test_a_kernel_uploads_through_virgl(tmp_path: Path, arch: str) -> None:
+    machine = Machine(arch, vcpus=1, device=Device.GPU_GL, display=Display.XVFB)
+    with Qemu(RunSpec(build_kernel(Switches(arch)).path, machine, SHORT), tmp_path) as guest:
+        assert guest.wait_end(60).clean
+        log = guest.console.content().decode()
+    assert "\nvirtio-gpu: virgl transfer\nvirtio-gpu: driver probe succeeded\n" in log
+    assert log.count("[VIRTIO PERF]") == 30 and "[DONE] status=ok" in log
+
+
+@pytest.mark.qemu
+def test_fenced_commands_are_answered(tmp_path: Path) -> None:
+    """A fence comes back at once, or at the next poll of QEMU's timer; never not."""
+    kernel = build_kernel(Switches.of({"GPU_FENCE": "on"})).path
+    events = ("virtio_gpu_fence_ctrl", "virtio_gpu_fence_resp")
+    with Qemu(RunSpec(kernel, GL, SHORT), tmp_path, events) as guest:
+        assert guest.wait_end(60).clean
+        log = guest.console.content().decode()
+    assert "virtio-gpu: virgl transfer" in log and " timeouts=0 " in log
+    trace = guest.trace_path.read_text()
+    assert trace.count("virtio_gpu_fence_ctrl") == trace.count("virtio_gpu_fence_resp") == 60
+
+
+@pytest.mark.qemu
+def test_the_suite_passes_on_the_gl_device(tmp_path: Path) -> None:
+    kernel = build_kernel(Switches(), test=True).path
+    with Qemu(RunSpec(kernel, GL, RunParams(suite="transport,gpu_virgl")), tmp_path, ()) as guest:
+        assert guest.wait_end(60).clean
+        log = guest.console.content().decode()
+    assert "ok " in log and "not ok" not in log
+    assert re.search(r"ok \d+ virgl is used exactly where the device offers it\n", log)
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize(("fault", "says"), [("tear", "torn"), ("skip_flush", "witnesses disagree")])
+def test_a_fault_is_caught_under_virgl(fault: str, says: str) -> None:
+    code, result = run_perf("VIRGL=1", "LANES=window,pictures", "PICTURES=40", "MODE=320x240", f"FAULT={fault}")
+    assert code == 3, result["sentence"]
+    assert any(says in text for text in [result["sentence"], *result["problems"]]), result["problems"]
+
+
+@pytest.mark.qemu
+def test_good_frames_are_intact_under_virgl() -> None:
+    code, result = run_perf("VIRGL=1", "LANES=window,pictures", "PICTURES=40", "MODE=320x240")
+    assert result["problems"] == [] and code == 4, result["sentence"]
+    assert result["frames"]["intact"] == result["frames"]["checked"] == 40
+    assert result["details"]["device"] == "gl"
+    assert any(notice.startswith("virgl on ") for notice in result["notices"])
+    assert "virtio-gpu-gl-pci" in result["qemu"]["command"]
+    assert {"fps_trace", "fps_guest", "fps_screendump"} <= set(result["arms"]["candidate"]["metrics"])
+
+
+def perf_words(*words: str, path: str) -> tuple[int, str]:
+    """Exit code and words of a run of ``harness perf`` on the GL device."""
+    command = [sys.executable, "-m", "harness", "perf", "VIRGL=1", "LANES=window,pictures", *words]
+    environment = os.environ | {"PATH": path}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert "Traceback" not in done.stdout + done.stderr
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_virgl_is_one_or_nought() -> None:
+    machine = Machine()
+    assert chosen_device(machine, {}) == chosen_device(machine, {"VIRGL": "0"}) == (machine, "")
+    with pytest.raises(UsageError, match="VIRGL=yes: 1 for the GL device"):
+        chosen_device(machine, {"VIRGL": "yes"})
+
+
+@pytest.mark.qemu
+def test_no_xvfb_is_named(tmp_path: Path) -> None:
+    code, said = perf_words(path=without(tmp_path, "Xvfb"))
+    assert code == 5 and "not on xvfb: Xvfb is not installed: install the package xvfb" in said
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize(
+    ("complaint", "says"),
+    [
+        ("'virtio-gpu-gl-pci' is not a valid device model name", "not a valid device model name"),
+        ("Display 'sdl' is not available, please see -display help", "Display 'sdl' is not available"),
+        ("OpenGL support was not enabled in this build of QEMU", "OpenGL support was not enabled"),
+        ("libvirglrenderer.so.1: cannot open shared object file", "libvirglrenderer.so.1: cannot open"),
+    ],
+)
+def test_a_qemu_without_gl_is_named(tmp_path: Path, complaint: str, says: str) -> None:
+    """Everything else of it works: versions, devices, and booting on the 2D device."""
+    real = subprocess.run(["which", "qemu-system-x86_64"], capture_output=True, text=True, check=True).stdout.strip()
+    script = f'case "$*" in *gl-pci*) echo "qemu: {complaint}" >&2; exit 1;; esac; exec {real} "$@"'
+    code, said = perf_words(path=instead(tmp_path, "qemu-system-x86_64", script))
+    assert code == 5 and says in said and "qemu-system-modules-opengl" in said, said
+
+
+@pytest.mark.qemu
+def test_no_gl_on_the_display_is_named(tmp_path: Path) -> None:
+    """An X server without GLX: SDL finds no OpenGL."""
+    real = subprocess.run(["which", "Xvfb"], capture_output=True, text=True, check=True).stdout.strip()
+    path = instead(tmp_path, "Xvfb", f'exec {real} "$@" -extension GLX')
+    code, said = perf_words(path=path)
+    assert code == 5 and "not on xvfb: QEMU did not start" in said, said
+
+
+def test_every_way_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(virgl, "display_trouble", lambda machine: f"no luck with {machine.display.value}")
+    with pytest.raises(QemuError, match="not on egl-headless: no luck with egl-headless; not on xvfb: no luck"):
+        with_virgl(Machine())
+
+
+def test_the_first_way_that_works_is_taken_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(virgl, "display_trouble", lambda machine: "")
+    assert with_virgl(Machine())[0].display is Display.EGL_HEADLESS
+    trouble = {Display.EGL_HEADLESS: "no node", Display.XVFB: ""}
+    monkeypatch.setattr(virgl, "display_trouble", lambda machine: trouble[machine.display])
+    machine, words = with_virgl(Machine(vcpus=1))
+    assert (machine.display, machine.device, machine.vcpus) == (Display.XVFB, Device.GPU_GL, 1)
+    assert words.startswith("virgl on xvfb: ") and words.endswith("not on egl-headless: no node")
+
+
+def test_a_machine_without_a_render_node_is_not_tried_on_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(virgl, "RENDER_NODES", tmp_path)
+    machine = Machine(device=Device.GPU_GL, display=Display.EGL_HEADLESS)
+    assert display_trouble(machine) == f"there is no render node in {tmp_path}"
+
+
+@pytest.mark.parametrize(("device", "refused"), [("gl", True), ("2d", False)])
+def test_a_result_of_the_gl_device_is_no_baseline(device: str, refused: bool) -> None:
+    result = Result("perf", Verdict.PASS, "pass", "2026-01-01T00:00:00Z", 1.0, details={"device": device})
+    assert any("GL device" in why for why in approval_refusals(result, "why not", False)) == refused
