@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,13 +32,13 @@ from harness.drive.host import host_facts
 from harness.drive.load import competing_load
 from harness.drive.pin import probe_rights
 from harness.drive.store import RunFolder, write_whole
-from harness.lanes.calibration import Recording, Truth, record
+from harness.lanes.calibration import LOADED, SCHEMA, Recording, Truth, record, recording_from_evidence
 from harness.lanes.timing import choose_protocol
 from harness.result import Result
 from harness.session import TIMING_S
 from harness.spec import ROOT, Machine, RunParams, RunSpec, Switches, UsageError, Verdict
 
-SETTINGS = "LAUNCHES EFFECTS LOAD KEEP SEED CC DRAWS".split()
+SETTINGS = "LAUNCHES EFFECTS LOAD KEEP SEED CC DRAWS FROM".split()
 EFFECTS = "1,2,3,5,10"
 BUDGETS_S = (15.0, 30.0, 60.0, 120.0)
 PAIRS = 3
@@ -44,9 +46,12 @@ PAIRS = 3
 
 
 def main(arguments: Arguments, out: Printer) -> Verdict:
-    """``calibrate [LAUNCHES=62] [EFFECTS=1,2,3,5,10] [LOAD=1] [KEEP=1] [SWITCH=value …]``."""
-    settings, words = split_settings(arguments, SETTINGS)
-    switches = Switches.of(words)
+    """``calibrate [LAUNCHES=62] [EFFECTS=1,2,3,5,10] [LOAD=1] [KEEP=1] [FROM=calibration.json] [SWITCH=value …]``.
+
+    With FROM the launches of earlier evidence are judged again, without QEMU.
+    """
+    settings, chosen = split_settings(arguments, SETTINGS)
+    switches = Switches.of(chosen)
     if switches.get("FAULT") != "none":
         raise UsageError("FAULT: calibrate plants its own")
     launches = int(number(settings, "LAUNCHES", 62, 2 * PAIRS, 10_000))
@@ -54,12 +59,16 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     effects = _effects(settings.get("EFFECTS", EFFECTS))
     loaded = settings.get("LOAD", "0") not in ("", "0")
     seed = int(number(settings, "SEED", 1, 0, 2**31))
+    protocol = choose_protocol(probe_rights())
     with RunFolder("calibrate") as run:
-        rights = probe_rights()
-        protocol = choose_protocol(rights)
-        truths = _truths(switches, effects, settings.get("CC", "gcc"), out)
-        with competing_load(len(rights.cores)) if loaded else nullcontext():
-            recording = record(truths, launches, run.path, protocol, seed, out.progress)
+        recorded: dict[str, Any] | None = None
+        if "FROM" in settings:
+            recording, recorded = _read(Path(settings["FROM"]))
+            loaded = LOADED in recorded["notices"]
+        else:
+            truths = _truths(switches, effects, settings.get("CC", "gcc"), out)
+            with competing_load(len(protocol.cores)) if loaded else nullcontext():
+                recording = record(truths, launches, run.path, protocol, seed, out.progress)
         out.progress("calibrate: replaying sessions")
         rng = np.random.default_rng(seed)
         series = _replayed(recording.series)
@@ -71,13 +80,16 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
             rival_cell(one, budget, recording.each_s, draws // 4, rng) for one in series for budget in (30.0, 60.0)
         ]
         made_up = [synthetic(name, draw, draws * 2, rng) for name, draw in _SYNTHETIC.items()]
-        _say(out, recording, cells, rivals, made_up, protocol.words, loaded)
-        promised = targets(cells)
-        result = _result(run, promised, protocol.words, loaded, launches)
-        evidence = _evidence(result, switches, recording, cells, rivals, made_up, promised)
+        promised = targets(cells, loaded)
+        words = f"{len(recording.series[0].effects)} launches a truth"
+        notices = recorded["notices"] if recorded else [protocol.words, *([LOADED] if loaded else []), words]
+        _say(out, recording, cells, rivals, made_up, ", ".join(notices))
+        result = _result(run, promised, notices)
+        evidence = _evidence(recorded or _provenance(result, switches), recording, cells, rivals, made_up, promised)
         write_whole(run.path / "calibration.json", evidence)
         if settings.get("KEEP", "0") not in ("", "0"):
-            write_whole(ROOT / "baselines" / switches.arch / f"calibration{'-loaded' if loaded else ''}.json", evidence)
+            name = f"calibration{'-loaded' if loaded else ''}.json"
+            write_whole(ROOT / "baselines" / switches.arch / name, evidence)
         folder = run.commit(result)
         out.line(result.sentence)
         out.line(f"evidence: {folder / 'calibration.json'}")
@@ -91,6 +103,13 @@ _SYNTHETIC = {
     "outliers": with_outliers(0.025),
     "autocorrelated": autocorrelated(0.025),
 }
+
+
+def _read(path: Path) -> tuple[Recording, dict[str, Any]]:
+    try:
+        return recording_from_evidence(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"FROM={path}: cannot be read: {error}") from error
 
 
 def _effects(text: str) -> tuple[int, ...]:
@@ -132,7 +151,7 @@ def _pairs(images: dict[tuple[str, int], RunSpec], candidate: str, params: RunPa
 def _replayed(recorded: tuple[Series, ...]) -> list[Series]:
     """The series to draw from: A/A around no effect, with exactly 2 and 3 % calculated in, and each planted fault."""
     same = recorded[0].without_sampling_error(0.0)
-    planted = [one.without_sampling_error(float(np.mean(one.effects))) for one in recorded[1:]]
+    planted = [one.without_sampling_error(float(np.mean([pair.centre for pair in one.pairs]))) for one in recorded[1:]]
     return [same, same.slowed("A/A + 2%", 0.02), same.slowed("A/A + 3%", 0.03), *planted]
 
 
@@ -142,10 +161,9 @@ def _say(
     cells: list[Cell],
     rivals: list[RivalCell],
     made_up: list[Synthetic],
-    protocol: str,
-    loaded: bool,
+    how: str,
 ) -> None:
-    out.line(f"{protocol}{', beside a competing load' if loaded else ''}; {recording.each_s:.2f} s a launch")
+    out.line(f"{how}; {recording.each_s:.2f} s a launch")
     rows = [
         [one.name, str(len(one.effects)), f"{np.expm1(np.median(one.effects)):+.2%}", f"{one.effects.std():.2%}"]
         + [" ".join(f"{np.expm1(np.median(pair.effect)):+.2%}" for pair in one.pairs)]
@@ -186,7 +204,7 @@ def _say(
     out.table("synthetic, 2.5 % a launch, 70 launches", header, rows)
 
 
-def _result(run: RunFolder, promised: tuple[Target, ...], protocol: str, loaded: bool, launches: int) -> Result:
+def _result(run: RunFolder, promised: tuple[Target, ...], notices: Sequence[str]) -> Result:
     missed = [target for target in promised if not target.met]
     verdict = Verdict.INCONCLUSIVE if missed else Verdict.PASS
     said = "; ".join(f"{target.words}: {target.reached:.2%}" for target in (missed or promised))
@@ -198,13 +216,23 @@ def _result(run: RunFolder, promised: tuple[Target, ...], protocol: str, loaded:
         seconds=0.0,
         host=host_facts(),
         source=source_state(),
-        notices=(protocol, *(("beside a competing load",) if loaded else ()), f"{launches} launches a truth"),
+        notices=tuple(notices),
     )
 
 
+def _provenance(result: Result, switches: Switches) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "started": result.started,
+        "host": asdict(result.host) if result.host else None,
+        "source": dict(result.source),
+        "switches": switches.everything(),
+        "notices": list(result.notices),
+    }
+
+
 def _evidence(
-    result: Result,
-    switches: Switches,
+    provenance: dict[str, Any],
     recording: Recording,
     cells: list[Cell],
     rivals: list[RivalCell],
@@ -213,12 +241,7 @@ def _evidence(
 ) -> str:
     """Everything, recorded launches included, as JSON."""
     plain: dict[str, Any] = {
-        "schema": 1,
-        "started": result.started,
-        "host": asdict(result.host) if result.host else None,
-        "source": dict(result.source),
-        "switches": switches.everything(),
-        "notices": list(result.notices),
+        **provenance,
         "each_s": recording.each_s,
         "launches": [
             {

@@ -6,11 +6,13 @@ images alternate from launch to launch, so that a host that changes its speed me
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +20,16 @@ import numpy.typing as npt
 from harness.analyze.calibration import RecordedPair, Series
 from harness.analyze.stats import CANDIDATE, REFERENCE, launch_effect
 from harness.lanes.timing import Protocol, measure_launch
+from harness.result import ResultError
 from harness.spec import RunSpec
 
 F64 = npt.NDArray[np.float64]
+
+SCHEMA = 1
+"""Of a calibration's evidence."""
+LOADED = "beside a competing load"
+"""The notice of evidence that was recorded so."""
+PAIR_KEYS = ("effect", "candidate_ms", "reference_ms")
 
 
 @dataclass(frozen=True)
@@ -38,6 +47,44 @@ class Recording:
 
     series: tuple[Series, ...]
     each_s: float
+
+
+PROVENANCE = ("schema", "started", "host", "source", "switches", "notices")
+"""Of evidence: how and where its launches were recorded."""
+
+
+def recording_from_evidence(text: str, label: str) -> tuple[Recording, dict[str, Any]]:
+    """What an earlier calibration recorded, and its provenance.
+
+    Raises
+    ------
+    ResultError
+        When the text is not the evidence of a calibration.
+    """
+    try:
+        plain = json.loads(text)
+        if plain["schema"] != SCHEMA:
+            raise ResultError(f"{label}: schema {plain['schema']}, this harness reads {SCHEMA}: calibrate again")
+        series = tuple(
+            Series(
+                str(one["truth"]),
+                float(one["planted"]),
+                tuple(RecordedPair(*(np.array(pair[key], np.float64) for key in PAIR_KEYS)) for pair in one["pairs"]),
+            )
+            for one in plain["launches"]
+        )
+        recording = Recording(series, float(plain["each_s"]))
+        sound = series and all(_sound(pair) for one in series for pair in one.pairs)
+        if not sound or not recording.each_s > 0:
+            raise ValueError("launches are missing or not finite")
+        return recording, {key: plain[key] for key in PROVENANCE}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ResultError(f"{label}: not the evidence of a calibration: {error!r}") from error
+
+
+def _sound(pair: RecordedPair) -> bool:
+    shapes = {getattr(pair, key).shape for key in PAIR_KEYS}
+    return len(shapes) == 1 and len(pair) >= 2 and all(np.isfinite(getattr(pair, key)).all() for key in PAIR_KEYS)
 
 
 def record(

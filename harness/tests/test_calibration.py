@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,6 +21,9 @@ from harness.analyze.calibration import (
     targets,
 )
 from harness.analyze.simulate import normal
+from harness.lanes.calibration import recording_from_evidence
+from harness.references import BASELINES_DIR
+from harness.result import ResultError
 
 
 def _pair(rng: np.random.Generator, effect: float, sd: float, launches: int, host_sd: float = 0.1) -> RecordedPair:
@@ -88,3 +93,38 @@ def test_targets_are_met_or_missed() -> None:
     bad = [_cell("A/A", 60.0, 0.006), _cell("A/A + 3%", 30.0, 0.94)]
     assert [target.met for target in targets(bad)] == [False, False]
     assert targets([]) == ()
+
+
+def test_beside_a_load_the_gate_may_be_undecided_but_not_wrong() -> None:
+    undecided = [_cell("A/A", 60.0, 0.004), _cell("A/A + 3%", 60.0, 0.1), _cell("A/A + 2%", 60.0, 0.02)]
+    assert [target.met for target in targets(undecided, loaded=True)] == [True, True, True]
+    wrong = [_cell("A/A", 60.0, 0.006), replace(_cell("A/A + 3%", 60.0, 0.1), unchanged=0.01)]
+    assert [target.met for target in targets(wrong, loaded=True)] == [False, False]
+
+
+def test_drawing_a_recording_again_keeps_its_truth() -> None:
+    rng = np.random.default_rng(7)
+    pair = RecordedPair(rng.exponential(0.1, 21) - 0.1, np.full(21, 2.0), np.full(21, 2.0))
+    assert [pair.again(rng).centre for _ in range(5)] == pytest.approx([pair.centre] * 5)
+    # A skewed loud recording is no reason for alarms, however its launches fall when drawn again.
+    loud = Series("A/A", 0.0, (pair,)).without_sampling_error(0.0)
+    cell = protocol_cell(loud, 60.0, 0.85, 100, rng, 0.015)
+    assert cell.slower.share + cell.faster.share <= 0.02
+
+
+def test_evidence_is_read_back_or_refused() -> None:
+    text = (BASELINES_DIR / "x86_64" / "calibration.json").read_text(encoding="utf-8")
+    recording, provenance = recording_from_evidence(text, "calibration.json")
+    assert {one.name for one in recording.series} >= {"A/A", "slow_draw=3%"} and recording.each_s > 0
+    assert all(len(one.effects) >= 60 for one in recording.series) and provenance["source"]["dirty"] is False
+    plain = json.loads(text)
+    for broken in (
+        text[: len(text) // 2],
+        "[]",
+        json.dumps(plain | {"schema": 99}),
+        json.dumps(plain | {"launches": []}),
+        json.dumps(plain | {"each_s": -1}),
+        text.replace('"effect"', '"efect"', 1),
+    ):
+        with pytest.raises(ResultError, match="calibration.json"):
+            recording_from_evidence(broken, "calibration.json")
