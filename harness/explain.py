@@ -20,15 +20,17 @@ from harness.drive.pin import probe_rights
 from harness.lanes.ablation import Bench, ablate, other_values
 from harness.lanes.counting import count_events, counting_switches
 from harness.lanes.seedreplay import replay_seed
-from harness.lanes.timing import Protocol, choose_protocol
+from harness.lanes.timing import choose_protocol
 from harness.saved_run import SavedRun
-from harness.spec import Machine, Switches
+from harness.spec import Device, Machine, Switches
 
 CLOSING_S = 5.0
 """For plots and pages."""
-SEED_SHARE = 0.35
-QUICK_SLICES = 4
-QUICK_SETTLE_S = 0.12
+SEED_SHARE = 0.5
+GL_WEIGHT = 2.0
+"""A launch on the GL device takes about twice as long."""
+SLICES, QUICK_SLICES = 8, 4
+SETTLE_S = 0.12
 QUICK_SWITCHES = ("FILL", "LOG", "BATCH", "BARRIER", "COUNTERS", "GPU_FENCE")
 """What a quick explanation tries, one value each: the suspects of the seed case."""
 
@@ -46,6 +48,8 @@ class Question:
     quick: bool = False
     compiler: str = "gcc"
     seed: int = 1
+    notice: str = ""
+    """What could not be asked."""
 
 
 def explain(question: Question, folder: Path, progress: Callable[[str], None]) -> Explanation:
@@ -64,23 +68,25 @@ def explain(question: Question, folder: Path, progress: Callable[[str], None]) -
     counted = build_kernel(counting, compiler=question.compiler)
     counts = count_events(counted.path, question.machine, folder / "count", counted_in)
     left_s = ends_s - time.monotonic()
-    share_s = left_s if question.quick else left_s * (1 - SEED_SHARE)
+    share_s = left_s * (1 - SEED_SHARE) if question.devices else left_s
     alternatives = _alternatives(question)
     ablation = ablate(question.kernel, alternatives, bench, folder / "ablation", share_s, progress)
     if not ablation.effects:
         why = next((one.why for one in ablation.unmeasured if one.twin is None), "nothing could be changed")
         missing[SWITCHES] = f"no switch was measured: {why}"
     replays = []
+    weights = [GL_WEIGHT if machine.device is Device.GPU_GL else 1.0 for machine in question.devices]
     for number, machine in enumerate(question.devices):
-        left_s = (ends_s - time.monotonic()) / (len(question.devices) - number)
+        share_s = (ends_s - time.monotonic()) * weights[number] / sum(weights[number:])
         place = folder / f"seed-{machine.device.value}"
         try:
-            replays.append(replay_seed(replace(bench, machine=machine), place, max(left_s, 0.0), progress))
+            replays.append(replay_seed(replace(bench, machine=machine), place, max(share_s, 0.0), progress))
         except GuestError as error:
             missing[SEED] = f"on the {machine.device.value} device: {error.message}"
+    notices = (question.notice,) if question.notice else ()
     if not replays and SEED not in missing:
         missing[SEED] = "QUICK=1 leaves it out: run 'make explain'"
-    return Explanation(question.subject, counts, ablation, tuple(replays), missing=missing)
+    return Explanation(question.subject, counts, ablation, tuple(replays), missing=missing, notices=notices)
 
 
 def explain_regression(run: SavedRun, question: Question, folder: Path, progress: Callable[[str], None]) -> Explanation:
@@ -109,17 +115,12 @@ def explain_regression(run: SavedRun, question: Question, folder: Path, progress
 
 
 def _bench(question: Question) -> Bench:
-    protocol = choose_protocol(probe_rights())
-    if question.quick:
-        protocol = _shorter(protocol)
+    # The launch is the unit of noise: many short ones say more than few long ones.
+    slices = QUICK_SLICES if question.quick else SLICES
+    protocol = replace(choose_protocol(probe_rights()), slices=slices, settle_s=SETTLE_S)
     return Bench(
         question.machine, protocol, compiler=question.compiler, seed=question.seed, pairs=0 if question.quick else 3
     )
-
-
-def _shorter(protocol: Protocol) -> Protocol:
-    """The launch is the unit of noise: where time is short, many short ones say more."""
-    return replace(protocol, slices=QUICK_SLICES, settle_s=QUICK_SETTLE_S)
 
 
 def _alternatives(question: Question) -> tuple[Changes, ...]:

@@ -2,7 +2,7 @@
 
 Every alternative was measured against the same combination, the base, launch by launch (:mod:`harness.analyze.stats`).
 Many alternatives are looked at, so some would differ by chance: intervals hold for all of them at once (O. J. Dunn,
-JASA 56, 1961), on top of holding at every look.
+JASA 56, 1961), on top of holding at every look. Their spreads are moderated (:mod:`harness.analyze.moderate`).
 
 Effects are changes of frame time relative to the base: 0.1 is a frame that takes 10 % longer. Times add where one
 thing follows another, so a pair adds up when its change is the sum of its parts' changes.
@@ -20,11 +20,15 @@ import numpy as np
 from scipy import stats
 
 from harness.analyze.estimate import Estimate, estimate
+from harness.analyze.moderate import moderate
 from harness.analyze.sequential import bound_at, look_sizes
 from harness.analyze.stats import Plan
 
 CONFIDENCE = 0.95
 """That no interval of a family misses."""
+
+CLEAR = 0.1
+"""Noise that hides more than this says little: it neither shows an effect nor rules one out."""
 
 Changes = tuple[tuple[str, str], ...]
 """Switches with the values they were changed to."""
@@ -67,12 +71,16 @@ class Effect:
     launches: int
 
     @property
+    def hides(self) -> float:
+        """The largest change, to either side, that the interval leaves possible."""
+        return max(abs(self.low), abs(self.high))
+
+    @property
     def words(self) -> str:
-        """Size, certainty, and what follows."""
-        sure = f"{self.low:+.1%} to {self.high:+.1%}, {self.launches} launches"
-        if self.worth is Worth.NOISE:
-            return f"noise: {self.change:+.1%} of frame time ({sure})"
-        return f"{self.worth.value}: {self.change:+.1%} of frame time ({sure})"
+        """What follows, in a few words."""
+        if self.worth is not Worth.NOISE:
+            return str(self.worth.value)
+        return "noise" if self.hides <= CLEAR else f"noise that may hide {self.hides:.0%}"
 
 
 @dataclass(frozen=True)
@@ -149,16 +157,22 @@ class _Measured:
         return math.exp(self.found.effect) * self.found.error
 
 
-def _measured(sample: Sample, family: int, confidence: float) -> _Measured | None:
-    """A sample's estimate at its last planned look, with a bound for a family of this size; None before the first."""
+def _measured(samples: Sequence[Sample], family: int, confidence: float) -> dict[Changes, _Measured]:
+    """Samples with an estimate at their last planned look, and a bound for a family of this size."""
     alpha = (1 - confidence) / max(family, 1)
-    looks = sample.looks
-    bound = bound_at(len(sample.effects), sample.planned, looks, alpha)
-    if bound is None:
-        return None
-    seen = max(look for look in looks if look <= len(sample.effects))
-    found = estimate(np.array(sample.effects[:seen]), Plan().trim)
-    return _Measured(Sample(sample.changes, sample.effects[:seen], sample.planned), found, bound) if found else None
+    known: list[tuple[Sample, float]] = []
+    estimates: list[Estimate] = []
+    for sample in samples:
+        looks = sample.looks
+        bound = bound_at(len(sample.effects), sample.planned, looks, alpha)
+        seen = max((look for look in looks if look <= len(sample.effects)), default=0)
+        found = estimate(np.array(sample.effects[:seen]), Plan().trim)
+        if bound is not None and found is not None:
+            known.append((Sample(sample.changes, sample.effects[:seen], sample.planned), bound))
+            estimates.append(found)
+    return {
+        sample.changes: _Measured(sample, found, bound) for (sample, bound), found in zip(known, moderate(estimates))
+    }
 
 
 def measure_effects(
@@ -176,8 +190,9 @@ def measure_effects(
     """
     effects: list[Effect] = []
     unmeasured: list[Unmeasured] = []
+    known = _measured(samples, len(samples), confidence)
     for sample in samples:
-        measured = _measured(sample, len(samples), confidence)
+        measured = known.get(sample.changes)
         if measured is None:
             unmeasured.append(Unmeasured(sample.changes, f"{len(sample.effects)} launches are too few to say anything"))
             continue
@@ -187,7 +202,7 @@ def measure_effects(
             worth = Worth.SLOWER if found.effect > 0 else Worth.FASTER
         low, high = (math.expm1(found.effect + side * half) for side in (-1, 1))
         effects.append(Effect(sample.changes, worth, measured.change, low, high, len(measured.sample.effects)))
-    ranked = sorted(effects, key=lambda effect: (effect.worth is Worth.NOISE, -abs(math.log1p(effect.change))))
+    ranked = sorted(effects, key=lambda effect: (effect.worth is Worth.NOISE, -abs(effect.change)))
     return tuple(ranked), tuple(unmeasured)
 
 
@@ -216,15 +231,13 @@ def measure_interactions(
     allowance
         Each of the three builds may be off by as much.
     """
-    family = len(pairs)
-    alone = {sample.changes: sample for sample in singles}
+    known = _measured([*singles, *pairs], len(pairs), confidence)
     found: list[Interaction] = []
     for pair in pairs:
-        parts = [alone[(change,)] for change in pair.changes if (change,) in alone]
-        measured = [_measured(sample, family, confidence) for sample in (pair, *parts)]
-        known = [one for one in measured if one is not None]
-        if len(known) == 3:
-            found.append(_interaction(pair.changes, known, allowance))
+        names = [pair.changes, *((change,) for change in pair.changes)]
+        measured = [known[changes] for changes in names if changes in known]
+        if len(measured) == 3:
+            found.append(_interaction(pair.changes, measured, allowance))
     return tuple(sorted(found, key=lambda one: (one.adds_up, -abs(one.excess))))
 
 

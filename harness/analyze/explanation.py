@@ -104,7 +104,7 @@ class Explanation:
         noise = len(effects) - len(sure)
         rest = f"{noise} of {len(effects)} changes {'is' if noise == 1 else 'are'} noise"
         if not sure:
-            return f"No switch changed alone makes a difference: {rest}"
+            return f"No switch changed alone stands out: {rest}"
         return f"{_dearest(sure[0])}; {rest}"
 
 

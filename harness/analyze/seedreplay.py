@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.analyze.ablation import Effect, Worth
+from harness.analyze.ablation import CLEAR, Effect, Worth
 from harness.seedcase import Candidate, ClaimedFigure, NamedStep
 
 NEAR = 2.0
@@ -85,7 +85,7 @@ def measured_words(effect: Effect | None, same: str, trouble: str) -> str:
     if effect is None:
         return f"not measured{': ' + trouble if trouble else ''}"
     change, low, high = fps_change(effect)
-    noise = "noise, " if effect.worth is Worth.NOISE else ""
+    noise = f"{effect.words}: " if effect.worth is Worth.NOISE else ""
     return f"{noise}{change:+.1%} FPS ({low:+.1%} to {high:+.1%})"
 
 
@@ -95,13 +95,17 @@ def closing_sentences(
     """The paragraph at the end: claimed figures, claimed causes, causes that nobody tried, and the sum of it."""
     sentences = [_figure_sentence(figure, rows) for figure in figures]
     standing = [row for row in rows if row.step.removes and _stands(row.effect, Worth.FASTER)]
-    falling = [row for row in rows if row.step.removes and row not in standing]
+    falling = [row for row in rows if row.step.removes and row not in standing and _falls(row)]
+    open_ = [row for row in rows if row.step.removes and row not in standing and row not in falling]
     if standing:
         parts = [f"{row.step.removes} ({_gain(row.effect)})" for row in standing]
         sentences.append(f"What stands as a cause: {_listed(parts)}.")
     if falling:
         parts = [f"{row.step.removes} ({_no_gain(row)})" for row in falling]
         sentences.append(f"What falls: {_listed(parts)}.")
+    if open_:
+        parts = [f"{row.step.removes} ({_no_gain(row)})" for row in open_]
+        sentences.append(f"What stays open: {_listed(parts)}.")
     sentences += [_candidate_sentence(row, figures) for row in candidates]
     sentences.append(_whole_sentence(rows, candidates, figures))
     return tuple(sentence for sentence in sentences if sentence)
@@ -109,6 +113,14 @@ def closing_sentences(
 
 def _stands(effect: Effect | None, worth: Worth) -> bool:
     return effect is not None and effect.worth is worth
+
+
+def _falls(row: StepRow | CandidateRow) -> bool:
+    """No slow frame can be blamed on it: the code is the same, or an effect worth the name is ruled out."""
+    if row.effect is None:
+        return bool(row.same)
+    rules_out = row.effect.low > -CLEAR if isinstance(row, StepRow) else row.effect.high < CLEAR
+    return row.effect.worth is not Worth.NOISE or rules_out
 
 
 def _gain(effect: Effect | None) -> str:
@@ -121,7 +133,7 @@ def _no_gain(row: StepRow) -> str:
     if row.same:
         return row.same
     if row.effect is None:
-        return f"not measured{': ' + row.trouble if row.trouble else ''}, so nothing speaks for it"
+        return f"not measured{': ' + row.trouble if row.trouble else ''}"
     change, low, high = fps_change(row.effect)
     if row.effect.worth is Worth.SLOWER:
         return f"taking it away cost {-change:.1%} FPS, {-high:.1%} to {-low:.1%}"
@@ -173,6 +185,8 @@ def _candidate_sentence(row: CandidateRow, figures: Sequence[ClaimedFigure]) -> 
         return f"Never tried: {cause}: not measured{': ' + row.trouble if row.trouble else ''}."
     change, low, high = fps_change(row.effect)
     size = f"{change:+.1%} FPS, {low:+.1%} to {high:+.1%}"
+    if not _falls(row):
+        return f"Never tried: {cause}: open, {size}, which is noise."
     if not _stands(row.effect, Worth.SLOWER):
         return f"Never tried: {cause}: falls as a cause, {size}."
     claim = _slowest_claim(figures)

@@ -14,25 +14,27 @@ from typing import Any
 from harness.analyze.explanation import Explanation
 from harness.arms import NAMED, parse_arm
 from harness.commands import Arguments, Printer
-from harness.commands.perf import number, split_settings
+from harness.commands.perf import chosen_device, number, split_settings
 from harness.drive.build import BuiltKernel, build_kernel, source_state
 from harness.drive.host import host_facts
 from harness.drive.probe import qemu_version
+from harness.drive.errors import QemuError
 from harness.drive.store import RunFolder
+from harness.drive.virgl import with_virgl
 from harness.explain import Question, explain, explain_regression
 from harness.report.explain import Page, effect_rows, seed_rows, write_explanation
 from harness.result import Arm, Metric, Qemu, Result
 from harness.saved_run import SavedRun, open_regression
 from harness.spec import Machine, UsageError, Verdict
 
-SETTINGS = "NAME RESULT QUICK BUDGET CC SEED".split()
+SETTINGS = "NAME RESULT QUICK BUDGET CC SEED VIRGL".split()
 BUDGET_S = 330.0
 QUICK_S = 52.0
 BUDGET_RANGE_S = (10.0, 7200.0)
 
 
 def main(arguments: Arguments, out: Printer) -> Verdict:
-    """``explain [NAME] [SWITCH=value …] [QUICK=1] [BUDGET=s]``, or ``explain RESULT=results/… [BUDGET=s]``."""
+    """``explain [NAME] [SWITCH=value …] [QUICK=1] [BUDGET=s] [VIRGL=0|1]``, or ``explain RESULT=results/…``."""
     settings, switches = split_settings(arguments, SETTINGS)
     quick = _flag(settings, "QUICK")
     usual_s = QUICK_S if quick or "RESULT" in settings else BUDGET_S
@@ -45,7 +47,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         kernel = build_kernel(
             saved.candidate_switches if saved else request.switches, compiler=settings.get("CC", "gcc")
         )
-        subject = saved.folder.name if saved else request.text or request.switches.label
+        subject = saved.folder.name if saved else _subject(request.text, switches)
         question = _question(subject, kernel, settings, quick, budget_s - (time.monotonic() - begun))
         if saved is not None:
             found = explain_regression(saved, question, run.path, out.progress)
@@ -64,6 +66,12 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         _say(out, found, result)
         out.line(f"report: {folder / 'report.html'}")
     return result.verdict
+
+
+def _subject(name: str, switches: Mapping[str, str]) -> str:
+    """What to call the kernel in a sentence."""
+    words = [name] if name not in ("", "default") else []
+    return " ".join([*words, *(f"{key}={value}" for key, value in switches.items())]) or "the default kernel"
 
 
 def _saved(arguments: Arguments, settings: Mapping[str, str], switches: Mapping[str, str]) -> SavedRun | None:
@@ -91,19 +99,24 @@ def _flag(settings: Mapping[str, str], name: str) -> bool:
 
 
 def _question(subject: str, kernel: BuiltKernel, settings: Mapping[str, str], quick: bool, budget_s: float) -> Question:
-    machine = Machine(arch=kernel.switches.arch, vcpus=1, maxcpus=2)
-    qemu_version(machine.arch)
-    devices = () if quick else (machine,)
-    return Question(
-        subject,
-        kernel,
-        machine,
-        budget_s,
-        devices,
-        quick,
-        settings.get("CC", "gcc"),
-        int(number(dict(settings), "SEED", 1, 0, 2**31)),
-    )
+    begun = time.monotonic()
+    plain = Machine(arch=kernel.switches.arch, vcpus=1, maxcpus=2)
+    qemu_version(plain.arch)
+    machine, _ = chosen_device(plain, settings)
+    devices, notice = ((), "") if quick or "RESULT" in settings else _devices(plain, settings)
+    seed = int(number(dict(settings), "SEED", 1, 0, 2**31))
+    left_s = budget_s - (time.monotonic() - begun)
+    return Question(subject, kernel, machine, left_s, devices, quick, settings.get("CC", "gcc"), seed, notice)
+
+
+def _devices(plain: Machine, settings: Mapping[str, str]) -> tuple[tuple[Machine, ...], str]:
+    """Machines to replay the seed case on: the GL device too, where it works and VIRGL=0 does not forbid it."""
+    if settings.get("VIRGL") == "0":
+        return (plain,), "the seed case is not replayed on the GL device: VIRGL=0"
+    try:
+        return (plain, with_virgl(plain)[0]), ""
+    except QemuError as error:
+        return (plain,), f"the seed case is not replayed on the GL device: {error.message}"
 
 
 def _again(arguments: Arguments) -> str:

@@ -12,7 +12,7 @@ from harness.drive.errors import GuestError
 from harness.drive.qemu import TIMING_EVENTS, Qemu
 from harness.spec import Machine, RunParams, RunSpec, Switches
 
-FRAMES = 100
+FRAMES = 60
 END_S = 60.0
 
 

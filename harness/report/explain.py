@@ -65,14 +65,13 @@ def effect_rows(ablation: Ablation) -> tuple[EffectRow, ...]:
     """The ranked effects, for a table."""
     rows = []
     for effect in ablation.effects:
-        says = effect.worth.value if effect.worth is not Worth.NOISE else "noise"
         rows.append(
             EffectRow(
                 label(effect.changes),
                 f"{effect.change:+.1%}",
                 f"{effect.change * ablation.frame_ms:+.2f} ms",
                 f"{effect.low:+.1%} to {effect.high:+.1%}",
-                says,
+                effect.words,
                 _CLASS[effect.worth],
                 _SYMBOL[effect.worth],
             )

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from harness.analyze.ablation import Effect, Worth, label
 from harness.report.plots import FIRST, MUTED, SECOND, block, head, quoted
 
+REACH = 2.0
+"""Intervals are cut off at this multiple of the largest change: one of few launches may have no end."""
 _COLOURS = {Worth.SLOWER: SECOND, Worth.FASTER: FIRST, Worth.NOISE: MUTED}
 _POINTS = {Worth.SLOWER: 9, Worth.FASTER: 11, Worth.NOISE: 6}
 
@@ -29,6 +31,9 @@ def effects_script(effects: Sequence[Effect]) -> str:
             drawn.append(f"${name} using 1:2:3:4 with xerrorbars {style} title {quoted(name)}")
     tics = ", ".join(f"{quoted(label(one.changes))} {count - i}" for i, one in enumerate(effects))
     lines += [f"set ytics ({tics})", f"set yrange [0.4:{count + 0.6}]", "set key bottom right"]
+    reach = REACH * max(abs(one.change) for one in effects)
+    low, high = max(-1.0, -reach, min(one.low for one in effects)), min(reach, max(one.high for one in effects))
+    lines += [f"set xrange [{105 * min(low, 0):.6g}:{105 * max(high, 0.001):.6g}]"]
     lines += [f"set arrow from 0, graph 0 to 0, graph 1 nohead linecolor rgb '{MUTED}'"]
     return "\n".join([*lines, "plot " + ", ".join(drawn)]) + "\n"
 

@@ -20,6 +20,8 @@ from harness.analyze.ablation import (
     measure_interactions,
     pairs_to_measure,
 )
+from harness.analyze.estimate import Estimate
+from harness.analyze.moderate import moderate
 from harness.analyze.objectcode import ObjectCodeError, code_digest
 
 SPREAD = 0.025
@@ -44,7 +46,7 @@ def test_planted_effects_are_found_with_their_size_and_ranked() -> None:
     assert [effect.worth for effect in effects] == [Worth.SLOWER, Worth.FASTER, Worth.SLOWER, Worth.NOISE]
     for effect in effects:
         assert effect.low <= planted[effect.changes[0][0]] <= effect.high
-    assert effects[-1].words.startswith("noise: ")
+    assert effects[-1].words == "noise"
 
 
 def test_families_of_pure_noise_are_called_noise() -> None:
@@ -55,6 +57,37 @@ def test_families_of_pure_noise_are_called_noise() -> None:
         wrong += any(effect.worth is not Worth.NOISE for effect in effects)
     # 5 % of families may hold a false effect; without the correction more than half would.
     assert wrong <= 0.05 * families + 3 * math.sqrt(0.05 * 0.95 * families)
+
+
+@pytest.mark.parametrize("launches", [4, 8])
+def test_few_launches_keep_their_promise_where_spreads_differ(launches: int) -> None:
+    rng = np.random.default_rng(launches)
+    families, wrong, widths = 200, 0, []
+    for _ in range(families):
+        spreads = SPREAD * np.exp(0.3 * rng.standard_normal(12))
+        samples = [
+            Sample(one(f"S{i}"), tuple(spread * rng.standard_normal(launches)), launches)
+            for i, spread in enumerate(spreads)
+        ]
+        effects, _ = measure_effects(samples, allowance=0.0)
+        wrong += any(effect.worth is not Worth.NOISE for effect in effects)
+        widths += [effect.high - effect.low for effect in effects]
+    assert wrong <= 0.05 * families + 3 * math.sqrt(0.05 * 0.95 * families)
+    assert float(np.median(widths)) < 10 * SPREAD / math.sqrt(launches)
+
+
+def test_spreads_that_differ_truly_are_not_made_alike() -> None:
+    rng = np.random.default_rng(9)
+    calm = [Estimate(0.0, 0.001 / 4, 15, float(0.001 * np.exp(0.1 * rng.standard_normal())), 0.0) for _ in range(8)]
+    loud = Estimate(0.0, 0.1 / 4, 15, 0.1, 0.0)
+    *others, kept = moderate([*calm, loud])
+    assert kept.spread > 0.07 and kept.error > 0.07 / 4
+    assert all(one.spread < 0.004 for one in others)
+
+
+def test_three_samples_are_left_as_they_are() -> None:
+    few = [Estimate(0.0, 0.01, 3, spread, 0.0) for spread in (0.01, 0.03, 0.02)]
+    assert moderate(few) == tuple(few)
 
 
 def test_an_offset_between_builds_is_no_effect() -> None:
