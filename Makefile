@@ -32,8 +32,8 @@ perf: ## measure against the approved kernel, and judge: the gate
 	$(call harness,$@) $(call imported,VIRGL)
 ab: ## compare kernels: A="BARRIER=…" B="…"; alone, the seed's two strategies
 	$(call harness,$@) $(call imported,VIRGL)
-explain: ## where a frame's time goes, and what each switch is worth
-	$(call harness,$@)
+explain: ## where a frame's time goes, and what each switch is worth; of a regression: RESULT=results/…
+	$(call harness,$@) $(call imported,VIRGL)
 boot: ## show the wheel: VIDEO=1 in a window, VIRGL=1 on the GL device
 	@$(PYTHON) -m harness boot $(words) $(seed)
 acceptance: ## the checklist of the seed case, every line measured

@@ -26,6 +26,7 @@ from harness.spec import Device, Machine, Switches
 
 CLOSING_S = 5.0
 """For plots and pages."""
+COUNTED_FRAMES = 200
 SEED_SHARE = 0.5
 GL_WEIGHT = 2.0
 """A launch on the GL device takes about twice as long."""
@@ -66,7 +67,7 @@ def explain(question: Question, folder: Path, progress: Callable[[str], None]) -
     progress("counting")
     counting, counted_in = counting_switches(question.kernel.switches)
     counted = build_kernel(counting, compiler=question.compiler)
-    counts = count_events(counted.path, question.machine, folder / "count", counted_in)
+    counts = count_events(counted.path, question.machine, folder / "count", counted_in, COUNTED_FRAMES)
     left_s = ends_s - time.monotonic()
     share_s = left_s * (1 - SEED_SHARE) if question.devices else left_s
     alternatives = _alternatives(question)
@@ -111,7 +112,7 @@ def explain_regression(run: SavedRun, question: Question, folder: Path, progress
         restored = ablate(question.kernel, run.restorations, bench, folder / "restored", share_s, progress)
     regression = Regression(run.folder.name, run.result.sentence, run.slower, restored, why)
     missing = {SWITCHES: "of a regression only the switches that differ are tried", SEED: "run 'make explain'"}
-    return Explanation(question.subject, regression=regression, missing=missing)
+    return Explanation(question.subject, regression=regression, missing=missing, notices=run.notices)
 
 
 def _bench(question: Question) -> Bench:
@@ -125,9 +126,18 @@ def _bench(question: Question) -> Bench:
 
 def _alternatives(question: Question) -> tuple[Changes, ...]:
     everything = other_values(question.kernel.switches)
-    if not question.quick:
-        return everything
-    return quick_choice(question.kernel.switches, everything)
+    return quick_choice(question.kernel.switches, everything) if question.quick else in_turn(everything)
+
+
+def in_turn(everything: tuple[Changes, ...]) -> tuple[Changes, ...]:
+    """The first other value of every switch, then the second of every switch that has one, and so on."""
+    place: dict[str, int] = {}
+    turns: list[tuple[int, Changes]] = []
+    for changes in everything:
+        name = changes[0][0]
+        place[name] = place.get(name, -1) + 1
+        turns.append((place[name], changes))
+    return tuple(changes for _, changes in sorted(turns, key=lambda turn: turn[0]))
 
 
 def quick_choice(base: Switches, everything: tuple[Changes, ...]) -> tuple[Changes, ...]:

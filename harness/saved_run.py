@@ -15,6 +15,7 @@ from harness.result import Result
 from harness.spec import Switches, UsageError, Verdict
 
 CANDIDATE_FILE = "candidate.elf"
+WINDOW_FILES = ("window/serial.log", "window/trace.log")
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class SavedRun:
     reference: Path
     candidate_switches: Switches
     reference_switches: Switches
+    notices: tuple[str, ...] = ()
+    """What of the run is missing that need not be there."""
 
     @property
     def slower(self) -> float | None:
@@ -71,7 +74,9 @@ def open_regression(folder: Path) -> SavedRun:
             raise StoreError(f"{folder.name} cannot be explained: the {role}'s kernel is missing ({path.name})")
     if sha256_of(paths[0]) != result.arms[CANDIDATE].kernel_sha256:
         raise StoreError(f"{folder.name} cannot be explained: {CANDIDATE_FILE} is not the kernel that was measured")
-    return SavedRun(result, folder, *paths, *switches)
+    gone = [name for name in WINDOW_FILES if not (folder / name).is_file()]
+    notices = (f"{folder.name} lacks {' and '.join(gone)}: what they said is measured again",) if gone else ()
+    return SavedRun(result, folder, *paths, *switches, notices)
 
 
 def _switches(result: Result, role: str, folder: Path) -> Switches:

@@ -30,12 +30,14 @@ def count_events(kernel: Path, machine: Machine, folder: Path, counted_in: str =
     Raises
     ------
     GuestError
-        When it does not end, or prints no summary.
+        When it panics, does not end, or prints no summary.
     """
     params = RunParams(frames=frames)
     with Qemu(RunSpec(kernel, machine, params), folder, TIMING_EVENTS) as guest:
         guest.wait_end(END_S)
         log = parse_serial(guest.console.content())
+    if log.panics:
+        raise GuestError(f"the guest panicked: {log.panics[0]}", folder / "serial.log")
     if log.summary is None or not (log.summary.get("frames") or "").isdecimal():
         raise GuestError("the guest printed no [PERF SUMMARY]", folder / "serial.log")
     drawn = max(int(log.summary.get("frames") or 0), 1)

@@ -84,7 +84,7 @@ def seed_rows(replay: Replay) -> tuple[SeedRow, ...]:
     rows = [_row(row.step.name, row.step.changed, row.step.claimed, row) for row in replay.rows]
     for one in replay.candidates:
         name = " ".join(f"{key}={value}" for key, value in one.candidate.changes)
-        rows.append(_row(f"first step, {name}", one.candidate.cause, "never tried", one))
+        rows.append(_row(f"the first step with {name}", one.candidate.cause, "never tried", one))
     return tuple(rows)
 
 

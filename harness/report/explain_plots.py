@@ -49,6 +49,6 @@ def steps_script(rates: Sequence[tuple[str, float]]) -> str:
     lines += [f"set ytics ({tics})", f"set yrange [0.4:{count + 0.6}]", f"set xrange [0:{most * 1.15:.6g}]"]
     lines += ["unset key", "set style fill solid 0.85 noborder", "set boxwidth 0.6"]
     bars = "$steps using (0):3:(0):2:($3-0.3):($3+0.3) with boxxyerror"
-    figures = f"$steps using 2:3:(sprintf(' %.0f', $2)) with labels left textcolor rgb '{MUTED}'"
+    figures = f"$steps using 2:3:(sprintf(' %.0f', $2)) with labels left offset 0.5,0 textcolor rgb '{MUTED}'"
     lines += [f"plot {bars} linecolor rgb '{FIRST}', {figures}"]
     return "\n".join(lines) + "\n"

@@ -19,7 +19,7 @@ from harness.drive.build import BuiltKernel, build_kernel
 from harness.drive.errors import BuildError, GuestError, StoreError
 from harness.drive.pin import probe_rights
 from harness.drive.store import load_result
-from harness.explain import Question, explain, quick_choice
+from harness.explain import Question, explain, in_turn, quick_choice
 from harness.lanes import ablation as lane
 from harness.lanes.ablation import Bench, ablate, other_values
 from harness.lanes.timing import choose_protocol
@@ -112,6 +112,14 @@ def test_every_other_value_is_tried_and_faults_are_only_taken_out() -> None:
     assert (("LOG", "deferred"),) in quick and len({name for ((name, _),) in quick}) == len(quick)
 
 
+def test_every_switch_has_its_turn_before_any_has_a_second() -> None:
+    everything = other_values(Switches())
+    order = in_turn(everything)
+    assert sorted(order) == sorted(everything)
+    first = order[: len({name for ((name, _),) in everything})]
+    assert len({name for ((name, _),) in first}) == len(first)
+
+
 def bench() -> Bench:
     return Bench(MACHINE, choose_protocol(probe_rights()), pairs=0)
 
@@ -198,6 +206,13 @@ def test_a_regression_is_opened_with_what_changed(tmp_path: Path) -> None:
     run = open_regression(saved(tmp_path))
     assert run.slower == pytest.approx(1 / 3)
     assert run.restorations == ((("LOG", "deferred"),),)
+    assert run.notices == (
+        f"{tmp_path.name} lacks window/serial.log and window/trace.log: what they said is measured again",
+    )
+    (tmp_path / "window").mkdir()
+    for name in ("serial.log", "trace.log"):
+        (tmp_path / "window" / name).touch()
+    assert not open_regression(tmp_path).notices
 
 
 def restored(*effects: Effect, unmeasured: tuple[Unmeasured, ...] = ()) -> Ablation:
