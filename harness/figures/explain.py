@@ -7,16 +7,21 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
+
 from harness.analyze.ablation import Changes, Worth, label
+from harness.analyze.serial import parse_serial
 from harness.drive.build import build_kernel
 from harness.drive.pin import probe_rights
+from harness.drive.qemu import TIMING_EVENTS, Qemu
 from harness.figures import Figure, Measure
-from harness.lanes.ablation import Bench, ablate
+from harness.lanes.ablation import TIMING_S, Bench, ablate
 from harness.lanes.timing import choose_protocol
-from harness.spec import ROOT, Machine, Switches
+from harness.spec import ROOT, Machine, RunParams, RunSpec, Switches
 
 WHOLE_S, QUICK_S = 360.0, 60.0
 PLANTED_S = 40.0
+SLOW_PER_CENT = 40
 
 
 def _whole(folder: Path) -> list[Figure]:
@@ -48,4 +53,31 @@ def _planted(folder: Path) -> list[Figure]:
     return [Figure("planted switches told as faster, faster, noise", hits, "of 3", 3, at_most=False)]
 
 
-FIGURES: tuple[Measure, ...] = (_whole, _quick, _planted)
+def _slow_draw(folder: Path) -> list[Figure]:
+    """a planted slow-down of known size"""
+    machine = Machine(vcpus=1, maxcpus=2)
+    share = _draw_share(machine, folder / "share")
+    slow = share * SLOW_PER_CENT / 100
+    expected = 1 / (1 + slow) - 1
+    base = build_kernel(Switches().but(FAULT="slow_draw"))
+    params = RunParams(seconds=TIMING_S, records=0, slow=SLOW_PER_CENT)
+    bench = Bench(machine, choose_protocol(probe_rights()), params, pairs=0)
+    found = ablate(base, [(("FAULT", "none"),)], bench, folder / "slow", PLANTED_S, lambda text: None)
+    effect = next(iter(found.effects), None)
+    if effect is None:
+        return [Figure("planted slow-down measured", 0, "effects", 1, at_most=False)]
+    outside = max(effect.low - expected, expected - effect.high, 0.0)
+    what = f"{expected:+.1%} of a frame planted, {effect.low:+.1%} to {effect.high:+.1%} found: outside by"
+    return [Figure(what, 100 * outside, "%", 0)]
+
+
+def _draw_share(machine: Machine, folder: Path) -> float:
+    """Share of a frame that is drawing, by the guest's records."""
+    with Qemu(RunSpec(build_kernel(Switches()).path, machine, RunParams(frames=400)), folder, TIMING_EVENTS) as guest:
+        guest.wait_end(60)
+        records = parse_serial(guest.console.content()).records
+    begin_ns, draw_ns = (np.asarray(records.columns[name], np.int64) for name in ("t_ns", "render_ns"))
+    return float(np.median(draw_ns[:-1] / np.diff(begin_ns)))
+
+
+FIGURES: tuple[Measure, ...] = (_whole, _quick, _planted, _slow_draw)
