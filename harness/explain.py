@@ -14,11 +14,12 @@ from pathlib import Path
 from harness.analyze.ablation import Changes
 from harness.analyze.explanation import SEED, SWITCHES, Explanation, Regression
 from harness.analyze.stats import CANDIDATE
+from harness.analyze.seedreplay import Replay
 from harness.drive.build import BuiltKernel, build_kernel
 from harness.drive.errors import GuestError
 from harness.drive.pin import probe_rights
-from harness.lanes.ablation import Bench, ablate, other_values
-from harness.lanes.counting import count_events, counting_switches
+from harness.lanes.ablation import Bench, ablate, fitted, other_values
+from harness.lanes.counting import FRAMES, count_events, counting_switches
 from harness.lanes.seedreplay import replay_seed
 from harness.lanes.timing import choose_protocol
 from harness.saved_run import SavedRun
@@ -28,6 +29,7 @@ CLOSING_S = 5.0
 """For plots and pages."""
 COUNTED_FRAMES = 200
 SEED_SHARE = 0.5
+GL_FRAMES = 30
 GL_WEIGHT = 2.0
 """A launch on the GL device takes about twice as long."""
 SLICES, QUICK_SLICES = 8, 4
@@ -68,6 +70,7 @@ def explain(question: Question, folder: Path, progress: Callable[[str], None]) -
     counting, counted_in = counting_switches(question.kernel.switches)
     counted = build_kernel(counting, compiler=question.compiler)
     counts = count_events(counted.path, question.machine, folder / "count", counted_in, COUNTED_FRAMES)
+    bench = replace(bench, protocol=fitted(bench.protocol, counts.frame_ms))
     left_s = ends_s - time.monotonic()
     share_s = left_s * (1 - SEED_SHARE) if question.devices else left_s
     alternatives = _alternatives(question)
@@ -81,13 +84,19 @@ def explain(question: Question, folder: Path, progress: Callable[[str], None]) -
         share_s = (ends_s - time.monotonic()) * weights[number] / sum(weights[number:])
         place = folder / f"seed-{machine.device.value}"
         try:
-            replays.append(replay_seed(replace(bench, machine=machine), place, max(share_s, 0.0), progress))
+            replays.append(_replay(replace(bench, machine=machine), place, max(share_s, 0.0), progress))
         except GuestError as error:
             missing[SEED] = f"on the {machine.device.value} device: {error.message}"
     notices = (question.notice,) if question.notice else ()
     if not replays and SEED not in missing:
         missing[SEED] = "QUICK=1 leaves it out: run 'make explain'"
     return Explanation(question.subject, counts, ablation, tuple(replays), missing=missing, notices=notices)
+
+
+def _replay(bench: Bench, folder: Path, budget_s: float, progress: Callable[[str], None]) -> Replay:
+    slow = bench.machine.device is Device.GPU_GL
+    frames = GL_FRAMES if slow else FRAMES
+    return replay_seed(bench, folder, budget_s, progress, frames=frames, causes_only=slow)
 
 
 def explain_regression(run: SavedRun, question: Question, folder: Path, progress: Callable[[str], None]) -> Explanation:

@@ -76,7 +76,7 @@ def open_regression(folder: Path) -> SavedRun:
         raise StoreError(f"{folder.name} cannot be explained: {CANDIDATE_FILE} is not the kernel that was measured")
     gone = [name for name in WINDOW_FILES if not (folder / name).is_file()]
     notices = (f"{folder.name} lacks {' and '.join(gone)}: what they said is measured again",) if gone else ()
-    return SavedRun(result, folder, *paths, *switches, notices)
+    return SavedRun(result, folder, paths[0], paths[1], switches[0], switches[1], notices)
 
 
 def _switches(result: Result, role: str, folder: Path) -> Switches:

@@ -26,6 +26,8 @@ class Counts:
     spins: float
     completions: float
     timeouts: float
+    frame_ms: float = 0.0
+    """Mean frame time of the kernel that counted."""
     fences_exact: bool = False
     """Every frame had the same number."""
     counted_in: str = ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +38,8 @@ ONE_CPU_SWITCHES = ("CPUS",)
 FEWEST_LAUNCHES = 5
 """With the one that warms up: fewer say nothing."""
 PAIRS_SHARE = 0.2
+SLICE_FRAMES = 8
+SLICE_MOST_S = 0.25
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,11 @@ class Bench:
     """Differences below this are not worth more launches."""
     pairs: int = 3
     """Pairs of switches to try together."""
+
+
+def fitted(protocol: Protocol, frame_ms: float) -> Protocol:
+    """A protocol whose slices hold enough frames for a median."""
+    return replace(protocol, slice_s=min(max(protocol.slice_s, SLICE_FRAMES * frame_ms / 1e3), SLICE_MOST_S))
 
 
 @dataclass

@@ -44,4 +44,5 @@ def count_events(kernel: Path, machine: Machine, folder: Path, counted_in: str =
     totals = {key: (log.total(key) or 0) / drawn for key in ("fences", "spins", "completions", "timeouts")}
     fences = log.records.column("fences")
     exact = fences is not None and len(fences) == drawn and int(np.ptp(fences)) == 0
-    return Counts(drawn, fences_exact=exact, counted_in=counted_in, **totals)
+    frame_ms = (log.total("elapsed_ns") or 0) / drawn / 1e6
+    return Counts(drawn, frame_ms=frame_ms, fences_exact=exact, counted_in=counted_in, **totals)

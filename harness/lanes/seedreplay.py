@@ -15,14 +15,15 @@ from harness.analyze.seedreplay import CandidateRow, Counts, Replay, StepRow, cl
 from harness.analyze.stats import CANDIDATE, REFERENCE
 from harness.drive.build import BuiltKernel, build_kernel
 from harness.drive.errors import GuestError
-from harness.lanes.ablation import Bench, Spent, code_of, sample_of, time_pair
-from harness.lanes.counting import count_events, counting_switches
+from harness.lanes.ablation import Bench, Spent, code_of, fitted, sample_of, time_pair
+from harness.lanes.counting import FRAMES, count_events, counting_switches
 from harness.seedcase import SEED_CANDIDATES, SEED_FIGURES, SEED_STEPS, Candidate, NamedStep, named_combination
 from harness.spec import Switches
 
 NO_SWITCH = "no switch changes"
 SAME_CODE = "identical code"
 NO_TIME = "no time was left: give a larger BUDGET"
+NOT_BLAMED = "not timed here: nobody blamed what it changed"
 SHORTEST_S = 1.0
 
 
@@ -33,6 +34,7 @@ class _Task:
     name: str
     switches: Switches
     before: Switches | None
+    timed: bool = True
 
 
 @dataclass(frozen=True)
@@ -50,9 +52,10 @@ class _Outcome:
 class _Lane:
     """Builds, counts and times combinations."""
 
-    def __init__(self, bench: Bench, folder: Path, progress: Callable[[str], None]) -> None:
+    def __init__(self, bench: Bench, folder: Path, frames: int, progress: Callable[[str], None]) -> None:
         self.bench = bench
         self.folder = folder
+        self.frames = frames
         self.progress = progress
         self.counted: dict[Switches, Counts] = {}
 
@@ -60,7 +63,7 @@ class _Lane:
         """Count all, then time those that differ from what they are compared with, each in its share of the budget."""
         spent = Spent(budget_s)
         found = {task.name: self._look(task) for task in tasks}
-        waiting = [task for task in tasks if task.before is not None and not found[task.name].same]
+        waiting = [task for task in tasks if task.before is not None and task.timed and not found[task.name].same]
         for number, task in enumerate(waiting):
             share_s = spent.left_s / (len(waiting) - number)
             found[task.name] = self._time(task, found[task.name], share_s)
@@ -71,7 +74,7 @@ class _Lane:
 
     def _look(self, task: _Task) -> _Outcome:
         """Its counts, and whether it is the same as what it is compared with."""
-        counts, trouble = None, ""
+        counts, trouble = None, "" if task.timed or task.before is None else NOT_BLAMED
         try:
             counts = self._count(task)
         except GuestError as error:
@@ -83,7 +86,8 @@ class _Lane:
         if switches not in self.counted:
             self.progress(f"seed case: counting {task.name}")
             folder = self.folder / f"count-{task.name}"
-            self.counted[switches] = count_events(self._kernel(switches).path, self.bench.machine, folder)
+            kernel = self._kernel(switches)
+            self.counted[switches] = count_events(kernel.path, self.bench.machine, folder, frames=self.frames)
             shutil.rmtree(folder, ignore_errors=True)
         return replace(self.counted[switches], counted_in=counted_in)
 
@@ -102,13 +106,19 @@ class _Lane:
         self.progress(f"seed case: {task.name}")
         ours, theirs = self._kernel(task.switches), self._kernel(task.before)
         try:
-            timing = time_pair(ours, theirs, self.bench, self.folder / task.name, share_s, lambda text: None)
+            bench = (
+                self.bench
+                if known.counts is None
+                else replace(self.bench, protocol=fitted(self.bench.protocol, known.counts.frame_ms))
+            )
+            timing = time_pair(ours, theirs, bench, self.folder / task.name, share_s, lambda text: None)
         except GuestError as error:
             return replace(known, trouble=f"the guest failed: {error.message}")
-        if not timing.launches:
-            return replace(known, trouble=NO_TIME)
+        sample = sample_of(((task.name, ""),), timing)
+        if len(sample.effects) < sample.looks[0]:
+            return replace(known, trouble=f"{len(sample.effects)} launches are too few: give a larger BUDGET")
         fps, before = (1e3 / float(np.mean(timing.frame_ms(role))) for role in (CANDIDATE, REFERENCE))
-        return replace(known, sample=sample_of(((task.name, ""),), timing), fps=fps, fps_before=before)
+        return replace(known, sample=sample, fps=fps, fps_before=before)
 
 
 def replay_seed(
@@ -117,6 +127,9 @@ def replay_seed(
     budget_s: float,
     progress: Callable[[str], None],
     steps: Sequence[NamedStep] = SEED_STEPS,
+    *,
+    frames: int = FRAMES,
+    causes_only: bool = False,
 ) -> Replay:
     """Count and time the steps, and the candidates that were never tried against the first.
 
@@ -126,6 +139,10 @@ def replay_seed(
         Its machine says on which device.
     steps
         In order; each is timed against the one before it here.
+    frames
+        To count events in.
+    causes_only
+        Time only steps that took away what somebody blamed.
 
     Raises
     ------
@@ -135,10 +152,13 @@ def replay_seed(
     begun = time.monotonic()
     combinations = [named_combination(step.name, bench.machine.arch) for step in steps]
     befores = [None, *combinations[:-1]]
-    tasks = [_Task(step.name, one, before) for step, one, before in zip(steps, combinations, befores)]
+    tasks = [
+        _Task(step.name, one, before, bool(step.removes) or not causes_only)
+        for step, one, before in zip(steps, combinations, befores)
+    ]
     start = combinations[0]
     tasks += [_Task(_name(one), start.but(**dict(one.changes)), start) for one in SEED_CANDIDATES]
-    found = _Lane(bench, folder, progress).measure(tasks, budget_s)
+    found = _Lane(bench, folder, frames, progress).measure(tasks, budget_s)
     family = [one.sample for one in found.values() if one.sample is not None]
     effects = {effect.changes[0][0]: effect for effect in measure_effects(family)[0]}
     rates = _rates(steps, found)
@@ -159,17 +179,16 @@ def _name(candidate: Candidate) -> str:
 
 
 def _rates(steps: Sequence[NamedStep], found: Mapping[str, _Outcome]) -> dict[str, float]:
-    """Frame rate of every step: its own comparison's, or that of the step before whose code it has."""
-    against_first = [found[steps[1].name]] if len(steps) > 1 else []
-    against_first += [found[_name(candidate)] for candidate in SEED_CANDIDATES]
+    """Frame rate of every step: its own comparison's, that of the step before whose code it has, or the next one's."""
+    against_first = [found[_name(candidate)] for candidate in SEED_CANDIDATES]
     rates: dict[str, float] = {}
-    for last, step in zip((None, *steps), steps):
+    for number, step in enumerate(steps):
         one = found[step.name]
-        rate = one.fps
-        if last is None:
-            rate = next((other.fps_before for other in against_first if other.fps_before is not None), None)
-        elif one.same:
-            rate = rates.get(last.name)
+        following = [found[steps[number + 1].name]] if number + 1 < len(steps) else []
+        as_reference = [*following, *(against_first if number == 0 else [])]
+        known = [one.fps, rates.get(steps[number - 1].name) if number and one.same else None]
+        known += [other.fps_before for other in as_reference]
+        rate = next((rate for rate in known if rate is not None), None)
         if rate is not None:
             rates[step.name] = rate
     return rates

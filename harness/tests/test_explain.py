@@ -21,7 +21,7 @@ from harness.drive.pin import probe_rights
 from harness.drive.store import load_result
 from harness.explain import Question, explain, in_turn, quick_choice
 from harness.lanes import ablation as lane
-from harness.lanes.ablation import Bench, ablate, other_values
+from harness.lanes.ablation import Bench, ablate, fitted, other_values
 from harness.lanes.timing import choose_protocol
 from harness.report.explain import Page, write_explanation
 from harness.result import Arm, Gate, Result, result_to_json
@@ -118,6 +118,13 @@ def test_every_switch_has_its_turn_before_any_has_a_second() -> None:
     assert sorted(order) == sorted(everything)
     first = order[: len({name for ((name, _),) in everything})]
     assert len({name for ((name, _),) in first}) == len(first)
+
+
+def test_slices_grow_with_the_frame() -> None:
+    protocol = choose_protocol(probe_rights())
+    assert fitted(protocol, 2.0) == protocol
+    assert fitted(protocol, 20.0).slice_s == pytest.approx(0.16)
+    assert fitted(protocol, 1000.0).slice_s == 0.25
 
 
 def bench() -> Bench:
