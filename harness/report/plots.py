@@ -33,7 +33,7 @@ def themed(svg: str) -> str:
         svg = re.sub(rf"rgb\(\s*{red},\s*{green},\s*{blue}\s*\)", f"var({variable})", svg)
         svg = svg.replace(colour, f"var({variable})").replace(colour.upper(), f"var({variable})")
     svg = svg.replace('fill="black"', 'fill="var(--ink)"').replace('stroke="black"', 'stroke="var(--ink)"')
-    svg = re.sub(r'<svg\s+width="\d+"\s+height="\d+"', '<svg class="plot" role="img"', svg, count=1)
+    svg = re.sub(r'<svg\s+(?:width="\d+"\s+height="\d+"\s+)?', '<svg class="plot" role="img" ', svg, count=1)
     return re.sub(r"<title>.*?</title>|<desc>.*?</desc>", "", svg, flags=re.DOTALL)
 
 

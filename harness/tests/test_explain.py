@@ -79,7 +79,7 @@ def test_the_page_has_every_section_and_needs_nothing_else(tmp_path: Path) -> No
         assert "A frame of x86" in content and "2.34 ms" in content
         assert "FILL=pixel" in content and "+81.0%" in content and "+1.90 ms" in content
         assert "identical code" in content and "seed-2-acquire" in content.replace("\\", "")
-    assert page.count("<svg") == 2 and "var(--series-2)" in page
+    assert page.count('<svg class="plot" role="img"') == 2 and "var(--series-2)" in page
     assert not re.search(r"\b(src|href)=(?![\"'](data:|#))", page) and "<script" not in page
 
 
