@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from harness.analyze.stamp import STRIP_ROWS
 from harness.analyze.trace import FLUSH, SET_SCANOUT, I64, Events, Refusal, Trace
 
 F64 = npt.NDArray[np.float64]
@@ -57,6 +58,16 @@ class Rows:
 
     first: int
     last: int
+
+
+def stamp_rows(trace: Trace) -> tuple[Rows, ...]:
+    """Where a kernel with stamps has them: at the top and the bottom of all that it flushes. Empty without flushes."""
+    flushes = trace.of(FLUSH)
+    accepted = ~_refused(flushes, trace.refusals)
+    if not accepted.any() or "h" not in flushes.args:
+        return ()
+    height = int((flushes.args["y"] + flushes.args["h"])[accepted].max())
+    return Rows(0, STRIP_ROWS), Rows(height - STRIP_ROWS, height)
 
 
 def presented_frames(trace: Trace, stamps: Sequence[Rows] = ()) -> Presented:

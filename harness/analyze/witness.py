@@ -26,7 +26,6 @@ _FEWEST_MATCHED = 0.8
 """Share of the guest's frames that must coincide with a flush before the clocks count as matched at all."""
 _LOOSE = 0.2
 """Alignment error, as a share of a frame, from which on frames can be mistaken for their neighbours."""
-_ANSWER_NS = 5_000_000
 
 
 @dataclass(frozen=True)
@@ -147,11 +146,12 @@ def _guest(
     try:
         if np.any(np.diff(started) <= 0):
             raise Unalignable("its frame times do not rise")
-        matched = match_frames(rang, took, presented.time_ns)
+        answered = _answered(trace, presented.time_ns)
+        matched = match_frames(rang, took, answered)
         pairs = np.flatnonzero(matched >= 0)
         if len(pairs) < _FEWEST_MATCHED * len(started):
             raise Unalignable(f"only {len(pairs)} of {len(started)} frames were flushed when the guest says")
-        alignment = align(_brackets(trace, presented.time_ns, matched[pairs], rang[pairs], took[pairs]))
+        alignment = align(_brackets(trace, presented.time_ns, answered, matched[pairs], rang[pairs], took[pairs]))
         loose = alignment.error_ns > _LOOSE * float(np.median(np.diff(started)))
     except Unalignable as reason:
         claimed = f"{len(started)} frames" + (f" at {rate.fps:.1f} frames/s" if rate else "")
@@ -196,15 +196,30 @@ def _guest_spans(records: FrameRecords) -> tuple[I64, I64, I64, bool] | None:
     return begin + render, begin + render + submit + notify + wait, begin, True
 
 
-def _brackets(trace: Trace, shown_ns: I64, matched: I64, rang: I64, took: I64) -> Brackets:
+def _answered(trace: Trace, shown_ns: I64) -> I64:
+    """When the last flush of each frame was answered, where that was traced, else when it came; shape (n,).
+
+    Under OpenGL the one may be many milliseconds after the other.
+    """
+    published = np.sort(gpu_queue(trace, PUBLISH).time_ns)
+    if not len(published):
+        return shown_ns
+    at = np.searchsorted(published, shown_ns)
+    answer = published[np.minimum(at, len(published) - 1)]
+    following = np.append(shown_ns[1:], np.iinfo(np.int64).max)
+    answered: I64 = np.where((at < len(published)) & (answer <= following), answer, shown_ns)
+    return answered
+
+
+def _brackets(trace: Trace, shown_ns: I64, answered_ns: I64, matched: I64, rang: I64, took: I64) -> Brackets:
     """Host times of the device's first and last event of matched frames.
 
     First is the first transfer after the frame before, last the publication of the answer to the flush, where traced.
     Frames with more or fewer transfers than usual are left out: whose transfers these were is not known.
     """
-    transfers, published = np.sort(trace.transfers.time_ns), np.sort(_gpu_queue(trace, PUBLISH).time_ns)
+    transfers = np.sort(trace.transfers.time_ns)
     flush_ns = shown_ns[matched]
-    first, last = flush_ns.copy(), flush_ns.copy()
+    first, last = flush_ns.copy(), answered_ns[matched]
     usual = np.ones(len(flush_ns), bool)
     if len(transfers):
         earlier = np.where(matched > 0, shown_ns[np.maximum(matched - 1, 0)], -1)
@@ -212,14 +227,10 @@ def _brackets(trace: Trace, shown_ns: I64, matched: I64, rang: I64, took: I64) -
         count = np.searchsorted(transfers, flush_ns, side="right") - begin
         usual = (count == np.median(count)) & (count > 0) & (matched > 0)
         first = np.where(usual, transfers[np.minimum(begin, len(transfers) - 1)], flush_ns)
-    if len(published):
-        at = np.searchsorted(published, flush_ns)
-        answer = published[np.minimum(at, len(published) - 1)]
-        last = np.where((at < len(published)) & (answer - flush_ns < _ANSWER_NS), answer, flush_ns)
     return Brackets(rang[usual], took[usual], first[usual], last[usual])
 
 
-def _gpu_queue(trace: Trace, kind: str) -> Events:
+def gpu_queue(trace: Trace, kind: str) -> Events:
     """Virtqueue events of the GPU's control queue: the queue whose pops come right before GPU commands."""
     events, pops = trace.of(kind), trace.of(POP)
     commands = np.sort(np.concatenate([trace.of(name).offset for name in (FLUSH, *TRANSFERS)]))
@@ -268,7 +279,7 @@ def _count(
     if timeouts is not None and timeouts.any():
         findings.notices.append("completions not compared: waits gave up, so that answers came later")
         return
-    filled = _gpu_queue(trace, FILL)
+    filled = gpu_queue(trace, FILL)
     completions = int(records.columns["completions"].sum(dtype=object))
     if len(filled):
         published = _between(filled.time_ns, window)
@@ -296,7 +307,7 @@ def _count_numbers(records: FrameRecords, host: int, findings: _Findings) -> Non
 
 def _count_notifies(trace: Trace, records: FrameRecords, window: tuple[int, int], findings: _Findings) -> None:
     """Doorbells. QEMU may serve several at once, so that it may see fewer than were rung, never more."""
-    claimed, seen = records.column("notifies"), _gpu_queue(trace, NOTIFY)
+    claimed, seen = records.column("notifies"), gpu_queue(trace, NOTIFY)
     if claimed is None or not len(seen):
         return
     rung, host = int(claimed.sum(dtype=object)), _between(seen.time_ns, window)

@@ -34,9 +34,10 @@ from harness.spec import BUILT_IN, FOREIGN, ROOT, Device, Machine, RunParams, Ru
 
 F64 = npt.NDArray[np.float64]
 
-SETTINGS = (
-    "ARCH BASELINE BASELINE_REF BUDGET KERNEL ISO QEMU_ARGS ACCEL VIRGL CC CONFIG OPTS " "SEED MODE SLOW LANES PICTURES"
-).split()
+SETTINGS = [
+    *"ARCH BASELINE BASELINE_REF BUDGET KERNEL ISO QEMU_ARGS ACCEL VIRGL CC CONFIG OPTS".split(),
+    *"SEED MODE SLOW LANES PICTURES".split(),
+]
 """What ``perf`` takes besides the kernel's switches."""
 
 BUDGET_S = 60.0

@@ -365,7 +365,8 @@ class Qemu:
         if self.spec.machine.display is Display.XVFB:
             display = Xvfb(self.folder / "display", screen_for(self.spec.params.mode))
             self.display = display.__enter__()
-            return self.display.environment
+            threads = self.spec.machine.render_threads
+            return self.display.environment | ({} if threads is None else {"LP_NUM_THREADS": str(threads)})
         return dict(os.environ) if self.spec.machine.display in WINDOWS else None
 
     def _launch(self, keep: list[int], environment: dict[str, str] | None) -> None:

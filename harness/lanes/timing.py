@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from harness.analyze.frametimes import presented_frames
+from harness.analyze.frametimes import presented_frames, stamp_rows
 from harness.analyze.pacing import TooFewFrames, frame_pacing
 from harness.analyze.stats import CANDIDATE, REFERENCE, Decision, Launch, Next, Plan, Slice, decide, next_look
 from harness.analyze.trace import parse_trace
@@ -107,7 +107,8 @@ def measure_launch(
         for machine in machines.values():
             machine.wait_progress()
     logs = {role: machine.trace_path.read_bytes() for role, machine in machines.items()}
-    return slice_launch(logs, spans, started, batch, protocol.guard_s)
+    stamped = {role for role, spec in arms.items() if spec.capabilities.stamp}
+    return slice_launch(logs, spans, started, batch, protocol.guard_s, stamped)
 
 
 def _settle_in(machine: Qemu, protocol: Protocol, core: int) -> None:
@@ -153,9 +154,19 @@ def slice_launch(
     started_ns: Mapping[str, int],
     batch: int,
     guard_s: float,
+    stamped: Collection[str] = (),
 ) -> MeasuredLaunch:
-    """Turn traces and slice times into a launch. Pure: a saved run is replayed through it."""
-    flushes: dict[str, I64] = {role: presented_frames(parse_trace(log)).time_ns for role, log in logs.items()}
+    """Turn traces and slice times into a launch. Pure: a saved run is replayed through it.
+
+    Parameters
+    ----------
+    stamped
+        Roles whose frames carry their number.
+    """
+    flushes: dict[str, I64] = {}
+    for role, log in logs.items():
+        trace = parse_trace(log)
+        flushes[role] = presented_frames(trace, stamp_rows(trace) if role in stamped else ()).time_ns
     guard_ns = int(guard_s * 1e9)
     slices: list[Slice] = []
     dropped = 0

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.analyze.compare import Finding
-from harness.analyze.frametimes import Presented, WarmUp, presented_frames, warm_up
+from harness.analyze.frametimes import Presented, WarmUp, presented_frames, stamp_rows, warm_up
 from harness.analyze.serial import SerialLog, parse_serial
 from harness.analyze.trace import TRANSFER_2D, TRANSFERS_3D, Trace, parse_trace
 from harness.analyze.witness import Sighting, Witnesses, reconcile
@@ -107,7 +107,8 @@ def assemble(observed: Observed, serial_log: bytes, trace_log: bytes) -> Window:
     """Let all witnesses speak. Pure: a saved run is replayed through it."""
     trace = parse_trace(trace_log)
     serial = parse_serial(serial_log)
-    presented = presented_frames(trace)
+    # A frame number was read, so there are stamps.
+    presented = presented_frames(trace, stamp_rows(trace) if observed.sightings else ())
     records = serial.records if len(serial.records) else None
     witnesses = reconcile(trace, presented, records, observed.sightings)
     warm = warm_up(presented.intervals_ms)

@@ -25,6 +25,8 @@ class MachineModel:
     """Host seconds a guest second, minus 1."""
     warmup: int = 20
     """Frames presented before the first recorded one."""
+    flush_ns: int = 0
+    """What the device does for a flush before it answers, as under OpenGL; half as much again, or half, at random."""
     skip_flush: frozenset[int] = frozenset()
     refuse_flush: frozenset[int] = frozenset()
     completion_lie: int = 0
@@ -67,7 +69,8 @@ def run_model(model: MachineModel) -> MachineLogs:
         stalls = (rng.random(4) < model.preempted / 4) * rng.integers(200_000, 20_000_000, 4)
         transfer = rang + int(10_000 + rng.exponential(25_000) + stalls[0])
         flush = transfer + int(300_000 + rng.exponential(50_000) + stalls[1])
-        done = flush + int(80_000 + rng.exponential(15_000) + stalls[2])
+        shown = int(model.flush_ns * rng.uniform(0.5, 1.5)) if model.flush_ns else 0
+        done = flush + int(80_000 + rng.exponential(15_000) + stalls[2]) + shown
         took = done + int(2_000 + rng.exponential(8_000) + stalls[3])
         _trace_frame(trace, model, frame, (rang, transfer, flush, done))
         if frame not in model.skip_flush and frame not in model.refuse_flush:

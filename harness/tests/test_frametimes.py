@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.analyze.frametimes import Rows, presented_frames, running_time, warm_up
+from harness.analyze.frametimes import Rows, presented_frames, running_time, stamp_rows, warm_up
 from harness.analyze.trace import parse_trace
 from harness.tests.fuzz import fuzz
 from harness.tests.machine import MachineModel, run_model
@@ -40,6 +40,24 @@ def test_one_frame_a_stamp_number(stamps: tuple[Rows, ...], rectangles: int) -> 
         0,
         0,
     )
+
+
+def test_stamps_lie_at_both_ends_of_what_is_flushed() -> None:
+    log = _flush(1, y=100, h=50) + _flush(2) + _flush(3, y=0, h=100)
+    assert stamp_rows(parse_trace(log.encode())) == (Rows(0, 4), Rows(764, 768))
+    assert stamp_rows(parse_trace(_transfer(1).encode())) == ()
+
+
+def test_rectangles_as_far_apart_as_frames_are_one_frame_a_stamp() -> None:
+    """Under OpenGL every flush of a frame takes as long as the next frame's drawing."""
+    rectangles = [(0, 4), (300, 200), (764, 4)]
+    log = "".join(
+        _transfer(at) + _flush(at + 100, y=y, h=h)
+        for at, (y, h) in zip(range(0, 60_000, 1000), [(0, 768), *rectangles * 20])
+    )
+    trace = parse_trace(log.encode())
+    assert len(presented_frames(trace, stamp_rows(trace)).time_ns) == 20
+    assert len(presented_frames(trace).time_ns) != 20
 
 
 def test_a_refused_flush_is_no_frame() -> None:
