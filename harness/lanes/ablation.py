@@ -170,7 +170,7 @@ class _Lane:
             return
         twin = next((other for other, seen in self.codes.items() if seen == code), None)
         if twin is not None:
-            other = label(twin) if twin else "what it is compared with"
+            other = label(twin) if twin else "the base"
             self._leave(changes, f"identical code to {other}", twin)
             return
         self.codes[changes] = code

@@ -56,7 +56,7 @@ def explanation(claimed: str = "30+ FPS expected") -> Explanation:
     fill, log, spin = ((("FILL", "pixel"),), (("LOG", "frame"),), (("SPIN", "none"),))
     effects = (effect(fill, Worth.SLOWER, 0.81), effect(log, Worth.SLOWER, 0.4), effect(spin, Worth.NOISE, -0.004))
     pair = Interaction(fill + log, 1.2, 1.21, -0.01, -0.05, 0.03, True)
-    twin = Unmeasured((("BARRIER", "linux"),), "identical code to what it is compared with", ())
+    twin = Unmeasured((("BARRIER", "linux"),), "identical code to the base", ())
     steps = [dataclasses.replace(step, claimed=claimed) for step in SEED_STEPS[:3]]
     rows = tuple(
         StepRow(step, Counts(100, 713.5, 712.0, 2, 0), 211.0, effect((("s", ""),), Worth.NOISE, 0.003) if i else None)
@@ -144,7 +144,7 @@ def test_identical_code_and_what_does_not_build_are_said_and_not_measured(
     changes: list[Changes] = [(("BARRIER", "linux"),), (("SPIN", "none"),), (("CPUS", "8"),)]
     found = ablate(build_kernel(Switches()), changes, bench(), tmp_path, 60.0, lambda text: None)
     why = {one.changes: one.why for one in found.unmeasured}
-    assert why[changes[0]] == "identical code to what it is compared with"
+    assert why[changes[0]] == "identical code to the base"
     assert "does not build" in why[changes[1]] and "planted" in why[changes[1]]
     assert "one CPU" in why[changes[2]]
     assert not found.effects
