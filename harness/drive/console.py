@@ -33,7 +33,10 @@ def serial_pipe() -> tuple[int, int]:
 
 
 class Console:
-    """Reads a file descriptor, which it then owns, until its other end closes.
+    """Reads a duplicate of a file descriptor until its other end closes.
+
+    A duplicate, because an interrupt can come when the reader already runs and its maker does not know of it yet: each
+    closes its own.
 
     The reader never stops before the guest does: a serial line that is not drained would slow the guest down. A guest
     that writes more than ``limits.serial_bytes`` is marked as a flood and no longer kept.
@@ -47,12 +50,12 @@ class Console:
     Raises
     ------
     OSError
-        When the log cannot be created; the descriptor then stays the caller's.
+        When the log cannot be created.
     """
 
     def __init__(self, descriptor: int, path: Path, limits: Limits, *, endless: bool = False) -> None:
         self._log = open(path, "wb", buffering=0)
-        self._descriptor = descriptor
+        self._descriptor = os.dup(descriptor)
         self._path = path
         self._limits = limits
         self._data = bytearray()

@@ -134,10 +134,10 @@ class Qemu:
         except BaseException:
             self.kill()
             qmp_ours.close()
-            os.close(serial_ours)
             raise
         finally:
             qmp_theirs.close()
+            os.close(serial_ours)
             os.close(serial_theirs)
         self._qmp = Qmp(qmp_ours, self.limits.qmp_s)
         try:
