@@ -186,14 +186,15 @@ def _exact_arms(order: Order) -> dict[str, RunSpec]:
 
 
 def _compare(order: Order, folder: Path, lanes: _Lanes) -> Timing:
-    assert order.reference is not None
+    reference = order.reference
+    assert reference is not None
     protocol = choose_protocol(probe_rights(), order.machine)
     params = replace(order.params, seconds=TIMING_S, records=0)
     if protocol.swap:
         order = replace(order, machine=replace(order.machine, render_threads=0))
     arms = {
         CANDIDATE: run_spec(order, order.candidate, params),
-        REFERENCE: run_spec(order, order.reference, params),
+        REFERENCE: run_spec(order, reference, params),
     }
     return compare(
         arms,

@@ -3,8 +3,8 @@
 Recorded launches of known truth are drawn again with replacement, launch by launch, into sessions that run the whole
 protocol. The candidate and the reference of a session keep their two images throughout, as in a real comparison, so
 that what their layout does to time is part of the noise and not averaged away. How far few launches can support a rate
-is shown by drawing the recording itself again (B. Efron, Ann. Statist. 7, 1979), around the same centre: what is true is
-known, and the error of a mean of few launches would become a lasting difference that no image has.
+is shown by drawing the recording itself again (B. Efron, Ann. Statist. 7, 1979), around the same centre: what is true
+is known, and the error of a mean of few launches would become a lasting difference that no image has.
 """
 
 from __future__ import annotations
