@@ -173,6 +173,7 @@ def conclude(
 def details_of(measured: Measured) -> dict[str, Any]:
     """What a replay needs, as JSON values."""
     details: dict[str, Any] = {"skipped": dict(measured.skipped), "seed": measured.order.seed}
+    details["params"] = dataclasses.asdict(measured.order.params)
     details["stopped"] = [[finding.verdict.value, finding.text] for finding in measured.findings]
     if measured.timing is not None:
         timing = measured.timing

@@ -12,18 +12,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.analyze.ablation import Changes
-from harness.analyze.explanation import SEED, SWITCHES, Explanation, Regression
+from harness.analyze.attribution import FrameAccount
+from harness.analyze.explanation import PARTS, SEED, SWITCHES, Explanation, Regression
+from harness.analyze.growth import PartChange
 from harness.analyze.stats import CANDIDATE
 from harness.analyze.seedreplay import Replay
 from harness.drive.build import BuiltKernel, build_kernel
 from harness.drive.errors import GuestError
 from harness.drive.pin import probe_rights
-from harness.lanes.ablation import Bench, ablate, fitted, other_values
+from harness.lanes.ablation import TIMING_S, Bench, ablate, fitted, other_values
+from harness.lanes.attribution import compare_parts, take_run_apart
 from harness.lanes.counting import FRAMES, count_events, counting_switches
 from harness.lanes.seedreplay import replay_seed
 from harness.lanes.timing import choose_protocol
 from harness.saved_run import SavedRun
-from harness.spec import Device, Machine, Switches
+from harness.spec import Device, Machine, RunParams, Switches
 
 CLOSING_S = 5.0
 """For plots and pages."""
@@ -34,6 +37,9 @@ GL_WEIGHT = 2.0
 """A launch on the GL device takes about twice as long."""
 SLICES, QUICK_SLICES = 8, 4
 SETTLE_S = 0.12
+WINDOW_S, QUICK_WINDOW_S = 2.0, 0.6
+PARTS_SHARE_S = 16.0
+"""For telling which part of a frame grew."""
 QUICK_SWITCHES = ("FILL", "LOG", "BATCH", "BARRIER", "COUNTERS", "GPU_FENCE")
 """What a quick explanation tries, one value each: the suspects of the seed case."""
 
@@ -53,6 +59,8 @@ class Question:
     seed: int = 1
     notice: str = ""
     """What could not be asked."""
+    params: RunParams = RunParams()
+    """The kernel's command line; the seed case is replayed without it."""
 
 
 def explain(question: Question, folder: Path, progress: Callable[[str], None]) -> Explanation:
@@ -69,8 +77,12 @@ def explain(question: Question, folder: Path, progress: Callable[[str], None]) -
     progress("counting")
     counting, counted_in = counting_switches(question.kernel.switches)
     counted = build_kernel(counting, compiler=question.compiler)
-    counts = count_events(counted.path, question.machine, folder / "count", counted_in, COUNTED_FRAMES)
+    counts = count_events(
+        counted.path, question.machine, folder / "count", counted_in, COUNTED_FRAMES, question.params
+    )
     bench = replace(bench, protocol=fitted(bench.protocol, counts.frame_ms))
+    progress("taking frames apart")
+    account = _account(question, counted.path, folder / "parts", missing)
     left_s = ends_s - time.monotonic()
     share_s = left_s * (1 - SEED_SHARE) if question.devices else left_s
     alternatives = _alternatives(question)
@@ -90,7 +102,17 @@ def explain(question: Question, folder: Path, progress: Callable[[str], None]) -
     notices = (question.notice,) if question.notice else ()
     if not replays and SEED not in missing:
         missing[SEED] = "QUICK=1 leaves it out: run 'make explain'"
-    return Explanation(question.subject, counts, ablation, tuple(replays), missing=missing, notices=notices)
+    notices += account.notices if account else ()
+    return Explanation(question.subject, counts, account, ablation, tuple(replays), missing=missing, notices=notices)
+
+
+def _account(question: Question, kernel: Path, folder: Path, missing: dict[str, str]) -> FrameAccount | None:
+    window_s = QUICK_WINDOW_S if question.quick else WINDOW_S
+    try:
+        return take_run_apart(kernel, question.machine, folder, question.params, window_s)
+    except GuestError as error:
+        missing[PARTS] = error.message
+        return None
 
 
 def _replay(bench: Bench, folder: Path, budget_s: float, progress: Callable[[str], None]) -> Replay:
@@ -112,16 +134,32 @@ def explain_regression(run: SavedRun, question: Question, folder: Path, progress
     HarnessError
         When QEMU or the harness fails.
     """
+    ends_s = time.monotonic() + question.budget_s - CLOSING_S
+    notices = list(run.notices)
+    grown = _grown(run, question, folder / "parts", notices, progress)
     restored, why = None, ""
     if question.kernel.sha256 != run.result.arms[CANDIDATE].kernel_sha256:
         why = "this tree builds another kernel from the same switches, so none was tried"
     elif run.restorations:
-        share_s = question.budget_s - CLOSING_S
+        share_s = max(ends_s - time.monotonic(), 0.0)
         bench = replace(_bench(question), pairs=0)
         restored = ablate(question.kernel, run.restorations, bench, folder / "restored", share_s, progress)
-    regression = Regression(run.folder.name, run.result.sentence, run.slower, restored, why)
+    regression = Regression(run.folder.name, run.result.sentence, run.slower, restored, why, grown)
     missing = {SWITCHES: "of a regression only the switches that differ are tried", SEED: "run 'make explain'"}
-    return Explanation(question.subject, regression=regression, missing=missing, notices=run.notices)
+    return Explanation(question.subject, regression=regression, missing=missing, notices=tuple(notices))
+
+
+def _grown(
+    run: SavedRun, question: Question, folder: Path, notices: list[str], progress: Callable[[str], None]
+) -> tuple[PartChange, ...]:
+    """What changed in which part of the frame, between the two kernels that the run kept."""
+    try:
+        return compare_parts(
+            run.reference, run.candidate, question.machine, folder, PARTS_SHARE_S, progress, (run.params, run.params)
+        )
+    except GuestError as error:
+        notices.append(f"frames were not taken apart: {error.message}")
+        return ()
 
 
 def _bench(question: Question) -> Bench:
@@ -129,7 +167,12 @@ def _bench(question: Question) -> Bench:
     slices = QUICK_SLICES if question.quick else SLICES
     protocol = replace(choose_protocol(probe_rights()), slices=slices, settle_s=SETTLE_S)
     return Bench(
-        question.machine, protocol, compiler=question.compiler, seed=question.seed, pairs=0 if question.quick else 3
+        question.machine,
+        protocol,
+        replace(question.params, seconds=TIMING_S, records=0),
+        question.compiler,
+        question.seed,
+        pairs=0 if question.quick else 3,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from harness.analyze.ablation import Changes
 from harness.analyze.stats import CANDIDATE, REFERENCE
@@ -12,7 +13,7 @@ from harness.drive.build import sha256_of
 from harness.drive.errors import GuestError, StoreError
 from harness.drive.store import load_result
 from harness.result import Result
-from harness.spec import Switches, UsageError, Verdict
+from harness.spec import RunParams, Switches, UsageError, Verdict
 
 CANDIDATE_FILE = "candidate.elf"
 WINDOW_FILES = ("window/serial.log", "window/trace.log")
@@ -38,6 +39,13 @@ class SavedRun:
             (gate for gate in self.result.gates if gate.metric == "fps_trace" and gate.change is not None), None
         )
         return 1 / (1 + gate.change) - 1 if gate is not None and gate.change is not None else None
+
+    @property
+    def params(self) -> RunParams:
+        """The command line of both guests."""
+        stored: dict[str, Any] = dict(self.result.details.get("params", {}))
+        width, height = stored.pop("mode", RunParams().mode)
+        return RunParams(**stored, mode=(int(width), int(height)))
 
     @property
     def restorations(self) -> tuple[Changes, ...]:

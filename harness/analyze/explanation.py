@@ -7,9 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from harness.analyze.ablation import Ablation, Effect, Worth, label
+from harness.analyze.attribution import OTHER, FrameAccount
+from harness.analyze.growth import PartChange, grown
 from harness.analyze.seedreplay import Counts, Replay
 
 PARTS = "parts"
+PARTS_SAID = 3
 SWITCHES = "switches"
 SEED = "seed"
 REGRESSION = "regression"
@@ -28,6 +31,8 @@ class Regression:
     """From the candidate, each switch that it sets differently back to what the reference has."""
     not_restored: str = ""
     """Why no switch was tried."""
+    parts: tuple[PartChange, ...] = ()
+    """What changed in each part of the frame, the largest first."""
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -36,7 +41,17 @@ class Regression:
         if self.slower is not None:
             longer = "longer" if self.slower > 0 else "shorter"
             size = f"frames take {abs(self.slower):.1%} {longer} than the reference's"
-        return (f"{self.run}: {size}", self._switch_words())
+        return tuple(line for line in (f"{self.run}: {size}", self._part_words(), self._switch_words()) if line)
+
+    def _part_words(self) -> str:
+        if not self.parts:
+            return ""
+        most = grown(self.parts)
+        if most is None:
+            return "no part of the frame grew for sure"
+        total = sum(part.change_ms for part in self.parts)
+        share = f", {min(most.change_ms / total, 1):.0%} of what the frame grew" if total > 0 else ""
+        return f"{most.words}{share}"
 
     def _switch_words(self) -> str:
         if self.restored is None or not (self.restored.effects or self.restored.unmeasured):
@@ -66,6 +81,7 @@ class Explanation:
     subject: str
     """The kernel: a named combination, or its switches."""
     counts: Counts | None = None
+    account: FrameAccount | None = None
     ablation: Ablation | None = None
     replays: tuple[Replay, ...] = ()
     regression: Regression | None = None
@@ -83,7 +99,7 @@ class Explanation:
     @property
     def answered(self) -> bool:
         """Something was found out."""
-        return self.regression is not None or bool(self.ablation and self.ablation.effects)
+        return self.regression is not None or self.account is not None or bool(self.ablation and self.ablation.effects)
 
     @property
     def sentence(self) -> str:
@@ -94,7 +110,15 @@ class Explanation:
         return ". ".join(part for part in said if part) or f"{self.subject}: nothing could be measured"
 
     def _frame_words(self) -> str:
-        return f"A frame of {self.subject} takes {self.frame_ms:.2f} ms" if self.frame_ms else ""
+        length_ms = self.frame_ms or (self.account.mean_ms if self.account else None)
+        if not length_ms:
+            return ""
+        said = f"A frame of {self.subject} takes {length_ms:.2f} ms"
+        if self.account is None:
+            return said
+        names = [name for name in self.account.parts if name != OTHER]
+        shares = sorted(((self.account.share(name), name) for name in names), reverse=True)
+        return f"{said}: " + ", ".join(f"{share:.0%} {name}" for share, name in shares[:PARTS_SAID])
 
     def _switch_words(self) -> str:
         if self.ablation is None or not self.ablation.effects:

@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.analyze.attribution import FrameAccount
 from harness.analyze.explanation import Explanation
 from harness.arms import NAMED, parse_arm
 from harness.commands import Arguments, Printer
-from harness.commands.perf import chosen_device, number, split_settings
+from harness.commands.perf import chosen_device, number, run_params, split_settings
 from harness.drive.build import BuiltKernel, build_kernel, source_state
 from harness.drive.host import host_facts
 from harness.drive.probe import qemu_version
@@ -23,18 +24,19 @@ from harness.drive.store import RunFolder
 from harness.drive.virgl import with_virgl
 from harness.explain import Question, explain, explain_regression
 from harness.report.explain import Page, effect_rows, seed_rows, write_explanation
+from harness.report.explain_rows import part_rows
 from harness.result import Arm, Metric, Qemu, Result
 from harness.saved_run import SavedRun, open_regression
 from harness.spec import Machine, UsageError, Verdict
 
-SETTINGS = "NAME RESULT QUICK BUDGET CC SEED VIRGL".split()
+SETTINGS = "NAME RESULT QUICK BUDGET CC SEED VIRGL OPTS MODE SLOW".split()
 BUDGET_S = 330.0
 QUICK_S = 52.0
 BUDGET_RANGE_S = (10.0, 7200.0)
 
 
 def main(arguments: Arguments, out: Printer) -> Verdict:
-    """``explain [NAME] [SWITCH=value …] [QUICK=1] [BUDGET=s] [VIRGL=0|1]``, or ``explain RESULT=results/…``."""
+    """``explain [NAME] [SWITCH=value …] [QUICK=1] [BUDGET=s] [VIRGL=0|1] [OPTS=…]``, or ``explain RESULT=…``."""
     settings, switches = split_settings(arguments, SETTINGS)
     quick = _flag(settings, "QUICK")
     usual_s = QUICK_S if quick or "RESULT" in settings else BUDGET_S
@@ -47,7 +49,8 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         kernel = build_kernel(
             saved.candidate_switches if saved else request.switches, compiler=settings.get("CC", "gcc")
         )
-        subject = saved.folder.name if saved else _subject(request.text, switches)
+        said = {**switches, **{key: settings[key] for key in ("OPTS", "MODE", "SLOW") if key in settings}}
+        subject = saved.folder.name if saved else _subject(request.text, said)
         question = _question(subject, kernel, settings, quick, budget_s - (time.monotonic() - begun))
         if saved is not None:
             found = explain_regression(saved, question, run.path, out.progress)
@@ -106,7 +109,8 @@ def _question(subject: str, kernel: BuiltKernel, settings: Mapping[str, str], qu
     devices, notice = ((), "") if quick or "RESULT" in settings else _devices(plain, settings)
     seed = int(number(dict(settings), "SEED", 1, 0, 2**31))
     left_s = budget_s - (time.monotonic() - begun)
-    return Question(subject, kernel, machine, left_s, devices, quick, settings.get("CC", "gcc"), seed, notice)
+    compiler, params = settings.get("CC", "gcc"), run_params(dict(settings))
+    return Question(subject, kernel, machine, left_s, devices, quick, compiler, seed, notice, params)
 
 
 def _devices(plain: Machine, settings: Mapping[str, str]) -> tuple[tuple[Machine, ...], str]:
@@ -149,8 +153,23 @@ def _result(started: str, kernel: BuiltKernel, question: Question, found: Explan
 
 
 def details_of(found: Explanation) -> dict[str, Any]:
-    """An explanation as JSON values."""
-    return dataclasses.asdict(found, dict_factory=_plain)
+    """An explanation as JSON values; of a frame's parts the sums, not the frames."""
+    plain = dataclasses.asdict(dataclasses.replace(found, account=None), dict_factory=_plain)
+    return {**plain, "account": summary_of(found.account) if found.account else None}
+
+
+def summary_of(account: FrameAccount) -> dict[str, Any]:
+    """A frame taken apart as JSON values: means of its parts, and two frames as lanes."""
+    return {
+        "frames": len(account),
+        "mean_ms": account.mean_ms,
+        "parts_ms": {name: account.part_ms(name) for name in account.parts},
+        "explained": account.explained,
+        "host_only": account.host_only,
+        "alignment_error_ns": account.error_ns,
+        "typical": {"frame": account.typical_frame, "spans": [dataclasses.astuple(one) for one in account.typical]},
+        "worst": {"frame": account.worst_frame, "spans": [dataclasses.astuple(one) for one in account.worst]},
+    }
 
 
 def _plain(items: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -162,6 +181,9 @@ def _say(out: Printer, found: Explanation, result: Result) -> None:
         for line in found.regression.lines:
             out.line(line)
         return
+    if found.account is not None:
+        parts = [[row.name, row.milliseconds, row.share, row.means] for row in part_rows(found.account)]
+        out.table("a frame, taken apart", ["part", "ms", "share", "which is"], parts)
     if found.ablation is not None and found.ablation.effects:
         rows = [[row.what, row.change, row.interval, row.says] for row in effect_rows(found.ablation)]
         out.table("each switch changed alone", ["change", "frame time", "interval", ""], rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,14 @@ def counting_switches(switches: Switches) -> tuple[Switches, str]:
     return switches.but(**changes), " ".join(f"{name}={value}" for name, value in changes.items())
 
 
-def count_events(kernel: Path, machine: Machine, folder: Path, counted_in: str = "", frames: int = FRAMES) -> Counts:
+def count_events(
+    kernel: Path,
+    machine: Machine,
+    folder: Path,
+    counted_in: str = "",
+    frames: int = FRAMES,
+    params: RunParams = RunParams(),
+) -> Counts:
     """Run a kernel for some frames and read its counters.
 
     Raises
@@ -32,7 +40,7 @@ def count_events(kernel: Path, machine: Machine, folder: Path, counted_in: str =
     GuestError
         When it panics, does not end, or prints no summary.
     """
-    params = RunParams(frames=frames)
+    params = replace(params, frames=frames)
     with Qemu(RunSpec(kernel, machine, params), folder, TIMING_EVENTS) as guest:
         guest.wait_end(END_S)
         log = parse_serial(guest.console.content())

@@ -79,8 +79,8 @@ class Window:
     perturbation: Metric | None = None
 
 
-def observe(spec: RunSpec, folder: Path, decode: DecodeFrame | None) -> Window:
-    """Run the window once.
+def observe(spec: RunSpec, folder: Path, decode: DecodeFrame | None, window_s: float = WINDOW_S) -> Window:
+    """Run the window once, for ``window_s``.
 
     Raises
     ------
@@ -88,15 +88,15 @@ def observe(spec: RunSpec, folder: Path, decode: DecodeFrame | None) -> Window:
         When the guest shows no frame, panics, hangs or does not end as it should.
     """
     if spec.capabilities.command_line:
-        spec = replace(spec, params=replace(spec.params, seconds=WINDOW_S))
+        spec = replace(spec, params=replace(spec.params, seconds=window_s))
     launched_ns = time.time_ns()
     with Qemu(spec, folder, WITNESS_EVENTS) as machine:
         wait_first_frame(machine)
         time.sleep(WARM_UP_S)
         sightings = [_sight(machine, decode)]
-        time.sleep(WINDOW_S * 0.6)
+        time.sleep(window_s * 0.6)
         sightings.append(_sight(machine, decode))
-        ending = _end(machine)
+        ending = _end(machine, window_s)
         content = machine.console.content()
         seen = tuple(sighting for sighting in sightings if sighting is not None)
         observed = Observed(ending, launched_ns, seen, machine.version, tuple(machine.command))
@@ -177,11 +177,11 @@ def _sight(machine: Qemu, decode: DecodeFrame | None) -> Sighting | None:
     return None
 
 
-def _end(machine: Qemu) -> Ending:
+def _end(machine: Qemu, window_s: float) -> Ending:
     """Wait for the guest's own end; a kernel that has none is ended after the window."""
     if machine.spec.capabilities.done_line:
-        return machine.wait_end(WINDOW_S + PRINT_S)
-    time.sleep(WINDOW_S * 0.4)
+        return machine.wait_end(window_s + PRINT_S)
+    time.sleep(window_s * 0.4)
     machine.console.check()
     if machine.exited():
         return machine.wait_end(machine.limits.shutdown_s)

@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.analyze.ablation import Ablation, Worth, label
+from harness.analyze.attribution import FrameAccount
 from harness.analyze.explanation import Explanation
 from harness.analyze.seedreplay import CandidateRow, Counts, Replay, StepRow, measured_words
 from harness.drive.gnuplot import PlotError, plot_svg
 from harness.report.explain_plots import effects_script, steps_script
+from harness.report.explain_rows import account_words, growth_rows, part_rows
+from harness.report.frame_plots import lanes_script, stack_script
 from harness.report.markdown import cell
 from harness.report.page import Plot, environment, facts, verdict_class, verdict_symbol
 from harness.report.plots import themed
@@ -120,6 +123,8 @@ def write_explanation(page: Page, folder: Path) -> tuple[str, ...]:
 
 def _plots(found: Explanation, folder: Path) -> tuple[dict[str, Plot], tuple[str, ...]]:
     scripts: dict[str, tuple[str, str]] = {}
+    if found.account is not None:
+        scripts |= _frame_scripts(found.account)
     if found.ablation is not None and found.ablation.effects:
         caption = "Change of frame time with its interval; right of the line a frame takes longer."
         scripts["effects"] = effects_script(found.ablation.effects), caption
@@ -139,6 +144,20 @@ def _plots(found: Explanation, folder: Path) -> tuple[dict[str, Plot], tuple[str
     return plots, tuple(dict.fromkeys(missing))
 
 
+def _frame_scripts(account: FrameAccount) -> dict[str, tuple[str, str]]:
+    caption = "Each frame's time by part, from the start of drawing to the next start."
+    found = {"parts": (stack_script(account), caption)}
+    for name, number, spans in (
+        ("typical", account.typical_frame, account.typical),
+        ("worst", account.worst_frame, account.worst),
+    ):
+        if spans:
+            caption = {"typical": "The frame of median length", "worst": "The longest frame"}[name]
+            title = f"frame {number}, {name}"
+            found[f"frame-{name}"] = lanes_script(title, spans), f"{caption}: who did what, on one clock."
+    return found
+
+
 def render_explanation(page: Page, plots: dict[str, Plot]) -> str:
     """The text of ``report.html``."""
     found = page.found
@@ -153,6 +172,9 @@ def render_explanation(page: Page, plots: dict[str, Plot]) -> str:
             verdict_class=verdict_class(page.result.verdict),
             symbol=verdict_symbol(page.result.verdict),
             plots=plots,
+            parts=part_rows(found.account) if found.account else (),
+            account_words=account_words(found.account) if found.account else "",
+            growth=growth_rows(found.regression.parts) if found.regression else (),
             restored=effect_rows(restored) if restored else (),
             effects=effect_rows(found.ablation) if found.ablation else (),
             interactions=found.ablation.interactions if found.ablation else (),
@@ -184,6 +206,15 @@ def explanation_markdown(page: Page) -> str:
     """The whole page without its plots."""
     found = page.found
     lines = [f"### {cell(found.sentence)}", ""]
+    if found.account is not None:
+        lines += ["| part | ms | share | which is |", "|---|---:|---:|---|"]
+        lines += [_line([row.name, row.milliseconds, row.share, row.means]) for row in part_rows(found.account)]
+        lines += ["", cell(account_words(found.account)), ""]
+    if found.regression is not None and found.regression.parts:
+        lines += ["| part | reference, ms | candidate, ms | change | interval | |", "|---|---:|---:|---:|---:|---|"]
+        for part in growth_rows(found.regression.parts):
+            lines.append(_line([part.name, part.reference, part.candidate, part.change, part.interval, part.says]))
+        lines.append("")
     if found.ablation is not None and found.ablation.effects:
         lines += ["| change | frame time | ms | interval | |", "|---|---:|---:|---:|---|"]
         for row in effect_rows(found.ablation):

@@ -64,7 +64,7 @@ def explanation(claimed: str = "30+ FPS expected") -> Explanation:
     )
     replay = Replay("2d", rows, (), closing_sentences(rows, (), SEED_FIGURES))
     ablation = Ablation("x86_64", 2.34, effects, (pair,), (twin,), "pinned")
-    return Explanation("x86_64", Counts(100, 2.0, 271.0, 2.0, 0.0), ablation, (replay,))
+    return Explanation("x86_64", Counts(100, 2.0, 271.0, 2.0, 0.0), ablation=ablation, replays=(replay,))
 
 
 def written(found: Explanation, folder: Path) -> tuple[str, str]:
