@@ -26,7 +26,7 @@ from harness.lanes.counting import FRAMES, count_events, counting_switches
 from harness.lanes.seedreplay import replay_seed
 from harness.lanes.timing import choose_protocol
 from harness.saved_run import SavedRun
-from harness.spec import Device, Machine, RunParams, Switches
+from harness.spec import Device, Machine, RunParams, RunSpec, Switches
 
 CLOSING_S = 5.0
 """For plots and pages."""
@@ -109,7 +109,7 @@ def explain(question: Question, folder: Path, progress: Callable[[str], None]) -
 def _account(question: Question, kernel: Path, folder: Path, missing: dict[str, str]) -> FrameAccount | None:
     window_s = QUICK_WINDOW_S if question.quick else WINDOW_S
     try:
-        return take_run_apart(kernel, question.machine, folder, question.params, window_s)
+        return take_run_apart(RunSpec(kernel, question.machine, question.params), folder, window_s)
     except GuestError as error:
         missing[PARTS] = error.message
         return None
@@ -154,9 +154,8 @@ def _grown(
 ) -> tuple[PartChange, ...]:
     """What changed in which part of the frame, between the two kernels that the run kept."""
     try:
-        return compare_parts(
-            run.reference, run.candidate, question.machine, folder, PARTS_SHARE_S, progress, (run.params, run.params)
-        )
+        arms = [RunSpec(kernel, question.machine, run.params) for kernel in (run.reference, run.candidate)]
+        return compare_parts(arms[0], arms[1], folder, PARTS_SHARE_S, progress)
     except GuestError as error:
         notices.append(f"frames were not taken apart: {error.message}")
         return ()

@@ -15,7 +15,7 @@ from harness.analyze.attribution import FrameAccount
 from harness.analyze.explanation import Explanation
 from harness.arms import NAMED, parse_arm
 from harness.commands import Arguments, Printer
-from harness.commands.perf import chosen_device, number, run_params, split_settings
+from harness.commands.perf import DISK_MIB, chosen_device, number, run_params, split_settings
 from harness.drive.build import BuiltKernel, build_kernel, source_state
 from harness.drive.host import host_facts
 from harness.drive.probe import qemu_version
@@ -27,7 +27,7 @@ from harness.report.explain import Page, effect_rows, seed_rows, write_explanati
 from harness.report.explain_rows import part_rows
 from harness.result import Arm, Metric, Qemu, Result
 from harness.saved_run import SavedRun, open_regression
-from harness.spec import Machine, UsageError, Verdict
+from harness.spec import Machine, RunParams, UsageError, Verdict
 
 SETTINGS = "NAME RESULT QUICK BUDGET CC SEED VIRGL OPTS MODE SLOW".split()
 BUDGET_S = 330.0
@@ -51,7 +51,9 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         )
         said = {**switches, **{key: settings[key] for key in ("OPTS", "MODE", "SLOW") if key in settings}}
         subject = saved.folder.name if saved else _subject(request.text, said)
-        question = _question(subject, kernel, settings, quick, budget_s - (time.monotonic() - begun))
+        params = saved.params if saved else run_params(dict(settings))
+        left_s = budget_s - (time.monotonic() - begun)
+        question = _question(subject, kernel, settings, params, left_s)
         if saved is not None:
             found = explain_regression(saved, question, run.path, out.progress)
         else:
@@ -101,15 +103,19 @@ def _flag(settings: Mapping[str, str], name: str) -> bool:
     return value == "1"
 
 
-def _question(subject: str, kernel: BuiltKernel, settings: Mapping[str, str], quick: bool, budget_s: float) -> Question:
+def _question(
+    subject: str, kernel: BuiltKernel, settings: Mapping[str, str], params: RunParams, budget_s: float
+) -> Question:
     begun = time.monotonic()
-    plain = Machine(arch=kernel.switches.arch, vcpus=1, maxcpus=2)
+    quick = _flag(settings, "QUICK")
+    loaded = bool(params.blk)
+    plain = Machine(kernel.switches.arch, vcpus=2 if loaded else 1, maxcpus=2, disk_mib=DISK_MIB if loaded else 0)
     qemu_version(plain.arch)
     machine, _ = chosen_device(plain, settings)
     devices, notice = ((), "") if quick or "RESULT" in settings else _devices(plain, settings)
     seed = int(number(dict(settings), "SEED", 1, 0, 2**31))
     left_s = budget_s - (time.monotonic() - begun)
-    compiler, params = settings.get("CC", "gcc"), run_params(dict(settings))
+    compiler = settings.get("CC", "gcc")
     return Question(subject, kernel, machine, left_s, devices, quick, compiler, seed, notice, params)
 
 

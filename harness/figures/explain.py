@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from harness.analyze.ablation import Changes, Worth, label
+from harness.analyze.attribution import BLK, DEVICE, DRAW, LOG, POLL
+from harness.analyze.growth import grown
 from harness.analyze.serial import parse_serial
 from harness.drive.build import build_kernel
+from harness.drive.errors import QemuError
 from harness.drive.pin import probe_rights
 from harness.drive.qemu import TIMING_EVENTS, Qemu
+from harness.drive.virgl import with_virgl
 from harness.figures import Figure, Measure
 from harness.lanes.ablation import TIMING_S, Bench, ablate
+from harness.lanes.attribution import compare_parts
 from harness.lanes.timing import choose_protocol
 from harness.spec import ROOT, Machine, RunParams, RunSpec, Switches
 
 WHOLE_S, QUICK_S = 360.0, 60.0
 PLANTED_S = 40.0
 SLOW_PER_CENT = 40
+PARTS_S = 12.0
+BLK_LOAD = 64
+"""MiB/s."""
+MACHINE = Machine(vcpus=1, maxcpus=2)
+BLK_MACHINE = Machine(vcpus=2, disk_mib=64)
 
 
 def _whole(folder: Path) -> list[Figure]:
@@ -45,7 +57,7 @@ def _planted(folder: Path) -> list[Figure]:
     """switches with a known effect, taken out"""
     base = build_kernel(Switches().but(LOG="frame", FILL="pixel"))
     changes: list[Changes] = [(("LOG", "deferred"),), (("FILL", "fast"),), (("PREEMPT", "global"),)]
-    bench = Bench(Machine(vcpus=1, maxcpus=2), choose_protocol(probe_rights()), pairs=0)
+    bench = Bench(MACHINE, choose_protocol(probe_rights()), pairs=0)
     found = ablate(base, changes, bench, folder / "planted", PLANTED_S, lambda text: None)
     worths = {label(effect.changes): effect.worth for effect in found.effects}
     right = [Worth.FASTER, Worth.FASTER, Worth.NOISE]
@@ -55,13 +67,12 @@ def _planted(folder: Path) -> list[Figure]:
 
 def _slow_draw(folder: Path) -> list[Figure]:
     """a planted slow-down of known size"""
-    machine = Machine(vcpus=1, maxcpus=2)
-    share = _draw_share(machine, folder / "share")
+    share = _draw_share(folder / "share")
     slow = share * SLOW_PER_CENT / 100
     expected = 1 / (1 + slow) - 1
     base = build_kernel(Switches().but(FAULT="slow_draw"))
     params = RunParams(seconds=TIMING_S, records=0, slow=SLOW_PER_CENT)
-    bench = Bench(machine, choose_protocol(probe_rights()), params, pairs=0)
+    bench = Bench(MACHINE, choose_protocol(probe_rights()), params, pairs=0)
     found = ablate(base, [(("FAULT", "none"),)], bench, folder / "slow", PLANTED_S, lambda text: None)
     effect = next(iter(found.effects), None)
     if effect is None:
@@ -71,13 +82,42 @@ def _slow_draw(folder: Path) -> list[Figure]:
     return [Figure(what, 100 * outside, "%", 0)]
 
 
-def _draw_share(machine: Machine, folder: Path) -> float:
+def _parts(folder: Path) -> list[Figure]:
+    """time planted in one part of a frame at a time"""
+    default = RunSpec(build_kernel(Switches()).path, MACHINE)
+    planted = {
+        DRAW: _but(default, FILL="pixel"),
+        LOG: _but(default, LOG="frame"),
+        POLL: _but(default, BATCH="off"),
+        BLK: replace(default, machine=BLK_MACHINE, params=RunParams(blk=BLK_LOAD)),
+    }
+    with contextlib.suppress(QemuError):
+        planted[DEVICE] = replace(default, machine=with_virgl(MACHINE)[0])
+    right = []
+    for part, spec in planted.items():
+        most = grown(compare_parts(default, spec, folder / part, PARTS_S, lambda text: None))
+        right += [part] if most is not None and most.part == part else []
+    found = [Figure(f"planted parts told: {' '.join(planted)}", len(right), f"({' '.join(right)})", 5, at_most=False)]
+    slow = replace(_but(default, FAULT="slow_draw"), params=RunParams(slow=SLOW_PER_CENT))
+    changes = compare_parts(default, slow, folder / "size", PARTS_S, lambda text: None)
+    draw = next(change for change in changes if change.part == DRAW)
+    planted_ms = draw.reference_ms * SLOW_PER_CENT / 100
+    outside = max(draw.low_ms - planted_ms, planted_ms - draw.high_ms, 0.0)
+    what = f"{planted_ms:.3f} ms of drawing planted, {draw.low_ms:.3f} to {draw.high_ms:.3f} found: outside by"
+    return [*found, Figure(what, outside, "ms", 0)]
+
+
+def _but(spec: RunSpec, **changes: str) -> RunSpec:
+    return replace(spec, kernel=build_kernel(Switches().but(**changes)).path)
+
+
+def _draw_share(folder: Path) -> float:
     """Share of a frame that is drawing, by the guest's records."""
-    with Qemu(RunSpec(build_kernel(Switches()).path, machine, RunParams(frames=400)), folder, TIMING_EVENTS) as guest:
+    with Qemu(RunSpec(build_kernel(Switches()).path, MACHINE, RunParams(frames=400)), folder, TIMING_EVENTS) as guest:
         guest.wait_end(60)
         records = parse_serial(guest.console.content()).records
     begin_ns, draw_ns = (np.asarray(records.columns[name], np.int64) for name in ("t_ns", "render_ns"))
     return float(np.median(draw_ns[:-1] / np.diff(begin_ns)))
 
 
-FIGURES: tuple[Measure, ...] = (_whole, _quick, _planted, _slow_draw)
+FIGURES: tuple[Measure, ...] = (_whole, _quick, _planted, _slow_draw, _parts)

@@ -27,7 +27,7 @@ from harness.analyze.ablation import (
 from harness.analyze.objectcode import ObjectCodeError, code_digest
 from harness.analyze.stats import CANDIDATE, REFERENCE, launch_effect
 from harness.drive.build import BUILD_DIR, BuiltKernel, build_kernel
-from harness.drive.errors import BuildError, GuestError
+from harness.drive.errors import BuildError, GuestError, QemuError
 from harness.lanes.timing import Protocol, Timing, compare
 from harness.spec import Machine, RunParams, RunSpec, Switches, switch_table
 
@@ -110,7 +110,7 @@ def time_pair(
     budget_s: float,
     progress: Callable[[str], None],
 ) -> Timing:
-    """One kernel against another; its logs are not kept.
+    """One kernel against another; its logs are kept only of a QEMU that failed.
 
     Raises
     ------
@@ -122,9 +122,14 @@ def time_pair(
         REFERENCE: RunSpec(reference.path, bench.machine, bench.params),
     }
     try:
-        return compare(arms, folder, bench.protocol, budget_s, progress, seed=bench.seed, smallest=bench.smallest)
-    finally:
+        timing = compare(arms, folder, bench.protocol, budget_s, progress, seed=bench.seed, smallest=bench.smallest)
+    except QemuError:
+        raise
+    except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
+    return timing
 
 
 def sample_of(changes: Changes, timing: Timing) -> Sample:

@@ -11,7 +11,7 @@ from harness.analyze.attribution import FrameAccount, take_apart
 from harness.analyze.growth import PartChange, part_changes
 from harness.drive.errors import GuestError
 from harness.lanes.window import Window, observe
-from harness.spec import Machine, RunParams, RunSpec
+from harness.spec import RunSpec
 
 PAIR_WINDOW_S = 0.5
 FEWEST_PAIRS, MOST_PAIRS = 3, 10
@@ -23,9 +23,7 @@ def account_of(window: Window) -> FrameAccount | None:
     return take_apart(window.trace, window.presented, records, window.witnesses.alignment, window.warm.frames)
 
 
-def take_run_apart(
-    kernel: Path, machine: Machine, folder: Path, params: RunParams = RunParams(), window_s: float = PAIR_WINDOW_S
-) -> FrameAccount:
+def take_run_apart(spec: RunSpec, folder: Path, window_s: float = PAIR_WINDOW_S) -> FrameAccount:
     """Run a kernel for a moment and take its frames apart.
 
     Raises
@@ -33,20 +31,14 @@ def take_run_apart(
     GuestError
         When the guest fails or shows fewer than two frames.
     """
-    account = account_of(observe(RunSpec(kernel, machine, params), folder, None, window_s))
+    account = account_of(observe(spec, folder, None, window_s))
     if account is None:
         raise GuestError("the guest showed fewer than two frames", folder / "trace.log")
     return account
 
 
 def compare_parts(
-    reference: Path,
-    candidate: Path,
-    machine: Machine,
-    folder: Path,
-    budget_s: float,
-    progress: Callable[[str], None],
-    params: tuple[RunParams, RunParams] = (RunParams(), RunParams()),
+    reference: RunSpec, candidate: RunSpec, folder: Path, budget_s: float, progress: Callable[[str], None]
 ) -> tuple[PartChange, ...]:
     """Let two kernels take turns, each first as often as the other, until the budget or enough pairs are reached.
 
@@ -65,7 +57,7 @@ def compare_parts(
         progress(f"frames taken apart, pair {pair + 1}")
         for side in (0, 1) if pair % 2 == 0 else (1, 0):
             place = folder / f"{pair}-{side}"
-            accounts[side].append(take_run_apart((reference, candidate)[side], machine, place, params[side]))
+            accounts[side].append(take_run_apart((reference, candidate)[side], place))
             shutil.rmtree(place, ignore_errors=True)
         longest_s = max(longest_s, time.monotonic() - begun)
     return part_changes(*accounts)

@@ -21,7 +21,7 @@ from harness.drive.qemu import Ending
 from harness.report.explain_rows import account_words, growth_rows, part_rows
 from harness.report.frame_plots import lanes_script, stack_script
 from harness.drive.gnuplot import plot_svg
-from harness.spec import Machine, RunParams, Switches
+from harness.spec import Machine, RunParams, RunSpec, Switches
 from harness.tests.machine import MachineModel, run_model
 
 OBSERVED = Observed(Ending(True, ""), 0, (), "7.2", ())
@@ -153,9 +153,8 @@ def test_rows_and_plots_say_every_part() -> None:
 
 @pytest.mark.xdist_group("attribution")
 def test_a_line_a_frame_is_booked_on_the_log(tmp_path: Path) -> None:
-    plain, logged = (build_kernel(Switches().but(LOG=log)).path for log in ("deferred", "frame"))
-    quiet = take_run_apart(plain, MACHINE, tmp_path / "plain")
-    loud = take_run_apart(logged, MACHINE, tmp_path / "logged")
+    plain, logged = (RunSpec(build_kernel(Switches().but(LOG=log)).path, MACHINE) for log in ("deferred", "frame"))
+    quiet, loud = take_run_apart(plain, tmp_path / "plain"), take_run_apart(logged, tmp_path / "logged")
     assert LOG not in quiet.parts and loud.part_ms(LOG) > 0
     assert {DRAW, DEVICE, POLL} <= set(quiet.parts) and not quiet.host_only
 
@@ -163,6 +162,6 @@ def test_a_line_a_frame_is_booked_on_the_log(tmp_path: Path) -> None:
 @pytest.mark.xdist_group("attribution")
 def test_slow_drawing_is_booked_on_drawing(tmp_path: Path) -> None:
     reference, slow = (build_kernel(Switches().but(FAULT=fault)).path for fault in ("none", "slow_draw"))
-    params = (RunParams(), RunParams(slow=300))
-    changes = compare_parts(reference, slow, MACHINE, tmp_path, 1.0, lambda text: None, params)
+    arms = RunSpec(reference, MACHINE), RunSpec(slow, MACHINE, RunParams(slow=300))
+    changes = compare_parts(*arms, tmp_path, 1.0, lambda text: None)
     assert changes[0].part == DRAW and changes[0].candidate_ms > 2 * changes[0].reference_ms
