@@ -49,8 +49,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         kernel = build_kernel(
             saved.candidate_switches if saved else request.switches, compiler=settings.get("CC", "gcc")
         )
-        said = {**switches, **{key: settings[key] for key in ("OPTS", "MODE", "SLOW") if key in settings}}
-        subject = saved.folder.name if saved else _subject(request.text, said)
+        subject = saved.folder.name if saved else _subject(request.text, switches, settings)
         params = saved.params if saved else run_params(dict(settings))
         left_s = budget_s - (time.monotonic() - begun)
         question = _question(subject, kernel, settings, params, left_s)
@@ -73,10 +72,13 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     return result.verdict
 
 
-def _subject(name: str, switches: Mapping[str, str]) -> str:
-    """What to call the kernel in a sentence."""
+def _subject(name: str, switches: Mapping[str, str], settings: Mapping[str, str]) -> str:
+    """What to call the kernel, and how it is run, in a sentence."""
     words = [name] if name not in ("", "default") else []
-    return " ".join([*words, *(f"{key}={value}" for key, value in switches.items())]) or "the default kernel"
+    kernel = " ".join([*words, *(f"{key}={value}" for key, value in switches.items())]) or "the default kernel"
+    options = [f"{key.lower()}={settings[key]}" for key in ("MODE", "SLOW") if key in settings]
+    asked = " ".join([settings.get("OPTS", ""), *options]).strip()
+    return f"{kernel} with {asked}" if asked else kernel
 
 
 def _saved(arguments: Arguments, settings: Mapping[str, str], switches: Mapping[str, str]) -> SavedRun | None:

@@ -9,19 +9,15 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from harness.analyze.ablation import Changes, Worth, label
 from harness.analyze.attribution import BLK, DEVICE, DRAW, LOG, POLL
 from harness.analyze.growth import grown
-from harness.analyze.serial import parse_serial
 from harness.drive.build import build_kernel
 from harness.drive.errors import QemuError
 from harness.drive.pin import probe_rights
-from harness.drive.qemu import TIMING_EVENTS, Qemu
 from harness.drive.virgl import with_virgl
 from harness.figures import Figure, Measure
-from harness.lanes.ablation import TIMING_S, Bench, ablate
+from harness.lanes.ablation import Bench, ablate
 from harness.lanes.attribution import compare_parts
 from harness.lanes.timing import choose_protocol
 from harness.spec import ROOT, Machine, RunParams, RunSpec, Switches
@@ -65,23 +61,6 @@ def _planted(folder: Path) -> list[Figure]:
     return [Figure("planted switches told as faster, faster, noise", hits, "of 3", 3, at_most=False)]
 
 
-def _slow_draw(folder: Path) -> list[Figure]:
-    """a planted slow-down of known size"""
-    share = _draw_share(folder / "share")
-    slow = share * SLOW_PER_CENT / 100
-    expected = 1 / (1 + slow) - 1
-    base = build_kernel(Switches().but(FAULT="slow_draw"))
-    params = RunParams(seconds=TIMING_S, records=0, slow=SLOW_PER_CENT)
-    bench = Bench(MACHINE, choose_protocol(probe_rights()), params, pairs=0)
-    found = ablate(base, [(("FAULT", "none"),)], bench, folder / "slow", PLANTED_S, lambda text: None)
-    effect = next(iter(found.effects), None)
-    if effect is None:
-        return [Figure("planted slow-down measured", 0, "effects", 1, at_most=False)]
-    outside = max(effect.low - expected, expected - effect.high, 0.0)
-    what = f"{expected:+.1%} of a frame planted, {effect.low:+.1%} to {effect.high:+.1%} found: outside by"
-    return [Figure(what, 100 * outside, "%", 0)]
-
-
 def _parts(folder: Path) -> list[Figure]:
     """time planted in one part of a frame at a time"""
     default = RunSpec(build_kernel(Switches()).path, MACHINE)
@@ -111,13 +90,4 @@ def _but(spec: RunSpec, **changes: str) -> RunSpec:
     return replace(spec, kernel=build_kernel(Switches().but(**changes)).path)
 
 
-def _draw_share(folder: Path) -> float:
-    """Share of a frame that is drawing, by the guest's records."""
-    with Qemu(RunSpec(build_kernel(Switches()).path, MACHINE, RunParams(frames=400)), folder, TIMING_EVENTS) as guest:
-        guest.wait_end(60)
-        records = parse_serial(guest.console.content()).records
-    begin_ns, draw_ns = (np.asarray(records.columns[name], np.int64) for name in ("t_ns", "render_ns"))
-    return float(np.median(draw_ns[:-1] / np.diff(begin_ns)))
-
-
-FIGURES: tuple[Measure, ...] = (_whole, _quick, _planted, _slow_draw, _parts)
+FIGURES: tuple[Measure, ...] = (_whole, _quick, _planted, _parts)

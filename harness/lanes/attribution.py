@@ -13,7 +13,7 @@ from harness.drive.errors import GuestError
 from harness.lanes.window import Window, observe
 from harness.spec import RunSpec
 
-PAIR_WINDOW_S = 0.5
+PAIR_WINDOW_S = 0.35
 FEWEST_PAIRS, MOST_PAIRS = 3, 10
 
 

@@ -31,6 +31,8 @@ COLOURS: Mapping[str, str] = {
 
 FRAMES_DRAWN = 300
 LABEL_SHARE = 0.08
+LABEL_WIDTH = 0.14
+"""Of a plot's height and width: what is narrower has its name in the key alone."""
 SPANS_DRAWN = 400
 NARROWEST = 0.002
 """Of a lane's width: what is shorter is drawn this wide."""
@@ -88,7 +90,7 @@ def lanes_script(title: str, spans: Sequence[Span]) -> str:
         drawn.append(f"$s{number} using 1:2:3:4:5:6 with boxxyerror {style}")
     for span in spans:
         width = (span.end_ns - span.begin_ns) / 1e6
-        if width > end * 0.09:
+        if width > end * LABEL_WIDTH:
             middle = (span.begin_ns + span.end_ns) / 2e6
             place = f"at first {middle:.6g}, first {_height(span):.6g} center front"
             lines.append(f"set label {quoted(f'{span.name} {width:.2f}')} {place} textcolor rgb '#ffffff'")
