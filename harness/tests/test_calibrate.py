@@ -12,7 +12,8 @@ import pytest
 from harness.commands import Arguments, calibrate
 from harness.drive import store
 from harness.drive.load import competing_load
-from harness.spec import UsageError, Verdict
+from harness.report.calibration import ROWS, calibration_markdown
+from harness.spec import ROOT, UsageError, Verdict
 
 
 class _Silent:
@@ -83,3 +84,17 @@ def test_a_short_calibration_leaves_its_evidence(tmp_path: Path, monkeypatch: py
     assert sum(len(pair["effect"]) for pair in plain["launches"][0]["pairs"]) == 6
     assert {target["words"] for target in plain["targets"]} >= {"false alarms within 60 s"}
     assert len(out.tables) == 4
+
+
+@pytest.mark.parametrize("name", ["calibration", "calibration-loaded"])
+def test_the_readme_shows_what_the_evidence_says(name: str) -> None:
+    evidence = json.loads((ROOT / "baselines" / "x86_64" / f"{name}.json").read_text(encoding="utf-8"))
+    table = calibration_markdown(evidence)
+    assert table.count("\n") == 2 + len(ROWS)
+    assert table in (ROOT / "README.md").read_text(encoding="utf-8")
+    changed = calibration_markdown({**evidence, "sessions": [_undecided(one) for one in evidence["sessions"]]})
+    assert changed != table
+
+
+def _undecided(session: dict[str, object]) -> dict[str, object]:
+    return {**session, "undecided": 0.123}
