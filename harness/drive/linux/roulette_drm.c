@@ -1,0 +1,185 @@
+/*
+ * The roulette on Linux's own virtio-gpu driver: the only process of a guest, its /init.
+ *
+ * Loads the modules beside it in the order of their numbers, shows one dumb buffer, draws frames into it with the
+ * kernel's own scene and hands each to the driver with DIRTYFB, which for a buffer without a fence returns once the
+ * commands are queued. Says on the console what that took, goes on drawing for whoever takes pictures, and powers off.
+ */
+#define _GNU_SOURCE
+#include "scene/roulette.h"
+
+#include <fcntl.h>
+#include <libdrm/drm.h>
+#include <libdrm/drm_mode.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define WIDTH_PX 1024u
+#define HEIGHT_PX 768u
+#define SEED 1u
+#define WARM_FRAMES 60u
+#define FRAMES 400u
+#define MODES_MAX 64u
+#define SHOWN_FRAMES 1500u
+
+struct screen {
+	int card;
+	uint32_t framebuffer;
+	struct canvas canvas;
+};
+
+static void give_up(const char *what)
+{
+	printf("[LINUX] failed: %s: %m\n", what);
+	reboot(RB_POWER_OFF);
+	exit(1);
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static void load_modules(void)
+{
+	char name[32];
+
+	for (unsigned i = 0;; i++) {
+		int module;
+
+		snprintf(name, sizeof(name), "/modules/%02u.ko", i);
+		module = open(name, O_RDONLY | O_CLOEXEC);
+		if (module < 0)
+			return;
+		if (syscall(SYS_finit_module, module, "", 0))
+			give_up(name);
+		close(module);
+	}
+}
+
+static int open_card(void)
+{
+	for (unsigned i = 0; i < 500; i++) {
+		int card = open("/dev/dri/card0", O_RDWR | O_CLOEXEC);
+
+		if (card >= 0)
+			return card;
+		usleep(10000);
+	}
+	give_up("/dev/dri/card0");
+	return -1;
+}
+
+/* The connector's mode of our size. */
+static void find_mode(int card, uint32_t connector, struct drm_mode_modeinfo *mode)
+{
+	static struct drm_mode_modeinfo modes[MODES_MAX];
+	struct drm_mode_get_connector query = {.connector_id = connector, .modes_ptr = (uintptr_t)modes};
+
+	query.count_modes = MODES_MAX;
+	if (ioctl(card, DRM_IOCTL_MODE_GETCONNECTOR, &query))
+		give_up("connector");
+	for (uint32_t i = 0; i < query.count_modes && i < MODES_MAX; i++) {
+		if (modes[i].hdisplay == WIDTH_PX && modes[i].vdisplay == HEIGHT_PX) {
+			*mode = modes[i];
+			return;
+		}
+	}
+	give_up("no mode of 1024x768");
+}
+
+static void map_buffer(struct screen *screen)
+{
+	struct drm_mode_create_dumb buffer = {.width = WIDTH_PX, .height = HEIGHT_PX, .bpp = 32};
+	struct drm_mode_fb_cmd framebuffer = {.width = WIDTH_PX, .height = HEIGHT_PX, .bpp = 32, .depth = 24};
+	struct drm_mode_map_dumb map = {0};
+
+	if (ioctl(screen->card, DRM_IOCTL_MODE_CREATE_DUMB, &buffer))
+		give_up("dumb buffer");
+	framebuffer.pitch = buffer.pitch;
+	framebuffer.handle = map.handle = buffer.handle;
+	if (ioctl(screen->card, DRM_IOCTL_MODE_ADDFB, &framebuffer) ||
+	    ioctl(screen->card, DRM_IOCTL_MODE_MAP_DUMB, &map))
+		give_up("framebuffer");
+	screen->framebuffer = framebuffer.fb_id;
+	screen->canvas = (struct canvas){NULL, WIDTH_PX, HEIGHT_PX, buffer.pitch / 4};
+	screen->canvas.pixels =
+		mmap(NULL, buffer.size, PROT_READ | PROT_WRITE, MAP_SHARED, screen->card, (off_t)map.offset);
+	if (screen->canvas.pixels == MAP_FAILED)
+		give_up("mapping the buffer");
+}
+
+static void show_buffer(struct screen *screen)
+{
+	uint32_t connector = 0, controller = 0;
+	struct drm_mode_card_res found = {.connector_id_ptr = (uintptr_t)&connector,
+					  .count_connectors = 1,
+					  .crtc_id_ptr = (uintptr_t)&controller,
+					  .count_crtcs = 1};
+	struct drm_mode_crtc set = {.count_connectors = 1, .mode_valid = 1};
+
+	if (ioctl(screen->card, DRM_IOCTL_MODE_GETRESOURCES, &found))
+		give_up("resources");
+	set.crtc_id = controller;
+	set.fb_id = screen->framebuffer;
+	set.set_connectors_ptr = (uintptr_t)&connector;
+	find_mode(screen->card, connector, &set.mode);
+	if (ioctl(screen->card, DRM_IOCTL_MODE_SETCRTC, &set))
+		give_up("setting the mode");
+}
+
+/* Returns how long drawing took; the rest of the time was the driver's. */
+static uint64_t draw_frames(const struct screen *screen, const struct roulette *roulette, uint32_t first,
+			    uint32_t count)
+{
+	struct drm_clip_rect whole = {0, 0, WIDTH_PX, HEIGHT_PX};
+	struct drm_mode_fb_dirty_cmd dirty = {
+		.fb_id = screen->framebuffer, .num_clips = 1, .clips_ptr = (uintptr_t)&whole};
+	uint64_t draw_ns = 0;
+
+	for (uint32_t frame = first; frame < first + count; frame++) {
+		uint64_t start = now_ns();
+
+		roulette_draw(roulette, &screen->canvas, frame);
+		draw_ns += now_ns() - start;
+		if (ioctl(screen->card, DRM_IOCTL_MODE_DIRTYFB, &dirty))
+			give_up("dirty");
+	}
+	return draw_ns;
+}
+
+int main(void)
+{
+	struct roulette *roulette = malloc(roulette_size());
+	struct screen screen = {.card = -1};
+	uint64_t begun, draw_ns;
+
+	setvbuf(stdout, NULL, _IONBF, 0);
+	mount("devtmpfs", "/dev", "devtmpfs", 0, "");
+	load_modules();
+	screen.card = open_card();
+	map_buffer(&screen);
+	show_buffer(&screen);
+	if (!roulette || roulette_init(roulette, WIDTH_PX, HEIGHT_PX, SEED))
+		give_up("roulette");
+	draw_frames(&screen, roulette, 0, WARM_FRAMES);
+	begun = now_ns();
+	draw_ns = draw_frames(&screen, roulette, WARM_FRAMES, FRAMES);
+	printf("[LINUX] frames=%u draw_ns=%llu total_ns=%llu\n", FRAMES, (unsigned long long)draw_ns,
+	       (unsigned long long)(now_ns() - begun));
+	draw_frames(&screen, roulette, WARM_FRAMES + FRAMES, SHOWN_FRAMES);
+	reboot(RB_POWER_OFF);
+	return 0;
+}
