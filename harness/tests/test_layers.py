@@ -16,11 +16,12 @@ HARNESS = ROOT / "harness"
 KERNEL = ROOT / "kernel"
 
 HARNESS_LAYERS: Mapping[str, int] = {
-    "__main__": 12,
-    "cli": 11,
-    "commands": 10,
+    "__main__": 13,
+    "cli": 12,
+    "commands": 11,
+    "figures": 10,
     "night": 9,
-    "figures": 9,
+    "acceptance": 9,
     "replay": 8,
     "conclude": 8,
     "references": 8,
