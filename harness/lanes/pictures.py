@@ -37,6 +37,7 @@ EVIDENCE_MAX = 12
 FILM_FRAMES = 24
 FILM_WIDTH_PX = 384
 PAUSE_MAX_S = 0.008
+DRAWN_POLL_S = 0.1
 """Longest random pause between captures."""
 FIRST_FRAME_MAX = 5000
 RUN_S = 120.0
@@ -131,6 +132,8 @@ def verify_pictures(
         oracle = _oracle_for(machine)
         if oracle is not None:
             odd += [problem for problem in [golden_problem()] if problem]
+        else:
+            _wait_drawn(machine)
         begun = time.monotonic()
         while len(checked) < count and sum(one.kind is not FrameClass.INTACT for one in checked) < BAD_ENOUGH:
             time.sleep(float(rng.uniform(0, PAUSE_MAX_S)))
@@ -165,6 +168,13 @@ def verify_pictures(
     findings = (*verification.frames.findings, *dict.fromkeys(odd))
     frames = replace(verification.frames, findings=findings, evidence=tuple(kept.evidence))
     return Pictures(verification, frames, tuple(kept.film), len(checked) / max(seconds, 1e-9), first)
+
+
+def _wait_drawn(machine: Qemu) -> None:
+    """Wait until another kernel, which may show an empty screen before it draws, has shown something; not for ever."""
+    ends_s = time.monotonic() + machine.limits.first_frame_s
+    while judge_picture(take_picture(machine).pixels).kind is FrameClass.BLANK and time.monotonic() < ends_s:
+        time.sleep(DRAWN_POLL_S)
 
 
 def _oracle_for(machine: Qemu) -> Oracle | None:

@@ -4,6 +4,8 @@
  * Loads the modules beside it in the order of their numbers, shows one dumb buffer, draws frames into it with the
  * kernel's own scene and hands each to the driver with DIRTYFB, which for a buffer without a fence returns once the
  * commands are queued. Says on the console what that took, goes on drawing for whoever takes pictures, and powers off.
+ *
+ * shown_frames=<n> on Linux's command line, which hands such words to its init, says how long it goes on.
  */
 #define _GNU_SOURCE
 #include "scene/roulette.h"
@@ -164,6 +166,7 @@ int main(void)
 {
 	struct roulette *roulette = malloc(roulette_size());
 	struct screen screen = {.card = -1};
+	const char *shown = getenv("shown_frames");
 	uint64_t begun, draw_ns;
 
 	setvbuf(stdout, NULL, _IONBF, 0);
@@ -179,7 +182,7 @@ int main(void)
 	draw_ns = draw_frames(&screen, roulette, WARM_FRAMES, FRAMES);
 	printf("[LINUX] frames=%u draw_ns=%llu total_ns=%llu\n", FRAMES, (unsigned long long)draw_ns,
 	       (unsigned long long)(now_ns() - begun));
-	draw_frames(&screen, roulette, WARM_FRAMES + FRAMES, SHOWN_FRAMES);
+	draw_frames(&screen, roulette, WARM_FRAMES + FRAMES, shown ? (uint32_t)strtoul(shown, NULL, 10) : SHOWN_FRAMES);
 	reboot(RB_POWER_OFF);
 	return 0;
 }
