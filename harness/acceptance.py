@@ -29,7 +29,7 @@ from harness.analyze.evidence import (
 )
 from harness.analyze.ringpoints import problems
 from harness.analyze.stamp import decode_frame
-from harness.drive.build import BuiltKernel, build_kernel, run_make
+from harness.drive.build import BuiltKernel, build_kernel, compiler_command, compiler_identity, run_make
 from harness.drive.errors import BuildError, GuestError, HarnessError, StoreError
 from harness.drive.ring import read_ring
 from harness.drive.virgl import with_virgl
@@ -98,10 +98,10 @@ def accept(plan: Plan, folder: Path, progress: Callable[[str], None]) -> Accepta
     BuildError
         When the kernel does not build at all.
     """
-    return _Checklist(plan, folder, progress).measure()
+    return Checklist(plan, folder, progress).measure()
 
 
-class _Checklist:
+class Checklist:
     """Collects the evidence of one run, piece by piece."""
 
     def __init__(self, plan: Plan, folder: Path, progress: Callable[[str], None]) -> None:
@@ -141,6 +141,8 @@ class _Checklist:
     def build(self) -> Built:
         """From nothing, so that no warning of an earlier build is missed."""
         switches, complaints = self.plan.switches, []
+        for compiler in COMPILERS:
+            compiler_identity(compiler_command(switches, compiler))
         log = self.folder / "build.log"
         with tempfile.TemporaryDirectory(prefix="warnings-") as scratch, open(log, "w", encoding="utf-8") as said:
             for compiler in COMPILERS:

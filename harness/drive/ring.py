@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.analyze.ringmarks import Instruction, RingpointError, parse_disassembly, read_marks
 from harness.analyze.ringpoints import Point, Span, by_point, problems, spans, strays
 from harness.drive.build import BUILD_DIR, folder_lock, run_make
-from harness.drive.errors import BuildError
+from harness.drive.errors import BuildError, ToolError
 from harness.spec import ARCHES, KERNEL_DIR, Switches
 
 RING_OBJECTS = ("virtio/virtqueue.o", "virtio/transport.o")
@@ -39,7 +39,7 @@ def disassemble(path: Path, arch: str) -> str:
 
     Raises
     ------
-    BuildError
+    ToolError
         When it is missing or refuses.
     """
     command = [ARCHES[arch].gcc.removesuffix("gcc") + "objdump", "-d", "--no-show-raw-insn", str(path)]
@@ -47,7 +47,7 @@ def disassemble(path: Path, arch: str) -> str:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_OBJDUMP_S, check=True)
     except (OSError, subprocess.SubprocessError) as error:
         package = ARCHES[arch].gcc_package
-        raise BuildError(f"{command[0]} does not run on {path.name}: {error}; it comes with {package}") from error
+        raise ToolError(f"{command[0]} does not run on {path.name}: {error}; it comes with {package}") from error
     return done.stdout
 
 

@@ -70,7 +70,7 @@ def roulette_of(window: Window, serial_log: str, source: str) -> Roulette:
         path=path[1] if path else "",
         preempt=boot.get("preempt", ""),
         fallback=window.fallback,
-        findings=findings_of(window),
+        findings=tuple(text for text in findings_of(window) if not window.fallback or window.fallback not in text),
         source=source,
     )
 

@@ -6,8 +6,10 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
+import psutil
 import pytest
 
 from harness.baseline import approval_refusals
@@ -116,10 +118,15 @@ def test_good_frames_are_intact_under_virgl() -> None:
 
 
 def perf_words(*words: str, path: str) -> tuple[int, str]:
-    """Exit code and words of a run of ``harness perf`` on the GL device."""
+    """Exit code and words of a run of ``harness perf`` on the GL device, which leaves nothing running."""
     command = [sys.executable, "-m", "harness", "perf", "VIRGL=1", "LANES=window,pictures", *words]
-    environment = os.environ | {"PATH": path}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    with tempfile.TemporaryDirectory() as scratch:
+        environment = os.environ | {"PATH": path, "TMPDIR": scratch}
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+        left = [one.info["cmdline"] for one in psutil.process_iter(["cmdline"]) if one.info["cmdline"]]
+        assert not [words for words in left if scratch in " ".join(words)]
     assert "Traceback" not in done.stdout + done.stderr
     return done.returncode, done.stdout + done.stderr
 
@@ -162,6 +169,28 @@ def test_no_gl_on_the_display_is_named(tmp_path: Path) -> None:
     path = instead(tmp_path, "Xvfb", f'exec {real} "$@" -extension GLX')
     code, said = perf_words(path=path)
     assert code == 5 and "not on xvfb: QEMU did not start" in said, said
+
+
+@pytest.mark.qemu
+def test_no_egl_on_a_render_node_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node that is there, and a QEMU whose EGL refuses it: the other way is taken, and both are told."""
+    nodes, bin_folder = tmp_path / "dri", tmp_path / "bin"
+    nodes.mkdir()
+    bin_folder.mkdir()
+    (nodes / "renderD128").touch()
+    monkeypatch.setattr(virgl, "RENDER_NODES", nodes)
+    real = subprocess.run(["which", "qemu-system-x86_64"], capture_output=True, text=True, check=True).stdout.strip()
+    script = f'case "$*" in *egl-headless*) echo "qemu: egl: eglInitialize failed" >&2; exit 1;; esac; exec {real} "$@"'
+    monkeypatch.setenv("PATH", instead(bin_folder, "qemu-system-x86_64", script))
+    machine, words = with_virgl(Machine(vcpus=1))
+    assert machine.display is Display.XVFB
+    assert "not on egl-headless: QEMU did not start (status 1): qemu: egl: eglInitialize failed" in words
+
+
+@pytest.mark.qemu
+def test_an_x_server_that_ends_is_named_and_gone(tmp_path: Path) -> None:
+    code, said = perf_words(path=instead(tmp_path, "Xvfb", 'echo "Fatal server error: no screens" >&2; exit 1'))
+    assert code == 5 and "not on xvfb: Xvfb ended at once: Fatal server error: no screens" in said, said
 
 
 def test_every_way_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

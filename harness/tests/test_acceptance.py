@@ -1,0 +1,218 @@
+"""The checklist measured for real, piece by piece, and the command around it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness import acceptance
+from harness.acceptance import Checklist, Plan
+from harness.analyze.criteria import Status, criteria, verdict_of
+from harness.analyze.evidence import Absent, Counted, DiskLoad, RingCode, Roulette, Watched
+from harness.commands.acceptance import plan_of
+from harness.drive.build import build_kernel, compiler_identity
+from harness.drive.qemu import Ending
+from harness.lanes.checklist import counted
+from harness.lanes.suites import read_suites, suite_boots
+from harness.lanes.window import Observed, assemble
+from harness.spec import ROOT, Machine, RunParams, Switches, UsageError, Verdict
+from harness.tests.machine import MachineModel, run_model
+from harness.tests.test_bad_input import instead, without
+from harness.tests.test_criteria import CLEAN, PER_DEVICE
+
+PLAIN = Machine(vcpus=2)
+SMALL = RunParams(mode=(320, 240))
+
+
+def checklist(folder: Path, **switches: str) -> Checklist:
+    """A checklist of short pieces, with its kernels built."""
+    plan = Plan(Switches.of(switches), params=SMALL, roulette_s=0.5, pictures=12, budget_s=5)
+    made = Checklist(plan, folder, lambda text: None)
+    made.kernel = build_kernel(plan.switches)
+    return made
+
+
+def window_counts(model: MachineModel) -> Counted:
+    """What a pretended machine's run is counted as."""
+    logs = run_model(model)
+    observed = Observed(Ending(True, "guest-shutdown"), 1_700_000_000_000_000_000, (), "7.2.0", ("qemu",))
+    return counted(assemble(observed, logs.serial, logs.trace), "serial.log")
+
+
+def test_every_frame_of_a_clean_run_is_counted() -> None:
+    found = window_counts(MachineModel(frames=200, warmup=20))
+    assert (found.presented, found.records, found.gaps, found.lost) == (200, 200, 0, 0)
+    assert (found.fences, found.completions, found.completions_range) == (2.0, 2.0, (2, 2))
+    assert found.most_fences_a_completion == 1.0 and found.findings == ()
+
+
+def test_missing_records_and_lies_are_counted() -> None:
+    assert window_counts(MachineModel(number_lie=50)).gaps == 5
+    skipping = window_counts(MachineModel(skip_flush=frozenset({100, 200})))
+    assert skipping.records - skipping.presented == 2 and skipping.findings
+    assert window_counts(MachineModel(completion_lie=1)).completions_range == (3, 3)
+
+
+def test_a_run_without_records_is_counted_as_such() -> None:
+    observed = Observed(Ending(True, "guest-shutdown"), 1_700_000_000_000_000_000, (), "7.2.0", ("qemu",))
+    trace = run_model(MachineModel(frames=30)).trace
+    found = counted(assemble(observed, b"[DONE] status=ok\n", trace), "serial.log")
+    assert found.records == 0 and found.presented == 50
+
+
+def test_suites_are_read_with_what_the_host_saw() -> None:
+    suite = b"  KTAP version 1\n  1..2\n  ok 1 one\n  ok 2 two # SKIP no\nok 1 suite\n"
+    log = b"KTAP version 1\n1..1\n" + suite + b"[DONE] status=ok\n"
+    run = read_suites("all", log)
+    assert (run.passed, run.failed, run.tests) == (1, 0, {"suite.one": True})
+    assert read_suites("all", log, "it hangs").failed == 1
+    assert read_suites("all", b"").complaints == ("no suite ran",)
+
+
+def plan_words(**settings: str) -> Plan:
+    return plan_of(settings, {})
+
+
+def test_settings_are_understood() -> None:
+    assert plan_words() == Plan(Switches())
+    assert not plan_words(VIRGL="0").virgl and plan_words(VIRGL="1", VIDEO="1") == Plan(Switches())
+    assert plan_words(BOOT_LOG_TIMEOUT="2").roulette_s == 2
+
+
+@pytest.mark.parametrize("setting", [{"VIRGL": "yes"}, {"VIDEO": "gtk"}, {"BOOT_LOG_TIMEOUT": "0"}, {"PICTURES": "x"}])
+def test_settings_that_make_no_sense_are_refused(setting: dict[str, str]) -> None:
+    with pytest.raises(UsageError, match=next(iter(setting))):
+        plan_words(**setting)
+
+
+def gl_lines(folder: Path) -> tuple[set[str], set[Status], Verdict]:
+    """Figures and statuses of the GL device's lines, the rest being clean, and what it comes to."""
+    found = checklist(folder / "run").with_gl(PLAIN, suite_boots("x86_64")[0])
+    lines = criteria(replace(CLEAN, devices=(found, CLEAN.devices[1])))
+    told = [line for line in lines if line.device == "virgl"]
+    assert len(told) == PER_DEVICE
+    return {line.figure for line in told}, {line.status for line in told}, verdict_of(lines)
+
+
+@pytest.mark.qemu
+def test_without_xvfb_its_half_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "path").mkdir()
+    monkeypatch.setenv("PATH", without(tmp_path / "path", "Xvfb"))
+    [figure], statuses, verdict = gl_lines(tmp_path)
+    assert "not on xvfb: Xvfb is not installed" in figure
+    assert statuses == {Status.NOT_RUN} and verdict is Verdict.HARNESS_FAILED
+
+
+@pytest.mark.qemu
+def test_without_the_gl_device_its_half_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = subprocess.run(["which", "qemu-system-x86_64"], capture_output=True, text=True, check=True).stdout.strip()
+    script = f'case "$*" in *gl-pci*) echo "qemu: not a valid device model name" >&2; exit 1;; esac; exec {real} "$@"'
+    monkeypatch.setenv("PATH", instead(tmp_path, "qemu-system-x86_64", script))
+    [figure], statuses, verdict = gl_lines(tmp_path)
+    assert "not a valid device model name" in figure and "qemu-system-modules-opengl" in figure
+    assert statuses == {Status.NOT_RUN} and verdict is Verdict.HARNESS_FAILED
+
+
+def test_half_of_it_is_never_green(tmp_path: Path) -> None:
+    half = checklist(tmp_path)
+    half.plan = replace(half.plan, virgl=False)
+    found = half.with_gl(PLAIN, suite_boots("x86_64")[0])
+    lines = criteria(replace(CLEAN, devices=(found, CLEAN.devices[1])))
+    assert verdict_of(lines) is Verdict.INCONCLUSIVE
+
+
+def test_a_missing_compiler_leaves_warnings_untested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = checklist(tmp_path)
+    compiler_identity.cache_clear()
+    (tmp_path / "path").mkdir()
+    monkeypatch.setenv("PATH", without(tmp_path / "path", "clang"))
+    found = made.attempt("build", made.build)
+    assert isinstance(found, Absent) and found.verdict is Verdict.HARNESS_FAILED and "clang" in found.why
+
+
+def test_a_compiler_that_complains_is_heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {"gcc": "  CC main.c\n", "clang": "main.c:1:1: warning: unused variable\n"}
+    made = checklist(tmp_path)
+    monkeypatch.setattr(acceptance, "run_make", lambda tree, words, what: said[what.rpartition(" ")[2]])
+    found = made.build()
+    assert len(found.complaints) == 2 and "unused variable" in found.complaints[0]
+
+
+@pytest.mark.qemu
+def test_a_sound_kernel_is_found_sound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(acceptance, "COUNTED_S", 0.5)
+    monkeypatch.setattr(acceptance, "DISK_S", 1.0)
+    monkeypatch.setattr(acceptance, "APPROVED_S", 0.5)
+    monkeypatch.setattr(acceptance, "APPROVED_PICTURES", 5)
+    made = checklist(tmp_path)
+    made.spinning = build_kernel(Switches.of({"BARRIER": "seqcst_spin"}))
+    made.suites = build_kernel(Switches(), test=True)
+    found = made.on_device(PLAIN, replace(suite_boots("x86_64")[0], suite="virtqueue"))
+    assert isinstance(found.optimised, Counted) and found.optimised.records > 0
+    assert isinstance(found.disk, DiskLoad) and found.disk.requests > 0
+    lines = criteria(replace(CLEAN, ring=made.read_ring(), devices=(found,)))
+    failed = [line for line in lines if line.status is Status.FAIL and line.verdict is not Verdict.PASS]
+    assert failed == []
+    short = {line.name for line in lines if line.status is Status.NOT_RUN}
+    assert {"FPS ≥ 10 over 30 s", "no visual corruption"} <= short, "half a second and 12 pictures prove nothing"
+    assert all((tmp_path / line.source).is_file() for line in lines if line.source)
+
+
+@pytest.mark.qemu
+def test_a_torn_picture_and_a_global_counter_are_found(tmp_path: Path) -> None:
+    made = checklist(tmp_path, FAULT="tear", PREEMPT="global", BARRIER="seqcst_spin")
+    watched, rolled = made.watch(PLAIN, "pictures"), made.roulette(PLAIN, "roulette")
+    assert isinstance(watched, Watched) and watched.frames.torn > 0
+    assert isinstance(rolled, Roulette) and rolled.preempt == "global" and rolled.path == "2d"
+
+
+@pytest.mark.qemu
+def test_a_flush_left_out_is_found_by_counts(tmp_path: Path) -> None:
+    found = checklist(tmp_path, FAULT="skip_flush")
+    kernel = build_kernel(Switches.of({"FAULT": "skip_flush"}))
+    counts = found.count(kernel, PLAIN, "counts")
+    assert counts.findings and counts.records > counts.presented
+
+
+@pytest.mark.qemu
+def test_a_guest_that_hangs_fails_its_lines(tmp_path: Path) -> None:
+    made = checklist(tmp_path, FAULT="hang")
+    found = made.attempt("roulette", lambda: made.roulette(PLAIN, "roulette"))
+    assert isinstance(found, Absent) and found.verdict is Verdict.GUEST_FAILED
+
+
+def test_a_late_fence_is_seen_in_the_code(tmp_path: Path) -> None:
+    late = checklist(tmp_path, ARCH="aarch64", BARRIER="late_publish").read_ring()
+    assert isinstance(late, RingCode) and late.sha256
+    lines = {line.name: line.status for line in criteria(replace(CLEAN, ring=late))}
+    assert lines["labelled points: release before avail->idx"] is Status.FAIL
+    assert lines["labelled points: acquire after used->idx moved"] is Status.PASS
+
+
+def test_a_baseline_that_is_missing_is_no_pass(tmp_path: Path) -> None:
+    made = checklist(tmp_path, BARRIER="volatile_only")
+    found = made.attempt("approved", lambda: made.approved(PLAIN, "approved"))
+    assert isinstance(found, Absent) and found.verdict is Verdict.INCONCLUSIVE and "make approve" in found.why
+
+
+@pytest.mark.full
+@pytest.mark.qemu
+def test_the_command_from_end_to_end(tmp_path: Path) -> None:
+    words = ["BOOT_LOG_TIMEOUT=2", "PICTURES=160", "BUDGET=30", "FAULT=tear"]
+    command = [sys.executable, "-m", "harness", "acceptance", "--json", *words]
+    done = subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True, timeout=600, check=False)
+    result = json.loads(done.stdout)
+    assert done.returncode == result["exit_code"] == 3
+    found = {(line["device"], line["name"]): line for line in result["details"]["criteria"]}
+    for device in ("virgl", "2d"):
+        assert found[device, "no visual corruption"]["status"] == "FAIL"
+        assert "torn" in found[device, "no visual corruption"]["figure"]
+        assert found[device, "FPS ≥ 10 over 30 s"]["status"] == "NOT RUN"
+        assert found[device, "rollback: the approved kernel boots and passes"]["status"] == "PASS"
+    assert "#### Plain 2D device" in (Path(result["folder"]) / "acceptance.md").read_text(encoding="utf-8")
