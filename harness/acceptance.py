@@ -6,6 +6,7 @@ read as a whole. It judges nothing.
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -83,6 +84,8 @@ class Acceptance:
     kernel: BuiltKernel
     notices: tuple[str, ...]
     qemu_version: str = ""
+    command: str = ""
+    """Of the last roulette's machine."""
 
 
 def accept(plan: Plan, folder: Path, progress: Callable[[str], None]) -> Acceptance:
@@ -109,7 +112,7 @@ class Checklist:
         self.folder = folder
         self.progress = progress
         self.notices: list[str] = []
-        self.version = ""
+        self.version = self.command = ""
 
     def measure(self) -> Acceptance:
         plan, arch = self.plan, self.plan.switches.arch
@@ -124,7 +127,7 @@ class Checklist:
         devices = [*([self.with_gl(plain, everything)] if arch == "x86_64" else []), self.on_device(plain, everything)]
         whole = plan.switches.get("DRAW") == "full"
         evidence = Evidence(built, race, ring, tuple(devices), draws_whole=whole)
-        return Acceptance(evidence, self.kernel, tuple(self.notices), self.version)
+        return Acceptance(evidence, self.kernel, tuple(self.notices), self.version, self.command)
 
     def attempt(self, name: str, step: Callable[[], Found]) -> Found | Absent:
         """One piece of evidence, or why there is none."""
@@ -219,6 +222,7 @@ class Checklist:
         """Records stay out of it: those of so many frames do not fit into the guest's memory."""
         params = replace(self.plan.params, records=0)
         window = self.observe(self.kernel.path, machine, where, self.plan.roulette_s, params)
+        self.command = shlex.join(window.observed.command)
         log = (self.folder / where / "serial.log").read_text(encoding="utf-8", errors="replace")
         return roulette_of(window, log, f"{where}/serial.log")
 

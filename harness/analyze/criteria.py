@@ -17,13 +17,13 @@ from harness.analyze.evidence import (
     DeviceEvidence,
     DiskLoad,
     Evidence,
-    Operations,
+    Judgement,
     RingCode,
     Roulette,
     SuiteRun,
     Watched,
 )
-from harness.analyze.ringpoints import Point, claimed, fence_words, show
+from harness.analyze.ringorder import publishes_in_order, receives_in_order
 from harness.spec import Verdict
 
 FPS_MUST, FPS_TARGET = 10.0, 30.0
@@ -37,8 +37,6 @@ ALIKE = 10.0
 BAD_SHARE = 0.02
 """A bound on the share of bad frames that is wider than this says too little."""
 COMPLETIONS = 2
-ORDERED = ("acquire_progress", "full_progress", "linux", "acquire_load")
-"""Strategies that order a publish before it and a receipt after it, as VIRTIO 1.2 §2.7.13.3.1 asks for."""
 RACE = "preempt_race"
 
 
@@ -79,8 +77,6 @@ class Criterion:
 
 
 Found = TypeVar("Found")
-Judgement = tuple[bool, str]
-"""Does it pass, and the figure that says so."""
 
 
 def _line(
@@ -112,8 +108,8 @@ def criteria(evidence: Evidence) -> tuple[Criterion, ...]:
     """Every line, in the order of the checklist: what holds for all devices, then each device."""
     lines = [
         _line("builds without warnings", evidence.built, _built),
-        _line("labelled points: release before avail->idx", evidence.ring, _release),
-        _line("labelled points: acquire after used->idx moved", evidence.ring, _acquire),
+        _line("labelled points: release before avail->idx", evidence.ring, publishes_in_order),
+        _line("labelled points: acquire after used->idx moved", evidence.ring, receives_in_order),
         _line("race test: no lost reschedule", evidence.race, _race),
     ]
     for device in evidence.devices:
@@ -127,15 +123,19 @@ def verdict_of(lines: Sequence[Criterion]) -> Verdict:
 
 
 def sentence_of(lines: Sequence[Criterion]) -> str:
-    """How many lines came out how, and the worst of them."""
-    counts = [f"{sum(line.status is status for line in lines)} {status.value}" for status in Status]
-    worst = verdict_of(lines)
-    text = f"{worst.value}: {', '.join(counts)}"
-    bad = next((line for line in lines if line.verdict is worst and worst is not Verdict.PASS), None)
-    if bad is None:
+    """How many lines pass, and the worst of the others."""
+    counts = [
+        f"{sum(line.status is Status.PASS for line in lines if line.level is level)} of "
+        f"{sum(line.level is level for line in lines)} {level.value}s"
+        for level in Level
+    ]
+    text = f"{verdict_of(lines).value}: {' and '.join(counts)} are met"
+    others = [line for line in lines if line.status is not Status.PASS]
+    if not others:
         return text
-    where = f" on {bad.device}" if bad.device else ""
-    return f"{text}; {bad.name}{where}: {bad.figure}"
+    worst = max(others, key=lambda line: line.verdict.severity)
+    where = f" on {worst.device}" if worst.device else ""
+    return f"{text}; {worst.status.value}: {worst.name}{where}: {worst.figure}"
 
 
 def _device(found: DeviceEvidence, draws_whole: bool) -> list[Criterion]:
@@ -234,20 +234,28 @@ def _records(counted: Counted) -> Judgement:
     return whole and not counted.findings, _also(figure, counted.findings)
 
 
-def _both(optimised: Counted | Absent, spinning: Counted | Absent) -> tuple[Counted, Counted] | Absent:
+@dataclass(frozen=True)
+class _Both:
     """The two strategies that are compared, each with records."""
+
+    optimised: Counted
+    spinning: Counted
+    source: str
+
+
+def _both(optimised: Counted | Absent, spinning: Counted | Absent) -> _Both | Absent:
     for one in (optimised, spinning):
         if isinstance(one, Absent):
             return one
         if not one.records:
             return Absent("no record to count by", Verdict.GUEST_FAILED, one.source)
     assert isinstance(optimised, Counted) and isinstance(spinning, Counted)
-    return optimised, spinning
+    return _Both(optimised, spinning, ", ".join(one.source for one in (spinning, optimised) if one.source))
 
 
-def _fences(least: float) -> Callable[[tuple[Counted, Counted]], Judgement | Absent]:
-    def judge(both: tuple[Counted, Counted]) -> Judgement | Absent:
-        after, before = (one.fences for one in both)
+def _fences(least: float) -> Callable[[_Both], Judgement | Absent]:
+    def judge(both: _Both) -> Judgement | Absent:
+        after, before = both.optimised.fences, both.spinning.fences
         if not before:
             return Absent("the spinning strategy counted no fence")
         return 1 - after / before > least, f"{before:.1f} to {after:.1f} a frame ({after / before - 1:+.2%})"
@@ -260,8 +268,8 @@ def _fence_each(counted: Counted) -> Judgement:
     return 0 < counted.records and most <= 1, f"at most {most:.3g} a completion in any of {counted.records} frames"
 
 
-def _spins(both: tuple[Counted, Counted]) -> Judgement | Absent:
-    after, before = (one.spins for one in both)
+def _spins(both: _Both) -> Judgement:
+    after, before = both.optimised.spins, both.spinning.spins
     figure = f"{before:.1f} to {after:.1f} a frame"
     if min(after, before) <= 0:
         return max(after, before) < ALIKE, figure
@@ -301,40 +309,3 @@ def _approved(approved: Approved) -> Judgement:
     )
     good = not findings and not frames.bad and frames.checked > 0 and approved.fps >= FPS_MUST
     return good, _also(figure, findings)
-
-
-def _release(code: RingCode) -> Judgement | Absent:
-    """Every place that publishes holds the operations of a strategy that orders it."""
-    places = [operations for point, operations in code.places if point == Point.PUBLISH.value]
-    wanted = [claimed(strategy, code.arch)[Point.PUBLISH] for strategy in ORDERED]
-    if not places:
-        return Absent("no place in the code publishes", Verdict.GUEST_FAILED)
-    return _ordered(places, wanted, code, "A", "release")
-
-
-def _acquire(code: RingCode) -> Judgement | Absent:
-    """Looking at the used index and going on after it has moved: the same, of both points together."""
-    looks = [operations for point, operations in code.places if point == Point.LOOK.value]
-    moved = [operations for point, operations in code.places if point == Point.PROGRESS.value]
-    if not looks or not moved:
-        return Absent("no place in the code looks for progress", Verdict.GUEST_FAILED)
-    claims = [claimed(strategy, code.arch) for strategy in ORDERED]
-    wanted = [claim[Point.LOOK] + claim[Point.PROGRESS] for claim in claims]
-    return _ordered([look + after for look in looks for after in moved], wanted, code, "B", "acquire")
-
-
-def _ordered(
-    places: Sequence[Operations], wanted: Sequence[Operations], code: RingCode, letter: str, fence: str
-) -> Judgement:
-    weak = [one for one in places if not any(_holds(one, claim) for claim in wanted)]
-    seen = " or ".join(dict.fromkeys(f"'{show(one)}'" for one in weak or places))
-    figure = f"{letter} is {seen} in {code.sha256[:12]}, {code.arch} {code.strategy}"
-    if not fence_words(code.arch, fence):
-        figure += f"; a{'n' if fence[0] == 'a' else ''} {fence} fence is no instruction there"
-    return not weak and not code.differences, _also(figure, code.differences)
-
-
-def _holds(operations: Operations, wanted: Operations) -> bool:
-    """Whether the wanted operations occur in this order, others between them or not."""
-    rest = iter(operations)
-    return all(one in rest for one in wanted)

@@ -9,6 +9,8 @@ from harness.result import Frames
 from harness.spec import Verdict
 
 Operations = tuple[str, ...]
+Judgement = tuple[bool, str]
+"""Does a line pass, and the figure that says so."""
 
 
 @dataclass(frozen=True)

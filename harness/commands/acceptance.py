@@ -6,7 +6,7 @@ import time
 
 from harness.acceptance import Acceptance, Plan, accept
 from harness.analyze.criteria import criteria, sentence_of, verdict_of
-from harness.analyze.evidence import Absent
+from harness.analyze.evidence import Absent, Counted, DeviceEvidence, Roulette
 from harness.commands import Arguments, Printer
 from harness.commands.perf import finish, number, run_params, split_settings
 from harness.drive.build import source_state
@@ -14,7 +14,7 @@ from harness.drive.host import host_facts
 from harness.drive.probe import qemu_version
 from harness.drive.store import RunFolder
 from harness.report.acceptance import FILE_NAME, gates_of, markdown, plain_lines, terminal_lines
-from harness.result import Arm, Frames, Qemu, Result
+from harness.result import Arm, Frames, Metric, Qemu, Result
 from harness.spec import Switches, UsageError, Verdict
 
 SETTINGS = "VIRGL VIDEO BOOT_LOG_TIMEOUT CC OPTS MODE SLOW SEED PICTURES BUDGET".split()
@@ -36,10 +36,10 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
             started=run.started,
             seconds=time.monotonic() - begun,
             host=host_facts(),
-            qemu=Qemu(done.qemu_version, "tcg", 2, "multi", "") if done.qemu_version else None,
+            qemu=Qemu(done.qemu_version, "tcg", 2, "multi", done.command) if done.qemu_version else None,
             source=source_state(),
             compiler=done.kernel.compiler,
-            arms={"candidate": Arm(plan.switches.everything(), done.kernel.sha256, {})},
+            arms={one.device: _arm(one, plan.switches, done.kernel.sha256) for one in done.evidence.devices},
             gates=gates_of(lines),
             frames=_frames(done),
             notices=done.notices,
@@ -76,6 +76,18 @@ def plan_of(settings: dict[str, str], switches: dict[str, str]) -> Plan:
         budget_s=number(settings, "BUDGET", Plan.budget_s, 5, 3600),
         seed=int(number(settings, "SEED", Plan.seed, 0, 2**31)),
     )
+
+
+def _arm(found: DeviceEvidence, switches: Switches, sha256: str) -> Arm:
+    """What was measured of the kernel on one device."""
+    metrics: dict[str, Metric] = {}
+    if isinstance(found.roulette, Roulette) and found.roulette.frames:
+        metrics["fps_window"] = Metric(found.roulette.fps, "frames/s", "trace", n=found.roulette.frames)
+    if isinstance(found.optimised, Counted) and found.optimised.records:
+        for name in ("fences", "spins", "completions"):
+            value = getattr(found.optimised, name)
+            metrics[f"{name}_per_frame"] = Metric(value, name, "guest", n=found.optimised.records)
+    return Arm(switches.everything(), sha256, metrics)
 
 
 def _frames(done: Acceptance) -> Frames | None:

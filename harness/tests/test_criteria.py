@@ -84,7 +84,21 @@ def test_clean_evidence_passes_every_line() -> None:
     lines = criteria(CLEAN)
     assert failing(CLEAN) == {} and len(lines) == ANYWHERE + 2 * PER_DEVICE
     assert verdict_of(lines) is Verdict.PASS
-    assert sentence_of(lines) == "pass: 38 PASS, 0 FAIL, 0 NOT RUN"
+    assert sentence_of(lines) == "pass: 34 of 34 musts and 4 of 4 targets are met"
+
+
+def test_the_sentence_tells_the_worst() -> None:
+    missed = criteria(seen(fps=29.0))
+    assert sentence_of(missed).startswith(
+        "pass: 34 of 34 musts and 3 of 4 targets are met; FAIL: FPS ≥ 30 over 30 s on 2d"
+    )
+    both = criteria(replace(seen(fps=29.0, probed=False), built=Absent("no clang")))
+    assert "; FAIL: driver probe succeeded on 2d: the serial log does not" in sentence_of(both)
+
+
+def test_a_comparison_names_both_logs() -> None:
+    [line] = [line for line in criteria(counting(source="a.log")) if line.name == "spins of the same order"][1:]
+    assert line.source == "counts/serial.log, a.log"
 
 
 def test_no_line_at_all_is_no_pass() -> None:
