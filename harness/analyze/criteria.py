@@ -18,7 +18,6 @@ from harness.analyze.evidence import (
     DiskLoad,
     Evidence,
     Judgement,
-    RingCode,
     Roulette,
     SuiteRun,
     Watched,

@@ -40,7 +40,7 @@ def _ordered(
     figure = f"{letter} is {seen} in {code.sha256[:12]}, {code.arch} {code.strategy}"
     if not fence_words(code.arch, fence):
         figure += f"; a{'n' if fence[0] == 'a' else ''} {fence} fence is no instruction there"
-    return not weak and not code.differences, _also(figure, code.differences)
+    return not weak and not code.differences, ": ".join([figure, *code.differences[:1]])
 
 
 def _holds(operations: Operations, wanted: Operations) -> bool:
