@@ -32,6 +32,7 @@ from harness.analyze.ringpoints import problems
 from harness.analyze.stamp import decode_frame
 from harness.drive.build import BuiltKernel, build_kernel, compiler_command, compiler_identity, run_make
 from harness.drive.errors import BuildError, GuestError, HarnessError, StoreError
+from harness.drive.qemu import WITNESS_EVENTS
 from harness.drive.ring import read_ring
 from harness.drive.virgl import with_virgl
 from harness.lanes.checklist import changed, counted, disk_load_of, findings_of, mean_fps, roulette_of
@@ -50,6 +51,9 @@ DISK_MIB = 64
 DISK_S = 4.0
 APPROVED_S = 2.0
 APPROVED_PICTURES = 40
+PICTURE_EVENTS = tuple(event for event in WITNESS_EVENTS if event.startswith("virtio_gpu_cmd"))
+BOOT_S = 1.5
+"""Of the roulette's run, besides: what passes before its first frame counts."""
 COUNTED_S = 2.0
 """Short enough for the guest's memory to keep a record of every frame."""
 SMALLEST = 0.01
@@ -212,16 +216,25 @@ class Checklist:
             approved=attempt("approved", lambda where: self.approved(machine, where)),
         )
 
-    def observe(self, kernel: Path, machine: Machine, where: str, seconds: float, params: RunParams) -> Window:
+    def observe(
+        self,
+        kernel: Path,
+        machine: Machine,
+        where: str,
+        seconds: float,
+        params: RunParams,
+        events: tuple[str, ...] = WITNESS_EVENTS,
+    ) -> Window:
         spec = RunSpec(kernel, machine, params)
-        window = observe(spec, self.folder / where, decode_frame, seconds)
+        window = observe(spec, self.folder / where, decode_frame, seconds, events)
         self.version = window.observed.qemu_version
         return window
 
     def roulette(self, machine: Machine, where: str) -> Roulette:
-        """Records stay out of it: those of so many frames do not fit into the guest's memory."""
+        """Records stay out of it, and the queue's events: there are too many for one memory or the other."""
         params = replace(self.plan.params, records=0)
-        window = self.observe(self.kernel.path, machine, where, self.plan.roulette_s, params)
+        seconds = self.plan.roulette_s + BOOT_S
+        window = self.observe(self.kernel.path, machine, where, seconds, params, PICTURE_EVENTS)
         self.command = shlex.join(window.observed.command)
         log = (self.folder / where / "serial.log").read_text(encoding="utf-8", errors="replace")
         return roulette_of(window, log, f"{where}/serial.log")

@@ -59,13 +59,18 @@ def mean_fps(window: Window) -> float:
 
 
 def roulette_of(window: Window, serial_log: str, source: str) -> Roulette:
-    """A long run, by the trace and by what the kernel said while it started."""
+    """A long run, by the trace and by what the kernel said while it started.
+
+    All of its frames count: what looks like a warm-up may be the host's doing, and would shorten the run.
+    """
+    frame_ms = window.presented.intervals_ms
+    seconds = float(frame_ms.sum()) / 1e3
     path = _PATH.search(serial_log)
     boot = dict(window.serial.boot.fields) if window.serial.boot else {}
     return Roulette(
-        seconds=float(window.frame_ms.sum()) / 1e3,
-        frames=len(window.frame_ms),
-        fps=mean_fps(window),
+        seconds=seconds,
+        frames=len(frame_ms),
+        fps=len(frame_ms) / seconds if seconds else 0.0,
         probed=PROBED in serial_log.splitlines(),
         path=path[1] if path else "",
         preempt=boot.get("preempt", ""),

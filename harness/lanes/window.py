@@ -79,8 +79,19 @@ class Window:
     perturbation: Metric | None = None
 
 
-def observe(spec: RunSpec, folder: Path, decode: DecodeFrame | None, window_s: float = WINDOW_S) -> Window:
+def observe(
+    spec: RunSpec,
+    folder: Path,
+    decode: DecodeFrame | None,
+    window_s: float = WINDOW_S,
+    events: Sequence[str] = WITNESS_EVENTS,
+) -> Window:
     """Run the window once, for ``window_s``.
+
+    Parameters
+    ----------
+    events
+        What QEMU traces. Without those of the queue, what the guest counts is compared with less.
 
     Raises
     ------
@@ -90,7 +101,7 @@ def observe(spec: RunSpec, folder: Path, decode: DecodeFrame | None, window_s: f
     if spec.capabilities.command_line:
         spec = replace(spec, params=replace(spec.params, seconds=window_s))
     launched_ns = time.time_ns()
-    with Qemu(spec, folder, WITNESS_EVENTS) as machine:
+    with Qemu(spec, folder, events) as machine:
         wait_first_frame(machine)
         time.sleep(WARM_UP_S)
         sightings = [_sight(machine, decode)]
