@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.analyze.compare import Evidence, Finding, Judgement, judge
+from harness.analyze.functions import function_words
 from harness.analyze.metrics import HIGHER, LOWER, RULES, Rule
 from harness.analyze.pacing import TooFewFrames, frame_pacing
 from harness.analyze.serial import SerialLog
@@ -166,6 +167,7 @@ def conclude(
         stored_fps=stored,
         same_host=same_host,
         no_reference=no_reference,
+        grown=function_words(measured.functions),
     )
     return judge(evidence), arms
 
@@ -205,6 +207,8 @@ def details_of(measured: Measured) -> dict[str, Any]:
             "film": list(pictures.film),
             "captured_per_s": pictures.captured_per_s,
         }
+    if measured.functions:
+        details["functions"] = [dataclasses.astuple(one) for one in measured.functions]
     if measured.exact:
         details["exact"] = {
             name: {"frames": list(count.frames), "parts": {part: list(v) for part, v in count.parts.items()}}

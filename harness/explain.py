@@ -14,6 +14,7 @@ from pathlib import Path
 from harness.analyze.ablation import Changes
 from harness.analyze.attribution import FrameAccount
 from harness.analyze.explanation import PARTS, SEED, SWITCHES, Explanation, Regression
+from harness.analyze.functions import FunctionChange
 from harness.analyze.growth import PartChange
 from harness.analyze.stats import CANDIDATE
 from harness.analyze.seedreplay import Replay
@@ -23,6 +24,7 @@ from harness.drive.pin import probe_rights
 from harness.lanes.ablation import TIMING_S, Bench, ablate, fitted, other_values
 from harness.lanes.attribution import compare_parts, take_run_apart
 from harness.lanes.counting import FRAMES, count_events, counting_switches
+from harness.lanes.functions import compare_functions
 from harness.lanes.seedreplay import replay_seed
 from harness.lanes.timing import choose_protocol
 from harness.saved_run import SavedRun
@@ -77,9 +79,7 @@ def explain(question: Question, folder: Path, progress: Callable[[str], None]) -
     progress("counting")
     counting, counted_in = counting_switches(question.kernel.switches)
     counted = build_kernel(counting, compiler=question.compiler)
-    counts = count_events(
-        counted.path, question.machine, folder / "count", counted_in, COUNTED_FRAMES, question.params
-    )
+    counts = count_events(counted.path, question.machine, folder / "count", counted_in, COUNTED_FRAMES, question.params)
     bench = replace(bench, protocol=fitted(bench.protocol, counts.frame_ms))
     progress("taking frames apart")
     account = _account(question, counted.path, folder / "parts", missing)
@@ -137,6 +137,7 @@ def explain_regression(run: SavedRun, question: Question, folder: Path, progress
     ends_s = time.monotonic() + question.budget_s - CLOSING_S
     notices = list(run.notices)
     grown = _grown(run, question, folder / "parts", notices, progress)
+    functions = _functions(run, question, folder / "functions", notices, progress)
     restored, why = None, ""
     if question.kernel.sha256 != run.result.arms[CANDIDATE].kernel_sha256:
         why = "this tree builds another kernel from the same switches, so none was tried"
@@ -144,7 +145,7 @@ def explain_regression(run: SavedRun, question: Question, folder: Path, progress
         share_s = max(ends_s - time.monotonic(), 0.0)
         bench = replace(_bench(question), pairs=0)
         restored = ablate(question.kernel, run.restorations, bench, folder / "restored", share_s, progress)
-    regression = Regression(run.folder.name, run.result.sentence, run.slower, restored, why, grown)
+    regression = Regression(run.folder.name, run.result.sentence, run.slower, restored, why, grown, functions)
     missing = {SWITCHES: "of a regression only the switches that differ are tried", SEED: "run 'make explain'"}
     return Explanation(question.subject, regression=regression, missing=missing, notices=tuple(notices))
 
@@ -153,11 +154,26 @@ def _grown(
     run: SavedRun, question: Question, folder: Path, notices: list[str], progress: Callable[[str], None]
 ) -> tuple[PartChange, ...]:
     """What changed in which part of the frame, between the two kernels that the run kept."""
+    arms = [RunSpec(kernel, question.machine, run.params) for kernel in (run.reference, run.candidate)]
     try:
-        arms = [RunSpec(kernel, question.machine, run.params) for kernel in (run.reference, run.candidate)]
         return compare_parts(arms[0], arms[1], folder, PARTS_SHARE_S, progress)
     except GuestError as error:
         notices.append(f"frames were not taken apart: {error.message}")
+        return ()
+
+
+def _functions(
+    run: SavedRun, question: Question, folder: Path, notices: list[str], progress: Callable[[str], None]
+) -> tuple[FunctionChange, ...]:
+    """Which functions execute more or fewer instructions, as the run says already or by logging both kernels."""
+    if run.functions:
+        return run.functions
+    progress("instructions by function")
+    arms = [RunSpec(kernel, question.machine, run.params) for kernel in (run.reference, run.candidate)]
+    try:
+        return compare_functions(arms[0], arms[1], folder)
+    except GuestError as error:
+        notices.append(f"instructions were not counted by function: {error.message}")
         return ()
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from harness.analyze.functions import FunctionChange
 from harness.analyze.compare import Finding
 from harness.analyze.stats import CANDIDATE, REFERENCE, Launch, Plan, Slice, decide
 from harness.analyze.witness import Sighting
@@ -76,6 +77,7 @@ def _measured(folder: Path, result: Result) -> Measured:
         _window(folder, details["window"], details.get("perturbation")) if "window" in details else None,
         _pictures(folder, result.frames, details["pictures"]) if "pictures" in details and result.frames else None,
         exact,
+        tuple(FunctionChange(*one) for one in details.get("functions", [])),
         _timing(folder, details["timing"]) if "timing" in details else None,
         findings=tuple(Finding(Verdict(verdict), text) for verdict, text in details.get("stopped", [])),
         skipped=dict(details.get("skipped", {})),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.analyze.ablation import Changes
+from harness.analyze.functions import FunctionChange
 from harness.analyze.stats import CANDIDATE, REFERENCE
 from harness.baseline import KERNEL_NAME
 from harness.drive.build import sha256_of
@@ -46,6 +47,11 @@ class SavedRun:
         stored: dict[str, Any] = dict(self.result.details.get("params", {}))
         width, height = stored.pop("mode", RunParams().mode)
         return RunParams(**stored, mode=(int(width), int(height)))
+
+    @property
+    def functions(self) -> tuple[FunctionChange, ...]:
+        """Functions whose instruction counts differ, where the run looked for them."""
+        return tuple(FunctionChange(*one) for one in self.result.details.get("functions", []))
 
     @property
     def restorations(self) -> tuple[Changes, ...]:

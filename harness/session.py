@@ -12,10 +12,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.analyze.compare import Finding
+from harness.analyze.functions import FunctionChange
 from harness.analyze.stats import CANDIDATE, REFERENCE
 from harness.drive.errors import GuestError, HarnessError
 from harness.drive.pin import probe_rights
 from harness.lanes.exact import ExactCount, count_instructions
+from harness.lanes.functions import compare_functions
 from harness.lanes.perturbation import measure_perturbation
 from harness.lanes.pictures import Pictures, picture_findings, verify_pictures
 from harness.lanes.timing import Timing, choose_protocol, compare
@@ -56,6 +58,8 @@ class Order:
     params: RunParams
     budget_s: float = 60.0
     smallest: float = 0.015
+    smallest_exact: float = 0.0005
+    """Rise of instructions a frame from which on the functions that grew are looked for."""
     seed: int = 1
     pictures: int = 250
     """Frames to verify."""
@@ -70,6 +74,8 @@ class Measured:
     window: Window | None = None
     pictures: Pictures | None = None
     exact: Mapping[str, ExactCount] = field(default_factory=dict)
+    functions: tuple[FunctionChange, ...] = ()
+    """Of a candidate that executes more: where."""
     timing: Timing | None = None
     findings: tuple[Finding, ...] = ()
     skipped: Mapping[str, str] = field(default_factory=dict)
@@ -142,6 +148,12 @@ def measure(order: Order, folder: Path, progress: Callable[[str], None]) -> Meas
     exact = None
     if order.candidate.capabilities.command_line and order.machine.accelerator == "tcg":
         exact = lanes.run("exact", lambda: count_instructions(_exact_arms(order), folder / "exact"))
+    functions = None
+    if isinstance(exact, dict) and _risen(order, exact):
+        arms = _exact_arms(order)
+        functions = lanes.run(
+            "exact", lambda: compare_functions(arms[REFERENCE], arms[CANDIDATE], folder / "functions")
+        )
     timing = None
     if order.reference is None:
         lanes.skipped["timing"] = "nothing to compare with"
@@ -152,11 +164,18 @@ def measure(order: Order, folder: Path, progress: Callable[[str], None]) -> Meas
         window if isinstance(window, Window) else None,
         pictures if isinstance(pictures, Pictures) else None,
         exact if isinstance(exact, dict) else {},
+        functions if isinstance(functions, tuple) else (),
         timing if isinstance(timing, Timing) else None,
         tuple(lanes.findings),
         lanes.skipped,
         time.monotonic() - lanes.begun,
     )
+
+
+def _risen(order: Order, exact: Mapping[str, ExactCount]) -> bool:
+    if REFERENCE not in exact:
+        return False
+    return exact[CANDIDATE].mean > exact[REFERENCE].mean * (1 + order.smallest_exact)
 
 
 def _failed(order: Order, window: object, pictures: object) -> bool:

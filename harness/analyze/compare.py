@@ -44,6 +44,8 @@ class Evidence:
     """``stored_fps`` was measured on a host with this fingerprint."""
     no_reference: str = ""
     """Why there is nothing to compare with."""
+    grown: str = ""
+    """Functions that execute more, in words."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ def _metric_gate(rule: Rule, candidate: Arm, evidence: Evidence) -> Gate:
     if rule.kind == "equal":
         return gates.equal_gate(rule, metric, reference)
     if rule.kind == "rise":
-        return gates.rise_gate(rule, metric, reference)
+        return gates.rise_gate(rule, metric, reference, evidence.grown)
     if rule.primary:
         return gates.ratio_gate(rule, metric, reference, evidence.decision)
     tail = next((tail for tail in evidence.tails if tail.metric == rule.metric), None)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from harness.analyze.ablation import Ablation, Effect, Worth, label
 from harness.analyze.attribution import OTHER, FrameAccount
+from harness.analyze.functions import FunctionChange, function_words
 from harness.analyze.growth import PartChange, grown
 from harness.analyze.seedreplay import Counts, Replay
 
@@ -33,6 +34,8 @@ class Regression:
     """Why no switch was tried."""
     parts: tuple[PartChange, ...] = ()
     """What changed in each part of the frame, the largest first."""
+    functions: tuple[FunctionChange, ...] = ()
+    """Functions whose instruction counts differ, the largest difference first."""
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -41,7 +44,14 @@ class Regression:
         if self.slower is not None:
             longer = "longer" if self.slower > 0 else "shorter"
             size = f"frames take {abs(self.slower):.1%} {longer} than the reference's"
-        return tuple(line for line in (f"{self.run}: {size}", self._part_words(), self._switch_words()) if line)
+        lines = (f"{self.run}: {size}", self._part_words(), self._function_words(), self._switch_words())
+        return tuple(line for line in lines if line)
+
+    def _function_words(self) -> str:
+        """Empty where no function's count differs, as when the same code runs slower."""
+        words = function_words(self.functions)
+        more = f" and {len(self.functions) - 3} more" if len(self.functions) > 3 else ""
+        return f"instructions a frame: {words}{more}" if words else ""
 
     def _part_words(self) -> str:
         if not self.parts:

@@ -130,8 +130,8 @@ def floor_gate(rule: Rule, candidate: Metric) -> Gate:
     return Gate(rule.metric, rule.kind, verdict, why, value=candidate.value, limit=rule.limit)
 
 
-def rise_gate(rule: Rule, candidate: Metric, reference: Metric | None) -> Gate:
-    """An exact count may fall, and rise by less than ``smallest``; any change is told."""
+def rise_gate(rule: Rule, candidate: Metric, reference: Metric | None, grown: str = "") -> Gate:
+    """An exact count may fall, and rise by less than ``smallest``; any change is told, with what ``grown`` says."""
     if reference is None or reference.value <= 0:
         return Gate(rule.metric, rule.kind, Verdict.INCONCLUSIVE, "the reference has no data", value=candidate.value)
     change = candidate.value / reference.value - 1
@@ -142,6 +142,7 @@ def rise_gate(rule: Rule, candidate: Metric, reference: Metric | None) -> Gate:
         why = f"{change:+.3%}, {candidate.value - reference.value:+,.0f} {rule.unit} a frame"
     if risen:
         why += f", more than {rule.smallest:.2%} up"
+        why += f": {grown}" if grown else ""
     return Gate(
         rule.metric,
         rule.kind,

@@ -59,7 +59,7 @@ def count_instructions(arms: Mapping[str, RunSpec], folder: Path) -> dict[str, E
     for first in FIRST_FRAMES:
         with ExitStack() as stack:
             machines = {
-                name: stack.enter_context(Qemu(_exact_spec(spec, first), folder / f"{name}-{first}", ()))
+                name: stack.enter_context(Qemu(exact_spec(spec, first), folder / f"{name}-{first}", ()))
                 for name, spec in arms.items()
             }
             for name, machine in machines.items():
@@ -67,7 +67,8 @@ def count_instructions(arms: Mapping[str, RunSpec], folder: Path) -> dict[str, E
     return {name: _joined(parts) for name, parts in found.items()}
 
 
-def _exact_spec(spec: RunSpec, first: int) -> RunSpec:
+def exact_spec(spec: RunSpec, first: int) -> RunSpec:
+    """A launch that counts exactly: one vCPU under ``-icount``, ticks masked, a fixed stretch of frames."""
     params = RunParams(
         frames=FRAMES,
         warmup=1,

@@ -26,6 +26,9 @@ _CLASS = {Worth.SLOWER: "bad", Worth.FASTER: "good", Worth.NOISE: "muted"}
 _SYMBOL = {Worth.SLOWER: "▲", Worth.FASTER: "▼", Worth.NOISE: "·"}
 
 
+FUNCTIONS_SHOWN = 20
+
+
 @dataclass(frozen=True)
 class Page:
     """What a page is made from."""
@@ -175,6 +178,7 @@ def render_explanation(page: Page, plots: dict[str, Plot]) -> str:
             parts=part_rows(found.account) if found.account else (),
             account_words=account_words(found.account) if found.account else "",
             growth=growth_rows(found.regression.parts) if found.regression else (),
+            functions=found.regression.functions[:FUNCTIONS_SHOWN] if found.regression else (),
             restored=effect_rows(restored) if restored else (),
             effects=effect_rows(found.ablation) if found.ablation else (),
             interactions=found.ablation.interactions if found.ablation else (),
@@ -214,6 +218,9 @@ def explanation_markdown(page: Page) -> str:
         lines += ["| part | reference, ms | candidate, ms | change | interval | |", "|---|---:|---:|---:|---:|---|"]
         for part in growth_rows(found.regression.parts):
             lines.append(_line([part.name, part.reference, part.candidate, part.change, part.interval, part.says]))
+        lines.append("")
+    if found.regression is not None:
+        lines += [f"- {cell(one.words)} instructions a frame" for one in found.regression.functions[:FUNCTIONS_SHOWN]]
         lines.append("")
     if found.ablation is not None and found.ablation.effects:
         lines += ["| change | frame time | ms | interval | |", "|---|---:|---:|---:|---|"]

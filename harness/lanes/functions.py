@@ -1,0 +1,80 @@
+"""Instructions a frame by function, of two kernels: what the exact lane's sum is made of."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+
+from harness.analyze.functions import FrameCounts, FunctionChange, Symbols, changed_functions, executed
+from harness.drive.errors import GuestError
+from harness.drive.qemu import FLUSH_EVENT, TIMING_EVENTS, Qemu
+from harness.lanes.exact import exact_spec
+from harness.spec import RunSpec
+
+FIRST_FRAME = 250
+"""In the middle of a spin."""
+LAST_FLUSH = 4
+"""Of those that are logged, so that all runs end with the same frames."""
+LOG_S = 20.0
+POLL_S = 0.02
+SMALLEST = 1e-4
+"""Of a frame: differences below it are not told."""
+
+
+def compare_functions(reference: RunSpec, candidate: RunSpec, folder: Path) -> tuple[FunctionChange, ...]:
+    """Which functions' instruction counts differ, the largest difference first.
+
+    Raises
+    ------
+    GuestError
+        When a guest draws no frames.
+    """
+    runs = {"reference": reference, "again": reference, "candidate": candidate}
+    found = {name: count_functions(spec, folder / name) for name, spec in runs.items()}
+    try:
+        return changed_functions(found["reference"], found["again"], found["candidate"], SMALLEST)
+    except ValueError as error:
+        raise GuestError(f"functions cannot be compared: {error}") from error
+
+
+def count_functions(spec: RunSpec, folder: Path) -> FrameCounts:
+    """Log a few frames of a kernel block by block. Logging starts in the frames: booting would fill gigabytes.
+
+    Raises
+    ------
+    GuestError
+        When the guest draws no frames in time.
+    """
+    with Qemu(exact_spec(spec, FIRST_FRAME), folder, TIMING_EVENTS) as machine:
+        machine.wait_for(b"driver probe succeeded", machine.limits.first_frame_s, "driver probe")
+        with machine.stopped():
+            _log(machine, "in_asm,exec,nochain")
+        log = _read_log(machine)
+        machine.kill()
+    shutil.rmtree(folder, ignore_errors=True)
+    return executed(log, Symbols(spec.kernel.read_bytes()), FLUSH_EVENT)
+
+
+def _log(machine: Qemu, items: str) -> None:
+    machine.qmp.execute("human-monitor-command", **{"command-line": f"log {items}"})
+
+
+def _read_log(machine: Qemu) -> bytes:
+    """Everything that QEMU logs until enough frames have ended, or the guest."""
+    ends_s = time.monotonic() + LOG_S
+    marker = FLUSH_EVENT.encode()
+    parts: list[bytes] = []
+    flushes = 0
+    with open(machine.trace_path, "rb") as log:
+        while flushes <= LAST_FLUSH:
+            part = log.read()
+            if not part:
+                if machine.exited():
+                    break
+                if time.monotonic() > ends_s:
+                    raise GuestError(f"no frame within {LOG_S:g} s while its blocks are logged", machine.serial_path)
+                time.sleep(POLL_S)
+            parts.append(part)
+            flushes += part.count(marker)
+    return b"".join(parts)
