@@ -24,14 +24,17 @@ class Figure:
     unit: str
     promise: float
     at_most: bool = True
+    exactly: bool = False
 
     @property
     def kept(self) -> bool:
+        if self.exactly:
+            return self.value == self.promise
         return self.value <= self.promise if self.at_most else self.value >= self.promise
 
     def row(self) -> list[str]:
         """Cells for a table: mark, what, value, promise."""
-        sign = "≤" if self.at_most else "≥"
+        sign = "=" if self.exactly else "≤" if self.at_most else "≥"
         mark = "✓ kept" if self.kept else "✗ missed"
         return [mark, self.what, f"{self.value:.4g} {self.unit}", f"{sign} {self.promise:g}"]
 

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -72,6 +73,8 @@ def test_a_fault_is_answered_as_promised(fault: str) -> None:
     text = " | ".join([result["sentence"], *result["problems"], *failed])
     assert exit_code == code, text
     assert re.search(SAYS[seen], text), text
+    report = (Path(result["folder"]) / "report.md").read_text(encoding="utf-8").replace("\\", "")
+    assert re.search(SAYS[seen], report), report
     assert replayed(result["folder"]) == code, "a saved run is judged as it was"
 
 
