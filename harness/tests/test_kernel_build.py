@@ -11,7 +11,7 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from harness.drive.build import build_kernel
-from harness.spec import KERNEL_DIR, Switches, switch_table
+from harness.spec import ARCHES, KERNEL_DIR, Switches, switch_table
 
 ELF_BYTES_MAX = 256 << 10
 
@@ -97,3 +97,9 @@ def test_what_draws_most_of_a_frame_is_within_one_page(arch: str) -> None:
         hot = [symbols.get_symbol_by_name(name)[0] for name in ("canvas_row_fill", "wheel_draw", "art_draw_row")]
     pages = {at // 4096 for symbol in hot for at in (symbol["st_value"], symbol["st_value"] + symbol["st_size"] - 1)}
     assert len(pages) == 1
+
+
+@pytest.mark.parametrize("arch", ARCHES)
+def test_an_architecture_stays_small(arch: str) -> None:
+    files = [path for path in (KERNEL_DIR / "arch" / arch).iterdir() if path.is_file()]
+    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files) <= 1200

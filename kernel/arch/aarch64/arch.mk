@@ -3,4 +3,4 @@ ARCH_CLANG_TARGET := aarch64-none-elf
 ARCH_CFLAGS := -march=armv8-a -mgeneral-regs-only $(if $(findstring clang,$(CC)),,-mno-outline-atomics)
 ARCH_SOURCES := boot.S trap.S cpu.c irq.c timer.c uart.c smp.c mmu.c start.c
 ARCH_SHARED_SOURCES := arch/dt/machine.c arch/dt/paging.c arch/dt/intx.c lib/fdt.c lib/fdt_bus.c
-ARCH_TEST_SOURCES := arch/dt/ktest_arch.c
+ARCH_TEST_SOURCES := arch/ktest/dt.c

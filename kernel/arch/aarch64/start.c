@@ -12,7 +12,7 @@ extern uint8_t kernel_end[];
 
 /* All but the boot CPU's, whose stack is in boot.S. */
 static uint8_t trap_stacks[ARCH_CPUS_MAX - 1][TRAP_STACK_SIZE] __attribute__((aligned(16)));
-static struct arch_boot boot;
+static struct arch_boot boot = {.name = "aarch64", .irq = "intx", .command_line = machine.command_line};
 
 const struct arch_boot *arch_init(void)
 {
@@ -33,9 +33,6 @@ const struct arch_boot *arch_init(void)
 	irq_init();
 	timer_init_cpu();
 	irq_init_cpu();
-	boot.name = "aarch64";
-	boot.irq = "intx";
-	boot.command_line = machine.command_line;
 	boot.cpus_present = machine.cpus;
 	machine_free_memory((uintptr_t)kernel_end, &boot);
 	return &boot;

@@ -4,4 +4,4 @@ ARCH_CLANG_TARGET := riscv64-none-elf
 ARCH_CFLAGS := -march=rv64imac$(if $(findstring clang,$(CC)),,_zicsr_zifencei) -mabi=lp64 -mcmodel=medany -mno-relax
 ARCH_SOURCES := boot.S trap.S cpu.c irq.c timer.c uart.c smp.c mmu.c start.c
 ARCH_SHARED_SOURCES := arch/dt/machine.c arch/dt/paging.c arch/dt/intx.c lib/fdt.c lib/fdt_bus.c lib/ns16550.c
-ARCH_TEST_SOURCES := arch/dt/ktest_arch.c
+ARCH_TEST_SOURCES := arch/ktest/dt.c

@@ -13,7 +13,7 @@ extern uint64_t boot_start_info;
 extern uint8_t kernel_end[], boot_stack_guard[];
 
 static char command_line[1024];
-static struct arch_boot boot;
+static struct arch_boot boot = {.name = "x86_64", .irq = "msix", .command_line = command_line};
 
 static const uint8_t *acpi_at(const void *context, uint64_t physical, uint32_t length)
 {
@@ -60,9 +60,6 @@ const struct arch_boot *arch_init(void)
 	/* From here on these fault; what the loader left in the first page has been read. */
 	if (arch_guard(NULL) || arch_guard(boot_stack_guard))
 		panic("no page table left for guards");
-	boot.name = "x86_64";
-	boot.irq = "msix";
-	boot.command_line = command_line;
 	boot.memory_start = memory.start;
 	boot.memory_end = memory.end;
 	return &boot;
