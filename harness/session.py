@@ -148,12 +148,7 @@ def measure(order: Order, folder: Path, progress: Callable[[str], None]) -> Meas
     exact = None
     if order.candidate.capabilities.command_line and order.machine.accelerator == "tcg":
         exact = lanes.run("exact", lambda: count_instructions(_exact_arms(order), folder / "exact"))
-    functions = None
-    if isinstance(exact, dict) and _risen(order, exact):
-        arms = _exact_arms(order)
-        functions = lanes.run(
-            "exact", lambda: compare_functions(arms[REFERENCE], arms[CANDIDATE], folder / "functions")
-        )
+    functions = _functions(order, exact, folder / "functions", lanes) if isinstance(exact, dict) else ()
     timing = None
     if order.reference is None:
         lanes.skipped["timing"] = "nothing to compare with"
@@ -164,7 +159,7 @@ def measure(order: Order, folder: Path, progress: Callable[[str], None]) -> Meas
         window if isinstance(window, Window) else None,
         pictures if isinstance(pictures, Pictures) else None,
         exact if isinstance(exact, dict) else {},
-        functions if isinstance(functions, tuple) else (),
+        functions,
         timing if isinstance(timing, Timing) else None,
         tuple(lanes.findings),
         lanes.skipped,
@@ -172,10 +167,19 @@ def measure(order: Order, folder: Path, progress: Callable[[str], None]) -> Meas
     )
 
 
-def _risen(order: Order, exact: Mapping[str, ExactCount]) -> bool:
-    if REFERENCE not in exact:
-        return False
-    return exact[CANDIDATE].mean > exact[REFERENCE].mean * (1 + order.smallest_exact)
+def _functions(
+    order: Order, exact: Mapping[str, ExactCount], folder: Path, lanes: _Lanes
+) -> tuple[FunctionChange, ...]:
+    """Of a candidate that executes more: where. What cannot be told leaves the verdict as it is."""
+    if REFERENCE not in exact or exact[CANDIDATE].mean <= exact[REFERENCE].mean * (1 + order.smallest_exact):
+        return ()
+    lanes.progress("exact: by function")
+    arms = _exact_arms(order)
+    try:
+        return compare_functions(arms[REFERENCE], arms[CANDIDATE], folder)
+    except GuestError as error:
+        lanes.skipped["functions"] = error.message
+        return ()
 
 
 def _failed(order: Order, window: object, pictures: object) -> bool:
