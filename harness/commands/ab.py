@@ -10,7 +10,17 @@ from harness.analyze.compare import Finding
 from harness.analyze.stats import CANDIDATE, REFERENCE, Decision, State
 from harness.arms import ArmRequest, parse_arm
 from harness.commands import Arguments, Printer
-from harness.commands.perf import F64, build_arm, chosen_device, finish, number, run_params, split_settings, timed
+from harness.commands.perf import (
+    F64,
+    build_arm,
+    chosen_device,
+    chosen_lanes,
+    finish,
+    number,
+    run_params,
+    split_settings,
+    timed,
+)
 from harness.conclude import arms_of, details_of, findings_of
 from harness.drive.build import source_state
 from harness.drive.host import host_facts
@@ -20,7 +30,7 @@ from harness.result import Arm, Frames, Gate, Qemu, Result
 from harness.session import ArmKernel, Measured, Order, measure
 from harness.spec import Machine, RunSpec, UsageError, Verdict
 
-SETTINGS = "BUDGET ACCEL CC OPTS MODE SLOW SEED QEMU_ARGS PICTURES VIRGL".split()
+SETTINGS = "BUDGET ACCEL CC OPTS MODE SLOW SEED QEMU_ARGS PICTURES VIRGL SMALLEST LANES".split()
 SEED_ARMS = {"A": "BARRIER=seqcst_spin", "B": "BARRIER=acquire_progress"}
 BUDGET_S = 120.0
 SMALLEST = 0.01
@@ -45,6 +55,8 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     settings, common = split_settings(replace(arguments, settings=others), SETTINGS)
     requests = _requests(named or SEED_ARMS, common)
     budget_s = number(settings, "BUDGET", BUDGET_S, 5, 36000)
+    smallest = number(settings, "SMALLEST", SMALLEST, 0.001, 0.9)
+    lanes = chosen_lanes(settings)
     with RunFolder("ab") as run:
         kernels = {request.name: build_arm(request, settings.get("CC", "gcc"), out) for request in requests}
         machine, shown = _machine(requests[0], kernels, settings)
@@ -58,13 +70,14 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
                 machine,
                 run_params(settings),
                 budget_s=share_s,
-                smallest=SMALLEST,
+                smallest=smallest,
                 seed=int(number(settings, "SEED", 1, 0, 2**31)),
                 pictures=int(number(settings, "PICTURES", 60, 1, 100000)),
+                lanes=lanes,
             )
             compared.append(Compared(request.name, measure(order, run.path / request.name, out.progress)))
         base = replace(compared[0].measured.order, candidate=kernels[first], reference=None)
-        alone = measure(replace(base, lanes=frozenset({"window", "pictures"})), run.path / first, out.progress)
+        alone = measure(replace(base, lanes=lanes & {"window", "pictures"}), run.path / first, out.progress)
         result = _result(run, requests, alone, compared, shown)
         _say(out, requests, result)
         frame_ms, effects = _timed(first, compared)
@@ -114,7 +127,7 @@ def _result(
     for one in compared:
         arms[one.name] = arms_of(one.measured)[CANDIDATE]
         findings += [Finding(f.verdict, f"{one.name}: {f.text}") for f in findings_of(one.measured)]
-        gates.append(_gate(one, first, arms))
+        gates.append(_gate(one, first, arms, one.measured.order.smallest))
     verdict = Verdict.worst(
         [gate.verdict for gate in gates if gate.verdict] + [finding.verdict for finding in findings]
     )
@@ -153,7 +166,7 @@ def _first_arm(alone: Measured, compared: list[Compared]) -> Arm:
     return replace(arm, metrics={**arm.metrics, **reference.metrics}, launches=reference.launches)
 
 
-def _gate(one: Compared, first: str, arms: dict[str, Arm]) -> Gate:
+def _gate(one: Compared, first: str, arms: dict[str, Arm], smallest: float) -> Gate:
     ours, theirs = (arms[name].metrics.get("fps_trace") for name in (one.name, first))
     decision = one.decision
     if decision is None or ours is None or theirs is None:
@@ -169,7 +182,7 @@ def _gate(one: Compared, first: str, arms: dict[str, Arm]) -> Gate:
         change=1 / decision.ratio - 1,
         low=1 / decision.high - 1,
         high=1 / decision.low - 1 if decision.low else None,
-        limit=SMALLEST,
+        limit=smallest,
     )
 
 

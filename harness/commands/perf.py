@@ -85,7 +85,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
             smallest=next((r.smallest for r in rules if r.primary), 0.015),
             seed=int(number(settings, "SEED", 1, 0, 2**31)),
             pictures=int(number(settings, "PICTURES", 250, 1, 100000)),
-            lanes=_lanes(settings),
+            lanes=chosen_lanes(settings),
         )
         measured = measure(order, run.path, out.progress)
         if measured.timing is not None:
@@ -139,7 +139,8 @@ def run_params(settings: dict[str, str]) -> RunParams:
     return params
 
 
-def _lanes(settings: dict[str, str]) -> frozenset[str]:
+def chosen_lanes(settings: Mapping[str, str]) -> frozenset[str]:
+    """The lanes that LANES names, by default all."""
     known = frozenset({"window", "pictures", "perturbation", "exact", "timing"})
     asked = frozenset(settings["LANES"].split(",")) if "LANES" in settings else known
     if asked - known:

@@ -29,15 +29,17 @@ class Ran:
     """Its last lines."""
 
 
-def run_harness(words: tuple[str, ...], limit_s: float) -> Ran:
+def run_harness(words: tuple[str, ...], limit_s: float, module: str = "harness") -> Ran:
     """Run ``python3 -m harness`` with these words.
 
     Parameters
     ----------
     limit_s
         After so long it is ended; the exit code is then 5.
+    module
+        What is run in its place, by tests.
     """
-    command = ["setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "harness", *words]
+    command = ["setpriv", "--pdeathsig", "KILL", sys.executable, "-m", module, *words]
     process = subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )

@@ -22,6 +22,7 @@ HARNESS_LAYERS: Mapping[str, int] = {
     "figures": 10,
     "night": 9,
     "acceptance": 9,
+    "bisection": 9,
     "replay": 8,
     "conclude": 8,
     "references": 8,

@@ -1,0 +1,74 @@
+"""Which side of a bisection a measured commit is on, and whether a culprit is confirmed."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+
+class Side(enum.Enum):
+    """What ``git bisect`` is told of a commit."""
+
+    GOOD = "good"
+    BAD = "bad"
+    SKIP = "skip"
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A kernel's frame rate against another's, as relative change: -0.05 is 5 % slower."""
+
+    change: float
+    low: float
+    high: float
+    """Ends of the interval, low <= change <= high."""
+    decided: bool = True
+    """The comparison came to "changed" or "unchanged" at the threshold that it was asked with."""
+
+    @property
+    def surely_not_zero(self) -> bool:
+        """The interval leaves out no change at all."""
+        return self.low > 0 or self.high < 0
+
+    @property
+    def words(self) -> str:
+        """The effect for people."""
+        way = "slower" if self.change < 0 else "faster"
+        return f"{abs(self.change):.1%} {way} (95% interval {self.low:+.1%} to {self.high:+.1%} of frames/s)"
+
+
+def threshold(whole: Effect) -> float:
+    """What a step has to tell from no change: half of the effect between the two ends.
+
+    Of the effect's weaker end, as a noisy estimate may well be twice the truth, but no less than a quarter of the
+    estimate, which a step could not tell from nothing.
+    """
+    weaker = min(abs(whole.low), abs(whole.high)) if whole.surely_not_zero else 0.0
+    return max(weaker / 2, abs(whole.change) / 4)
+
+
+def side_of(step: Effect, whole: Effect) -> Side:
+    """The side of a commit.
+
+    Parameters
+    ----------
+    step
+        The commit against the good end, asked with :func:`threshold`.
+    whole
+        The bad end against the good end.
+    """
+    if whole.change < 0:
+        change, low, high = -step.change, -step.high, -step.low
+    else:
+        change, low, high = step.change, step.low, step.high
+    middle = threshold(whole)
+    if step.decided:
+        return Side.BAD if change >= middle else Side.GOOD
+    if low > middle:
+        return Side.BAD
+    return Side.GOOD if high < middle else Side.SKIP
+
+
+def confirmed(own: Effect, whole: Effect) -> bool:
+    """A culprit's own effect, against its parent, is certain and beyond the threshold of the search."""
+    return own.decided and own.surely_not_zero and side_of(own, whole) is Side.BAD
