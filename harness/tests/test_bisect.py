@@ -227,7 +227,7 @@ def test_a_real_slow_down_among_thirty_commits_is_found(repository: Repository) 
     commits = []
     for number in range(31):
         if number == 17:
-            params.write_text(params.read_text().replace(".slow = 10,", ".slow = 8,"))
+            params.write_text(params.read_text().replace(".slow = 10,", ".slow = 6,"))
         fault = "slow_draw" if number >= 17 else "none"
         plain = f"make --no-print-directory -C kernel ARCH=x86_64 FAULT={fault} OUT=../out all\n"
         (repository.path / "build.sh").write_text(plain)
