@@ -12,10 +12,11 @@ import datetime
 import errno
 import json
 import os
+import secrets
 import shutil
 import signal
-import tempfile
 import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -37,12 +38,15 @@ class RunFolder:
         self.root = root
         self.started = now.isoformat(timespec="seconds")
         self._name = f"{now:%Y%m%dT%H%M%SZ}-{command}"
+        self.path = root / f".{self._name}-{secrets.token_hex(4)}.part"
+        self._committed = False
+        # Before there is a folder: an interrupt may come when it exists and nobody has entered it yet.
+        self._orphan = weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
         try:
             root.mkdir(parents=True, exist_ok=True)
-            self.path = Path(tempfile.mkdtemp(prefix=f".{self._name}-", suffix=".part", dir=root))
+            self.path.mkdir(0o700)
         except OSError as error:
             raise StoreError(f"results cannot be written to {root}: {error.strerror}") from error
-        self._committed = False
 
     def __enter__(self) -> "RunFolder":
         return self
@@ -55,6 +59,7 @@ class RunFolder:
         failed = isinstance(error, Exception) and not isinstance(error, UsageError)
         if not failed or not any(self.path.iterdir()):
             self.discard()
+        self._orphan.detach()
 
     def commit(self, result: Result) -> Path:
         """Write ``result.json`` and ``exit_code``, and make the folder visible; returns its final path.
@@ -71,6 +76,7 @@ class RunFolder:
             with _uninterrupted():
                 final = self._rename()
                 self._committed = True
+                self._orphan.detach()
                 self._turn_latest(final)
             return final
         except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import signal
 import subprocess
@@ -86,6 +87,14 @@ def test_only_a_run_that_failed_leaves_its_evidence(tmp_path: Path, error: BaseE
 def test_a_run_that_failed_before_it_began_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(GuestError), RunFolder("perf", tmp_path):
         raise GuestError("no kernel")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_that_nobody_entered_leaves_nothing(tmp_path: Path) -> None:
+    run = RunFolder("perf", tmp_path)
+    (run.path / "serial.log").write_text("[BOOT]")
+    del run
+    gc.collect()
     assert not list(tmp_path.iterdir())
 
 
