@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from harness.analyze.compare import Evidence, Finding, Judgement, judge
 from harness.analyze.functions import function_words
+from harness.analyze.instruments import capture_cost, record_cost
 from harness.analyze.metrics import HIGHER, LOWER, RULES, Rule
 from harness.analyze.pacing import TooFewFrames, frame_pacing
 from harness.analyze.serial import SerialLog
@@ -21,7 +22,7 @@ from harness.analyze.tails import compare_tails
 from harness.baseline import Baseline
 from harness.result import METRIC_UNITS, Arm, Metric
 from harness.lanes.pictures import picture_findings
-from harness.lanes.window import window_findings
+from harness.lanes.window import Window, window_findings
 from harness.session import ArmKernel, Measured
 
 F64 = npt.NDArray[np.float64]
@@ -110,6 +111,20 @@ def window_metrics(measured: Measured) -> dict[str, Metric]:
             metrics[name] = _metric(name, float(total), "guest", counts)
     if window.perturbation is not None:
         metrics["perturbation"] = window.perturbation
+    return metrics | _instrument_metrics(window)
+
+
+def _instrument_metrics(window: Window) -> dict[str, Metric]:
+    """What the window's other instruments cost: records kept in memory, and pictures at its two ends."""
+    metrics: dict[str, Metric] = {}
+    record_ns = window.serial.total("record_ns")
+    if record_ns and len(window.frame_ms):
+        share = record_cost(record_ns, float(np.mean(window.frame_ms)))
+        metrics["perturbation_records"] = _metric("perturbation_records", share, "guest", len(window.frame_ms))
+    captures = [(one.asked_ns, one.answered_ns) for one in window.observed.sightings]
+    cost = capture_cost(window.presented.time_ns, captures)
+    if cost is not None:
+        metrics["perturbation_screendumps"] = _metric("perturbation_screendumps", cost, "trace", len(captures))
     return metrics
 
 

@@ -36,6 +36,8 @@ METRIC_UNITS: Mapping[str, str] = {
     "instructions_per_frame": "instructions",
     "boot_ms": "ms",
     "perturbation": "ratio",
+    "perturbation_records": "ratio",
+    "perturbation_screendumps": "ratio",
 }
 """Every metric that a result may hold, with its unit."""
 

@@ -67,6 +67,8 @@ RULES: tuple[Rule, ...] = (
     Rule("instructions_per_frame", "rise", LOWER, smallest=0.0005),
     Rule("boot_ms", "report", LOWER),
     Rule("perturbation", "report", LOWER),
+    Rule("perturbation_records", "report", LOWER),
+    Rule("perturbation_screendumps", "report", LOWER),
 )
 
 _COUNTERS = ("fences_per_frame", "spins_per_frame", "completions_per_frame")

@@ -7,6 +7,7 @@ import pytest
 
 from harness.analyze.serial import parse_serial
 from harness.drive.errors import GuestError
+from harness.analyze.instruments import capture_cost, record_cost
 from harness.lanes.perturbation import Stretch, cost_of_watching
 
 FRAME_NS = 2_000_000
@@ -44,3 +45,16 @@ def test_records_without_times_are_no_evidence() -> None:
     log = b"[VIRTIO PERF] fences=2 spins=9 completions=2\n" * 50
     with pytest.raises(GuestError, match="no times"):
         cost_of_watching(parse_serial(log).records, EPOCH_NS, [])
+
+
+def test_a_picture_that_held_up_a_frame_is_told_with_its_share() -> None:
+    shown_ns = np.cumsum(np.concatenate([[0], np.full(49, 2_000_000), [12_000_000], np.full(49, 2_000_000)]))
+    held = [(int(shown_ns[49]) + 1, int(shown_ns[49]) + 5_000_000)]
+    assert capture_cost(shown_ns, held) == pytest.approx(10 / 208)
+    assert capture_cost(shown_ns, [(int(shown_ns[10]) + 1, int(shown_ns[10]) + 2)]) == 0.0
+    assert capture_cost(shown_ns, [(-10, -5)]) is None
+    assert capture_cost(shown_ns, []) is None and capture_cost(shown_ns[:2], held) is None
+
+
+def test_the_guest_s_word_on_its_records_is_a_share_of_the_frame() -> None:
+    assert record_cost(1_500, 1.5) == pytest.approx(0.001)

@@ -1,0 +1,48 @@
+"""What instruments other than the trace cost a window in which they were used, as shares of its time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+I64 = npt.NDArray[np.int64]
+
+
+def capture_cost(shown_ns: I64, captures: Sequence[tuple[int, int]]) -> float | None:
+    """How much longer than the median the frames took during which pictures were taken, of the whole window.
+
+    Parameters
+    ----------
+    shown_ns : ndarray, shape (n,)
+        Host times of the frames' flushes, rising.
+    captures : sequence of (int, int)
+        Host times between which each picture was taken.
+
+    Returns
+    -------
+    float or None
+        Share of the window; None with fewer than three frames or no capture among them.
+    """
+    if len(shown_ns) < 3 or not captures:
+        return None
+    intervals = np.diff(shown_ns)
+    touched = np.zeros(len(intervals), bool)
+    for begin, end in captures:
+        touched |= (shown_ns[:-1] < end) & (shown_ns[1:] > begin)
+    if not touched.any():
+        return None
+    usual = float(np.median(intervals))
+    return float((intervals[touched] - usual).sum()) / float(shown_ns[-1] - shown_ns[0])
+
+
+def record_cost(record_ns: int, frame_ms: float) -> float:
+    """What keeping records adds to a frame, as the guest itself measured it, of the frame.
+
+    Parameters
+    ----------
+    record_ns : int
+        ``record_ns`` of the ``[PERF SUMMARY]``: counting and recording, a frame.
+    """
+    return record_ns / (frame_ms * 1e6)
