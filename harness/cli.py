@@ -66,14 +66,24 @@ class TerminalPrinter:
         self._console = Console(highlight=False, soft_wrap=True)
         self._quiet = quiet
         self._plain = quiet or not self._console.is_terminal
-        if self._plain:
-            self._console.width = _PLAIN_WIDTH
+        self._set_width()
         self._status = None if self._plain else self._console.status("")
         self._last_progress_s = 0.0
         self.lost = ""
         """Why output could not be written, if it could not; a reader who has gone is no reason."""
         if self._status:
             self._status.start()
+
+    def _set_width(self) -> None:
+        if self._plain:
+            self._console.width = _PLAIN_WIDTH
+
+    def renew(self) -> None:
+        """Begin with a console of its own: one that was interrupted while it printed may hold back all that follows."""
+        self.close()
+        self._status = None
+        self._console = Console(highlight=False, soft_wrap=True)
+        self._set_width()
 
     def line(self, text: str) -> None:
         self._print(escape(printable(text)), soft_wrap=True)
@@ -158,6 +168,7 @@ def main(words: Sequence[str]) -> int:
     try:
         verdict = _outcome(words, printer)
     except KeyboardInterrupt:
+        printer.renew()
         printer.line(f"{Verdict.HARNESS_FAILED.value}: interrupted; nothing was stored")
         verdict = Verdict.HARNESS_FAILED
     finally:

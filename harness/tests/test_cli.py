@@ -133,3 +133,12 @@ def test_an_interrupt_inside_the_making_of_a_class_has_its_code(tmp_path: Path) 
     )
     assert done.returncode == 5, done.stdout + done.stderr
     assert "interrupted" in done.stdout
+
+
+def test_a_console_that_was_interrupted_while_it_printed_is_replaced(capsys: pytest.CaptureFixture[str]) -> None:
+    printer = cli.TerminalPrinter()
+    printer._console._enter_buffer()  # as an interrupt leaves it between this and the end of a print
+    printer.line("lost")
+    printer.renew()
+    printer.line("harness-failed: interrupted")
+    assert capsys.readouterr().out == "harness-failed: interrupted\n"
