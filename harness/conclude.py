@@ -14,7 +14,7 @@ import numpy.typing as npt
 from harness.analyze.compare import Evidence, Finding, Judgement, judge
 from harness.analyze.functions import function_words
 from harness.analyze.instruments import capture_cost, record_cost
-from harness.analyze.metrics import HIGHER, LOWER, RULES, Rule
+from harness.analyze.metrics import FAILURES, HIGHER, LOWER, RULES, Rule
 from harness.analyze.pacing import TooFewFrames, frame_pacing
 from harness.analyze.serial import SerialLog
 from harness.analyze.stats import CANDIDATE, REFERENCE
@@ -105,7 +105,7 @@ def window_metrics(measured: Measured) -> dict[str, Metric]:
     for name, column in _COUNTED.items():
         if counts and counted and column in records.columns:
             metrics[name] = _metric(name, float(np.mean(records.columns[column])), "guest", counts)
-    for name in ("timeouts", "rekicks"):
+    for name in FAILURES:
         total = window.serial.total(name)
         if counts and total is not None:
             metrics[name] = _metric(name, float(total), "guest", counts)

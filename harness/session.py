@@ -13,6 +13,7 @@ from pathlib import Path
 
 from harness.analyze.compare import Finding
 from harness.analyze.functions import FunctionChange
+from harness.analyze.metrics import FAILURES, RULES, Rule
 from harness.analyze.stats import CANDIDATE, REFERENCE
 from harness.drive.errors import GuestError, HarnessError
 from harness.drive.pin import probe_rights
@@ -64,6 +65,8 @@ class Order:
     pictures: int = 250
     """Frames to verify."""
     lanes: frozenset[str] = frozenset({"window", "pictures", "perturbation", "exact", "timing"})
+    rules: tuple[Rule, ...] = RULES
+    """By which it will be judged: a guest that fails by them is not measured any longer."""
 
 
 @dataclass(frozen=True)
@@ -186,6 +189,9 @@ def _failed(order: Order, window: object, pictures: object) -> bool:
     found: list[Finding] = []
     if isinstance(window, Window):
         found += window_findings(window, order.candidate.capabilities)
+        bounds = {rule.metric: rule.limit for rule in order.rules if rule.metric in FAILURES and rule.kind == "bound"}
+        if any((window.serial.total(name) or 0) > limit for name, limit in bounds.items() if limit is not None):
+            return True
     if isinstance(pictures, Pictures):
         found += picture_findings(pictures)
     return bool(found)

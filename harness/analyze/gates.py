@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from harness.analyze.metrics import HIGHER, Rule
+from harness.analyze.metrics import FAILURES, HIGHER, Rule
 from harness.analyze.stats import Decision, State
 from harness.analyze.tails import Tail
 from harness.result import Arm, Frames, Gate, Metric
@@ -111,9 +111,9 @@ def equal_gate(rule: Rule, candidate: Metric, reference: Metric | None) -> Gate:
 
 
 def bound_gate(rule: Rule, candidate: Metric, limit: float, what: str) -> Gate:
-    """At most so much. Waits that gave up or had to be helped mean that the guest failed, else it is a regression."""
+    """At most so much: one of ``FAILURES`` above it means that the guest failed, else it is a regression."""
     fine = candidate.value <= limit * (1 + 1e-9)
-    failure = Verdict.GUEST_FAILED if rule.metric in ("timeouts", "rekicks") else Verdict.REGRESSION
+    failure = Verdict.GUEST_FAILED if rule.metric in FAILURES else Verdict.REGRESSION
     why = f"{_figure(candidate)}, at most {what} allowed"
     return Gate(rule.metric, rule.kind, Verdict.PASS if fine else failure, why, value=candidate.value, limit=limit)
 

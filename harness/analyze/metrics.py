@@ -71,13 +71,15 @@ RULES: tuple[Rule, ...] = (
     Rule("perturbation_screendumps", "report", LOWER),
 )
 
+FAILURES = ("timeouts", "rekicks")
+"""Counters of waits that gave up or had to be helped: more than their bound means that the guest failed."""
 _COUNTERS = ("fences_per_frame", "spins_per_frame", "completions_per_frame")
 _OVERRIDABLE: Mapping[str, type] = {"kind": str, "smallest": float, "limit": float, "warn": float}
 
 
 def not_offered(metric: str, capabilities: Capabilities, switches: Mapping[str, str]) -> str | None:
     """Why a build cannot offer a metric; None when it can, so that its absence is a failure to measure."""
-    if metric in (*_COUNTERS, "timeouts", "rekicks", "fps_guest"):
+    if metric in (*_COUNTERS, *FAILURES, "fps_guest"):
         if not capabilities.records:
             return "this kernel prints no records"
         if switches.get("LOG") == "none":

@@ -86,6 +86,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
             seed=int(number(settings, "SEED", 1, 0, 2**31)),
             pictures=int(number(settings, "PICTURES", 250, 1, 100000)),
             lanes=chosen_lanes(settings),
+            rules=rules,
         )
         measured = measure(order, run.path, out.progress)
         if measured.timing is not None:

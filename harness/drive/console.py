@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import math
 import os
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from harness.drive.errors import GuestError, StoreError
 from harness.spec import Limits
 
 _PANIC = b"[PANIC]"
+_PROSE = re.compile(rb"^[A-Za-z][^\r\n]*", re.MULTILINE)
+LAST_WORDS_MOST = 120
 PIPE_BYTES = 1 << 20
 FORGET_S = 60.0
 REMEMBERED_BYTES = 1 << 20
@@ -130,6 +133,12 @@ class Console:
         """Everything from a byte on, as far as it is remembered."""
         with self._change:
             return bytes(self._data[max(offset - self._forgotten, 0) :])
+
+    def last_words(self) -> str:
+        """The last line that is prose and no record, at a sentence's length, of what can be printed; maybe empty."""
+        lines = _PROSE.findall(self.content())
+        text = lines[-1].decode("ascii", "replace") if lines else ""
+        return "".join(one if one.isprintable() else "?" for one in text[:LAST_WORDS_MOST]).strip()
 
     @property
     def size(self) -> int:

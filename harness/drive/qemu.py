@@ -315,14 +315,19 @@ class Qemu:
             name = signal.Signals(-code).name
             raise QemuError(f"QEMU was ended by {name}{' from outside' if code in (-9, -15) else ''}", self.log_path)
         if guest_status(self.spec.machine.arch, code):
-            return Ending(False, f"the guest ended with a failing status (QEMU's is {code})")
+            return Ending(False, self._with_last_words(f"the guest ended with a failing status (QEMU's is {code})"))
         if code != 0:
             raise QemuError(f"QEMU ended with status {code}: {self._last_words()}", self.log_path)
         reasons = [event["data"].get("reason", "") for event in self.qmp.poll_events() if event["event"] == "SHUTDOWN"]
         # SiFive's test device ends QEMU 7.2 without the event, and its success is status 0.
         silent = "guest-shutdown" if self.spec.machine.arch == "riscv64" else "QEMU ended without saying why"
         reason = reasons[-1] if reasons else silent
-        return Ending(reason == "guest-shutdown", reason)
+        clean = reason == "guest-shutdown"
+        return Ending(clean, reason if clean else self._with_last_words(reason))
+
+    def _with_last_words(self, reason: str) -> str:
+        words = self.console.last_words()
+        return f"{reason}: {words}" if words else reason
 
     def _signs_of_life(self) -> tuple[int, int]:
         """Sizes of trace and serial log: a guest that draws or prints makes one of them grow."""

@@ -17,26 +17,31 @@ Measure = Callable[[Path], list["Figure"]]
 
 @dataclass(frozen=True)
 class Figure:
-    """One promise and what became of it."""
+    """One promise and what became of it; without a promise, a figure that is told beside others."""
 
     what: str
     value: float
     unit: str
-    promise: float
+    promise: float | None
     at_most: bool = True
     exactly: bool = False
 
     @property
     def kept(self) -> bool:
+        if self.promise is None:
+            return True
         if self.exactly:
             return self.value == self.promise
         return self.value <= self.promise if self.at_most else self.value >= self.promise
 
     def row(self) -> list[str]:
         """Cells for a table: mark, what, value, promise."""
+        value = f"{self.value:.4g} {self.unit}"
+        if self.promise is None:
+            return ["· told", self.what, value, ""]
         sign = "=" if self.exactly else "≤" if self.at_most else "≥"
         mark = "✓ kept" if self.kept else "✗ missed"
-        return [mark, self.what, f"{self.value:.4g} {self.unit}", f"{sign} {self.promise:g}"]
+        return [mark, self.what, value, f"{sign} {self.promise:g}"]
 
 
 def topics() -> list[str]:

@@ -14,7 +14,7 @@ from harness.analyze.attribution import DEVICE, DRAW, FrameAccount
 from harness.drive.build import build_kernel
 from harness.figures import Figure, Measure
 from harness.lanes.attribution import take_run_apart
-from harness.spec import ROOT, Machine, RunParams, RunSpec, Switches
+from harness.spec import ARCHES, ROOT, Machine, RunParams, RunSpec, Switches
 
 MACHINE = Machine(vcpus=1, maxcpus=2)
 TURNS = 5
@@ -56,6 +56,8 @@ def _outside_ms(account: FrameAccount) -> float:
 def _suites(folder: Path) -> list[Figure]:
     """the in-kernel suites"""
     found = []
+    for arch in ARCHES:
+        build_kernel(Switches(arch), test=True)
     for arch, promise in (("x86_64", 10.0), ("", 40.0)):
         words = [f"ARCH={arch}"] if arch else []
         begun = time.monotonic()

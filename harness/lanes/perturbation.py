@@ -59,7 +59,7 @@ def measure_perturbation(spec: RunSpec, folder: Path, quads: int) -> Metric:
         log = parse_serial(machine.console.content())
     flushes = parse_trace(machine.trace_path.read_bytes()).of(FLUSH).time_ns
     if len(log.records) < 20 * quads or not len(flushes):
-        raise GuestError(f"perturbation: only {len(log.records)} records", machine.serial_path)
+        raise GuestError(f"only {len(log.records)} records", machine.serial_path)
     return cost_of_watching(log.records, int(flushes[0]), stretches)
 
 
@@ -81,7 +81,7 @@ def cost_of_watching(records: FrameRecords, first_flush_ns: int, stretches: list
     """
     columns = [records.column(name) for name in ("t_ns", "render_ns", "submit_ns", "notify_ns")]
     if any(column is None for column in columns):
-        raise GuestError("perturbation: the records carry no times")
+        raise GuestError("the records carry no times")
     begin, *parts = (np.asarray(column, np.int64) for column in columns)
     host_ns = begin - int(begin[0] + sum(int(part[0]) for part in parts)) + first_flush_ns
     medians = [_median_log_period(host_ns, stretch) for stretch in stretches]
@@ -89,7 +89,7 @@ def cost_of_watching(records: FrameRecords, first_flush_ns: int, stretches: list
     effects = (quads[:, 0] + quads[:, 3] - quads[:, 1] - quads[:, 2]) / 2
     effects = effects[np.isfinite(effects)]
     if len(effects) < 3:
-        raise GuestError("perturbation: too few stretches with frames")
+        raise GuestError("too few stretches with frames")
     mean = float(stats.trim_mean(effects, 0.1))
     half = float(stats.t.ppf(0.975, len(effects) - 1) * np.std(effects, ddof=1) / np.sqrt(len(effects)))
     low, high = float(np.expm1(mean - half)), float(np.expm1(mean + half))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -23,8 +24,8 @@ def launch(folder: Path, code: str, text: bytes = b"") -> Qemu:
     return Qemu(RunSpec(tiny_guest(folder, code, text), machine, capabilities=FOREIGN, limits=LIMITS), folder / "run")
 
 
-def ending(folder: Path, code: str) -> Ending:
-    with launch(folder, code, b"hello\n") as machine:
+def ending(folder: Path, code: str, text: bytes = b"[BOOT] kernel=tiny\n") -> Ending:
+    with launch(folder, code, text) as machine:
         return machine.wait_end(10)
 
 
@@ -73,6 +74,14 @@ def test_bytes_that_are_no_text_are_kept_as_they_are(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("value", "code"), [(1, 3), (16, 33)])
 def test_a_failing_status_is_the_guests(tmp_path: Path, value: int, code: int) -> None:
     assert ending(tmp_path, leave(value)) == Ending(False, f"the guest ended with a failing status (QEMU's is {code})")
+
+
+def test_a_guest_that_failed_is_quoted(tmp_path: Path) -> None:
+    """With its last line that is no record, as far as a sentence can hold and a terminal can show it."""
+    said = b"[BOOT] kernel=tiny\nvirtio-gpu: no \x1b[31mluck \xff" + b"x" * 200 + b"\n[VIRTIO PERF] fences=2\n[DONE]\n"
+    found = ending(tmp_path, leave(1), said)
+    assert not found.clean
+    assert re.fullmatch(r"the guest ended with .*: virtio-gpu: no \?\[31mluck .x{80,100}", found.reason), found.reason
 
 
 def test_a_triple_fault_is_no_clean_end(tmp_path: Path) -> None:

@@ -90,6 +90,29 @@ def test_the_elf_keeps_symbols_and_nothing_else() -> None:
     assert not {name for name in symbols if name.startswith(("fault_", "ktest_"))}
 
 
+def files_with_code(folder: Path) -> set[str]:
+    """The source files, headers included, that any instruction of a folder's objects was compiled from."""
+    found: set[str] = set()
+    for path in folder.rglob("*.o"):
+        with path.open("rb") as stream:
+            lines = ELFFile(stream).get_dwarf_info()
+            for unit in lines.iter_CUs():
+                program = lines.line_program_for_CU(unit)
+                states = [entry.state for entry in program.get_entries() if entry.state is not None]
+                first = 0 if program["version"] >= 5 else 1
+                found |= {program["file_entry"][state.file - first].name.decode() for state in states}
+    return found
+
+
+@pytest.mark.parametrize(("fault", "files"), [("none", set()), ("tear", {"fault.c", "fault.h"})])
+def test_no_instruction_of_a_kernel_without_a_fault_is_of_one(tmp_path: Path, fault: str, files: set[str]) -> None:
+    done = make(f"OUT={tmp_path}", "CC=cc -g", f"FAULT={fault}")
+    assert done.returncode == 0, done.stderr
+    found = files_with_code(tmp_path)
+    assert {"frameloop.c", "virtqueue.c", "gpu.c"} <= found
+    assert {name for name in found if "fault" in name} == files
+
+
 @pytest.mark.parametrize("arch", ["x86_64", "aarch64", "riscv64"])
 def test_what_draws_most_of_a_frame_is_within_one_page(arch: str) -> None:
     with build_kernel(Switches(arch=arch)).path.open("rb") as file:

@@ -8,7 +8,7 @@
  *
  * A loss is certain when it is counted: the device has said that it sleeps, every ring of the doorbell was heard, and
  * what was published was not seen. BARRIER=no_kick_fence must lose within the time limit; with the fence nothing may
- * be lost in as much time.
+ * be lost in all of it.
  */
 #define _POSIX_C_SOURCE 200809L
 #include "arch/arch.h"
@@ -23,7 +23,6 @@
 
 #define SIZE 8u
 #define LIMIT_NS 10000000000ull
-#define CLEAN_NS 3000000000ull
 #define NO_NOTIFY 1
 #define DELAYS 401u
 #define PATIENCE 20000u
@@ -127,13 +126,13 @@ static bool driver_turn(void)
 
 int main(void)
 {
-	uint64_t start = arch_ticks(), limit = EXPECT_LOSS ? LIMIT_NS : CLEAN_NS;
+	uint64_t start = arch_ticks();
 	unsigned losses = 0, rounds = 0;
 	pthread_t device;
 	bool ok;
 
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2) {
-		printf("ok 1 - the kick race # SKIP needs two CPUs\n1..1\n1 passed, 0 failed\n");
+		printf("ok 1 - the kick race # SKIP needs two CPUs\n1..1\n0 passed, 0 failed\n");
 		return 0;
 	}
 	virtqueue_init(&queue, SIZE, memory, false, ring, NULL);
@@ -142,7 +141,7 @@ int main(void)
 	do
 		for (unsigned i = 0; i < ROUNDS_A_CLOCK; i++, rounds++)
 			losses += driver_turn();
-	while (arch_ticks() - start < limit && !(EXPECT_LOSS && losses));
+	while (arch_ticks() - start < LIMIT_NS && !(EXPECT_LOSS && losses));
 	atomic_store(&stop, true);
 	pthread_join(device, NULL);
 	ok = EXPECT_LOSS ? losses > 0 : losses == 0;
