@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,12 @@ import pytest
 from harness.analyze.serial import SerialLog, parse_serial
 from harness.drive.build import build_kernel
 from harness.drive.qemu import Qemu
-from harness.spec import Machine, RunParams, RunSpec, Switches, switch_table
+from harness.spec import ARCHES, Machine, RunParams, RunSpec, Switches, switch_table
 
 FRAMES = 40
 SWITCHES = {name: switch.values for name, switch in switch_table().items() if name != "FAULT"}
 VALUES = [(name, value) for name, values in SWITCHES.items() for value in values]
+FACTORS = {"ARCH": tuple(ARCHES), **SWITCHES}
 
 Pair = tuple[tuple[str, str], tuple[str, str]]
 
@@ -55,6 +57,7 @@ def _gain(missing: set[Pair], chosen: Mapping[str, str], name: str, value: str, 
 def run_kernel(folder: Path, settings: Mapping[str, str], params: RunParams, machine: Machine = Machine()) -> SerialLog:
     """Boot a kernel of these switches to its end."""
     kernel = build_kernel(Switches.of(settings))
+    machine = replace(machine, arch=kernel.switches.arch)
     with Qemu(RunSpec(kernel=kernel.path, machine=machine, params=params), folder) as guest:
         deadline = time.monotonic() + 30
         while not guest.exited():
@@ -110,23 +113,24 @@ def check_run(log: SerialLog, settings: Mapping[str, str]) -> None:
 
 def test_the_covering_set_covers() -> None:
     """And is not much larger than the two longest switches force it to be."""
-    found = covering_set(SWITCHES)
-    for a, b in itertools.combinations(SWITCHES, 2):
+    found = covering_set(FACTORS)
+    for a, b in itertools.combinations(FACTORS, 2):
         seen = {(one[a], one[b]) for one in found}
-        assert seen == set(itertools.product(SWITCHES[a], SWITCHES[b]))
-    longest, second = sorted((len(values) for values in SWITCHES.values()), reverse=True)[:2]
+        assert seen == set(itertools.product(FACTORS[a], FACTORS[b]))
+    longest, second = sorted((len(values) for values in FACTORS.values()), reverse=True)[:2]
     assert longest * second <= len(found) <= 2 * longest * second
 
 
 @pytest.mark.qemu
 @pytest.mark.parametrize(("name", "value"), VALUES, ids=lambda word: str(word))
-def test_every_value_boots_and_draws(tmp_path: Path, name: str, value: str) -> None:
-    settings = {"ARCH": "x86_64", name: value}
+@pytest.mark.parametrize("arch", ARCHES)
+def test_every_value_boots_and_draws(tmp_path: Path, arch: str, name: str, value: str) -> None:
+    settings = {"ARCH": arch, name: value}
     check_run(run_kernel(tmp_path, settings, RunParams(frames=FRAMES, warmup=2, mode=(320, 240))), settings)
 
 
 @pytest.mark.full
 @pytest.mark.qemu
-@pytest.mark.parametrize("settings", covering_set(SWITCHES), ids=lambda chosen: ",".join(chosen.values()))
+@pytest.mark.parametrize("settings", covering_set(FACTORS), ids=lambda chosen: ",".join(chosen.values()))
 def test_every_pair_of_values_boots_and_draws(tmp_path: Path, settings: dict[str, str]) -> None:
     check_run(run_kernel(tmp_path, settings, RunParams(frames=FRAMES, warmup=2, mode=(320, 240))), settings)
