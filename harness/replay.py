@@ -21,7 +21,7 @@ from harness.analyze.compare import Finding
 from harness.analyze.stats import CANDIDATE, REFERENCE, Launch, Plan, Slice, decide
 from harness.analyze.witness import Sighting
 from harness.drive.errors import StoreError
-from harness.drive.qemu import Ending
+from harness.drive.ending import Ending
 from harness.lanes.exact import ExactCount
 from harness.lanes.pictures import Pictures, load_verification
 from harness.lanes.timing import MeasuredLaunch, Protocol, Timing

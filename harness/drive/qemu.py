@@ -22,6 +22,7 @@ from typing import NoReturn
 from harness.drive.child import end_child, start_child
 from harness.drive.console import Console, serial_pipe
 from harness.drive.display import Xvfb, screen_for
+from harness.drive.ending import Ending, ending_of
 from harness.drive.errors import GuestError, QemuError, QmpError
 from harness.drive.machine import TRACE_LOG, qemu_command
 from harness.drive.qmp import Qmp
@@ -45,25 +46,6 @@ WITNESS_EVENTS: tuple[str, ...] = (
 )
 
 TRACE_POLL_S = 0.005
-
-
-def guest_status(arch: str, code: int) -> bool:
-    """Whether an exit code of a QEMU that had started is one that its guest chose.
-
-    x86-64's isa-debug-exit turns any value into an odd code, of which 1 is also QEMU's own; riscv64's SiFive test
-    device gives what our kernel writes there, 3. aarch64 has neither: a failing end is a reset, whose reason the
-    monitor tells.
-    """
-    return code >= 3 and code % 2 == 1 if arch == "x86_64" else code == 3 and arch == "riscv64"
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How a QEMU ended."""
-
-    clean: bool
-    """The guest powered off by itself with a success status."""
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -314,20 +296,11 @@ class Qemu:
         if code < 0:
             name = signal.Signals(-code).name
             raise QemuError(f"QEMU was ended by {name}{' from outside' if code in (-9, -15) else ''}", self.log_path)
-        if guest_status(self.spec.machine.arch, code):
-            return Ending(False, self._with_last_words(f"the guest ended with a failing status (QEMU's is {code})"))
-        if code != 0:
-            raise QemuError(f"QEMU ended with status {code}: {self._last_words()}", self.log_path)
         reasons = [event["data"].get("reason", "") for event in self.qmp.poll_events() if event["event"] == "SHUTDOWN"]
-        # SiFive's test device ends QEMU 7.2 without the event, and its success is status 0.
-        silent = "guest-shutdown" if self.spec.machine.arch == "riscv64" else "QEMU ended without saying why"
-        reason = reasons[-1] if reasons else silent
-        clean = reason == "guest-shutdown"
-        return Ending(clean, reason if clean else self._with_last_words(reason))
-
-    def _with_last_words(self, reason: str) -> str:
-        words = self.console.last_words()
-        return f"{reason}: {words}" if words else reason
+        ending = ending_of(self.spec.machine.arch, code, reasons, self.console.last_words())
+        if ending is None:
+            raise QemuError(f"QEMU ended with status {code}: {self._last_words()}", self.log_path)
+        return ending
 
     def _signs_of_life(self) -> tuple[int, int]:
         """Sizes of trace and serial log: a guest that draws or prints makes one of them grow."""

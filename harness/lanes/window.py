@@ -22,8 +22,9 @@ from harness.analyze.serial import SerialLog, parse_serial
 from harness.analyze.trace import TRANSFER_2D, TRANSFERS_3D, Trace, parse_trace
 from harness.analyze.witness import Sighting, Witnesses, reconcile
 from harness.drive.capture import Image
+from harness.drive.ending import Ending
 from harness.drive.machine import GL_DEVICE
-from harness.drive.qemu import WITNESS_EVENTS, Ending, Qemu
+from harness.drive.qemu import WITNESS_EVENTS, Qemu
 from harness.drive.screen import glimpse
 from harness.result import Metric
 from harness.spec import Capabilities, RunSpec, Verdict

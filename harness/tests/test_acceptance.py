@@ -17,7 +17,7 @@ from harness.analyze.criteria import Status, criteria, verdict_of
 from harness.analyze.evidence import Absent, Counted, DiskLoad, RingCode, Roulette, Watched
 from harness.commands.acceptance import plan_of
 from harness.drive.build import build_kernel, compiler_identity
-from harness.drive.qemu import Ending
+from harness.drive.ending import Ending
 from harness.lanes.checklist import PROBED, counted, roulette_of
 from harness.lanes.suites import read_suites, suite_boots
 from harness.lanes.window import Observed, assemble

@@ -17,7 +17,7 @@ from harness.analyze.explanation import Regression
 from harness.drive.build import build_kernel
 from harness.lanes.attribution import account_of, compare_parts, take_run_apart
 from harness.lanes.window import Observed, assemble
-from harness.drive.qemu import Ending
+from harness.drive.ending import Ending
 from harness.report.explain_rows import account_words, growth_rows, part_rows
 from harness.report.frame_plots import lanes_script, stack_script
 from harness.drive.gnuplot import plot_svg

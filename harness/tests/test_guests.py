@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.drive.ending import Ending
 from harness.drive.errors import GuestError
-from harness.drive.qemu import Ending, Qemu
+from harness.drive.qemu import Qemu
 from harness.spec import FOREIGN, ROOT, Limits, Machine, RunSpec
 from harness.tests.tinyguest import FLOOD, HALT, TRIPLE_FAULT, leave, tiny_guest
 

@@ -12,7 +12,8 @@ import pytest
 
 from harness.drive import machine as machine_module
 from harness.drive.build import build_kernel
-from harness.drive.qemu import Ending, Qemu
+from harness.drive.ending import Ending
+from harness.drive.qemu import Qemu
 from harness.spec import ARCHES, KERNEL_DIR, Machine, RunParams, RunSpec, Switches
 
 pytestmark = pytest.mark.qemu

@@ -16,8 +16,9 @@ from harness.baseline import approval_refusals
 from harness.commands.perf import chosen_device
 from harness.drive import virgl
 from harness.drive.build import build_kernel
+from harness.drive.ending import Ending
 from harness.drive.errors import QemuError
-from harness.drive.qemu import Ending, Qemu
+from harness.drive.qemu import Qemu
 from harness.drive.virgl import display_trouble, with_virgl
 from harness.lanes.window import Observed, assemble, window_findings
 from harness.result import Result

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from harness.drive.build import build_kernel
-from harness.drive.qemu import Ending, Qemu
+from harness.drive.ending import Ending
+from harness.drive.qemu import Qemu
 from harness.spec import Machine, RunParams, RunSpec, Switches
 
 pytestmark = pytest.mark.qemu
