@@ -77,6 +77,7 @@ def _against_linux(folder: Path) -> list[Figure]:
     return [
         Figure(outside, mine.outside_ms / theirs.outside_ms, "x", OUTSIDE_MAX),
         Figure(rate, theirs.frame_ms / mine.frame_ms, "x", RATE_MIN, at_most=False),
+        Figure("the same of a driver that takes no time at all", theirs.frame_ms / mine.draw_ms, "x", None),
         Figure("Linux's damaged pictures when it waits", sum(one.damaged for one in waited), "", 0),
         Figure(torn, damaged, "", None),
     ]
