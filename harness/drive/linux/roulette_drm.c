@@ -3,8 +3,9 @@
  *
  * Loads the modules beside it in the order of their numbers, shows one dumb buffer, draws frames into it with the
  * kernel's own scene and hands each to the driver with DIRTYFB, which returns once the commands are queued; then the
- * same once more, waiting for the host after each frame. Says on the console what either took, goes on drawing for
- * whoever takes pictures, and powers off.
+ * same once more, waiting for the host after each frame. Says on the console what either took (a frame's mean, and the
+ * medians of its parts, which a host that stalls does not move), goes on drawing for whoever takes pictures, and powers
+ * off.
  *
  * shown_frames=<n> on Linux's command line, which hands such words to its init, says how long it goes on.
  */
@@ -165,40 +166,62 @@ static void wait_for_host(const struct screen *screen)
 		give_up("cursor");
 }
 
-/* Returns how long drawing took; the rest of the time was the driver's. */
-static uint64_t draw_frames(const struct screen *screen, const struct roulette *roulette, uint32_t count)
+/* What a frame took in drawing, and in the driver's hands; where it is wanted. */
+struct frame_times {
+	uint64_t draw_ns[FRAMES], outside_ns[FRAMES];
+};
+
+static void draw_frames(const struct screen *screen, const struct roulette *roulette, uint32_t count,
+			struct frame_times *times)
 {
 	struct drm_clip_rect whole = {0, 0, WIDTH_PX, HEIGHT_PX};
 	struct drm_mode_fb_dirty_cmd dirty = {
 		.fb_id = screen->framebuffer, .num_clips = 1, .clips_ptr = (uintptr_t)&whole};
-	uint64_t draw_ns = 0;
 	static uint32_t frame;
 
 	for (uint32_t i = 0; i < count; i++) {
-		uint64_t start = now_ns();
+		uint64_t begun = now_ns(), drawn;
 
 		roulette_draw(roulette, &screen->canvas, frame++);
-		draw_ns += now_ns() - start;
+		drawn = now_ns();
 		if (ioctl(screen->card, DRM_IOCTL_MODE_DIRTYFB, &dirty))
 			give_up("dirty");
 		if (screen->waits)
 			wait_for_host(screen);
+		if (times) {
+			times->draw_ns[i] = drawn - begun;
+			times->outside_ns[i] = now_ns() - drawn;
+		}
 	}
-	return draw_ns;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+static unsigned long long median(uint64_t *values)
+{
+	qsort(values, FRAMES, sizeof(*values), compare);
+	return values[FRAMES / 2];
 }
 
 /* Draws for the clock, then for whoever takes pictures. */
 static void run(struct screen *screen, const struct roulette *roulette, bool waits, uint32_t shown)
 {
-	uint64_t begun, draw_ns;
+	static struct frame_times times;
+	uint64_t begun, total_ns;
 
 	screen->waits = waits;
-	draw_frames(screen, roulette, WARM_FRAMES);
+	draw_frames(screen, roulette, WARM_FRAMES, NULL);
 	begun = now_ns();
-	draw_ns = draw_frames(screen, roulette, FRAMES);
-	printf("[LINUX] waits=%d frames=%u draw_ns=%llu total_ns=%llu\n", waits, FRAMES, (unsigned long long)draw_ns,
-	       (unsigned long long)(now_ns() - begun));
-	draw_frames(screen, roulette, shown);
+	draw_frames(screen, roulette, FRAMES, &times);
+	total_ns = now_ns() - begun;
+	printf("[LINUX] waits=%d frame_ns=%llu draw_ns=%llu outside_ns=%llu\n", waits,
+	       (unsigned long long)total_ns / FRAMES, median(times.draw_ns), median(times.outside_ns));
+	draw_frames(screen, roulette, shown, NULL);
 }
 
 int main(void)
