@@ -18,7 +18,7 @@ from harness.drive.host import host_facts
 from harness.drive.pin import probe_rights
 from harness.drive.qemu import Qemu
 from harness.drive.store import RunFolder
-from harness.figures import Figure, measures, topics
+from harness.figures import Figure, measured, measures, topics
 from harness.lanes.timing import choose_protocol, compare
 from harness.result import Result
 from harness.spec import Machine, RunParams, RunSpec, Switches, UsageError, Verdict, switch_table
@@ -41,7 +41,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
             for topic in chosen:
                 for measure in measures(topic):
                     out.progress(f"bench: {measure.__doc__}")
-                    figures += measure(folder)
+                    figures += measured(measure, folder)
             with_table = settings.get("SWITCHES", "0" if settings.get("ONLY") else "1") != "0"
             table = switch_rows(folder, out) if with_table else []
         figures.append(Figure("peak memory of the harness", _peak_mb(), "MB", 300))

@@ -7,10 +7,14 @@ few words, what is being measured.
 from __future__ import annotations
 
 import importlib
+import math
 import pkgutil
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from harness.drive.errors import HarnessError
 
 Measure = Callable[[Path], list["Figure"]]
 
@@ -53,3 +57,14 @@ def measures(topic: str) -> tuple[Measure, ...]:
     """The functions of one topic."""
     figures: tuple[Measure, ...] = importlib.import_module(f"{__name__}.{topic}").FIGURES
     return figures
+
+
+def measured(measure: Measure, folder: Path) -> list[Figure]:
+    """The figures of one function, or one that is missed and says why: the others are worth having all the same."""
+    try:
+        return measure(folder)
+    except HarnessError as error:
+        why = error.message
+    except subprocess.SubprocessError as error:
+        why = str(error)
+    return [Figure(f"{measure.__doc__}: not measured: {why}", math.nan, "", 0)]

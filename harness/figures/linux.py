@@ -14,7 +14,7 @@ import numpy as np
 from harness.analyze.frames import FrameClass, check_picture
 from harness.analyze.serial import parse_serial
 from harness.drive.build import build_kernel
-from harness.drive.errors import BuildError, GuestError
+from harness.drive.errors import GuestError
 from harness.drive.linuxguest import LinuxGuest, linux_guest
 from harness.drive.oracle import Oracle
 from harness.drive.qemu import TIMING_EVENTS, Qemu
@@ -55,10 +55,7 @@ class Shown:
 
 def _against_linux(folder: Path) -> list[Figure]:
     """the same roulette on Linux's driver"""
-    try:
-        guest = linux_guest()
-    except BuildError as error:
-        return [Figure(f"against Linux: not measured: {error.message}", float("nan"), "", 0)]
+    guest = linux_guest()
     ours, queued, waited = [], [], []
     for turn in range(TURNS):
         ours += [_our_cost(folder / f"ours-{turn}-{part}") for part in range(2)]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.figures import Figure, linux, measures, topics
+from harness.figures import Figure, linux, measured, measures, topics
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_without_debian_s_kernel_the_comparison_is_missed_and_says_why(
     fake(tmp_path, "apt-cache", "echo '  Depends: linux-image-0-none'")
     fake(tmp_path, tool, script)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    (figure,) = linux.FIGURES[0](tmp_path)
+    (figure,) = measured(linux.FIGURES[0], tmp_path)
     assert not figure.kept
     assert said in figure.what
     assert not list(tmp_path.glob("linux/*")) and not list(tmp_path.glob("linux/.*"))
