@@ -115,6 +115,8 @@ def bound_gate(rule: Rule, candidate: Metric, limit: float, what: str) -> Gate:
     fine = candidate.value <= limit * (1 + 1e-9)
     failure = Verdict.GUEST_FAILED if rule.metric in FAILURES else Verdict.REGRESSION
     why = f"{_figure(candidate)}, at most {what} allowed"
+    if not fine and rule.metric in FAILURES:
+        why += f": {FAILURES[rule.metric]}"
     return Gate(rule.metric, rule.kind, Verdict.PASS if fine else failure, why, value=candidate.value, limit=limit)
 
 

@@ -71,8 +71,11 @@ RULES: tuple[Rule, ...] = (
     Rule("perturbation_screendumps", "report", LOWER),
 )
 
-FAILURES = ("timeouts", "rekicks")
-"""Counters of waits that gave up or had to be helped: more than their bound means that the guest failed."""
+FAILURES: Mapping[str, str] = {
+    "timeouts": "the driver gave up waiting for the device",
+    "rekicks": "the device had missed a notification and answered when the driver, out of patience, rang again",
+}
+"""Counters of waits that gave up or had to be helped: more than their bound means that the guest failed; how."""
 _COUNTERS = ("fences_per_frame", "spins_per_frame", "completions_per_frame")
 _OVERRIDABLE: Mapping[str, type] = {"kind": str, "smallest": float, "limit": float, "warn": float}
 
