@@ -36,9 +36,11 @@ EVIDENCE_MAX = 12
 """Bad frames kept as pictures."""
 FILM_FRAMES = 24
 FILM_WIDTH_PX = 384
-PAUSE_MAX_S = 0.008
+PAUSE_MAX_S = (0.008, 0.03)
+PAUSE_MAX_FRAMES = 6.0
+"""Longest random pause between captures: so many frames, within these seconds. Pauses shorter than a frame would meet
+a fault of every fifth frame always or never, where the guest runs in step with the host's time slices."""
 DRAWN_POLL_S = 0.1
-"""Longest random pause between captures."""
 FIRST_FRAME_MAX = 5000
 RUN_S = 120.0
 BAD_ENOUGH = 40
@@ -136,7 +138,7 @@ def verify_pictures(
             _wait_drawn(machine)
         begun = time.monotonic()
         while len(checked) < count and sum(one.kind is not FrameClass.INTACT for one in checked) < BAD_ENOUGH:
-            time.sleep(float(rng.uniform(0, PAUSE_MAX_S)))
+            time.sleep(float(rng.uniform(0, _pause_max_s(checked, time.monotonic() - begun))))
             picture = take_picture(machine)
             one = check_picture(picture.pixels, oracle.picture) if oracle else judge_picture(picture.pixels, golden)
             checked.append(one)
@@ -168,6 +170,13 @@ def verify_pictures(
     findings = (*verification.frames.findings, *dict.fromkeys(odd))
     frames = replace(verification.frames, findings=findings, evidence=tuple(kept.evidence))
     return Pictures(verification, frames, tuple(kept.film), len(checked) / max(seconds, 1e-9), first)
+
+
+def _pause_max_s(checked: list[Checked], seconds: float) -> float:
+    """Longest pause before the next capture, by the frames that the guest has shown so far."""
+    frames = [one.frame for one in checked if one.frame is not None]
+    frame_s = seconds / max(frames[-1] - frames[0], 1) if frames else 0.0
+    return min(max(PAUSE_MAX_FRAMES * frame_s, PAUSE_MAX_S[0]), PAUSE_MAX_S[1])
 
 
 def _wait_drawn(machine: Qemu) -> None:

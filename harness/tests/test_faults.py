@@ -78,7 +78,7 @@ CASES = [("x86_64", fault) for fault in sorted(set(FAULTS) - SLOW)] + [
 @pytest.mark.parametrize(("arch", "fault"), CASES)
 def test_a_fault_is_answered_as_promised(arch: str, fault: str) -> None:
     seen, code = FAULTS[fault]
-    words = OPTIONS.get(fault, ["LANES=window,pictures", f"PICTURES={80 if arch == 'x86_64' else 30}"])
+    words = OPTIONS.get(fault, ["LANES=window,pictures", "PICTURES=80"])
     exit_code, result = run_perf(f"ARCH={arch}", f"FAULT={fault}", *words)
     failed = [gate["why"] for gate in result["gates"] if gate["verdict"] == "guest-failed"]
     text = " | ".join([result["sentence"], *result["problems"], *failed])

@@ -140,10 +140,11 @@ def test_qemu_killed_from_outside_is_said_so(kernel: Path, tmp_path: Path) -> No
 
 
 _HOLD = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from harness.drive.qemu import Qemu
 from harness.spec import Machine, RunParams, RunSpec
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 with Qemu(RunSpec(Path(sys.argv[1]), Machine(vcpus=1, maxcpus=2), RunParams(seconds=60.0)), Path(sys.argv[2])) as one:
     one.wait_first_flush()
     print(one.pid, flush=True)
