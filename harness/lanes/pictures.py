@@ -36,10 +36,9 @@ EVIDENCE_MAX = 12
 """Bad frames kept as pictures."""
 FILM_FRAMES = 24
 FILM_WIDTH_PX = 384
-PAUSE_MAX_S = (0.008, 0.03)
-PAUSE_MAX_FRAMES = 6.0
-"""Longest random pause between captures: so many frames, within these seconds. Pauses shorter than a frame would meet
-a fault of every fifth frame always or never, where the guest runs in step with the host's time slices."""
+PAUSE_FRAMES, PAUSE_S, PAUSE_MAX_S = 6.0, 0.008, 0.03
+"""Longest random pause between captures: so many frames, at least and at most these seconds. Pauses shorter than a frame
+would meet a fault of every fifth frame always or never, where the guest runs in step with the host's time slices."""
 DRAWN_POLL_S = 0.1
 FIRST_FRAME_MAX = 5000
 RUN_S = 120.0
@@ -176,7 +175,7 @@ def _pause_max_s(checked: list[Checked], seconds: float) -> float:
     """Longest pause before the next capture, by the frames that the guest has shown so far."""
     frames = [one.frame for one in checked if one.frame is not None]
     frame_s = seconds / max(frames[-1] - frames[0], 1) if frames else 0.0
-    return min(max(PAUSE_MAX_FRAMES * frame_s, PAUSE_MAX_S[0]), PAUSE_MAX_S[1])
+    return min(max(PAUSE_FRAMES * frame_s, PAUSE_S), PAUSE_MAX_S)
 
 
 def _wait_drawn(machine: Qemu) -> None:
