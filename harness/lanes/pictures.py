@@ -37,8 +37,9 @@ EVIDENCE_MAX = 12
 FILM_FRAMES = 24
 FILM_WIDTH_PX = 384
 PAUSE_FRAMES, PAUSE_S, PAUSE_MAX_S = 6.0, 0.008, 0.03
-"""Longest random pause between captures: so many frames, at least and at most these seconds. Pauses shorter than a frame
-would meet a fault of every fifth frame always or never, where the guest runs in step with the host's time slices."""
+"""Longest random pause between captures: so many frames, at least and at most these seconds. Pauses shorter than a
+frame would meet a fault of every fifth frame always or never, where the guest runs in step with the host's time
+slices."""
 DRAWN_POLL_S = 0.1
 FIRST_FRAME_MAX = 5000
 RUN_S = 120.0
