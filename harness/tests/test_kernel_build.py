@@ -117,7 +117,7 @@ def test_no_instruction_of_a_kernel_without_a_fault_is_of_one(tmp_path: Path, fa
 def test_what_draws_most_of_a_frame_is_within_one_page(arch: str) -> None:
     with build_kernel(Switches(arch=arch)).path.open("rb") as file:
         symbols = ELFFile(file).get_section_by_name(".symtab")
-        hot = [symbols.get_symbol_by_name(name)[0] for name in ("canvas_row_fill", "wheel_draw", "art_draw_row")]
+        hot = [symbols.get_symbol_by_name(name)[0] for name in ("wheel_draw", "art_draw")]
     pages = {at // 4096 for symbol in hot for at in (symbol["st_value"], symbol["st_value"] + symbol["st_size"] - 1)}
     assert len(pages) == 1
 

@@ -36,60 +36,115 @@ static void chords_render(struct roulette *roulette)
 	}
 }
 
-/* The run that a pixel at x belongs to, new or the latest one; NULL when there is no room. */
-static struct art_run *run_at(struct roulette *roulette, int32_t x, enum art_kind kind)
+static int32_t run_first(art_run run)
 {
-	struct art_run *run = roulette->runs + roulette->run_count;
-
-	if (roulette->run_count > 0 && x > 0 && run[-1].x1 == x && run[-1].kind == (uint32_t)kind)
-		return run - 1;
-	if (roulette->run_count == ART_RUNS_MAX)
-		return NULL;
-	roulette->run_count++;
-	*run = (struct art_run){(uint16_t)x, (uint16_t)x, (uint32_t)kind, roulette->art_count};
-	return run;
+	return (int32_t)(run & 0xffff);
 }
 
-static bool felt_append(struct roulette *roulette, int32_t x, int32_t count)
+static int32_t run_behind(art_run run)
 {
-	struct art_run *run = count > 0 ? run_at(roulette, x, ART_FELT) : NULL;
+	return (int32_t)(run >> 16 & 0xffff);
+}
 
-	if (run)
-		run->x1 += (uint16_t)count;
-	return run || count <= 0;
+static uint32_t run_shown(art_run run)
+{
+	return (uint32_t)(run >> 32);
+}
+
+static art_run run_of(int32_t first, int32_t behind, uint32_t shown)
+{
+	return (uint64_t)shown << 32 | (uint32_t)behind << 16 | (uint32_t)first;
+}
+
+/* One row while it is rendered. */
+struct row {
+	struct roulette *roulette;
+	int32_t y;
+	uint32_t felt; /* where its two colours are in art_pixels */
+	bool fits;     /* in the room that there is for runs and pixels */
+};
+
+/* The row's last run; NULL before the first. */
+static art_run *row_last(struct row *row)
+{
+	struct roulette *roulette = row->roulette;
+
+	return roulette->run_count > roulette->row_runs[row->y] ? &roulette->runs[roulette->run_count - 1] : NULL;
+}
+
+static void run_append(struct row *row, art_run run)
+{
+	if (row->roulette->run_count == ART_RUNS_MAX)
+		row->fits = false;
+	else
+		row->roulette->runs[row->roulette->run_count++] = run;
+}
+
+static void pixel_keep(struct row *row, uint32_t pixel)
+{
+	if (row->roulette->art_count == ART_PIXELS_MAX)
+		row->fits = false;
+	else
+		row->roulette->art_pixels[row->roulette->art_count++] = pixel;
+}
+
+static void felt_append(struct row *row, int32_t x, int32_t count)
+{
+	art_run *last = row_last(row);
+
+	if (count <= 0)
+		return;
+	if (last && run_behind(*last) == x && run_shown(*last) == (ART_WEAVE | row->felt))
+		*last = run_of(run_first(*last), x + count, run_shown(*last));
+	else
+		run_append(row, run_of(x, x + count, ART_WEAVE | row->felt));
 }
 
 /* Felt between pixels is cheaper copied with them than filled on its own, when it is short. */
 #define FELT_FOLDED 24
 
-/* Turns the felt just before x in row y into pixels of the run that it follows, where there is such a run. */
-static bool fold_felt(struct roulette *roulette, int32_t y, int32_t x)
+/* Turns the felt just before x into pixels of the run that it follows, where there is such a run. */
+static void fold_felt(struct row *row, int32_t x)
 {
-	struct art_run *felt = roulette->runs + roulette->run_count - 1, *before = felt - 1;
+	uint32_t count = row->roulette->run_count - row->roulette->row_runs[row->y];
+	art_run *felt = row_last(row), *before;
+	int32_t from;
 
-	if (roulette->run_count < roulette->row_runs[y] + 2 || felt->kind != ART_FELT || felt->x1 != x ||
-	    felt->x1 - felt->x0 >= FELT_FOLDED || before->kind != ART_SOLID || before->x1 != felt->x0)
-		return true;
-	if (ART_PIXELS_MAX - roulette->art_count < FELT_FOLDED)
-		return false;
-	for (; before->x1 < x; before->x1++)
-		roulette->art_pixels[roulette->art_count++] = roulette->felt[y][before->x1 & 1];
-	roulette->run_count--;
-	return true;
+	if (count < 2 || run_behind(*felt) != x || run_shown(*felt) != (ART_WEAVE | row->felt))
+		return;
+	before = felt - 1;
+	from = run_first(*felt);
+	if (x - from >= FELT_FOLDED || run_behind(*before) != from || run_shown(*before) & ART_WEAVE)
+		return;
+	for (int32_t at = from; at < x; at++)
+		pixel_keep(row, row->roulette->felt[row->y][at & 1]);
+	*before = run_of(run_first(*before), x, run_shown(*before));
+	row->roulette->run_count--;
 }
 
-static bool pixel_append(struct roulette *roulette, int32_t y, int32_t x, struct art_layer layer)
-{
-	struct art_run *run;
+/* So many equal pixels are cheaper filled than copied. */
+#define FILLED 48
 
-	if (layer.rest == 0 && !fold_felt(roulette, y, x))
-		return false;
-	run = run_at(roulette, x, layer.rest ? ART_BLEND : ART_SOLID);
-	if (!run || roulette->art_count == ART_PIXELS_MAX)
-		return false;
-	run->x1++;
-	roulette->art_pixels[roulette->art_count++] = layer.colour | layer.rest << 24;
-	return true;
+/* Pixels of one colour that hide all below. */
+static void solid_append(struct row *row, int32_t x, int32_t count, uint32_t colour)
+{
+	uint32_t at = row->roulette->art_count;
+	art_run *last;
+
+	if (count >= FILLED) {
+		pixel_keep(row, colour);
+		pixel_keep(row, colour);
+		run_append(row, run_of(x, x + count, ART_WEAVE | at));
+		return;
+	}
+	fold_felt(row, x);
+	last = row_last(row);
+	if (last && run_behind(*last) == x && !(run_shown(*last) & ART_WEAVE))
+		*last = run_of(run_first(*last), x + count, run_shown(*last));
+	else
+		run_append(row, run_of(x, x + count, row->roulette->art_count));
+	while (count--)
+		pixel_keep(row, colour);
 }
 
 /* Columns of a row, half open. */
@@ -140,41 +195,50 @@ static uint32_t stretches_of(const struct layout *layout, int32_t y, struct stre
 	return STRETCHES;
 }
 
-static bool stretch_render(struct roulette *roulette, int32_t y, int32_t x0, int32_t x1)
+/* Pixels that look the same, or are felt, are appended together. */
+static void stretch_render(struct row *row, int32_t x0, int32_t x1)
 {
-	bool fits = true;
+	const uint32_t *felt = row->roulette->felt[row->y];
+	struct art_layer layer = art_pixel(row->roulette, x0, row->y), next = layer;
 
-	for (int32_t x = x0; x < x1 && fits; x++) {
-		struct art_layer layer = art_pixel(roulette, x, y);
+	for (int32_t x = x0, behind; x < x1 && row->fits; x = behind, layer = next) {
+		bool is_felt = layer.rest == 0 && layer.colour == felt[x & 1];
 
-		if (layer.rest == 0 && layer.colour == roulette->felt[y][x & 1])
-			fits = felt_append(roulette, x, 1);
-		else if (layer.rest < COLOUR_ONE)
-			fits = pixel_append(roulette, y, x, layer);
+		for (behind = x + 1; behind < x1; behind++) {
+			next = art_pixel(row->roulette, behind, row->y);
+			if (next.rest != layer.rest || next.colour != (is_felt ? felt[behind & 1] : layer.colour))
+				break;
+		}
+		if (is_felt)
+			felt_append(row, x, behind - x);
+		else if (layer.rest == 0)
+			solid_append(row, x, behind - x, layer.colour);
+		for (; layer.rest > 0 && layer.rest < COLOUR_ONE && x < behind; x++)
+			run_append(row, run_of(x, 0, layer.colour | layer.rest << 24));
 	}
-	return fits;
 }
 
 /* What lies between stretches is all felt or all disc. */
-static bool row_render(struct roulette *roulette, int32_t y)
+static void row_render(struct row *row)
 {
-	const struct layout *layout = &roulette->layout;
-	int32_t half = roulette->disc_half[y], x = 0;
+	const struct layout *layout = &row->roulette->layout;
+	int32_t half = row->roulette->disc_half[row->y], x = 0;
 	struct stretch stretches[STRETCHES];
-	uint32_t count = stretches_of(layout, y, stretches);
-	bool fits = true;
+	uint32_t count = stretches_of(layout, row->y, stretches);
 
-	for (uint32_t i = 0; i < count && fits; i++) {
+	pixel_keep(row, row->roulette->felt[row->y][0]);
+	pixel_keep(row, row->roulette->felt[row->y][1]);
+	for (uint32_t i = 0; i < count && row->fits; i++) {
 		int32_t x0 = larger(stretches[i].x0, x), x1 = smaller(stretches[i].x1, layout->width);
 
 		if (x0 >= x1)
 			continue;
 		if (x < layout->cx - half || x >= layout->cx + half)
-			fits = felt_append(roulette, x, x0 - x);
-		fits = fits && stretch_render(roulette, y, x0, x1);
+			felt_append(row, x, x0 - x);
+		stretch_render(row, x0, x1);
 		x = x1;
 	}
-	return fits && felt_append(roulette, x, layout->width - x);
+	felt_append(row, x, layout->width - x);
 }
 
 int art_render(struct roulette *roulette)
@@ -184,8 +248,11 @@ int art_render(struct roulette *roulette)
 	roulette->run_count = 0;
 	roulette->art_count = 0;
 	for (int32_t y = 0; y < roulette->layout.height; y++) {
+		struct row row = {roulette, y, roulette->art_count, true};
+
 		roulette->row_runs[y] = roulette->run_count;
-		if (!row_render(roulette, y))
+		row_render(&row);
+		if (!row.fits)
 			return -1;
 	}
 	roulette->row_runs[roulette->layout.height] = roulette->run_count;

@@ -1,34 +1,67 @@
+#include "scene/canvas_row.h"
 #include "scene/colour.h"
 #include "scene/roulette_scene.h"
 
-static void blend(uint32_t *to, const uint32_t *from, int32_t count)
+/* The art_run at *run, within columns x0 … x1 unless all of a row is drawn. */
+CANVAS_INLINE void run_draw(const struct roulette *roulette, art_run run, uint32_t *row, bool whole, int32_t x0,
+			    int32_t x1)
 {
-	for (int32_t i = 0; i < count; i++)
-		to[i] = colour_over(to[i], from[i] & 0xffffffu, from[i] >> 24);
-}
+	int32_t first = (int32_t)(run & 0xffff), behind = (int32_t)(run >> 16 & 0xffff), from = first, to = behind;
+	uint32_t shown = (uint32_t)(run >> 32);
+	const uint32_t *pixels;
 
-static void run_draw(const struct roulette *roulette, const struct art_run *run, uint32_t *row, const uint32_t *felt,
-		     int32_t from, int32_t to)
-{
-	const uint32_t *pixels = roulette->art_pixels + run->first + (from - run->x0);
-
-	if (run->kind == ART_FELT)
-		canvas_row_weave(row + from, to - from, felt[from & 1], felt[~from & 1]);
-	else if (run->kind == ART_SOLID)
-		canvas_row_copy(row + from, pixels, to - from);
-	else
-		blend(row + from, pixels, to - from);
-}
-
-void art_draw_row(const struct roulette *roulette, uint32_t *row, int32_t y, int32_t x0, int32_t x1)
-{
-	const struct art_run *run = &roulette->runs[roulette->row_runs[y]];
-	const struct art_run *end = &roulette->runs[roulette->row_runs[y + 1]];
-
-	for (; run < end; run++) {
-		int32_t from = run->x0 > x0 ? run->x0 : x0, to = run->x1 < x1 ? run->x1 : x1;
-
-		if (from < to)
-			run_draw(roulette, run, row, roulette->felt[y], from, to);
+	if (!behind) {
+		if (whole || (first >= x0 && first < x1))
+			row[first] = colour_over(row[first], shown & 0xffffffu, shown >> 24);
+		return;
 	}
+	pixels = &roulette->art_pixels[shown & ~ART_WEAVE];
+	if (!whole) {
+		from = first > x0 ? first : x0;
+		to = behind < x1 ? behind : x1;
+	}
+	if (shown & ART_WEAVE && whole)
+		canvas_row_weave_long(row + from, to - from, pixels[from & 1], pixels[~from & 1]);
+	else if (shown & ART_WEAVE)
+		canvas_row_weave(row + from, to - from, pixels[from & 1], pixels[~from & 1]);
+	else
+		canvas_row_copy(row + from, pixels + (from - first), to - from);
+}
+
+static void rows_draw(const struct frame_view *view, int32_t y0, int32_t y1)
+{
+	const struct roulette *roulette = view->roulette;
+	const art_run *run = roulette->runs + roulette->row_runs[y0];
+
+	for (int32_t y = y0; y < y1; y++) {
+		const art_run *end = roulette->runs + roulette->row_runs[y + 1];
+		uint32_t *row = canvas_row(view->canvas, y);
+
+		while (run < end)
+			run_draw(roulette, *run++, row, true, 0, 0);
+	}
+}
+
+/* Of a row whose surroundings hold what they should, only the disc. */
+static void row_draw_within(const struct frame_view *view, int32_t y, int32_t x0, int32_t x1)
+{
+	const struct roulette *roulette = view->roulette;
+	int32_t half = roulette->disc_half[y], cx = roulette->layout.cx;
+
+	if (view->turning_only) {
+		x0 = x0 > cx - half ? x0 : cx - half;
+		x1 = x1 < cx + half ? x1 : cx + half;
+	}
+	for (uint32_t i = roulette->row_runs[y]; i < roulette->row_runs[y + 1]; i++)
+		run_draw(roulette, roulette->runs[i], canvas_row(view->canvas, y), false, x0, x1);
+}
+
+void art_draw(const struct frame_view *view, struct canvas_rect clip)
+{
+	if (!view->turning_only && clip.x0 == 0 && clip.x1 == view->roulette->layout.width) {
+		rows_draw(view, clip.y0, clip.y1);
+		return;
+	}
+	for (int32_t y = clip.y0; y < clip.y1; y++)
+		row_draw_within(view, y, clip.x0, clip.x1);
 }

@@ -4,8 +4,8 @@
  * Called by the scene, on the drawing CPU or natively by the oracle. Integer only; freestanding headers alone.
  * Pixels are 0x00RRGGBB in a uint32_t of a little-endian machine: bytes B, G, R, X in memory, which is
  * VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM (VIRTIO 1.2 §5.7.6.8). The top byte is always 0.
- * canvas_span and canvas_fill clip to the canvas; coordinates may be negative or beyond it. The row fills below
- * them do not: their caller has clipped.
+ * canvas_span and canvas_fill clip to the canvas; coordinates may be negative or beyond it. Pieces of a row, which are
+ * clipped already, are canvas_row.h's.
  */
 #ifndef SCENE_CANVAS_H
 #define SCENE_CANVAS_H
@@ -28,13 +28,5 @@ void canvas_fill(const struct canvas *canvas, struct canvas_rect rect, uint32_t 
 
 /* The part of a that lies in b. */
 struct canvas_rect canvas_clip(struct canvas_rect a, struct canvas_rect b);
-
-/* The pixel at (0, y), which must lie on the canvas. */
-uint32_t *canvas_row(const struct canvas *canvas, int32_t y);
-/* count pixels of one colour; nothing when count <= 0. */
-void canvas_row_fill(uint32_t *to, int32_t count, uint32_t colour);
-/* count pixels that alternate between two colours, the first one first. */
-void canvas_row_weave(uint32_t *to, int32_t count, uint32_t first, uint32_t second);
-void canvas_row_copy(uint32_t *to, const uint32_t *from, int32_t count);
 
 #endif

@@ -1,5 +1,7 @@
 #include "scene/framestamp.h"
 
+#include "scene/canvas_row.h"
+
 /* The CRC of each value of four bits: small, and fast enough for the few bytes of a stamp. */
 static const uint32_t crc_nibbles[16] = {
 	0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,

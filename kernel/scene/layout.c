@@ -43,5 +43,7 @@ struct layout layout_of(uint32_t width_px, uint32_t height_px)
 	layout.label_cell_q8 = layout.radius * 4;
 	layout.disc = (struct canvas_rect){layout.cx - layout.radius - 1, layout.cy - layout.radius - 1,
 					   layout.cx + layout.radius + 1, layout.cy + layout.radius + 1};
+	layout.pointer = (struct canvas_rect){layout.cx - layout.radius / 8, 0, layout.cx + layout.radius / 8,
+					      layout.cy - layout.radius * 57 / 64 + 10};
 	return layout;
 }

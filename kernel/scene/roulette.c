@@ -22,6 +22,7 @@ int roulette_init(struct roulette *roulette, uint32_t width_px, uint32_t height_
 static void draw_within(const struct frame_view *view, struct canvas_rect clip)
 {
 	wheel_draw(view, clip);
+	art_draw(view, clip);
 	label_draw_all(view, canvas_clip(clip, view->roulette->layout.disc));
 	plate_draw(view, clip);
 }
@@ -65,6 +66,7 @@ static void redraw_disc(struct frame_view *view, struct canvas_rect rect, struct
 	damage_add(damage, rect);
 	view->turning_only = true;
 	wheel_draw(view, rect);
+	art_draw(view, rect);
 	label_draw_all(view, rect);
 }
 
@@ -75,6 +77,7 @@ static void redraw_plate(struct frame_view *view, struct roulette_damage *damage
 	damage_add(damage, rect);
 	view->turning_only = false;
 	wheel_draw(view, rect);
+	art_draw(view, rect);
 	plate_draw(view, rect);
 }
 

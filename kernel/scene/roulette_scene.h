@@ -34,25 +34,38 @@ struct layout {
 	int32_t cell;    /* of title and banner text */
 	int32_t label_cell_q8;
 	struct canvas_rect title, plate;
-	struct canvas_rect disc; /* around everything that turns */
+	struct canvas_rect disc;    /* around everything that turns */
+	struct canvas_rect pointer; /* around it and its outline */
 };
 
-enum art_kind {
-	ART_FELT,  /* the row's two alternating colours */
-	ART_SOLID, /* pixels */
-	ART_BLEND, /* pixels multiplied by their coverage; the top byte is the share of what lies below, below 256 */
-};
-
-struct art_run {
-	uint16_t x0, x1;
-	uint32_t kind;
-	uint32_t first; /* in art_pixels */
-};
+/*
+ * A run of a row's pixels that stand still, in one word, since drawing reads it whole: bits 0–15 its first column,
+ * 16–31 the column behind its last one, 32–63 what it shows. That is
+ * - where the column behind is 0: one pixel to blend, multiplied by its coverage; the top byte is the share of what
+ * lies below, 1 … 255;
+ * - with ART_WEAVE: two colours in art_pixels that alternate, that of even columns first;
+ * - else: as many pixels in art_pixels.
+ */
+typedef uint64_t art_run;
+#define ART_WEAVE 0x80000000u
 
 #define ART_RUNS_MAX (16 * ROULETTE_HEIGHT_MAX)
 #define ART_PIXELS_MAX (320 * 1024)
 #define MASK_BYTES_MAX (224 * 1024)
+#define SPANS_MAX 8192
 #define GLYPHS 36
+
+/*
+ * Pixels of one coverage in a row of a glyph, in one word for the reason that art_run is one: from bit 0 the first
+ * column, from 8 the column behind the last, from 16 the row, from 24 the coverage.
+ */
+typedef uint32_t text_span;
+
+struct glyph {
+	struct font_mask mask;
+	const text_span *spans;
+	uint32_t span_count;
+};
 
 struct roulette {
 	struct layout layout;
@@ -62,11 +75,12 @@ struct roulette {
 	uint16_t cone_half[ROULETTE_HEIGHT_MAX];    /* the inner cone likewise; 0 where the row does not meet it */
 	uint16_t hub_half[ROULETTE_HEIGHT_MAX];     /* so much of the row the hub hides whole */
 	uint32_t row_runs[ROULETTE_HEIGHT_MAX + 1]; /* row y has runs row_runs[y] … row_runs[y + 1] - 1 */
-	struct art_run runs[ART_RUNS_MAX];
+	art_run runs[ART_RUNS_MAX];
 	uint32_t art_pixels[ART_PIXELS_MAX];
-	struct font_mask glyphs[GLYPHS]; /* 0-9, A-Z at layout.cell */
+	struct glyph glyphs[GLYPHS]; /* 0-9, A-Z at layout.cell */
 	struct font_mask labels[SPIN_SEGMENTS];
-	uint32_t run_count, art_count, mask_count;
+	uint32_t run_count, art_count, mask_count, span_count;
+	text_span spans[SPANS_MAX];
 	uint8_t masks[MASK_BYTES_MAX];
 };
 
@@ -89,7 +103,9 @@ struct art_layer {
 
 /* art.c: the runs of every row. -1 when they do not fit. */
 int art_render(struct roulette *roulette);
-void art_draw_row(const struct roulette *roulette, uint32_t *row, int32_t y, int32_t x0, int32_t x1);
+
+/* art_draw.c: what stands still, over what turns. */
+void art_draw(const struct frame_view *view, struct canvas_rect clip);
 
 /* art_pixel.c: what stands still at one pixel; `rest` is COLOUR_ONE where everything turns. */
 void art_felt(struct roulette *roulette);
@@ -109,7 +125,7 @@ void text_draw(const struct frame_view *view, const char *text, struct canvas_re
 void plate_draw(const struct frame_view *view, struct canvas_rect clip);
 struct canvas_rect plate_inside(const struct layout *layout);
 
-/* wheel.c: all rows of the picture without numbers, banner and stamps; what stands still comes from art_draw_row. */
+/* wheel_draw.c: the disc without its numbers. */
 void wheel_draw(const struct frame_view *view, struct canvas_rect clip);
 
 /* label.c: the numbers, upright to one who looks from the rim. */

@@ -1,3 +1,4 @@
+#include "scene/canvas_row.h"
 #include "scene/colour.h"
 #include "scene/roulette_scene.h"
 
@@ -24,6 +25,30 @@ static int mask_new(struct roulette *roulette, struct font_mask *mask, int32_t w
 	return 0;
 }
 
+/* Finds the stretches of equal coverage in a glyph's rows. */
+static int spans_render(struct roulette *roulette, struct glyph *glyph)
+{
+	const struct font_mask *mask = &glyph->mask;
+
+	glyph->spans = roulette->spans + roulette->span_count;
+	for (int32_t y = 0; y < mask->height; y++) {
+		const uint8_t *levels = mask->levels + y * mask->width;
+
+		for (int32_t x = 0, behind; x < mask->width; x = behind) {
+			for (behind = x + 1; behind < mask->width && levels[behind] == levels[x]; behind++)
+				;
+			if (!levels[x])
+				continue;
+			if (roulette->span_count == SPANS_MAX)
+				return -1;
+			roulette->spans[roulette->span_count++] =
+				(uint32_t)x | (uint32_t)behind << 8 | (uint32_t)y << 16 | (uint32_t)levels[x] << 24;
+		}
+	}
+	glyph->span_count = (uint32_t)(roulette->spans + roulette->span_count - glyph->spans);
+	return 0;
+}
+
 /* All that is ever shown at layout.cell. */
 static const char *const shown[] = {LAYOUT_TITLE, PLATE_OPEN, PLATE_CLOSED, PLATE_RED, PLATE_BLACK, "0123456789"};
 
@@ -31,19 +56,22 @@ static int glyphs_render(struct roulette *roulette)
 {
 	int32_t cell = roulette->layout.cell;
 
+	roulette->span_count = 0;
 	for (uint32_t i = 0; i < GLYPHS; i++)
-		roulette->glyphs[i] = (struct font_mask){0};
+		roulette->glyphs[i] = (struct glyph){0};
 	for (uint32_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++) {
 		for (const char *at = shown[i]; *at; at++) {
 			const char text[2] = {*at, 0};
-			struct font_mask *mask = &roulette->glyphs[glyph_of(*at) < 0 ? 0 : glyph_of(*at)];
+			struct glyph *glyph = &roulette->glyphs[glyph_of(*at) < 0 ? 0 : glyph_of(*at)];
 
-			if (glyph_of(*at) < 0 || mask->levels)
+			if (glyph_of(*at) < 0 || glyph->spans)
 				continue;
-			if (mask_new(roulette, mask, FONT_COLUMNS * cell + 2 * MARGIN_PX,
+			if (mask_new(roulette, &glyph->mask, FONT_COLUMNS * cell + 2 * MARGIN_PX,
 				     FONT_ROWS * cell + 2 * MARGIN_PX))
 				return -1;
-			font_render(mask, text, cell * 256, 1, MARGIN_PX);
+			font_render(&glyph->mask, text, cell * 256, 1, MARGIN_PX);
+			if (spans_render(roulette, glyph))
+				return -1;
 		}
 	}
 	return 0;
@@ -85,7 +113,7 @@ int text_render(struct roulette *roulette)
 uint32_t text_level(const struct roulette *roulette, const char *text, int32_t x, int32_t y)
 {
 	int32_t advance = FONT_ADVANCE * roulette->layout.cell;
-	const struct font_mask *mask = &roulette->glyphs[0];
+	const struct font_mask *mask = &roulette->glyphs[0].mask;
 
 	x += MARGIN_PX;
 	y += MARGIN_PX;
@@ -95,23 +123,25 @@ uint32_t text_level(const struct roulette *roulette, const char *text, int32_t x
 		text++;
 	if (glyph_of(*text) < 0 || x >= mask->width)
 		return 0;
-	mask = &roulette->glyphs[glyph_of(*text)];
+	mask = &roulette->glyphs[glyph_of(*text)].mask;
 	return mask->levels[y * mask->width + x];
 }
 
-static void glyph_draw(const struct frame_view *view, const struct font_mask *mask, struct canvas_rect clip, int32_t x,
+static void glyph_draw(const struct canvas *canvas, const struct glyph *glyph, struct canvas_rect clip, int32_t x,
 		       int32_t y, const uint32_t *shades)
 {
-	struct canvas_rect box = canvas_clip((struct canvas_rect){x, y, x + mask->width, y + mask->height}, clip);
+	uint32_t rows = (uint32_t)(clip.y1 - clip.y0);
 
-	for (int32_t row = box.y0; row < box.y1; row++) {
-		const uint8_t *levels = mask->levels + (row - y) * mask->width - x;
-		uint32_t *to = canvas_row(view->canvas, row);
+	for (const text_span *at = glyph->spans; at < glyph->spans + glyph->span_count; at++) {
+		text_span span = *at;
+		int32_t x0 = x + (int32_t)(span & 0xff), x1 = x + (int32_t)(span >> 8 & 0xff);
+		int32_t row = y + (int32_t)(span >> 16 & 0xff);
 
-		for (int32_t column = box.x0; column < box.x1; column++) {
-			if (levels[column])
-				to[column] = shades[levels[column]];
-		}
+		if ((uint32_t)(row - clip.y0) >= rows)
+			continue;
+		x0 = x0 > clip.x0 ? x0 : clip.x0;
+		x1 = x1 < clip.x1 ? x1 : clip.x1;
+		canvas_row_fill(canvas_row(canvas, row) + x0, x1 - x0, shades[span >> 24]);
 	}
 }
 
@@ -126,6 +156,6 @@ void text_draw(const struct frame_view *view, const char *text, struct canvas_re
 		shades[level] = colour_mix(paper, ink, level * COLOUR_ONE / FONT_LEVELS);
 	for (; *text; text++, x += FONT_ADVANCE * view->roulette->layout.cell) {
 		if (glyph_of(*text) >= 0)
-			glyph_draw(view, &view->roulette->glyphs[glyph_of(*text)], clip, x, y, shades);
+			glyph_draw(view->canvas, &view->roulette->glyphs[glyph_of(*text)], clip, x, y, shades);
 	}
 }

@@ -3,7 +3,7 @@
 
 #include "lib/heap.h"
 #include "lib/string.h"
-#include "scene/canvas.h"
+#include "scene/canvas_row.h"
 #include "scene/framestamp.h"
 #include "scene/roulette.h"
 #include "scene/spin.h"
@@ -79,15 +79,21 @@ static void stamp(void)
 	ktest_check(beside, "a strip is filled up to the picture's edge, and nothing else is touched");
 }
 
+/* Beyond the longest straight run of stores, and what is left of a second one. */
+#define COUNT_MAX 150
+
 /* All counts and alignments in which a fill's wide and narrow stores can meet. */
-static bool fills_are_exact(void)
+static bool weave_is_exact(bool is_long)
 {
-	for (int32_t count = -1; count < 80; count++)
+	for (int32_t count = -1; count < COUNT_MAX; count++)
 		for (int32_t at = 0; at < 4; at++) {
-			for (int32_t i = 0; i < 100; i++)
+			for (int32_t i = 0; i < COUNT_MAX + 16; i++)
 				pixels[i] = GUARD;
-			canvas_row_weave(pixels + 8 + at, count, 1, 2);
-			for (int32_t i = 0; i < 100; i++) {
+			if (is_long)
+				canvas_row_weave_long(pixels + 8 + at, count, 1, 2);
+			else
+				canvas_row_weave(pixels + 8 + at, count, 1, 2);
+			for (int32_t i = 0; i < COUNT_MAX + 16; i++) {
 				int32_t in = i - 8 - at;
 				uint32_t wanted = in >= 0 && in < count ? 1 + (uint32_t)(in & 1) : GUARD;
 
@@ -100,14 +106,14 @@ static bool fills_are_exact(void)
 
 static bool copies_are_exact(void)
 {
-	for (uint32_t i = 0; i < 100; i++)
+	for (uint32_t i = 0; i < COUNT_MAX + 16; i++)
 		others[i] = i;
-	for (int32_t count = -1; count < 80; count++)
+	for (int32_t count = -1; count < COUNT_MAX; count++)
 		for (int32_t at = 0; at < 4; at++) {
-			for (int32_t i = 0; i < 100; i++)
+			for (int32_t i = 0; i < COUNT_MAX + 16; i++)
 				pixels[i] = GUARD;
 			canvas_row_copy(pixels + 8, others + at, count);
-			for (int32_t i = 0; i < 100; i++) {
+			for (int32_t i = 0; i < COUNT_MAX + 16; i++) {
 				uint32_t wanted = i >= 8 && i - 8 < count ? (uint32_t)(i - 8 + at) : GUARD;
 
 				if (pixels[i] != wanted)
@@ -122,7 +128,8 @@ static void fills(void)
 	const struct canvas canvas = {pixels + STRIDE, 10, 3, STRIDE};
 	uint32_t touched = 0;
 
-	ktest_check(fills_are_exact(), "a fill touches exactly its pixels, whatever their number and alignment");
+	ktest_check(weave_is_exact(false) && weave_is_exact(true),
+		    "a fill touches exactly its pixels, whatever their number and alignment");
 	ktest_check(copies_are_exact(), "and so does a copy");
 	for (uint32_t i = 0; i < PIXELS; i++)
 		pixels[i] = GUARD;
@@ -254,6 +261,37 @@ static void damage(void)
 	ktest_check(told, "and every pixel that changes lies in the damage");
 }
 
+/* Draws a part over what is not a picture, and looks for what differs from the frame drawn whole. */
+static bool same_by_part(uint32_t frame, struct canvas_rect part)
+{
+	const struct canvas by_part = {pixels, WIDTH, HEIGHT, STRIDE}, whole = {others, WIDTH, HEIGHT, STRIDE};
+
+	for (uint32_t i = 0; i < PIXELS; i++)
+		pixels[i] = others[i] = GUARD;
+	roulette_draw(scene, &whole, frame);
+	roulette_draw(scene, &by_part, frame);
+	for (int32_t y = part.y0; y < part.y1; y++)
+		for (int32_t x = part.x0; x < part.x1; x++)
+			pixels[y * STRIDE + x] = GUARD;
+	roulette_draw_part(scene, &by_part, frame, part);
+	return !memcmp(pixels, others, PIXELS * sizeof(*pixels));
+}
+
+static void parts(void)
+{
+	static const struct canvas_rect rects[] = {
+		{0, 4, WIDTH, HEIGHT - 4}, {WIDTH / 2 - 3, 20, WIDTH / 2 + 4, 90},
+		{100, 60, 101, 200},       {WIDTH / 2, HEIGHT / 2, WIDTH / 2 + 1, HEIGHT / 2 + 1},
+		{95, 200, 230, 233},       {0, 110, WIDTH, 111},
+	};
+	bool same = true;
+
+	for (uint32_t i = 0; i < sizeof(rects) / sizeof(rects[0]); i++)
+		for (uint32_t frame = 0; frame < 600; frame += 97)
+			same &= same_by_part(frame, rects[i]);
+	ktest_check(same, "any part drawn on its own has the pixels that it has in the whole, and touches no others");
+}
+
 static void modes(void)
 {
 	ktest_check(roulette_init(scene, ROULETTE_WIDTH_MIN - 1, HEIGHT, 1) && roulette_init(scene, WIDTH, 0, 1) &&
@@ -280,6 +318,7 @@ static void run(void)
 	modes();
 	golden();
 	damage();
+	parts();
 }
 
 const struct ktest_suite ktest_scene = {"scene", run};
