@@ -1,4 +1,9 @@
-"""The test kernel's driver against Linux's own: the same pixels, the same device, the same QEMU."""
+"""The test kernel's driver against Linux's own: the same pixels, the same device, the same QEMU.
+
+On two vCPUs, as the seed case ran. The driver compared is the one that polls as a driver does that has a CPU to itself,
+``SPIN=none``: the first ``pause`` of a poll takes the vCPU out of its translated code and keeps it out for as long as
+QEMU's main loop works on the device's queue (QEMU 7.2). What that costs stands beside it.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +32,8 @@ PICTURES = 24
 FRAMES = 400
 BOOT_S = 90.0
 OUTSIDE_MAX, RATE_MIN = 0.5, 1.5
-MACHINE = Machine(vcpus=1, maxcpus=2, memory_mib=512)
+MACHINE = Machine(memory_mib=512)
+FASTEST = Switches().but(SPIN="none")
 _SAID = re.compile(rb"^\[LINUX\] waits=(\d) frame_ns=(\d+) draw_ns=(\d+) outside_ns=(\d+)\r?$", re.MULTILINE)
 _FAILED = re.compile(rb"^\[LINUX\] failed: ([^\r\n]*)", re.MULTILINE)
 
@@ -39,6 +45,10 @@ class Cost:
     frame_ms: float
     draw_ms: float
     outside_ms: float
+
+    @property
+    def fps(self) -> float:
+        return 1e3 / self.frame_ms
 
 
 @dataclass(frozen=True)
@@ -56,21 +66,31 @@ class Shown:
 def _against_linux(folder: Path) -> list[Figure]:
     """the same roulette on Linux's driver"""
     guest = linux_guest()
-    ours, queued, waited = [], [], []
+    fastest, usual, queued, waited = [], [], [], []
     for turn in range(TURNS):
-        ours += [_our_cost(folder / f"ours-{turn}-{part}") for part in range(2)]
+        for part in range(2):
+            fastest.append(_our_cost(FASTEST, folder / f"fastest-{turn}-{part}"))
+            usual.append(_our_cost(Switches(), folder / f"usual-{turn}-{part}"))
         ways = _linux_costs(guest, folder / f"linux-{turn}")
         queued.append(ways[0])
         waited.append(ways[1])
-    mine, theirs, early = (_median(costs) for costs in (ours, [w.cost for w in waited], [q.cost for q in queued]))
+    mine, default = _median(fastest), _median(usual)
+    theirs, early = (_median([shown.cost for shown in way]) for way in (waited, queued))
     damaged = sum(one.damaged for one in queued)
     pictures = sum(one.seen.total() for one in queued)
     outside = f"{mine.outside_ms:.3f} ms outside drawing, of {theirs.outside_ms:.3f} ms of {guest.version}'s"
-    rate = f"{1e3 / mine.frame_ms:.0f} frames/s, of Linux's {1e3 / theirs.frame_ms:.0f}"
-    torn = f"Linux's damaged pictures when it does not wait ({1e3 / early.frame_ms:.0f} frames/s), of {pictures}"
+    rate = f"{mine.fps:.0f} frames/s, of Linux's {theirs.fps:.0f}"
+    torn = f"Linux's damaged pictures when it does not wait ({early.fps:.0f} frames/s), of {pictures}"
     return [
         Figure(outside, mine.outside_ms / theirs.outside_ms, "x", OUTSIDE_MAX),
-        Figure(rate, theirs.frame_ms / mine.frame_ms, "x", RATE_MIN, at_most=False),
+        Figure(rate, mine.fps / theirs.fps, "x", RATE_MIN, at_most=False),
+        Figure(
+            f"outside drawing with SPIN=pause, {default.outside_ms:.3f} ms",
+            default.outside_ms / theirs.outside_ms,
+            "x",
+            None,
+        ),
+        Figure(f"frame rate with SPIN=pause, {default.fps:.0f} frames/s", default.fps / theirs.fps, "x", None),
         Figure("the same of a driver that takes no time at all", theirs.frame_ms / mine.draw_ms, "x", None),
         Figure("Linux's damaged pictures when it waits", sum(one.damaged for one in waited), "", 0),
         Figure(torn, damaged, "", None),
@@ -82,8 +102,8 @@ def _median(costs: Sequence[Cost]) -> Cost:
     return Cost(frame_ms, draw_ms, outside_ms)
 
 
-def _our_cost(folder: Path) -> Cost:
-    spec = RunSpec(build_kernel(Switches()).path, MACHINE, RunParams(frames=FRAMES, warmup=60))
+def _our_cost(switches: Switches, folder: Path) -> Cost:
+    spec = RunSpec(build_kernel(switches).path, MACHINE, RunParams(frames=FRAMES, warmup=60))
     with Qemu(spec, folder, TIMING_EVENTS) as machine:
         machine.wait_end(60)
         records = parse_serial(machine.console.content()).records
