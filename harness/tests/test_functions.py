@@ -115,4 +115,4 @@ def test_planted_work_is_found_where_it_was_planted(tmp_path: Path) -> None:
     small = RunParams(mode=(320, 240))
     plain, pixel = (RunSpec(build_kernel(Switches().but(FILL=fill)).path, MACHINE, small) for fill in ("fast", "pixel"))
     names = [change.name for change in compare_functions(plain, pixel, tmp_path)[:4]]
-    assert names[0] == "canvas_row_weave" and "weave_fast" in names
+    assert names[:2] == ["art_draw", "wheel_draw"], "what fills most, in this order"
