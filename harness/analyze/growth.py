@@ -9,9 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from harness.analyze.attribution import PARTS, FrameAccount
+from harness.analyze.attribution import F64, PARTS, FrameAccount
 
 CONFIDENCE = 0.95
+TRIMMED = 0.2
+"""Share of the pairs that is left out at either end: where the host stalls a launch for longer than ``usual_ms`` leaves
+out, one pair would hide what all others show."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,8 @@ def part_changes(
     """Changes of all parts, the largest first.
 
     Pairs are launches side by side, of which each gives one difference a part: a launch's own luck is in them.
-    Student's interval over the pairs, with Bonferroni's correction for the number of parts.
+    Yuen's interval of their trimmed mean (Biometrika 61, 1974), which is Student's where there are too few to leave
+    any out, with Bonferroni's correction for the number of parts.
 
     Raises
     ------
@@ -70,12 +74,22 @@ def _change(
     ours = np.array([account.usual_ms(name) for account in candidate])
     theirs = np.array([account.usual_ms(name) for account in reference])
     differences = ours - theirs
-    pairs = len(differences)
-    half = math.inf
-    if pairs > 1:
-        half = float(stats.t.ppf((1 + confidence) / 2, pairs - 1) * differences.std(ddof=1) / math.sqrt(pairs))
-    mean = float(differences.mean())
-    return PartChange(name, float(theirs.mean()), float(ours.mean()), mean - half, mean + half)
+    mean, half = _trimmed(differences, confidence)
+    reference_ms = float(stats.trim_mean(theirs, TRIMMED))
+    return PartChange(name, reference_ms, reference_ms + mean, mean - half, mean + half)
+
+
+def _trimmed(values: F64, confidence: float) -> tuple[float, float]:
+    """Mean without the ends, and half of its interval's width."""
+    out = int(TRIMMED * len(values))
+    kept = len(values) - 2 * out
+    mean = float(stats.trim_mean(values, TRIMMED))
+    if kept < 2:
+        return mean, math.inf
+    ordered = np.sort(values)
+    winsorized = ordered.clip(ordered[out], ordered[-1 - out])
+    error = math.sqrt((len(values) - 1) * winsorized.var(ddof=1) / (kept * (kept - 1)))
+    return mean, float(stats.t.ppf((1 + confidence) / 2, kept - 1)) * error
 
 
 def grown(changes: Sequence[PartChange]) -> PartChange | None:

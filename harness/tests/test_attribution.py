@@ -131,6 +131,27 @@ def test_the_part_that_grew_is_named_and_noise_is_not() -> None:
     assert "no part" in Regression("run", "", 0.15, parts=same).lines[1]
 
 
+def test_one_stalled_launch_hides_nothing() -> None:
+    rng = np.random.default_rng(2)
+    reference = [planted(draw=1 + rng.normal(0, 0.01), device=0.2) for _ in range(10)]
+    slower = [planted(draw=1.2 + rng.normal(0, 0.01), device=0.2) for _ in range(10)]
+    reference[0] = planted(draw=1.6, device=0.2)
+    most = grown(part_changes(reference, slower))
+    assert most is not None and most.part == DRAW and most.low_ms < 0.2 < most.high_ms < 0.25
+
+
+@pytest.mark.parametrize("pairs", [3, 6, 10])
+def test_the_interval_of_a_part_holds_as_often_as_it_says(pairs: int) -> None:
+    rng = np.random.default_rng(3)
+    missed = 0
+    for _ in range(1000):
+        (draw,) = part_changes(
+            [planted(draw=1.0)] * pairs, [planted(draw=1 + rng.normal(0, 0.01)) for _ in range(pairs)]
+        )
+        missed += draw.sure
+    assert missed <= 75, "5 % of 1,000, by as much as chance and trimming few allow"
+
+
 def test_one_pair_bounds_nothing_and_unequal_numbers_do_not_pair() -> None:
     (draw,) = part_changes([planted(draw=1.0)], [planted(draw=2.0)])
     assert not draw.sure and np.isinf(draw.high_ms)
