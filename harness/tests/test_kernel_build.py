@@ -78,6 +78,18 @@ def test_another_switch_in_the_same_folder_rebuilds(tmp_path: Path) -> None:
     assert again.returncode == 0 and "CC" not in again.stdout and "LD" not in again.stdout
 
 
+@pytest.mark.parametrize("out", ["default", "FILL=pixel,LOG=none"])
+def test_a_changed_header_rebuilds_what_includes_it(tmp_path: Path, out: str) -> None:
+    """Whatever the folder's name: one for a combination of switches has ``=`` in it."""
+    shutil.copytree(KERNEL_DIR, tmp_path / "kernel")
+    assert make(f"OUT=../{out}", folder=tmp_path / "kernel").returncode == 0
+    with (tmp_path / "kernel" / "scene" / "segment.h").open("a") as header:
+        header.write("/* changed */\n")
+    again = make(f"OUT=../{out}", folder=tmp_path / "kernel")
+    rebuilt = {line.split()[-1] for line in again.stdout.splitlines() if line.split()[:1] == ["CC"]}
+    assert "scene/segment.c" in rebuilt and "scene/plate.c" in rebuilt and "scene/trig.c" not in rebuilt
+
+
 def test_the_elf_keeps_symbols_and_nothing_else() -> None:
     path = build_kernel(Switches()).path
     assert path.stat().st_size <= ELF_BYTES_MAX
