@@ -36,21 +36,6 @@ static void chords_render(struct roulette *roulette)
 	}
 }
 
-static int32_t run_first(art_run run)
-{
-	return (int32_t)(run & 0xffff);
-}
-
-static int32_t run_behind(art_run run)
-{
-	return (int32_t)(run >> 16 & 0xffff);
-}
-
-static uint32_t run_shown(art_run run)
-{
-	return (uint32_t)(run >> 32);
-}
-
 static art_run run_of(int32_t first, int32_t behind, uint32_t shown)
 {
 	return (uint64_t)shown << 32 | (uint32_t)behind << 16 | (uint32_t)first;
@@ -94,8 +79,8 @@ static void felt_append(struct row *row, int32_t x, int32_t count)
 
 	if (count <= 0)
 		return;
-	if (last && run_behind(*last) == x && run_shown(*last) == (ART_WEAVE | row->felt))
-		*last = run_of(run_first(*last), x + count, run_shown(*last));
+	if (last && art_run_behind(*last) == x && art_run_shown(*last) == (ART_WEAVE | row->felt))
+		*last = run_of(art_run_first(*last), x + count, art_run_shown(*last));
 	else
 		run_append(row, run_of(x, x + count, ART_WEAVE | row->felt));
 }
@@ -110,15 +95,15 @@ static void fold_felt(struct row *row, int32_t x)
 	art_run *felt = row_last(row), *before;
 	int32_t from;
 
-	if (count < 2 || run_behind(*felt) != x || run_shown(*felt) != (ART_WEAVE | row->felt))
+	if (count < 2 || art_run_behind(*felt) != x || art_run_shown(*felt) != (ART_WEAVE | row->felt))
 		return;
 	before = felt - 1;
-	from = run_first(*felt);
-	if (x - from >= FELT_FOLDED || run_behind(*before) != from || run_shown(*before) & ART_WEAVE)
+	from = art_run_first(*felt);
+	if (x - from >= FELT_FOLDED || art_run_behind(*before) != from || art_run_shown(*before) & ART_WEAVE)
 		return;
 	for (int32_t at = from; at < x; at++)
 		pixel_keep(row, row->roulette->felt[row->y][at & 1]);
-	*before = run_of(run_first(*before), x, run_shown(*before));
+	*before = run_of(art_run_first(*before), x, art_run_shown(*before));
 	row->roulette->run_count--;
 }
 
@@ -139,8 +124,8 @@ static void solid_append(struct row *row, int32_t x, int32_t count, uint32_t col
 	}
 	fold_felt(row, x);
 	last = row_last(row);
-	if (last && run_behind(*last) == x && !(run_shown(*last) & ART_WEAVE))
-		*last = run_of(run_first(*last), x + count, run_shown(*last));
+	if (last && art_run_behind(*last) == x && !(art_run_shown(*last) & ART_WEAVE))
+		*last = run_of(art_run_first(*last), x + count, art_run_shown(*last));
 	else
 		run_append(row, run_of(x, x + count, row->roulette->art_count));
 	while (count--)

@@ -6,8 +6,8 @@
 CANVAS_INLINE void run_draw(const struct roulette *roulette, art_run run, uint32_t *row, bool whole, int32_t x0,
 			    int32_t x1)
 {
-	int32_t first = (int32_t)(run & 0xffff), behind = (int32_t)(run >> 16 & 0xffff), from = first, to = behind;
-	uint32_t shown = (uint32_t)(run >> 32);
+	int32_t first = art_run_first(run), behind = art_run_behind(run), from = first, to = behind;
+	uint32_t shown = art_run_shown(run);
 	const uint32_t *pixels;
 
 	if (!behind) {

@@ -150,11 +150,11 @@ static struct art_layer over_ring(const struct layout *layout, struct art_layer 
 /* A wedge that points down at the segments: its two faces meet in the middle. */
 static struct art_layer over_pointer(const struct layout *layout, struct art_layer below, int32_t dx, int32_t dy)
 {
-	int32_t tip = -(layout->radius * 57 / 64) * SUB, base = -(layout->rim + layout->shadow / 2) * SUB;
+	int32_t tip = -layout->tip * SUB, base = -(layout->rim + layout->shadow / 2) * SUB;
 	int32_t side = dx < 0 ? -dx : dx;
 	int32_t inside = tip - dy - 3 * side;
 
-	if (inside <= -10 * SUB)
+	if (inside <= -POINTER_OUTLINE * SUB)
 		return below;
 	/* The side runs 1 across for 3 down; its normal is (3, 1) / sqrt(10). */
 	inside = inside * 100 / 316;

@@ -38,12 +38,13 @@ struct layout layout_of(uint32_t width_px, uint32_t height_px)
 	layout.radius = outer - at_least(outer * 7 / 64, 8);
 	layout.ring = layout.radius * 39 / 64;
 	layout.hub = layout.radius * 14 / 64;
+	layout.tip = layout.radius * 57 / 64;
 	layout.shadow = gap * 3 / 4;
 	layout.diamond = smaller((layout.cx - outer) / 10, outer / 12);
 	layout.label_cell_q8 = layout.radius * 4;
 	layout.disc = (struct canvas_rect){layout.cx - layout.radius - 1, layout.cy - layout.radius - 1,
 					   layout.cx + layout.radius + 1, layout.cy + layout.radius + 1};
 	layout.pointer = (struct canvas_rect){layout.cx - layout.radius / 8, 0, layout.cx + layout.radius / 8,
-					      layout.cy - layout.radius * 57 / 64 + 10};
+					      layout.cy - layout.tip + POINTER_OUTLINE};
 	return layout;
 }

@@ -29,6 +29,7 @@ struct layout {
 	int32_t rim;    /* outer radius of the rim around them */
 	int32_t ring;   /* radius of the ring between numbers and inner cone */
 	int32_t hub;
+	int32_t tip;     /* of the pointer, above the centre */
 	int32_t shadow;  /* how far the rim's shadow reaches */
 	int32_t diamond; /* half the width of those beside the wheel, halved */
 	int32_t cell;    /* of title and banner text */
@@ -48,6 +49,24 @@ struct layout {
  */
 typedef uint64_t art_run;
 #define ART_WEAVE 0x80000000u
+
+static inline int32_t art_run_first(art_run run)
+{
+	return (int32_t)(run & 0xffff);
+}
+
+static inline int32_t art_run_behind(art_run run)
+{
+	return (int32_t)(run >> 16 & 0xffff);
+}
+
+static inline uint32_t art_run_shown(art_run run)
+{
+	return (uint32_t)(run >> 32);
+}
+
+/* Nothing of the pointer is further below its tip than this. */
+#define POINTER_OUTLINE 10
 
 #define ART_RUNS_MAX (16 * ROULETTE_HEIGHT_MAX)
 #define ART_PIXELS_MAX (320 * 1024)

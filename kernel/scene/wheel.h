@@ -38,6 +38,7 @@ struct wheel {
 	struct wheel_line lines[2][WHEEL_LINES + 1];
 };
 
+/* Works out the disc of the view's frame; the view must outlive it. */
 void wheel_set(struct wheel *wheel, const struct frame_view *view);
 
 #endif
