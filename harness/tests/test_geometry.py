@@ -85,7 +85,7 @@ MUTANTS: dict[str, tuple[dict[str, Patch], str]] = {
         "pointer",
     ),
     "no pointer": (
-        {"art_wheel.c": replaced("if (inside <= -10 * SUB)", "if (inside > -100000)")},
+        {"art_wheel.c": replaced("if (inside <= -POINTER_OUTLINE * SUB)", "if (inside > -100000)")},
         "no pointer",
     ),
     "wheel off the middle": (
