@@ -17,10 +17,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from harness.commands import Arguments
-from harness.drive.errors import HarnessError
-from harness.result import ResultError
-from harness.spec import UsageError, Verdict
+from harness.model.errors import HarnessError
+from harness.model.result import ResultError
+from harness.model.spec import UsageError, Verdict
+from harness.settings import Arguments
 
 _PURPOSES: dict[str, str] = {
     "perf": "measure the kernel against its approved baseline; the gate",

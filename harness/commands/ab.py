@@ -6,31 +6,28 @@ import shlex
 import string
 from dataclasses import dataclass, replace
 
-from harness.analyze.compare import Finding
-from harness.analyze.stats import CANDIDATE, REFERENCE, Decision, State
-from harness.arms import ArmRequest, parse_arm
-from harness.commands import Arguments, Printer
-from harness.commands.perf import (
-    F64,
-    build_arm,
-    chosen_device,
-    chosen_lanes,
-    finish,
-    number,
-    run_params,
-    split_settings,
-    timed,
-)
-from harness.conclude import arms_of, details_of, findings_of
-from harness.drive.build import source_state
-from harness.drive.host import host_facts
-from harness.drive.probe import choose_accelerator, qemu_version
-from harness.drive.store import RunFolder
-from harness.result import Arm, Frames, Gate, Qemu, Result
-from harness.session import ArmKernel, Measured, Order, measure
-from harness.spec import Machine, RunSpec, UsageError, Verdict
+import numpy as np
+import numpy.typing as npt
 
-SETTINGS = "BUDGET ACCEL CC OPTS MODE SLOW SEED QEMU_ARGS PICTURES VIRGL SMALLEST LANES".split()
+from harness.core.statistics import CANDIDATE, REFERENCE, Decision, State
+from harness.gate.evaluate import arms_of, details_of, findings_of
+from harness.gate.finish import finish, timed
+from harness.gate.kernels import build_arm
+from harness.gate.session import ArmKernel, Measured, Order, measure
+from harness.gate.verdict import Finding
+from harness.model.arms import ArmRequest, parse_arm
+from harness.model.result import Arm, Frames, Gate, Qemu, Result
+from harness.model.spec import Machine, RunSpec, UsageError, Verdict
+from harness.platform.build import source_state
+from harness.platform.host import host_facts
+from harness.platform.probe import choose_accelerator, qemu_version
+from harness.platform.store import RunFolder
+from harness.report.printer import Printer
+from harness.settings import Arguments, chosen_device, chosen_stages, number, run_params, split_settings
+
+F64 = npt.NDArray[np.float64]
+
+SETTINGS = "BUDGET ACCEL CC OPTS MODE SLOW SEED QEMU_ARGS PICTURES VIRGL SMALLEST STAGES".split()
 SEED_ARMS = {"A": "BARRIER=seqcst_spin", "B": "BARRIER=acquire_progress"}
 BUDGET_S = 120.0
 SMALLEST = 0.01
@@ -56,7 +53,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     requests = _requests(named or SEED_ARMS, common)
     budget_s = number(settings, "BUDGET", BUDGET_S, 5, 36000)
     smallest = number(settings, "SMALLEST", SMALLEST, 0.001, 0.9)
-    lanes = chosen_lanes(settings)
+    stages = chosen_stages(settings)
     with RunFolder("ab") as run:
         kernels = {request.name: build_arm(request, settings.get("CC", "gcc"), out) for request in requests}
         machine, shown = _machine(requests[0], kernels, settings)
@@ -73,11 +70,11 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
                 smallest=smallest,
                 seed=int(number(settings, "SEED", 1, 0, 2**31)),
                 pictures=int(number(settings, "PICTURES", 60, 1, 100000)),
-                lanes=lanes,
+                stages=stages,
             )
             compared.append(Compared(request.name, measure(order, run.path / request.name, out.progress)))
         base = replace(compared[0].measured.order, candidate=kernels[first], reference=None)
-        alone = measure(replace(base, lanes=lanes & {"window", "pictures"}), run.path / first, out.progress)
+        alone = measure(replace(base, stages=stages & {"window", "pictures"}), run.path / first, out.progress)
         result = _result(run, requests, alone, compared, shown)
         _say(out, requests, result)
         frame_ms, effects = _timed(first, compared)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import time
 
-from harness.acceptance import Acceptance, Plan, accept
-from harness.analyze.criteria import criteria, sentence_of, verdict_of
-from harness.analyze.evidence import Absent, Counted, DeviceEvidence, Roulette
-from harness.commands import Arguments, Printer
-from harness.commands.perf import finish, number, run_params, split_settings
-from harness.drive.build import source_state
-from harness.drive.host import host_facts
-from harness.drive.probe import qemu_version
-from harness.drive.store import RunFolder
-from harness.report.acceptance import FILE_NAME, gates_of, markdown, plain_lines, terminal_lines
-from harness.result import Arm, Frames, Metric, Qemu, Result
-from harness.spec import Switches, UsageError, Verdict
+from harness.acceptance.criteria import criteria, sentence_of, verdict_of
+from harness.acceptance.evidence import Absent, Counted, DeviceEvidence, Roulette
+from harness.acceptance.measure import Acceptance, Plan, accept
+from harness.acceptance.report import FILE_NAME, gates_of, markdown, plain_lines, terminal_lines
+from harness.gate.finish import finish
+from harness.model.result import Arm, Frames, Metric, Qemu, Result
+from harness.model.spec import Switches, UsageError, Verdict
+from harness.platform.build import source_state
+from harness.platform.host import host_facts
+from harness.platform.probe import qemu_version
+from harness.platform.store import RunFolder
+from harness.report.printer import Printer
+from harness.settings import Arguments, number, run_params, split_settings
 
 SETTINGS = "VIRGL VIDEO BOOT_LOG_TIMEOUT CC OPTS MODE SLOW SEED PICTURES BUDGET".split()
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.commands import Arguments, Printer
-from harness.commands.perf import load_rules, split_settings
-from harness.conclude import conclude
-from harness.drive.store import RESULTS_DIR, load_result
-from harness.replay import load_measured
-from harness.result import ResultError
-from harness.references import NoBaseline, read_baseline
-from harness.spec import UsageError, Verdict
+from harness.gate.evaluate import evaluate
+from harness.gate.references import NoBaseline, read_baseline
+from harness.gate.replay import load_measured
+from harness.model.result import ResultError
+from harness.model.spec import UsageError, Verdict
+from harness.platform.store import RESULTS_DIR, load_result
+from harness.report.printer import Printer
+from harness.settings import Arguments, load_rules, split_settings
 
 
 def main(arguments: Arguments, out: Printer) -> Verdict:
@@ -34,7 +34,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
             baseline, _ = read_baseline(arch, name, folder / "baselines")
         except NoBaseline as error:
             raise ResultError(f"{folder.name}: the baseline it was judged by is missing: {error}") from error
-    judgement, _ = conclude(
+    judgement, _ = evaluate(
         measured,
         rules=load_rules(settings.get("CONFIG")),
         baseline=baseline,

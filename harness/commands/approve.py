@@ -7,8 +7,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from harness.analyze.stats import CANDIDATE
-from harness.baseline import (
+from harness.core.statistics import CANDIDATE
+from harness.gate.references import BASELINES_DIR, NoBaseline, read_baseline
+from harness.model.baseline import (
     ABSOLUTE_METRICS,
     EXACT_METRICS,
     FILE_NAME,
@@ -19,15 +20,14 @@ from harness.baseline import (
     differences,
     succeed,
 )
-from harness.commands import Arguments, Printer
-from harness.commands.perf import split_settings
-from harness.drive.build import kernel_tree_hash, sha256_of
-from harness.drive.errors import StoreError
-from harness.drive.host import fingerprint
-from harness.drive.store import RESULTS_DIR, load_result
-from harness.references import BASELINES_DIR, NoBaseline, read_baseline
-from harness.result import Arm, Result
-from harness.spec import ON_PROGRESS_BARRIERS, UsageError, Verdict
+from harness.model.errors import StoreError
+from harness.model.result import Arm, Result
+from harness.model.spec import ON_PROGRESS_BARRIERS, UsageError, Verdict
+from harness.platform.build import kernel_tree_hash, sha256_of
+from harness.platform.host import fingerprint
+from harness.platform.store import RESULTS_DIR, load_result
+from harness.report.printer import Printer
+from harness.settings import Arguments, split_settings
 
 KERNEL_BYTES_MAX = 256 << 10
 

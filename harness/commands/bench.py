@@ -8,20 +8,20 @@ import tempfile
 import time
 from pathlib import Path
 
-from harness.analyze.serial import parse_serial
-from harness.analyze.stats import State
-from harness.commands import Arguments, Printer
-from harness.commands.perf import split_settings
-from harness.drive.build import BuiltKernel, build_kernel
-from harness.drive.errors import GuestError
-from harness.drive.host import host_facts
-from harness.drive.pin import probe_rights
-from harness.drive.qemu import Qemu
-from harness.drive.store import RunFolder
-from harness.figures import Figure, measured, measures, topics
-from harness.lanes.timing import choose_protocol, compare
-from harness.result import Result
-from harness.spec import Machine, RunParams, RunSpec, Switches, UsageError, Verdict, switch_table
+from harness.benchmarks import Figure, measured, measures, topics
+from harness.core.serial import parse_serial
+from harness.core.statistics import State
+from harness.gate.stages.timing import choose_protocol, compare
+from harness.model.errors import GuestError
+from harness.model.result import Result
+from harness.model.spec import Machine, RunParams, RunSpec, Switches, UsageError, Verdict, switch_table
+from harness.platform.build import BuiltKernel, build_kernel
+from harness.platform.host import host_facts
+from harness.platform.pin import probe_rights
+from harness.platform.qemu import Qemu
+from harness.platform.store import RunFolder
+from harness.report.printer import Printer
+from harness.settings import Arguments, split_settings
 
 MACHINE = Machine(vcpus=1, maxcpus=2)
 SWITCH_S = 14.0

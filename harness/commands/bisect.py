@@ -6,15 +6,16 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from harness.analyze.culprit import Side
-from harness.bisection import Bisection, Found, Recipe, judge_step
-from harness.commands import Arguments, Printer
-from harness.commands.perf import finish, number, split_settings
-from harness.drive.build import source_state
-from harness.drive.host import host_facts
-from harness.drive.store import RunFolder
-from harness.result import Gate, Result
-from harness.spec import ROOT, Switches, UsageError, Verdict
+from harness.bisect.culprit import Side
+from harness.bisect.search import Bisection, Found, Recipe, judge_step
+from harness.gate.finish import finish
+from harness.model.result import Gate, Result
+from harness.model.spec import ROOT, Switches, UsageError, Verdict
+from harness.platform.build import source_state
+from harness.platform.host import host_facts
+from harness.platform.store import RunFolder
+from harness.report.printer import Printer
+from harness.settings import Arguments, number, split_settings
 
 SETTINGS = "GOOD BAD REPO BUILD IMAGE BUDGET STEP".split()
 _VERDICTS = {Side.GOOD: Verdict.PASS, Side.BAD: Verdict.REGRESSION, Side.SKIP: Verdict.INCONCLUSIVE}

@@ -15,17 +15,28 @@ from pathlib import Path
 
 import cv2
 
-from harness.commands import Arguments, Printer
-from harness.commands.perf import chosen_device, number, run_params, split_settings
-from harness.drive.build import build_kernel
-from harness.drive.errors import GuestError, HarnessError, QemuError
-from harness.drive.host import host_facts
-from harness.drive.qemu import Qemu
-from harness.drive.screen import take_picture
-from harness.drive.store import RunFolder
-from harness.drive.virgl import PACKAGES
-from harness.result import Result
-from harness.spec import ARCHES, WINDOWS, Device, Display, Machine, RunParams, RunSpec, Switches, UsageError, Verdict
+from harness.model.errors import GuestError, HarnessError, QemuError
+from harness.model.result import Result
+from harness.model.spec import (
+    ARCHES,
+    WINDOWS,
+    Device,
+    Display,
+    Machine,
+    RunParams,
+    RunSpec,
+    Switches,
+    UsageError,
+    Verdict,
+)
+from harness.platform.build import build_kernel
+from harness.platform.host import host_facts
+from harness.platform.qemu import Qemu
+from harness.platform.screen import take_picture
+from harness.platform.store import RunFolder
+from harness.platform.virgl import PACKAGES
+from harness.report.printer import Printer
+from harness.settings import Arguments, chosen_device, number, run_params, split_settings
 
 SETTINGS = "VIDEO VIRGL BOOT_LOG_TIMEOUT CC OPTS MODE SLOW".split()
 FOREVER_S = 7 * 86400.0

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from harness.commands import Arguments, Printer
-from harness.commands.perf import split_settings
-from harness.drive.build import build_kernel
-from harness.spec import Switches, Verdict
+from harness.model.spec import Switches, Verdict
+from harness.platform.build import build_kernel
+from harness.report.printer import Printer
+from harness.settings import Arguments, split_settings
 
 
 def main(arguments: Arguments, out: Printer) -> Verdict:

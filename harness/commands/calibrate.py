@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from harness.analyze.calibration import (
+from harness.core.statistics import CANDIDATE, REFERENCE
+from harness.gate.calibration.power import (
     Cell,
     RivalCell,
     Series,
@@ -22,21 +23,20 @@ from harness.analyze.calibration import (
     synthetic,
     targets,
 )
-from harness.analyze.metrics import RULES
-from harness.analyze.simulate import autocorrelated, bimodal, heavy_tailed, normal, with_outliers
-from harness.analyze.stats import CANDIDATE, REFERENCE
-from harness.commands import Arguments, Printer
-from harness.commands.perf import number, split_settings
-from harness.drive.build import build_kernel, source_state
-from harness.drive.host import host_facts
-from harness.drive.load import competing_load
-from harness.drive.pin import probe_rights
-from harness.drive.store import RunFolder, write_whole
-from harness.lanes.calibration import LOADED, SCHEMA, Recording, Truth, record, recording_from_evidence
-from harness.lanes.timing import choose_protocol
-from harness.result import Result
-from harness.session import TIMING_S
-from harness.spec import ROOT, Machine, RunParams, RunSpec, Switches, UsageError, Verdict
+from harness.gate.calibration.recording import LOADED, SCHEMA, Recording, Truth, record, recording_from_evidence
+from harness.gate.calibration.simulate import autocorrelated, bimodal, heavy_tailed, normal, with_outliers
+from harness.gate.metrics import RULES
+from harness.gate.session import TIMING_S
+from harness.gate.stages.timing import choose_protocol
+from harness.model.result import Result
+from harness.model.spec import ROOT, Machine, RunParams, RunSpec, Switches, UsageError, Verdict
+from harness.platform.build import build_kernel, source_state
+from harness.platform.host import host_facts
+from harness.platform.load import competing_load
+from harness.platform.pin import probe_rights
+from harness.platform.store import RunFolder, write_whole
+from harness.report.printer import Printer
+from harness.settings import Arguments, number, split_settings
 
 SETTINGS = "LAUNCHES EFFECTS LOAD KEEP SEED CC DRAWS FROM".split()
 EFFECTS = "1,2,3,5,10"

@@ -10,15 +10,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.commands import Arguments, Printer
-from harness.drive.build import build_kernel
-from harness.drive.display import Xvfb
-from harness.drive.errors import HarnessError
-from harness.drive.gnuplot import plot_svg
-from harness.drive.pin import probe_rights
-from harness.drive.probe import boots, choose_accelerator, qemu_version
-from harness.drive.virgl import PACKAGES, display_trouble
-from harness.spec import ARCHES, Device, Display, Machine, RunSpec, Switches, UsageError, Verdict
+from harness.model.errors import HarnessError
+from harness.model.spec import ARCHES, Device, Display, Machine, RunSpec, Switches, UsageError, Verdict
+from harness.platform.build import build_kernel
+from harness.platform.display import Xvfb
+from harness.platform.gnuplot import plot_svg
+from harness.platform.pin import probe_rights
+from harness.platform.probe import boots, choose_accelerator, qemu_version
+from harness.platform.virgl import PACKAGES, display_trouble
+from harness.report.printer import Printer
+from harness.settings import Arguments
 
 TOOLS = {
     "setpriv": "util-linux",

@@ -11,23 +11,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.analyze.attribution import FrameAccount
-from harness.analyze.explanation import Explanation
-from harness.arms import NAMED, parse_arm
-from harness.commands import Arguments, Printer
-from harness.commands.perf import DISK_MIB, chosen_device, number, run_params, split_settings
-from harness.drive.build import BuiltKernel, build_kernel, source_state
-from harness.drive.host import host_facts
-from harness.drive.probe import qemu_version
-from harness.drive.errors import QemuError
-from harness.drive.store import RunFolder
-from harness.drive.virgl import with_virgl
-from harness.explain import Question, explain, explain_regression
-from harness.report.explain import Page, effect_rows, seed_rows, write_explanation
-from harness.report.explain_rows import part_rows
-from harness.result import Arm, Metric, Qemu, Result
-from harness.saved_run import SavedRun, open_regression
-from harness.spec import Machine, RunParams, UsageError, Verdict
+from harness.explain.attribution import FrameAccount
+from harness.explain.explanation import Explanation
+from harness.explain.report import Page, effect_rows, seed_rows, write_explanation
+from harness.explain.rows import part_rows
+from harness.explain.run import Question, explain, explain_regression
+from harness.explain.saved_run import SavedRun, open_regression
+from harness.model.arms import NAMED, parse_arm
+from harness.model.errors import QemuError
+from harness.model.result import Arm, Metric, Qemu, Result
+from harness.model.spec import LOAD_DISK_MIB, Machine, RunParams, UsageError, Verdict
+from harness.platform.build import BuiltKernel, build_kernel, source_state
+from harness.platform.host import host_facts
+from harness.platform.probe import qemu_version
+from harness.platform.store import RunFolder
+from harness.platform.virgl import with_virgl
+from harness.report.printer import Printer
+from harness.settings import Arguments, chosen_device, number, run_params, split_settings
 
 SETTINGS = "NAME RESULT QUICK BUDGET CC SEED VIRGL OPTS MODE SLOW".split()
 BUDGET_S = 330.0
@@ -111,7 +111,7 @@ def _question(
     begun = time.monotonic()
     quick = _flag(settings, "QUICK")
     loaded = bool(params.blk)
-    plain = Machine(kernel.switches.arch, vcpus=2 if loaded else 1, maxcpus=2, disk_mib=DISK_MIB if loaded else 0)
+    plain = Machine(kernel.switches.arch, vcpus=2 if loaded else 1, maxcpus=2, disk_mib=LOAD_DISK_MIB if loaded else 0)
     qemu_version(plain.arch)
     machine, _ = chosen_device(plain, settings)
     devices, notice = ((), "") if quick or "RESULT" in settings else _devices(plain, settings)
@@ -167,7 +167,7 @@ def details_of(found: Explanation) -> dict[str, Any]:
 
 
 def summary_of(account: FrameAccount) -> dict[str, Any]:
-    """A frame taken apart as JSON values: means of its parts, and two frames as lanes."""
+    """A frame taken apart as JSON values: means of its parts, and two frames as stages."""
     return {
         "frames": len(account),
         "mean_ms": account.mean_ms,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import cv2
 
-from harness.commands import Arguments, Printer
-from harness.drive.golden import GOLDEN, KERNEL_GOLDEN, golden_lines, golden_pictures, kernel_golden, scene_hash
-from harness.spec import ROOT, Verdict
+from harness.model.spec import ROOT, Verdict
+from harness.platform.golden import GOLDEN, KERNEL_GOLDEN, golden_lines, golden_pictures, kernel_golden, scene_hash
+from harness.report.printer import Printer
+from harness.settings import Arguments
 
 PICTURES = ROOT / "baselines" / "pictures"
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from harness.commands import Arguments, Printer
-from harness.commands.perf import number, split_settings
-from harness.drive.errors import StoreError
-from harness.drive.history import History
-from harness.drive.history_lines import LINES_FILE, export_lines, import_lines
-from harness.drive.history_prune import Retention, prune
-from harness.drive.history_queue import deliver
-from harness.night import record_of
-from harness.series import WITHDRAWN
-from harness.spec import UsageError, Verdict
-from harness.survey import acknowledge, finding_sentence, read, survey
+from harness.history.jsonl import LINES_FILE, export_lines, import_lines
+from harness.history.nightly import record_of
+from harness.history.prune import Retention, prune
+from harness.history.queue import deliver
+from harness.history.series import WITHDRAWN
+from harness.history.store import History
+from harness.history.survey import acknowledge, finding_sentence, read, survey
+from harness.model.errors import StoreError
+from harness.model.spec import UsageError, Verdict
+from harness.report.printer import Printer
+from harness.settings import Arguments, number, split_settings
 
 SETTINGS = ["FILE", "KEEP", "EVERY", "FINDING", "REASON", "CELL", "ALL"]
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.analyze.litmus import SHAPES, render
-from harness.analyze.ringpoints import Point, markdown
-from harness.commands import Arguments, Printer
-from harness.drive.build import BUILD_DIR
-from harness.drive.ring import ring_points
-from harness.spec import ARCHES, KERNEL_DIR, Switches, UsageError, Verdict, switch_table
+from harness.core.ringpoints import Point, markdown
+from harness.model.spec import ARCHES, KERNEL_DIR, Switches, UsageError, Verdict, switch_table
+from harness.platform.build import BUILD_DIR
+from harness.platform.ringcode import ring_points
+from harness.proof.litmus import SHAPES, render
+from harness.report.printer import Printer
+from harness.settings import Arguments
 
 LITMUS_DIR = BUILD_DIR / "litmus"
 README = KERNEL_DIR / "virtio" / "README.md"

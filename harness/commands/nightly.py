@@ -7,21 +7,21 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from harness.baseline import Baseline
-from harness.commands import Arguments, Printer
-from harness.commands.perf import split_settings
-from harness.drive.build import source_state
-from harness.drive.host import host_facts
-from harness.drive.journal import Journal, only_night
-from harness.drive.store import RunFolder
-from harness.matrix import Matrix, parse_matrix
-from harness.night import Night, NightShift
-from harness.references import BASELINES_DIR, NoBaseline, read_baseline
-from harness.report.dashboard_night import CellRow, FindingRow, NightView, night_markdown, night_page
-from harness.result import Result, ResultError
-from harness.series import Finding
-from harness.spec import ROOT, Switches, UsageError, Verdict
-from harness.survey import Survey, finding_sentence
+from harness.gate.references import BASELINES_DIR, NoBaseline, read_baseline
+from harness.history.journal import Journal, only_night
+from harness.history.matrix import Matrix, parse_matrix
+from harness.history.nightly import Night, NightlyRun
+from harness.history.nightly_page import CellRow, FindingRow, NightView, night_markdown, night_page
+from harness.history.series import Finding
+from harness.history.survey import Survey, finding_sentence
+from harness.model.baseline import Baseline
+from harness.model.result import Result, ResultError
+from harness.model.spec import ROOT, Switches, UsageError, Verdict
+from harness.platform.build import source_state
+from harness.platform.host import host_facts
+from harness.platform.store import RunFolder
+from harness.report.printer import Printer
+from harness.settings import Arguments, split_settings
 
 MATRIX = ROOT / "ci" / "nightly.toml"
 _SYMBOLS = {Verdict.PASS: "✓", Verdict.INCONCLUSIVE: "?"}
@@ -35,7 +35,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     baselines = approved_baselines(out)
     matrix = read_matrix(settings, baselines)
     with only_night():
-        shift = NightShift(matrix, Journal(), progress=out.progress)
+        shift = NightlyRun(matrix, Journal(), progress=out.progress)
         source = source_state()
         night = shift.run(str(source["git"]), baselines, datetime.datetime.now(datetime.timezone.utc))
         run = RunFolder("nightly")

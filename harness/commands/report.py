@@ -7,16 +7,16 @@ import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from harness.analyze.metrics import RULES
-from harness.commands import Arguments, Printer
-from harness.commands.perf import split_settings
-from harness.drive.history import History, RunRow
-from harness.drive.store import RESULTS_DIR
-from harness.report.dashboard import CellView, FindingView, RunView, SeriesLink, SeriesView, SiteView, write_site
-from harness.result import METRIC_UNITS
-from harness.series import ABSOLUTE, NEW, RATIO, WITHDRAWN, Finding, SeriesKey
-from harness.spec import UsageError, Verdict
-from harness.survey import Survey, finding_details, finding_headline, read, require
+from harness.gate.metrics import RULES
+from harness.history.series import ABSOLUTE, NEW, RATIO, WITHDRAWN, Finding, SeriesKey
+from harness.history.site import CellView, FindingView, RunView, SeriesLink, SeriesView, SiteView, write_site
+from harness.history.store import History, RunRow
+from harness.history.survey import Survey, finding_details, finding_headline, read, require
+from harness.model.result import METRIC_UNITS
+from harness.model.spec import UsageError, Verdict
+from harness.platform.store import RESULTS_DIR
+from harness.report.printer import Printer
+from harness.settings import Arguments, split_settings
 
 SITE_DIR = RESULTS_DIR / "site"
 _SPARK_RUNS = 90

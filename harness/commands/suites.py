@@ -6,13 +6,13 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from harness.analyze.evidence import SuiteRun
-from harness.commands import Arguments, Printer
-from harness.commands.perf import split_settings
-from harness.drive.build import build_kernel
-from harness.drive.errors import HarnessError
-from harness.lanes.suites import SuiteBoot, run_suites, suite_boots
-from harness.spec import ARCHES, Switches, UsageError, Verdict
+from harness.gate.stages.suites import SuiteBoot, run_suites, suite_boots
+from harness.model.errors import HarnessError
+from harness.model.spec import ARCHES, Switches, UsageError, Verdict
+from harness.model.suites import SuiteRun
+from harness.platform.build import build_kernel
+from harness.report.printer import Printer
+from harness.settings import Arguments, split_settings
 
 
 def main(arguments: Arguments, out: Printer) -> Verdict:

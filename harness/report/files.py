@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from harness.drive.gnuplot import PlotError, plot_svg
+from harness.model.result import Result
+from harness.platform.gnuplot import PlotError, plot_svg
 from harness.report.machine import benchmark_json, junit
 from harness.report.markdown import markdown
 from harness.report.page import Plot, render_page
 from harness.report.plots import Ratio, distribution_script, launches_script, ratio_script, series_script, themed
-from harness.result import Result
 
 F64 = npt.NDArray[np.float64]
 

@@ -6,8 +6,8 @@ import json
 
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from harness.result import Gate, Result
-from harness.spec import Verdict
+from harness.model.result import Gate, Result
+from harness.model.spec import Verdict
 
 BIGGER_IS_BETTER = ("fps_trace", "fps_window", "fps_low_1pct")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.result import Gate, Result
+from harness.model.result import Gate, Result
 
 
 def cell(text: str) -> str:

@@ -14,8 +14,8 @@ import jinja2
 import numpy as np
 import numpy.typing as npt
 
-from harness.result import Frames, Gate, Result
-from harness.spec import Verdict
+from harness.model.result import Frames, Gate, Result
+from harness.model.spec import Verdict
 
 F64 = npt.NDArray[np.float64]
 
@@ -172,7 +172,7 @@ def reproduce(result: Result) -> str:
 
 
 def _switches(switches: Mapping[str, str]) -> str:
-    from harness.spec import Switches
+    from harness.model.spec import Switches
 
     chosen = Switches.of(switches) if switches else None
     if chosen is None:

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.series import RATIO, Point, RunRecord
+from harness.history.series import RATIO, Point, RunRecord
 
 _DONE_WITHIN_S = 60
 

@@ -10,9 +10,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from harness.drive.store import RunFolder
-from harness.result import Gate, Result
-from harness.spec import ROOT, Verdict
+from harness.model.result import Gate, Result
+from harness.model.spec import ROOT, Verdict
+from harness.platform.store import RunFolder
 
 
 def main() -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.series import ABSOLUTE, EXACT, RATIO, Point, RunRecord
+from harness.history.series import ABSOLUTE, EXACT, RATIO, Point, RunRecord
 
 HOST = "a CPU, 2 cores, QEMU 7.2.22, tcg"
 

@@ -7,8 +7,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from harness.drive.oracle import build_oracle
-from harness.spec import KERNEL_DIR
+from harness.model.spec import KERNEL_DIR
+from harness.platform.oracle import build_oracle
 
 Patch = Callable[[str], str]
 

@@ -11,17 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from harness import acceptance
-from harness.acceptance import Checklist, Plan
-from harness.analyze.criteria import Status, criteria, verdict_of
-from harness.analyze.evidence import Absent, Counted, DiskLoad, RingCode, Roulette, Watched
+from harness.acceptance import measure as acceptance
+from harness.acceptance.checklist import PROBED, counted, roulette_of
+from harness.acceptance.criteria import Status, criteria, verdict_of
+from harness.acceptance.evidence import Absent, Counted, DiskLoad, RingCode, Roulette, Watched
+from harness.acceptance.measure import Checklist, Plan
 from harness.commands.acceptance import plan_of
-from harness.drive.build import build_kernel, compiler_identity
-from harness.drive.ending import Ending
-from harness.lanes.checklist import PROBED, counted, roulette_of
-from harness.lanes.suites import read_suites, suite_boots
-from harness.lanes.window import Observed, assemble
-from harness.spec import ROOT, Machine, RunParams, Switches, UsageError, Verdict
+from harness.gate.stages.suites import read_suites, suite_boots
+from harness.gate.stages.window import Observed, assemble
+from harness.model.spec import ROOT, Machine, RunParams, Switches, UsageError, Verdict
+from harness.platform.build import build_kernel, compiler_identity
+from harness.platform.ending import Ending
 from harness.tests.machine import MachineModel, run_model
 from harness.tests.test_bad_input import instead, without
 from harness.tests.test_criteria import CLEAN, PER_DEVICE

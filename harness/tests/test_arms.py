@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.arms import Source, parse_arm
-from harness.spec import UsageError
+from harness.model.arms import Source, parse_arm
+from harness.model.spec import UsageError
 
 
 def test_switches_build_the_working_tree() -> None:

@@ -10,18 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.analyze.attribution import BLK, DEVICE, DRAW, GUEST, LOG, OTHER, POLL, FrameAccount, overlap, without
-from harness.analyze.framelanes import GUEST_CPU, LANES
-from harness.analyze.growth import PartChange, grown, part_changes
-from harness.analyze.explanation import Regression
-from harness.drive.build import build_kernel
-from harness.lanes.attribution import account_of, compare_parts, take_run_apart
-from harness.lanes.window import Observed, assemble
-from harness.drive.ending import Ending
-from harness.report.explain_rows import account_words, growth_rows, part_rows
-from harness.report.frame_plots import lanes_script, stack_script
-from harness.drive.gnuplot import plot_svg
-from harness.spec import Machine, RunParams, RunSpec, Switches
+from harness.explain.attribution import BLK, DEVICE, DRAW, GUEST, LOG, OTHER, POLL, FrameAccount, overlap, without
+from harness.explain.explanation import Regression
+from harness.explain.frame_plots import stack_script, timeline_script
+from harness.explain.growth import PartChange, grown, part_changes
+from harness.explain.measure_parts import account_of, compare_parts, take_run_apart
+from harness.explain.rows import account_words, growth_rows, part_rows
+from harness.explain.timeline import GUEST_CPU, LANES
+from harness.gate.stages.window import Observed, assemble
+from harness.model.spec import Machine, RunParams, RunSpec, Switches
+from harness.platform.build import build_kernel
+from harness.platform.ending import Ending
+from harness.platform.gnuplot import plot_svg
 from harness.tests.machine import MachineModel, run_model
 
 OBSERVED = Observed(Ending(True, ""), 0, (), "7.2", ())
@@ -65,13 +65,13 @@ def test_what_the_device_does_is_told_from_waiting() -> None:
     assert abs(long.part_ms(DRAW) - short.part_ms(DRAW)) < 0.1
 
 
-def test_a_long_frame_is_the_worst_and_its_lanes_fit_into_it() -> None:
+def test_a_long_frame_is_the_worst_and_its_tracks_fit_into_it() -> None:
     found = account(MachineModel(long_frames={150: 30_000_000}))
     assert found is not None and found.worst_frame == 150
     period = float(found.period_ns[found.frames == 150][0])
-    assert {span.lane for span in found.worst} == set(LANES)
+    assert {span.track for span in found.worst} == set(LANES)
     assert all(0 <= span.begin_ns <= span.end_ns <= period * 1.01 for span in found.worst)
-    draw = next(span for span in found.worst if span.name == DRAW and span.lane == GUEST_CPU)
+    draw = next(span for span in found.worst if span.name == DRAW and span.track == GUEST_CPU)
     assert draw.end_ns - draw.begin_ns > 30_000_000
 
 
@@ -165,7 +165,7 @@ def test_rows_and_plots_say_every_part() -> None:
     rows = part_rows(found)
     assert [row.name for row in rows][-2:] == ["unexplained", "frame"]
     assert abs(sum(float(row.milliseconds) for row in rows[:-1]) - float(rows[-1].milliseconds)) < 0.01
-    for script in (stack_script(found), lanes_script("typical", found.typical), lanes_script("none", ())):
+    for script in (stack_script(found), timeline_script("typical", found.typical), timeline_script("none", ())):
         assert plot_svg(script).startswith("<svg")
     change = PartChange(BLK, 0.1, 0.3, 0.15, 0.25)
     assert growth_rows([change, dataclasses.replace(change, low_ms=-0.1)])[0].says == "▲ grew"

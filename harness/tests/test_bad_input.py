@@ -19,12 +19,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness.spec import ROOT
+from harness.model.spec import ROOT
 
 pytestmark = [pytest.mark.qemu, pytest.mark.xdist_group("bad_input")]
 
-WINDOW = ("perf", "LANES=window")
-PICTURES = ("perf", "LANES=pictures", "PICTURES=100000")
+WINDOW = ("perf", "STAGES=window")
+PICTURES = ("perf", "STAGES=pictures", "PICTURES=100000")
 LIMIT_S = 60
 
 

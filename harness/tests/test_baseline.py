@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from harness import upgrade
-from harness.baseline import (
+from harness.model import upgrade
+from harness.model.baseline import (
     SCHEMA,
     Approval,
     Baseline,
@@ -23,10 +23,10 @@ from harness.baseline import (
     differences,
     succeed,
 )
-from harness.result import SCHEMA as RESULT_SCHEMA
-from harness.result import Arm, Frames, Metric, Result, ResultError, result_to_json
-from harness.spec import Verdict
-from harness.upgrade import load_baseline, load_result
+from harness.model.result import SCHEMA as RESULT_SCHEMA
+from harness.model.result import Arm, Frames, Metric, Result, ResultError, result_to_json
+from harness.model.spec import Verdict
+from harness.model.upgrade import load_baseline, load_result
 
 ELF = b"\x7fELF pretended"
 HOST = Fingerprint("AMD EPYC 7B13", 2, "7.2.22", "tcg")

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.analyze.culprit import Effect, Side, confirmed, side_of, threshold
-from harness.bisection import Bisection, Found, Recipe
-from harness.commands import Arguments
+from harness.bisect.culprit import Effect, Side, confirmed, side_of, threshold
+from harness.bisect.search import Bisection, Found, Recipe
+from harness.bisect.worktree import BisectError, NothingToFindError
 from harness.commands.bisect import main
-from harness.drive.build import checkout_revision, git
-from harness.drive.errors import BuildError
-from harness.drive.worktree import BisectError, NothingToFindError
-from harness.spec import ROOT, UsageError, Verdict
+from harness.model.errors import BuildError
+from harness.model.spec import ROOT, UsageError, Verdict
+from harness.platform.build import checkout_revision, git
+from harness.settings import Arguments
 from harness.tests.fuzz import FULL
 
 BUILD = "test ! -e broken && cp kernel.txt kernel.elf"

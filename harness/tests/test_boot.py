@@ -12,12 +12,12 @@ import cv2
 import psutil
 import pytest
 
-from harness.analyze.stamp import decode_frame
 from harness.commands import boot
 from harness.commands.boot import paced, wanted_displays
-from harness.drive.errors import QemuError
-from harness.drive.oracle import DEFAULT_SEED, Oracle
-from harness.spec import ROOT, Display, RunParams, UsageError
+from harness.core.stamp import decode_frame
+from harness.model.errors import QemuError
+from harness.model.spec import ROOT, Display, RunParams, UsageError
+from harness.platform.oracle import DEFAULT_SEED, Oracle
 
 MODE = (320, 240)
 

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.drive import build as build_module
-from harness.drive.build import (
+from harness.model.errors import BuildError, ToolError
+from harness.model.spec import Limits, Switches, Verdict
+from harness.platform import build as build_module
+from harness.platform.build import (
     build_kernel,
     checkout_revision,
     compiler_identity,
@@ -24,8 +26,6 @@ from harness.drive.build import (
     sha256_of,
     source_state,
 )
-from harness.drive.errors import BuildError, ToolError
-from harness.spec import Limits, Switches, Verdict
 
 MAKEFILE = """
 $(OUT)/roulette.elf: main.c

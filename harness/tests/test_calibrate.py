@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.commands import Arguments, calibrate
-from harness.drive import store
-from harness.drive.load import competing_load
-from harness.report.calibration import ROWS, calibration_markdown
-from harness.spec import ROOT, UsageError, Verdict
+from harness.commands import calibrate
+from harness.gate.calibration.report import ROWS, calibration_markdown
+from harness.model.spec import ROOT, UsageError, Verdict
+from harness.platform import store
+from harness.platform.load import competing_load
+from harness.settings import Arguments
 
 
 class _Silent:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.analyze.calibration import (
+from harness.gate.calibration.power import (
     Cell,
     Rate,
     RecordedPair,
@@ -20,10 +20,10 @@ from harness.analyze.calibration import (
     synthetic,
     targets,
 )
-from harness.analyze.simulate import normal
-from harness.lanes.calibration import recording_from_evidence
-from harness.references import BASELINES_DIR
-from harness.result import ResultError
+from harness.gate.calibration.recording import recording_from_evidence
+from harness.gate.calibration.simulate import normal
+from harness.gate.references import BASELINES_DIR
+from harness.model.result import ResultError
 
 
 def _pair(rng: np.random.Generator, effect: float, sd: float, launches: int, host_sd: float = 0.1) -> RecordedPair:

@@ -8,15 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.analyze.captures import (
-    CapturesError,
-    SavedCapture,
-    SavedCaptures,
-    captures_from_json,
-    captures_to_json,
-)
-from harness.analyze.damage import Damage
-from harness.analyze.frames import Capture, Checked, FrameClass
+from harness.core.captures import CapturesError, SavedCapture, SavedCaptures, captures_from_json, captures_to_json
+from harness.core.damage import Damage
+from harness.core.frames import Capture, Checked, FrameClass
 from harness.tests.fuzz import damaged, fuzz
 
 NUMBERS = st.integers(0, 2**32 - 1)

@@ -13,11 +13,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness.drive.child import ChildError, clean_environment, end_child, start_child
-from harness.drive.load import competing_load
-from harness.drive.pin import PinRights, pin_process, prefer_main_thread, probe_rights
-from harness.drive.qemu import Threads
-from harness.spec import ROOT
+from harness.model.spec import ROOT
+from harness.platform.child import ChildError, clean_environment, end_child, start_child
+from harness.platform.load import competing_load
+from harness.platform.pin import PinRights, pin_process, prefer_main_thread, probe_rights
+from harness.platform.qemu import Threads
 
 FAMILY = 'sleep 60 & echo $! >"$0"; wait'
 """A shell with a child, whose number it writes down."""
@@ -59,7 +59,7 @@ def test_the_family_of_a_child_ends_with_it(tmp_path: Path) -> None:
 
 _PARENT = """
 import sys, time
-from harness.drive.child import start_child
+from harness.platform.child import start_child
 child = start_child(["sleep", "60"])
 print(child.pid, flush=True)
 time.sleep(60)

@@ -13,10 +13,10 @@ from types import SimpleNamespace
 import pytest
 
 from harness import cli
-from harness.commands import Arguments
-from harness.drive.errors import BuildError, GuestError, HarnessError, QemuError, StoreError, ToolError
-from harness.result import ResultError
-from harness.spec import ROOT, UsageError, Verdict
+from harness.model.errors import BuildError, GuestError, HarnessError, QemuError, StoreError, ToolError
+from harness.model.result import ResultError
+from harness.model.spec import ROOT, UsageError, Verdict
+from harness.settings import Arguments
 
 
 def run_with(command: object, monkeypatch: pytest.MonkeyPatch, *words: str) -> int:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.drive import console as console_module
-from harness.drive.console import Console
-from harness.drive.errors import GuestError, StoreError
-from harness.spec import Limits
+from harness.model.errors import GuestError, StoreError
+from harness.model.spec import Limits
+from harness.platform import console as console_module
+from harness.platform.console import Console
 
 LIMITS = Limits(serial_bytes=1000)
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from harness.analyze.criteria import Criterion, Status, criteria, sentence_of, verdict_of
-from harness.analyze.evidence import (
+from harness.acceptance.criteria import Criterion, Status, criteria, sentence_of, verdict_of
+from harness.acceptance.evidence import (
     Absent,
     Approved,
     Built,
@@ -18,13 +18,13 @@ from harness.analyze.evidence import (
     Evidence,
     RingCode,
     Roulette,
-    SuiteRun,
     Watched,
 )
-from harness.analyze.ringpoints import claimed
-from harness.report.acceptance import gates_of, markdown, plain_lines, terminal_lines
-from harness.result import Frames, Result
-from harness.spec import Verdict
+from harness.acceptance.report import gates_of, markdown, plain_lines, terminal_lines
+from harness.core.ringpoints import claimed
+from harness.model.result import Frames, Result
+from harness.model.spec import Verdict
+from harness.model.suites import SuiteRun
 
 INTACT = Frames(checked=300, intact=300)
 COUNTS = Counted(1400, 1400, 0, 0, 2.0, 130.0, 2.0, (2, 2), 1.0, source="counts/serial.log")
@@ -134,7 +134,7 @@ TRIPS: list[tuple[Evidence, set[str], Verdict]] = [
     (counting(records=1399), {"[VIRTIO PERF] for every frame"}, BROKEN),
     (counting(gaps=1), {"[VIRTIO PERF] for every frame"}, BROKEN),
     (counting(lost=3), {"[VIRTIO PERF] for every frame"}, BROKEN),
-    (counting(findings=("witnesses disagree",)), {"[VIRTIO PERF] for every frame"}, BROKEN),
+    (counting(findings=("sources disagree",)), {"[VIRTIO PERF] for every frame"}, BROKEN),
     (counting(fences=121.0), FENCES, SLOW),
     (counting(fences=13.0), {"fences down > 99%"}, Verdict.PASS),
     (counting(most_fences_a_completion=1.5), {"at most one fence a completion"}, SLOW),

@@ -12,14 +12,14 @@ import numpy as np
 import psutil
 import pytest
 
-from harness.analyze.stamp import decode_frame
-from harness.drive.build import build_kernel
-from harness.drive.capture import CaptureError, Image
-from harness.drive.display import DisplayError, Xvfb, parse_xwd, screen_for, window_of
-from harness.drive.oracle import DEFAULT_SEED, Oracle
-from harness.drive.qemu import Qemu
-from harness.drive.screen import take_picture
-from harness.spec import ROOT, Device, Display, Limits, Machine, RunParams, RunSpec, Switches
+from harness.core.stamp import decode_frame
+from harness.model.spec import ROOT, Device, Display, Limits, Machine, RunParams, RunSpec, Switches
+from harness.platform.build import build_kernel
+from harness.platform.capture import CaptureError, Image
+from harness.platform.display import DisplayError, Xvfb, parse_xwd, screen_for, window_of
+from harness.platform.oracle import DEFAULT_SEED, Oracle
+from harness.platform.qemu import Qemu
+from harness.platform.screen import take_picture
 
 MODE = (800, 600)
 RGB = (0xFF0000, 0xFF00, 0xFF)
@@ -118,7 +118,7 @@ def test_an_xvfb_that_does_not_start_says_why(
     (tmp_path / "Xvfb").write_text(f"#!/bin/sh\n{script}\n")
     (tmp_path / "Xvfb").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    monkeypatch.setattr("harness.drive.display.START_S", 0.5)
+    monkeypatch.setattr("harness.platform.display.START_S", 0.5)
     with pytest.raises(DisplayError, match=says), Xvfb(tmp_path / "run", MODE):
         pass
     assert not [one for one in psutil.Process().children(recursive=True) if "Xvfb" in " ".join(one.cmdline())]
@@ -127,7 +127,7 @@ def test_an_xvfb_that_does_not_start_says_why(
 _HOLD = """
 import sys, time
 from pathlib import Path
-from harness.drive.display import Xvfb
+from harness.platform.display import Xvfb
 with Xvfb(Path(sys.argv[1]), (320, 200)) as display:
     print(display._process.pid, flush=True)
     time.sleep(60)

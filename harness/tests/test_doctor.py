@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.commands import Arguments, doctor
-from harness.drive.build import compiler_identity
-from harness.drive.pin import PinRights
-from harness.spec import UsageError, Verdict
+from harness.commands import doctor
+from harness.model.spec import UsageError, Verdict
+from harness.platform.build import compiler_identity
+from harness.platform.pin import PinRights
+from harness.settings import Arguments
 
 
 class Paper:

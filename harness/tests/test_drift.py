@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from harness.analyze.changepoints import change_points, maximum_p, noise_of
-from harness.analyze.drift import DriftSettings, SeriesData, find_drifts, series_drifts
-from harness.analyze.findings import acknowledged, alarming, follow
-from harness.series import (
+from harness.history.changepoints import change_points, maximum_p, noise_of
+from harness.history.drift import DriftSettings, SeriesData, find_drifts, series_drifts
+from harness.history.findings import acknowledged, alarming, follow
+from harness.history.series import (
     ABSOLUTE,
     ACKNOWLEDGED,
     CREEP,

@@ -10,24 +10,24 @@ from pathlib import Path
 
 import pytest
 
-from harness.analyze.ablation import Ablation, Changes, Effect, Interaction, Unmeasured, Worth
-from harness.analyze.explanation import SEED, SWITCHES, Explanation, Regression
-from harness.analyze.seedreplay import Counts, Replay, StepRow, closing_sentences
-from harness.commands import Arguments
 from harness.commands.explain import details_of, main
-from harness.drive.build import BuiltKernel, build_kernel
-from harness.drive.errors import BuildError, GuestError, StoreError
-from harness.drive.pin import probe_rights
-from harness.drive.store import load_result
-from harness.explain import Question, explain, in_turn, quick_choice
-from harness.lanes import ablation as lane
-from harness.lanes.ablation import Bench, ablate, fitted, other_values
-from harness.lanes.timing import choose_protocol
-from harness.report.explain import Page, write_explanation
-from harness.result import Arm, Gate, Result, result_to_json
-from harness.saved_run import open_regression
-from harness.seedcase import SEED_FIGURES, SEED_STEPS
-from harness.spec import Machine, Switches, UsageError, Verdict
+from harness.explain import ablate as track
+from harness.explain.ablate import Bench, ablate, fitted, other_values
+from harness.explain.case_report import Counts, Replay, StepRow, closing_sentences
+from harness.explain.effects import Ablation, Changes, Effect, Interaction, Unmeasured, Worth
+from harness.explain.explanation import SEED, SWITCHES, Explanation, Regression
+from harness.explain.report import Page, write_explanation
+from harness.explain.run import Question, explain, in_turn, quick_choice
+from harness.explain.saved_run import open_regression
+from harness.gate.stages.timing import choose_protocol
+from harness.model.errors import BuildError, GuestError, StoreError
+from harness.model.result import Arm, Gate, Result, result_to_json
+from harness.model.seedcase import SEED_FIGURES, SEED_STEPS
+from harness.model.spec import Machine, Switches, UsageError, Verdict
+from harness.platform.build import BuiltKernel, build_kernel
+from harness.platform.pin import probe_rights
+from harness.platform.store import load_result
+from harness.settings import Arguments
 
 MACHINE = Machine(vcpus=1, maxcpus=2)
 
@@ -56,14 +56,14 @@ def explanation(claimed: str = "30+ FPS expected") -> Explanation:
     fill, log, spin = ((("FILL", "pixel"),), (("LOG", "frame"),), (("SPIN", "none"),))
     effects = (effect(fill, Worth.SLOWER, 0.81), effect(log, Worth.SLOWER, 0.4), effect(spin, Worth.NOISE, -0.004))
     pair = Interaction(fill + log, 1.2, 1.21, -0.01, -0.05, 0.03, True)
-    twin = Unmeasured((("BARRIER", "linux"),), "identical code to the base", ())
+    same_code = Unmeasured((("BARRIER", "linux"),), "identical code to the base", ())
     steps = [dataclasses.replace(step, claimed=claimed) for step in SEED_STEPS[:3]]
     rows = tuple(
         StepRow(step, Counts(100, 713.5, 712.0, 2, 0), 211.0, effect((("s", ""),), Worth.NOISE, 0.003) if i else None)
         for i, step in enumerate(steps)
     )
     replay = Replay("2d", rows, (), closing_sentences(rows, (), SEED_FIGURES))
-    ablation = Ablation("x86_64", 2.34, effects, (pair,), (twin,), "pinned")
+    ablation = Ablation("x86_64", 2.34, effects, (pair,), (same_code,), "pinned")
     return Explanation("x86_64", Counts(100, 2.0, 271.0, 2.0, 0.0), ablation=ablation, replays=(replay,))
 
 
@@ -139,8 +139,8 @@ def test_identical_code_and_what_does_not_build_are_said_and_not_measured(
             raise BuildError("x86_64 SPIN=none does not build: poll.c:1: error: planted")
         return build_kernel(switches, compiler=compiler)
 
-    monkeypatch.setattr(lane, "build_kernel", build)
-    monkeypatch.setattr(lane, "time_pair", lambda *rest: pytest.fail("identical code was measured"))
+    monkeypatch.setattr(track, "build_kernel", build)
+    monkeypatch.setattr(track, "time_pair", lambda *rest: pytest.fail("identical code was measured"))
     changes: list[Changes] = [(("BARRIER", "linux"),), (("SPIN", "none"),), (("CPUS", "8"),)]
     found = ablate(build_kernel(Switches()), changes, bench(), tmp_path, 60.0, lambda text: None)
     why = {one.changes: one.why for one in found.unmeasured}
@@ -154,7 +154,7 @@ def test_different_code_is_not_taken_for_identical(tmp_path: Path, monkeypatch: 
     def fail(*rest: object) -> None:
         raise GuestError("no frame within 10 s of the launch")
 
-    monkeypatch.setattr(lane, "time_pair", fail)
+    monkeypatch.setattr(track, "time_pair", fail)
     changes: list[Changes] = [(("BARRIER", "seqcst_spin"),)]
     found = ablate(build_kernel(Switches()), changes, bench(), tmp_path, 60.0, lambda text: None)
     assert found.unmeasured == (Unmeasured(changes[0], "the guest failed: no frame within 10 s of the launch"),)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from harness.spec import KERNEL_DIR, ROOT, switch_table
+from harness.model.spec import KERNEL_DIR, ROOT, switch_table
 
 _LINE = re.compile(r"^ \*   FAULT ([a-z_]+): ([a-z]+) (\d) (.*)$", re.MULTILINE)
 FAULTS = {
@@ -22,7 +22,7 @@ SAYS = {
     "stale": "stale",
     "corrupt": "corrupt",
     "blank": "blank",
-    "witnesses": "witnesses disagree",
+    "sources": "sources disagree",
     "hang": "hangs|no first serial line",
     "panic": "panicked",
     "serial": "serial output damaged",
@@ -34,10 +34,10 @@ SAYS = {
     "fallback": "virgl was asked for and not used: it is not offered",
 }
 OPTIONS = {
-    "slow_draw": ["LANES=exact,window,pictures", "PICTURES=20"],
+    "slow_draw": ["STAGES=exact,window,pictures", "PICTURES=20"],
     "blk_corrupt": ["OPTS=blk=8"],
     "blk_timeout": ["OPTS=blk=8"],
-    "no_virgl": ["VIRGL=1", "LANES=window,pictures", "PICTURES=5"],
+    "no_virgl": ["VIRGL=1", "STAGES=window,pictures", "PICTURES=5"],
 }
 """What a fault needs besides its switch."""
 SLOW = {"hiccup"}
@@ -78,7 +78,7 @@ CASES = [("x86_64", fault) for fault in sorted(set(FAULTS) - SLOW)] + [
 @pytest.mark.parametrize(("arch", "fault"), CASES)
 def test_a_fault_is_answered_as_promised(arch: str, fault: str) -> None:
     seen, code = FAULTS[fault]
-    words = OPTIONS.get(fault, ["LANES=window,pictures", "PICTURES=80"])
+    words = OPTIONS.get(fault, ["STAGES=window,pictures", "PICTURES=80"])
     exit_code, result = run_perf(f"ARCH={arch}", f"FAULT={fault}", *words)
     failed = [gate["why"] for gate in result["gates"] if gate["verdict"] == "guest-failed"]
     text = " | ".join([result["sentence"], *result["problems"], *failed])
@@ -103,9 +103,9 @@ def test_a_hiccup_shows_in_the_tail() -> None:
 
 @pytest.mark.qemu
 def test_no_fault_is_found_where_there_is_none() -> None:
-    exit_code, result = run_perf("LANES=window,pictures,exact", "PICTURES=80")
+    exit_code, result = run_perf("STAGES=window,pictures,exact", "PICTURES=80")
     assert result["problems"] == []
     assert result["frames"]["intact"] == result["frames"]["checked"] == 80
     assert [gate for gate in result["gates"] if gate["verdict"] in ("regression", "guest-failed")] == []
-    assert exit_code == 4, "the lane that compares frame rates was left out: nothing may pass"
+    assert exit_code == 4, "the stage that compares frame rates was left out: nothing may pass"
     assert replayed(result["folder"]) == 4

@@ -10,18 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from harness.analyze.damage import difference_picture, find_damage, find_tear
-from harness.analyze.frames import (
-    Capture,
-    Checked,
-    FrameClass,
-    bad_share_bound,
-    check_picture,
-    count_frames,
-    verify,
-)
-from harness.drive.oracle import Oracle
-from harness.analyze.planted import KINDS, Damaged, Image, plant
+from harness.core.damage import difference_picture, find_damage, find_tear
+from harness.core.frames import Capture, Checked, FrameClass, bad_share_bound, check_picture, count_frames, verify
+from harness.core.planted_pictures import KINDS, Damaged, Image, plant
+from harness.platform.oracle import Oracle
 
 MODES = [(320, 240), (333, 777), (641, 487), (1024, 768)]
 

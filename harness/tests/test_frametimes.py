@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.analyze.frametimes import Rows, presented_frames, running_time, stamp_rows, warm_up
-from harness.analyze.trace import parse_trace
+from harness.core.frametimes import Rows, presented_frames, running_time, stamp_rows, warm_up
+from harness.core.trace import parse_trace
 from harness.tests.fuzz import fuzz
 from harness.tests.machine import MachineModel, run_model
 

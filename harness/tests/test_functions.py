@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from harness.analyze.compare import Evidence, judge
-from harness.analyze.functions import FunctionChange, Symbols, changed_functions, executed, function_words
-from harness.drive.build import build_kernel
-from harness.lanes.exact import EXACT_PARTS, count_instructions
-from harness.lanes.functions import FIRST_FRAME, compare_functions, count_functions
-from harness.result import Arm, Metric
-from harness.spec import Machine, RunParams, RunSpec, Switches, Verdict
+from harness.core.functions import FunctionChange, Symbols, changed_functions, executed, function_words
+from harness.gate.stages.exact import EXACT_PARTS, count_instructions
+from harness.gate.stages.functions import FIRST_FRAME, compare_functions, count_functions
+from harness.gate.verdict import Evidence, judge
+from harness.model.result import Arm, Metric
+from harness.model.spec import Machine, RunParams, RunSpec, Switches, Verdict
+from harness.platform.build import build_kernel
 
 MACHINE = Machine(vcpus=1, maxcpus=2)
 EVENT = "virtio_gpu_cmd_res_flush"

@@ -8,13 +8,13 @@ import math
 import numpy as np
 import pytest
 
-from harness.analyze import gates
-from harness.analyze.compare import Evidence, Finding, Judgement, judge
-from harness.analyze.metrics import HIGHER, LOWER, RULES, Rule, not_offered, rules_from_toml
-from harness.analyze.stats import Decision, Launch, Plan, State, decide_effects
-from harness.analyze.tails import compare_tails, holm
-from harness.result import METRIC_UNITS, Arm, Frames, Gate, Metric
-from harness.spec import BUILT_IN, FOREIGN, UsageError, Verdict
+from harness.core.statistics import Decision, Launch, Plan, State, decide_effects
+from harness.gate import gates
+from harness.gate.metrics import HIGHER, LOWER, RULES, Rule, not_offered, rules_from_toml
+from harness.gate.tails import compare_tails, holm
+from harness.gate.verdict import Evidence, Finding, Judgement, judge
+from harness.model.result import METRIC_UNITS, Arm, Frames, Gate, Metric
+from harness.model.spec import BUILT_IN, FOREIGN, UsageError, Verdict
 
 FPS = Rule("fps_trace", "ratio", HIGHER, smallest=0.015, primary=True)
 GOOD = {
@@ -128,7 +128,7 @@ def test_a_foreign_kernel_is_judged_by_what_it_offers() -> None:
 
 def test_what_nobody_asked_for_is_not_applicable_with_the_reason() -> None:
     candidate = _arm(instructions_per_frame=None)
-    judgement = _judge(candidate=candidate, not_measured={"instructions_per_frame": "the exact lane was left out"})
+    judgement = _judge(candidate=candidate, not_measured={"instructions_per_frame": "the exact stage was left out"})
     assert judgement.verdict is Verdict.PASS
     assert _verdicts(judgement)["instructions_per_frame", "rise"] is None
 

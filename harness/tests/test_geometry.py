@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from harness.analyze.geometry import geometry_problems, measure_wheel, rotation_deg, rotation_problem
-from harness.drive.oracle import Oracle
+from harness.core.geometry import geometry_problems, measure_wheel, rotation_deg, rotation_problem
+from harness.platform.oracle import Oracle
 from harness.tests.scenes import Patch, build_mutant, replaced, swap_red_and_blue
 
 Image = npt.NDArray[np.uint8]

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.drive.ending import Ending
-from harness.drive.errors import GuestError
-from harness.drive.qemu import Qemu
-from harness.spec import FOREIGN, ROOT, Limits, Machine, RunSpec
+from harness.model.errors import GuestError
+from harness.model.spec import FOREIGN, ROOT, Limits, Machine, RunSpec
+from harness.platform.ending import Ending
+from harness.platform.qemu import Qemu
 from harness.tests.tinyguest import FLOOD, HALT, TRIPLE_FAULT, leave, tiny_guest
 
 pytestmark = pytest.mark.qemu
@@ -108,8 +108,8 @@ def test_a_machine_that_waits_prints_nothing_until_it_may(tmp_path: Path) -> Non
 _FULL = """
 import sys
 from pathlib import Path
-from harness.drive.qemu import Qemu
-from harness.spec import FOREIGN, Limits, Machine, RunSpec
+from harness.platform.qemu import Qemu
+from harness.model.spec import FOREIGN, Limits, Machine, RunSpec
 spec = RunSpec(Path(sys.argv[1]), Machine(vcpus=1, maxcpus=2, memory_mib=32), capabilities=FOREIGN,
                limits=Limits(frame_s=1.0))
 with Qemu(spec, Path(sys.argv[2]) / "run") as machine:

@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from harness.baseline import Approval, Baseline, Fingerprint
-from harness.drive import history_schema as schema
-from harness.drive.errors import StoreError
-from harness.drive.history import History, HistoryDamaged, HistoryUnreachable
-from harness.drive.history_findings import approval_rows, load_findings, store_approvals, store_findings
-from harness.drive.history_lines import append_line, export_lines, export_runs, import_lines
-from harness.drive.history_prune import AROUND, Retention, prune
-from harness.drive.history_queue import deliver, remember, waiting
-from harness.series import ABSOLUTE, EXACT, NEW, RATIO, STEP, Finding, Point, anchor_of
+from harness.history import schema
+from harness.history.finding_store import approval_rows, load_findings, store_approvals, store_findings
+from harness.history.jsonl import append_line, export_lines, export_runs, import_lines
+from harness.history.prune import AROUND, Retention, prune
+from harness.history.queue import deliver, remember, waiting
+from harness.history.series import ABSOLUTE, EXACT, NEW, RATIO, STEP, Finding, Point, anchor_of
+from harness.history.store import History, HistoryDamaged, HistoryUnreachable
+from harness.model.baseline import Approval, Baseline, Fingerprint
+from harness.model.errors import StoreError
 from harness.tests.databases import postgresql, record
 
 
@@ -217,7 +217,7 @@ def test_an_older_history_is_migrated_or_left_whole(url: str) -> None:
 
 
 def test_a_locked_database_is_unreachable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.drive.history.BUSY_S", 0.05)
+    monkeypatch.setattr("harness.history.store.BUSY_S", 0.05)
     url = f"sqlite:///{tmp_path / 'history.db'}"
     History(url).close()
     holder = sqlite3.connect(tmp_path / "history.db", isolation_level=None)

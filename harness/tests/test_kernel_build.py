@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from elftools.elf.elffile import ELFFile
 
-from harness.drive.build import build_kernel
-from harness.spec import ARCHES, KERNEL_DIR, Switches, switch_table
+from harness.model.spec import ARCHES, KERNEL_DIR, Switches, switch_table
+from harness.platform.build import build_kernel
 
 ELF_BYTES_MAX = 256 << 10
 

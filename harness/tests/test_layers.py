@@ -10,43 +10,36 @@ from pathlib import Path
 
 import pytest
 
-from harness.spec import ROOT
+from harness.model.spec import ROOT
 
 HARNESS = ROOT / "harness"
 KERNEL = ROOT / "kernel"
 
-HARNESS_LAYERS: Mapping[str, int] = {
-    "__main__": 13,
-    "cli": 12,
-    "commands": 11,
-    "figures": 10,
-    "night": 9,
-    "acceptance": 9,
-    "bisection": 9,
-    "replay": 8,
-    "conclude": 8,
-    "references": 8,
-    "explain": 8,
-    "session": 7,
-    "survey": 7,
-    "saved_run": 7,
-    "lanes": 6,
-    "report": 6,
-    "drive": 5,
-    "matrix": 5,
-    "analyze": 4,
-    "upgrade": 3,
-    "series": 3,
-    "baseline": 2,
-    "arms": 2,
-    "seedcase": 1,
-    "result": 1,
-    "spec": 0,
-}
-"""A module imports from its own package, or from lower layers."""
+SHARED = frozenset({"model", "core", "platform", "report"})
+FEATURES = frozenset({"gate", "explain", "history", "bisect", "acceptance", "proof"})
 
-FORBIDDEN = {("analyze", "drive"), ("analyze", "report"), ("report", "lanes")}
+MAY_IMPORT: Mapping[str, frozenset[str]] = {
+    "model": frozenset(),
+    "core": frozenset({"model"}),
+    "platform": frozenset({"model", "core"}),
+    "report": frozenset({"model", "core", "platform"}),
+    "gate": SHARED,
+    "explain": SHARED | {"gate"},
+    "history": SHARED | {"gate"},
+    "bisect": SHARED | {"gate"},
+    "acceptance": SHARED | {"gate"},
+    "proof": SHARED | {"gate"},
+    "benchmarks": SHARED | FEATURES,
+    "settings": SHARED | {"gate"},
+    "commands": SHARED | FEATURES | {"benchmarks", "settings"},
+    "cli": frozenset({"model", "report", "settings", "commands"}),
+    "__main__": frozenset({"cli"}),
+}
+"""A feature uses what is shared, and the gate where it measures; it never uses another feature. Benchmarks measure
+every feature. Commands use features, never each other."""
+
 TOUCHES_THE_WORLD = {"os", "subprocess", "socket", "pathlib", "shutil", "tempfile", "threading", "signal"}
+"""What ``core`` does without, so that every verdict can be replayed from a saved run."""
 
 KERNEL_LAYERS: Mapping[str, int] = {
     "main": 10,
@@ -66,9 +59,9 @@ KERNEL_LAYERS: Mapping[str, int] = {
 }
 
 
-def package_of(path: Path, root: Path = HARNESS) -> str:
-    """``analyze`` of harness/analyze/stats.py, ``spec`` of harness/spec.py."""
-    relative = path.relative_to(root)
+def room_of(path: Path) -> str:
+    """``core`` of harness/core/statistics.py, ``cli`` of harness/cli.py."""
+    relative = path.relative_to(HARNESS)
     return relative.parts[0] if len(relative.parts) > 1 else relative.stem
 
 
@@ -79,61 +72,76 @@ def imports_of(source: str) -> list[str]:
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names += [
-                f"{node.module}.{alias.name}" if node.module == "harness" else node.module for alias in node.names
-            ]
+            whole = node.module in ("harness", "harness.commands")
+            names += [f"{node.module}.{alias.name}" for alias in node.names] if whole else [node.module]
     return names
 
 
-def violations(package: str, source: str) -> list[str]:
-    """What a module of this package imports or does against the layering."""
+def called_names(source: str) -> set[str]:
+    """Plain names that a source calls."""
+    return {
+        node.func.id
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+
+
+def violations(room: str, source: str) -> list[str]:
+    """What a module of this room imports or does against the rules."""
     found = []
     for name in imports_of(source):
-        top = name.split(".")[0]
-        if package == "analyze" and top in TOUCHES_THE_WORLD:
-            found.append(f"analyze imports {top}")
-        if top != "harness" or name == "harness":
-            continue
-        target = name.split(".")[1]
-        if target == package:
-            continue
-        if target not in HARNESS_LAYERS:
-            found.append(f"{target} has no layer")
-        elif HARNESS_LAYERS[target] >= HARNESS_LAYERS[package] or (package, target) in FORBIDDEN:
-            found.append(f"{package} imports {target}")
-    if package != "cli":
-        for node in ast.walk(ast.parse(source)):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print":
-                found.append(f"{package} prints")
-            if package == "analyze" and isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                found += ["analyze opens a file"] if node.func.id == "open" else []
+        top, _, rest = name.partition(".")
+        target = rest.split(".")[0]
+        if room == "core" and top in TOUCHES_THE_WORLD:
+            found.append(f"core imports {top}")
+        elif top == "harness" and room == target == "commands":
+            found.append(f"one command imports another: {name}")
+        elif top == "harness" and target and target != room and target not in MAY_IMPORT[room]:
+            found.append(f"{room} imports {target}")
+    called = called_names(source)
+    if room != "cli" and "print" in called:
+        found.append(f"{room} prints")
+    if room == "core" and "open" in called:
+        found.append("core opens a file")
     return found
 
 
-def test_the_harness_keeps_its_layers() -> None:
+def test_every_room_keeps_its_rules() -> None:
     wrong = [
         f"{path.relative_to(ROOT)}: {text}"
         for path in sorted(HARNESS.rglob("*.py"))
-        if package_of(path) != "tests" and path.name != "__init__.py"
-        for text in violations(package_of(path), path.read_text(encoding="utf-8"))
+        if room_of(path) not in ("tests", "__init__")
+        for text in violations(room_of(path), path.read_text(encoding="utf-8"))
     ]
     assert not wrong, "\n".join(wrong)
 
 
+def test_every_room_has_a_rule() -> None:
+    rooms = {room_of(path) for path in HARNESS.rglob("*.py")} - {"tests", "__init__"}
+    assert rooms == set(MAY_IMPORT)
+
+
 @pytest.mark.parametrize(
-    ("package", "source", "says"),
+    ("room", "source", "says"),
     [
-        ("analyze", "from harness.drive import qemu", "analyze imports drive"),
-        ("analyze", "import subprocess", "analyze imports subprocess"),
-        ("analyze", "def f():\n    return open('x')", "analyze opens a file"),
-        ("drive", "from harness.lanes.timing import compare", "drive imports lanes"),
-        ("lanes", "from harness import session", "lanes imports session"),
+        ("core", "from harness.platform import qemu", "core imports platform"),
+        ("core", "import subprocess", "core imports subprocess"),
+        ("core", "def f():\n    return open('x')", "core opens a file"),
+        ("platform", "from harness.gate.stages.timing import compare", "platform imports gate"),
+        ("explain", "from harness.history.store import append", "explain imports history"),
+        ("gate", "from harness import explain", "gate imports explain"),
+        (
+            "commands",
+            "from harness.commands.perf import main",
+            "one command imports another: harness.commands.perf",
+        ),
+        ("commands", "from harness.commands import perf", "one command imports another: harness.commands.perf"),
         ("report", "def f():\n    print('x')", "report prints"),
-        ("spec", "import harness.result", "spec imports result"),
+        ("model", "import harness.core.serial", "model imports core"),
     ],
 )
-def test_a_planted_violation_is_found(package: str, source: str, says: str) -> None:
-    assert says in violations(package, source)
+def test_a_planted_violation_is_found(room: str, source: str, says: str) -> None:
+    assert says in violations(room, source)
 
 
 def kernel_layer(name: str) -> int | None:

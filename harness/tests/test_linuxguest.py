@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.drive.errors import BuildError
-from harness.drive.linuxguest import FLAGS, SOURCE, modules_in_order
-from harness.spec import KERNEL_DIR
+from harness.model.errors import BuildError
+from harness.model.spec import KERNEL_DIR
+from harness.platform.linuxguest import FLAGS, SOURCE, modules_in_order
 
 
 def module(folder: Path, name: str, depends: str) -> None:

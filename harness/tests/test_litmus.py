@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from harness.analyze.litmus import DEVICE, DRIVER, SHAPES, At, Branch, Load, Shape, Step, Store, render
-from harness.analyze.ringmarks import RingpointError
-from harness.analyze.ringpoints import Point, claimed, markdown
-from harness.commands import Arguments, litmus
-from harness.drive.build import BUILD_DIR
-from harness.spec import ARCHES, UsageError, switch_table
+from harness.commands import litmus
+from harness.core.ringmarks import RingpointError
+from harness.core.ringpoints import Point, claimed, markdown
+from harness.model.spec import ARCHES, UsageError, switch_table
+from harness.platform.build import BUILD_DIR
+from harness.proof.litmus import DEVICE, DRIVER, SHAPES, At, Branch, Load, Shape, Step, Store, render
+from harness.settings import Arguments
 
 STRATEGIES = switch_table()["BARRIER"].values
 SHAPE_NAMES = [shape.name for shape in SHAPES]

@@ -15,17 +15,17 @@ from pathlib import Path
 
 import pytest
 
-from harness.drive.errors import StoreError
-from harness.drive.history import History
-from harness.drive.history_queue import waiting
-from harness.drive.journal import Finished, Journal, NightRunning, Plan, only_night
-from harness.drive.pipeline import Ran, run_harness
-from harness.drive.store import RunFolder
-from harness.matrix import Cell, Matrix, Quarantine, Standing, by_information, parse_matrix
-from harness.night import Night, NightShift, Places
-from harness.result import Arm, Gate, Host, Metric, Qemu, Result
-from harness.series import EXACT, RATIO
-from harness.spec import Switches, UsageError, Verdict
+from harness.history.journal import Finished, Journal, NightRunning, Plan, only_night
+from harness.history.matrix import Cell, Matrix, Quarantine, Standing, by_information, parse_matrix
+from harness.history.nightly import Night, NightlyRun, Places
+from harness.history.queue import waiting
+from harness.history.series import EXACT, RATIO
+from harness.history.store import History
+from harness.model.errors import StoreError
+from harness.model.result import Arm, Gate, Host, Metric, Qemu, Result
+from harness.model.spec import Switches, UsageError, Verdict
+from harness.platform.pipeline import Ran, run_harness
+from harness.platform.store import RunFolder
 
 NOW = datetime.datetime(2026, 3, 1, 3, 0, tzinfo=datetime.timezone.utc)
 APPROVED = {"x86_64": {name: Switches.of({"BARRIER": name}) for name in ("acquire_progress", "linux", "seqcst_spin")}}
@@ -93,7 +93,7 @@ def night(
     where = places(root)
     with only_night(root / "night"):
         clock = gate.clock if isinstance(gate, FakeGate) else time.monotonic
-        shift = NightShift(plan, Journal(root / "night"), gate, where, clock=clock)
+        shift = NightlyRun(plan, Journal(root / "night"), gate, where, clock=clock)
         done = shift.run(commit, (), more.get("now", NOW))  # type: ignore[arg-type]
         shift.journal.close()
     return done
@@ -154,7 +154,7 @@ def test_what_is_wrong_with_a_matrix_is_named(text: str, says: str) -> None:
 
 
 def test_the_committed_matrix_is_one() -> None:
-    from harness.spec import ROOT
+    from harness.model.spec import ROOT
 
     plan = parse_matrix((ROOT / "ci" / "nightly.toml").read_text(), "nightly.toml", APPROVED)
     assert [cell.label for cell in plan.cells] == [f"x86_64 {name} 2d default" for name in APPROVED["x86_64"]]

@@ -10,16 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.drive.errors import BuildError
-from harness.drive.golden import (
-    GOLDEN,
-    KERNEL_GOLDEN,
-    golden_lines,
-    golden_problem,
-    kernel_golden,
-    scene_hash,
-)
-from harness.drive.oracle import Oracle, Rect, build_oracle
+from harness.model.errors import BuildError
+from harness.platform.golden import GOLDEN, KERNEL_GOLDEN, golden_lines, golden_problem, kernel_golden, scene_hash
+from harness.platform.oracle import Oracle, Rect, build_oracle
 from harness.tests.scenes import build_mutant, replaced
 
 LINES = GOLDEN.read_text(encoding="ascii").splitlines()

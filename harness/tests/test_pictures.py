@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from harness.drive.capture import CaptureError, Picture
-from harness.drive.errors import GuestError
-from harness.drive.golden import scene_hash
-from harness.drive.oracle import Oracle
-from harness.lanes import pictures as lane
-from harness.lanes.pictures import Pictures, load_verification, picture_findings, verify_pictures
-from harness.spec import FOREIGN, RunParams, RunSpec
+from harness.gate.stages import pictures as stage
+from harness.gate.stages.pictures import Pictures, load_verification, picture_findings, verify_pictures
+from harness.model.errors import GuestError
+from harness.model.spec import FOREIGN, RunParams, RunSpec
+from harness.platform.capture import CaptureError, Picture
+from harness.platform.golden import scene_hash
+from harness.platform.oracle import Oracle
 
 Image = npt.NDArray[np.uint8]
 Show = Callable[[int], Image]
@@ -78,9 +78,9 @@ def run(
         made.append(FakeMachine(spec, folder, show, **machine))  # type: ignore[arg-type]
         return made[-1]
 
-    monkeypatch.setattr(lane, "Qemu", start)
-    monkeypatch.setattr(lane, "take_picture", FakeMachine.capture)
-    monkeypatch.setattr(lane, "PAUSE_MAX_S", 0.0)
+    monkeypatch.setattr(stage, "Qemu", start)
+    monkeypatch.setattr(stage, "take_picture", FakeMachine.capture)
+    monkeypatch.setattr(stage, "PAUSE_MAX_S", 0.0)
     spec = RunSpec(Path("kernel.elf"), params=RunParams(mode=MODE))
     if foreign:
         spec = replace(spec, capabilities=FOREIGN)
@@ -91,7 +91,7 @@ def test_good_frames_pass(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     found = run(monkeypatch, tmp_path, Oracle(*MODE).picture)
     assert (found.frames.checked, found.frames.intact, found.frames.findings) == (30, 30, ())
     assert found.verification.sentence.startswith("0 of 30 frames bad") and not found.verification.judged
-    assert picture_findings(found) == [] and len(found.film) == lane.FILM_FRAMES
+    assert picture_findings(found) == [] and len(found.film) == stage.FILM_FRAMES
 
 
 def test_a_bad_pixel_fails_with_evidence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -118,8 +118,8 @@ def test_an_old_picture_is_stale(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
 def test_bad_enough_is_enough(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     found = run(monkeypatch, tmp_path, lambda frame: np.zeros((240, 320, 3), np.uint8), count=500)
-    assert found.frames.blank == found.frames.checked == lane.BAD_ENOUGH
-    assert len(found.frames.evidence) == lane.EVIDENCE_MAX
+    assert found.frames.blank == found.frames.checked == stage.BAD_ENOUGH
+    assert len(found.frames.evidence) == stage.EVIDENCE_MAX
 
 
 def test_a_wheel_that_turns_back_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_a_guest_that_dies_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 
 def test_a_changed_scene_is_a_finding(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(lane, "golden_problem", lambda: "the scene no longer draws frame 0 at 320x240 as approved")
+    monkeypatch.setattr(stage, "golden_problem", lambda: "the scene no longer draws frame 0 at 320x240 as approved")
     found = run(monkeypatch, tmp_path, Oracle(*MODE).picture)
     assert found.frames.bad == 0 and "as approved" in found.frames.findings[0]
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.drive import machine as machine_module
-from harness.drive.build import build_kernel
-from harness.drive.ending import Ending
-from harness.drive.qemu import Qemu
-from harness.spec import ARCHES, KERNEL_DIR, Machine, RunParams, RunSpec, Switches
+from harness.model.spec import ARCHES, KERNEL_DIR, Machine, RunParams, RunSpec, Switches
+from harness.platform import qemu_command as machine_module
+from harness.platform.build import build_kernel
+from harness.platform.ending import Ending
+from harness.platform.qemu import Qemu
 
 pytestmark = pytest.mark.qemu
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.drive import host as host_module
-from harness.drive import probe
-from harness.drive.build import build_kernel
-from harness.drive.host import cpu_model, fingerprint, host_facts
-from harness.drive.probe import boots, choose_accelerator
-from harness.spec import FOREIGN, Machine, RunSpec, Switches, UsageError
+from harness.model.spec import FOREIGN, Machine, RunSpec, Switches, UsageError
+from harness.platform import host as host_module
+from harness.platform import probe
+from harness.platform.build import build_kernel
+from harness.platform.host import cpu_model, fingerprint, host_facts
+from harness.platform.probe import boots, choose_accelerator
 from harness.tests.tinyguest import HALT, tiny_guest
 
 HOST_ARCH = platform.machine()

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.drive import qmp as qmp_module
-from harness.drive.capture import CaptureError, screendump
-from harness.drive.errors import QmpError
-from harness.drive.qmp import Qmp
-from harness.spec import Limits
+from harness.model.errors import QmpError
+from harness.model.spec import Limits
+from harness.platform import qmp as qmp_module
+from harness.platform.capture import CaptureError, screendump
+from harness.platform.qmp import Qmp
 
 DIALOGUE = (Path(__file__).parent / "data" / "qmp-qemu-7.2.log").read_text(encoding="utf-8").splitlines()
 GREETING = DIALOGUE[0].removeprefix("< ").encode() + b"\n"

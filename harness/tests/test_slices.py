@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from harness.analyze.stats import CANDIDATE, REFERENCE, launch_effect
-from harness.lanes.timing import MeasuredLaunch, slice_launch
+from harness.core.statistics import CANDIDATE, REFERENCE, launch_effect
+from harness.gate.stages.timing import MeasuredLaunch, slice_launch
 
 SLICE_NS = 40_000_000
 BASE_NS = 1_700_000_000_000_000_000

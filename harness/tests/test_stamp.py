@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from harness.analyze.stamp import Stamps, decode_frame, decode_stamps, salvage_frame
+from harness.core.stamp import Stamps, decode_frame, decode_stamps, salvage_frame
 
 Image = npt.NDArray[np.uint8]
 

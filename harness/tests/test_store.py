@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.drive.capture import CaptureError, parse_ppm
-from harness.drive.errors import GuestError, StoreError
-from harness.drive.store import RunFolder, load_result, write_whole
-from harness.result import Result
-from harness.spec import ROOT, Limits, UsageError, Verdict
+from harness.model.errors import GuestError, StoreError
+from harness.model.result import Result
+from harness.model.spec import ROOT, Limits, UsageError, Verdict
+from harness.platform.capture import CaptureError, parse_ppm
+from harness.platform.store import RunFolder, load_result, write_whole
 
 RESULT = Result("perf", Verdict.PASS, "pass: all", "2026-01-01T00:00:00+00:00", 1.0)
 
@@ -47,9 +47,9 @@ def test_a_file_that_cannot_be_written_whole_stays_as_it_was(tmp_path: Path) -> 
 _UNWRITABLE = """
 import resource, sys
 from pathlib import Path
-from harness.drive.store import RunFolder
-from harness.result import Result
-from harness.spec import Verdict
+from harness.platform.store import RunFolder
+from harness.model.result import Result
+from harness.model.spec import Verdict
 import signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 run = RunFolder("perf", Path(sys.argv[1]))

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.analyze.serial import SerialLog, parse_serial
-from harness.drive.build import build_kernel
-from harness.drive.qemu import Qemu
-from harness.spec import ARCHES, Machine, RunParams, RunSpec, Switches, switch_table
+from harness.core.serial import SerialLog, parse_serial
+from harness.model.spec import ARCHES, Machine, RunParams, RunSpec, Switches, switch_table
+from harness.platform.build import build_kernel
+from harness.platform.qemu import Qemu
 
 FRAMES = 40
 SWITCHES = {name: switch.values for name, switch in switch_table().items() if name != "FAULT"}

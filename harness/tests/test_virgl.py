@@ -12,17 +12,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness.baseline import approval_refusals
-from harness.commands.perf import chosen_device
-from harness.drive import virgl
-from harness.drive.build import build_kernel
-from harness.drive.ending import Ending
-from harness.drive.errors import QemuError
-from harness.drive.qemu import Qemu
-from harness.drive.virgl import display_trouble, with_virgl
-from harness.lanes.window import Observed, assemble, window_findings
-from harness.result import Result
-from harness.spec import (
+from harness.gate.stages.window import Observed, assemble, window_findings
+from harness.model.baseline import approval_refusals
+from harness.model.errors import QemuError
+from harness.model.result import Result
+from harness.model.spec import (
     BUILT_IN,
     ROOT,
     Device,
@@ -34,6 +28,12 @@ from harness.spec import (
     UsageError,
     Verdict,
 )
+from harness.platform import virgl
+from harness.platform.build import build_kernel
+from harness.platform.ending import Ending
+from harness.platform.qemu import Qemu
+from harness.platform.virgl import display_trouble, with_virgl
+from harness.settings import chosen_device
 from harness.tests.test_bad_input import instead, without
 from harness.tests.test_faults import run_perf
 
@@ -100,16 +100,16 @@ def test_the_suite_passes_on_the_gl_device(tmp_path: Path) -> None:
 
 
 @pytest.mark.qemu
-@pytest.mark.parametrize(("fault", "says"), [("tear", "torn"), ("skip_flush", "witnesses disagree")])
+@pytest.mark.parametrize(("fault", "says"), [("tear", "torn"), ("skip_flush", "sources disagree")])
 def test_a_fault_is_caught_under_virgl(fault: str, says: str) -> None:
-    code, result = run_perf("VIRGL=1", "LANES=window,pictures", "PICTURES=40", "MODE=320x240", f"FAULT={fault}")
+    code, result = run_perf("VIRGL=1", "STAGES=window,pictures", "PICTURES=40", "MODE=320x240", f"FAULT={fault}")
     assert code == 3, result["sentence"]
     assert any(says in text for text in [result["sentence"], *result["problems"]]), result["problems"]
 
 
 @pytest.mark.qemu
 def test_good_frames_are_intact_under_virgl() -> None:
-    code, result = run_perf("VIRGL=1", "LANES=window,pictures", "PICTURES=40", "MODE=320x240")
+    code, result = run_perf("VIRGL=1", "STAGES=window,pictures", "PICTURES=40", "MODE=320x240")
     assert result["problems"] == [] and code == 4, result["sentence"]
     assert result["frames"]["intact"] == result["frames"]["checked"] == 40
     assert result["details"]["device"] == "gl"
@@ -120,7 +120,7 @@ def test_good_frames_are_intact_under_virgl() -> None:
 
 def perf_words(*words: str, path: str) -> tuple[int, str]:
     """Exit code and words of a run of ``harness perf`` on the GL device, which leaves nothing running."""
-    command = [sys.executable, "-m", "harness", "perf", "VIRGL=1", "LANES=window,pictures", *words]
+    command = [sys.executable, "-m", "harness", "perf", "VIRGL=1", "STAGES=window,pictures", *words]
     with tempfile.TemporaryDirectory() as scratch:
         environment = os.environ | {"PATH": path, "TMPDIR": scratch}
         done = subprocess.run(

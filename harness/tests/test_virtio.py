@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from elftools.elf.elffile import ELFFile
 
-from harness.drive.build import build_kernel
-from harness.drive.qemu import Qemu
-from harness.spec import Machine, RunParams, RunSpec, Switches
+from harness.model.spec import Machine, RunParams, RunSpec, Switches
+from harness.platform.build import build_kernel
+from harness.platform.qemu import Qemu
 from harness.tests.test_switches import column, run_kernel
 
 pytestmark = pytest.mark.qemu

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from harness.cli import COMMANDS
-from harness.spec import ROOT
+from harness.model.spec import ROOT
 
 CI = ROOT / "ci"
 _SCRIPT = re.compile(r"(?<![\w./])ci/\w+")

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.drive.build import build_kernel
-from harness.drive.ending import Ending
-from harness.drive.qemu import Qemu
-from harness.spec import Machine, RunParams, RunSpec, Switches
+from harness.model.spec import Machine, RunParams, RunSpec, Switches
+from harness.platform.build import build_kernel
+from harness.platform.ending import Ending
+from harness.platform.qemu import Qemu
 
 pytestmark = pytest.mark.qemu
 

@@ -1,0 +1,1 @@
+"""The checklist of the seed case: every line measured and judged."""

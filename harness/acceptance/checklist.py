@@ -1,0 +1,94 @@
+"""What a measured window says to the lines of the checklist."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from harness.acceptance.evidence import Change, Counted, DiskLoad, Roulette
+from harness.core.statistics import Decision
+from harness.gate.stages.window import Window, window_findings
+from harness.model.spec import BUILT_IN
+
+PROBED = "virtio-gpu: driver probe succeeded"
+_PATH = re.compile(r"^virtio-gpu: (2d|virgl transfer)$", re.MULTILINE)
+
+
+def findings_of(window: Window) -> tuple[str, ...]:
+    """Everything that is wrong with a run."""
+    return tuple(finding.text for finding in window_findings(window, BUILT_IN))
+
+
+def counted(window: Window, source: str) -> Counted:
+    """Events of every frame, by the records of a window. Pure."""
+    records = window.serial.records
+    findings = findings_of(window)
+    columns = [records.column(key) for key in ("fences", "spins", "completions")]
+    frames = records.column("frame")
+    if not len(records) or frames is None or any(column is None for column in columns):
+        presented = len(window.presented.time_ns)
+        return Counted(presented, 0, 0, 0, 0.0, 0.0, 0.0, (0, 0), 0.0, findings, source)
+    fences, spins, completions = (np.asarray(column, np.float64) for column in columns)
+    numbers = np.asarray(frames, np.int64)
+    return Counted(
+        presented=len(window.presented.time_ns) - int(numbers[0]),
+        records=len(records),
+        gaps=int((np.diff(numbers) - 1).clip(0).sum()),
+        lost=window.serial.total("overflow") or 0,
+        fences=float(fences.mean()),
+        spins=float(spins.mean()),
+        completions=float(completions.mean()),
+        completions_range=(int(completions.min()), int(completions.max())),
+        most_fences_a_completion=float((fences / np.maximum(completions, 1)).max()),
+        findings=findings,
+        source=source,
+    )
+
+
+def changed(decision: Decision, source: str) -> Change:
+    """A ratio of frame times as a change of the frame rate."""
+    low, high = 1 / decision.high - 1, 1 / decision.low - 1 if decision.low else float("inf")
+    return Change(1 / decision.ratio - 1, low, high, decision.launches, source)
+
+
+def mean_fps(window: Window) -> float:
+    """Frames a second by the trace, warm-up left out; 0 where there is no frame."""
+    seconds = float(window.frame_ms.sum()) / 1e3
+    return len(window.frame_ms) / seconds if seconds else 0.0
+
+
+def roulette_of(window: Window, serial_log: str, source: str) -> Roulette:
+    """A long run, by the trace and by what the kernel said while it started.
+
+    All of its frames count: what looks like a warm-up may be the host's doing, and would shorten the run.
+    """
+    frame_ms = window.presented.intervals_ms
+    seconds = float(frame_ms.sum()) / 1e3
+    path = _PATH.search(serial_log)
+    boot = dict(window.serial.boot.fields) if window.serial.boot else {}
+    return Roulette(
+        seconds=seconds,
+        frames=len(frame_ms),
+        fps=len(frame_ms) / seconds if seconds else 0.0,
+        probed=PROBED in serial_log.splitlines(),
+        path=path[1] if path else "",
+        preempt=boot.get("preempt", ""),
+        fallback=window.fallback,
+        findings=tuple(text for text in findings_of(window) if not window.fallback or window.fallback not in text),
+        source=source,
+    )
+
+
+def disk_load_of(window: Window, source: str) -> DiskLoad:
+    """What became of the requests, by the guest's summary and its complaints."""
+    totals = {key: window.serial.total(f"blk_{key}") or 0 for key in ("requests", "bytes", "timeouts")}
+    said = sum(timeout.device == "blk" for timeout in window.serial.timeouts)
+    return DiskLoad(
+        requests=totals["requests"],
+        timeouts=max(totals["timeouts"], said),
+        mib=totals["bytes"] / (1 << 20),
+        seconds=(window.serial.total("elapsed_ns") or 0) / 1e9,
+        findings=findings_of(window),
+        source=source,
+    )

@@ -1,0 +1,167 @@
+"""What the seed case's checklist is judged by: the evidence of each line, measured elsewhere, as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.model.result import Frames
+from harness.model.spec import Verdict
+from harness.model.suites import SuiteRun
+
+Operations = tuple[str, ...]
+Judgement = tuple[bool, str]
+"""Does a line pass, and the figure that says so."""
+
+
+@dataclass(frozen=True)
+class Absent:
+    """Evidence that could not be had."""
+
+    why: str
+    verdict: Verdict = Verdict.INCONCLUSIVE
+    """GUEST_FAILED when the kernel kept it from being had: that is a failure, not a gap."""
+    source: str = ""
+    """Where more is said of it, in the run's folder."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """The kernel's images, built anew by each compiler with every warning an error."""
+
+    compilers: tuple[str, ...]
+    complaints: tuple[str, ...] = ()
+    """First lines of what compilers said against it."""
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Roulette:
+    """The kernel drawing for a long time, unpinned, as the host saw it."""
+
+    seconds: float
+    """Between the first frame counted and the last."""
+    frames: int
+    fps: float
+    probed: bool
+    """It said that its driver's probe had succeeded."""
+    path: str
+    """The drawing path that it named; empty when it named none."""
+    preempt: str
+    """Its preemption counter, as it named it."""
+    fallback: str = ""
+    """Why it did not use the device that it was given; empty when it did."""
+    findings: tuple[str, ...] = ()
+    """Everything else that was wrong with the run."""
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A short run whose every frame was recorded."""
+
+    presented: int
+    """Frames that the host saw from the first recorded one on."""
+    records: int
+    gaps: int
+    """Frame numbers missing between records."""
+    lost: int
+    """Records that the guest dropped."""
+    fences: float
+    """Means over the recorded frames, as the next two."""
+    spins: float
+    completions: float
+    completions_range: tuple[int, int]
+    """The fewest and the most of any frame."""
+    most_fences_a_completion: float
+    findings: tuple[str, ...] = ()
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What the optimised strategy does to the frame rate, timed side by side with the spinning one."""
+
+    change: float
+    """Optimised / spinning - 1, and its 95 % interval."""
+    low: float
+    high: float
+    launches: int
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """Pictures compared pixel by pixel."""
+
+    frames: Frames
+    bad_share_max: float
+    """Upper bound of the share of bad frames, at 95 %."""
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class DiskLoad:
+    """The roulette beside a load on the disk."""
+
+    requests: int
+    timeouts: int
+    mib: float
+    seconds: float
+    findings: tuple[str, ...] = ()
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class RingCode:
+    """Operations at every labelled place of the kernel that ran, by the point's name, in order of address."""
+
+    arch: str
+    strategy: str
+    sha256: str
+    places: tuple[tuple[str, Operations], ...]
+    differences: tuple[str, ...] = ()
+    """From what the strategy claims."""
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Approved:
+    """The approved kernel, booted again."""
+
+    label: str
+    sha256: str
+    fps: float
+    frames: Frames
+    findings: tuple[str, ...] = ()
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class DeviceEvidence:
+    """Everything that depends on the device."""
+
+    device: str
+    """``virgl`` or ``2d``."""
+    path: str
+    """The drawing path that a kernel must name there."""
+    suites: SuiteRun | Absent
+    roulette: Roulette | Absent
+    pictures: Watched | Absent
+    optimised: Counted | Absent
+    spinning: Counted | Absent
+    change: Change | Absent
+    disk: DiskLoad | Absent
+    approved: Approved | Absent
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One whole acceptance."""
+
+    built: Built | Absent
+    race: SuiteRun | Absent
+    """The suites that need time to be instructions."""
+    ring: RingCode | Absent
+    devices: tuple[DeviceEvidence, ...]
+    draws_whole: bool = True
+    """DRAW=full: transfer and flush once a frame."""

@@ -1,0 +1,70 @@
+"""What the project promises in figures: one module a topic, each with its ``FIGURES``.
+
+``FIGURES`` is a tuple of functions from a scratch folder to a list of :class:`Figure`; the docstring of each says, in a
+few words, what is being measured.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import pkgutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.model.errors import HarnessError
+
+Measure = Callable[[Path], list["Figure"]]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One promise and what became of it; without a promise, a figure that is told beside others."""
+
+    what: str
+    value: float
+    unit: str
+    promise: float | None
+    at_most: bool = True
+    exactly: bool = False
+
+    @property
+    def kept(self) -> bool:
+        if self.promise is None:
+            return True
+        if self.exactly:
+            return self.value == self.promise
+        return self.value <= self.promise if self.at_most else self.value >= self.promise
+
+    def row(self) -> list[str]:
+        """Cells for a table: mark, what, value, promise."""
+        value = f"{self.value:.4g} {self.unit}"
+        if self.promise is None:
+            return ["· told", self.what, value, ""]
+        sign = "=" if self.exactly else "≤" if self.at_most else "≥"
+        mark = "✓ kept" if self.kept else "✗ missed"
+        return [mark, self.what, value, f"{sign} {self.promise:g}"]
+
+
+def topics() -> list[str]:
+    """Names of the modules here, in the order of the alphabet."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def measures(topic: str) -> tuple[Measure, ...]:
+    """The functions of one topic."""
+    figures: tuple[Measure, ...] = importlib.import_module(f"{__name__}.{topic}").FIGURES
+    return figures
+
+
+def measured(measure: Measure, folder: Path) -> list[Figure]:
+    """The figures of one function, or one that is missed and says why: the others are worth having all the same."""
+    try:
+        return measure(folder)
+    except HarnessError as error:
+        why = error.message
+    except subprocess.SubprocessError as error:
+        why = str(error)
+    return [Figure(f"{measure.__doc__}: not measured: {why}", math.nan, "", 0)]

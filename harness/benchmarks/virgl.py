@@ -1,0 +1,32 @@
+"""The GL device, on whatever way this machine has to run it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.benchmarks import Figure, Measure
+from harness.core.frametimes import presented_frames
+from harness.core.trace import parse_trace
+from harness.model.spec import Machine, RunParams, RunSpec, Switches
+from harness.platform.build import build_kernel
+from harness.platform.qemu import TIMING_EVENTS, Qemu
+from harness.platform.virgl import with_virgl
+
+SECONDS = 5.0
+END_S = 30.0
+
+
+def _frame_rate(folder: Path) -> list[Figure]:
+    """frames uploaded through virgl"""
+    machine, _ = with_virgl(Machine(vcpus=1, maxcpus=2))
+    params = RunParams(seconds=SECONDS, warmup=20, records=0)
+    with Qemu(RunSpec(build_kernel(Switches()).path, machine, params), folder / "virgl", TIMING_EVENTS) as guest:
+        guest.wait_first_flush()
+        guest.wait_end(END_S)
+    times_ns = presented_frames(parse_trace(guest.trace_path.read_bytes())).time_ns[20:]
+    fps = (len(times_ns) - 1) * 1e9 / float(times_ns[-1] - times_ns[0])
+    what = f"1024x768 on the GL device, {machine.display.value}"
+    return [Figure(what, fps, "frames/s", 60, at_most=False)]
+
+
+FIGURES: tuple[Measure, ...] = (_frame_rate,)

@@ -1,0 +1,366 @@
+"""Find the commit that made frames slower or faster: git walks the history, the gate judges each step.
+
+``git bisect run`` calls :func:`judge_step` once a step, as a process of its own that finds its :class:`Plan` in the
+bisection's folder and adds a line to ``steps.jsonl`` there. Every step is compared with the good end's kernel, in one
+session, at half the effect between the two ends (:func:`harness.bisect.culprit.threshold`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.bisect.culprit import Effect, Side, confirmed, side_of, threshold
+from harness.bisect.worktree import (
+    BisectError,
+    NothingToFindError,
+    Worktree,
+    clean,
+    commit_range,
+    parents_of,
+    run_build,
+    subject_of,
+)
+from harness.model.errors import BuildError, ToolError
+from harness.model.result import ResultError
+from harness.model.spec import ROOT, Limits, Switches, UsageError, Verdict
+from harness.platform.build import build_kernel, git, sha256_of
+from harness.platform.pipeline import Ran, run_harness
+from harness.platform.store import load_result, save_json, write_whole
+
+_SLACK_S = 300.0
+"""Beside its budget, what a comparison may take for building, booting and reporting."""
+_STEPS_MOST = 60
+"""A bound on the time alone: git needs as many only for 2^60 commits, or where almost nothing builds."""
+_JUDGE = """#!/bin/sh
+# Not from the checkout: it may hold a harness of its own.
+cd {root} || exit 255
+setpriv --pdeathsig KILL {python} -m harness bisect STEP={folder} &
+step=$!
+# git does not end its judge when it is killed.
+(while kill -0 {owner}; do sleep 1; done; kill -KILL $step) 2>/dev/null &
+watch=$!
+wait $step
+status=$?
+kill $watch
+case $status in
+0) exit 0 ;;
+1) exit 1 ;;
+5) exit 255 ;;
+*) exit 125 ;;
+esac
+"""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a commit becomes a kernel, and how long it is compared."""
+
+    arch: str = "x86_64"
+    switches: tuple[str, ...] = ()
+    """``SWITCH=value`` of the built-in kernel."""
+    build: str = ""
+    """A shell command, run at the top of the checkout; empty for the built-in kernel."""
+    image: str = ""
+    """What the command leaves, relative to the top."""
+    step_s: float = 60.0
+    direct_s: float = 120.0
+    """For the two ends, and for the culprit against its parent."""
+    gate: str = "harness"
+    """The Python module that compares two kernels."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a step needs to know; ``plan.json`` in the bisection's folder."""
+
+    recipe: Recipe
+    good: str
+    bad: str
+    good_sha256: str
+    bad_sha256: str
+    whole: Effect
+
+
+@dataclass(frozen=True)
+class Step:
+    """One commit and what git was told of it."""
+
+    commit: str
+    side: str
+    why: str
+    sha256: str = ""
+    folder: str = ""
+    """Of the comparison's results; empty when nothing was measured."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """How a bisection ended."""
+
+    verdict: Verdict
+    sentence: str
+    good: str
+    bad: str
+    whole: Effect
+    steps: tuple[Step, ...]
+    candidates: tuple[str, ...]
+    """The commit found; several where those between could not be judged."""
+    own: Effect | None = None
+    """The commit against its first parent."""
+    folder: str = ""
+    """Results of that comparison."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How one comparison ended; ``effect`` is None when there is none, and ``why`` says more."""
+
+    effect: Effect | None
+    why: str
+    folder: str
+    broken: bool
+    """The harness failed, not the kernels."""
+
+
+def compare(recipe: Recipe, reference: Path, candidate: Path, budget_s: float, smallest: float) -> Comparison:
+    """Compare two kernel images: the candidate's frame rate against the reference's."""
+    arms = (f"{name}={os.path.relpath(image, ROOT)}" for name, image in (("A", reference), ("B", candidate)))
+    words = [*arms, f"ARCH={recipe.arch}", f"BUDGET={budget_s:g}"]
+    words += [f"SMALLEST={min(max(smallest, 0.001), 0.9):.4f}", "STAGES=window,timing"]
+    ran = run_harness(("ab", *words), budget_s + _SLACK_S, recipe.gate)
+    return _comparison(ran)
+
+
+def _comparison(ran: Ran) -> Comparison:
+    said = ran.said[-1] if ran.said else "it said nothing"
+    if ran.folder is None:
+        reason = next((line for line in reversed(ran.said) if not line.startswith("verdict:")), said)
+        return Comparison(None, reason, "", ran.exit_code == Verdict.HARNESS_FAILED.exit_code)
+    folder = str(ran.folder)
+    try:
+        result = load_result(ran.folder)
+    except ResultError as error:
+        return Comparison(None, str(error), folder, True)
+    if result.verdict in (Verdict.GUEST_FAILED, Verdict.HARNESS_FAILED):
+        return Comparison(None, result.sentence, folder, result.verdict is Verdict.HARNESS_FAILED)
+    gate = next((gate for gate in result.gates if gate.metric == "fps_trace"), None)
+    if gate is None or gate.change is None or gate.low is None:
+        return Comparison(None, gate.why if gate else result.sentence, folder, False)
+    high = gate.high if gate.high is not None else float("inf")
+    effect = Effect(gate.change, gate.low, high, gate.verdict is Verdict.PASS)
+    return Comparison(effect, effect.words, folder, False)
+
+
+def build_commit(recipe: Recipe, tree: Path, kernels: Path) -> tuple[Path, str]:
+    """Build the commit that is checked out; returns the image, kept under its hash, and the hash.
+
+    Raises
+    ------
+    BuildError
+        When it does not build, or leaves no image.
+    ToolError
+        When a tool is missing: no fault of the commit.
+    """
+    clean(tree)
+    if recipe.build:
+        run_build(recipe.build, tree, 2 * Limits().build_s)
+        built = (tree / recipe.image).resolve()
+        if not built.is_relative_to(tree.resolve()) or not built.is_file():
+            raise BuildError(f"'{recipe.build}' left no {recipe.image} in the checkout")
+    else:
+        if not (tree / "kernel" / "Makefile").is_file():
+            raise BuildError("there is no kernel/Makefile: another kernel needs BUILD and IMAGE")
+        settings = dict(word.split("=", 1) for word in recipe.switches)
+        built = build_kernel(Switches.of({"ARCH": recipe.arch} | settings), tree=tree).path
+    kernels.mkdir(exist_ok=True)
+    sha256 = sha256_of(built)
+    kept = kernels / f"{sha256[:16]}{built.suffix if built.suffix in ('.elf', '.iso') else '.elf'}"
+    shutil.copyfile(built, kept)
+    return kept, sha256
+
+
+def judge_step(folder: Path) -> Step:
+    """Judge the commit that git has checked out in the bisection's folder, and note it.
+
+    Raises
+    ------
+    BisectError
+        When the harness failed: no commit is to blame for that.
+    """
+    plan, tree = load_plan(folder), folder / "tree"
+    commit = git("rev-parse", "HEAD", cwd=tree)
+    step = _judge(plan, folder, tree, commit)
+    with open(folder / "steps.jsonl", "a", encoding="utf-8") as file:
+        file.write(json.dumps(asdict(step)) + "\n")
+    return step
+
+
+def _judge(plan: Plan, folder: Path, tree: Path, commit: str) -> Step:
+    try:
+        kernel, sha256 = build_commit(plan.recipe, tree, folder / "kernels")
+    except ToolError:
+        raise
+    except BuildError as error:
+        return Step(commit, Side.SKIP.value, f"does not build: {error.message}")
+    known = [
+        Step(plan.good, Side.GOOD.value, "", plan.good_sha256),
+        Step(plan.bad, Side.BAD.value, "", plan.bad_sha256),
+        *load_steps(folder),
+    ]
+    same = next((one for one in known if one.sha256 == sha256 and one.side != Side.SKIP.value), None)
+    if same is not None:
+        return Step(commit, same.side, f"builds the same kernel as {same.commit[:12]}", sha256)
+    good = _kernel(folder, plan.good_sha256)
+    for budget_s in (plan.recipe.step_s, 2 * plan.recipe.step_s):
+        found = compare(plan.recipe, good, kernel, budget_s, threshold(plan.whole))
+        if found.broken:
+            raise BisectError(f"{commit[:12]} could not be compared: {found.why}")
+        side = Side.SKIP if found.effect is None else side_of(found.effect, plan.whole)
+        if side is not Side.SKIP or found.effect is None:
+            break
+    return Step(commit, side.value, found.why, sha256, found.folder)
+
+
+def _kernel(folder: Path, sha256: str) -> Path:
+    return next((folder / "kernels").glob(f"{sha256[:16]}.*"))
+
+
+def load_plan(folder: Path) -> Plan:
+    """The plan of the bisection that works in a folder."""
+    plain: dict[str, Any] = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
+    recipe = plain["recipe"]
+    recipe["switches"] = tuple(recipe["switches"])
+    plain |= {"recipe": Recipe(**recipe), "whole": Effect(**plain["whole"])}
+    return Plan(**plain)
+
+
+def load_steps(folder: Path) -> tuple[Step, ...]:
+    """The steps so far, in order."""
+    path = folder / "steps.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return tuple(Step(**json.loads(line)) for line in lines)
+
+
+class Bisection:
+    """One search; its folder keeps the plan, the steps and, while it lasts, the kernels and the checkout.
+
+    Parameters
+    ----------
+    repository
+        Any checkout of the history that is searched; it is not touched.
+    folder
+        An existing folder, without blanks in its path below the project.
+    say
+        Takes a line for people now and then.
+    """
+
+    def __init__(self, repository: Path, recipe: Recipe, folder: Path, say: Callable[[str], None]) -> None:
+        self.repository = repository
+        self.recipe = recipe
+        self.folder = folder.resolve()
+        self.say = say
+
+    def run(self, good: str, bad: str) -> Found:
+        """Search between two revisions.
+
+        Raises
+        ------
+        UsageError
+            When there is nothing that git could search.
+        NothingToFindError
+            When the two ends do not surely differ.
+        BuildError
+            When one of the two ends, or the commit found, does not build.
+        """
+        first, last = commit_range(self.repository, good, bad)
+        with Worktree(self.repository, self.folder / "tree", last) as tree:
+            plan = self._ends(tree, first, last)
+            candidates = self._search(tree, plan)
+            for step in load_steps(self.folder):
+                self.say(f"{step.commit[:12]} {step.side}: {step.why}")
+            found = self._evaluate(tree, plan, candidates)
+        shutil.rmtree(self.folder / "kernels", ignore_errors=True)
+        return found
+
+    def _build(self, tree: Worktree, commit: str) -> tuple[Path, str]:
+        tree.checkout(commit)
+        try:
+            return build_commit(self.recipe, tree.path, self.folder / "kernels")
+        except ToolError:
+            raise
+        except BuildError as error:
+            raise BuildError(f"{commit[:12]} does not build: {error.message}") from error
+
+    def _direct(self, reference: Path, candidate: Path, smallest: float) -> Comparison:
+        found = compare(self.recipe, reference, candidate, self.recipe.direct_s, smallest)
+        if found.broken or found.effect is None and not found.folder:
+            raise BisectError(f"the two kernels could not be compared: {found.why}")
+        return found
+
+    def _ends(self, tree: Worktree, good: str, bad: str) -> Plan:
+        (first, first_sha256), (last, last_sha256) = self._build(tree, good), self._build(tree, bad)
+        if first_sha256 == last_sha256:
+            raise UsageError(f"{good[:12]} and {bad[:12]} build the same kernel: there is nothing to find")
+        self.say(f"measuring {bad[:12]} against {good[:12]}")
+        found = self._direct(first, last, 0.01)
+        if found.effect is None or not found.effect.decided or not found.effect.surely_not_zero:
+            raise NothingToFindError(f"BAD against GOOD is not surely slower or faster: {found.why}")
+        if abs(found.effect.change) < 0.01:
+            raise NothingToFindError(f"BAD against GOOD differs by less than 1%: {found.why}")
+        self.say(f"BAD against GOOD: {found.why}; looking for {threshold(found.effect):.1%} at each step")
+        plan = Plan(self.recipe, good, bad, first_sha256, last_sha256, found.effect)
+        save_json(self.folder / "plan.json", asdict(plan))
+        return plan
+
+    def _search(self, tree: Worktree, plan: Plan) -> tuple[str, ...]:
+        tree.checkout(plan.bad)
+        judge = self.folder / "judge"
+        words = {"root": ROOT, "python": sys.executable, "folder": self.folder}
+        quoted = {name: shlex.quote(str(word)) for name, word in words.items()}
+        write_whole(judge, _JUDGE.format(owner=os.getpid(), **quoted))
+        judge.chmod(0o755)
+        step_s = 3 * self.recipe.step_s + 2 * _SLACK_S
+        return tree.bisect(plan.good, plan.bad, [str(judge)], _STEPS_MOST * step_s)
+
+    def _evaluate(self, tree: Worktree, plan: Plan, candidates: tuple[str, ...]) -> Found:
+        steps = load_steps(self.folder)
+        if len(candidates) != 1:
+            names = ", ".join(commit[:12] for commit in candidates)
+            skipped = sum(step.side == Side.SKIP.value for step in steps)
+            text = f"one of {len(candidates)} commits ({names}): {skipped} could not be judged"
+            return self._found(plan, steps, candidates, Verdict.INCONCLUSIVE, text)
+        commit = candidates[0]
+        parents = parents_of(self.repository, commit)
+        kind = "the merge " if len(parents) > 1 else ""
+        name = f'{kind}{commit[:12]} "{subject_of(self.repository, commit)}"'
+        before, _ = self._build(tree, parents[0])
+        after, _ = self._build(tree, commit)
+        self.say(f"measuring {commit[:12]} against its parent {parents[0][:12]}")
+        direct = self._direct(before, after, threshold(plan.whole))
+        sure = direct.effect is not None and confirmed(direct.effect, plan.whole)
+        verdict = Verdict.PASS if sure else Verdict.INCONCLUSIVE
+        words = "confirmed directly against its parent" if sure else "not confirmed directly against its parent"
+        return self._found(
+            plan, steps, candidates, verdict, f"{name}: {words}: {direct.why}", direct.effect, direct.folder
+        )
+
+    def _found(
+        self,
+        plan: Plan,
+        steps: tuple[Step, ...],
+        candidates: tuple[str, ...],
+        verdict: Verdict,
+        text: str,
+        own: Effect | None = None,
+        folder: str = "",
+    ) -> Found:
+        sentence = f"{verdict.value}: {text}"
+        return Found(verdict, sentence, plan.good, plan.bad, plan.whole, steps, candidates, own, folder)

@@ -1,0 +1,187 @@
+"""Damaged pictures by kind, and what each must be found to be: the generated set that detectors are measured on.
+
+Pictures are arrays of shape (height, width, 3), uint8, channels R, G, B.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from harness.core.frames import FrameClass
+
+Image = npt.NDArray[np.uint8]
+Draw = Callable[[int], Image]
+"""The picture of a frame number."""
+
+
+@dataclass(frozen=True)
+class Damaged:
+    """One planted damage."""
+
+    kind: str
+    picture: Image
+    frame: int
+    answer: FrameClass
+    """What the exact detector must say."""
+    cause: str = ""
+    """What the damage must be named as, if at all."""
+    box: tuple[int, int, int, int] | None = None
+    """x0, y0, x1, y1 around it, where it is the whole answer."""
+    pixels: int | None = None
+
+    @property
+    def answers(self) -> tuple[FrameClass, ...]:
+        """Classes that are right: resampling may blur the stamps beyond reading, or not."""
+        return (FrameClass.CORRUPT, FrameClass.UNDECODABLE) if self.kind == "blurred" else (self.answer,)
+
+    def is_gross(self, good: Image) -> bool:
+        """Whether a person would see it: what a judgement without an oracle can be held to.
+
+        A hundred pixels off by more than 24 levels; of a tear, a tenth of the row at the tear.
+        """
+        off = np.asarray(cv2.absdiff(self.picture, good)).max(axis=2) > 24
+        if self.answer is not FrameClass.TORN and self.kind != "band":
+            return int(np.count_nonzero(off)) >= 100
+        rows = np.flatnonzero(off.any(axis=1))
+        if not len(rows):
+            return False
+        at = self.box[1] if self.box else int(rows[0])
+        return int(np.count_nonzero(off[at])) >= 0.1 * good.shape[1]
+
+
+def plant(kind: str, draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
+    """Damage one frame; what is planted always changes at least one pixel."""
+    return _PLANTERS[kind](draw, frame, rng)
+
+
+def _copy(draw: Draw, frame: int) -> Image:
+    return draw(frame).copy()
+
+
+def _pixel(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
+    """One pixel, one channel, one level."""
+    picture = _copy(draw, frame)
+    y, x, channel = (int(rng.integers(size)) for size in picture.shape)
+    level = int(picture[y, x, channel])
+    step = 1 if level == 0 or (level < 255 and rng.integers(2)) else -1
+    picture[y, x, channel] = level + step
+    return Damaged("pixel", picture, frame, FrameClass.CORRUPT, box=(x, y, x + 1, y + 1), pixels=1)
+
+
+def _block(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
+    """A rectangle of garbage, of any size from 2 x 2 up."""
+    picture = _copy(draw, frame)
+    height, width = picture.shape[:2]
+    h, w = int(rng.integers(2, height // 3)), int(rng.integers(2, width // 3))
+    y, x = int(rng.integers(8, height - h - 8)), int(rng.integers(width - w))
+    picture[y : y + h, x : x + w] ^= rng.integers(1, 256, (h, w, 3), np.uint8)
+    return Damaged("block", picture, frame, FrameClass.CORRUPT, box=(x, y, x + w, y + h), pixels=h * w)
+
+
+def _line(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
+    """One row of another colour."""
+    picture = _copy(draw, frame)
+    y = int(rng.integers(8, picture.shape[0] - 8))
+    picture[y] = ~picture[y]
+    return Damaged("line", picture, frame, FrameClass.CORRUPT, box=(0, y, picture.shape[1], y + 1))
+
+
+def _torn(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
+    """The lower part of another frame, the one before or any."""
+    other = frame - 1 if frame and rng.integers(2) else int(rng.integers(10_000))
+    other = other if other != frame else frame + 1
+    picture = _copy(draw, frame)
+    row = int(rng.integers(8, picture.shape[0] - 8))
+    picture[row:] = draw(other)[row:]
+    return Damaged("torn", picture, frame, FrameClass.TORN, box=(0, row, picture.shape[1], picture.shape[0]))
+
+
+def _band(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
+    """Rows in the middle left from a frame before, at a moment when the wheel moves."""
+    frame = frame - frame % 600 + 60 + frame % 150
+    picture = _copy(draw, frame)
+    height = picture.shape[0]
+    middle = height // 2 + int(rng.integers(-height // 10, height // 10))
+    picture[middle - height // 12 : middle + height // 12] = draw(frame - 1)[
+        middle - height // 12 : middle + height // 12
+    ]
+    return Damaged("band", picture, frame, FrameClass.CORRUPT, cause=f"still those of frame {frame - 1}")
+
+
+def _swapped(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
+    order = [[2, 1, 0], [1, 0, 2], [0, 2, 1], [1, 2, 0], [2, 0, 1]][rng.integers(5)]
+    return Damaged("swapped", draw(frame)[..., order].copy(), frame, FrameClass.CORRUPT, cause="swapped channels")
+
+
+def _levels(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
+    """One channel brighter or darker everywhere, by too little to hide the stamp."""
+    offset = int(rng.integers(1, 12)) * (1 if rng.integers(2) else -1)
+    channel = int(rng.integers(3))
+    picture = draw(frame).astype(np.int16)
+    picture[..., channel] += offset
+    shifted: Image = picture.clip(0, 255).astype(np.uint8)
+    name = f"shifted channel levels: {'RGB'[channel]} {offset:+d}"
+    return Damaged("levels", shifted, frame, FrameClass.CORRUPT, cause=name)
+
+
+def _stride(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
+    """Read with rows longer or shorter than they were written."""
+    source = draw(frame)
+    height, width = source.shape[:2]
+    extra = int(rng.choice([-16, -8, -4, -1, 1, 4, 8, 16]))
+    flat = source.reshape(-1, 3)
+    start = np.arange(height) * (width + extra)
+    index = (start[:, None] + np.arange(width)).clip(0, height * width - 1)
+    return Damaged("stride", flat[index].copy(), frame, FrameClass.CORRUPT, cause="wrong stride")
+
+
+def _displaced(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
+    right, down = int(rng.integers(1, 30)), int(rng.integers(-30, 30))
+    picture = np.zeros_like(draw(frame))
+    source = draw(frame)
+    height, width = source.shape[:2]
+    shown = picture[max(down, 0) : height + min(down, 0), right:]
+    shown[...] = source[max(-down, 0) : height + min(-down, 0), : width - right]
+    cause = f"displaced by {right} px across and {down} px down"
+    return Damaged("displaced", picture, frame, FrameClass.CORRUPT, cause=cause)
+
+
+def _blank(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
+    picture = np.zeros_like(draw(frame))
+    picture[...] = rng.integers(0, 256, 3)
+    return Damaged("blank", picture, frame, FrameClass.BLANK)
+
+
+def _noise(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
+    return Damaged("noise", rng.integers(0, 256, draw(frame).shape, np.uint8), frame, FrameClass.UNDECODABLE)
+
+
+def _blurred(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
+    """Scaled down and up again, as by a display path that resamples."""
+    source = draw(frame)
+    height, width = source.shape[:2]
+    small = cv2.resize(source, (width * 3 // 4, height * 3 // 4), interpolation=cv2.INTER_AREA)
+    picture = np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+    return Damaged("blurred", picture, frame, FrameClass.CORRUPT)
+
+
+_PLANTERS: dict[str, Callable[[Draw, int, np.random.Generator], Damaged]] = {
+    "pixel": _pixel,
+    "block": _block,
+    "line": _line,
+    "torn": _torn,
+    "band": _band,
+    "swapped": _swapped,
+    "levels": _levels,
+    "stride": _stride,
+    "displaced": _displaced,
+    "blank": _blank,
+    "noise": _noise,
+    "blurred": _blurred,
+}
+KINDS = tuple(_PLANTERS)

@@ -1,0 +1,325 @@
+"""Is the candidate slower than the reference? The comparison protocol, as a pure function of what was measured.
+
+The launch is the unit of noise: two QEMU processes running identical kernels differ by some per cent for as long as
+they live. So each launch, however many frames it drew, gives one number, and the spread of these numbers says how sure
+the answer is.
+
+1. Within a launch, slices of both arms are combined into blocks in which every core carried both roles equally often
+   and at the same mean time, so that differences between cores and steady drift cancel. The launch's effect is the
+   Hodges-Lehmann estimate over its blocks (J. L. Hodges and E. L. Lehmann, Ann. Math. Statist. 34, 1963).
+2. Over launches, the effect is a trimmed mean with the standard error of J. W. Tukey and D. H. McLaughlin (Sankhya A
+   25, 1963) and Student's t; where launches follow each other's noise, the error is widened accordingly.
+3. The data are looked at several times, with bounds that hold under stopping (:mod:`harness.core.sequential`).
+4. A change is first an alarm, raised by one batch of launches, and a finding only when a second batch, which had no
+   part in raising it, shows it again.
+
+All effects are differences of log frame time, candidate minus reference: above 0 the candidate is slower.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.core.estimate import Estimate, estimate, hodges_lehmann
+from harness.core.sequential import bound_at, look_sizes
+
+F64 = npt.NDArray[np.float64]
+
+CANDIDATE = "candidate"
+REFERENCE = "reference"
+
+
+class State(enum.Enum):
+    """What a comparison came to."""
+
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    UNDECIDED = "undecided"
+
+
+class Next(enum.Enum):
+    """What the session should do."""
+
+    STOP = "stop"
+    MORE = "more"
+    CONFIRM = "confirm"
+    """More launches, in batch 1 from now on."""
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A stretch of one machine's life, on one core, in one role."""
+
+    slot: int
+    """Position in time; machines that ran at once share a slot."""
+    core: int
+    role: str
+    """``candidate`` or ``reference``."""
+    median_ns: float
+    """Median frame time."""
+    n: int
+    """Frames that the median was made from."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One fresh pair of machines."""
+
+    slices: tuple[Slice, ...]
+    batch: int = 0
+    """0 until an alarm was raised, 1 from then on."""
+    paired: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Further metrics of this launch, candidate and reference, in their own units."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What counts as a change, how much may be measured, and how often errors may happen.
+
+    Relative sizes are ratios: 0.015 is 1.5 %.
+    """
+
+    smallest: float = 0.015
+    """Smallest effect that matters: smaller ones are not reported as changes, larger ones not as unchanged."""
+    allowance: float = 0.005
+    """Offset between builds of the same source that more launches do not remove; a change must exceed it surely."""
+    launches: int = 70
+    """How many fit into the budget."""
+    looks: int = 10
+    trim: float = 0.1
+    confidence: float = 0.95
+    """Of the interval, over all looks together."""
+    alarm_alpha: float = 0.1
+    """Two-sided error of each batch; a false finding needs both batches to err to the same side."""
+    reserve: float = 0.2
+    """Share of the budget kept free for a second batch: alarms are raised no later."""
+
+    @property
+    def fewest(self) -> int:
+        """Launches before the first look, in either batch: eight, or fewer where two batches of eight would not fit."""
+        return max(4, min(8, self.launches // 3))
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The answer, with its size and its certainty apart."""
+
+    state: State
+    direction: str
+    """``slower``, ``faster`` or ``none``, of the estimate when changed."""
+    ratio: float
+    """Frame time, candidate / reference; NaN without data."""
+    low: float
+    high: float
+    """Interval of ``ratio`` at ``confidence``, valid however the measuring was stopped; 0 to infinity before a look."""
+    confidence: float
+    launches: int
+    spread: float
+    """Standard deviation of one launch's effect."""
+    detectable: float
+    """Effect that this noise would let the whole budget find in 95 of 100 cases."""
+    alarmed: bool
+    confirmed: bool
+    next: Next
+    words: str
+
+    def rules_out_slower(self, smallest: float) -> bool:
+        """A slow-down of this relative size or more is ruled out."""
+        return self.high < 1 + smallest
+
+
+def launch_effect(launch: Launch) -> float:
+    """Log frame time, candidate minus reference, of one launch; NaN when its slices cannot be paired."""
+    blocks = balanced_blocks(launch.slices)
+    return hodges_lehmann(np.array(blocks)) if blocks else math.nan
+
+
+def balanced_blocks(slices: Sequence[Slice]) -> list[float]:
+    """Effects of the smallest stretches in which role, core and time are balanced.
+
+    A stretch is closed as soon as both roles had the same cores equally often, at the same mean slot. When the order of
+    slices never lets the mean slots agree, they are left out of the condition.
+    """
+    for timed in (True, False):
+        blocks: list[float] = []
+        open_slices: list[Slice] = []
+        slots = sorted({piece.slot for piece in slices})
+        by_slot = {slot: [piece for piece in slices if piece.slot == slot and piece.median_ns > 0] for slot in slots}
+        for slot in slots:
+            open_slices += by_slot[slot]
+            effect = _balanced_effect(open_slices, timed)
+            if effect is not None:
+                blocks.append(effect)
+                open_slices = []
+        if len(blocks) >= 2 or not timed:
+            return blocks
+    return []
+
+
+def _balanced_effect(slices: Sequence[Slice], timed: bool) -> float | None:
+    sides = [[piece for piece in slices if piece.role == role] for role in (CANDIDATE, REFERENCE)]
+    if not sides[0] or Counter(piece.core for piece in sides[0]) != Counter(piece.core for piece in sides[1]):
+        return None
+    if timed and sum(piece.slot for piece in sides[0]) != sum(piece.slot for piece in sides[1]):
+        return None
+    candidate, reference = (sum(math.log(piece.median_ns) for piece in side) / len(side) for side in sides)
+    return candidate - reference
+
+
+def decide(launches: Sequence[Launch], plan: Plan = Plan()) -> Decision:
+    """Compare the arms on what was measured so far.
+
+    Parameters
+    ----------
+    launches : sequence of Launch
+        All launches of the session in the order in which they ran, batches included.
+    plan : Plan
+        The same at every call of one session.
+    """
+    effects = np.array([launch_effect(launch) for launch in launches])
+    batches = np.array([launch.batch for launch in launches], np.int64)
+    sound = np.isfinite(effects)
+    return decide_effects(effects[sound], batches[sound], plan)
+
+
+def decide_effects(effects: F64, batches: npt.NDArray[np.int64], plan: Plan = Plan()) -> Decision:
+    """:func:`decide` on the effects of launches, shape (n,), with their batches, shape (n,)."""
+    looks = look_sizes(plan.launches, plan.looks, plan.fewest)
+    seen = max((look for look in looks if look <= len(effects)), default=0)
+    whole = estimate(effects[:seen] if seen else effects, plan.trim)
+    if whole is None or not seen:
+        return _too_few(effects, whole, plan)
+    bound = bound_at(seen, plan.launches, looks, 1 - plan.confidence)
+    assert bound is not None
+    half = whole.half_width(bound)
+    side = _alarm(effects[batches == 0], plan)
+    confirmed = side != 0 and _confirms(effects[batches == 1], side, plan, int(np.count_nonzero(batches == 0)))
+    certain = side * whole.effect - half > 0 if side else False
+    state = State.UNDECIDED
+    if confirmed and certain and side * whole.effect >= math.log1p(plan.smallest):
+        state = State.CHANGED
+    elif abs(whole.effect) + half < math.log1p(plan.smallest):
+        state = State.UNCHANGED
+    following = Next.STOP
+    if state is State.UNDECIDED and len(effects) < plan.launches:
+        following = Next.CONFIRM if side and not np.any(batches == 1) else Next.MORE
+    return _decision(whole, half, seen, plan, state, side, confirmed, following)
+
+
+def next_look(first: int, second: int, plan: Plan) -> int:
+    """How many more launches it takes until a decision can differ from the present one; 0 when the budget is used up.
+
+    ``first`` and ``second`` count the launches in batch 0 and batch 1.
+    """
+    total = first + second
+    ends = [look for look in look_sizes(plan.launches, plan.looks, plan.fewest) if look > total]
+    if second:
+        planned = max(plan.launches - first, plan.fewest)
+        ends += [first + look for look in look_sizes(planned, plan.looks, plan.fewest) if look > second]
+    return min((end - total for end in ends if end <= plan.launches), default=0)
+
+
+def _alarm(effects: F64, plan: Plan) -> int:
+    """1 when batch 0 says slower, -1 when it says faster, 0 when neither, at its last look."""
+    looks = look_sizes(plan.launches, plan.looks, plan.fewest)
+    last = plan.launches * (1 - plan.reserve)
+    seen = max((look for look in looks if look <= min(len(effects), last)), default=0)
+    return _side(effects[:seen], seen, plan.launches, looks, plan, plan.allowance) if seen else 0
+
+
+def _confirms(effects: F64, side: int, plan: Plan, first_batch: int) -> bool:
+    """Whether batch 1, on its own, shows an effect to the side that batch 0 raised an alarm for.
+
+    That the effect exceeds the allowance was for batch 0 to show, and that it matters is for both together.
+    """
+    planned = max(plan.launches - first_batch, plan.fewest)
+    looks = look_sizes(planned, plan.looks, plan.fewest)
+    seen = max((look for look in looks if look <= len(effects)), default=0)
+    return bool(seen) and _side(effects[:seen], seen, planned, looks, plan, 0.0) == side
+
+
+def _side(effects: F64, seen: int, planned: int, looks: tuple[int, ...], plan: Plan, allowance: float) -> int:
+    """1 or -1 when the effect surely exceeds the allowance to that side, else 0."""
+    found = estimate(effects, plan.trim, correlated=False)
+    bound = bound_at(seen, planned, looks, plan.alarm_alpha)
+    if found is None or bound is None:
+        return 0
+    sure = abs(found.effect) - found.half_width(bound) > math.log1p(allowance)
+    return int(math.copysign(1, found.effect)) if sure else 0
+
+
+def _too_few(effects: F64, whole: Estimate | None, plan: Plan) -> Decision:
+    ratio = math.exp(float(np.median(effects))) if len(effects) else math.nan
+    following = Next.MORE if len(effects) < plan.launches else Next.STOP
+    return Decision(
+        State.UNDECIDED,
+        "none",
+        ratio,
+        0.0,
+        math.inf,
+        plan.confidence,
+        len(effects),
+        whole.spread if whole else math.nan,
+        math.nan,
+        False,
+        False,
+        following,
+        f"undecided: {len(effects)} launches are too few to tell noise from change, at least {plan.fewest} are needed",
+    )
+
+
+def _decision(
+    whole: Estimate, half: float, seen: int, plan: Plan, state: State, side: int, confirmed: bool, following: Next
+) -> Decision:
+    low, high = math.exp(whole.effect - half), math.exp(whole.effect + half)
+    direction = ("slower" if side > 0 else "faster") if state is State.CHANGED else "none"
+    at_end = whole.error * math.sqrt(seen / plan.launches)
+    detectable = math.expm1(max(math.log1p(plan.smallest) + 1.645 * at_end, math.log1p(plan.allowance) + 4.3 * at_end))
+    return Decision(
+        state,
+        direction,
+        math.exp(whole.effect),
+        low,
+        high,
+        plan.confidence,
+        seen,
+        whole.spread,
+        detectable,
+        side != 0,
+        confirmed,
+        following,
+        _words(state, whole.effect, low, high, seen, plan, side, confirmed, detectable),
+    )
+
+
+def _words(
+    state: State,
+    effect: float,
+    low: float,
+    high: float,
+    seen: int,
+    plan: Plan,
+    side: int,
+    confirmed: bool,
+    detectable: float,
+) -> str:
+    """Size first, certainty second, what follows from both third."""
+    size = f"{abs(math.expm1(effect)):.1%} {'slower' if effect > 0 else 'faster'}"
+    sure = f"{plan.confidence:.0%} interval {low - 1:+.1%} to {high - 1:+.1%} of frame time, {seen} launches"
+    if state is State.CHANGED:
+        return f"changed: {size} ({sure}); confirmed by a second batch"
+    if state is State.UNCHANGED:
+        return f"unchanged within {plan.smallest:.1%}: the best guess is {size} ({sure})"
+    reason = f"noise hides changes below {detectable:.1%} in this budget"
+    if side and not confirmed:
+        reason = "a first batch raised an alarm that a second batch has not confirmed"
+    elif side and not low < 1 < high:
+        reason = f"the change is real but may be smaller than the {plan.smallest:.1%} that matters"
+    return f"undecided: the best guess is {size} ({sure}); {reason}"

@@ -1,0 +1,1 @@
+"""Where a frame's time goes, and what each switch is worth."""

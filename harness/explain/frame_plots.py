@@ -1,0 +1,111 @@
+"""Plots of a frame taken apart: its parts stacked over the frames, and one frame drawn out as tracks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from harness.explain.attribution import OTHER, PARTS, FrameAccount
+from harness.explain.timeline import LANES, Span
+from harness.report.plots import INK, MUTED, block, head, quoted
+
+COLOURS: Mapping[str, str] = {
+    "draw": "#3f9172",
+    "submit": "#d0a52b",
+    "notify": "#dd7a35",
+    "device": "#4a7fc1",
+    "poll": "#c2453d",
+    "log": "#9467bd",
+    "blk": "#5f9ea0",
+    "scheduler": "#a0603d",
+    "idle": "#b5ae9e",
+    "guest": "#3f9172",
+    "other": "#8a8a8a",
+    "wait": "#c2453d",
+    "transfer": "#4a7fc1",
+    "flush": "#7fb2e5",
+    "gpu": "#4a7fc1",
+}
+"""Readable on light and on dark paper; every plot and table that uses them also says the names."""
+
+FRAMES_DRAWN = 300
+LABEL_SHARE = 0.08
+LABEL_WIDTH = 0.14
+"""Of a plot's height and width: what is narrower has its name in the key alone."""
+SPANS_DRAWN = 400
+NARROWEST = 0.002
+"""Of a track's width: what is shorter is drawn this wide."""
+
+
+def stack_script(account: FrameAccount) -> str:
+    """Parts of every frame, stacked from drawing upwards; named where they are wide enough, and in the key."""
+    chosen = np.unique(np.linspace(0, len(account) - 1, min(len(account), FRAMES_DRAWN)).astype(int))
+    names = [name for name in PARTS if name in account.parts]
+    sums = np.cumsum([np.maximum(account.parts[name][chosen], 0) for name in names], axis=0) / 1e6
+    lines = head("a frame's time, by part", "frame", "ms", 380)
+    rows = [[float(account.frames[at]), 0.0, *map(float, sums[:, i])] for i, at in enumerate(chosen)]
+    lines += block("stack", rows)
+    top = float(np.quantile(sums[-1], 0.99)) * 1.15
+    first, last = float(account.frames[0]), float(account.frames[-1])
+    lines += [
+        f"set yrange [0:{top:.6g}]",
+        f"set xrange [{first:.6g}:{max(last, first + 1):.6g}]",
+        "set key outside right top vertical reverse Left invert samplen 1.2",
+        "set style fill solid 0.9 noborder",
+    ]
+    at = 0.0
+    for name in names:
+        mean = account.part_ms(name)
+        if account.share(name) > LABEL_SHARE and name != OTHER:
+            text = quoted(f"{name} {mean:.2f} ms")
+            lines.append(f"set label {text} at graph 0.02, first {at + mean / 2:.6g} front textcolor rgb '#ffffff'")
+        at += mean
+    drawn = [
+        f"$stack using 1:{i + 2}:{i + 3} with filledcurves linecolor rgb '{COLOURS[name]}' title {quoted(name)}"
+        for i, name in enumerate(names)
+    ]
+    return "\n".join([*lines, "plot " + ", ".join(drawn)]) + "\n"
+
+
+def timeline_script(title: str, spans: Sequence[Span]) -> str:
+    """One frame in time: a track each for the guest's CPU, the device and the main loop."""
+    spans = spans[:SPANS_DRAWN]
+    end = max((span.end_ns for span in spans), default=1.0) / 1e6
+    lines = head(title, "ms since drawing began", "", 210)
+    tics = ", ".join(f"{quoted(track)} {len(LANES) - i}" for i, track in enumerate(LANES))
+    lines += [
+        f"set ytics ({tics})",
+        f"set yrange [0.45:{len(LANES) + 0.55}]",
+        f"set xrange [0:{end:.6g}]",
+        "set key outside right top vertical Left reverse samplen 1.2",
+        "set style fill solid 0.9 noborder",
+    ]
+    names = list(dict.fromkeys(span.name for span in spans))
+    drawn = []
+    for number, name in enumerate(names):
+        rows = [_box(span, end) for span in spans if span.name == name]
+        lines += block(f"s{number}", rows)
+        style = f"linecolor rgb '{COLOURS.get(name, MUTED)}' title {quoted(name)}"
+        drawn.append(f"$s{number} using 1:2:3:4:5:6 with boxxyerror {style}")
+    for span in spans:
+        width = (span.end_ns - span.begin_ns) / 1e6
+        if width > end * LABEL_WIDTH:
+            middle = (span.begin_ns + span.end_ns) / 2e6
+            place = f"at first {middle:.6g}, first {_height(span):.6g} center front"
+            lines.append(f"set label {quoted(f'{span.name} {width:.2f}')} {place} textcolor rgb '#ffffff'")
+    if not drawn:
+        lines.append(f"set label 'nothing was recorded' at graph 0.5, graph 0.5 center textcolor rgb '{INK}'")
+        drawn.append("NaN notitle")
+    return "\n".join([*lines, "plot " + ", ".join(drawn)]) + "\n"
+
+
+def _height(span: Span) -> float:
+    return float(len(LANES) - LANES.index(span.track))
+
+
+def _box(span: Span, end_ms: float) -> list[float | str]:
+    """Centre, and the edges of a box: x, y, xlow, xhigh, ylow, yhigh."""
+    begin, height = span.begin_ns / 1e6, _height(span)
+    until = max(span.end_ns / 1e6, begin + end_ms * NARROWEST)
+    return [(begin + until) / 2, height, begin, until, height - 0.36, height + 0.36]

@@ -1,0 +1,216 @@
+"""Explaining one kernel: its frame taken apart, its switches changed one at a time, the seed case replayed.
+
+Sections are measured in this order until the budget is used up; one that had no time, or that a guest's failure made
+impossible, is missing with its reason.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.core.functions import FunctionChange
+from harness.core.statistics import CANDIDATE
+from harness.explain.ablate import TIMING_S, Bench, ablate, fitted, other_values
+from harness.explain.attribution import FrameAccount
+from harness.explain.case_replay import replay_seed
+from harness.explain.case_report import Replay
+from harness.explain.counting import FRAMES, count_events, counting_switches
+from harness.explain.effects import Changes
+from harness.explain.explanation import PARTS, SEED, SWITCHES, Explanation, Regression
+from harness.explain.growth import PartChange
+from harness.explain.measure_parts import compare_parts, take_run_apart
+from harness.explain.saved_run import SavedRun
+from harness.gate.stages.functions import compare_functions
+from harness.gate.stages.timing import choose_protocol
+from harness.model.errors import GuestError
+from harness.model.spec import Device, Machine, RunParams, RunSpec, Switches
+from harness.platform.build import BuiltKernel, build_kernel
+from harness.platform.pin import probe_rights
+
+CLOSING_S = 5.0
+"""For plots and pages."""
+COUNTED_FRAMES = 200
+SEED_SHARE = 0.5
+GL_FRAMES = 30
+GL_WEIGHT = 2.0
+"""A launch on the GL device takes about twice as long."""
+SLICES, QUICK_SLICES = 8, 4
+SETTLE_S = 0.12
+WINDOW_S, QUICK_WINDOW_S = 2.0, 0.6
+PARTS_SHARE_S = 16.0
+"""For telling which part of a frame grew."""
+QUICK_SWITCHES = ("FILL", "LOG", "BATCH", "BARRIER", "COUNTERS", "GPU_FENCE")
+"""What a quick explanation tries, one value each: the suspects of the seed case."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What to explain, on what, and how long it may take."""
+
+    subject: str
+    kernel: BuiltKernel
+    machine: Machine
+    budget_s: float
+    devices: tuple[Machine, ...]
+    """Machines to replay the seed case on."""
+    quick: bool = False
+    compiler: str = "gcc"
+    seed: int = 1
+    notice: str = ""
+    """What could not be asked."""
+    params: RunParams = RunParams()
+    """The kernel's command line; the seed case is replayed without it."""
+
+
+def explain(question: Question, folder: Path, progress: Callable[[str], None]) -> Explanation:
+    """Measure all sections.
+
+    Raises
+    ------
+    HarnessError
+        When QEMU or the harness fails, or the kernel itself does not draw.
+    """
+    ends_s = time.monotonic() + question.budget_s - CLOSING_S
+    bench = _bench(question)
+    missing: dict[str, str] = {}
+    progress("counting")
+    counting, counted_in = counting_switches(question.kernel.switches)
+    counted = build_kernel(counting, compiler=question.compiler)
+    counts = count_events(counted.path, question.machine, folder / "count", counted_in, COUNTED_FRAMES, question.params)
+    bench = replace(bench, protocol=fitted(bench.protocol, counts.frame_ms))
+    progress("taking frames apart")
+    account = _account(question, counted.path, folder / "parts", missing)
+    left_s = ends_s - time.monotonic()
+    share_s = left_s * (1 - SEED_SHARE) if question.devices else left_s
+    alternatives = _alternatives(question)
+    ablation = ablate(question.kernel, alternatives, bench, folder / "ablation", share_s, progress)
+    if not ablation.effects:
+        why = next((one.why for one in ablation.unmeasured if one.same_code is None), "nothing could be changed")
+        missing[SWITCHES] = f"no switch was measured: {why}"
+    replays = []
+    weights = [GL_WEIGHT if machine.device is Device.GPU_GL else 1.0 for machine in question.devices]
+    for number, machine in enumerate(question.devices):
+        share_s = (ends_s - time.monotonic()) * weights[number] / sum(weights[number:])
+        place = folder / f"seed-{machine.device.value}"
+        try:
+            replays.append(_replay(replace(bench, machine=machine), place, max(share_s, 0.0), progress))
+        except GuestError as error:
+            missing[SEED] = f"on the {machine.device.value} device: {error.message}"
+    notices = (question.notice,) if question.notice else ()
+    if not replays and SEED not in missing:
+        missing[SEED] = "QUICK=1 leaves it out: run 'make explain'"
+    notices += account.notices if account else ()
+    return Explanation(question.subject, counts, account, ablation, tuple(replays), missing=missing, notices=notices)
+
+
+def _account(question: Question, kernel: Path, folder: Path, missing: dict[str, str]) -> FrameAccount | None:
+    window_s = QUICK_WINDOW_S if question.quick else WINDOW_S
+    try:
+        return take_run_apart(RunSpec(kernel, question.machine, question.params), folder, window_s)
+    except GuestError as error:
+        missing[PARTS] = error.message
+        return None
+
+
+def _replay(bench: Bench, folder: Path, budget_s: float, progress: Callable[[str], None]) -> Replay:
+    slow = bench.machine.device is Device.GPU_GL
+    frames = GL_FRAMES if slow else FRAMES
+    return replay_seed(bench, folder, budget_s, progress, frames=frames, causes_only=slow)
+
+
+def explain_regression(run: SavedRun, question: Question, folder: Path, progress: Callable[[str], None]) -> Explanation:
+    """What would undo a regression.
+
+    Parameters
+    ----------
+    question
+        Its kernel is the candidate's combination, built from this tree.
+
+    Raises
+    ------
+    HarnessError
+        When QEMU or the harness fails.
+    """
+    ends_s = time.monotonic() + question.budget_s - CLOSING_S
+    notices = list(run.notices)
+    grown = _grown(run, question, folder / "parts", notices, progress)
+    functions = _functions(run, question, folder / "functions", notices, progress)
+    restored, why = None, ""
+    if question.kernel.sha256 != run.result.arms[CANDIDATE].kernel_sha256:
+        why = "this tree builds another kernel from the same switches, so none was tried"
+    elif run.restorations:
+        share_s = max(ends_s - time.monotonic(), 0.0)
+        bench = replace(_bench(question), pairs=0)
+        restored = ablate(question.kernel, run.restorations, bench, folder / "restored", share_s, progress)
+    regression = Regression(run.folder.name, run.result.sentence, run.slower, restored, why, grown, functions)
+    missing = {SWITCHES: "of a regression only the switches that differ are tried", SEED: "run 'make explain'"}
+    return Explanation(question.subject, regression=regression, missing=missing, notices=tuple(notices))
+
+
+def _grown(
+    run: SavedRun, question: Question, folder: Path, notices: list[str], progress: Callable[[str], None]
+) -> tuple[PartChange, ...]:
+    """What changed in which part of the frame, between the two kernels that the run kept."""
+    arms = [RunSpec(kernel, question.machine, run.params) for kernel in (run.reference, run.candidate)]
+    try:
+        return compare_parts(arms[0], arms[1], folder, PARTS_SHARE_S, progress)
+    except GuestError as error:
+        notices.append(f"frames were not taken apart: {error.message}")
+        return ()
+
+
+def _functions(
+    run: SavedRun, question: Question, folder: Path, notices: list[str], progress: Callable[[str], None]
+) -> tuple[FunctionChange, ...]:
+    """Which functions execute more or fewer instructions, as the run says already or by logging both kernels."""
+    if run.functions:
+        return run.functions
+    progress("instructions by function")
+    arms = [RunSpec(kernel, question.machine, run.params) for kernel in (run.reference, run.candidate)]
+    try:
+        return compare_functions(arms[0], arms[1], folder)
+    except GuestError as error:
+        notices.append(f"instructions were not counted by function: {error.message}")
+        return ()
+
+
+def _bench(question: Question) -> Bench:
+    # The launch is the unit of noise: many short ones say more than few long ones.
+    slices = QUICK_SLICES if question.quick else SLICES
+    protocol = replace(choose_protocol(probe_rights()), slices=slices, settle_s=SETTLE_S)
+    return Bench(
+        question.machine,
+        protocol,
+        replace(question.params, seconds=TIMING_S, records=0),
+        question.compiler,
+        question.seed,
+        pairs=0 if question.quick else 3,
+    )
+
+
+def _alternatives(question: Question) -> tuple[Changes, ...]:
+    everything = other_values(question.kernel.switches)
+    return quick_choice(question.kernel.switches, everything) if question.quick else in_turn(everything)
+
+
+def in_turn(everything: tuple[Changes, ...]) -> tuple[Changes, ...]:
+    """The first other value of every switch, then the second of every switch that has one, and so on."""
+    place: dict[str, int] = {}
+    turns: list[tuple[int, Changes]] = []
+    for changes in everything:
+        name = changes[0][0]
+        place[name] = place.get(name, -1) + 1
+        turns.append((place[name], changes))
+    return tuple(changes for _, changes in sorted(turns, key=lambda turn: turn[0]))
+
+
+def quick_choice(base: Switches, everything: tuple[Changes, ...]) -> tuple[Changes, ...]:
+    """One value of each switch that mattered somewhere: the default where the base differs, else the first other."""
+    found: list[Changes] = []
+    for name in ("FAULT", *QUICK_SWITCHES):
+        values = [changes for changes in everything if changes[0][0] == name]
+        found += [next((c for c in values if c[0][1] == Switches(base.arch).get(name)), values[0])] if values else []
+    return tuple(found)

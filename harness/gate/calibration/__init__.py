@@ -1,0 +1,1 @@
+"""The gate measured as an instrument: false alarms and power, from recorded launches."""

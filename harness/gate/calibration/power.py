@@ -1,0 +1,273 @@
+"""The gate tested as an instrument: how often it cries wolf, how often it sees, and how long that takes.
+
+Recorded launches of known truth are drawn again with replacement, launch by launch, into sessions that run the whole
+protocol. The candidate and the reference of a session keep their two images throughout, as in a real comparison, so
+that what their layout does to time is part of the noise and not averaged away. How far few launches can support a rate
+is shown by drawing the recording itself again (B. Efron, Ann. Statist. 7, 1979), around the same centre: what is true
+is known, and the error of a mean of few launches would become a lasting difference that no image has.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.core.estimate import estimate
+from harness.core.sequential import bound_at, look_sizes
+from harness.core.statistics import Decision, Plan, State
+from harness.gate.calibration.reference_methods import mann_whitney, mean_threshold
+from harness.gate.calibration.simulate import Draw, run_session
+
+F64 = npt.NDArray[np.float64]
+Rng = np.random.Generator
+
+WRONG_MAX = 1 / 200
+"""Share of sessions that may say what is not true."""
+RESAMPLINGS = 20
+"""How often the recording itself is drawn again for a rate's bounds."""
+
+
+@dataclass(frozen=True)
+class RecordedPair:
+    """Launches of one pair of images.
+
+    ``effect`` is log frame time, candidate minus reference; ``candidate_ms`` and ``reference_ms`` the mean frame times
+    of the launches' whole runs. All of shape (launches,).
+    """
+
+    effect: F64
+    candidate_ms: F64
+    reference_ms: F64
+
+    def __len__(self) -> int:
+        return len(self.effect)
+
+    def drawn(self, rng: Rng, count: int) -> "RecordedPair":
+        """That many launches, with replacement."""
+        chosen = rng.integers(0, len(self), count)
+        return RecordedPair(self.effect[chosen], self.candidate_ms[chosen], self.reference_ms[chosen])
+
+    def again(self, rng: Rng) -> "RecordedPair":
+        """As many launches, with replacement, around the same centre."""
+        drawn = self.drawn(rng, len(self))
+        return drawn.slowed(self.centre - drawn.centre)
+
+    @property
+    def centre(self) -> float:
+        """The effect, as the gate estimates it."""
+        found = estimate(self.effect, Plan().trim, correlated=False)
+        return found.effect if found else float(self.effect.mean())
+
+    @property
+    def error(self) -> float:
+        """Standard error of ``centre``."""
+        found = estimate(self.effect, Plan().trim, correlated=False)
+        return found.error if found else 0.0
+
+    def slowed(self, effect: float) -> "RecordedPair":
+        """The same launches with every frame of the candidate longer by a log effect."""
+        return RecordedPair(self.effect + effect, self.candidate_ms * math.exp(effect), self.reference_ms)
+
+
+@dataclass(frozen=True)
+class Series:
+    """Launches of one planted truth, by pair of images."""
+
+    name: str
+    planted: float
+    """Relative; what was asked of the fault, or added by calculation."""
+    pairs: tuple[RecordedPair, ...]
+
+    @property
+    def effects(self) -> F64:
+        return np.concatenate([pair.effect for pair in self.pairs])
+
+    def without_sampling_error(self, centre: float) -> "Series":
+        """The same launches, with the pairs' offsets from a centre shrunk to what few launches do not explain."""
+        offsets = np.array([pair.centre - centre for pair in self.pairs])
+        errors = np.array([pair.error**2 for pair in self.pairs])
+        kept = math.sqrt(max(0.0, 1 - float(errors.mean()) / max(float(np.mean(offsets**2)), 1e-18)))
+        return Series(
+            self.name,
+            self.planted,
+            tuple(pair.slowed((kept - 1) * float(offset)) for pair, offset in zip(self.pairs, offsets)),
+        )
+
+    def slowed(self, name: str, relative: float) -> "Series":
+        """The same recording with a known slow-down calculated in."""
+        return Series(name, relative, tuple(pair.slowed(math.log1p(relative)) for pair in self.pairs))
+
+
+@dataclass(frozen=True)
+class Rate:
+    """How often something was said, with the bounds that the recording supports (95 %)."""
+
+    share: float
+    low: float
+    high: float
+    draws: int
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Answers to one truth within one budget."""
+
+    series: str
+    budget_s: float
+    launches: int
+    """That fit into the budget."""
+    slower: Rate
+    faster: Rate
+    unchanged: float
+    undecided: float
+    median_s: float
+    """Time to the verdict."""
+
+
+def protocol_cell(series: Series, budget_s: float, each_s: float, draws: int, rng: Rng, smallest: float) -> Cell:
+    """Run the protocol on sessions drawn from a recording.
+
+    Parameters
+    ----------
+    each_s : float
+        What one launch takes.
+    draws : int
+        Sessions for the rates; as many again, spread over the resamplings, for their bounds.
+    """
+    planned = max(int(budget_s / each_s) - 1, 1)
+    plan = Plan(launches=planned, smallest=smallest)
+    found = _sessions(series.pairs, plan, draws, rng)
+    inner = max(draws // RESAMPLINGS, 1)
+    again = [_sessions([pair.again(rng) for pair in series.pairs], plan, inner, rng) for _ in range(RESAMPLINGS)]
+    return Cell(
+        series.name,
+        budget_s,
+        planned,
+        _rate("slower", found, again),
+        _rate("faster", found, again),
+        float(np.mean([one.state is State.UNCHANGED for one in found])),
+        float(np.mean([one.state is State.UNDECIDED for one in found])),
+        float(np.median([one.launches for one in found])) * each_s,
+    )
+
+
+def _sessions(pairs: Sequence[RecordedPair], plan: Plan, draws: int, rng: Rng) -> list[Decision]:
+    """What sessions say, each drawn from one of the pairs."""
+    return [
+        run_session(pairs[int(rng.integers(len(pairs)))].drawn(rng, plan.launches).effect, plan) for _ in range(draws)
+    ]
+
+
+def _rate(direction: str, found: Sequence[Decision], again: Sequence[Sequence[Decision]]) -> Rate:
+    """Share in the recording, and the middle 95 % of its resamplings' shares, each with its own uncertainty."""
+    said = sum(one.direction == direction for one in found)
+    counts = np.array([sum(one.direction == direction for one in resampled) for resampled in again])
+    low, high = np.percentile((counts + 0.5) / (len(again[0]) + 1), (2.5, 97.5))
+    share = said / len(found)
+    return Rate(share, min(float(low), share), max(float(high), share), len(found))
+
+
+@dataclass(frozen=True)
+class RivalCell:
+    """What others would say of the same launches, all of a budget's used."""
+
+    series: str
+    budget_s: float
+    mann_whitney: float
+    """Share of sessions called slower by Mann-Whitney on whole runs, p < 0.05."""
+    mean_3pct: float
+    mean_5pct: float
+    """Share called slower by the ratio of mean frame times above 1.03 and 1.05."""
+
+
+def rival_cell(series: Series, budget_s: float, each_s: float, draws: int, rng: Rng) -> RivalCell:
+    """Let the rivals judge sessions drawn from a recording."""
+    planned = max(int(budget_s / each_s) - 1, 2)
+    found = np.zeros(3)
+    for _ in range(draws):
+        drawn = series.pairs[int(rng.integers(len(series.pairs)))].drawn(rng, planned)
+        ours, theirs = drawn.candidate_ms, drawn.reference_ms
+        answers = (
+            mann_whitney(ours, theirs),
+            mean_threshold(ours, theirs, 0.03),
+            mean_threshold(ours, theirs, 0.05),
+        )
+        found += [answer > 0 for answer in answers]
+    return RivalCell(series.name, budget_s, *(float(share) for share in found / draws))
+
+
+def coverage(draw: Draw, runs: int, rng: Rng, planned: int = 70, plan: Plan = Plan()) -> float:
+    """Share of sessions in which the interval held the truth at every look, for launches around no effect."""
+    looks = look_sizes(planned, plan.looks, plan.fewest)
+    held = 0
+    for _ in range(runs):
+        effects = draw(rng, planned)
+        held += all(
+            abs(found.effect) <= found.half_width(bound)
+            for look in looks
+            if (found := estimate(effects[:look], plan.trim)) is not None
+            and (bound := bound_at(look, planned, looks, 1 - plan.confidence)) is not None
+        )
+    return held / runs
+
+
+@dataclass(frozen=True)
+class Synthetic:
+    """The protocol on made-up launches."""
+
+    name: str
+    sessions: int
+    false_alarms: float
+    power_3pct: float
+    coverage: float
+
+
+def synthetic(name: str, draw: Draw, sessions: int, rng: Rng) -> Synthetic:
+    """False alarms, power for a 3 % longer frame, and coverage, of launches of one kind."""
+    plan = Plan()
+    alarms = sum(run_session(draw(rng, plan.launches), plan).state is State.CHANGED for _ in range(sessions))
+    third = max(sessions // 3, 1)
+    seen = sum(run_session(draw(rng, plan.launches) + math.log(1.03), plan).direction == "slower" for _ in range(third))
+    return Synthetic(name, sessions + third, alarms / sessions, seen / third, coverage(draw, third, rng))
+
+
+@dataclass(frozen=True)
+class Target:
+    """A figure that the gate promises, and what it came to."""
+
+    words: str
+    wanted: float
+    reached: float
+    at_most: bool
+
+    @property
+    def met(self) -> bool:
+        return self.reached <= self.wanted if self.at_most else self.reached >= self.wanted
+
+
+def targets(cells: Sequence[Cell], loaded: bool = False) -> tuple[Target, ...]:
+    """The promised figures: a 3 % longer frame in 60 and 30 s, 2 % in 60 s, and false alarms.
+
+    Beside a competing load the gate may be undecided, but not wrong: then a longer frame must not be called unchanged.
+    """
+    by_key = {(cell.series, cell.budget_s): cell for cell in cells}
+    found = []
+    for name, budget_s, wanted in (("A/A + 3%", 60.0, 0.99), ("A/A + 3%", 30.0, 0.95), ("A/A + 2%", 60.0, 0.90)):
+        cell = by_key.get((name, budget_s))
+        if cell is None:
+            continue
+        words = f"{name[6:]} longer frame {{}} within {budget_s:g} s"
+        if loaded:
+            found.append(Target(words.format("called unchanged"), WRONG_MAX, cell.unchanged, at_most=True))
+        else:
+            found.append(Target(words.format("found"), wanted, cell.slower.share, at_most=False))
+    for budget_s in (60.0, 30.0):
+        cell = by_key.get(("A/A", budget_s))
+        if cell is not None:
+            alarms = cell.slower.share + cell.faster.share
+            found.append(Target(f"false alarms within {budget_s:g} s", WRONG_MAX, alarms, at_most=True))
+    return tuple(found)

@@ -1,0 +1,144 @@
+"""The approved kernel that a candidate is compared with: found, checked and, where needed, rebuilt.
+
+Same compiler here as recorded: the stored ELF. Another compiler: the recorded commit, rebuilt with the local one, so
+that only the source differs. Without that commit: the stored ELF after all, and a notice that says what that means.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.gate.session import ArmKernel
+from harness.model.baseline import FILE_NAME, KERNEL_NAME, Baseline, check_kernel
+from harness.model.errors import BuildError
+from harness.model.result import ResultError
+from harness.model.spec import BUILT_IN, ROOT, Switches
+from harness.model.upgrade import load_baseline
+from harness.platform.build import build_kernel, checkout_revision, compiler_command, compiler_identity, git
+
+BASELINES_DIR = ROOT / "baselines"
+
+
+class NoBaseline(Exception):
+    """There is nothing to compare with; the message says how to make it."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """An approved kernel, ready to run."""
+
+    kernel: ArmKernel
+    baseline: Baseline
+    notices: tuple[str, ...]
+
+
+def read_baseline(arch: str, name: str, root: Path = BASELINES_DIR) -> tuple[Baseline, bytes]:
+    """A stored baseline and its kernel, checked against each other.
+
+    Raises
+    ------
+    NoBaseline
+        When there is none of that name.
+    ResultError
+        When it is damaged, or of a schema that this harness does not know.
+    """
+    folder = root / arch / name
+    try:
+        text = (folder / FILE_NAME).read_text(encoding="utf-8")
+        elf = (folder / KERNEL_NAME).read_bytes()
+    except FileNotFoundError as error:
+        raise NoBaseline(f"no baseline {arch}/{name}: run 'make approve REASON=\"…\"' after this run") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ResultError(f"baseline {arch}/{name} cannot be read: {error}") from error
+    baseline = load_baseline(text, f"{arch}/{name}")
+    check_kernel(baseline, elf)
+    return baseline, elf
+
+
+def keep_baseline(baseline: Baseline, folder: Path, root: Path = BASELINES_DIR) -> None:
+    """Copy what a run was judged by into its folder, for a replay after the baseline has changed."""
+    target = folder / "baselines" / baseline.arch / baseline.name
+    if target.exists():
+        return
+    target.mkdir(parents=True)
+    for name in (FILE_NAME, KERNEL_NAME):
+        shutil.copyfile(root / baseline.arch / baseline.name / name, target / name)
+
+
+def baselines_of_revision(revision: str, arch: str, name: str, scratch: Path) -> Path:
+    """The folder ``baselines`` as another revision has it, this baseline only, under ``scratch``."""
+    folder = scratch / "baselines" / arch / name
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in (FILE_NAME, KERNEL_NAME):
+        target = folder / file
+        try:
+            blob = git("rev-parse", f"{revision}:baselines/{arch}/{name}/{file}")
+        except BuildError as error:
+            raise NoBaseline(f"{revision} has no baseline {arch}/{name}: {error.message}") from error
+        _write_blob(blob, target)
+    return scratch / "baselines"
+
+
+def _write_blob(blob: str, target: Path) -> None:
+    with open(target, "wb") as file:
+        subprocess.run(["git", "cat-file", "blob", blob], cwd=ROOT, stdout=file, check=True, timeout=60)
+
+
+def find_reference(
+    candidate: Switches, name: str, compiler: str, scratch: Path, revision: str = "", allow_rebuild: bool = True
+) -> Reference:
+    """The reference for a candidate.
+
+    Parameters
+    ----------
+    name
+        Of the baseline.
+    compiler
+        ``gcc`` or ``clang``, as the candidate was built with.
+    scratch
+        A folder for what has to be unpacked.
+    revision
+        Take the baseline from this revision instead of the working tree.
+
+    Raises
+    ------
+    NoBaseline, ResultError, BuildError
+    """
+    root = baselines_of_revision(revision, candidate.arch, name, scratch) if revision else BASELINES_DIR
+    baseline, _ = read_baseline(candidate.arch, name, root)
+    notices = [f"baseline {baseline.label} taken from {revision}"] if revision else []
+    switches = Switches.of({**baseline.switches, "ARCH": candidate.arch})
+    stored = ArmKernel(
+        "reference",
+        root / candidate.arch / name / KERNEL_NAME,
+        baseline.kernel_sha256,
+        switches,
+        BUILT_IN,
+        compiler=baseline.compiler,
+        commit=baseline.commit,
+    )
+    local = compiler_identity(compiler_command(candidate, compiler))
+    if local == baseline.compiler:
+        return Reference(stored, baseline, tuple(notices))
+    if not allow_rebuild or not baseline.commit:
+        notices.append(_unlike(baseline, local, "its commit is not recorded"))
+        return Reference(stored, baseline, tuple(notices))
+    try:
+        tree, commit = checkout_revision(baseline.commit)
+        built = build_kernel(switches, compiler=compiler, tree=tree, commit=commit)
+    except BuildError as error:
+        notices.append(_unlike(baseline, local, error.message))
+        return Reference(stored, baseline, tuple(notices))
+    notices.append(f"reference rebuilt from {commit[:12]} with {local}: approved was {baseline.compiler}")
+    kernel = ArmKernel("reference", built.path, built.sha256, switches, BUILT_IN, built.compiler, commit)
+    return Reference(kernel, baseline, tuple(notices))
+
+
+def _unlike(baseline: Baseline, local: str, why: str) -> str:
+    return (
+        f"the reference is the stored kernel, built by {baseline.compiler}, the candidate by {local} ({why}): "
+        "a difference may be the compiler's"
+    )

@@ -1,0 +1,200 @@
+"""The measured window: one ordinary run of the candidate, unpinned, seen by all sources at once.
+
+The guest draws for a fixed time, keeps its records in memory and prints them after the window; QEMU traces every queue
+event; one capture at either end gives frame numbers. None falls inside. Trace events are switched off and
+on again while the machine runs, which shows what they cost without comparing two launches.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.core.frametimes import Presented, WarmUp, presented_frames, stamp_rows, warm_up
+from harness.core.serial import SerialLog, parse_serial
+from harness.core.sources import Sighting, Sources, reconcile
+from harness.core.trace import TRANSFER_2D, TRANSFERS_3D, Trace, parse_trace
+from harness.gate.verdict import Finding
+from harness.model.result import Metric
+from harness.model.spec import Capabilities, RunSpec, Verdict
+from harness.platform.capture import Image
+from harness.platform.ending import Ending
+from harness.platform.qemu import FRAME_EVENTS, Qemu
+from harness.platform.qemu_command import GL_DEVICE
+from harness.platform.screen import glimpse
+
+F64 = npt.NDArray[np.float64]
+
+WINDOW_S = 2.0
+WARM_UP_S = 0.15
+PRINT_S = 12.0
+"""For printing the records after the window."""
+
+GLIMPSES_MAX = 20
+COMPLAINTS_MAX = 3
+_COMPLAINT = re.compile(
+    rb"^virtio-(?:gpu|blk): (?:data corrupt|no |error|response|fence not|the device|a feature|a disk|its |blk= )[^\n]*",
+    re.MULTILINE,
+)
+_UNUSED = re.compile(rb"^virtio-gpu: virgl is not used: ([^\n]*)", re.MULTILINE)
+
+DecodeFrame = Callable[[Image], int | None]
+"""Reads the frame number out of a picture; None when there is none."""
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What the host noted while the guest ran; with the serial log and the trace, all that a replay needs."""
+
+    ending: Ending
+    launched_ns: int
+    """Host time since the epoch."""
+    sightings: tuple[Sighting, ...]
+    qemu_version: str
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Window:
+    """Everything that the sources said of one run."""
+
+    observed: Observed
+    serial: SerialLog
+    trace: Trace
+    presented: Presented
+    warm: WarmUp
+    sources: Sources
+    frame_ms: F64
+    """Frame times by the trace, warm-up left out, shape (n,)."""
+    boot_ms: float
+    complaints: tuple[str, ...] = ()
+    """Lines in which a driver of the guest says what went wrong."""
+    fallback: str = ""
+    """Of a guest that was given the GL device and does not use it: why, in its own words."""
+    perturbation: Metric | None = None
+
+
+def observe(
+    spec: RunSpec,
+    folder: Path,
+    decode: DecodeFrame | None,
+    window_s: float = WINDOW_S,
+    events: Sequence[str] = FRAME_EVENTS,
+) -> Window:
+    """Run the window once, for ``window_s``.
+
+    Parameters
+    ----------
+    events
+        What QEMU traces. Without those of the queue, what the guest counts is compared with less.
+
+    Raises
+    ------
+    GuestError
+        When the guest shows no frame, panics, hangs or does not end as it should.
+    """
+    if spec.capabilities.command_line:
+        spec = replace(spec, params=replace(spec.params, seconds=window_s))
+    launched_ns = time.time_ns()
+    with Qemu(spec, folder, events) as machine:
+        wait_first_frame(machine)
+        time.sleep(WARM_UP_S)
+        sightings = [_sight(machine, decode)]
+        time.sleep(window_s * 0.6)
+        sightings.append(_sight(machine, decode))
+        ending = _end(machine, window_s)
+        content = machine.console.content()
+        seen = tuple(sighting for sighting in sightings if sighting is not None)
+        observed = Observed(ending, launched_ns, seen, machine.version, tuple(machine.command))
+    return assemble(observed, content, machine.trace_path.read_bytes())
+
+
+def assemble(observed: Observed, serial_log: bytes, trace_log: bytes) -> Window:
+    """Let all sources speak. Pure: a saved run is replayed through it."""
+    trace = parse_trace(trace_log)
+    serial = parse_serial(serial_log)
+    # A frame number was read, so there are stamps.
+    presented = presented_frames(trace, stamp_rows(trace) if observed.sightings else ())
+    records = serial.records if len(serial.records) else None
+    sources = reconcile(trace, presented, records, observed.sightings)
+    warm = warm_up(presented.intervals_ms)
+    first_ns = int(presented.time_ns[0]) if len(presented.time_ns) else observed.launched_ns
+    frame_ms = presented.intervals_ms[warm.frames :]
+    boot_ms = (first_ns - observed.launched_ns) / 1e6
+    complaints = tuple(line.decode("utf-8", "replace") for line in _COMPLAINT.findall(serial_log)[:COMPLAINTS_MAX])
+    fallback = _fallback(observed.command, serial_log, trace)
+    return Window(observed, serial, trace, presented, warm, sources, frame_ms, boot_ms, complaints, fallback)
+
+
+def _fallback(command: Sequence[str], serial_log: bytes, trace: Trace) -> str:
+    """Why a guest with the GL device took the 2D path; empty when it did not, by the commands that the device saw."""
+    if not any(word.startswith(GL_DEVICE) for word in command):
+        return ""
+    plain, virgl = len(trace.of(TRANSFER_2D)), sum(len(trace.of(kind)) for kind in TRANSFERS_3D)
+    if virgl > plain:
+        return ""
+    said = _UNUSED.search(serial_log)
+    reason = said[1].decode("utf-8", "replace") if said else "the guest does not say why"
+    return f"{reason} ({plain} 2D transfers, {virgl} virgl commands)"
+
+
+def window_findings(window: Window, capabilities: Capabilities) -> list[Finding]:
+    """What a finished window shows to be wrong, the plainest cause first."""
+    serial, texts = window.serial, []
+    texts += [f"the guest panicked: {panic}" for panic in serial.panics[:1]]
+    texts += [timeout.text for timeout in serial.timeouts[:3]]
+    texts += [text for text in window.complaints if text not in texts]
+    done = dict(serial.done.fields) if serial.done else {}
+    if capabilities.done_line and done.get("status") != "ok":
+        texts.append("the guest did not end with [DONE] status=ok")
+    if not window.observed.ending.clean:
+        texts.append(f"the guest ended badly: {window.observed.ending.reason}")
+    if window.sources.problem:
+        texts.append(window.sources.problem)
+    if serial.problems:
+        first = serial.problems[0]
+        more = f" and {len(serial.problems) - 1} more like it" if len(serial.problems) > 1 else ""
+        texts.append(f"serial output damaged: line {first.line}: {first.kind}: {first.text[:80]}{more}")
+    texts += [f"trace: {problem}" for problem in window.trace.problems[:3]]
+    if window.fallback:
+        texts.append(f"virgl was asked for and not used: {window.fallback}")
+    if window.presented.refused:
+        texts.append(f"the device refused {window.presented.refused} flushes")
+    return [Finding(Verdict.GUEST_FAILED, text) for text in texts]
+
+
+def wait_first_frame(machine: Qemu) -> None:
+    """Wait until the guest has shown something."""
+    if machine.spec.capabilities.boot_line:
+        machine.wait_for(b"[BOOT]", machine.limits.first_byte_s, "first serial line")
+        machine.wait_for(b"driver probe succeeded", machine.limits.first_frame_s, "driver probe")
+    machine.wait_first_flush()
+
+
+def _sight(machine: Qemu, decode: DecodeFrame | None) -> Sighting | None:
+    """The frame shown now; a glimpse that caught two frames at once is taken again."""
+    for _ in range(GLIMPSES_MAX if decode else 0):
+        picture = glimpse(machine)
+        frame = decode(picture.pixels) if decode else None
+        if frame is not None:
+            return Sighting(frame, picture.before_ns, picture.after_ns)
+        if machine.display is None:
+            break
+    return None
+
+
+def _end(machine: Qemu, window_s: float) -> Ending:
+    """Wait for the guest's own end; a kernel that has none is ended after the window."""
+    if machine.spec.capabilities.done_line:
+        return machine.wait_end(window_s + PRINT_S)
+    time.sleep(window_s * 0.4)
+    machine.console.check()
+    if machine.exited():
+        return machine.wait_end(machine.limits.shutdown_s)
+    return Ending(True, "ended by the harness after the window")

@@ -1,0 +1,142 @@
+"""From measured arms to a verdict: gates, the worst of them, and one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from harness.core.statistics import Decision
+from harness.gate import gates
+from harness.gate.metrics import RULES, Rule, not_offered
+from harness.gate.tails import Tail
+from harness.model.result import Arm, Frames, Gate
+from harness.model.spec import BUILT_IN, Capabilities, Verdict
+
+STORED_FPS_TOLERANCE = 0.35
+"""How far below its stored frame rate the same host may fall: whole runs differ by 11 % (one sigma) on one host."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that went wrong outside any metric, with what it means for the verdict."""
+
+    verdict: Verdict
+    text: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that a verdict is made from."""
+
+    candidate: Arm | None
+    reference: Arm | None = None
+    decision: Decision | None = None
+    tails: tuple[Tail, ...] = ()
+    frames: Frames | None = None
+    findings: tuple[Finding, ...] = ()
+    capabilities: Capabilities = BUILT_IN
+    rules: tuple[Rule, ...] = RULES
+    not_measured: Mapping[str, str] = field(default_factory=dict)
+    """Metrics that nobody asked for, with the reason: not applicable."""
+    stored_fps: Mapping[str, float] = field(default_factory=dict)
+    """``{"fps_window": …}`` as stored with the baseline."""
+    same_host: bool = False
+    """``stored_fps`` was measured on a host with this fingerprint."""
+    no_reference: str = ""
+    """Why there is nothing to compare with."""
+    grown: str = ""
+    """Functions that execute more, in words."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A verdict, with what it rests on."""
+
+    verdict: Verdict
+    sentence: str
+    gates: tuple[Gate, ...]
+    notices: tuple[str, ...]
+    problems: tuple[str, ...]
+
+
+def judge(evidence: Evidence) -> Judgement:
+    """Judge everything; the worst gate or finding is the verdict. Without measured FPS and pictures nothing passes."""
+    judged = _gates(evidence)
+    findings = sorted(evidence.findings, key=lambda finding: finding.verdict.severity, reverse=True)
+    candidates = [gate.verdict for gate in judged if gate.verdict] + [finding.verdict for finding in findings]
+    verdict = Verdict.worst(candidates or [Verdict.INCONCLUSIVE])
+    notices = tuple(f"{gate.metric}: {gate.why}" for gate in judged if gate.why.startswith("warning:"))
+    return Judgement(
+        verdict,
+        _sentence(verdict, judged, findings, evidence),
+        judged,
+        notices,
+        tuple(finding.text for finding in findings),
+    )
+
+
+def _gates(evidence: Evidence) -> tuple[Gate, ...]:
+    if evidence.candidate is None:
+        return (Gate("fps_trace", "ratio", Verdict.INCONCLUSIVE, "the candidate was not measured"),)
+    found = [_metric_gate(rule, evidence.candidate, evidence) for rule in evidence.rules]
+    if "fps_trace" not in evidence.candidate.metrics:
+        found.append(Gate("fps_trace", "equal", Verdict.INCONCLUSIVE, "no frame rate from the trace"))
+    found.append(gates.picture_gate(evidence.frames))
+    if evidence.reference is not None:
+        found.append(gates.scene_gate(evidence.candidate.scene, evidence.reference.scene))
+    if evidence.stored_fps:
+        fps = evidence.candidate.metrics.get("fps_window")
+        found.append(
+            gates.stored_fps_gate(evidence.stored_fps, evidence.same_host, fps, STORED_FPS_TOLERANCE, evidence.decision)
+        )
+    return tuple(found)
+
+
+def _metric_gate(rule: Rule, candidate: Arm, evidence: Evidence) -> Gate:
+    metric = candidate.metrics.get(rule.metric)
+    if metric is None:
+        why = evidence.not_measured.get(rule.metric)
+        return gates.missing_gate(rule, why or not_offered(rule.metric, evidence.capabilities, candidate.switches))
+    reference = evidence.reference.metrics.get(rule.metric) if evidence.reference else None
+    if rule.kind == "report":
+        return gates.report_gate(rule, metric, reference)
+    if rule.kind == "floor":
+        return gates.floor_gate(rule, metric)
+    if rule.kind == "bound":
+        if rule.metric == "fences_per_frame":
+            return gates.fences_gate(rule, candidate)
+        assert rule.limit is not None
+        return gates.bound_gate(rule, metric, rule.limit, f"{rule.limit:g}")
+    if evidence.reference is None:
+        verdict = Verdict.INCONCLUSIVE if rule.primary else None
+        why = evidence.no_reference or "nothing to compare with"
+        return Gate(rule.metric, rule.kind, verdict, why, value=metric.value)
+    if reference is None:
+        offered = not_offered(rule.metric, evidence.capabilities, evidence.reference.switches)
+        if offered is not None:
+            return Gate(rule.metric, rule.kind, None, f"not applicable: reference: {offered}", value=metric.value)
+    if rule.kind == "equal":
+        return gates.equal_gate(rule, metric, reference)
+    if rule.kind == "rise":
+        return gates.rise_gate(rule, metric, reference, evidence.grown)
+    if rule.primary:
+        return gates.ratio_gate(rule, metric, reference, evidence.decision)
+    tail = next((tail for tail in evidence.tails if tail.metric == rule.metric), None)
+    return gates.tail_gate(rule, metric, reference, tail)
+
+
+def _sentence(verdict: Verdict, judged: Sequence[Gate], findings: Sequence[Finding], evidence: Evidence) -> str:
+    """The verdict in one sentence for people."""
+    for finding in findings:
+        if finding.verdict is verdict:
+            return f"{verdict.value}: {finding.text}"
+    if verdict is not Verdict.PASS:
+        causes = [f"{gate.metric}: {gate.why}" for gate in judged if gate.verdict is verdict]
+        more = f" (and {len(causes) - 1} more)" if len(causes) > 1 else ""
+        return f"{verdict.value}: {causes[0]}{more}" if causes else f"{verdict.value}: nothing was measured"
+    fps = next(gate for gate in judged if gate.metric == "fps_trace" and gate.value is not None)
+    words = f"{fps.value:.4g} frames/s"
+    if fps.kind == "ratio" and evidence.decision is not None:
+        words += f", {fps.why}"
+    checked = evidence.frames.checked if evidence.frames else 0
+    return f"pass: {words}; {checked} pictures intact"

@@ -1,0 +1,1 @@
+"""Runs over time: the database, the nightly run, drift, and the site."""

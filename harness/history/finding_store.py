@@ -1,0 +1,85 @@
+"""Findings and approvals in the history."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Row
+
+from harness.history import schema
+from harness.history.series import Finding
+from harness.history.store import History
+from harness.model.baseline import Approval, Baseline
+
+_COLUMNS = [column.name for column in schema.findings.columns]
+
+
+def load_findings(history: History) -> list[Finding]:
+    """Every finding, by number."""
+    with history.reading() as connection:
+        rows = connection.execute(sa.select(schema.findings).order_by(schema.findings.c.id)).all()
+    return [_finding(row) for row in rows]
+
+
+def _finding(row: Row) -> Finding:
+    fields = dict(zip(_COLUMNS, row))
+    companions = tuple((str(name), float(change)) for name, change in json.loads(fields.pop("companions")))
+    return Finding(**fields, companions=companions)
+
+
+def store_findings(history: History, findings: Iterable[Finding]) -> list[Finding]:
+    """Write findings, new and changed, in one transaction; returns them with their numbers."""
+    table = schema.findings
+    stored = []
+    with history.transaction() as connection:
+        for finding in findings:
+            row = {name: getattr(finding, name) for name in _COLUMNS if name not in ("id", "companions")}
+            row["companions"] = json.dumps(finding.companions)
+            if finding.id is None:
+                number = connection.execute(table.insert().values(**row)).inserted_primary_key[0]
+                stored.append(replace(finding, id=number))
+            else:
+                connection.execute(table.update().where(table.c.id == finding.id).values(**row))
+                stored.append(finding)
+    return stored
+
+
+def store_approvals(history: History, baselines: Iterable[Baseline]) -> int:
+    """Add every approval that the baselines tell of and the history does not know; returns how many those were."""
+    table = schema.approvals
+    added = 0
+    with history.transaction() as connection:
+        known = {
+            tuple(row) for row in connection.execute(sa.select(table.c.label, table.c.kernel_sha256, table.c.approved))
+        }
+        for baseline in baselines:
+            approvals: list[Approval | Baseline] = [*baseline.history, baseline]
+            for approval in approvals:
+                key = (baseline.label, approval.kernel_sha256, approval.approved)
+                if key in known:
+                    continue
+                known.add(key)
+                added += 1
+                connection.execute(
+                    table.insert().values(
+                        label=baseline.label,
+                        kernel_sha256=approval.kernel_sha256,
+                        approved=approval.approved,
+                        reason=approval.reason,
+                        commit_id=approval.commit,
+                        ratio=approval.ratio,
+                    )
+                )
+    return added
+
+
+def approval_rows(history: History) -> list[dict[str, object]]:
+    """Every approval, oldest first."""
+    table = schema.approvals
+    with history.reading() as connection:
+        rows = connection.execute(sa.select(table).order_by(table.c.approved, table.c.label)).all()
+    names = [column.name for column in table.columns]
+    return [dict(zip(names, row)) for row in rows]

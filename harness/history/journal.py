@@ -1,0 +1,153 @@
+"""The journal of a night: what was planned, and each cell as it finishes, so that a killed night can go on.
+
+One folder a machine, one night at a time. Every line is on the disk before the next cell starts; a line that a crash
+cut short is ignored.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from harness.model.errors import HarnessError, StoreError
+from harness.platform.store import RESULTS_DIR
+
+NIGHT_DIR = RESULTS_DIR / ".night"
+
+_JOURNAL = "journal.jsonl"
+STALE_S = 20 * 3600.0
+"""An unfinished night that began longer ago than this is not continued."""
+
+
+class NightRunning(HarnessError):
+    """Another night holds this machine."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a night set out to do."""
+
+    started: str
+    """UTC, ISO 8601."""
+    digest: str
+    """Of the matrix."""
+    commit: str
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A cell that has run."""
+
+    cell: str
+    verdict: str
+    sentence: str
+    folder: str
+    """Name of its results folder; empty when it left none."""
+    seconds: float
+
+
+@contextlib.contextmanager
+def only_night(folder: Path = NIGHT_DIR) -> Iterator[None]:
+    """Hold the machine for one night.
+
+    Raises
+    ------
+    NightRunning
+        When another one does, naming its process.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = open(folder / ".lock", "a+", encoding="ascii")
+    except OSError as error:
+        raise StoreError(f"{folder} cannot be written: {error.strerror}") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            lock.seek(0)
+            holder = lock.read().strip() or "of unknown number"
+            raise NightRunning(f"another nightly is running on this machine (process {holder})") from error
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        yield
+
+
+class Journal:
+    """The journal of the night at hand; hold :func:`only_night` meanwhile."""
+
+    def __init__(self, folder: Path = NIGHT_DIR) -> None:
+        self._path = folder / _JOURNAL
+        self.plan: Plan | None = None
+        self.finished: list[Finished] = []
+        self.begun: tuple[str, float] | None = None
+        """The cell that was running when the journal ended, and when it began, by the clock of the files."""
+        self._read()
+
+    def _read(self) -> None:
+        try:
+            lines = self._path.read_text(encoding="utf-8", errors="replace").splitlines()
+        except FileNotFoundError:
+            return
+        for line in lines:
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                plain = json.loads(line)
+                kind = plain.pop("kind")
+                if kind == "plan":
+                    self.plan, self.finished, self.begun = Plan(**plain), [], None
+                elif kind == "begun":
+                    self.begun = str(plain["cell"]), float(plain["at"])
+                elif kind == "finished":
+                    self.finished.append(Finished(**plain))
+                    self.begun = None
+
+    def resumable(self, digest: str, commit: str, now: datetime.datetime) -> bool:
+        """Whether the night in the journal is the one that is wanted now."""
+        if self.plan is None or (self.plan.digest, self.plan.commit) != (digest, commit):
+            return False
+        age_s = (now - datetime.datetime.fromisoformat(self.plan.started)).total_seconds()
+        return abs(age_s) < STALE_S
+
+    def start(self, plan: Plan) -> None:
+        """Begin a new night; what the journal held before is gone."""
+        self._path.unlink(missing_ok=True)
+        self.plan, self.finished, self.begun = plan, [], None
+        self._write({"kind": "plan", **asdict(plan)})
+
+    def begin(self, cell: str) -> None:
+        """A cell starts."""
+        self._write({"kind": "begun", "cell": cell, "at": _now_of_files(self._path)})
+
+    def finish(self, finished: Finished) -> None:
+        """A cell has run."""
+        self.finished.append(finished)
+        self._write({"kind": "finished", **asdict(finished)})
+
+    def close(self) -> None:
+        """The night is over and reported."""
+        self._path.unlink(missing_ok=True)
+
+    def _write(self, plain: dict[str, object]) -> None:
+        try:
+            with open(self._path, "a+b") as file:
+                end = file.seek(0, os.SEEK_END)
+                file.seek(max(end - 1, 0))
+                torn = file.read(1) not in (b"", b"\n")
+                file.write(b"\n" * torn + json.dumps(plain).encode() + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise StoreError(f"{self._path} cannot be written: {error.strerror}") from error
+
+
+def _now_of_files(path: Path) -> float:
+    """The time that a file written now would bear: comparable with the results' own, whatever the clock did."""
+    probe = path.with_name(".now")
+    probe.touch()
+    return probe.stat().st_mtime

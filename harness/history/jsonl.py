@@ -1,0 +1,146 @@
+"""The history as JSON lines: export, import, and the line that every run leaves beside the database."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Row
+
+from harness.history import schema
+from harness.history.series import Point, RunRecord, record_from_plain, record_to_line
+from harness.history.store import History
+from harness.model.errors import StoreError
+from harness.model.result import ResultError
+from harness.platform.store import RESULTS_DIR
+
+_BATCH = 500
+"""Runs that are imported in one transaction."""
+_TAIL_BYTES = 1 << 20
+"""How much of the file is searched for a run that is there already."""
+LINES_FILE = RESULTS_DIR / "history.jsonl"
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import did."""
+
+    added: int
+    known: int
+    """Runs that were there already."""
+    refused: tuple[str, ...]
+    """Lines that were not taken, with their numbers and the reason."""
+
+
+def append_line(record: RunRecord, path: Path = LINES_FILE) -> None:
+    """Add a run to the file, unless it is one of the last there; a line that a crash cut short is closed first."""
+    line = record_to_line(record).encode() + b"\n"
+    with open(path, "a+b") as file:
+        end = file.seek(0, os.SEEK_END)
+        file.seek(max(0, end - _TAIL_BYTES))
+        tail = file.read()
+        if line in tail:
+            return
+        file.write(line if not tail or tail.endswith(b"\n") else b"\n" + line)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def export_runs(history: History) -> Iterator[RunRecord]:
+    """Every run with its points, oldest first."""
+    names = schema.series.c
+    with history.reading() as connection:
+        keys = {
+            row.id: (row.metric, row.scope, row.context)
+            for row in connection.execute(sa.select(names.id, names.metric, names.scope, names.context))
+        }
+        rows = connection.execution_options(yield_per=10_000).execute(
+            sa.select(schema.points).order_by(schema.points.c.seq, schema.points.c.series_id)
+        )
+        groups = itertools.groupby(rows, key=lambda row: int(row.seq))
+        group = next(groups, None)
+        for run in connection.execute(sa.select(schema.runs).order_by(schema.runs.c.seq)).all():
+            points: tuple[Point, ...] = ()
+            if group is not None and group[0] == run.seq:
+                points = tuple(sorted((_point(keys[row.series_id], row) for row in group[1]), key=lambda p: p.key))
+                group = next(groups, None)
+            yield RunRecord(
+                run_id=run.run_id,
+                cell=run.cell,
+                started=run.started,
+                verdict=run.verdict,
+                sentence=run.sentence,
+                commit=run.commit_id,
+                dirty=run.dirty,
+                host=run.host,
+                compiler=run.compiler,
+                folder=run.folder,
+                seconds=run.seconds,
+                points=points,
+            )
+
+
+def _point(key: tuple[str, str, str], row: Row) -> Point:
+    metric, scope, context = key
+    return Point(metric, scope, context, row.value, row.low, row.high)
+
+
+def export_lines(history: History, path: Path) -> int:
+    """Write every run to a file, whole; returns how many."""
+    part = path.with_name(f".{path.name}.part")
+    count = 0
+    try:
+        with open(part, "w", encoding="utf-8") as file:
+            for record in export_runs(history):
+                file.write(record_to_line(record) + "\n")
+                count += 1
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written: {error.strerror}") from error
+    finally:
+        part.unlink(missing_ok=True)
+    return count
+
+
+def import_lines(history: History, path: Path) -> Imported:
+    """Add every run of a file that is not there yet.
+
+    Raises
+    ------
+    StoreError
+        When the file cannot be read.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {error.strerror}") from error
+    refused: list[str] = []
+    records: list[tuple[int, RunRecord]] = []
+    for number, line in enumerate(lines, 1):
+        try:
+            if line.strip():
+                records.append((number, _record(line)))
+        except (ValueError, ResultError) as error:
+            refused.append(f"{path.name}:{number}: {error}")
+    added = known = 0
+    for begin in range(0, len(records), _BATCH):
+        batch = records[begin : begin + _BATCH]
+        for (number, record), done in zip(batch, history.append_all([record for _, record in batch])):
+            added, known = added + (done is True), known + (done is False)
+            if done is None:
+                refused.append(f"{path.name}:{number}: another run has the id {record.run_id}")
+    return Imported(added, known, tuple(refused))
+
+
+def _record(line: str) -> RunRecord:
+    plain = json.loads(line)
+    if not isinstance(plain, dict):
+        raise ResultError("not a run of a history")
+    return record_from_plain(plain)

@@ -1,0 +1,335 @@
+"""The matrix of a night, from one TOML file: which cells there are, how much time there is, what is quarantined.
+
+::
+
+    [night]
+    minutes = 240                 # for the whole night; 0 is no limit
+    cell_seconds = 60             # BUDGET of each cell's run
+
+    [combinations.irq]            # named switches, beside "default" and the seed's steps
+    COMPLETION = "irq"
+
+    [[matrix]]                    # every product of what is listed
+    arch = ["x86_64"]
+    strategy = ["approved"]       # a BARRIER each, or whatever has an approved baseline
+    device = ["2d"]
+    combination = ["default"]
+    weight = 2.0                  # how much it matters when time is short
+
+    [[exclude]]                   # cells that agree in all that is given
+    arch = "riscv64"
+
+    [[quarantine]]                # runs and is shown, but does not count
+    cell = "x86_64 linux 2d default"
+    reason = "…"
+    until = 2026-12-31
+
+    [drift]                       # smallest relative change that is reported, by scope
+    ratio = 0.003
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+
+import tomllib
+
+from harness.history.drift import DriftSettings
+from harness.history.series import SCOPES
+from harness.model.seedcase import SEED_STEPS, named_combination
+from harness.model.spec import ARCHES, Switches, UsageError
+
+DEVICES = ("2d", "gl")
+APPROVED = "approved"
+OWN_STRATEGY = "own"
+"""Strategy of a seed step, which brings its own."""
+
+_SEED_NAMES = tuple(step.name for step in SEED_STEPS)
+_NAME = re.compile(r"[A-Za-z0-9_.-]+")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of the matrix."""
+
+    arch: str
+    strategy: str
+    """A BARRIER, the name of an approved baseline, or ``own``."""
+    device: str
+    combination: str
+    switches: Switches
+    baseline: str
+    """Name of the baseline that judges it."""
+    weight: float = 1.0
+
+    @property
+    def label(self) -> str:
+        """Its name in the history."""
+        return f"{self.arch} {self.strategy} {self.device} {self.combination}"
+
+    def words(self, seconds: float) -> tuple[str, ...]:
+        """What the gate is called with."""
+        words = [f"ARCH={self.arch}", *(f"{name}={value}" for name, value in self.switches.chosen)]
+        words += [f"BASELINE={self.baseline}", f"BUDGET={seconds:g}"]
+        return (*words, "VIRGL=1") if self.device == "gl" else tuple(words)
+
+
+@dataclass(frozen=True)
+class Quarantine:
+    """A cell that does not count for a while."""
+
+    cell: str
+    reason: str
+    until: datetime.date
+    """The last day on which it holds."""
+
+    def expired(self, today: datetime.date) -> bool:
+        return today > self.until
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A night as it is wished for."""
+
+    cells: tuple[Cell, ...]
+    minutes: float = 0.0
+    cell_seconds: float = 60.0
+    quarantines: tuple[Quarantine, ...] = ()
+    drift: DriftSettings = field(default_factory=DriftSettings)
+
+    @property
+    def digest(self) -> str:
+        """Tells whether an unfinished night is one of this matrix."""
+        text = "\n".join([*(f"{cell.label} {cell.words(self.cell_seconds)}" for cell in self.cells)])
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def quarantine_of(self, cell: Cell) -> Quarantine | None:
+        """The quarantine of a cell, if it has one."""
+        return next((one for one in self.quarantines if one.cell == cell.label), None)
+
+
+Approved = Mapping[str, Mapping[str, Switches]]
+"""Approved baselines: architecture, name, and the switches of the approved kernel."""
+
+
+def parse_matrix(
+    text: str, origin: str, approved: Approved, settings: Mapping[str, str] = MappingProxyType({})
+) -> Matrix:
+    """Understand a matrix file.
+
+    Parameters
+    ----------
+    origin
+        The file's name, for messages.
+    approved
+        What ``strategy = ["approved"]`` stands for.
+    settings
+        ``MINUTES`` and ``BUDGET`` of the command line, which win over the file.
+
+    Raises
+    ------
+    UsageError
+        Naming the file and the key of what is wrong.
+    """
+    try:
+        plain = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{origin}: {error}") from error
+    matrix = _Reader(origin, approved).matrix(plain)
+    minutes = _setting(settings, "MINUTES", matrix.minutes, 0, 10_000)
+    return replace(matrix, minutes=minutes, cell_seconds=_setting(settings, "BUDGET", matrix.cell_seconds, 5, 3600))
+
+
+def _setting(settings: Mapping[str, str], key: str, default: float, low: float, high: float) -> float:
+    try:
+        value = float(settings.get(key, default))
+    except ValueError as error:
+        raise UsageError(f"{key}={settings[key]}: not a number") from error
+    if not low <= value <= high:
+        raise UsageError(f"{key}={value:g}: must lie between {low:g} and {high:g}")
+    return value
+
+
+class _Reader:
+    """Turns the parsed file into a matrix; every complaint names file and key."""
+
+    def __init__(self, origin: str, approved: Approved) -> None:
+        self.origin = origin
+        self.approved = approved
+        self.combinations: dict[str, Mapping[str, str]] = {}
+
+    def wrong(self, where: str, why: str) -> UsageError:
+        return UsageError(f"{self.origin}: {where}: {why}")
+
+    def matrix(self, plain: Mapping[str, Any]) -> Matrix:
+        """The whole file."""
+        self._known(plain, "", ("night", "combinations", "matrix", "exclude", "quarantine", "drift"))
+        night = self._table(plain.get("night", {}), "night")
+        self._known(night, "night", ("minutes", "cell_seconds"))
+        for name, switches in self._table(plain.get("combinations", {}), "combinations").items():
+            self.combinations[name] = self._switches(name, switches)
+        cells: dict[str, Cell] = {}
+        for index, block in enumerate(self._tables(plain.get("matrix", []), "matrix"), 1):
+            for cell in self._block(block, f"matrix {index}"):
+                cells.setdefault(cell.label, cell)
+        excludes = [self._exclude(table) for table in self._tables(plain.get("exclude", []), "exclude")]
+        kept = tuple(cell for cell in cells.values() if not any(_agrees(cell, exclude) for exclude in excludes))
+        if not kept:
+            raise self.wrong("matrix", "there is not a single cell; is a baseline approved?")
+        labels = {cell.label for cell in kept}
+        return Matrix(
+            kept,
+            self._number(night.get("minutes", 0.0), "night.minutes", 0, 10_000),
+            self._number(night.get("cell_seconds", 60.0), "night.cell_seconds", 5, 3600),
+            tuple(self._quarantine(t, labels) for t in self._tables(plain.get("quarantine", []), "quarantine")),
+            self._drift(self._table(plain.get("drift", {}), "drift")),
+        )
+
+    def _block(self, block: Mapping[str, Any], where: str) -> list[Cell]:
+        keys = ("arch", "strategy", "device", "combination", "weight", "baseline")
+        self._known(block, where, keys)
+        weight = self._number(block.get("weight", 1.0), f"{where}.weight", 0.001, 1000)
+        arches = self._names(block, "arch", where, ["x86_64"], tuple(ARCHES))
+        devices = self._names(block, "device", where, ["2d"], DEVICES)
+        known = ("default", *self.combinations, *_SEED_NAMES)
+        combinations = self._names(block, "combination", where, ["default"], known)
+        strategies = self._names(block, "strategy", where, [], None)
+        baseline = block.get("baseline", "")
+        cells = []
+        for arch in arches:
+            for combination in combinations:
+                for strategy in self._strategies(strategies, arch, combination, where):
+                    name = baseline or (strategy if combination == "default" else combination)
+                    switches = self._cell_switches(arch, strategy, combination, where)
+                    cells += [Cell(arch, strategy, d, combination, switches, name, weight) for d in devices]
+        return cells
+
+    def _strategies(self, given: Sequence[str], arch: str, combination: str, where: str) -> list[str]:
+        if combination in _SEED_NAMES:
+            if given:
+                raise self.wrong(where, f"{combination} brings its own strategy: leave strategy out")
+            return [OWN_STRATEGY]
+        if not given:
+            raise self.wrong(f"{where}.strategy", f'name some, or "{APPROVED}"')
+        found: list[str] = []
+        for name in given:
+            found += list(self.approved.get(arch, {})) if name == APPROVED else [name]
+        return list(dict.fromkeys(found))
+
+    def _cell_switches(self, arch: str, strategy: str, combination: str, where: str) -> Switches:
+        if strategy == OWN_STRATEGY:
+            return named_combination(combination, arch)
+        stored = self.approved.get(arch, {}).get(strategy)
+        settings = stored.everything() if stored else {"ARCH": arch, "BARRIER": strategy}
+        try:
+            return Switches.of({**settings, **self.combinations.get(combination, {}), "ARCH": arch})
+        except UsageError as error:
+            raise self.wrong(where, str(error)) from error
+
+    def _switches(self, name: str, plain: Any) -> Mapping[str, str]:
+        where = f"combinations.{name}"
+        if not _NAME.fullmatch(name) or name in ("default", *_SEED_NAMES):
+            raise self.wrong(where, "the name is taken, or holds more than letters, digits, - . and _")
+        switches = {key: str(value) for key, value in self._table(plain, where).items()}
+        if "ARCH" in switches:
+            raise self.wrong(f"{where}.ARCH", "the architecture is the matrix's")
+        try:
+            Switches.of(switches)
+        except UsageError as error:
+            raise self.wrong(where, str(error)) from error
+        return switches
+
+    def _exclude(self, plain: Mapping[str, Any]) -> Mapping[str, str]:
+        self._known(plain, "exclude", ("arch", "strategy", "device", "combination"))
+        if not plain:
+            raise self.wrong("exclude", "names nothing")
+        return {key: str(value) for key, value in plain.items()}
+
+    def _quarantine(self, plain: Mapping[str, Any], labels: set[str]) -> Quarantine:
+        self._known(plain, "quarantine", ("cell", "reason", "until"))
+        cell, reason, until = (plain.get(key) for key in ("cell", "reason", "until"))
+        if cell not in labels:
+            raise self.wrong("quarantine.cell", f"{cell!r} is no cell; there are {', '.join(sorted(labels))}")
+        if not isinstance(reason, str) or not reason.strip():
+            raise self.wrong(f"quarantine {cell}", "a reason is needed")
+        if not isinstance(until, datetime.date) or isinstance(until, datetime.datetime):
+            raise self.wrong(f"quarantine {cell}", "until must be a date, as in 2026-12-31")
+        return Quarantine(str(cell), reason, until)
+
+    def _drift(self, plain: Mapping[str, Any]) -> DriftSettings:
+        self._known(plain, "drift", SCOPES)
+        smallest = dict(DriftSettings().smallest)
+        for scope, value in plain.items():
+            smallest[scope] = self._number(value, f"drift.{scope}", 1e-6, 1)
+        return DriftSettings(smallest=smallest)
+
+    def _known(self, plain: Mapping[str, Any], where: str, keys: Sequence[str]) -> None:
+        for key in plain:
+            if key not in keys:
+                raise self.wrong(f"{where}.{key}".lstrip("."), f"no such key; there are {' '.join(keys)}")
+
+    def _table(self, plain: Any, where: str) -> Mapping[str, Any]:
+        if not isinstance(plain, dict):
+            raise self.wrong(where, "must be a table")
+        return plain
+
+    def _tables(self, plain: Any, where: str) -> list[Mapping[str, Any]]:
+        if not isinstance(plain, list) or any(not isinstance(one, dict) for one in plain):
+            raise self.wrong(where, f"must be tables, each under [[{where}]]")
+        return plain
+
+    def _names(
+        self, block: Mapping[str, Any], key: str, where: str, default: list[str], valid: Sequence[str] | None
+    ) -> list[str]:
+        names = block.get(key, default)
+        if not isinstance(names, list) or any(not isinstance(name, str) for name in names):
+            raise self.wrong(f"{where}.{key}", 'must be a list, as in ["x86_64"]')
+        for name in names:
+            if valid is not None and name not in valid:
+                raise self.wrong(f"{where}.{key}", f"{name}: unknown; valid: {' '.join(valid)}")
+        return list(names)
+
+    def _number(self, value: Any, where: str, low: float, high: float) -> float:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+            raise self.wrong(where, f"{value!r} is not a number from {low:g} to {high:g}")
+        return float(value)
+
+
+def _agrees(cell: Cell, exclude: Mapping[str, str]) -> bool:
+    return all(getattr(cell, key) == value for key, value in exclude.items())
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the history knows of a cell before the night."""
+
+    runs_ago: int | None = None
+    """Nights since its last run; None when it never ran."""
+    last_verdict: str = ""
+    seconds: float | None = None
+    """How long its last run took."""
+    open_findings: int = 0
+
+
+def informative(cell: Cell, standing: Standing) -> float:
+    """How much a run of this cell would tell, in multiples of an ordinary cell that ran last night and passed."""
+    interest = 1.0
+    if standing.runs_ago is None:
+        interest += 3.0
+    else:
+        interest += min(standing.runs_ago, 7) / 7
+    if standing.last_verdict not in ("", "pass"):
+        interest += 2.0
+    interest += 2.0 * min(standing.open_findings, 3)
+    return cell.weight * interest
+
+
+def by_information(cells: Sequence[Cell], standings: Mapping[str, Standing]) -> list[Cell]:
+    """The cells, most informative first; of equals, as the file has them."""
+    return sorted(cells, key=lambda cell: -informative(cell, standings.get(cell.label, Standing())))

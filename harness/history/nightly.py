@@ -1,0 +1,308 @@
+"""A night: the matrix run cell by cell, resumable, within its time; then history, drift, and one verdict.
+
+A finished cell is in the journal and in the history before the next one starts, so that a kill at any moment loses no
+more than the cell that was running; and not even that when its results folder was already complete.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.gate.references import NoBaseline, read_baseline
+from harness.history.finding_store import load_findings, store_approvals
+from harness.history.journal import Finished, Journal, Plan
+from harness.history.jsonl import LINES_FILE, append_line
+from harness.history.matrix import Cell, Matrix, Quarantine, Standing, by_information
+from harness.history.queue import QUEUE_DIR, remember
+from harness.history.series import RunRecord, run_record
+from harness.history.store import History
+from harness.history.survey import Survey, survey
+from harness.model.baseline import Baseline
+from harness.model.errors import StoreError
+from harness.model.result import Result, ResultError
+from harness.model.spec import Verdict
+from harness.platform.pipeline import Ran, run_harness
+from harness.platform.store import RESULTS_DIR, load_result
+
+Runner = Callable[[Cell, float], Ran]
+"""Runs one cell with a budget in seconds."""
+
+_OVERHEAD = 1.8
+"""What a run takes, in budgets, before one has been timed: building, pictures and exact counts come on top."""
+_AROUND_S = 10.0
+"""What a run takes besides measuring: building and reports."""
+_LIMIT_S = 900.0
+"""A cell that takes longer than this and ten budgets is ended."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a night reads and writes; tests have places of their own."""
+
+    results: Path = RESULTS_DIR
+    lines: Path = LINES_FILE
+    queue: Path = QUEUE_DIR
+    history: str | None = None
+    """URL; None is the environment's."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A cell of the night."""
+
+    cell: Cell
+    finished: Finished
+    quarantine: Quarantine | None
+    expired: bool = False
+
+    @property
+    def verdict(self) -> Verdict:
+        return Verdict(self.finished.verdict)
+
+    @property
+    def counted(self) -> Verdict:
+        """What it adds to the night's verdict."""
+        if self.expired:
+            return Verdict.worst([self.verdict, Verdict.USAGE])
+        return Verdict.PASS if self.quarantine else self.verdict
+
+
+@dataclass(frozen=True)
+class Night:
+    """What a night brought."""
+
+    outcomes: tuple[Outcome, ...]
+    dropped: tuple[Cell, ...]
+    """Cells that there was no time for, the most informative first."""
+    look: Survey | None
+    """The history with its findings; None when it could not be analysed."""
+    since: int
+    """The newest run of the history before the night."""
+    notices: tuple[str, ...]
+    problems: tuple[str, ...]
+    seconds: float
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of cells, drift and what could not be done."""
+        verdicts = [outcome.counted for outcome in self.outcomes]
+        if not any(outcome.quarantine is None for outcome in self.outcomes) or self.look is None:
+            verdicts.append(Verdict.INCONCLUSIVE)
+        elif self.look.alarming():
+            verdicts.append(Verdict.REGRESSION)
+        return Verdict.worst(verdicts)
+
+
+def gate_runner(cell: Cell, seconds: float) -> Ran:
+    """Run the gate for one cell."""
+    return run_harness(("perf", *cell.words(seconds)), _LIMIT_S + 10 * seconds)
+
+
+class NightlyRun:
+    """Runs one night; hold :func:`harness.history.journal.only_night` meanwhile."""
+
+    def __init__(
+        self,
+        matrix: Matrix,
+        journal: Journal,
+        runner: Runner = gate_runner,
+        places: Places = Places(),
+        progress: Callable[[str], None] = lambda text: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.matrix = matrix
+        self.journal = journal
+        self.runner = runner
+        self.places = places
+        self.progress = progress
+        self.clock = clock
+        self.notices: list[str] = []
+
+    def run(self, commit: str, baselines: tuple[Baseline, ...], now: datetime.datetime) -> Night:
+        """The whole night, from wherever the journal says that it is."""
+        begun = self.clock()
+        standings, since = self._standings()
+        self._open_journal(commit, now)
+        for finished in self.journal.finished:
+            self._remember(finished)
+        dropped = self._run_cells(standings)
+        look = self._look(baselines)
+        outcomes = self._outcomes(now.date())
+        return Night(
+            outcomes,
+            tuple(dropped),
+            look,
+            since,
+            tuple(dict.fromkeys(self.notices)),
+            tuple(_problems(outcomes)),
+            sum(finished.seconds for finished in self.journal.finished) or self.clock() - begun,
+        )
+
+    def _open_journal(self, commit: str, now: datetime.datetime) -> None:
+        digest = self.matrix.digest
+        if self.journal.resumable(digest, commit, now):
+            count = len(self.journal.finished)
+            self.notices.append(
+                f"a night that was cut short went on: {count} of {len(self.matrix.cells)} cells were done"
+            )
+            self._adopt()
+            return
+        if self.journal.plan is not None:
+            self.notices.append(
+                f"the unfinished night of {self.journal.plan.started} was given up: commit or matrix is another, or it "
+                f"is too old; its {len(self.journal.finished)} finished cells are in the history"
+            )
+            for finished in self.journal.finished:
+                self._remember(finished)
+        self.journal.start(Plan(now.isoformat(timespec="seconds"), digest, commit))
+
+    def _adopt(self) -> None:
+        """Take over the result of the cell that was running when the night was cut short, if it got that far."""
+        if self.journal.begun is None:
+            return
+        label, at = self.journal.begun
+        cell = next((cell for cell in self.matrix.cells if cell.label == label), None)
+        folder = None if cell is None else _finished_since(self.places.results, cell, at)
+        if cell is not None and folder is not None:
+            self.journal.finish(_finished(cell, load_result(folder), folder.name))
+
+    def _run_cells(self, standings: Mapping[str, Standing]) -> list[Cell]:
+        """Run what is left, most informative first; returns what there was no time for."""
+        done = {finished.cell for finished in self.journal.finished}
+        left = [cell for cell in by_information(self.matrix.cells, standings) if cell.label not in done]
+        budget_s = self.matrix.minutes * 60
+        used_s = sum(finished.seconds for finished in self.journal.finished)
+        for index, cell in enumerate(left):
+            before_s = standings.get(cell.label, Standing()).seconds
+            expected_s = before_s + _AROUND_S if before_s else self.matrix.cell_seconds * _OVERHEAD
+            if budget_s and used_s + expected_s > budget_s:
+                return left[index:]
+            self.progress(f"nightly: {cell.label} ({len(self.journal.finished) + 1} of {len(self.matrix.cells)})")
+            self.journal.begin(cell.label)
+            started = self.clock()
+            finished = self._judged(cell, self.runner(cell, self.matrix.cell_seconds), lambda: self.clock() - started)
+            used_s += finished.seconds
+            self.journal.finish(finished)
+            self._remember(finished)
+        return []
+
+    def _judged(self, cell: Cell, ran: Ran, elapsed: Callable[[], float]) -> Finished:
+        """What a run says: by its result, or where it left none, by its exit code and last words."""
+        if ran.folder is not None:
+            try:
+                return replace(_finished(cell, load_result(ran.folder), ran.folder.name), seconds=elapsed())
+            except (StoreError, ResultError) as error:
+                return Finished(cell.label, Verdict.HARNESS_FAILED.value, str(error), "", elapsed())
+        verdict = next((one for one in Verdict if one.exit_code == ran.exit_code), Verdict.HARNESS_FAILED)
+        if verdict is Verdict.PASS:
+            verdict = Verdict.HARNESS_FAILED  # a pass without a result is none
+        words = [line for line in ran.said if not line.startswith("verdict:")]
+        return Finished(cell.label, verdict.value, words[-1] if words else "it said nothing", "", elapsed())
+
+    def _remember(self, finished: Finished) -> None:
+        """Bring a finished cell into the history; doing so twice does nothing."""
+        if not finished.folder:
+            return
+        try:
+            record = record_of(self.places.results / finished.folder, finished.cell)
+        except (StoreError, ResultError) as error:
+            self.notices.append(f"{finished.cell}: not in the history: {error}")
+            return
+        append_line(record, self.places.lines)
+        self.notices += remember(record, self.places.history, self.places.queue).said
+
+    def _standings(self) -> tuple[dict[str, Standing], int]:
+        """What the history knows of each cell, and its newest run; nothing where it cannot be read."""
+        try:
+            with History(self.places.history) as history:
+                return read_standings(history)
+        except StoreError as error:
+            self.notices.append(error.message)
+            return {}, 0
+
+    def _look(self, baselines: tuple[Baseline, ...]) -> Survey | None:
+        self.progress("nightly: looking for drift")
+        try:
+            with History(self.places.history) as history:
+                store_approvals(history, baselines)
+                return survey(history, self.matrix.drift)
+        except StoreError as error:
+            self.notices.append(f"drift was not looked for: {error.message}")
+            return None
+
+    def _outcomes(self, today: datetime.date) -> tuple[Outcome, ...]:
+        by_label = {finished.cell: finished for finished in self.journal.finished}
+        outcomes = []
+        for cell in self.matrix.cells:
+            if cell.label in by_label:
+                quarantine = self.matrix.quarantine_of(cell)
+                expired = quarantine is not None and quarantine.expired(today)
+                outcomes.append(Outcome(cell, by_label[cell.label], None if expired else quarantine, expired))
+        return tuple(outcomes)
+
+
+def _problems(outcomes: tuple[Outcome, ...]) -> list[str]:
+    found = sorted(outcomes, key=lambda outcome: -outcome.counted.severity)
+    problems = [f"{o.cell.label}: {o.finished.sentence}" for o in found if o.quarantine is None and o.verdict.exit_code]
+    return [
+        *(f"{o.cell.label}: its quarantine has expired: mend the cell, or renew it" for o in found if o.expired),
+        *problems,
+    ]
+
+
+def read_standings(history: History) -> tuple[dict[str, Standing], int]:
+    """What is known of each cell, and the newest run's number."""
+    order = history.runs()
+    keys = history.series_keys()
+    open_cells = [keys[finding.series_id].cell for finding in load_findings(history) if finding.open]
+    cells = len({run.cell for run in order})
+    standings = {
+        run.cell: Standing((len(order) - 1 - index) // cells, run.verdict, run.seconds, open_cells.count(run.cell))
+        for index, run in enumerate(order)
+    }
+    return standings, order[-1].seq if order else 0
+
+
+def record_of(folder: Path, cell: str) -> RunRecord:
+    """What the history keeps of a results folder.
+
+    Raises
+    ------
+    StoreError, ResultError
+        When the folder holds no usable result.
+    """
+    result = load_result(folder)
+    digest = hashlib.sha256((folder / "result.json").read_bytes()).hexdigest()
+    baseline = None
+    arch, _, name = str(result.details.get("baseline", "")).partition("/")
+    if name:
+        try:
+            baseline, _ = read_baseline(arch, name, folder / "baselines")
+        except NoBaseline:
+            baseline = None
+    return run_record(result, f"{folder.name}-{digest[:12]}", folder.name, cell, baseline)
+
+
+def _finished(cell: Cell, result: Result, folder: str) -> Finished:
+    return Finished(cell.label, result.verdict.value, result.sentence, folder, result.seconds)
+
+
+def _finished_since(results: Path, cell: Cell, at: float) -> Path | None:
+    """A results folder of this cell that was completed after a time of the file system's clock."""
+    for folder in sorted(results.glob("[0-9]*-perf*"), reverse=True):
+        path = folder / "result.json"
+        try:
+            if path.stat().st_mtime < at:
+                continue
+            result = load_result(folder)
+        except (OSError, StoreError, ResultError):
+            continue
+        arm = result.arms.get("candidate")
+        if arm is not None and dict(arm.switches) == cell.switches.everything():
+            return folder
+    return None

@@ -1,0 +1,117 @@
+"""Runs that could not be delivered to the history: one file each, delivered in order as soon as it answers.
+
+The folder lies beside the results of this machine. Files are written whole, and numbered in the order of the runs,
+which no clock can change. A file leaves only after the history has committed it; delivering one twice does nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.history.series import RunRecord, record_from_plain, record_to_line
+from harness.history.store import History, HistoryDamaged, HistoryUnreachable
+from harness.model.errors import StoreError
+from harness.model.result import ResultError
+from harness.platform.store import RESULTS_DIR, write_whole
+
+QUEUE_DIR = RESULTS_DIR / "history-queue"
+
+_NAME = re.compile(r"(\d{8})-.*\.json")
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What became of runs."""
+
+    delivered: int
+    waiting: int
+    said: tuple[str, ...]
+    """What a person should know: why runs wait, which files could not be used."""
+
+
+def remember(record: RunRecord, url: str | None = None, folder: Path = QUEUE_DIR) -> Delivery:
+    """Bring a run into the history, after all that wait before it; queue it where the history does not answer.
+
+    Raises
+    ------
+    StoreError
+        When even the queue cannot be written.
+    """
+    with _locked(folder):
+        numbers = [int(match[1]) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name))]
+        name = f"{max(numbers, default=0) + 1:08d}-{re.sub(r'[^A-Za-z0-9._-]', '_', record.run_id)[:120]}.json"
+        write_whole(folder / name, record_to_line(record) + "\n")
+        return _deliver(url, folder)
+
+
+def deliver(url: str | None = None, folder: Path = QUEUE_DIR) -> Delivery:
+    """Deliver what waits."""
+    if not folder.is_dir():
+        return Delivery(0, 0, ())
+    with _locked(folder):
+        return _deliver(url, folder)
+
+
+def waiting(folder: Path = QUEUE_DIR) -> int:
+    """How many runs wait."""
+    return len(_files(folder)) if folder.is_dir() else 0
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name))
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One process at a time numbers and delivers."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = open(folder / ".lock", "w", encoding="ascii")
+    except OSError as error:
+        raise StoreError(f"the queue of the history {folder} cannot be written: {error.strerror}") from error
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _deliver(url: str | None, folder: Path) -> Delivery:
+    files = _files(folder)
+    if not files:
+        return Delivery(0, 0, ())
+    try:
+        with History(url) as history:
+            return _deliver_into(history, files)
+    except (HistoryUnreachable, HistoryDamaged) as error:
+        return _postponed(error, 0, len(files), [])
+    except StoreError as error:
+        return _postponed(error, 0, len(files), [])
+
+
+def _deliver_into(history: History, files: list[Path]) -> Delivery:
+    delivered = 0
+    said: list[str] = []
+    for index, path in enumerate(files):
+        try:
+            record = record_from_plain(json.loads(path.read_text(encoding="utf-8")))
+            history.append(record)
+        except (HistoryUnreachable, HistoryDamaged) as error:
+            return _postponed(error, delivered, len(files) - index, said)
+        except (ValueError, OSError, ResultError, StoreError) as error:
+            kept = path.with_suffix(".refused")
+            path.rename(kept)
+            said.append(f"{kept.name}: not delivered and kept: {error}")
+            continue
+        path.unlink()
+        delivered += 1
+    return Delivery(delivered, 0, tuple(said))
+
+
+def _postponed(error: StoreError, delivered: int, count: int, said: list[str]) -> Delivery:
+    runs = "1 run waits" if count == 1 else f"{count} runs wait"
+    return Delivery(delivered, count, (*said, f"{error.message}; {runs} in {QUEUE_DIR.name}, delivered next time"))

@@ -1,0 +1,269 @@
+"""What history keeps of a run: points, each in a series whose values may be compared with each other.
+
+Three scopes decide what may be compared. *Absolute* figures (frames a second) mean something on one host only, so the
+series carries the host's fingerprint. *Ratio* figures were measured against a reference in the same session and hold on
+any host; across approvals they are chained, so that they always refer to the oldest approved kernel: the fixed anchor
+that makes slow creep visible. *Exact* figures (instructions) repeat on any host, but belong to one compiler.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harness.model.baseline import ABSOLUTE_METRICS, EXACT_METRICS, Baseline
+from harness.model.result import Gate, Metric, Result, ResultError
+
+LINE_SCHEMA = 1
+"""Of the JSON lines in which runs are exported, queued and imported."""
+
+ABSOLUTE, RATIO, EXACT = "absolute", "ratio", "exact"
+SCOPES = (ABSOLUTE, RATIO, EXACT)
+
+STEP, CREEP = "step", "creep"
+"""Kinds of change: between two runs, or over many."""
+NEW, ACKNOWLEDGED, FIXED, WITHDRAWN = "new", "acknowledged", "fixed", "withdrawn"
+"""The life of a finding: withdrawn is what later runs no longer support."""
+
+_CANDIDATE = "candidate"
+_CHAINED = "fps_trace"
+"""The metric whose ratio to the baseline before it every approval records."""
+_ABSOLUTE = (*ABSOLUTE_METRICS, "spins_per_frame", "boot_ms", "perturbation")
+_EXACT = (*EXACT_METRICS, "timeouts", "rekicks")
+
+
+@dataclass(frozen=True, order=True)
+class SeriesKey:
+    """Which series a point belongs to."""
+
+    cell: str
+    """What was measured: ``x86_64 acquire_progress 2d default``."""
+    metric: str
+    scope: str
+    context: str
+    """What the values of this series share: a host, an anchor kernel, or a compiler."""
+
+    @property
+    def label(self) -> str:
+        return f"{self.cell}: {self.metric} ({self.scope}, {self.context})"
+
+
+@dataclass(frozen=True)
+class Point:
+    """One figure of one run; a ``value`` of None was no number. ``low`` and ``high`` bound 95 %, or are None."""
+
+    metric: str
+    scope: str
+    context: str
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What is unique within a run."""
+        return self.metric, self.scope, self.context
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run as history keeps it."""
+
+    run_id: str
+    """Unique over all machines: the results folder's name and the first digits of its content's hash."""
+    cell: str
+    started: str
+    """UTC, ISO 8601, by the clock of the host; runs are ordered by their arrival in the history, not by this."""
+    verdict: str
+    sentence: str
+    commit: str
+    dirty: bool
+    host: str
+    compiler: str
+    folder: str
+    """Name of the results folder on the host that measured."""
+    seconds: float
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A change that the history shows, with what people said of it."""
+
+    series_id: int
+    kind: str
+    """``step`` or ``creep``."""
+    status: str
+    before_seq: int
+    """The last run that is surely before the change."""
+    at_seq: int
+    """The most likely first run with it."""
+    after_seq: int
+    """The first run that surely has all of it."""
+    found_seq: int
+    """The newest run of the history when it was found."""
+    change: float
+    """Relative; ``low`` and ``high`` bound a 95 % interval."""
+    low: float
+    high: float
+    p: float
+    worse: bool | None
+    level_before: float
+    """In the unit in which drift is judged."""
+    note: str = ""
+    """Why it may be no change of the code."""
+    reason: str = ""
+    """Why it was acknowledged, or by what it was fixed."""
+    accepted: float = 0.0
+    """The change that was acknowledged."""
+    fixed_seq: int | None = None
+    """The run that brought the level from before back."""
+    companions: tuple[tuple[str, float], ...] = ()
+    """What else moved at the same time: name and relative change."""
+    id: int | None = None
+    """Its number in the history; None before it is stored."""
+
+    @property
+    def open(self) -> bool:
+        """Nobody has accepted it, and it is still there."""
+        return self.status == NEW
+
+
+def host_label(result: Result) -> str:
+    """The stable fields of a host: absolute figures are compared only where all of them agree."""
+    if result.host is None or result.qemu is None:
+        return ""
+    return f"{result.host.cpu}, {result.host.cores} cores, QEMU {result.qemu.version}, {result.qemu.accelerator}"
+
+
+def anchor_of(baseline: Baseline) -> tuple[str, float]:
+    """The oldest approved kernel that a chain of measured ratios reaches, and the baseline's frame rate against it.
+
+    Returns
+    -------
+    anchor : str
+        First 12 digits of the anchor kernel's SHA-256.
+    factor : float
+        Frame rate of the baseline divided by that of the anchor; 1 when the baseline is its own anchor.
+    """
+    approvals = [(link.kernel_sha256, link.ratio) for link in baseline.history]
+    approvals.append((baseline.kernel_sha256, baseline.ratio if baseline.history else None))
+    factor = 1.0
+    anchor = approvals[-1][0]
+    for index in range(len(approvals) - 1, 0, -1):
+        ratio = approvals[index][1]
+        if ratio is None or not ratio > 0:
+            break
+        factor *= ratio
+        anchor = approvals[index - 1][0]
+    return anchor[:12], factor
+
+
+def run_record(result: Result, run_id: str, folder: str, cell: str, baseline: Baseline | None) -> RunRecord:
+    """What history keeps of a result.
+
+    Parameters
+    ----------
+    folder
+        Name of the results folder.
+    baseline
+        What the result was judged by; without it, ratios belong to no series.
+    """
+    host = host_label(result)
+    arm = result.arms.get(_CANDIDATE)
+    points: list[Point] = []
+    if arm is not None:
+        points += [_point(name, ABSOLUTE, host, arm.metrics[name]) for name in _ABSOLUTE if name in arm.metrics]
+        points += [_point(name, EXACT, result.compiler, arm.metrics[name]) for name in _EXACT if name in arm.metrics]
+    if baseline is not None:
+        points += _ratios(result.gates, baseline)
+    return RunRecord(
+        run_id=run_id,
+        cell=cell,
+        started=result.started,
+        verdict=result.verdict.value,
+        sentence=result.sentence,
+        commit=str(result.source.get("git", "")),
+        dirty=bool(result.source.get("dirty")),
+        host=host,
+        compiler=result.compiler,
+        folder=folder,
+        seconds=result.seconds,
+        points=tuple(points),
+    )
+
+
+def _ratios(gates: tuple[Gate, ...], baseline: Baseline) -> list[Point]:
+    """One point for each gate that measured a change against the reference; the chained metric refers to the anchor."""
+    anchor, factor = anchor_of(baseline)
+    points = []
+    for gate in gates:
+        if gate.kind not in ("ratio", "rise") or gate.change is None:
+            continue
+        chained = gate.metric == _CHAINED
+        scale = factor if chained else 1.0
+        context = f"since kernel {anchor if chained else baseline.kernel_sha256[:12]}"
+        low, high = (None if change is None else scale * (1 + change) for change in (gate.low, gate.high))
+        points.append(Point(gate.metric, RATIO, context, scale * (1 + gate.change), _finite(low), _finite(high)))
+    return points
+
+
+def _point(name: str, scope: str, context: str, metric: Metric) -> Point:
+    return Point(name, scope, context, _finite(metric.value), _finite(metric.low), _finite(metric.high))
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def record_to_plain(record: RunRecord) -> dict[str, Any]:
+    """JSON form of a run: one line of an export, or one file of the queue."""
+    plain = {name: getattr(record, name) for name in RunRecord.__dataclass_fields__ if name != "points"}
+    points = [[p.metric, p.scope, p.context, p.value, p.low, p.high] for p in record.points]
+    return {"schema": LINE_SCHEMA, "kind": "run", **plain, "points": points}
+
+
+def record_to_line(record: RunRecord) -> str:
+    """One line of JSON, without its end."""
+    return json.dumps(record_to_plain(record), allow_nan=False, separators=(",", ":"), ensure_ascii=False)
+
+
+def record_from_plain(plain: Mapping[str, Any]) -> RunRecord:
+    """A run from its JSON form.
+
+    Raises
+    ------
+    ResultError
+        When it is of a newer schema, or not such a run.
+    """
+    schema = plain.get("schema")
+    if isinstance(schema, int) and schema > LINE_SCHEMA:
+        raise ResultError(f"a run was written by schema {schema}, this is {LINE_SCHEMA}: update the harness")
+    try:
+        texts = {name: _text(plain[name]) for name in _TEXTS}
+        points = tuple(_parsed_point(fields) for fields in plain["points"])
+        return RunRecord(**texts, dirty=bool(plain["dirty"]), seconds=float(plain["seconds"]), points=points)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ResultError(f"not a run of a history: {type(error).__name__}: {error}") from error
+
+
+_TEXTS = ("run_id", "cell", "started", "verdict", "sentence", "commit", "host", "compiler", "folder")
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is no text")
+    return value
+
+
+def _parsed_point(fields: Any) -> Point:
+    metric, scope, context, *numbers = fields
+    if scope not in SCOPES:
+        raise ValueError(f"{scope!r} is no scope")
+    if len(numbers) != 3 or any(isinstance(n, (bool, str)) for n in numbers):
+        raise ValueError(f"{numbers!r} are no figures")
+    value, low, high = (_finite(None if n is None else float(n)) for n in numbers)
+    return Point(_text(metric), scope, _text(context), value, low, high)

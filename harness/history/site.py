@@ -1,0 +1,250 @@
+"""The history as a static site: an overview by cell, and a page a series with a plot that zooms.
+
+Everything is a plain file that opens from disk: no server, no network, each page complete in itself. Pages are rendered
+from the views below, which hold nothing but what is shown.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from harness.history.series import CREEP, NEW
+from harness.model.spec import Verdict
+from harness.report.page import TEMPLATES, environment
+
+_SPARK_WIDTH, _SPARK_HEIGHT = 160, 28
+_SPARK_RUNS = 90
+
+
+@dataclass(frozen=True)
+class FindingView:
+    """One finding."""
+
+    number: int
+    status: str
+    kind: str
+    worse: bool | None
+    change: float
+    cell: str
+    headline: str
+    details: str
+    series_id: int
+    before: int
+    """Positions in the series: the last run before the change, …"""
+    at: int
+    after: int
+    """… and the first one after it."""
+    before_folder: str
+    after_folder: str
+    """Results folders with a report, relative to the results; empty where there is none."""
+    reason: str = ""
+
+    @property
+    def tone(self) -> str:
+        """CSS class."""
+        if self.status != NEW or self.worse is None:
+            return "muted"
+        return "bad" if self.worse else "good"
+
+    @property
+    def symbol(self) -> str:
+        return {True: "▼", False: "▲", None: "◆"}[self.worse]
+
+
+@dataclass(frozen=True)
+class RunView:
+    """One run behind a point."""
+
+    started: str
+    commit: str
+    verdict: str
+    host: int
+    """Index into the series' hosts."""
+    folder: str
+    """Results folder with a report; empty where there is none."""
+
+
+@dataclass(frozen=True)
+class SeriesView:
+    """One series with everything on its page."""
+
+    id: int
+    cell: str
+    metric: str
+    scope: str
+    context: str
+    unit: str
+    better: str
+    """``higher``, ``lower`` or ``neither``."""
+    values: Sequence[float]
+    lows: Sequence[float]
+    """NaN where a point has no interval."""
+    highs: Sequence[float]
+    runs: Sequence[RunView]
+    hosts: Sequence[str]
+    findings: Sequence[FindingView]
+
+    @property
+    def page(self) -> str:
+        return f"series/{self.id}.html"
+
+
+@dataclass(frozen=True)
+class SeriesLink:
+    """A series as the overview names it."""
+
+    id: int
+    metric: str
+    scope: str
+    context: str
+    newest: float
+    count: int
+
+
+@dataclass(frozen=True)
+class CellView:
+    """One cell of the overview."""
+
+    label: str
+    verdict: Verdict
+    sentence: str
+    started: str
+    folder: str
+    spark: Sequence[float]
+    """Newest values of its leading series, oldest first."""
+    spark_label: str
+    marks: Sequence[tuple[int, bool | None]]
+    """Positions in ``spark`` where something changed, and whether for the worse."""
+    last_change: FindingView | None
+    series: Sequence[SeriesLink]
+
+
+@dataclass(frozen=True)
+class SiteView:
+    """The overview."""
+
+    written: str
+    runs: int
+    cells: Sequence[CellView]
+    open: Sequence[FindingView]
+    """Findings that need somebody."""
+    settled: Sequence[FindingView]
+    """Findings that are acknowledged or fixed, or for the better."""
+
+
+def sparkline(values: Sequence[float], marks: Sequence[tuple[int, bool | None]]) -> Markup:
+    """A small picture of a series: its course, its changes, its newest value."""
+    values = list(values)[-_SPARK_RUNS:]
+    if not values:
+        return Markup("")
+    low, high = min(values), max(values)
+    span = high - low or 1.0
+    across = (_SPARK_WIDTH - 8) / max(len(values) - 1, 1)
+    spots = [(4 + i * across, 4 + (high - value) / span * (_SPARK_HEIGHT - 8)) for i, value in enumerate(values)]
+    path = " ".join(f"{'M' if i == 0 else 'L'}{x:.1f} {y:.1f}" for i, (x, y) in enumerate(spots))
+    parts = [f'<path class="course" d="{path}"/>']
+    for position, worse in marks:
+        x = spots[position][0]
+        tone = {True: "bad", False: "good", None: "muted"}[worse]
+        parts.append(f'<path class="mark {tone}" d="M{x:.1f} 1V{_SPARK_HEIGHT - 1}"/>')
+    parts.append(f'<circle cx="{spots[-1][0]:.1f}" cy="{spots[-1][1]:.1f}" r="2.5"/>')
+    size = f'width="{_SPARK_WIDTH}" height="{_SPARK_HEIGHT}" viewBox="0 0 {_SPARK_WIDTH} {_SPARK_HEIGHT}"'
+    return Markup(f'<svg class="spark" {size} aria-hidden="true">{"".join(parts)}</svg>')
+
+
+class Dashboard:
+    """Renders pages of the site."""
+
+    def __init__(self) -> None:
+        self._environment = environment()
+        self._environment.filters["zip_newest"] = lambda one, other, count: list(zip(one, other))[: -count - 1 : -1]
+        self._script = (TEMPLATES / "dashboard-plot.js").read_text(encoding="utf-8")
+        digest = base64.b64encode(hashlib.sha256(self._script.encode()).digest()).decode()
+        self._policy = Markup(f"'sha256-{digest}'")
+
+    def overview(self, site: SiteView) -> str:
+        """``index.html``."""
+        return self._template("dashboard-overview.html.j2").render(
+            title="performance history", site=site, sparkline=sparkline
+        )
+
+    def series_page(self, series: SeriesView) -> str:
+        """``series/<id>.html``."""
+        return self._template("dashboard-series.html.j2").render(
+            title=f"{series.metric}: {series.cell}",
+            series=series,
+            data=_plot_data(series),
+            script=Markup(self._script),
+            script_policy=self._policy,
+        )
+
+    def _template(self, name: str) -> jinja2.Template:
+        return self._environment.get_template(name)
+
+
+def _plot_data(series: SeriesView) -> dict[str, object]:
+    """What the plot draws, as compact JSON."""
+    return {
+        "unit": series.unit,
+        "scope": series.scope,
+        "hosts": list(series.hosts),
+        "points": [
+            [
+                _figure(value),
+                _figure(low),
+                _figure(high),
+                run.host,
+                run.started,
+                run.commit[:12],
+                run.verdict,
+                run.folder,
+            ]
+            for value, low, high, run in zip(series.values, series.lows, series.highs, series.runs)
+        ],
+        "findings": [
+            [
+                f.before,
+                f.at,
+                f.after,
+                f"{f.symbol} {f.change:+.2%}",
+                f.tone,
+                f"finding {f.number}, {f.status}",
+                f.kind == CREEP,
+            ]
+            for f in series.findings
+        ],
+    }
+
+
+def _figure(value: float) -> float | None:
+    return float(f"{value:.7g}") if math.isfinite(value) else None
+
+
+def write_site(site: SiteView, series: Iterable[SeriesView], folder: Path) -> int:
+    """Write the whole site under another name, then put it in place; returns how many pages it has."""
+    part = folder.with_name(f".{folder.name}.part")
+    old = folder.with_name(f".{folder.name}.old")
+    for leftover in (part, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    (part / "series").mkdir(parents=True)
+    dashboard = Dashboard()
+    (part / "index.html").write_text(dashboard.overview(site), encoding="utf-8")
+    pages = 1
+    for one in series:
+        (part / one.page).write_text(dashboard.series_page(one), encoding="utf-8")
+        pages += 1
+    if folder.exists():
+        os.replace(folder, old)
+    os.replace(part, folder)
+    shutil.rmtree(old, ignore_errors=True)
+    return pages

@@ -1,0 +1,261 @@
+"""The stored baseline: ``baselines/<arch>/<name>/baseline.json``, its schema, validation and succession.
+
+Files are read and written elsewhere; this module turns text into a :class:`Baseline` and back. Readers of older files
+go through :mod:`harness.model.upgrade`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
+
+from harness.model.result import Metric, Result, ResultError
+from harness.model.spec import Device, Verdict
+
+SCHEMA = 1
+FILE_NAME = "baseline.json"
+KERNEL_NAME = "kernel.elf"
+
+EXACT_METRICS = ("instructions_per_frame", "completions_per_frame", "fences_per_frame")
+"""What another run of the same kernel repeats exactly, on any host (fences: of strategies that fence on progress)."""
+ABSOLUTE_METRICS = ("fps_window", "fps_trace", "frame_ms_p50", "frame_ms_p99", "fps_low_1pct")
+"""What only the same host can repeat."""
+
+_HEX64 = re.compile(r"[0-9a-f]{64}")
+_REVISION = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """The host, by fields that stay the same from day to day."""
+
+    cpu: str
+    cores: int
+    qemu: str
+    """QEMU's version."""
+    accelerator: str
+
+
+@dataclass(frozen=True)
+class Approval:
+    """What an earlier baseline of this name held: its provenance and its figures."""
+
+    approved: str
+    """UTC, ISO 8601."""
+    reason: str
+    commit: str
+    kernel_sha256: str
+    figures: Mapping[str, float]
+    """Exact and absolute metrics by name."""
+    ratio: float | None = None
+    """Frame rate against the baseline before it, measured when it was approved: a link of a chain, on any host."""
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """One approved kernel with what is known of it."""
+
+    arch: str
+    name: str
+    reason: str
+    """Why a person approved it."""
+    approved: str
+    """UTC, ISO 8601."""
+    commit: str
+    """The commit it was built from; empty without git."""
+    kernel_tree: str
+    """Hash over names and contents of the folder ``kernel/``."""
+    compiler: str
+    """The compiler's own first line of ``--version``."""
+    kernel_sha256: str
+    """Of the stored ELF."""
+    scene: str
+    switches: Mapping[str, str]
+    exact: Mapping[str, Metric]
+    absolute: Mapping[str, Metric]
+    host: Fingerprint
+    dirty: bool = False
+    """Approved from a tree with changes that no commit holds."""
+    tools: Mapping[str, str] = field(default_factory=dict)
+    """Versions of QEMU, linker and harness."""
+    ratio: float | None = None
+    """Frame rate against the baseline before it, when it was approved."""
+    history: tuple[Approval, ...] = ()
+    """Earlier approvals, oldest first."""
+    schema: int = SCHEMA
+
+    @property
+    def label(self) -> str:
+        return f"{self.arch}/{self.name}"
+
+    def same_host(self, host: Fingerprint) -> bool:
+        """Absolute figures of this baseline mean something there."""
+        return self.host == host
+
+    def drift(self) -> float | None:
+        """Frame rate against the oldest approval - 1, by the chain of measured ratios; None when a link is missing."""
+        ratios = [approval.ratio for approval in self.history[1:]] + ([self.ratio] if self.history else [])
+        if not ratios or any(ratio is None for ratio in ratios):
+            return None
+        return math.prod(ratio for ratio in ratios if ratio is not None) - 1
+
+
+def check_kernel(baseline: Baseline, elf: bytes) -> None:
+    """Compare the stored ELF with the hash that was approved.
+
+    Raises
+    ------
+    ResultError
+        When they differ.
+    """
+    found = hashlib.sha256(elf).hexdigest()
+    if found != baseline.kernel_sha256:
+        raise ResultError(
+            f"baseline {baseline.label}: {KERNEL_NAME} has sha256 {found[:12]}…, approved was "
+            f"{baseline.kernel_sha256[:12]}…: restore it from git or run 'make approve'"
+        )
+
+
+def baseline_to_json(baseline: Baseline) -> str:
+    """The text of ``baseline.json``: sorted, one field a line, so that differences are readable."""
+    return json.dumps(asdict(baseline), indent=1, sort_keys=True, allow_nan=False) + "\n"
+
+
+def baseline_from_json(text: str, label: str) -> Baseline:
+    """Parse ``baseline.json`` of the current schema.
+
+    Parameters
+    ----------
+    text : str
+        The whole file.
+    label : str
+        ``arch/name``, for messages; also what the file must say of itself.
+
+    Raises
+    ------
+    ResultError
+        Saying what is wrong and what to do.
+    """
+    try:
+        plain = json.loads(text)
+        if plain["schema"] != SCHEMA:
+            raise ResultError(
+                f"baseline {label} was written by schema {plain['schema']}, this is {SCHEMA}: "
+                "update the harness or run 'make approve'"
+            )
+        unknown = set(plain) - {each.name for each in fields(Baseline)}
+        if unknown:
+            raise ValueError(f"unknown fields {', '.join(sorted(unknown))}")
+        baseline = _parsed(plain)
+        _check(baseline)
+    except ResultError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ResultError(
+            f"baseline {label} is damaged ({type(error).__name__}: {error}): restore it from git or run 'make approve'"
+        ) from error
+    if baseline.label != label:
+        raise ResultError(f"baseline {label} says that it is {baseline.label}: it was copied or renamed")
+    return baseline
+
+
+def _parsed(plain: Mapping[str, Any]) -> Baseline:
+    values: dict[str, Any] = dict(plain)
+    values["exact"] = {name: Metric(**metric) for name, metric in plain["exact"].items()}
+    values["absolute"] = {name: Metric(**metric) for name, metric in plain["absolute"].items()}
+    values["host"] = Fingerprint(**plain["host"])
+    values["history"] = tuple(Approval(**approval) for approval in plain.get("history", ()))
+    return Baseline(**values)
+
+
+def _check(baseline: Baseline) -> None:
+    """Types and forms that the constructors do not check."""
+    for name in ("arch", "name", "reason", "approved", "commit", "kernel_tree", "compiler", "kernel_sha256", "scene"):
+        if not isinstance(getattr(baseline, name), str):
+            raise ValueError(f"{name} is no text")
+    if not _HEX64.fullmatch(baseline.kernel_sha256):
+        raise ValueError("kernel_sha256 is no SHA-256")
+    for name in ("commit", "kernel_tree"):
+        value = getattr(baseline, name)
+        if value and not _REVISION.fullmatch(value):
+            raise ValueError(f"{name} is no hash")
+    if not baseline.reason.strip():
+        raise ValueError("no reason was given")
+    if not all(isinstance(value, str) for value in baseline.switches.values()):
+        raise ValueError("switches are not all text")
+    for name, metric in {**baseline.exact, **baseline.absolute}.items():
+        if isinstance(metric.value, bool) or not isinstance(metric.value, (int, float)):
+            raise ValueError(f"{name} is no number")
+        if not math.isfinite(metric.value):
+            raise ValueError(f"{name} is not finite")
+
+
+def succeed(earlier: Baseline | None, new: Baseline) -> Baseline:
+    """The new baseline with the figures of the one that it replaces, and of all before, in its history."""
+    if earlier is None:
+        return new
+    figures = {name: metric.value for name, metric in {**earlier.absolute, **earlier.exact}.items()}
+    link = Approval(
+        earlier.approved, earlier.reason, earlier.commit, earlier.kernel_sha256, figures, ratio=earlier.ratio
+    )
+    return replace(new, history=(*earlier.history, link))
+
+
+def approval_refusals(result: Result, reason: str, allow_dirty: bool) -> tuple[str, ...]:
+    """Why this result may not become a baseline; empty when it may.
+
+    A regression may be approved, for that is how a deliberate one is accepted; what failed or was not measured may not.
+    """
+    refused: list[str] = []
+    if not reason.strip():
+        refused.append('a reason is needed: make approve REASON="…"')
+    if result.verdict in (Verdict.GUEST_FAILED, Verdict.HARNESS_FAILED, Verdict.USAGE):
+        refused.append(f"the result is {result.verdict.value}: {result.sentence}")
+    if result.source.get("dirty") and not allow_dirty:
+        refused.append("the tree had uncommitted changes: commit them, or ALLOW_DIRTY=1")
+    if result.details.get("device", Device.GPU_2D.value) != Device.GPU_2D.value:
+        refused.append("it was measured on the GL device, whose figures are no baseline for others: leave out VIRGL=1")
+    candidate = result.arms.get("candidate")
+    if candidate is None or "fps_trace" not in candidate.metrics:
+        refused.append("the result has no frame rate of a candidate")
+    if result.frames is None or not result.frames.checked:
+        refused.append("no pictures were checked")
+    elif result.frames.bad:
+        refused.append(f"{result.frames.bad} of {result.frames.checked} pictures were bad")
+    return tuple(refused)
+
+
+def differences(earlier: Baseline | None, new: Baseline) -> tuple[str, ...]:
+    """What approving changes, one line each, for a person to read before agreeing."""
+    if earlier is None:
+        return (f"{new.label} is new",)
+    lines = [
+        f"{name}: {before or 'none'} → {after or 'none'}"
+        for name in ("commit", "compiler", "kernel_sha256", "scene")
+        if (before := getattr(earlier, name)) != (after := getattr(new, name))
+    ]
+    switched = sorted(set(earlier.switches.items()) ^ set(new.switches.items()))
+    for name in dict.fromkeys(name for name, _ in switched):
+        lines.append(f"{name}: {earlier.switches.get(name, 'default')} → {new.switches.get(name, 'default')}")
+    lines += _metric_lines(earlier.exact, new.exact, "")
+    lines += _metric_lines(earlier.absolute, new.absolute, "" if earlier.host == new.host else " (another host)")
+    if (drift := succeed(earlier, new).drift()) is not None:
+        lines.append(f"frame rate since the first approval ({len(earlier.history) + 1} ago): {drift:+.1%}")
+    return tuple(lines)
+
+
+def _metric_lines(earlier: Mapping[str, Metric], new: Mapping[str, Metric], note: str) -> Sequence[str]:
+    lines = []
+    for name in sorted({*earlier, *new}):
+        before, after = earlier.get(name), new.get(name)
+        if before is None or after is None:
+            lines.append(f"{name}: {'new' if before is None else 'no longer measured'}")
+        elif before.value != after.value:
+            change = f" ({after.value / before.value - 1:+.2%})" if before.value else ""
+            lines.append(f"{name}: {before.value:g} → {after.value:g} {after.unit}{change}{note}")
+    return lines

@@ -1,0 +1,49 @@
+"""Where QEMU's threads run, and what this process is allowed to say about it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+
+from harness.platform.qemu import Threads
+
+
+@dataclass(frozen=True)
+class PinRights:
+    """What was tried and worked."""
+
+    cores: tuple[int, ...]
+    """The cores that this process may use."""
+    affinity: bool
+    realtime: bool
+
+
+def probe_rights() -> PinRights:
+    """Find out by doing: set the own affinity to what it is, and the own policy to SCHED_FIFO for a moment."""
+    cores = tuple(sorted(os.sched_getaffinity(0)))
+    affinity = realtime = False
+    with contextlib.suppress(OSError):
+        os.sched_setaffinity(0, cores)
+        affinity = True
+    policy, parameter = os.sched_getscheduler(0), os.sched_getparam(0)
+    with contextlib.suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+        realtime = True
+    if realtime:
+        os.sched_setscheduler(0, policy, parameter)
+    return PinRights(cores, affinity, realtime)
+
+
+def pin_process(pid: int, core: int) -> None:
+    """Move every thread of a process to one core; threads that end meanwhile are none."""
+    with contextlib.suppress(FileNotFoundError):
+        for name in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(ProcessLookupError):
+                os.sched_setaffinity(int(name), {core})
+
+
+def prefer_main_thread(threads: Threads) -> None:
+    """Real-time priority for QEMU's main loop: a spinning vCPU on the same core would delay the device."""
+    with contextlib.suppress(ProcessLookupError):
+        os.sched_setscheduler(threads.main, os.SCHED_FIFO, os.sched_param(1))

@@ -1,0 +1,100 @@
+"""What QEMU is told to be: the command line for a machine, its GPU, its disk, and what it boots."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.model.errors import QemuError
+from harness.model.spec import ARCHES, Device, Display, Machine, RunSpec
+
+TRACE_LOG = "trace.log"
+
+SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
+
+
+GL_DEVICE = "virtio-gpu-gl-pci"
+
+
+def gpu_arguments(machine: Machine) -> list[str]:
+    """The GPU and the display of a machine."""
+    shown = "sdl" if machine.display is Display.XVFB else machine.display.value
+    if machine.device is Device.GPU_2D:
+        return ["-device", f"{ARCHES[machine.arch].gpu_device},id=gpu", "-display", shown]
+    if machine.display is Display.EGL_HEADLESS:
+        return ["-device", f"{GL_DEVICE},id=gpu", "-display", shown]
+    # Apple's OpenGL is not the one that the renderer wants.
+    return ["-device", f"{GL_DEVICE},id=gpu", "-display", f"{shown},gl={'es' if shown == 'cocoa' else 'on'}"]
+
+
+def machine_arguments(machine: Machine) -> list[str]:
+    """QEMU's arguments for a machine, without kernel, monitor and serial line."""
+    arch = ARCHES[machine.arch]
+    maxcpus = max(machine.maxcpus, machine.vcpus)
+    # Toolkits and software GL start threads in ways that the sandbox takes for processes.
+    windowed = machine.display is not Display.NONE
+    arguments = ["-machine", arch.machine, "-m", str(machine.memory_mib), "-nodefaults", "-no-user-config"]
+    arguments += ["-nic", "none", "-no-reboot"]
+    arguments += ["-sandbox", SANDBOX.replace("spawn=deny,", "") if windowed else SANDBOX]
+    if machine.accelerator == "tcg":
+        arguments += ["-cpu", arch.cpu]
+        if machine.icount:
+            arguments += ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off", "-smp", "1"]
+        else:
+            arguments += ["-accel", "tcg,thread=multi", "-smp", f"{machine.vcpus},maxcpus={maxcpus}"]
+    else:
+        arguments += ["-accel", machine.accelerator, "-cpu", "host", "-smp", f"{machine.vcpus},maxcpus={maxcpus}"]
+    if machine.arch == "x86_64":
+        arguments += ["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"]
+    arguments += gpu_arguments(machine)
+    return arguments + list(machine.extra)
+
+
+def disk_arguments(machine: Machine, path: Path) -> list[str]:
+    """The scratch disk of a machine, in a sparse file that is made here."""
+    with open(path, "wb") as disk:
+        disk.truncate(machine.disk_mib << 20)
+    # A comma in a value of -drive is written twice.
+    name = str(path).replace(",", ",,")
+    drive = f"file={name},if=none,id=scratch,format=raw,cache=unsafe,aio=threads"
+    return ["-drive", drive, "-device", f"{ARCHES[machine.arch].blk_device},drive=scratch"]
+
+
+def qemu_command(spec: RunSpec, folder: Path, qmp_fd: int, serial_fd: int, events: Sequence[str]) -> list[str]:
+    """The command that boots a run, its CPUs stopped until the monitor lets them go.
+
+    Parameters
+    ----------
+    folder
+        Receives the trace and the scratch disk.
+    qmp_fd, serial_fd
+        Descriptors that QEMU inherits: a socket for its monitor, and a pipe that takes the serial line.
+    events
+        Trace events enabled from the start.
+
+    Raises
+    ------
+    QemuError
+        When there is no QEMU for the architecture.
+    """
+    machine = spec.machine
+    arch = ARCHES[machine.arch]
+    binary = shutil.which(arch.qemu)
+    if binary is None:
+        raise QemuError(f"{arch.qemu} is not installed: install the package {arch.qemu_package} (make setup perf)")
+    command = [binary, *machine_arguments(machine)]
+    command += ["-chardev", f"socket,id=qmp,fd={qmp_fd}", "-mon", "chardev=qmp,mode=control"]
+    command += ["-chardev", f"file,id=serial,path=/dev/fd/{serial_fd}", "-serial", "chardev:serial"]
+    for event in events:
+        command += ["-trace", event]
+    command += ["-d", "guest_errors", "-D", str(folder / TRACE_LOG), "-msg", "timestamp=on"]
+    if machine.disk_mib:
+        command += disk_arguments(machine, folder / "disk.img")
+    command.append("-S")
+    if spec.iso:
+        return command + ["-cdrom", str(spec.kernel), "-boot", "d"]
+    command += ["-kernel", str(spec.kernel)]
+    if spec.capabilities.command_line:
+        command += ["-append", spec.params.command_line()]
+    return command

@@ -1,0 +1,50 @@
+"""What a running machine shows, as a picture, in the way that its display offers."""
+
+from __future__ import annotations
+
+import time
+
+from harness.platform.capture import Picture, screendump
+from harness.platform.display import parse_xwd, window_of
+from harness.platform.qemu import Qemu
+
+
+def take_picture(machine: Qemu) -> Picture:
+    """Capture the scanout exactly.
+
+    A virtual display's memory is read while the machine stands still, and once it stands still itself: what is torn
+    then was shown torn.
+
+    Raises
+    ------
+    GuestError, QemuError
+        When the guest or QEMU ends meanwhile.
+    QmpError
+        When QEMU refuses or does not answer.
+    CaptureError
+        When what was read is no picture, or does not come to rest.
+    """
+    display = machine.display
+    with machine.watched():
+        if display is None:
+            return screendump(machine.qmp, machine.folder)
+        with machine.stopped():
+            before_ns = time.time_ns()
+            screen = display.settled_picture(machine.limits.qmp_s)
+            after_ns = time.time_ns()
+    return Picture(window_of(screen, machine.spec.params.mode), before_ns, after_ns)
+
+
+def glimpse(machine: Qemu) -> Picture:
+    """Capture the scanout without stopping the machine; on a virtual display it may then show parts of two frames.
+
+    Raises as :func:`take_picture`.
+    """
+    display = machine.display
+    if display is None:
+        return take_picture(machine)
+    with machine.watched():
+        before_ns = time.time_ns()
+        dump = display.read()
+        after_ns = time.time_ns()
+    return Picture(window_of(parse_xwd(dump), machine.spec.params.mode), before_ns, after_ns)

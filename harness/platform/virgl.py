@@ -1,0 +1,68 @@
+"""The GL device, on whatever display of this machine works with it: found out by trying."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from harness.model.errors import GuestError, HarnessError, QemuError
+from harness.model.spec import Device, Display, Machine, RunParams, RunSpec, Switches
+from harness.platform.build import build_kernel
+from harness.platform.qemu import Qemu
+from harness.platform.screen import glimpse
+
+RENDER_NODES = Path("/dev/dri")
+PACKAGES = "qemu-system-gui qemu-system-modules-opengl libgl1-mesa-dri xvfb"
+TRIAL_MODE = (640, 480)
+SHOW_S = 10.0
+
+_WAYS = {
+    Display.EGL_HEADLESS: "pictures by screendump, OpenGL on a render node",
+    Display.XVFB: "pictures from a virtual display's memory while the machine stands still, OpenGL in software",
+}
+"""Displays for the GL device with no window in the session, the least costly first."""
+
+
+def with_virgl(machine: Machine) -> tuple[Machine, str]:
+    """The machine with the GL device, on the best display that works here, and which that is, in words.
+
+    Raises
+    ------
+    QemuError
+        When none works; says why of each.
+    """
+    failures: list[str] = []
+    for display, way in _WAYS.items():
+        chosen = replace(machine, device=Device.GPU_GL, display=display)
+        trouble = display_trouble(chosen)
+        if not trouble:
+            return chosen, "; ".join([f"virgl on {display.value}: {way}", *failures])
+        failures.append(f"not on {display.value}: {trouble}")
+    raise QemuError(f"VIRGL=1: {'; '.join(failures)}; its packages: {PACKAGES}")
+
+
+def display_trouble(machine: Machine) -> str:
+    """What keeps a machine's display from showing this tree's kernel; empty when nothing does.
+
+    A guest that fails by itself is no fault of the display.
+    """
+    if machine.display is Display.EGL_HEADLESS and not list(RENDER_NODES.glob("renderD*")):
+        return f"there is no render node in {RENDER_NODES}"
+    kernel = build_kernel(Switches(machine.arch)).path
+    spec = RunSpec(kernel, replace(machine, accelerator="tcg"), RunParams(seconds=60.0, mode=TRIAL_MODE, records=0))
+    with tempfile.TemporaryDirectory(prefix="display-") as folder:
+        try:
+            with Qemu(spec, Path(folder)) as guest:
+                guest.wait_first_flush()
+                deadline = time.monotonic() + SHOW_S
+                while not glimpse(guest).pixels.any():
+                    if time.monotonic() > deadline:
+                        return f"the picture stays black for {SHOW_S:g} s"
+                    time.sleep(0.02)
+        except GuestError:
+            return ""
+        except HarnessError as error:
+            return error.message
+    return ""

@@ -1,0 +1,1 @@
+"""The ring's ordering questions, decided from machine code."""

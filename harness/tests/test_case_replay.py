@@ -1,0 +1,137 @@
+"""Which steps of the seed case are counted and timed, on machines that are made up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from harness.core.statistics import CANDIDATE
+from harness.explain import case_replay as seedreplay
+from harness.explain.ablate import Bench
+from harness.explain.case_report import Counts
+from harness.explain.effects import Changes, Sample, Worth
+from harness.gate.stages.timing import Protocol
+from harness.model.errors import GuestError
+from harness.model.spec import Machine, Switches
+from harness.platform.build import BuiltKernel
+
+FRAME_MS: Mapping[tuple[str, str], float] = {("LOG", "frame"): 1.0, ("FILL", "pixel"): 2.0, ("GPU_FENCE", "on"): 8.0}
+
+
+def frame_ms(switches: Switches) -> float:
+    """The planted truth: what each switch adds to a frame of 2 ms."""
+    return 2.0 + sum(extra for (name, value), extra in FRAME_MS.items() if switches.get(name) == value)
+
+
+@dataclass(frozen=True)
+class FakeTiming:
+    candidate: Switches
+    reference: Switches
+    launches: tuple[str, ...] = ("one",)
+
+    def frame_ms(self, role: str) -> npt.NDArray[np.float64]:
+        return np.array([frame_ms(self.candidate if role == CANDIDATE else self.reference)])
+
+
+class World:
+    """Everything that the stage touches, made up."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.timed: list[str] = []
+        self.broken: set[str] = set()
+        patch.setattr(seedreplay, "build_kernel", self.build)
+        patch.setattr(seedreplay, "code_of", self.code)
+        patch.setattr(seedreplay, "count_events", self.count)
+        patch.setattr(seedreplay, "time_pair", self.time)
+        patch.setattr(seedreplay, "sample_of", self.sample)
+
+    def build(self, switches: Switches, compiler: str) -> BuiltKernel:
+        return BuiltKernel(Path(switches.label), "", switches, compiler)
+
+    def code(self, built: BuiltKernel, compiler: str) -> Mapping[str, str]:
+        alike = built.switches.get("BARRIER") == "linux"
+        return {"ring": (built.switches.but(BARRIER="acquire_progress") if alike else built.switches).label}
+
+    def count(self, kernel: Path, machine: Machine, folder: Path, frames: int) -> Counts:
+        if folder.name in self.broken:
+            raise GuestError("no frame")
+        fences = 700.0 if "BARRIER" in str(kernel) else 2.0
+        return Counts(frames, fences, 250.0, 2.0, 0.0, frame_ms=4.0)
+
+    def time(
+        self,
+        candidate: BuiltKernel,
+        reference: BuiltKernel,
+        bench: Bench,
+        folder: Path,
+        budget_s: float,
+        progress: Callable[[str], None],
+    ) -> FakeTiming:
+        self.timed.append(folder.name)
+        return FakeTiming(candidate.switches, reference.switches)
+
+    def sample(self, changes: Changes, timing: FakeTiming) -> Sample:
+        effect = np.log(frame_ms(timing.candidate) / frame_ms(timing.reference))
+        return Sample(changes, tuple(effect + 0.01 * np.sin(np.arange(16))), 16)
+
+
+@pytest.fixture(name="world")
+def _world(monkeypatch: pytest.MonkeyPatch) -> World:
+    return World(monkeypatch)
+
+
+def bench() -> Bench:
+    return Bench(Machine(vcpus=1, maxcpus=2), Protocol())
+
+
+def test_every_step_is_counted_and_steps_of_the_same_code_are_not_timed(world: World, tmp_path: Path) -> None:
+    replay = seedreplay.replay_seed(bench(), tmp_path, 600.0, lambda text: None)
+    rows = {row.step.name: row for row in replay.rows}
+    assert all(row.counts is not None for row in rows.values())
+    assert rows["seed-3-release"].same == seedreplay.NO_SWITCH
+    assert rows["seed-4-wmb-rmb"].same == seedreplay.SAME_CODE
+    assert set(world.timed).isdisjoint({"seed-0-seqcst", "seed-3-release", "seed-4-wmb-rmb", "seed-5-race-analysis"})
+    assert rows["seed-4-wmb-rmb"].fps == rows["seed-2-acquire"].fps == pytest.approx(1e3 / 5)
+    assert rows["seed-0-seqcst"].fps == pytest.approx(1e3 / 4)
+
+
+def test_planted_causes_stand_and_the_others_fall(world: World, tmp_path: Path) -> None:
+    replay = seedreplay.replay_seed(bench(), tmp_path, 600.0, lambda text: None)
+    worth = {row.step.name: row.effect.worth for row in replay.rows if row.effect is not None}
+    assert worth["seed-8-unlogged"] is worth["seed-10-bulk-fill"] is Worth.FASTER
+    assert worth["seed-1-logged"] is Worth.SLOWER
+    assert worth["seed-2-acquire"] is worth["seed-9-plain-counters"] is Worth.NOISE
+    fenced, bare = replay.candidates
+    assert fenced.effect is not None and fenced.effect.worth is Worth.SLOWER and fenced.fps == pytest.approx(1e3 / 12)
+    assert bare.effect is not None and bare.effect.worth is Worth.NOISE
+    said = " ".join(replay.closing)
+    assert "What stands as a cause: the serial line in every frame" in said and "stands as a cause, -66" in said
+
+
+def test_only_blamed_steps_are_timed_when_asked(world: World, tmp_path: Path) -> None:
+    replay = seedreplay.replay_seed(bench(), tmp_path, 600.0, lambda text: None, causes_only=True)
+    rows = {row.step.name: row for row in replay.rows}
+    assert rows["seed-6-percpu"].effect is None and rows["seed-6-percpu"].trouble == seedreplay.NOT_BLAMED
+    assert rows["seed-8-unlogged"].effect is not None
+    assert not any(name.startswith(("seed-1-", "seed-6-", "seed-7-")) for name in world.timed)
+    assert rows["seed-0-seqcst"].fps is not None
+
+
+def test_a_step_whose_guest_fails_says_so_and_the_others_go_on(world: World, tmp_path: Path) -> None:
+    world.broken = {"count-seed-6-percpu"}
+    replay = seedreplay.replay_seed(bench(), tmp_path, 600.0, lambda text: None)
+    rows = {row.step.name: row for row in replay.rows}
+    assert rows["seed-6-percpu"].counts is None and "no frame" in rows["seed-6-percpu"].trouble
+    assert rows["seed-10-bulk-fill"].effect is not None
+
+
+def test_without_time_nothing_is_timed_and_nothing_claimed(world: World, tmp_path: Path) -> None:
+    replay = seedreplay.replay_seed(bench(), tmp_path, 0.0, lambda text: None)
+    assert not world.timed
+    assert {row.trouble for row in replay.rows if not row.same and row.step.changes} == {seedreplay.NO_TIME}
+    assert replay.closing[-1] == "No step was timed, so nothing is known of any cause."
