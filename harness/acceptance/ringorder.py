@@ -23,12 +23,12 @@ def publishes_in_order(code: RingCode) -> Judgement | Absent:
 
 def receives_in_order(code: RingCode) -> Judgement | Absent:
     """Looking at the used index and going on after it has moved: the same, of both points together."""
-    looks = [operations for point, operations in code.places if point == Point.LOOK.value]
+    looks = [operations for point, operations in code.places if point == Point.POLL.value]
     moved = [operations for point, operations in code.places if point == Point.PROGRESS.value]
     if not looks or not moved:
         return Absent("no place in the code looks for progress", Verdict.GUEST_FAILED)
     claims = [claimed(strategy, code.arch) for strategy in ORDERED]
-    wanted = [claim[Point.LOOK] + claim[Point.PROGRESS] for claim in claims]
+    wanted = [claim[Point.POLL] + claim[Point.PROGRESS] for claim in claims]
     return _ordered([look + after for look in looks for after in moved], wanted, code, "B", "acquire")
 
 

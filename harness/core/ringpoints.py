@@ -17,20 +17,20 @@ class Point(enum.Enum):
     """The ordering points, as a letter and what it is for."""
 
     PUBLISH = "A publish"
-    LOOK = "B look"
+    POLL = "B poll"
     PROGRESS = "B progress"
     KICK = "C kick check"
     REARM = "D re-arm"
-    DOORBELL = "E doorbell"
+    NOTIFY = "E notify"
 
 
 _POINTS = {
     ("A", 0): Point.PUBLISH,
-    ("B", 0): Point.LOOK,
+    ("B", 0): Point.POLL,
     ("B", 2): Point.PROGRESS,
     ("C", 0): Point.KICK,
     ("D", 0): Point.REARM,
-    ("E", 0): Point.DOORBELL,
+    ("E", 0): Point.NOTIFY,
 }
 
 
@@ -76,15 +76,15 @@ def spans(marks: Sequence[Mark], instructions: Sequence[Instruction], arch: str)
     return tuple(found)
 
 
-_FENCED = {"publish": ("release", "store"), "look": ("load",), "progress": ("acquire",), "kick": ("full",)}
+_FENCED = {"publish": ("release", "store"), "poll": ("load",), "progress": ("acquire",), "kick": ("full",)}
 _CLAIMS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "acquire_progress": _FENCED,
-    "seqcst_spin": {"publish": ("store",), "look": ("full", "load"), "progress": (), "kick": ("full",)},
-    "acquire_spin": {**_FENCED, "look": ("acquire", "load"), "progress": ()},
+    "seqcst_spin": {"publish": ("store",), "poll": ("full", "load"), "progress": (), "kick": ("full",)},
+    "acquire_spin": {**_FENCED, "poll": ("acquire", "load"), "progress": ()},
     "full_progress": {**_FENCED, "publish": ("full", "store"), "progress": ("full",)},
-    "acquire_load": {"publish": ("store_release",), "look": ("load_acquire",), "progress": (), "kick": ("full",)},
+    "acquire_load": {"publish": ("store_release",), "poll": ("load_acquire",), "progress": (), "kick": ("full",)},
     "linux": {**_FENCED, "publish": ("write", "store"), "progress": ("read",)},
-    "volatile_only": {"publish": ("store",), "look": ("load",), "progress": (), "kick": ()},
+    "volatile_only": {"publish": ("store",), "poll": ("load",), "progress": (), "kick": ()},
     "late_publish": {**_FENCED, "publish": ("store", "release")},
     "no_kick_fence": {**_FENCED, "kick": ()},
 }
@@ -135,11 +135,11 @@ def claimed(strategy: str, arch: str) -> dict[Point, tuple[str, ...]]:
     words: dict[str, tuple[str, ...]] = {"load": ("load",), "store": ("store",), **_WORDS[arch]}
     points = {
         Point.PUBLISH: claims["publish"],
-        Point.LOOK: claims["look"],
+        Point.POLL: claims["poll"],
         Point.PROGRESS: claims["progress"],
         Point.KICK: claims["kick"],
         Point.REARM: ("full",),
-        Point.DOORBELL: ("io",),
+        Point.NOTIFY: ("io",),
     }
     return {point: tuple(op for word in wanted for op in words[word]) for point, wanted in points.items()}
 
@@ -213,7 +213,7 @@ RingTable = Mapping[str, Mapping[str, Mapping[Point, tuple[str, ...]]]]
 
 def markdown(table: RingTable) -> str:
     """The table for readers: one part an architecture, what is the same code under it."""
-    columns = [point for point in Point if point is not Point.DOORBELL]
+    columns = [point for point in Point if point is not Point.NOTIFY]
     lines = []
     for arch, strategies in table.items():
         lines += [f"### {arch}", "", "| BARRIER | " + " | ".join(point.value for point in columns) + " |"]
@@ -221,8 +221,8 @@ def markdown(table: RingTable) -> str:
         for strategy, points in strategies.items():
             cells = [f"`{show(points[point])}`" if points[point] else "–" for point in columns]
             lines.append(f"| `{strategy}` | " + " | ".join(cells) + " |")
-        doorbells = {show(points[Point.DOORBELL]) for points in strategies.values()}
-        lines += ["", f"{Point.DOORBELL.value}: {', '.join(sorted(doorbells))}."]
+        notifies = {show(points[Point.NOTIFY]) for points in strategies.values()}
+        lines += ["", f"{Point.NOTIFY.value}: {', '.join(sorted(notifies))}."]
         same = [
             "identical at every point: " + ", ".join(f"`{name}`" for name in group) for group in identical(strategies)
         ]

@@ -75,7 +75,7 @@ class Shape:
     outcomes: tuple[Outcome, ...]
 
 
-_LOOK = (At(Point.LOOK, "used_index", "moved"), Branch("moved"), At(Point.PROGRESS))
+_POLL = (At(Point.POLL, "used_index", "moved"), Branch("moved"), At(Point.PROGRESS))
 
 SHAPES: tuple[Shape, ...] = (
     Shape(
@@ -95,14 +95,14 @@ SHAPES: tuple[Shape, ...] = (
     Shape(
         "poll-response",
         "the driver sees the used index moved and an old response",
-        (*_LOOK, Load("response", "read")),
+        (*_POLL, Load("response", "read")),
         (Store("response"), Fence("release"), Store("used_index")),
         (((DRIVER, "moved", 1), (DRIVER, "read", 0)),),
     ),
     Shape(
         "poll-element-response",
         "the driver sees the used index moved, and an old used element or the old response that it leads to",
-        (*_LOOK, Load("element", "id"), Load("response", "read", after="id")),
+        (*_POLL, Load("element", "id"), Load("response", "read", after="id")),
         (Store("response"), Store("element"), Fence("release"), Store("used_index")),
         (
             ((DRIVER, "moved", 1), (DRIVER, "id", 0)),
@@ -112,7 +112,7 @@ SHAPES: tuple[Shape, ...] = (
     Shape(
         "framebuffer-reuse",
         "the device transfers a pixel that the driver drew after it saw the transfer complete",
-        (*_LOOK, Store("pixel")),
+        (*_POLL, Store("pixel")),
         (Load("pixel", "transferred"), Fence("release"), Store("used_index")),
         (((DRIVER, "moved", 1), (DEVICE, "transferred", 1)),),
     ),

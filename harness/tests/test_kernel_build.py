@@ -54,6 +54,16 @@ def test_an_unknown_value_is_refused_by_name_with_the_list(tmp_path: Path) -> No
         assert f"{switch.name}=nonesuch: unknown value; valid: {' '.join(switch.values)}." in done.stderr
 
 
+def test_a_strategy_without_a_row_is_refused(tmp_path: Path) -> None:
+    shutil.copytree(KERNEL_DIR, tmp_path / "kernel")
+    (table,) = (tmp_path / "kernel").rglob("ordering/strategies.h")
+    lines = table.read_text(encoding="utf-8").splitlines(keepends=True)
+    table.write_text("".join(line for line in lines if "STRATEGY_linux" not in line), encoding="utf-8")
+    assert make("BARRIER=full_progress", "OUT=../out", "ring", folder=tmp_path / "kernel").returncode == 0
+    done = make("BARRIER=linux", "OUT=../out", "ring", folder=tmp_path / "kernel")
+    assert done.returncode != 0 and "strategies.h has no row of this name" in done.stderr
+
+
 def test_a_misspelt_switch_is_refused(tmp_path: Path) -> None:
     done = make("BARIER=linux", f"OUT={tmp_path}")
     assert done.returncode != 0

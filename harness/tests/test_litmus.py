@@ -41,7 +41,7 @@ def accesses(steps: Sequence[Step]) -> list[Step]:
     for step in steps:
         if isinstance(step, At) and step.point is Point.PUBLISH:
             plain.append(Store(step.word))
-        elif isinstance(step, At) and step.point is Point.LOOK:
+        elif isinstance(step, At) and step.point is Point.POLL:
             plain.append(Load(step.word, step.register))
         elif isinstance(step, (Store, Load, Branch)):
             plain.append(step)
@@ -157,7 +157,7 @@ def test_strategies_that_differ_at_a_point_differ_in_its_questions() -> None:
 
 def test_an_operation_without_syntax_is_refused() -> None:
     table = claimed("linux", "aarch64")
-    table[Point.LOOK] = ("ldapr",)
+    table[Point.POLL] = ("ldapr",)
     with pytest.raises(RingpointError, match="ldapr"):
         render(SHAPES[2], "linux", "aarch64", table)
     with pytest.raises(KeyError):

@@ -4,7 +4,7 @@
 #include "arch/arch.h"
 #include "options.h"
 #include "test/ringdevice.h"
-#include "virtio/barrier.h"
+#include "virtio/ordering/points.h"
 
 #define SHORT_NS 4000000ull
 #define LONG_NS 10000000000ull
@@ -49,7 +49,7 @@ static bool fences_match(const struct virtqueue_counters *counters)
 	uint64_t looks = counters->spins + counters->completions;
 
 	return counters->fences ==
-	       COUNTED(looks * BARRIER_LOOK_FENCES + counters->completions * BARRIER_PROGRESS_FENCES);
+	       COUNTED(looks * POINT_POLL_FENCES + counters->completions * POINT_PROGRESS_FENCES);
 }
 
 static void at_once(void)
@@ -60,11 +60,11 @@ static void at_once(void)
 	ktest_check(counters->spins == 0 && counters->completions == 1 && counters->halts == 0,
 		    "without a spin or a halt, as one completion");
 	ktest_check(fences_match(counters), "its fences are one look's and one progress's");
-	ktest_check(counters->publish_fences == COUNTED(BARRIER_PUBLISH_FENCES) &&
-			    counters->kick_fences == COUNTED(BARRIER_KICK_FENCES),
+	ktest_check(counters->publish_fences == COUNTED(POINT_PUBLISH_FENCES) &&
+			    counters->kick_fences == COUNTED(POINT_KICK_FENCES),
 		    "publish and kick have the fences of this strategy");
 	ktest_check(counters->hw_fences ==
-			    COUNTED(BARRIER_PUBLISH_HW + BARRIER_KICK_HW + BARRIER_LOOK_HW + BARRIER_PROGRESS_HW),
+			    COUNTED(POINT_PUBLISH_HW + POINT_KICK_HW + POINT_POLL_HW + POINT_PROGRESS_HW),
 		    "fence instructions are those of this strategy on this architecture");
 	ktest_check(counters->timeouts == 0 && counters->rekicks == 0 && counters->notifies == 1,
 		    "nothing timed out, one doorbell");

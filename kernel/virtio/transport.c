@@ -5,7 +5,7 @@
 #include "lib/print.h"
 #include "lib/string.h"
 #include "options.h"
-#include "virtio/barrier.h"
+#include "virtio/ordering/points.h"
 
 /* §4.1.2, §4.1.2.1: a type's device number, and the old one of networks (1) and disks (2). */
 #define VENDOR 0x1af4
@@ -176,7 +176,7 @@ static void queue_notify(void *context)
 {
 	struct transport_queue *queue = context;
 
-	barrier_doorbell();
+	point_notify();
 	*queue->doorbell = queue->number;
 }
 

@@ -3,8 +3,8 @@
 #include "fault/fault.h"
 #include "lib/string.h"
 #include "options.h"
-#include "virtio/barrier.h"
 #include "virtio/counters.h"
+#include "virtio/ordering/points.h"
 
 #define DESCRIPTOR_NEXT 1 /* §2.7.5 */
 #define DESCRIPTOR_DEVICE_WRITES 2
@@ -85,10 +85,10 @@ void virtqueue_publish(struct virtqueue *queue)
 {
 	if (queue->added == queue->published)
 		return;
-	barrier_publish(&queue->available->index, queue->added);
+	point_publish(&queue->available->index, queue->added);
 	queue->published = queue->added;
-	counters_add(&queue->counters.publish_fences, BARRIER_PUBLISH_FENCES);
-	counters_add(&queue->counters.hw_fences, BARRIER_PUBLISH_HW);
+	counters_add(&queue->counters.publish_fences, POINT_PUBLISH_FENCES);
+	counters_add(&queue->counters.hw_fences, POINT_PUBLISH_HW);
 }
 
 /* §2.7.10.1: whether `event` lies among the entries from `old` (exclusive) to `new`, modulo 2^16. */
@@ -115,9 +115,9 @@ bool virtqueue_kick(struct virtqueue *queue)
 	if (queue->published == old)
 		return false;
 	queue->kicked = queue->published;
-	barrier_kick();
-	counters_add(&queue->counters.kick_fences, BARRIER_KICK_FENCES);
-	counters_add(&queue->counters.hw_fences, BARRIER_KICK_HW);
+	point_kick();
+	counters_add(&queue->counters.kick_fences, POINT_KICK_FENCES);
+	counters_add(&queue->counters.hw_fences, POINT_KICK_HW);
 	if (queue->event_index)
 		wanted = event_crossed(*avail_event(queue), queue->published, old);
 	else
@@ -162,16 +162,16 @@ int virtqueue_take(struct virtqueue *queue, struct virtqueue_completion *complet
 
 	if (queue->broken)
 		return VIRTQUEUE_EBROKEN;
-	index = barrier_look(&queue->used->index);
-	counters_add(&queue->counters.fences, BARRIER_LOOK_FENCES);
-	counters_add(&queue->counters.hw_fences, BARRIER_LOOK_HW);
+	index = point_poll(&queue->used->index);
+	counters_add(&queue->counters.fences, POINT_POLL_FENCES);
+	counters_add(&queue->counters.hw_fences, POINT_POLL_HW);
 	if (index == queue->taken) {
 		counters_add(&queue->counters.spins, 1);
 		return 0;
 	}
-	barrier_progress();
-	counters_add(&queue->counters.fences, BARRIER_PROGRESS_FENCES);
-	counters_add(&queue->counters.hw_fences, BARRIER_PROGRESS_HW);
+	point_progress();
+	counters_add(&queue->counters.fences, POINT_PROGRESS_FENCES);
+	counters_add(&queue->counters.hw_fences, POINT_PROGRESS_HW);
 	/* More completions than chains, an id that is no head, or more bytes than the chain could take: broken. */
 	if ((uint16_t)(index - queue->taken) > outstanding)
 		return queue_break(queue);
@@ -194,8 +194,8 @@ bool virtqueue_rearm(struct virtqueue *queue)
 		*used_event(queue) = queue->taken;
 	else
 		queue->available->flags = 0;
-	barrier_rearm();
-	counters_add(&queue->counters.hw_fences, BARRIER_REARM_HW);
+	point_rearm();
+	counters_add(&queue->counters.hw_fences, POINT_REARM_HW);
 	return queue->used->index != queue->taken;
 }
 
