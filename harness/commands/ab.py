@@ -13,7 +13,7 @@ from harness.core.statistics import CANDIDATE, REFERENCE, Decision, State
 from harness.gate.evaluate import arms_of, details_of, findings_of
 from harness.gate.finish import finish, timed
 from harness.gate.kernels import build_arm
-from harness.gate.session import ArmKernel, Measured, Order, measure
+from harness.gate.session import SAME_KERNEL, ArmKernel, Measured, Order, measure
 from harness.gate.verdict import Finding
 from harness.model.arms import ArmRequest, parse_arm
 from harness.model.result import Arm, Frames, Gate, Qemu, Result
@@ -166,6 +166,9 @@ def _first_arm(alone: Measured, compared: list[Compared]) -> Arm:
 def _gate(one: Compared, first: str, arms: dict[str, Arm], smallest: float) -> Gate:
     ours, theirs = (arms[name].metrics.get("fps_trace") for name in (one.name, first))
     decision = one.decision
+    if one.measured.same_kernel and ours is not None:
+        why = f"{one.name} against {first}: {SAME_KERNEL}"
+        return Gate("fps_trace", "ratio", Verdict.PASS, why, ours.value, ours.value, 0.0, 0.0, 0.0, smallest)
     if decision is None or ours is None or theirs is None:
         return Gate("fps_trace", "ratio", Verdict.INCONCLUSIVE, f"{one.name} against {first}: not measured")
     undecided = decision.state is State.UNDECIDED

@@ -182,6 +182,7 @@ def evaluate(
         stored_fps=stored,
         same_host=same_host,
         no_reference=no_reference,
+        same_kernel=measured.skipped["timing"] if measured.same_kernel else "",
         grown=function_words(measured.functions),
     )
     return judge(evidence), arms

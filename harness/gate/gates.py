@@ -59,6 +59,14 @@ def ratio_gate(rule: Rule, candidate: Metric, reference: Metric | None, decision
     )
 
 
+def same_kernel_gate(rule: Rule, candidate: Metric, words: str) -> Gate:
+    """A metric of frame times, of two arms that are one kernel: no difference can be the kernel's."""
+    value = candidate.value
+    if not rule.primary:
+        return Gate(rule.metric, rule.kind, None, f"not applicable: {words}", value=value)
+    return Gate(rule.metric, rule.kind, Verdict.PASS, words, value, value, 0.0, 0.0, 0.0, rule.smallest)
+
+
 def _change(ratio: float, invert: bool) -> float:
     if invert:
         return 1 / ratio - 1 if ratio > 0 else math.inf
@@ -220,11 +228,16 @@ def stored_fps_gate(
     same_host: bool,
     candidate: Metric | None,
     tolerance: float,
-    decision: Decision | None = None,
+    decision: Decision | str | None = None,
 ) -> Gate:
     """Today's unpinned frame rate against the one stored with the baseline, which only its own host can repeat.
 
     A shortfall that the comparison inside this session does not confirm is the host's: it is reported, not judged.
+
+    Parameters
+    ----------
+    decision
+        Of that comparison; in words, why both arms are the same kernel.
     """
     metric = "fps_window"
     figure = stored.get(metric)
@@ -238,9 +251,10 @@ def stored_fps_gate(
     if candidate.value < limit and decision is None:
         verdict = Verdict.INCONCLUSIVE
         why += "; nothing measured in this session tells the kernel's doing from the host's"
-    elif candidate.value < limit and decision is not None and decision.low < 1 + tolerance:
+    elif candidate.value < limit and (isinstance(decision, str) or (decision and decision.low < 1 + tolerance)):
         verdict = None
-        why = f"warning: {why}; the approved kernel is as slow here today, so it is the host"
+        reason = decision if isinstance(decision, str) else "as slow here today"
+        why = f"warning: {why}; the approved kernel is {reason}, so it is the host"
     elif candidate.value < limit:
         verdict = Verdict.REGRESSION
     change = candidate.value / figure - 1

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from harness.core.bootimage import same_loaded_bytes
 from harness.core.functions import FunctionChange
 from harness.core.statistics import CANDIDATE, REFERENCE
 from harness.gate.metrics import FAILURES, RULES, Rule
@@ -28,6 +29,8 @@ from harness.platform.pin import probe_rights
 
 PERTURBATION_QUADS = 8
 """About two seconds: an interval of a few per cent, which bench narrows."""
+SAME_KERNEL = "the same kernel, byte for byte"
+"""Why the comparison of such a pair is left out."""
 CLOSING_S = 6.0
 """Kept free of the budget for the last launch to end and the report to be written."""
 TIMING_S = 3600.0
@@ -83,6 +86,11 @@ class Measured:
     findings: tuple[Finding, ...] = ()
     skipped: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.0
+
+    @property
+    def same_kernel(self) -> bool:
+        """Candidate and reference load the same bytes, so that there is nothing to compare."""
+        return self.skipped.get("timing") == SAME_KERNEL
 
 
 def run_spec(order: Order, kernel: ArmKernel, params: RunParams) -> RunSpec:
@@ -155,6 +163,8 @@ def measure(order: Order, folder: Path, progress: Callable[[str], None]) -> Meas
     timing = None
     if order.reference is None:
         stages.skipped["timing"] = "nothing to compare with"
+    elif "timing" in order.stages and _same_kernel(order.candidate, order.reference):
+        stages.skipped["timing"] = SAME_KERNEL
     else:
         timing = stages.run("timing", lambda: _compare(order, folder, stages))
     return Measured(
@@ -168,6 +178,12 @@ def measure(order: Order, folder: Path, progress: Callable[[str], None]) -> Meas
         stages.skipped,
         time.monotonic() - stages.begun,
     )
+
+
+def _same_kernel(candidate: ArmKernel, reference: ArmKernel) -> bool:
+    """Whether both boot the same bytes in the same way."""
+    alike = candidate.capabilities == reference.capabilities and candidate.iso == reference.iso
+    return alike and same_loaded_bytes(candidate.path.read_bytes(), reference.path.read_bytes())
 
 
 def _functions(

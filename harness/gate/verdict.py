@@ -44,6 +44,8 @@ class Evidence:
     """``stored_fps`` was measured on a host with this fingerprint."""
     no_reference: str = ""
     """Why there is nothing to compare with."""
+    same_kernel: str = ""
+    """That both arms load the same bytes, in words: their frame times need no comparison."""
     grown: str = ""
     """Functions that execute more, in words."""
 
@@ -87,9 +89,14 @@ def _gates(evidence: Evidence) -> tuple[Gate, ...]:
     if evidence.stored_fps:
         fps = evidence.candidate.metrics.get("fps_window")
         found.append(
-            gates.stored_fps_gate(evidence.stored_fps, evidence.same_host, fps, STORED_FPS_TOLERANCE, evidence.decision)
+            gates.stored_fps_gate(evidence.stored_fps, evidence.same_host, fps, STORED_FPS_TOLERANCE, _host_s(evidence))
         )
     return tuple(found)
+
+
+def _host_s(evidence: Evidence) -> Decision | str | None:
+    """What tells the host's doing from the kernel's."""
+    return evidence.same_kernel or evidence.decision
 
 
 def _metric_gate(rule: Rule, candidate: Arm, evidence: Evidence) -> Gate:
@@ -111,6 +118,8 @@ def _metric_gate(rule: Rule, candidate: Arm, evidence: Evidence) -> Gate:
         verdict = Verdict.INCONCLUSIVE if rule.primary else None
         why = evidence.no_reference or "nothing to compare with"
         return Gate(rule.metric, rule.kind, verdict, why, value=metric.value)
+    if rule.kind == "ratio" and evidence.same_kernel:
+        return gates.same_kernel_gate(rule, metric, evidence.same_kernel)
     if reference is None:
         offered = not_offered(rule.metric, evidence.capabilities, evidence.reference.switches)
         if offered is not None:
@@ -136,7 +145,7 @@ def _sentence(verdict: Verdict, judged: Sequence[Gate], findings: Sequence[Findi
         return f"{verdict.value}: {causes[0]}{more}" if causes else f"{verdict.value}: nothing was measured"
     fps = next(gate for gate in judged if gate.metric == "fps_trace" and gate.value is not None)
     words = f"{fps.value:.4g} frames/s"
-    if fps.kind == "ratio" and evidence.decision is not None:
+    if fps.kind == "ratio" and (evidence.decision is not None or evidence.same_kernel):
         words += f", {fps.why}"
     checked = evidence.frames.checked if evidence.frames else 0
     return f"pass: {words}; {checked} pictures intact"

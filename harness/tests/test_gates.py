@@ -144,6 +144,25 @@ def test_below_thirty_frames_a_second_is_a_notice() -> None:
     assert judgement.notices == ("fps_trace: warning: 29 frames/s is below 30",)
 
 
+def test_the_same_kernel_needs_no_comparison_and_still_pictures() -> None:
+    words = "the same kernel, byte for byte"
+    judgement = _judge(decision=None, same_kernel=words)
+    assert judgement.verdict is Verdict.PASS and f"350 frames/s, {words}" in judgement.sentence
+    found = {(gate.metric, gate.kind): gate for gate in judgement.gates}
+    assert (found["fps_trace", "ratio"].change, found["fps_trace", "ratio"].low) == (0.0, 0.0)
+    assert found["frame_ms_p99", "ratio"].verdict is None
+    assert _judge(decision=None, same_kernel=words, frames=None).verdict is Verdict.INCONCLUSIVE
+    assert _judge(decision=None, same_kernel=words, candidate=_arm(fps_trace=9.9)).verdict is Verdict.REGRESSION
+    slow = _judge(
+        decision=None,
+        same_kernel=words,
+        candidate=_arm(fps_window=99.0),
+        stored_fps={"fps_window": 350.0},
+        same_host=True,
+    )
+    assert slow.verdict is Verdict.PASS and "so it is the host" in slow.notices[0]
+
+
 # Single kinds
 
 
