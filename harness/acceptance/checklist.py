@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.acceptance.evidence import Change, Counted, DiskLoad, Roulette
 from harness.core.statistics import Decision
-from harness.gate.stages.window import Window, window_findings
+from harness.gate.stages.window import Window, window_incidents
 from harness.model.spec import BUILT_IN
 
 PROBED = "virtio-gpu: driver probe succeeded"
@@ -17,7 +17,7 @@ _PATH = re.compile(r"^virtio-gpu: (2d|virgl transfer)$", re.MULTILINE)
 
 def findings_of(window: Window) -> tuple[str, ...]:
     """Everything that is wrong with a run."""
-    return tuple(finding.text for finding in window_findings(window, BUILT_IN))
+    return tuple(one.text for one in window_incidents(window, BUILT_IN))
 
 
 def counted(window: Window, source: str) -> Counted:

@@ -276,7 +276,7 @@ class Checklist:
         )
         measured = measure(order, self.folder / where, self.progress)
         if measured.timing is None:
-            raise GuestError(measured.findings[0].text)
+            raise GuestError(measured.incidents[0].text)
         decision = measured.timing.decision
         shutil.rmtree(self.folder / where / "timing", ignore_errors=True)
         (self.folder / where / "decision.txt").write_text(f"{decision.words}\n", encoding="utf-8")

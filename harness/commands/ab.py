@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.core.statistics import CANDIDATE, REFERENCE, Decision, State
-from harness.gate.evaluate import arms_of, details_of, findings_of
+from harness.gate.evaluate import arms_of, incidents_of, record_of
 from harness.gate.finish import finish, timed
 from harness.gate.kernels import build_arm
 from harness.gate.session import SAME_KERNEL, ArmKernel, Measured, Order, measure
-from harness.gate.verdict import Finding
 from harness.model.arms import ArmRequest, parse_arm
+from harness.model.record import Incident
 from harness.model.result import Arm, Frames, Gate, Qemu, Result
 from harness.model.spec import Machine, RunSpec, UsageError, Verdict
 from harness.platform.build import source_state
@@ -120,10 +120,10 @@ def _result(
     first = requests[0].name
     arms: dict[str, Arm] = {first: _first_arm(alone, compared)}
     gates: list[Gate] = []
-    findings: list[Finding] = list(findings_of(alone))
+    findings: list[Incident] = list(incidents_of(alone))
     for one in compared:
         arms[one.name] = arms_of(one.measured)[CANDIDATE]
-        findings += [Finding(f.verdict, f"{one.name}: {f.text}") for f in findings_of(one.measured)]
+        findings += [Incident(f.verdict, f"{one.name}: {f.text}") for f in incidents_of(one.measured)]
         gates.append(_gate(one, first, arms, one.measured.order.smallest))
     verdict = Verdict.worst(
         [gate.verdict for gate in gates if gate.verdict] + [finding.verdict for finding in findings]
@@ -149,7 +149,7 @@ def _result(
         frames=_frames([alone, *(one.measured for one in compared)]),
         notices=(*(f"{request.name} is {request.label}" for request in requests), *([shown] if shown else [])),
         problems=tuple(finding.text for finding in findings),
-        details={one.name: details_of(one.measured) for one in compared} | {first: details_of(alone)},
+        runs={first: record_of(alone)} | {one.name: record_of(one.measured) for one in compared},
     )
 
 
@@ -206,7 +206,7 @@ def _fences(arms: dict[str, Arm], first: str, name: str) -> str:
 
 
 def _sentence(
-    verdict: Verdict, requests: list[ArmRequest], gates: list[Gate], findings: list[Finding], arms: dict[str, Arm]
+    verdict: Verdict, requests: list[ArmRequest], gates: list[Gate], findings: list[Incident], arms: dict[str, Arm]
 ) -> str:
     if findings:
         return f"{verdict.value}: {findings[0].text}"

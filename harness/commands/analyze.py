@@ -7,6 +7,7 @@ from pathlib import Path
 from harness.gate.evaluate import evaluate
 from harness.gate.references import NoBaseline, read_baseline
 from harness.gate.replay import load_measured
+from harness.model.record import JudgedBy
 from harness.model.result import ResultError
 from harness.model.spec import UsageError, Verdict
 from harness.platform.store import RESULTS_DIR, load_result
@@ -27,10 +28,10 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         raise UsageError(f"{folder.name} is a run of {result.command}; analyze judges runs of perf")
     measured = load_measured(folder, result)
     baseline = None
-    stored = result.details.get("baseline")
-    if stored:
+    judged_by = result.run.judged_by if result.run else JudgedBy()
+    if judged_by.baseline:
         try:
-            arch, _, name = stored.partition("/")
+            arch, _, name = judged_by.baseline.partition("/")
             baseline, _ = read_baseline(arch, name, folder / "baselines")
         except NoBaseline as error:
             raise ResultError(f"{folder.name}: the baseline it was judged by is missing: {error}") from error
@@ -38,8 +39,8 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         measured,
         rules=load_rules(settings.get("CONFIG")),
         baseline=baseline,
-        same_host=bool(result.details.get("same_host")),
-        no_reference=result.details.get("no_reference", ""),
+        same_host=judged_by.same_host,
+        no_reference=judged_by.no_reference,
     )
     for problem in judgement.problems:
         out.line(problem)

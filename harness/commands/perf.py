@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from harness.gate.evaluate import details_of, evaluate
+from harness.gate.evaluate import evaluate, record_of
 from harness.gate.finish import finish, timed
 from harness.gate.kernels import build_arm
 from harness.gate.metrics import Rule
@@ -19,6 +19,7 @@ from harness.gate.replay import save_frames
 from harness.gate.session import ArmKernel, Measured, Order, measure
 from harness.model.arms import ArmRequest, Source, parse_arm
 from harness.model.errors import StoreError
+from harness.model.record import JudgedBy
 from harness.model.result import Qemu, Result, ResultError
 from harness.model.spec import LOAD_DISK_MIB, Device, Machine, RunSpec, UsageError, Verdict
 from harness.platform.build import source_state
@@ -160,11 +161,5 @@ def _result(
         frames=measured.pictures.frames if measured.pictures else None,
         notices=(*judgement.notices, *notices, *skipped),
         problems=judgement.problems,
-        details=details_of(measured)
-        | {
-            "baseline": baseline.label if baseline else "",
-            "same_host": same_host,
-            "device": machine.device.value,
-            "no_reference": missing,
-        },
+        runs={"candidate": record_of(measured, JudgedBy(baseline.label if baseline else "", same_host, missing))},
     )

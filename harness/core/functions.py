@@ -12,11 +12,12 @@ import io
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
+
+from harness.model.record import FunctionChange as FunctionChange
 
 _RAN = b"Trace "
 _INSTRUCTION = re.compile(rb"^0x[0-9a-f]+:  (?:[0-9a-f]{2,8} )+ *[a-z]", re.MULTILINE)
@@ -26,25 +27,6 @@ UNKNOWN = "(no function)"
 
 FrameCounts = Mapping[int, Mapping[str, int]]
 """By number of a flush since the first: instructions of each function from that flush to the next one."""
-
-
-@dataclass(frozen=True)
-class FunctionChange:
-    """One function's instructions a frame."""
-
-    name: str
-    reference: float
-    candidate: float
-
-    @property
-    def words(self) -> str:
-        """``wheel_draw +12,345 (+8.1 %)``."""
-        change = self.candidate - self.reference
-        if not self.reference:
-            return f"{self.name} is new with {self.candidate:,.0f}"
-        if not self.candidate:
-            return f"{self.name} is gone with {self.reference:,.0f}"
-        return f"{self.name} {change:+,.0f} ({change / self.reference:+.1%})"
 
 
 class Symbols:

@@ -16,6 +16,7 @@ from harness.core.align import Alignment, Brackets, Unalignable, align, match_fr
 from harness.core.frametimes import Presented
 from harness.core.records import FrameRecords
 from harness.core.trace import FILL, FLUSH, NOTIFY, POP, PUBLISH, TRANSFERS, Events, Trace
+from harness.model.record import Sighting as Sighting
 
 I64 = npt.NDArray[np.int64]
 
@@ -26,18 +27,6 @@ _FEWEST_MATCHED = 0.8
 """Share of the guest's frames that must coincide with a flush before the clocks count as matched at all."""
 _LOOSE = 0.2
 """Alignment error, as a share of a frame, from which on frames can be mistaken for their neighbours."""
-
-
-@dataclass(frozen=True)
-class Sighting:
-    """A frame number read from a screendump.
-
-    The picture was taken between ``asked_ns`` and ``answered_ns``, host time since the epoch.
-    """
-
-    frame: int
-    asked_ns: int
-    answered_ns: int
 
 
 @dataclass(frozen=True)

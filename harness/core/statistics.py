@@ -21,14 +21,17 @@ from __future__ import annotations
 import enum
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from harness.core.estimate import Estimate, estimate, hodges_lehmann
 from harness.core.sequential import bound_at, look_sizes
+from harness.model.record import Launch as Launch
+from harness.model.record import Plan as Plan
+from harness.model.record import Slice as Slice
 
 F64 = npt.NDArray[np.float64]
 
@@ -51,60 +54,6 @@ class Next(enum.Enum):
     MORE = "more"
     CONFIRM = "confirm"
     """More launches, in batch 1 from now on."""
-
-
-@dataclass(frozen=True)
-class Slice:
-    """A stretch of one machine's life, on one core, in one role."""
-
-    slot: int
-    """Position in time; machines that ran at once share a slot."""
-    core: int
-    role: str
-    """``candidate`` or ``reference``."""
-    median_ns: float
-    """Median frame time."""
-    n: int
-    """Frames that the median was made from."""
-
-
-@dataclass(frozen=True)
-class Launch:
-    """One fresh pair of machines."""
-
-    slices: tuple[Slice, ...]
-    batch: int = 0
-    """0 until an alarm was raised, 1 from then on."""
-    paired: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    """Further metrics of this launch, candidate and reference, in their own units."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What counts as a change, how much may be measured, and how often errors may happen.
-
-    Relative sizes are ratios: 0.015 is 1.5 %.
-    """
-
-    smallest: float = 0.015
-    """Smallest effect that matters: smaller ones are not reported as changes, larger ones not as unchanged."""
-    allowance: float = 0.005
-    """Offset between builds of the same source that more launches do not remove; a change must exceed it surely."""
-    launches: int = 70
-    """How many fit into the budget."""
-    looks: int = 10
-    trim: float = 0.1
-    confidence: float = 0.95
-    """Of the interval, over all looks together."""
-    alarm_alpha: float = 0.1
-    """Two-sided error of each batch; a false finding needs both batches to err to the same side."""
-    reserve: float = 0.2
-    """Share of the budget kept free for a second batch: alarms are raised no later."""
-
-    @property
-    def fewest(self) -> int:
-        """Launches before the first look, in either batch: eight, or fewer where two batches of eight would not fit."""
-        return max(4, min(8, self.launches // 3))
 
 
 @dataclass(frozen=True)

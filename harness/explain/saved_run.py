@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from harness.core.functions import FunctionChange
 from harness.core.statistics import CANDIDATE, REFERENCE
@@ -44,14 +43,12 @@ class SavedRun:
     @property
     def params(self) -> RunParams:
         """The command line of both guests."""
-        stored: dict[str, Any] = dict(self.result.details.get("params", {}))
-        width, height = stored.pop("mode", RunParams().mode)
-        return RunParams(**stored, mode=(int(width), int(height)))
+        return self.result.run.params if self.result.run else RunParams()
 
     @property
     def functions(self) -> tuple[FunctionChange, ...]:
         """Functions whose instruction counts differ, where the run looked for them."""
-        return tuple(FunctionChange(*one) for one in self.result.details.get("functions", []))
+        return self.result.run.functions if self.result.run else ()
 
     @property
     def restorations(self) -> tuple[Changes, ...]:
@@ -81,7 +78,7 @@ def open_regression(folder: Path) -> SavedRun:
     if result.verdict is not Verdict.REGRESSION:
         raise UsageError(f"{folder.name} says {result.verdict.value}: there is no regression in it to explain")
     switches = [_switches(result, role, folder) for role in (CANDIDATE, REFERENCE)]
-    baseline = result.details.get("baseline", "")
+    baseline = result.run.judged_by.baseline if result.run else ""
     paths = [folder / CANDIDATE_FILE, folder / "baselines" / baseline / KERNEL_NAME]
     for role, path in zip((CANDIDATE, REFERENCE), paths):
         if not baseline or not path.is_file():

@@ -1,12 +1,11 @@
 """From what a session measured to a Result: metrics of each arm, the judgement, and what a replay needs.
 
-Pure but for nothing: no file is read here, so that a saved run evaluates to the same verdict.
+Pure: no file is read here, so that a saved run evaluates to the same verdict.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +17,13 @@ from harness.core.serial import SerialLog
 from harness.core.statistics import CANDIDATE, REFERENCE
 from harness.gate.metrics import FAILURES, HIGHER, LOWER, RULES, Rule
 from harness.gate.session import ArmKernel, Measured
-from harness.gate.stages.pictures import picture_findings
-from harness.gate.stages.window import Window, window_findings
+from harness.gate.stages.pictures import Pictures, picture_incidents
+from harness.gate.stages.timing import Timing
+from harness.gate.stages.window import Window, window_incidents
 from harness.gate.tails import compare_tails
-from harness.gate.verdict import Evidence, Finding, Judgement, judge
+from harness.gate.verdict import Basis, Judgement, judge
 from harness.model.baseline import Baseline
+from harness.model.record import Incident, JudgedBy, LaunchRecord, PicturesRecord, RunRecord, TimingRecord
 from harness.model.result import METRIC_UNITS, Arm, Metric
 
 F64 = npt.NDArray[np.float64]
@@ -128,13 +129,13 @@ def _instrument_metrics(window: Window) -> dict[str, Metric]:
     return metrics
 
 
-def findings_of(measured: Measured) -> tuple[Finding, ...]:
+def incidents_of(measured: Measured) -> tuple[Incident, ...]:
     """Everything that went wrong outside of metrics: what stopped a stage first, then what finished stages saw."""
-    found = list(measured.findings)
+    found = list(measured.incidents)
     if measured.window is not None:
-        found += window_findings(measured.window, measured.order.candidate.capabilities)
+        found += window_incidents(measured.window, measured.order.candidate.capabilities)
     if measured.pictures is not None:
-        found += picture_findings(measured.pictures)
+        found += picture_incidents(measured.pictures)
     return tuple(dict.fromkeys(found))
 
 
@@ -169,13 +170,13 @@ def evaluate(
     stored = {}
     if baseline is not None and "fps_window" in baseline.absolute:
         stored["fps_window"] = baseline.absolute["fps_window"].value
-    evidence = Evidence(
+    basis = Basis(
         candidate=arms[CANDIDATE],
         reference=arms.get(REFERENCE),
         decision=measured.timing.decision if measured.timing else None,
         tails=compare_tails(launches, tails),
         frames=measured.pictures.frames if measured.pictures else None,
-        findings=findings_of(measured),
+        incidents=incidents_of(measured),
         capabilities=measured.order.candidate.capabilities,
         rules=rules,
         not_measured=not_measured,
@@ -185,49 +186,32 @@ def evaluate(
         same_kernel=measured.skipped["timing"] if measured.same_kernel else "",
         grown=function_words(measured.functions),
     )
-    return judge(evidence), arms
+    return judge(basis), arms
 
 
-def details_of(measured: Measured) -> dict[str, Any]:
-    """What a replay needs, as JSON values."""
-    details: dict[str, Any] = {"skipped": dict(measured.skipped), "seed": measured.order.seed}
-    details["params"] = dataclasses.asdict(measured.order.params)
-    details["stopped"] = [[finding.verdict.value, finding.text] for finding in measured.findings]
-    if measured.timing is not None:
-        timing = measured.timing
-        details["timing"] = {
-            "protocol": timing.protocol.words,
-            "seconds": timing.seconds,
-            "plan": dataclasses.asdict(timing.plan),
-            "launches": [
-                {
-                    "batch": one.launch.batch,
-                    "slices": [dataclasses.astuple(part) for part in one.launch.slices],
-                    "paired": {name: list(pair) for name, pair in one.launch.paired.items()},
-                    "boot_ms": dict(one.boot_ms),
-                }
-                for one in timing.launches
-            ],
-            "words": timing.decision.words,
-            "ratio": [timing.decision.ratio, timing.decision.low, timing.decision.high],
-        }
-    if measured.window is not None:
-        details["window"] = dataclasses.asdict(measured.window.observed)
-        if measured.window.perturbation is not None:
-            details["perturbation"] = dataclasses.asdict(measured.window.perturbation)
-    if measured.pictures is not None:
-        pictures = measured.pictures
-        details["pictures"] = {
-            "sentence": pictures.verification.sentence,
-            "order": dataclasses.asdict(pictures.verification.order),
-            "film": list(pictures.film),
-            "captured_per_s": pictures.captured_per_s,
-        }
-    if measured.functions:
-        details["functions"] = [dataclasses.astuple(one) for one in measured.functions]
-    if measured.exact:
-        details["exact"] = {
-            name: {"frames": list(count.frames), "parts": {part: list(v) for part, v in count.parts.items()}}
-            for name, count in measured.exact.items()
-        }
-    return details
+def record_of(measured: Measured, judged_by: JudgedBy = JudgedBy()) -> RunRecord:
+    """What a replay needs besides the files of the run."""
+    timing, window, pictures = measured.timing, measured.window, measured.pictures
+    return RunRecord(
+        params=measured.order.params,
+        seed=measured.order.seed,
+        device=measured.order.machine.device,
+        judged_by=judged_by,
+        skipped=measured.skipped,
+        incidents=measured.incidents,
+        window=window.observed if window else None,
+        pictures=_pictures_record(pictures) if pictures else None,
+        overhead=window.perturbation if window else None,
+        exact=measured.exact,
+        functions=measured.functions,
+        timing=_timing_record(timing) if timing else None,
+    )
+
+
+def _pictures_record(pictures: Pictures) -> PicturesRecord:
+    return PicturesRecord(pictures.verification.sentence, pictures.film, pictures.captured_per_s)
+
+
+def _timing_record(timing: Timing) -> TimingRecord:
+    launches = tuple(LaunchRecord(one.launch, one.boot_ms) for one in timing.launches)
+    return TimingRecord(timing.protocol.words, timing.seconds, timing.plan, launches)

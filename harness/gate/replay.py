@@ -7,32 +7,48 @@ says what each picture was; bad ones lie beside it with what they should have be
 
 from __future__ import annotations
 
+import io
 import zipfile
-from collections.abc import Mapping
+import zlib
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from harness.core.functions import FunctionChange
-from harness.core.sources import Sighting
-from harness.core.statistics import CANDIDATE, REFERENCE, Launch, Plan, Slice, decide
+from harness.core.statistics import CANDIDATE, REFERENCE, Plan, decide
 from harness.gate.session import ArmKernel, Measured, Order
-from harness.gate.stages.exact import ExactCount
 from harness.gate.stages.pictures import Pictures, load_verification
 from harness.gate.stages.timing import MeasuredLaunch, Protocol, Timing
-from harness.gate.stages.window import Observed, Window, assemble
-from harness.gate.verdict import Finding
-from harness.model.errors import StoreError
-from harness.model.result import Frames, Metric, Result
-from harness.model.spec import BUILT_IN, FOREIGN, Machine, RunParams, Switches, Verdict
-from harness.platform.ending import Ending
+from harness.gate.stages.window import Window, assemble
+from harness.model.errors import HarnessError
+from harness.model.record import EXACT_PARTS, ExactCount, Observed, PicturesRecord, TimingRecord
+from harness.model.result import Frames, Metric, Result, ResultError
+from harness.model.spec import BUILT_IN, FOREIGN, Machine, Switches, UsageError
 
 F64 = npt.NDArray[np.float64]
 
 FRAMES_FILE = "timing.npz"
+FRAMES_BYTES_MAX = 256 << 20
+"""All frame times of a run, unpacked; an hour of frames at 1,000 a second has 58 MB."""
+LAUNCHES_MAX = 100_000
+
+DAMAGE = (
+    ArithmeticError,
+    EOFError,
+    HarnessError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RecursionError,
+    ResultError,
+    TypeError,
+    UsageError,
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What reading a damaged run may raise."""
 
 
 def save_frames(timing: Timing, folder: Path) -> None:
@@ -45,42 +61,76 @@ def save_frames(timing: Timing, folder: Path) -> None:
     np.savez_compressed(folder / FRAMES_FILE, **arrays)
 
 
+def load_frames(path: Path) -> dict[str, F64]:
+    """Frame times by launch and role, each of shape (n,), positive.
+
+    Each array's claimed shape is compared with the bytes that are there before any memory is taken for it.
+
+    Raises
+    ------
+    ValueError, OSError, zipfile.BadZipFile, zlib.error
+        When the file is damaged, or larger than any run's.
+    """
+    found: dict[str, F64] = {}
+    with zipfile.ZipFile(path) as archive:
+        if sum(member.file_size for member in archive.infolist()) > FRAMES_BYTES_MAX:
+            raise ValueError(f"{path.name} holds more than {FRAMES_BYTES_MAX >> 20} MiB")
+        for member in archive.infolist():
+            found[member.filename.removesuffix(".npy")] = _array(archive.read(member), member.filename)
+    return found
+
+
+def _array(content: bytes, name: str) -> F64:
+    file = io.BytesIO(content)
+    if np.lib.format.read_magic(file) != (1, 0):  # type: ignore[no-untyped-call]
+        raise ValueError(f"{name} is no array of this harness")
+    shape, _, kind = np.lib.format.read_array_header_1_0(file)  # type: ignore[no-untyped-call]
+    values = content[file.tell() :]
+    if kind != np.dtype("<f8") or len(shape) != 1 or shape[0] * 8 != len(values):
+        raise ValueError(f"{name} claims {shape} of {kind} and holds {len(values)} bytes")
+    frame_ms: F64 = np.frombuffer(values, np.float64)
+    if not np.all(np.isfinite(frame_ms) & (frame_ms > 0)):
+        raise ValueError(f"{name} holds times that are not positive")
+    return frame_ms
+
+
 def load_measured(folder: Path, result: Result) -> Measured:
     """What a saved run measured.
 
     Raises
     ------
-    StoreError
-        When a file of the run is missing or damaged; the message names it.
+    ResultError
+        When the result or a file of the run is missing or damaged; the message names it.
     """
     try:
         return _measured(folder, result)
-    except (KeyError, TypeError, ValueError, OSError, zipfile.BadZipFile) as error:
-        raise StoreError(f"{folder.name} cannot be replayed: {type(error).__name__}: {error}", folder) from error
+    except DAMAGE as error:
+        said = str(error) or "no reason"
+        raise ResultError(
+            f"{folder.name} cannot be replayed: {type(error).__name__}: {said.splitlines()[0]}"
+        ) from error
 
 
 def _measured(folder: Path, result: Result) -> Measured:
-    details = result.details
+    run = result.run
+    if run is None:
+        raise ValueError("it holds no session of the gate")
     order = Order(
         _kernel(CANDIDATE, result, folder),
         _kernel(REFERENCE, result, folder) if REFERENCE in result.arms else None,
-        Machine(accelerator=result.qemu.accelerator if result.qemu else "tcg"),
-        RunParams(),
-        seed=int(details.get("seed", 1)),
+        Machine(accelerator=result.qemu.accelerator if result.qemu else "tcg", device=run.device),
+        run.params,
+        seed=run.seed,
     )
-    exact = {
-        name: ExactCount(tuple(one["frames"]), {part: tuple(values) for part, values in one["parts"].items()})
-        for name, one in details.get("exact", {}).items()
-    }
     return Measured(
         order,
-        _window(folder, details["window"], details.get("perturbation")) if "window" in details else None,
-        _pictures(folder, result.frames, details["pictures"]) if "pictures" in details and result.frames else None,
-        exact,
-        tuple(FunctionChange(*one) for one in details.get("functions", [])),
-        _timing(folder, details["timing"]) if "timing" in details else None,
-        findings=tuple(Finding(Verdict(verdict), text) for verdict, text in details.get("stopped", [])),
-        skipped=dict(details.get("skipped", {})),
+        _window(folder, run.window, run.overhead) if run.window else None,
+        _pictures(folder, result.frames, run.pictures) if run.pictures and result.frames else None,
+        {role: _counted(role, count) for role, count in run.exact.items()},
+        run.functions,
+        _timing(folder, run.timing) if run.timing else None,
+        incidents=run.incidents,
+        skipped=run.skipped,
         seconds=result.seconds,
     )
 
@@ -101,42 +151,45 @@ def _kernel(role: str, result: Result, folder: Path) -> ArmKernel:
     )
 
 
-def _window(folder: Path, noted: Mapping[str, Any], cost: Mapping[str, Any] | None) -> Window:
-    observed = Observed(
-        Ending(**noted["ending"]),
-        noted["launched_ns"],
-        tuple(Sighting(**sighting) for sighting in noted["sightings"]),
-        noted["qemu_version"],
-        tuple(noted["command"]),
-    )
+def _window(folder: Path, observed: Observed, overhead: Metric | None) -> Window:
     logs = [(folder / "window" / name).read_bytes() for name in ("serial.log", "trace.log")]
-    return replace(assemble(observed, *logs), perturbation=Metric(**cost) if cost else None)
+    return replace(assemble(observed, *logs), perturbation=overhead)
 
 
-def _pictures(folder: Path, frames: Frames, noted: Mapping[str, Any]) -> Pictures:
+def _pictures(folder: Path, frames: Frames, noted: PicturesRecord) -> Pictures:
     """Verify the captures again; what geometry and golden list found stands in the result alone."""
     verification = load_verification(folder)
     frames = replace(verification.frames, findings=frames.findings, evidence=frames.evidence)
-    return Pictures(verification, frames, tuple(noted["film"]), noted["captured_per_s"])
+    return Pictures(verification, frames, noted.film, noted.captured_per_s)
 
 
-def _timing(folder: Path, noted: Mapping[str, Any]) -> Timing:
-    with np.load(folder / FRAMES_FILE, allow_pickle=False) as arrays:
-        launches = tuple(
-            MeasuredLaunch(
-                Launch(
-                    tuple(Slice(*part) for part in one["slices"]),
-                    one["batch"],
-                    {name: (pair[0], pair[1]) for name, pair in one["paired"].items()},
-                ),
-                {role: arrays[f"{number}-{role}"] for role in (CANDIDATE, REFERENCE)},
-                one["boot_ms"],
-                0,
-                {},
-                (),
-            )
-            for number, one in enumerate(noted["launches"])
+def _counted(role: str, count: ExactCount) -> ExactCount:
+    if not count.frames or any(len(count.parts.get(part, ())) != len(count.frames) for part in EXACT_PARTS):
+        raise ValueError(f"exact counts of the {role} are not one a frame")
+    return count
+
+
+def _timing(folder: Path, noted: TimingRecord) -> Timing:
+    _check_plan(noted.plan)
+    arrays = load_frames(folder / FRAMES_FILE)
+    launches = tuple(
+        MeasuredLaunch(
+            one.launch,
+            {role: arrays[f"{number}-{role}"] for role in (CANDIDATE, REFERENCE)},
+            {role: one.boot_ms[role] for role in (CANDIDATE, REFERENCE)},
+            0,
+            {},
+            (),
         )
-    plan = Plan(**noted["plan"])
-    decision = decide([one.launch for one in launches], plan)
-    return Timing(launches, decision, plan, Protocol(), noted["seconds"])
+        for number, one in enumerate(noted.launches)
+    )
+    decision = decide([one.launch for one in launches], noted.plan)
+    return Timing(launches, decision, noted.plan, Protocol(), noted.seconds)
+
+
+def _check_plan(plan: Plan) -> None:
+    """Bounds within which a decision can be reached at all."""
+    sound = 0 < plan.smallest < 1 and 0 <= plan.allowance < 1 and 1 <= plan.launches <= LAUNCHES_MAX
+    sound = sound and 1 <= plan.looks <= plan.launches + LAUNCHES_MAX and 0 <= plan.trim < 0.5
+    if not sound or not all(0 < share < 1 for share in (plan.confidence, plan.alarm_alpha, 1 - plan.reserve)):
+        raise ValueError("the plan of the comparison is not one that can be decided on")

@@ -1,7 +1,7 @@
 """One session: the arms of a comparison, their machines in every stage, and what came of it.
 
 A session measures; it judges nothing. Stages run from the quickest to the longest, and a guest that fails in one is not
-measured in the next: the finding is what the user needs, and soon.
+measured in the next: the incident is what the user needs, and soon.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from harness.gate.metrics import FAILURES, RULES, Rule
 from harness.gate.stages.exact import ExactCount, count_instructions
 from harness.gate.stages.functions import compare_functions
 from harness.gate.stages.observer_overhead import measure_observer_overhead
-from harness.gate.stages.pictures import Pictures, picture_findings, verify_pictures
+from harness.gate.stages.pictures import Pictures, picture_incidents, verify_pictures
 from harness.gate.stages.timing import Timing, choose_protocol, compare
-from harness.gate.stages.window import Window, observe, window_findings
-from harness.gate.verdict import Finding
+from harness.gate.stages.window import Window, observe, window_incidents
 from harness.model.errors import GuestError, HarnessError
+from harness.model.record import Incident
 from harness.model.result import Metric
 from harness.model.spec import Capabilities, Machine, RunParams, RunSpec, Switches, Verdict
 from harness.platform.pin import probe_rights
@@ -83,7 +83,7 @@ class Measured:
     functions: tuple[FunctionChange, ...] = ()
     """Of a candidate that executes more: where."""
     timing: Timing | None = None
-    findings: tuple[Finding, ...] = ()
+    incidents: tuple[Incident, ...] = ()
     skipped: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.0
 
@@ -106,7 +106,7 @@ class _Stages:
         self.folder = folder
         self.progress = progress
         self.begun = time.monotonic()
-        self.findings: list[Finding] = []
+        self.incidents: list[Incident] = []
         self.skipped: dict[str, str] = {}
         self.failed = False
         """A finished stage has shown that the guest fails: longer stages would measure a broken kernel."""
@@ -116,7 +116,7 @@ class _Stages:
         if name not in self.order.stages:
             self.skipped[name] = "not asked for"
             return None
-        if self.findings or self.failed:
+        if self.incidents or self.failed:
             self.skipped[name] = "the guest had failed before"
             return None
         self.progress(f"{name}: started")
@@ -124,7 +124,7 @@ class _Stages:
             return stage()
         except GuestError as error:
             where = f" (see {_inside(error, self.folder)})" if _inside(error, self.folder) else ""
-            self.findings.append(Finding(Verdict.GUEST_FAILED, f"{name}: {error.message}{where}"))
+            self.incidents.append(Incident(Verdict.GUEST_FAILED, f"{name}: {error.message}{where}"))
             return None
 
     def left_s(self) -> float:
@@ -144,7 +144,7 @@ def measure(order: Order, folder: Path, progress: Callable[[str], None]) -> Meas
     Raises
     ------
     HarnessError
-        When QEMU or the harness itself fails; what guests do wrong becomes findings instead.
+        When QEMU or the harness itself fails; what guests do wrong becomes incidents instead.
     """
     stages = _Stages(order, folder, progress)
     spec = run_spec(order, order.candidate, order.params)
@@ -174,7 +174,7 @@ def measure(order: Order, folder: Path, progress: Callable[[str], None]) -> Meas
         exact if isinstance(exact, dict) else {},
         functions,
         timing if isinstance(timing, Timing) else None,
-        tuple(stages.findings),
+        tuple(stages.incidents),
         stages.skipped,
         time.monotonic() - stages.begun,
     )
@@ -202,14 +202,14 @@ def _functions(
 
 
 def _failed(order: Order, window: object, pictures: object) -> bool:
-    found: list[Finding] = []
+    found: list[Incident] = []
     if isinstance(window, Window):
-        found += window_findings(window, order.candidate.capabilities)
+        found += window_incidents(window, order.candidate.capabilities)
         bounds = {rule.metric: rule.limit for rule in order.rules if rule.metric in FAILURES and rule.kind == "bound"}
         if any((window.serial.total(name) or 0) > limit for name, limit in bounds.items() if limit is not None):
             return True
     if isinstance(pictures, Pictures):
-        found += picture_findings(pictures)
+        found += picture_incidents(pictures)
     return bool(found)
 
 

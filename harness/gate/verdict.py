@@ -9,6 +9,7 @@ from harness.core.statistics import Decision
 from harness.gate import gates
 from harness.gate.metrics import RULES, Rule, not_offered
 from harness.gate.tails import Tail
+from harness.model.record import Incident
 from harness.model.result import Arm, Frames, Gate
 from harness.model.spec import BUILT_IN, Capabilities, Verdict
 
@@ -17,15 +18,7 @@ STORED_FPS_TOLERANCE = 0.35
 
 
 @dataclass(frozen=True)
-class Finding:
-    """Something that went wrong outside any metric, with what it means for the verdict."""
-
-    verdict: Verdict
-    text: str
-
-
-@dataclass(frozen=True)
-class Evidence:
+class Basis:
     """All that a verdict is made from."""
 
     candidate: Arm | None
@@ -33,7 +26,7 @@ class Evidence:
     decision: Decision | None = None
     tails: tuple[Tail, ...] = ()
     frames: Frames | None = None
-    findings: tuple[Finding, ...] = ()
+    incidents: tuple[Incident, ...] = ()
     capabilities: Capabilities = BUILT_IN
     rules: tuple[Rule, ...] = RULES
     not_measured: Mapping[str, str] = field(default_factory=dict)
@@ -61,50 +54,50 @@ class Judgement:
     problems: tuple[str, ...]
 
 
-def judge(evidence: Evidence) -> Judgement:
-    """Judge everything; the worst gate or finding is the verdict. Without measured FPS and pictures nothing passes."""
-    judged = _gates(evidence)
-    findings = sorted(evidence.findings, key=lambda finding: finding.verdict.severity, reverse=True)
-    candidates = [gate.verdict for gate in judged if gate.verdict] + [finding.verdict for finding in findings]
+def judge(basis: Basis) -> Judgement:
+    """Judge everything; the worst gate or incident is the verdict. Without measured FPS and pictures nothing passes."""
+    judged = _gates(basis)
+    incidents = sorted(basis.incidents, key=lambda incident: incident.verdict.severity, reverse=True)
+    candidates = [gate.verdict for gate in judged if gate.verdict] + [incident.verdict for incident in incidents]
     verdict = Verdict.worst(candidates or [Verdict.INCONCLUSIVE])
     notices = tuple(f"{gate.metric}: {gate.why}" for gate in judged if gate.why.startswith("warning:"))
     return Judgement(
         verdict,
-        _sentence(verdict, judged, findings, evidence),
+        _sentence(verdict, judged, incidents, basis),
         judged,
         notices,
-        tuple(finding.text for finding in findings),
+        tuple(incident.text for incident in incidents),
     )
 
 
-def _gates(evidence: Evidence) -> tuple[Gate, ...]:
-    if evidence.candidate is None:
+def _gates(basis: Basis) -> tuple[Gate, ...]:
+    if basis.candidate is None:
         return (Gate("fps_trace", "ratio", Verdict.INCONCLUSIVE, "the candidate was not measured"),)
-    found = [_metric_gate(rule, evidence.candidate, evidence) for rule in evidence.rules]
-    if "fps_trace" not in evidence.candidate.metrics:
+    found = [_metric_gate(rule, basis.candidate, basis) for rule in basis.rules]
+    if "fps_trace" not in basis.candidate.metrics:
         found.append(Gate("fps_trace", "equal", Verdict.INCONCLUSIVE, "no frame rate from the trace"))
-    found.append(gates.picture_gate(evidence.frames))
-    if evidence.reference is not None:
-        found.append(gates.scene_gate(evidence.candidate.scene, evidence.reference.scene))
-    if evidence.stored_fps:
-        fps = evidence.candidate.metrics.get("fps_window")
+    found.append(gates.picture_gate(basis.frames))
+    if basis.reference is not None:
+        found.append(gates.scene_gate(basis.candidate.scene, basis.reference.scene))
+    if basis.stored_fps:
+        fps = basis.candidate.metrics.get("fps_window")
         found.append(
-            gates.stored_fps_gate(evidence.stored_fps, evidence.same_host, fps, STORED_FPS_TOLERANCE, _host_s(evidence))
+            gates.stored_fps_gate(basis.stored_fps, basis.same_host, fps, STORED_FPS_TOLERANCE, _host_s(basis))
         )
     return tuple(found)
 
 
-def _host_s(evidence: Evidence) -> Decision | str | None:
+def _host_s(basis: Basis) -> Decision | str | None:
     """What tells the host's doing from the kernel's."""
-    return evidence.same_kernel or evidence.decision
+    return basis.same_kernel or basis.decision
 
 
-def _metric_gate(rule: Rule, candidate: Arm, evidence: Evidence) -> Gate:
+def _metric_gate(rule: Rule, candidate: Arm, basis: Basis) -> Gate:
     metric = candidate.metrics.get(rule.metric)
     if metric is None:
-        why = evidence.not_measured.get(rule.metric)
-        return gates.missing_gate(rule, why or not_offered(rule.metric, evidence.capabilities, candidate.switches))
-    reference = evidence.reference.metrics.get(rule.metric) if evidence.reference else None
+        why = basis.not_measured.get(rule.metric)
+        return gates.missing_gate(rule, why or not_offered(rule.metric, basis.capabilities, candidate.switches))
+    reference = basis.reference.metrics.get(rule.metric) if basis.reference else None
     if rule.kind == "report":
         return gates.report_gate(rule, metric, reference)
     if rule.kind == "floor":
@@ -114,38 +107,38 @@ def _metric_gate(rule: Rule, candidate: Arm, evidence: Evidence) -> Gate:
             return gates.fences_gate(rule, candidate)
         assert rule.limit is not None
         return gates.bound_gate(rule, metric, rule.limit, f"{rule.limit:g}")
-    if evidence.reference is None:
+    if basis.reference is None:
         verdict = Verdict.INCONCLUSIVE if rule.primary else None
-        why = evidence.no_reference or "nothing to compare with"
+        why = basis.no_reference or "nothing to compare with"
         return Gate(rule.metric, rule.kind, verdict, why, value=metric.value)
-    if rule.kind == "ratio" and evidence.same_kernel:
-        return gates.same_kernel_gate(rule, metric, evidence.same_kernel)
+    if rule.kind == "ratio" and basis.same_kernel:
+        return gates.same_kernel_gate(rule, metric, basis.same_kernel)
     if reference is None:
-        offered = not_offered(rule.metric, evidence.capabilities, evidence.reference.switches)
+        offered = not_offered(rule.metric, basis.capabilities, basis.reference.switches)
         if offered is not None:
             return Gate(rule.metric, rule.kind, None, f"not applicable: reference: {offered}", value=metric.value)
     if rule.kind == "equal":
         return gates.equal_gate(rule, metric, reference)
     if rule.kind == "rise":
-        return gates.rise_gate(rule, metric, reference, evidence.grown)
+        return gates.rise_gate(rule, metric, reference, basis.grown)
     if rule.primary:
-        return gates.ratio_gate(rule, metric, reference, evidence.decision)
-    tail = next((tail for tail in evidence.tails if tail.metric == rule.metric), None)
+        return gates.ratio_gate(rule, metric, reference, basis.decision)
+    tail = next((tail for tail in basis.tails if tail.metric == rule.metric), None)
     return gates.tail_gate(rule, metric, reference, tail)
 
 
-def _sentence(verdict: Verdict, judged: Sequence[Gate], findings: Sequence[Finding], evidence: Evidence) -> str:
+def _sentence(verdict: Verdict, judged: Sequence[Gate], incidents: Sequence[Incident], basis: Basis) -> str:
     """The verdict in one sentence for people."""
-    for finding in findings:
-        if finding.verdict is verdict:
-            return f"{verdict.value}: {finding.text}"
+    for incident in incidents:
+        if incident.verdict is verdict:
+            return f"{verdict.value}: {incident.text}"
     if verdict is not Verdict.PASS:
         causes = [f"{gate.metric}: {gate.why}" for gate in judged if gate.verdict is verdict]
         more = f" (and {len(causes) - 1} more)" if len(causes) > 1 else ""
         return f"{verdict.value}: {causes[0]}{more}" if causes else f"{verdict.value}: nothing was measured"
     fps = next(gate for gate in judged if gate.metric == "fps_trace" and gate.value is not None)
     words = f"{fps.value:.4g} frames/s"
-    if fps.kind == "ratio" and (evidence.decision is not None or evidence.same_kernel):
+    if fps.kind == "ratio" and (basis.decision is not None or basis.same_kernel):
         words += f", {fps.why}"
-    checked = evidence.frames.checked if evidence.frames else 0
+    checked = basis.frames.checked if basis.frames else 0
     return f"pass: {words}; {checked} pictures intact"

@@ -279,7 +279,7 @@ def record_of(folder: Path, cell: str) -> RunRecord:
     result = load_result(folder)
     digest = hashlib.sha256((folder / "result.json").read_bytes()).hexdigest()
     baseline = None
-    arch, _, name = str(result.details.get("baseline", "")).partition("/")
+    arch, _, name = (result.run.judged_by.baseline if result.run else "").partition("/")
     if name:
         try:
             baseline, _ = read_baseline(arch, name, folder / "baselines")

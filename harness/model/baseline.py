@@ -7,13 +7,14 @@ go through :mod:`harness.model.upgrade`.
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from harness.model import codec
+from harness.model.codec import CodecError
 from harness.model.result import Metric, Result, ResultError
 from harness.model.spec import Device, Verdict
 
@@ -123,76 +124,44 @@ def check_kernel(baseline: Baseline, elf: bytes) -> None:
 
 def baseline_to_json(baseline: Baseline) -> str:
     """The text of ``baseline.json``: sorted, one field a line, so that differences are readable."""
-    return json.dumps(asdict(baseline), indent=1, sort_keys=True, allow_nan=False) + "\n"
+    return codec.to_json(baseline, sort_keys=True)
 
 
-def baseline_from_json(text: str, label: str) -> Baseline:
-    """Parse ``baseline.json`` of the current schema.
+def baseline_from_plain(plain: Mapping[str, Any], label: str) -> Baseline:
+    """A baseline of the current schema from its JSON form.
 
     Parameters
     ----------
-    text : str
-        The whole file.
     label : str
-        ``arch/name``, for messages; also what the file must say of itself.
+        ``arch/name``: what the file must say of itself.
 
     Raises
     ------
+    CodecError
+        Naming the first place that does not fit.
     ResultError
-        Saying what is wrong and what to do.
+        When it is another one.
     """
-    try:
-        plain = json.loads(text)
-        if plain["schema"] != SCHEMA:
-            raise ResultError(
-                f"baseline {label} was written by schema {plain['schema']}, this is {SCHEMA}: "
-                "update the harness or run 'make approve'"
-            )
-        unknown = set(plain) - {each.name for each in fields(Baseline)}
-        if unknown:
-            raise ValueError(f"unknown fields {', '.join(sorted(unknown))}")
-        baseline = _parsed(plain)
-        _check(baseline)
-    except ResultError:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ResultError(
-            f"baseline {label} is damaged ({type(error).__name__}: {error}): restore it from git or run 'make approve'"
-        ) from error
+    baseline = codec.from_plain(Baseline, plain)
+    _check(baseline)
     if baseline.label != label:
         raise ResultError(f"baseline {label} says that it is {baseline.label}: it was copied or renamed")
     return baseline
 
 
-def _parsed(plain: Mapping[str, Any]) -> Baseline:
-    values: dict[str, Any] = dict(plain)
-    values["exact"] = {name: Metric(**metric) for name, metric in plain["exact"].items()}
-    values["absolute"] = {name: Metric(**metric) for name, metric in plain["absolute"].items()}
-    values["host"] = Fingerprint(**plain["host"])
-    values["history"] = tuple(Approval(**approval) for approval in plain.get("history", ()))
-    return Baseline(**values)
-
-
 def _check(baseline: Baseline) -> None:
-    """Types and forms that the constructors do not check."""
-    for name in ("arch", "name", "reason", "approved", "commit", "kernel_tree", "compiler", "kernel_sha256", "scene"):
-        if not isinstance(getattr(baseline, name), str):
-            raise ValueError(f"{name} is no text")
+    """Forms that types alone do not say."""
     if not _HEX64.fullmatch(baseline.kernel_sha256):
-        raise ValueError("kernel_sha256 is no SHA-256")
+        raise CodecError("is no SHA-256", ("kernel_sha256",))
     for name in ("commit", "kernel_tree"):
         value = getattr(baseline, name)
         if value and not _REVISION.fullmatch(value):
-            raise ValueError(f"{name} is no hash")
+            raise CodecError("is no hash", (name,))
     if not baseline.reason.strip():
-        raise ValueError("no reason was given")
-    if not all(isinstance(value, str) for value in baseline.switches.values()):
-        raise ValueError("switches are not all text")
+        raise CodecError("no reason was given", ("reason",))
     for name, metric in {**baseline.exact, **baseline.absolute}.items():
-        if isinstance(metric.value, bool) or not isinstance(metric.value, (int, float)):
-            raise ValueError(f"{name} is no number")
         if not math.isfinite(metric.value):
-            raise ValueError(f"{name} is not finite")
+            raise CodecError("is not finite", (name,))
 
 
 def succeed(earlier: Baseline | None, new: Baseline) -> Baseline:
@@ -218,7 +187,7 @@ def approval_refusals(result: Result, reason: str, allow_dirty: bool) -> tuple[s
         refused.append(f"the result is {result.verdict.value}: {result.sentence}")
     if result.source.get("dirty") and not allow_dirty:
         refused.append("the tree had uncommitted changes: commit them, or ALLOW_DIRTY=1")
-    if result.details.get("device", Device.GPU_2D.value) != Device.GPU_2D.value:
+    if result.run is not None and result.run.device is not Device.GPU_2D:
         refused.append("it was measured on the GL device, whose figures are no baseline for others: leave out VIRGL=1")
     candidate = result.arms.get("candidate")
     if candidate is None or "fps_trace" not in candidate.metrics:

@@ -6,16 +6,16 @@ Readers of older files go through :mod:`harness.model.upgrade`; this module know
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.model import codec
+from harness.model.metric import Metric as Metric
+from harness.model.record import RunRecord
 from harness.model.spec import Verdict
 
-SCHEMA = 1
+SCHEMA = 2
 
 METRIC_UNITS: Mapping[str, str] = {
     "fps_trace": "frames/s",
@@ -44,19 +44,6 @@ METRIC_UNITS: Mapping[str, str] = {
 
 class ResultError(Exception):
     """A stored result or baseline that cannot be used; the message says why and what to do."""
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One figure. ``low`` and ``high`` bound a 95 % interval, or are None; ``n`` counts what it was made from."""
-
-    value: float
-    unit: str
-    source: str
-    """``trace``, ``screendump``, ``guest`` (the guest's own word), ``icount`` or ``host``."""
-    low: float | None = None
-    high: float | None = None
-    n: int = 0
 
 
 @dataclass(frozen=True)
@@ -128,6 +115,14 @@ class Qemu:
 
 
 @dataclass(frozen=True)
+class NextStep:
+    """What to do after a verdict: why, and a line to paste into a shell where one does it."""
+
+    why: str
+    command: str = ""
+
+
+@dataclass(frozen=True)
 class Result:
     """All that one command measured and concluded."""
 
@@ -150,83 +145,37 @@ class Result:
     """What a reader should know besides: fallbacks, adaptations, what was not measured and why."""
     problems: tuple[str, ...] = ()
     """What went wrong, one sentence each, worst first."""
+    next_steps: tuple[NextStep, ...] = ()
+    """What to do now, the most useful first."""
+    words: tuple[str, ...] = ()
+    """The command line as it was given, without the command itself."""
+    runs: Mapping[str, RunRecord] = field(default_factory=dict)
+    """What each session measured, by the arm that was its candidate."""
     details: Mapping[str, Any] = field(default_factory=dict)
-    """Sections of single stages (pacing, sources, comparison, series …), each a JSON object of its own schema."""
+    """What commands that judge no session conclude, for people and other programs; nothing reads it back."""
     schema: int = SCHEMA
 
     @property
     def exit_code(self) -> int:
         return self.verdict.exit_code
 
-
-def _plain(value: Any) -> Any:
-    """JSON form: enums by value, NaN and infinities as null, tuples as lists."""
-    if isinstance(value, Verdict):
-        return value.value
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    @property
+    def run(self) -> RunRecord | None:
+        """The gate's own session; None of commands that judge no candidate."""
+        return self.runs.get("candidate")
 
 
 def result_to_json(result: Result) -> str:
     """The text of ``result.json``."""
-    plain = _plain(result)
-    plain["exit_code"] = result.exit_code
-    return json.dumps(plain, indent=1, allow_nan=False) + "\n"
+    return codec.to_json({**codec.to_plain(result), "exit_code": result.exit_code})
 
 
-def result_from_json(text: str) -> Result:
-    """Parse ``result.json`` of the current schema.
+def result_from_plain(plain: Mapping[str, Any]) -> Result:
+    """A result of the current schema from its JSON form.
 
     Raises
     ------
-    ResultError
-        When the text is not such a file.
+    CodecError
+        Naming the first place that does not fit.
     """
-    try:
-        plain = json.loads(text)
-        if plain["schema"] != SCHEMA:
-            raise ResultError(f"result has schema {plain['schema']}, this harness writes {SCHEMA}")
-        return Result(
-            command=plain["command"],
-            verdict=Verdict(plain["verdict"]),
-            sentence=plain["sentence"],
-            started=plain["started"],
-            seconds=plain["seconds"],
-            host=Host(**plain["host"]) if plain["host"] else None,
-            qemu=Qemu(**plain["qemu"]) if plain["qemu"] else None,
-            source=plain["source"],
-            compiler=plain["compiler"],
-            arms={name: _arm(arm) for name, arm in plain["arms"].items()},
-            gates=tuple(_gate(gate) for gate in plain["gates"]),
-            frames=_frames(plain["frames"]) if plain["frames"] else None,
-            notices=tuple(plain["notices"]),
-            problems=tuple(plain["problems"]),
-            details=plain["details"],
-        )
-    except ResultError:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ResultError(f"not a result of this harness: {type(error).__name__}: {error}") from error
-
-
-def _arm(plain: Any) -> Arm:
-    metrics = {name: Metric(**metric) for name, metric in plain["metrics"].items()}
-    fields: dict[str, Any] = {**plain, "metrics": metrics}
-    return Arm(**fields)
-
-
-def _gate(plain: Any) -> Gate:
-    fields: dict[str, Any] = {**plain, "verdict": Verdict(plain["verdict"]) if plain["verdict"] else None}
-    return Gate(**fields)
-
-
-def _frames(plain: Any) -> Frames:
-    fields: dict[str, Any] = {**plain, "findings": tuple(plain["findings"]), "evidence": tuple(plain["evidence"])}
-    return Frames(**fields)
+    return codec.from_plain(Result, {name: value for name, value in plain.items() if name != "exit_code"})

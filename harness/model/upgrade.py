@@ -1,23 +1,75 @@
-"""Migration of stored results and baselines: the one place that knows older schemas.
+"""Reading of stored results and baselines of any schema: the one place that knows older ones.
 
 Each step turns the plain form of one schema into that of the next; reading an old file runs the steps in a row.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from harness.model import baseline, result
-from harness.model.baseline import Baseline, baseline_from_json
-from harness.model.result import Result, ResultError, result_from_json
+from harness.model import baseline, codec, result
+from harness.model.baseline import Baseline, baseline_from_plain
+from harness.model.codec import CodecError
+from harness.model.result import Result, ResultError, result_from_plain
 
 Plain = dict[str, Any]
 Step = Callable[[Plain], Plain]
 
-RESULT_STEPS: Mapping[int, Step] = {}
-"""From a schema to the next one; schema 1 is the first, so there is none yet."""
+
+def _runs_of_details(plain: Plain) -> Plain:
+    """Schema 1 kept what a session measured in ``details``, sequences by position."""
+    noted = plain.get("details", {})
+    if plain.get("command") == "perf":
+        runs = {"candidate": _run(noted)}
+        details: Plain = {}
+    elif plain.get("command") == "ab":
+        runs = {name: _run(one) for name, one in noted.items()}
+        details = {}
+    else:
+        runs, details = {}, noted
+    return {**plain, "runs": runs, "details": details}
+
+
+def _run(noted: Plain) -> Plain:
+    judged_by = {name: noted[name] for name in ("baseline", "same_host", "no_reference") if name in noted}
+    run: Plain = {"params": noted.get("params", {}), "judged_by": judged_by}
+    run |= {name: noted[name] for name in ("seed", "device", "window", "exact") if name in noted}
+    run["skipped"] = _renamed(noted["skipped"])
+    run["incidents"] = [{"verdict": verdict, "text": text} for verdict, text in noted.get("stopped", [])]
+    if "perturbation" in noted:
+        run["overhead"] = noted["perturbation"]
+    if "pictures" in noted:
+        run["pictures"] = {name: noted["pictures"][name] for name in ("sentence", "film", "captured_per_s")}
+    names = ("name", "reference", "candidate")
+    run["functions"] = [dict(zip(names, one, strict=True)) for one in noted.get("functions", [])]
+    if "timing" in noted:
+        run["timing"] = _timing(noted["timing"])
+    return run
+
+
+def _renamed(skipped: Plain) -> Plain:
+    return {"overhead" if stage == "perturbation" else stage: why for stage, why in skipped.items()}
+
+
+def _timing(noted: Plain) -> Plain:
+    names = ("slot", "core", "role", "median_ns", "n")
+    launches = [
+        {
+            "launch": {
+                "slices": [dict(zip(names, one, strict=True)) for one in launch["slices"]],
+                "batch": launch["batch"],
+                "paired": launch["paired"],
+            },
+            "boot_ms": launch["boot_ms"],
+        }
+        for launch in noted["launches"]
+    ]
+    return {name: noted[name] for name in ("protocol", "seconds", "plan")} | {"launches": launches}
+
+
+RESULT_STEPS: Mapping[int, Step] = {1: _runs_of_details}
+"""From a schema to the next one."""
 BASELINE_STEPS: Mapping[int, Step] = {}
 
 
@@ -29,8 +81,11 @@ def load_result(text: str, label: str) -> Result:
     ResultError
         When it is newer, or not such a file; the message says what to do.
     """
-    plain = _upgraded(text, f"result {label}", result.SCHEMA, RESULT_STEPS, "run the command again")
-    return result_from_json(json.dumps(plain))
+    what, remedy = f"result {label}", "run the command again"
+    try:
+        return result_from_plain(_upgraded(text, what, result.SCHEMA, RESULT_STEPS, remedy))
+    except CodecError as error:
+        raise ResultError(f"{what} is damaged ({error}): restore it or {remedy}") from error
 
 
 def load_baseline(text: str, label: str) -> Baseline:
@@ -41,15 +96,16 @@ def load_baseline(text: str, label: str) -> Baseline:
     ResultError
         When it is newer, or damaged; the message says what to do.
     """
-    plain = _upgraded(text, f"baseline {label}", baseline.SCHEMA, BASELINE_STEPS, "run 'make approve'")
-    return baseline_from_json(json.dumps(plain), label)
+    what = f"baseline {label}"
+    try:
+        plain = _upgraded(text, what, baseline.SCHEMA, BASELINE_STEPS, "run 'make approve'")
+        return baseline_from_plain(plain, label)
+    except CodecError as error:
+        raise ResultError(f"{what} is damaged ({error}): restore it from git or run 'make approve'") from error
 
 
 def _upgraded(text: str, what: str, current: int, steps: Mapping[int, Step], remedy: str) -> Plain:
-    try:
-        plain = json.loads(text)
-    except ValueError as error:
-        raise ResultError(f"{what} is damaged ({error}): restore it or {remedy}") from error
+    plain = codec.parse(text)
     schema = plain.get("schema") if isinstance(plain, dict) else None
     if isinstance(schema, bool) or not isinstance(schema, int):
         raise ResultError(f"{what} names no schema: not written by this harness; {remedy}")
@@ -58,7 +114,10 @@ def _upgraded(text: str, what: str, current: int, steps: Mapping[int, Step], rem
     while schema < current:
         if schema not in steps:
             raise ResultError(f"{what} was written by schema {schema}, which can no longer be read: {remedy}")
-        plain = steps[schema](plain)
+        try:
+            plain = steps[schema](plain)
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            raise CodecError(f"not of schema {schema}: {type(error).__name__}: {error}") from error
         schema += 1
         plain["schema"] = schema
     found: Plain = plain

@@ -2,16 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How a QEMU ended."""
-
-    clean: bool
-    """The guest powered off by itself with a success status."""
-    reason: str
+from harness.model.record import Ending as Ending
 
 
 def ending_of(arch: str, code: int, reasons: list[str], last_words: str) -> Ending | None:

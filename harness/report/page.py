@@ -156,9 +156,9 @@ def facts(result: Result) -> list[tuple[str, str]]:
     found.append(("compiler", result.compiler or "unknown"))
     dirty = " with uncommitted changes" if result.source.get("dirty") else ""
     found.append(("commit", f"{result.source.get('git') or 'not in git'}{dirty}"))
-    timing = result.details.get("timing")
-    if isinstance(timing, Mapping):
-        found.append(("protocol", f"{len(timing.get('launches', []))} launches; {timing.get('protocol', '')}"))
+    timing = result.run.timing if result.run else None
+    if timing is not None:
+        found.append(("protocol", f"{len(timing.launches)} launches; {timing.protocol}"))
     return found
 
 
@@ -183,8 +183,7 @@ def _switches(switches: Mapping[str, str]) -> str:
 
 def render_page(result: Result, folder: Path, plots: Sequence[Plot]) -> str:
     """The text of ``report.html``."""
-    pictures = result.details.get("pictures")
-    noted = pictures if isinstance(pictures, Mapping) else {}
+    pictures = result.run.pictures if result.run else None
     return (
         environment()
         .get_template("run.html.j2")
@@ -197,9 +196,9 @@ def render_page(result: Result, folder: Path, plots: Sequence[Plot]) -> str:
             plots=plots,
             arms=_arms(result),
             classes=CLASSES,
-            pictures_sentence=noted.get("sentence", ""),
+            pictures_sentence=pictures.sentence if pictures else "",
             evidence=_evidence(result.frames, folder),
-            film=film(folder, noted.get("film", ())),
+            film=film(folder, pictures.film if pictures else ()),
             facts=facts(result),
             reproduce=reproduce(result),
         )

@@ -17,7 +17,6 @@ from harness.model.baseline import (
     Baseline,
     Fingerprint,
     approval_refusals,
-    baseline_from_json,
     baseline_to_json,
     check_kernel,
     differences,
@@ -59,7 +58,6 @@ def _result(**changes: Any) -> Result:
 
 def test_a_baseline_survives_storage() -> None:
     stored = succeed(BASELINE, dataclasses.replace(BASELINE, reason="second", ratio=0.99))
-    assert baseline_from_json(baseline_to_json(stored), LABEL) == stored
     assert load_baseline(baseline_to_json(stored), LABEL) == stored
     assert BASELINE.same_host(HOST) and not BASELINE.same_host(dataclasses.replace(HOST, cores=4))
 
@@ -81,15 +79,18 @@ def _edited(**changes: Any) -> str:
         ("[]", "names no schema"),
         ("", "is damaged"),
         (baseline_to_json(BASELINE)[:200], "is damaged"),
-        (_edited(kernel_sha256="12"), "is damaged (ValueError: kernel_sha256 is no SHA-256)"),
-        (_edited(commit="main"), "commit is no hash"),
+        (_edited(kernel_sha256="12"), "is damaged (kernel_sha256: is no SHA-256)"),
+        (_edited(commit="main"), "commit: is no hash"),
         (_edited(reason=" "), "no reason was given"),
-        (_edited(reason=None), "reason is no text"),
+        (_edited(reason=None), "reason: None is no text"),
         (_edited(surprise=1), "unknown fields surprise"),
-        (_edited(host={"cpu": "x"}), "is damaged (TypeError"),
-        (_edited(exact={"x": {"value": "5", "unit": "", "source": ""}}), "x is no number"),
-        (_edited(absolute={"x": {"value": float("inf"), "unit": "", "source": ""}}), "x is not finite"),
-        (_edited(switches={"LOG": 1}), "switches are not all text"),
+        (_edited(host={"cpu": "x"}), "is damaged (host.cores: is missing)"),
+        (_edited(exact={"x": {"value": "5", "unit": "", "source": ""}}), "exact.x.value: '5' is no number"),
+        (
+            _edited(absolute={"x": {"value": float("inf"), "unit": "", "source": ""}}),
+            "absolute.x.value: inf is not finite",
+        ),
+        (_edited(switches={"LOG": 1}), "switches.LOG: 1 is no text"),
         (_edited(name="linux"), "says that it is x86_64/linux"),
     ],
 )

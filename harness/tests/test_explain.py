@@ -21,9 +21,10 @@ from harness.explain.run import Question, explain, in_turn, quick_choice
 from harness.explain.saved_run import open_regression
 from harness.gate.stages.timing import choose_protocol
 from harness.model.errors import BuildError, GuestError, StoreError
+from harness.model.record import JudgedBy, RunRecord
 from harness.model.result import Arm, Gate, Result, result_to_json
 from harness.model.seedcase import SEED_FIGURES, SEED_STEPS
-from harness.model.spec import Machine, Switches, UsageError, Verdict
+from harness.model.spec import Machine, RunParams, Switches, UsageError, Verdict
 from harness.platform.build import BuiltKernel, build_kernel
 from harness.platform.pin import probe_rights
 from harness.platform.store import load_result
@@ -202,9 +203,9 @@ def saved(folder: Path, verdict: Verdict = Verdict.REGRESSION, command: str = "p
         "reference": Arm(Switches().everything(), "", {}),
     }
     gate = Gate("fps_trace", "ratio", verdict, "slower", value=300.0, reference=400.0, change=-0.25)
-    details = {"baseline": "x86_64/acquire_progress"}
+    runs = {"candidate": RunRecord(RunParams(), judged_by=JudgedBy("x86_64/acquire_progress"))}
     problems = (problem,) if problem else ()
-    result = Result(command, verdict, "said", "", 60.0, arms=arms, gates=(gate,), problems=problems, details=details)
+    result = Result(command, verdict, "said", "", 60.0, arms=arms, gates=(gate,), problems=problems, runs=runs)
     (folder / "result.json").write_text(result_to_json(result), encoding="utf-8")
     return folder
 

@@ -9,7 +9,7 @@ import pytest
 from harness.core.functions import FunctionChange, Symbols, changed_functions, executed, function_words
 from harness.gate.stages.exact import EXACT_PARTS, count_instructions
 from harness.gate.stages.functions import FIRST_FRAME, compare_functions, count_functions
-from harness.gate.verdict import Evidence, judge
+from harness.gate.verdict import Basis, judge
 from harness.model.result import Arm, Metric
 from harness.model.spec import Machine, RunParams, RunSpec, Switches, Verdict
 from harness.platform.build import build_kernel
@@ -84,7 +84,7 @@ def test_functions_that_vary_by_themselves_are_left_out() -> None:
 
 def test_the_gate_names_them() -> None:
     arms = [Arm({}, "0", {"instructions_per_frame": Metric(count, "instructions", "icount")}) for count in (1100, 1000)]
-    judged = judge(Evidence(arms[0], arms[1], grown="draw +10 (+10.0%)"))
+    judged = judge(Basis(arms[0], arms[1], grown="draw +10 (+10.0%)"))
     gate = next(gate for gate in judged.gates if gate.metric == "instructions_per_frame")
     assert gate.verdict is Verdict.REGRESSION and gate.why.endswith("up: draw +10 (+10.0%)")
 

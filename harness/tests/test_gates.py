@@ -12,7 +12,8 @@ from harness.core.statistics import Decision, Launch, Plan, State, decide_effect
 from harness.gate import gates
 from harness.gate.metrics import HIGHER, LOWER, RULES, Rule, not_offered, rules_from_toml
 from harness.gate.tails import compare_tails, holm
-from harness.gate.verdict import Evidence, Finding, Judgement, judge
+from harness.gate.verdict import Basis, Judgement, judge
+from harness.model.record import Incident
 from harness.model.result import METRIC_UNITS, Arm, Frames, Gate, Metric
 from harness.model.spec import BUILT_IN, FOREIGN, UsageError, Verdict
 
@@ -47,8 +48,8 @@ def _decision(effect: float, spread: float = 0.005) -> Decision:
 
 
 def _judge(**changes: object) -> Judgement:
-    evidence = Evidence(_arm(), _arm(), _decision(0.0), frames=Frames(checked=400, intact=400))
-    return judge(dataclasses.replace(evidence, **changes))
+    basis = Basis(_arm(), _arm(), _decision(0.0), frames=Frames(checked=400, intact=400))
+    return judge(dataclasses.replace(basis, **changes))
 
 
 def _verdicts(judgement: Judgement) -> dict[tuple[str, str], Verdict | None]:
@@ -88,7 +89,7 @@ def test_a_sound_unchanged_run_passes_and_says_so() -> None:
         ({"frames": Frames(checked=0)}, Verdict.INCONCLUSIVE, "no pictures were checked"),
         ({"frames": Frames(checked=9, intact=8, torn=1)}, Verdict.GUEST_FAILED, "1 of 9 pictures bad: 1 torn"),
         (
-            {"findings": (Finding(Verdict.GUEST_FAILED, "panic at x"),)},
+            {"incidents": (Incident(Verdict.GUEST_FAILED, "panic at x"),)},
             Verdict.GUEST_FAILED,
             "guest-failed: panic at x",
         ),
@@ -104,7 +105,7 @@ def test_each_gate_trips_its_own_verdict(changes: dict[str, object], verdict: Ve
 def test_the_worst_of_several_wins_and_the_rest_are_counted() -> None:
     judgement = _judge(
         candidate=_arm(timeouts=3.0, fps_trace=5.0),
-        findings=(Finding(Verdict.INCONCLUSIVE, "loud host"), Finding(Verdict.HARNESS_FAILED, "disk full")),
+        incidents=(Incident(Verdict.INCONCLUSIVE, "loud host"), Incident(Verdict.HARNESS_FAILED, "disk full")),
     )
     assert judgement.verdict is Verdict.HARNESS_FAILED
     assert judgement.problems == ("disk full", "loud host")

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pytest
 
 from harness.gate.stages import pictures as stage
-from harness.gate.stages.pictures import Pictures, load_verification, picture_findings, verify_pictures
+from harness.gate.stages.pictures import Pictures, load_verification, picture_incidents, verify_pictures
 from harness.model.errors import GuestError
 from harness.model.spec import FOREIGN, RunParams, RunSpec
 from harness.platform.capture import CaptureError, Picture
@@ -91,7 +91,7 @@ def test_good_frames_pass(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     found = run(monkeypatch, tmp_path, Oracle(*MODE).picture)
     assert (found.frames.checked, found.frames.intact, found.frames.findings) == (30, 30, ())
     assert found.verification.sentence.startswith("0 of 30 frames bad") and not found.verification.judged
-    assert picture_findings(found) == [] and len(found.film) == stage.FILM_FRAMES
+    assert picture_incidents(found) == [] and len(found.film) == stage.FILM_FRAMES
 
 
 def test_a_bad_pixel_fails_with_evidence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -12,9 +12,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness.gate.stages.window import Observed, assemble, window_findings
+from harness.gate.stages.window import Observed, assemble, window_incidents
 from harness.model.baseline import approval_refusals
 from harness.model.errors import QemuError
+from harness.model.record import RunRecord
 from harness.model.result import Result
 from harness.model.spec import (
     BUILT_IN,
@@ -49,7 +50,7 @@ def fallback(device: str, trace: str, serial: str = "") -> list[str]:
     command = ("qemu-system-x86_64", "-device", f"{device},id=gpu")
     observed = Observed(Ending(True, "guest-shutdown"), 1_700_000_000_000_000_000, (), "7.2.0", command)
     window = assemble(observed, serial.encode(), trace.encode())
-    return [finding.text for finding in window_findings(window, BUILT_IN) if "virgl" in finding.text]
+    return [one.text for one in window_incidents(window, BUILT_IN) if "virgl" in one.text]
 
 
 def test_frames_that_came_by_virgl_are_no_fallback() -> None:
@@ -112,7 +113,7 @@ def test_good_frames_are_intact_under_virgl() -> None:
     code, result = run_perf("VIRGL=1", "STAGES=window,pictures", "PICTURES=40", "MODE=320x240")
     assert result["problems"] == [] and code == 4, result["sentence"]
     assert result["frames"]["intact"] == result["frames"]["checked"] == 40
-    assert result["details"]["device"] == "gl"
+    assert result["runs"]["candidate"]["device"] == "gl"
     assert any(notice.startswith("virgl on ") for notice in result["notices"])
     assert "virtio-gpu-gl-pci" in result["qemu"]["command"]
     assert {"fps_trace", "fps_guest", "fps_screendump"} <= set(result["arms"]["candidate"]["metrics"])
@@ -218,5 +219,12 @@ def test_a_machine_without_a_render_node_is_not_tried_on_one(tmp_path: Path, mon
 
 @pytest.mark.parametrize(("device", "refused"), [("gl", True), ("2d", False)])
 def test_a_result_of_the_gl_device_is_no_baseline(device: str, refused: bool) -> None:
-    result = Result("perf", Verdict.PASS, "pass", "2026-01-01T00:00:00Z", 1.0, details={"device": device})
+    result = Result(
+        "perf",
+        Verdict.PASS,
+        "pass",
+        "2026-01-01T00:00:00Z",
+        1.0,
+        runs={"candidate": RunRecord(RunParams(), device=Device(device))},
+    )
     assert any("GL device" in why for why in approval_refusals(result, "why not", False)) == refused

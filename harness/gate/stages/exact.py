@@ -9,42 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
-import numpy.typing as npt
 
 from harness.core.serial import parse_serial
 from harness.model.errors import GuestError
+from harness.model.record import EXACT_PARTS as EXACT_PARTS
+from harness.model.record import ExactCount as ExactCount
 from harness.model.spec import RunParams, RunSpec
 from harness.platform.qemu import Qemu
-
-U64 = npt.NDArray[np.uint64]
 
 FRAMES = 12
 FIRST_FRAMES = (0, 250)
 """Where the counted stretches begin: at rest, and in the middle of a spin."""
-EXACT_PARTS = ("draw_insns", "submit_insns", "complete_insns")
 END_S = 20.0
-
-
-@dataclass(frozen=True)
-class ExactCount:
-    """Instructions of one arm."""
-
-    frames: tuple[int, ...]
-    parts: Mapping[str, tuple[int, ...]]
-    """By part (``draw_insns`` …, ``poll_insns`` besides), one count a frame."""
-
-    @property
-    def per_frame(self) -> tuple[int, ...]:
-        """The exactly reproducible sum, one a frame."""
-        return tuple(sum(self.parts[part][i] for part in EXACT_PARTS) for i in range(len(self.frames)))
-
-    @property
-    def mean(self) -> float:
-        return float(np.mean(self.per_frame))
 
 
 def count_instructions(arms: Mapping[str, RunSpec], folder: Path) -> dict[str, ExactCount]:

@@ -23,7 +23,7 @@ from harness.core.geometry import geometry_problems, rotation_problem
 from harness.core.stamp import decode_frame
 from harness.core.trace import FLUSH, Trace, parse_trace
 from harness.core.unknown_pictures import Golden, judge_picture, judge_sequence
-from harness.gate.verdict import Finding
+from harness.model.record import Incident
 from harness.model.result import Frames
 from harness.model.spec import RunSpec, Verdict
 from harness.platform.capture import CaptureError, Image
@@ -80,9 +80,9 @@ class _Kept:
         return str(path.relative_to(self.root))
 
 
-def picture_findings(pictures: Pictures) -> list[Finding]:
+def picture_incidents(pictures: Pictures) -> list[Incident]:
     """What was seen in bad frames, by class."""
-    return [Finding(Verdict.GUEST_FAILED, text) for text in pictures.frames.findings]
+    return [Incident(Verdict.GUEST_FAILED, text) for text in pictures.frames.findings]
 
 
 @dataclass(frozen=True)

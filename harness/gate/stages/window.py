@@ -18,13 +18,15 @@ import numpy.typing as npt
 
 from harness.core.frametimes import Presented, WarmUp, presented_frames, stamp_rows, warm_up
 from harness.core.serial import SerialLog, parse_serial
-from harness.core.sources import Sighting, Sources, reconcile
+from harness.core.sources import Sources, reconcile
 from harness.core.trace import TRANSFER_2D, TRANSFERS_3D, Trace, parse_trace
-from harness.gate.verdict import Finding
+from harness.model.record import Ending as Ending
+from harness.model.record import Incident
+from harness.model.record import Observed as Observed
+from harness.model.record import Sighting
 from harness.model.result import Metric
 from harness.model.spec import Capabilities, RunSpec, Verdict
 from harness.platform.capture import Image
-from harness.platform.ending import Ending
 from harness.platform.qemu import FRAME_EVENTS, Qemu
 from harness.platform.qemu_command import GL_DEVICE
 from harness.platform.screen import glimpse
@@ -46,18 +48,6 @@ _UNUSED = re.compile(rb"^virtio-gpu: virgl is not used: ([^\n]*)", re.MULTILINE)
 
 DecodeFrame = Callable[[Image], int | None]
 """Reads the frame number out of a picture; None when there is none."""
-
-
-@dataclass(frozen=True)
-class Observed:
-    """What the host noted while the guest ran; with the serial log and the trace, all that a replay needs."""
-
-    ending: Ending
-    launched_ns: int
-    """Host time since the epoch."""
-    sightings: tuple[Sighting, ...]
-    qemu_version: str
-    command: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -144,7 +134,7 @@ def _fallback(command: Sequence[str], serial_log: bytes, trace: Trace) -> str:
     return f"{reason} ({plain} 2D transfers, {virgl} virgl commands)"
 
 
-def window_findings(window: Window, capabilities: Capabilities) -> list[Finding]:
+def window_incidents(window: Window, capabilities: Capabilities) -> list[Incident]:
     """What a finished window shows to be wrong, the plainest cause first."""
     serial, texts = window.serial, []
     texts += [f"the guest panicked: {panic}" for panic in serial.panics[:1]]
@@ -166,7 +156,7 @@ def window_findings(window: Window, capabilities: Capabilities) -> list[Finding]
         texts.append(f"virgl was asked for and not used: {window.fallback}")
     if window.presented.refused:
         texts.append(f"the device refused {window.presented.refused} flushes")
-    return [Finding(Verdict.GUEST_FAILED, text) for text in texts]
+    return [Incident(Verdict.GUEST_FAILED, text) for text in texts]
 
 
 def wait_first_frame(machine: Qemu) -> None:

@@ -1,0 +1,215 @@
+"""What a session measured, as it is kept: the one tree that measuring, saving, judging again and explaining share.
+
+Each stage has a field of its own, which is None or empty when the stage did not run. The sources' own words (serial
+log, trace, captures, frame times) lie beside it in the run's folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from harness.model.metric import Metric
+from harness.model.spec import Device, RunParams, Verdict
+
+
+@dataclass(frozen=True)
+class Incident:
+    """Something that went wrong outside any metric, with what it means for the verdict."""
+
+    verdict: Verdict
+    text: str
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a QEMU ended."""
+
+    clean: bool
+    """The guest powered off by itself with a success status."""
+    reason: str
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """A frame number read from a screendump.
+
+    The picture was taken between ``asked_ns`` and ``answered_ns``, host time since the epoch.
+    """
+
+    frame: int
+    asked_ns: int
+    answered_ns: int
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What the host noted while the guest ran; with the serial log and the trace, all that a replay needs."""
+
+    ending: Ending
+    launched_ns: int
+    """Host time since the epoch."""
+    sightings: tuple[Sighting, ...]
+    qemu_version: str
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PicturesRecord:
+    """The verification window; ``pictures/captures.json`` holds each capture."""
+
+    sentence: str
+    film: tuple[str, ...] = ()
+    """Small captures in order, relative to the run's folder."""
+    captured_per_s: float = 0.0
+
+
+EXACT_PARTS = ("draw_insns", "submit_insns", "complete_insns")
+"""What costs exactly the same in every run: poll iterations do not, because the device completes in real time."""
+
+
+@dataclass(frozen=True)
+class ExactCount:
+    """Guest instructions of one arm, counted under ``-icount``."""
+
+    frames: tuple[int, ...]
+    parts: Mapping[str, tuple[int, ...]]
+    """By part (``draw_insns`` …, ``poll_insns`` besides), one count a frame."""
+
+    @property
+    def per_frame(self) -> tuple[int, ...]:
+        """The exactly reproducible sum, one a frame."""
+        return tuple(sum(self.parts[part][i] for part in EXACT_PARTS) for i in range(len(self.frames)))
+
+    @property
+    def mean(self) -> float:
+        """Instructions a frame."""
+        return sum(self.per_frame) / len(self.frames)
+
+
+@dataclass(frozen=True)
+class FunctionChange:
+    """One function's instructions a frame."""
+
+    name: str
+    reference: float
+    candidate: float
+
+    @property
+    def words(self) -> str:
+        """``wheel_draw +12,345 (+8.1 %)``."""
+        change = self.candidate - self.reference
+        if not self.reference:
+            return f"{self.name} is new with {self.candidate:,.0f}"
+        if not self.candidate:
+            return f"{self.name} is gone with {self.reference:,.0f}"
+        return f"{self.name} {change:+,.0f} ({change / self.reference:+.1%})"
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A stretch of one machine's life, on one core, in one role."""
+
+    slot: int
+    """Position in time; machines that ran at once share a slot."""
+    core: int
+    role: str
+    """``candidate`` or ``reference``."""
+    median_ns: float
+    """Median frame time."""
+    n: int
+    """Frames that the median was made from."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One fresh pair of machines."""
+
+    slices: tuple[Slice, ...]
+    batch: int = 0
+    """0 until an alarm was raised, 1 from then on."""
+    paired: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Further metrics of this launch, candidate and reference, in their own units."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What counts as a change, how much may be measured, and how often errors may happen.
+
+    Relative sizes are ratios: 0.015 is 1.5 %.
+    """
+
+    smallest: float = 0.015
+    """Smallest effect that matters: smaller ones are not reported as changes, larger ones not as unchanged."""
+    allowance: float = 0.005
+    """Offset between builds of the same source that more launches do not remove; a change must exceed it surely."""
+    launches: int = 70
+    """How many fit into the budget."""
+    looks: int = 10
+    trim: float = 0.1
+    confidence: float = 0.95
+    """Of the interval, over all looks together."""
+    alarm_alpha: float = 0.1
+    """Two-sided error of each batch; a false finding needs both batches to err to the same side."""
+    reserve: float = 0.2
+    """Share of the budget kept free for a second batch: alarms are raised no later."""
+
+    @property
+    def fewest(self) -> int:
+        """Launches before the first look, in either batch: eight, or fewer where two batches of eight would not fit."""
+        return max(4, min(8, self.launches // 3))
+
+
+@dataclass(frozen=True)
+class LaunchRecord:
+    """A launch and what else was noted of it; ``timing.npz`` holds its frame times."""
+
+    launch: Launch
+    boot_ms: Mapping[str, float]
+    """By role: from the start of QEMU to the first flush."""
+
+
+@dataclass(frozen=True)
+class TimingRecord:
+    """The comparison: every launch, and by which plan they were decided on."""
+
+    protocol: str
+    """How a launch was measured, in words."""
+    seconds: float
+    plan: Plan
+    launches: tuple[LaunchRecord, ...]
+
+
+@dataclass(frozen=True)
+class JudgedBy:
+    """What the session was judged against."""
+
+    baseline: str = ""
+    """``arch/name``; empty where there was none."""
+    same_host: bool = False
+    """The baseline was measured on a host with this fingerprint."""
+    no_reference: str = ""
+    """Why there was nothing to compare with."""
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One session of a candidate and, where there was one, its reference."""
+
+    params: RunParams
+    seed: int = 1
+    device: Device = Device.GPU_2D
+    judged_by: JudgedBy = JudgedBy()
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    """By stage: why it did not run."""
+    incidents: tuple[Incident, ...] = ()
+    """What stopped a stage."""
+    window: Observed | None = None
+    pictures: PicturesRecord | None = None
+    overhead: Metric | None = None
+    """What watching costs, as a share of frame time."""
+    exact: Mapping[str, ExactCount] = field(default_factory=dict)
+    """By role."""
+    functions: tuple[FunctionChange, ...] = ()
+    """Of a candidate that executes more: where, the largest difference first."""
+    timing: TimingRecord | None = None
