@@ -2,13 +2,13 @@
  * The boot story: what happens to the machine, in order, from the architecture's first C code to power-off.
  */
 #include "arch/arch.h"
+#include "base/heap.h"
+#include "base/panic.h"
 #include "fault/fault.h"
-#include "lib/assert.h"
-#include "lib/heap.h"
-#include "lib/record.h"
 #include "options.h"
 #include "run/frameloop.h"
 #include "run/params.h"
+#include "run/record.h"
 #include "sched/sched.h"
 
 /* Called by arch/<arch>/boot.S on the boot CPU, on its own stack, with interrupts off. */

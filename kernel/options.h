@@ -23,7 +23,8 @@
 #define OPTION_TEXT(value) OPTION_TEXT_(value)
 
 /*
- * Memory barriers of the split ring: which instruction stands at each ordering point (virtio/ordering/strategies.h).
+ * Memory barriers of the split ring: which instruction stands at each ordering point
+ * (drivers/virtio/ordering/strategies.h).
  *
  * SWITCH BARRIER: acquire_progress seqcst_spin acquire_spin full_progress acquire_load linux volatile_only late_publish no_kick_fence
  */

@@ -1,32 +1,50 @@
+SCENE_SOURCES := \
+	scene/art.c \
+	scene/art_draw.c \
+	scene/art_pixel.c \
+	scene/art_wheel.c \
+	scene/canvas.c \
+	scene/font.c \
+	scene/framestamp.c \
+	scene/label.c \
+	scene/layout.c \
+	scene/plate.c \
+	scene/roulette.c \
+	scene/segment.c \
+	scene/spin.c \
+	scene/text.c \
+	scene/trig.c \
+	scene/wheel.c \
+	scene/wheel_draw.c
+
 # Every generic source, in link order. Architecture sources come first (arch/<arch>/arch.mk).
 SOURCES := \
-	lib/string.c \
-	lib/print.c \
-	lib/assert.c \
-	lib/heap.c \
-	lib/record.c \
+	base/string.c \
+	base/print.c \
+	base/panic.c \
+	base/heap.c \
+	run/record.c \
 	sync/preempt.c \
 	sync/alarm.c \
 	sched/runqueue.c \
 	sched/sched.c \
 	sched/load.c \
-	pci/capability.c \
-	pci/bar.c \
-	pci/pci.c \
-	virtio/virtqueue.c \
-	virtio/wait.c \
-	virtio/transport.c \
-	virtio/gpu_command.c \
-	virtio/gpu_2d.c \
-	virtio/gpu_virgl.c \
-	virtio/gpu.c \
-	virtio/blk.c \
+	drivers/pci/capability.c \
+	drivers/pci/bar.c \
+	drivers/pci/pci.c \
+	drivers/virtio/virtqueue.c \
+	drivers/virtio/wait.c \
+	drivers/virtio/transport.c \
+	drivers/virtio/gpu_command.c \
+	drivers/virtio/gpu_2d.c \
+	drivers/virtio/gpu_virgl.c \
+	drivers/virtio/gpu.c \
+	drivers/virtio/blk.c \
 	run/params.c \
 	run/recording.c \
 	run/blkload.c \
-	run/frameloop.c
-
-SOURCES += $(wildcard scene/*.c)
+	run/frameloop.c \
+	$(SCENE_SOURCES)
 
 # A kernel without a fault holds no code of one.
 ifneq ($(filter-out none,$(if $(filter FAULT,$(GIVEN)),$(FAULT))),)
@@ -61,9 +79,9 @@ TEST_SOURCES := \
 	test/ktest_fault.c \
 	test/ktest_scene.c \
 	test/ktest_golden.c \
-	lib/fdt.c \
-	lib/fdt_bus.c \
-	lib/acpi.c \
-	lib/pvh.c \
-	lib/clock.c \
-	lib/ns16550.c
+	firmware/fdt.c \
+	firmware/fdt_bus.c \
+	firmware/acpi.c \
+	firmware/pvh.c \
+	base/clock.c \
+	drivers/uart/ns16550.c

@@ -13,7 +13,7 @@ from harness.report.printer import Printer
 from harness.settings import Arguments
 
 LITMUS_DIR = BUILD_DIR / "litmus"
-README = KERNEL_DIR / "virtio" / "README.md"
+README = KERNEL_DIR / "drivers" / "virtio" / "README.md"
 _BEGIN, _END = "<!-- ringpoints: written by make litmus README=1 -->", "<!-- ringpoints: end -->"
 
 
@@ -21,7 +21,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     """``litmus [ARCH=…] [BARRIER=…] [CC=clang] [README=1]``.
 
     Writes ``build/litmus/<arch>/<strategy>/<shape>.litmus`` for herd7; with README=1 also the table of instructions in
-    ``kernel/virtio/README.md``.
+    ``kernel/drivers/virtio/README.md``.
     """
     settings = dict(arguments.settings)
     compiler = settings.pop("CC", "gcc")
@@ -82,5 +82,5 @@ def with_table(text: str, table: str) -> str:
     before, begin, rest = text.partition(_BEGIN)
     _, end, after = rest.partition(_END)
     if not begin or not end:
-        raise UsageError(f"{README.name} of kernel/virtio has lost its marks: {_BEGIN} … {_END}")
+        raise UsageError(f"{README.name} of kernel/drivers/virtio has lost its marks: {_BEGIN} … {_END}")
     return f"{before}{_BEGIN}\n{table}{_END}{after}"

@@ -1,7 +1,7 @@
 """The marks of the ring's ordering points in a kernel or an object, and its disassembly as operations.
 
-``virtio/ordering/points.h`` leaves the begin and end of each point in section ``.ringpoints``. Of the instructions
-between them only loads, stores and fences matter: they are what a memory model sees.
+``kernel/drivers/virtio/ordering/points.h`` leaves the begin and end of each point in section ``.ringpoints``. Of the
+instructions between them only loads, stores and fences matter: they are what a memory model sees.
 
 Accepted disassembly is that of GNU objdump 2.40, ``-d --no-show-raw-insn``::
 

@@ -71,6 +71,7 @@ def build_oracle(kernel_dir: Path = KERNEL_DIR, flags: Iterable[str] = (), compi
         When the compiler is missing or refuses the sources.
     """
     sources = sorted((kernel_dir / "scene").glob("*.[ch]")) + [kernel_dir / "options.h"]
+    sources += (kernel_dir / "base").glob("minmax.h")
     command = [compiler, *_FLAGS, *flags]
     digest = hashlib.sha256(repr((command, compiler_identity(compiler))).encode())
     try:

@@ -12,7 +12,7 @@ from harness.model.errors import BuildError, ToolError
 from harness.model.spec import ARCHES, KERNEL_DIR, Switches
 from harness.platform.build import BUILD_DIR, folder_lock, run_make
 
-RING_OBJECTS = ("virtio/virtqueue.o", "virtio/transport.o")
+RING_OBJECTS = ("drivers/virtio/virtqueue.o", "drivers/virtio/transport.o")
 """Every object of the kernel that holds a point."""
 _OBJDUMP_S = 30.0
 

@@ -33,6 +33,8 @@ def build_mutant(folder: Path, patches: dict[str, Patch]) -> Path:
     kernel = folder / "kernel"
     shutil.copytree(KERNEL_DIR / "scene", kernel / "scene")
     shutil.copy(KERNEL_DIR / "options.h", kernel / "options.h")
+    (kernel / "base").mkdir()
+    shutil.copy(KERNEL_DIR / "base" / "minmax.h", kernel / "base" / "minmax.h")
     for name, patch in patches.items():
         path = kernel / "scene" / name
         before = path.read_text(encoding="utf-8")

@@ -3,25 +3,21 @@
  * names; a missing definition stops the build. Memory is identity-mapped: a pointer to RAM is its physical address.
  *
  * Context: unless a line says otherwise, any CPU, interrupts on or off, no locks taken.
- * Failure: functions that can fail return 0 or a negative ARCH_E… value; what cannot happen panics.
+ * Failure: functions that can fail return 0 or a negative enum error; what cannot happen panics.
  *
  * Fences are apart, in arch/<arch>/fence.h (fence_full, fence_acquire, fence_release, fence_write, fence_read,
- * fence_io, load_acquire_16, store_release_16, fence_compiler): only virtio/barriers/ and arch/ include it.
+ * fence_io, load_acquire_16, store_release_16, fence_compiler): only drivers/virtio/ordering/ and arch/ include it.
  */
 #ifndef ARCH_ARCH_H
 #define ARCH_ARCH_H
+
+#include "base/errors.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define ARCH_CPUS_MAX 8
-
-enum arch_error {
-	ARCH_ENOTSUP = -1, /* this architecture has no such thing */
-	ARCH_ENODEV = -2,  /* it has, this machine does not */
-	ARCH_ENOMEM = -3,
-};
 
 /* What the boot protocol handed over. Valid after arch_init. Strings are NUL-terminated and owned by arch. */
 struct arch_boot {
@@ -101,17 +97,17 @@ volatile void *arch_map_device(uint64_t physical, size_t length);
 
 /*
  * Makes a page of RAM, which nothing uses, fault on every access: the end of a stack. Boot CPU, before others know the
- * page. ARCH_ENOTSUP where page tables stay as they are, ARCH_ENOMEM when there are no more of them.
+ * page. ERROR_NOTSUP where page tables stay as they are, ERROR_NOMEM when there are no more of them.
  */
 int arch_guard(void *page);
 
-/* A message interrupt to the calling CPU: what the device must write, and where. ARCH_ENOTSUP where there is none. */
+/* A message interrupt to the calling CPU: what the device must write, and where. ERROR_NOTSUP where there is none. */
 struct arch_msi {
 	uint64_t address;
 	uint32_t value;
 };
 int arch_msi_attach(void (*handler)(void *), void *argument, struct arch_msi *msi);
-/* A pin interrupt to the calling CPU, by PCI slot and pin (1 = INTA). ARCH_ENOTSUP where there is none. */
+/* A pin interrupt to the calling CPU, by PCI slot and pin (1 = INTA). ERROR_NOTSUP where there is none. */
 int arch_intx_attach(unsigned slot, unsigned pin, void (*handler)(void *), void *argument);
 
 #endif

@@ -2,8 +2,8 @@
 #include "fault/fault.h"
 
 #include "arch/arch.h"
-#include "lib/assert.h"
-#include "lib/print.h"
+#include "base/panic.h"
+#include "base/print.h"
 
 #define MOMENT 60 /* the frame at which what happens once happens */
 

@@ -1,10 +1,10 @@
 #include "run/blkload.h"
 
 #include "arch/arch.h"
-#include "lib/heap.h"
-#include "lib/print.h"
+#include "base/heap.h"
+#include "base/print.h"
+#include "drivers/virtio/blk.h"
 #include "sched/sched.h"
-#include "virtio/blk.h"
 
 #define BLOCK_BYTES 16384u
 #define BLOCK_WORDS (BLOCK_BYTES / sizeof(uint64_t))

@@ -7,7 +7,7 @@
 #ifndef RUN_BLKLOAD_H
 #define RUN_BLKLOAD_H
 
-#include "lib/record.h"
+#include "run/record.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,20 +1,20 @@
 #include "run/frameloop.h"
 
 #include "arch/arch.h"
+#include "base/heap.h"
+#include "base/print.h"
+#include "base/string.h"
+#include "drivers/virtio/gpu.h"
 #include "fault/fault.h"
-#include "lib/heap.h"
-#include "lib/print.h"
-#include "lib/record.h"
-#include "lib/string.h"
 #include "options.h"
 #include "run/blkload.h"
+#include "run/record.h"
 #include "run/recording.h"
 #include "scene/roulette.h"
 #include "scene/spin.h"
 #include "sched/load.h"
 #include "sched/sched.h"
 #include "sync/alarm.h"
-#include "virtio/gpu.h"
 
 /*
  * An endless run prints its records while the wheel rests, so that nobody sees it stutter: so many a frame that the
@@ -30,6 +30,7 @@
 struct frameloop {
 	const struct run_params *params;
 	struct gpu gpu;
+	struct canvas canvas; /* the framebuffer, to draw on */
 	struct roulette *scene;
 	struct recording recording;
 	uint32_t count;    /* frames drawn, warm-up included */
@@ -45,6 +46,7 @@ static struct frameloop loop;
 
 static bool loop_init(const struct run_params *params)
 {
+	const struct gpu_framebuffer *framebuffer;
 	struct record_frame *ring = heap_alloc(sizeof(*ring) * PARAMS_RECORDS_MAX, 16);
 
 	loop.params = params;
@@ -55,13 +57,18 @@ static bool loop_init(const struct run_params *params)
 		print("roulette: no memory for the scene\n");
 		return false;
 	}
-	return !gpu_init(&loop.gpu, params->width_px, params->height_px);
+	if (gpu_init(&loop.gpu, params->width_px, params->height_px))
+		return false;
+	framebuffer = &loop.gpu.framebuffer;
+	loop.canvas = (struct canvas){framebuffer->pixels, framebuffer->width_px, framebuffer->height_px,
+				      framebuffer->stride_px};
+	return true;
 }
 
 static struct fault_picture loop_picture(void)
 {
-	return (struct fault_picture){loop.gpu.canvas.pixels, loop.gpu.canvas.width_px, loop.gpu.canvas.height_px,
-				      loop.gpu.canvas.stride_px};
+	return (struct fault_picture){loop.canvas.pixels, loop.canvas.width_px, loop.canvas.height_px,
+				      loop.canvas.stride_px};
 }
 
 /*
@@ -81,7 +88,7 @@ static void draw_again(uint32_t frame, const struct roulette_damage *damage, uin
 
 		part.y1 = part.y0 + height * (at + 1) / SLOW_BANDS;
 		part.y0 += height * at / SLOW_BANDS;
-		roulette_draw_part(loop.scene, &loop.gpu.canvas, frame, part);
+		roulette_draw_part(loop.scene, &loop.canvas, frame, part);
 		owed -= (int64_t)(arch_ticks() - start);
 	}
 }
@@ -89,7 +96,7 @@ static void draw_again(uint32_t frame, const struct roulette_damage *damage, uin
 /* Draws the next frame and says which part of the canvas has changed. */
 static void loop_draw(const struct fault_frame_plan *plan, struct roulette_damage *damage)
 {
-	const struct canvas *canvas = &loop.gpu.canvas;
+	const struct canvas *canvas = &loop.canvas;
 	uint64_t start = arch_ticks();
 
 	if (OPTION(DRAW) == OPTION_DRAW_dirty && loop.count) {
@@ -103,6 +110,20 @@ static void loop_draw(const struct fault_frame_plan *plan, struct roulette_damag
 	if (plan->extra_per_cent && damage->count)
 		draw_again(plan->draw_instead, damage, arch_ticks() - start, plan->extra_per_cent);
 	fault_after_draw(plan, loop_picture());
+}
+
+static bool loop_present(const struct roulette_damage *damage)
+{
+	struct gpu_rectangle rectangles[ROULETTE_DAMAGE_MAX];
+
+	for (uint32_t i = 0; i < damage->count; i++) {
+		const struct canvas_rect *rect = &damage->rects[i];
+
+		rectangles[i] =
+			(struct gpu_rectangle){(uint32_t)rect->x0, (uint32_t)rect->y0, (uint32_t)(rect->x1 - rect->x0),
+					       (uint32_t)(rect->y1 - rect->y0)};
+	}
+	return !gpu_present(&loop.gpu, rectangles, damage->count);
 }
 
 static struct virtqueue_counters counters_since(const struct virtqueue_counters *before)
@@ -205,7 +226,7 @@ static bool loop_frame(bool recorded)
 	stall(plan.stall_ms);
 	record->draw_insns = arch_instructions() - instructions;
 	drawn = arch_ticks();
-	if (gpu_present(&loop.gpu, damage.rects, damage.count))
+	if (!loop_present(&damage))
 		return false;
 	record_fill(record, &before);
 	record->frame = fault_recorded_frame(loop.count, loop.frame);

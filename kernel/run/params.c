@@ -1,6 +1,6 @@
 #include "run/params.h"
 
-#include "lib/string.h"
+#include "base/string.h"
 #include "scene/roulette.h"
 
 #define WORD_MAX PARAMS_SUITE_MAX

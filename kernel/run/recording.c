@@ -1,6 +1,6 @@
 #include "run/recording.h"
 
-#include "lib/string.h"
+#include "base/string.h"
 
 void recording_init(struct recording *recording, struct record_frame *ring, uint32_t capacity)
 {

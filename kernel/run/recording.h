@@ -5,7 +5,7 @@
 #ifndef RUN_RECORDING_H
 #define RUN_RECORDING_H
 
-#include "lib/record.h"
+#include "run/record.h"
 
 #include <stdint.h>
 

@@ -1,19 +1,10 @@
+#include "base/minmax.h"
 #include "scene/colour.h"
 #include "scene/roulette_scene.h"
 #include "scene/trig.h"
 
 #include <stdbool.h>
 #include <stddef.h>
-
-static int32_t larger(int32_t a, int32_t b)
-{
-	return a > b ? a : b;
-}
-
-static int32_t smaller(int32_t a, int32_t b)
-{
-	return a < b ? a : b;
-}
 
 /* How far a disc reaches to both sides of its centre in row y, rounded up. */
 static uint16_t half_chord(int32_t radius, int32_t dy2)
@@ -32,7 +23,7 @@ static void chords_render(struct roulette *roulette)
 
 		roulette->disc_half[y] = half_chord(layout->radius + 1, dy2);
 		roulette->cone_half[y] = half_chord(layout->ring, dy2);
-		roulette->hub_half[y] = (uint16_t)larger(half_chord(layout->hub - 1, dy2) - 1, 0);
+		roulette->hub_half[y] = (uint16_t)max32(half_chord(layout->hub - 1, dy2) - 1, 0);
 	}
 }
 
@@ -146,21 +137,21 @@ static uint32_t stretches_of(const struct layout *layout, int32_t y, struct stre
 {
 	int32_t cx = layout->cx, dy2 = 2 * (y - layout->cy) + 1, diamonds = (layout->cx - layout->rim) / 2;
 	int32_t shadow = half_chord(layout->rim + 2 * layout->shadow, dy2),
-		edge = larger(half_chord(layout->radius - 3, dy2) - 1, 0);
+		edge = max32(half_chord(layout->radius - 3, dy2) - 1, 0);
 	int32_t ring_out = half_chord(layout->ring + layout->radius / 64 + 4, dy2);
-	int32_t ring_in = larger(half_chord(layout->ring - layout->radius / 64 - 4, dy2) - 1, 0);
+	int32_t ring_in = max32(half_chord(layout->ring - layout->radius / 64 - 4, dy2) - 1, 0);
 	int32_t middle = half_chord(layout->hub + 5, dy2), width = 2 * layout->diamond + 1;
 
 	if (y < layout->title.y0 - 1 || y >= layout->plate.y1)
 		return 0;
 	if (y < layout->title.y1 + layout->cell) {
-		int32_t reach = larger(layout->rim, cx - layout->title.x0);
+		int32_t reach = max32(layout->rim, cx - layout->title.x0);
 
 		out[0] = (struct stretch){cx - reach - 1, cx + reach + 2};
 		return 1;
 	}
 	if (y >= layout->plate.y0) {
-		int32_t reach = larger(shadow, cx - layout->plate.x0);
+		int32_t reach = max32(shadow, cx - layout->plate.x0);
 
 		out[0] = (struct stretch){cx - reach, cx + reach + 1};
 		return 1;
@@ -214,7 +205,7 @@ static void row_render(struct row *row)
 	pixel_keep(row, row->roulette->felt[row->y][0]);
 	pixel_keep(row, row->roulette->felt[row->y][1]);
 	for (uint32_t i = 0; i < count && row->fits; i++) {
-		int32_t x0 = larger(stretches[i].x0, x), x1 = smaller(stretches[i].x1, layout->width);
+		int32_t x0 = max32(stretches[i].x0, x), x1 = min32(stretches[i].x1, layout->width);
 
 		if (x0 >= x1)
 			continue;

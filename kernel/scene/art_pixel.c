@@ -1,3 +1,4 @@
+#include "base/minmax.h"
 #include "scene/colour.h"
 #include "scene/palette.h"
 #include "scene/roulette_scene.h"
@@ -32,11 +33,6 @@ void art_felt(struct roulette *roulette)
 	}
 }
 
-static int32_t nearest(int32_t a, int32_t b)
-{
-	return a < b ? a : b;
-}
-
 static uint32_t mixed(uint32_t below, uint32_t over, uint32_t cover)
 {
 	return cover == 0 ? below : cover == COLOUR_ONE ? over : colour_mix(below, over, cover);
@@ -59,7 +55,7 @@ static uint32_t over_title(const struct roulette *roulette, uint32_t below, int3
 	below = mixed(below, PALETTE_SHADOW, dropped * COLOUR_ONE / FONT_LEVELS * 3 / 4);
 	if (level == 0)
 		return below;
-	height = y <= title.y0 ? 0 : (uint32_t)((nearest(y, title.y1) - title.y0) * 256 / (title.y1 - title.y0));
+	height = y <= title.y0 ? 0 : (uint32_t)((min32(y, title.y1) - title.y0) * 256 / (title.y1 - title.y0));
 	gold = height < 128 ? colour_mix(PALETTE_GOLD_LIGHT, PALETTE_GOLD, height * 3 / 2)
 			    : colour_mix(PALETTE_GOLD_DARK, PALETTE_GOLD_LIGHT, height - 32);
 	return mixed(below, gold, level * COLOUR_ONE / FONT_LEVELS);
@@ -76,10 +72,10 @@ static uint32_t pixel_cover(int32_t sixteenths)
 static uint32_t over_plate(const struct layout *layout, uint32_t below, int32_t x, int32_t y)
 {
 	struct canvas_rect plate = layout->plate;
-	int32_t across = nearest(x - plate.x0, plate.x1 - 1 - x) * 16 + 8;
-	int32_t down = nearest(y - plate.y0, plate.y1 - 1 - y) * 16 + 8;
+	int32_t across = min32(x - plate.x0, plate.x1 - 1 - x) * 16 + 8;
+	int32_t down = min32(y - plate.y0, plate.y1 - 1 - y) * 16 + 8;
 	int32_t corner = (across + down - layout->cell * 2 * 16) * 181 / 256;
-	int32_t depth = nearest(nearest(across, down), corner);
+	int32_t depth = min32(min32(across, down), corner);
 
 	below = mixed(below, PALETTE_GOLD, pixel_cover(depth));
 	return mixed(below, PALETTE_PLATE, pixel_cover(depth - (layout->cell + 1) / 2 * 16));

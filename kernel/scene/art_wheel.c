@@ -1,3 +1,4 @@
+#include "base/minmax.h"
 #include "scene/colour.h"
 #include "scene/palette.h"
 #include "scene/roulette_scene.h"
@@ -24,25 +25,20 @@ static const struct stop hub_stops[] = {
 	{0, 0xfff6d6}, {50, 0xf0d488}, {150, 0xc1923a}, {260, 0x835e1f}, {400, 0x3d290b},
 };
 
-static int32_t clamp(int32_t value, int32_t low, int32_t high)
-{
-	return value < low ? low : value > high ? high : value;
-}
-
 static uint32_t gradient(const struct stop *stops, int32_t count, int32_t at)
 {
 	int32_t i = 1;
 
 	while (i < count - 1 && at >= stops[i].at)
 		i++;
-	at = clamp(at, stops[i - 1].at, stops[i].at) - stops[i - 1].at;
+	at = clamp32(at, stops[i - 1].at, stops[i].at) - stops[i - 1].at;
 	return colour_mix(stops[i - 1].colour, stops[i].colour, (uint32_t)(at * 256 / (stops[i].at - stops[i - 1].at)));
 }
 
 /* Share of a pixel that lies inside an edge, from its middle's distance to it. */
 static uint32_t coverage(int32_t inside)
 {
-	return (uint32_t)clamp(inside * (int32_t)COLOUR_ONE / SUB + (int32_t)COLOUR_ONE / 2, 0, (int32_t)COLOUR_ONE);
+	return (uint32_t)clamp32(inside * (int32_t)COLOUR_ONE / SUB + (int32_t)COLOUR_ONE / 2, 0, (int32_t)COLOUR_ONE);
 }
 
 static struct art_layer layer_over(struct art_layer below, uint32_t colour, uint32_t cover)
@@ -69,7 +65,7 @@ static struct art_layer over_shadow(const struct layout *layout, struct art_laye
 
 	if (reach == 0 || past >= reach)
 		return below;
-	past = clamp(past, 0, reach);
+	past = clamp32(past, 0, reach);
 	return layer_over(below, PALETTE_SHADOW, (uint32_t)((reach - past) * 150 / reach));
 }
 
@@ -85,7 +81,7 @@ static uint32_t lit(uint32_t colour, int32_t dx, int32_t dy, int32_t r)
 static struct art_layer over_rim(const struct layout *layout, struct art_layer below, int32_t dx, int32_t dy, int32_t r)
 {
 	int32_t inner = layout->radius * SUB, outer = layout->rim * SUB;
-	int32_t across = clamp((r - inner) * 256 / (outer - inner), 0, 256);
+	int32_t across = clamp32((r - inner) * 256 / (outer - inner), 0, 256);
 	uint32_t colour = gradient(rim_stops, sizeof rim_stops / sizeof *rim_stops, across);
 	uint32_t cover = r < (inner + outer) / 2 ? coverage(r - inner) : coverage(outer - r);
 

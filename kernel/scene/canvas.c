@@ -1,16 +1,7 @@
 #include "scene/canvas.h"
 
+#include "base/minmax.h"
 #include "scene/canvas_row.h"
-
-static int32_t max32(int32_t a, int32_t b)
-{
-	return a > b ? a : b;
-}
-
-static int32_t min32(int32_t a, int32_t b)
-{
-	return a < b ? a : b;
-}
 
 struct canvas_rect canvas_clip(struct canvas_rect a, struct canvas_rect b)
 {

@@ -1,5 +1,7 @@
 #include "scene/font.h"
 
+#include "base/minmax.h"
+
 #include <stdbool.h>
 
 /* Seven rows a character, from the top; bit 4 is the leftmost cell. */
@@ -63,11 +65,6 @@ static uint32_t cells_of(char character, int32_t row)
 /* Strokes are this much wider than their cells, to every side. */
 #define BOLD 9
 
-static int32_t larger(int32_t a, int32_t b)
-{
-	return a > b ? a : b;
-}
-
 /*
  * One cell's surroundings: itself and its neighbour on one side (side 0 left, 1 right), here and in the rows above (0)
  * and below (1). An empty cell where two strokes meet at a bare corner is crossed by a diagonal.
@@ -110,13 +107,13 @@ static int32_t ink_reach(const struct corner *at, int32_t side, int32_t in_v)
 		int32_t gap_v = row ? FONT_CELL - 1 - in_v : in_v;
 
 		if (is_diagonal(at, side, row)) {
-			reach = larger(reach, FONT_CELL - gap_v);
+			reach = max32(reach, FONT_CELL - gap_v);
 			continue;
 		}
 		if (gap_v < BOLD && at->across[row] && !is_diagonal(at, !side, row))
 			return FONT_CELL;
 		if ((gap_v < BOLD && at->corner[side][row]) || (at->beside[side] && !is_diagonal(at, side, !row)))
-			reach = larger(reach, BOLD);
+			reach = max32(reach, BOLD);
 	}
 	return reach;
 }
@@ -224,7 +221,7 @@ void font_render(const struct font_mask *mask, const char *text, int32_t cell_q8
 
 			if (fine_row > counted)
 				count_half(&counting, text, fine_row, halves[(fine_row + 1) / (FINE / 2) & 1]);
-			counted = larger(counted, fine_row);
+			counted = max32(counted, fine_row);
 		}
 		for (int32_t x = 0; x < mask->width; x++) {
 			uint8_t sum = 0;

@@ -1,3 +1,4 @@
+#include "base/minmax.h"
 #include "scene/canvas_row.h"
 #include "scene/colour.h"
 #include "scene/palette.h"
@@ -12,16 +13,6 @@ struct turned {
 	int32_t u, v;
 	int32_t u_right, v_right, u_down, v_down;
 };
-
-static int32_t larger(int32_t a, int32_t b)
-{
-	return a > b ? a : b;
-}
-
-static int32_t smaller(int32_t a, int32_t b)
-{
-	return a < b ? a : b;
-}
 
 #define BOUND_ONE (1ll << 32)
 
@@ -70,8 +61,8 @@ static void rows_within(struct canvas_rect *box, int32_t start, int32_t down, in
 {
 	struct within rows = within_of(start, down, 0, limit);
 
-	box->y0 = larger(bound_value(&rows.first), box->y0);
-	box->y1 = smaller(bound_value(&rows.behind), box->y1);
+	box->y0 = max32(bound_value(&rows.first), box->y0);
+	box->y1 = min32(bound_value(&rows.behind), box->y1);
 }
 
 /* Samples along a row, where they are and how far apart. */
@@ -134,8 +125,8 @@ static void mask_draw(const struct frame_view *view, const struct font_mask *mas
 	if (turned->v_right)
 		down = within_of(v, turned->v_right, turned->v_down, mask->height << 16);
 	for (int32_t y = box.y0; y < box.y1; y++, u += turned->u_down, v += turned->v_down) {
-		int32_t x0 = larger(larger(bound_next(&across.first), bound_next(&down.first)), box.x0);
-		int32_t x1 = smaller(smaller(bound_next(&across.behind), bound_next(&down.behind)), box.x1);
+		int32_t x0 = max32(max32(bound_next(&across.first), bound_next(&down.first)), box.x0);
+		int32_t x1 = min32(min32(bound_next(&across.behind), bound_next(&down.behind)), box.x1);
 		uint32_t *to;
 
 		if (x0 >= x1)
@@ -150,11 +141,6 @@ static void mask_draw(const struct frame_view *view, const struct font_mask *mas
 	}
 }
 
-static int32_t magnitude(int32_t value)
-{
-	return value < 0 ? -value : value;
-}
-
 static void label_draw(const struct frame_view *view, uint32_t segment, struct canvas_rect clip)
 {
 	const struct layout *layout = &view->roulette->layout;
@@ -165,8 +151,8 @@ static void label_draw(const struct frame_view *view, uint32_t segment, struct c
 	/* The label's centre, in 1/65536 pixel. */
 	int64_t x = (int64_t)layout->cx * TRIG_ONE + (int64_t)cosine * distance;
 	int64_t y = (int64_t)layout->cy * TRIG_ONE - (int64_t)sine * distance;
-	int32_t across = (magnitude(sine) / 2 * mask->width + magnitude(cosine) / 2 * mask->height) / samples;
-	int32_t down = (magnitude(cosine) / 2 * mask->width + magnitude(sine) / 2 * mask->height) / samples;
+	int32_t across = (abs32(sine) / 2 * mask->width + abs32(cosine) / 2 * mask->height) / samples;
+	int32_t down = (abs32(cosine) / 2 * mask->width + abs32(sine) / 2 * mask->height) / samples;
 	struct canvas_rect box = {(int32_t)((x - across) >> 16), (int32_t)((y - down) >> 16),
 				  (int32_t)((x + across) >> 16) + 2, (int32_t)((y + down) >> 16) + 2};
 	struct turned turned = {.u_right = samples * sine,

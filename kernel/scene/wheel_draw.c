@@ -1,3 +1,4 @@
+#include "base/minmax.h"
 #include "scene/canvas_row.h"
 #include "scene/palette.h"
 #include "scene/trig.h"
@@ -30,11 +31,6 @@ CANVAS_INLINE struct crossing cross(const struct wheel_line *line, int64_t dy2)
 	return (struct crossing){centre, pixel_at(centre - line->outer), pixel_at(centre + line->outer)};
 }
 
-static int64_t between(int64_t value, int64_t low, int64_t high)
-{
-	return value < low ? low : value > high ? high : value;
-}
-
 /* Coverage at the middle of a pixel that lies so far inside the band, plus half a level to round; TRIG_ONE is all. */
 static int64_t cover_at(int64_t inside, int64_t sine)
 {
@@ -47,8 +43,8 @@ CANVAS_INLINE void band_draw(struct crossing at, const struct wheel_line *line, 
 {
 	const uint32_t *left = line[0].left[zone]->edge, *right = line[1].left[zone]->edge;
 	int64_t sine = line->sine, outset = line->outer + TRIG_ONE / 2;
-	int64_t full = between(pixel_at(at.centre - line->inner), x, x1);
-	int64_t fade = between(pixel_at(at.centre + line->inner), full, x1), end = at.end < x1 ? at.end : x1;
+	int64_t full = clamp64(pixel_at(at.centre - line->inner), x, x1);
+	int64_t fade = clamp64(pixel_at(at.centre + line->inner), full, x1), end = at.end < x1 ? at.end : x1;
 	int64_t cover = cover_at(x * TRIG_ONE - at.centre + outset, sine);
 
 	for (; x < full; x++, cover += sine)
@@ -89,12 +85,12 @@ static void row_draw(const struct wheel *wheel, int32_t y, int32_t x0, int32_t x
 {
 	const struct roulette *roulette = wheel->view->roulette;
 	int64_t cx = roulette->layout.cx, dy2 = 2 * (y - roulette->layout.cy) + 1;
-	int64_t disc0 = between(cx - roulette->disc_half[y], x0, x1);
-	int64_t disc1 = between(cx + roulette->disc_half[y], disc0, x1);
-	int64_t cone0 = between(cx - roulette->cone_half[y], disc0, disc1);
-	int64_t cone1 = between(cx + roulette->cone_half[y], cone0, disc1);
-	int64_t hub0 = between(cx - roulette->hub_half[y], cone0, cone1);
-	int64_t hub1 = between(cx + roulette->hub_half[y], hub0, cone1);
+	int64_t disc0 = clamp64(cx - roulette->disc_half[y], x0, x1);
+	int64_t disc1 = clamp64(cx + roulette->disc_half[y], disc0, x1);
+	int64_t cone0 = clamp64(cx - roulette->cone_half[y], disc0, disc1);
+	int64_t cone1 = clamp64(cx + roulette->cone_half[y], cone0, disc1);
+	int64_t hub0 = clamp64(cx - roulette->hub_half[y], cone0, cone1);
+	int64_t hub1 = clamp64(cx + roulette->hub_half[y], hub0, cone1);
 	const struct stretch stretches[STRETCHES] = {{disc0, cone0, SEGMENT_NUMBERS},
 						     {cone0, hub0, SEGMENT_CONE},
 						     {hub1, cone1, SEGMENT_CONE},

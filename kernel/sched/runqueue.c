@@ -1,6 +1,6 @@
 #include "sched/runqueue.h"
 
-#include "lib/assert.h"
+#include "base/panic.h"
 
 #include <stddef.h>
 

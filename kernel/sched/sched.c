@@ -1,8 +1,8 @@
 #include "sched/sched.h"
 
 #include "arch/arch.h"
-#include "lib/assert.h"
-#include "lib/heap.h"
+#include "base/heap.h"
+#include "base/panic.h"
 #include "sync/alarm.h"
 #include "sync/percpu.h"
 #include "sync/preempt.h"

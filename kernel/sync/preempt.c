@@ -1,7 +1,7 @@
 #include "sync/preempt.h"
 
 #include "arch/arch.h"
-#include "lib/assert.h"
+#include "base/panic.h"
 #include "options.h"
 #include "sync/percpu.h"
 

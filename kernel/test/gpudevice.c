@@ -1,10 +1,10 @@
 #include "test/gpudevice.h"
 
-#include "lib/string.h"
+#include "base/string.h"
 
 #define WIDTH GPUDEVICE_WIDTH
 #define HEIGHT GPUDEVICE_HEIGHT
-#define ERROR_INVALID 0x1203u
+#define ANSWER_INVALID 0x1203u
 #define CAPSET_BYTES 308u
 
 struct gpudevice gpudevice;
@@ -145,7 +145,7 @@ static uint32_t answer(const struct gpu_header *request, struct gpu_header *resp
 		response->fence = request->fence;
 	}
 	if (manner == GPUDEVICE_ANSWERS_ERROR) {
-		response->type = ERROR_INVALID;
+		response->type = ANSWER_INVALID;
 		return sizeof(*response);
 	}
 	return manner == GPUDEVICE_ANSWERS_SHORT ? 8 : whole;
@@ -191,14 +191,14 @@ void gpudevice_meet(struct gpu *gpu, const struct gpu_path *path)
 	configuration[3] = gpudevice.capsets;
 }
 
-bool gpudevice_shows(const struct gpu *gpu, struct canvas_rect rect)
+bool gpudevice_shows(const struct gpu *gpu, struct gpu_rectangle rect)
 {
-	for (int32_t y = 0; y < (int32_t)HEIGHT; y++)
-		for (int32_t x = 0; x < (int32_t)WIDTH; x++) {
-			bool within = x >= rect.x0 && x < rect.x1 && y >= rect.y0 && y < rect.y1;
-			uint32_t want = within ? gpu->canvas.pixels[y * (int32_t)WIDTH + x] : GPUDEVICE_UNTOUCHED;
+	for (uint32_t y = 0; y < HEIGHT; y++)
+		for (uint32_t x = 0; x < WIDTH; x++) {
+			bool within = x - rect.x < rect.width && y - rect.y < rect.height;
+			uint32_t want = within ? gpu->framebuffer.pixels[y * WIDTH + x] : GPUDEVICE_UNTOUCHED;
 
-			if (gpudevice.picture[y * (int32_t)WIDTH + x] != want)
+			if (gpudevice.picture[y * WIDTH + x] != want)
 				return false;
 		}
 	return true;
@@ -207,5 +207,5 @@ bool gpudevice_shows(const struct gpu *gpu, struct canvas_rect rect)
 void gpudevice_paint(struct gpu *gpu)
 {
 	for (uint32_t i = 0; i < WIDTH * HEIGHT; i++)
-		gpu->canvas.pixels[i] = i * 2654435761u >> 8;
+		gpu->framebuffer.pixels[i] = i * 2654435761u >> 8;
 }

@@ -5,8 +5,8 @@
 #ifndef TEST_GPUDEVICE_H
 #define TEST_GPUDEVICE_H
 
+#include "drivers/virtio/gpu.h"
 #include "test/ringdevice.h"
-#include "virtio/gpu.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -48,7 +48,7 @@ extern struct gpudevice gpudevice;
 /* A driver on this path that has just met an honest device, with nothing started; then gpu_start. */
 void gpudevice_meet(struct gpu *gpu, const struct gpu_path *path);
 /* Whether the device's picture is the driver's inside the rectangle, and was never touched outside. */
-bool gpudevice_shows(const struct gpu *gpu, struct canvas_rect rect);
+bool gpudevice_shows(const struct gpu *gpu, struct gpu_rectangle rect);
 /* A picture in which no two pixels nearby are the same. */
 void gpudevice_paint(struct gpu *gpu);
 

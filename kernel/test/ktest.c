@@ -1,7 +1,7 @@
 #include "test/ktest.h"
 
-#include "lib/print.h"
-#include "lib/string.h"
+#include "base/print.h"
+#include "base/string.h"
 
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,11 +1,11 @@
-/* virtio/blk: against a modelled disk in memory, and against the real one. */
+/* drivers/virtio/blk: against a modelled disk in memory, and against the real one. */
 #include "test/suites.h"
 
-#include "lib/heap.h"
-#include "lib/string.h"
+#include "base/heap.h"
+#include "base/string.h"
+#include "drivers/virtio/blk.h"
 #include "options.h"
 #include "test/ringdevice.h"
-#include "virtio/blk.h"
 
 #define RING 32
 #define SECTORS 64u
@@ -116,15 +116,15 @@ static void transfers(void)
 	blk.flushes = false;
 	ktest_check(!one(BLK_FLUSH, 0, NULL, 0) && flushes == 1, "not to a disk that has none");
 	ktest_check(!one(BLK_WRITE, SECTORS - 1, bytes, BLK_SECTOR) && !strays, "the last sector can be written");
-	ktest_check(one(BLK_WRITE, SECTORS - 1, bytes, 2 * BLK_SECTOR) == BLK_EINVALID &&
-			    one(BLK_READ, SECTORS, back, BLK_SECTOR) == BLK_EINVALID &&
-			    one(BLK_READ, ~0ull, back, BLK_SECTOR) == BLK_EINVALID,
+	ktest_check(one(BLK_WRITE, SECTORS - 1, bytes, 2 * BLK_SECTOR) == ERROR_INVALID &&
+			    one(BLK_READ, SECTORS, back, BLK_SECTOR) == ERROR_INVALID &&
+			    one(BLK_READ, ~0ull, back, BLK_SECTOR) == ERROR_INVALID,
 		    "nothing beyond it");
-	ktest_check(one(BLK_READ, 0, back, 0) == BLK_EINVALID && one(BLK_READ, 0, back, 100) == BLK_EINVALID &&
-			    one(BLK_READ, 0, back, 700) == BLK_EINVALID,
+	ktest_check(one(BLK_READ, 0, back, 0) == ERROR_INVALID && one(BLK_READ, 0, back, 100) == ERROR_INVALID &&
+			    one(BLK_READ, 0, back, 700) == ERROR_INVALID,
 		    "nothing but whole sectors");
 	blk.read_only = true;
-	ktest_check(one(BLK_WRITE, 0, bytes, BLK_SECTOR) == BLK_EINVALID && !one(BLK_READ, 0, back, BLK_SECTOR),
+	ktest_check(one(BLK_WRITE, 0, bytes, BLK_SECTOR) == ERROR_INVALID && !one(BLK_READ, 0, back, BLK_SECTOR),
 		    "a disk that is read only can be read only");
 	ktest_check(blk.queue.queue.free_count == RING && !blk.in_flight && !device.faulty_driver,
 		    "no descriptor stays behind");
@@ -139,7 +139,7 @@ static void in_flight(void)
 	while (!blk_submit(&blk, BLK_WRITE, count, bytes + count % 4 * BLK_SECTOR, BLK_SECTOR))
 		count++;
 	ktest_check(count == BLK_IN_FLIGHT_MAX, "as many requests as promised can be in flight");
-	ktest_check(blk_submit(&blk, BLK_READ, 0, back, BLK_SECTOR) == BLK_ENOSPACE, "one more is refused");
+	ktest_check(blk_submit(&blk, BLK_READ, 0, back, BLK_SECTOR) == ERROR_NOSPACE, "one more is refused");
 	serve_backwards();
 	ktest_check(!blk_complete(&blk) && !blk.in_flight && blk.queue.queue.free_count == RING,
 		    "all complete, in whatever order the device answers");
@@ -149,13 +149,13 @@ static void in_flight(void)
 static void errors(void)
 {
 	start(ANSWERS_IOERR);
-	ktest_check(one(BLK_READ, 0, back, BLK_SECTOR) == BLK_ESTATUS, "an error status is an error");
+	ktest_check(one(BLK_READ, 0, back, BLK_SECTOR) == ERROR_RESPONSE, "an error status is an error");
 	start(ANSWERS_NOTHING);
-	ktest_check(one(BLK_READ, 0, back, BLK_SECTOR) == BLK_ESTATUS, "so is a status that was not written");
+	ktest_check(one(BLK_READ, 0, back, BLK_SECTOR) == ERROR_RESPONSE, "so is a status that was not written");
 	start(ANSWERS_SHORT);
-	ktest_check(one(BLK_READ, 0, back, BLK_SECTOR) == BLK_EBROKEN, "so are fewer bytes than were asked for");
+	ktest_check(one(BLK_READ, 0, back, BLK_SECTOR) == ERROR_BROKEN, "so are fewer bytes than were asked for");
 	start(SILENT);
-	ktest_check(one(BLK_READ, 0, back, BLK_SECTOR) == BLK_ETIMEOUT && blk.queue.queue.counters.timeouts >= 1,
+	ktest_check(one(BLK_READ, 0, back, BLK_SECTOR) == ERROR_TIMEOUT && blk.queue.queue.counters.timeouts >= 1,
 		    "silence ends at the deadline and is counted");
 }
 

@@ -1,9 +1,10 @@
-/* lib/fdt, lib/fdt_bus: a small machine's tree, built here, and damaged in every byte. Also built natively. */
+/* firmware/fdt, firmware/fdt_bus: a small machine's tree, built here, and damaged in every byte. Also built natively.
+ */
 #include "test/suites.h"
 
-#include "lib/fdt.h"
-#include "lib/fdt_bus.h"
-#include "lib/string.h"
+#include "base/string.h"
+#include "firmware/fdt.h"
+#include "firmware/fdt_bus.h"
 
 #define BLOB_BYTES 2048u
 #define HEADER_BYTES 40u
@@ -173,22 +174,22 @@ static void buses(const struct fdt *fdt)
 		    "64-bit addresses and sizes are put together");
 	ktest_check(fdt_reg(fdt, gic, 1, &region) == 0 && region.start == 0x1080a0000,
 		    "a second register block is read");
-	ktest_check(fdt_reg(fdt, gic, 2, &region) == FDT_ENOTFOUND, "there is no third");
-	ktest_check(fdt_reg(fdt, behind, 0, &region) == FDT_EVALUE, "an address behind a translating bus is refused");
+	ktest_check(fdt_reg(fdt, gic, 2, &region) == ERROR_NOTFOUND, "there is no third");
+	ktest_check(fdt_reg(fdt, behind, 0, &region) == ERROR_VALUE, "an address behind a translating bus is refused");
 	ktest_check(fdt_pci_range(fdt, host, 1, &range) == 0 && range.space == 2 && range.bus == 0x10000000 &&
 			    range.cpu == 0x10000000 && range.length == 0x2eff0000,
 		    "the 32-bit window is read");
 	ktest_check(fdt_pci_range(fdt, host, 2, &range) == 0 && range.space == 3 && range.cpu == 0x8000000000,
 		    "the prefetchable 64-bit window is read");
-	ktest_check(fdt_pci_range(fdt, host, 3, &range) == FDT_ENOTFOUND, "there is no fourth");
+	ktest_check(fdt_pci_range(fdt, host, 3, &range) == ERROR_NOTFOUND, "there is no fourth");
 	ktest_check(fdt_pci_interrupt(fdt, host, 0, 1, &interrupt) == 0 && interrupt.count == 3 &&
 			    interrupt.cells[1] == 3,
 		    "slot 0 raises its interrupt");
 	ktest_check(fdt_pci_interrupt(fdt, host, 5, 1, &interrupt) == 0 && interrupt.cells[1] == 4,
 		    "slot 5 is slot 1 behind the mask");
-	ktest_check(fdt_pci_interrupt(fdt, host, 2, 1, &interrupt) == FDT_EVALUE,
+	ktest_check(fdt_pci_interrupt(fdt, host, 2, 1, &interrupt) == ERROR_VALUE,
 		    "an entry that is cut off is refused");
-	ktest_check(fdt_pci_interrupt(fdt, gic, 0, 1, &interrupt) == FDT_ENOTFOUND, "no map, no interrupt");
+	ktest_check(fdt_pci_interrupt(fdt, gic, 0, 1, &interrupt) == ERROR_NOTFOUND, "no map, no interrupt");
 }
 
 /* Opens a copy of the tree with one header cell changed. */
@@ -205,19 +206,19 @@ static void headers(void)
 {
 	struct fdt fdt;
 
-	ktest_check(open_with(0, 0xfeedd00d) == FDT_EMAGIC, "a wrong magic is no tree");
-	ktest_check(open_with(4, BLOB_BYTES + 1) == FDT_EBOUNDS, "a blob beyond the limit is refused");
-	ktest_check(open_with(8, BLOB_BYTES - 4) == FDT_EBOUNDS, "a structure block beyond the blob is refused");
-	ktest_check(open_with(8, HEADER_BYTES + 1) == FDT_EBOUNDS, "a structure block off its alignment is refused");
-	ktest_check(open_with(12, 0xfffffff0) == FDT_EBOUNDS, "a strings block beyond the blob is refused");
-	ktest_check(open_with(24, 18) == FDT_EVERSION, "a tree for later readers is refused");
-	ktest_check(open_with(32, strings_used - 1) == FDT_EBOUNDS, "strings without an end are refused");
-	ktest_check(open_with(36, at - HEADER_BYTES - 4) == FDT_ESTRUCTURE,
+	ktest_check(open_with(0, 0xfeedd00d) == ERROR_MAGIC, "a wrong magic is no tree");
+	ktest_check(open_with(4, BLOB_BYTES + 1) == ERROR_BOUNDS, "a blob beyond the limit is refused");
+	ktest_check(open_with(8, BLOB_BYTES - 4) == ERROR_BOUNDS, "a structure block beyond the blob is refused");
+	ktest_check(open_with(8, HEADER_BYTES + 1) == ERROR_BOUNDS, "a structure block off its alignment is refused");
+	ktest_check(open_with(12, 0xfffffff0) == ERROR_BOUNDS, "a strings block beyond the blob is refused");
+	ktest_check(open_with(24, 18) == ERROR_VERSION, "a tree for later readers is refused");
+	ktest_check(open_with(32, strings_used - 1) == ERROR_BOUNDS, "strings without an end are refused");
+	ktest_check(open_with(36, at - HEADER_BYTES - 4) == ERROR_STRUCTURE,
 		    "a structure cut before its end is refused");
-	ktest_check(open_with(HEADER_BYTES + 12, 0xfffffff4) == FDT_ESTRUCTURE,
+	ktest_check(open_with(HEADER_BYTES + 12, 0xfffffff4) == ERROR_STRUCTURE,
 		    "a length that leads back to its own property is refused");
-	ktest_check(open_with(HEADER_BYTES, 2) == FDT_ESTRUCTURE, "a tree that begins with an end is refused");
-	ktest_check(fdt_open(&fdt, blob, HEADER_BYTES - 1) == FDT_EBOUNDS, "less than a header is refused");
+	ktest_check(open_with(HEADER_BYTES, 2) == ERROR_STRUCTURE, "a tree that begins with an end is refused");
+	ktest_check(fdt_open(&fdt, blob, HEADER_BYTES - 1) == ERROR_BOUNDS, "less than a header is refused");
 }
 
 static void depth(void)
@@ -238,7 +239,7 @@ static void depth(void)
 		put_cell(blob + 36, at - HEADER_BYTES);
 		results[i] = fdt_open(&fdt, blob, sizeof(blob));
 	}
-	ktest_check(results[0] == 0 && results[1] == FDT_ESTRUCTURE, "the deepest tree is read, a deeper one refused");
+	ktest_check(results[0] == 0 && results[1] == ERROR_STRUCTURE, "the deepest tree is read, a deeper one refused");
 }
 
 static bool inside(const struct fdt *fdt, const void *pointer, uint32_t length)

@@ -4,7 +4,7 @@
  */
 #include "test/suites.h"
 
-#include "lib/heap.h"
+#include "base/heap.h"
 #include "scene/canvas.h"
 #include "scene/roulette.h"
 

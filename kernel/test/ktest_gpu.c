@@ -1,7 +1,8 @@
-/* virtio/gpu: the 2D path against a modelled device, which keeps a picture of its own, and against the real one. */
+/* drivers/virtio/gpu: the 2D path against a modelled device, which keeps a picture of its own, and against the real
+ * one. */
 #include "test/suites.h"
 
-#include "lib/string.h"
+#include "base/string.h"
 #include "options.h"
 #include "test/gpudevice.h"
 
@@ -19,13 +20,13 @@ static int start(enum gpudevice_manner manner)
 
 static void presents(void)
 {
-	const struct canvas_rect part = {5, 7, 30, 20}, whole = {0, 0, GPUDEVICE_WIDTH, GPUDEVICE_HEIGHT};
-	const struct canvas_rect two[] = {{0, 0, 8, 8}, {40, 40, 64, 48}};
+	const struct gpu_rectangle part = {5, 7, 25, 13}, whole = {0, 0, GPUDEVICE_WIDTH, GPUDEVICE_HEIGHT};
+	const struct gpu_rectangle two[] = {{0, 0, 8, 8}, {40, 40, 24, 8}};
 	const struct virtqueue_counters *counters = &gpu.control.queue.counters;
 	uint64_t notifies, completions;
 
 	ktest_check(!start(GPUDEVICE_HONEST) && !gpudevice.strays && gpudevice.shown &&
-			    gpudevice.backing == (uintptr_t)gpu.canvas.pixels,
+			    gpudevice.backing == (uintptr_t)gpu.framebuffer.pixels,
 		    "a display is set up: resource, backing, scanout");
 	gpudevice_paint(&gpu);
 	notifies = counters->notifies;
@@ -47,7 +48,7 @@ static void presents(void)
 /* What a frame comes to on a device that goes wrong after its start. */
 static int present_while(enum gpudevice_manner manner)
 {
-	const struct canvas_rect part = {0, 0, 8, 8};
+	const struct gpu_rectangle part = {0, 0, 8, 8};
 	int error = start(GPUDEVICE_HONEST);
 
 	gpudevice.manner = manner;
@@ -59,19 +60,20 @@ static void errors(void)
 {
 	int error = start(GPUDEVICE_ANSWERS_SHORT);
 
-	ktest_check(error == GPU_EBROKEN || error == GPU_ERESPONSE, "a display's answer that is too short is an error");
-	ktest_check(start(GPUDEVICE_ANSWERS_ERROR) == GPU_ERESPONSE,
+	ktest_check(error == ERROR_BROKEN || error == ERROR_RESPONSE,
+		    "a display's answer that is too short is an error");
+	ktest_check(start(GPUDEVICE_ANSWERS_ERROR) == ERROR_RESPONSE,
 		    "an error response to the first command is an error");
-	ktest_check(start(GPUDEVICE_SCANOUT_OFF) == GPU_ENODEV, "a scanout that is off is an error");
-	ktest_check(present_while(GPUDEVICE_ANSWERS_ERROR) == GPU_ERESPONSE,
+	ktest_check(start(GPUDEVICE_SCANOUT_OFF) == ERROR_NODEV, "a scanout that is off is an error");
+	ktest_check(present_while(GPUDEVICE_ANSWERS_ERROR) == ERROR_RESPONSE,
 		    "an error response in a frame is an error");
-	ktest_check(present_while(GPUDEVICE_ANSWERS_SHORT) == GPU_EBROKEN,
+	ktest_check(present_while(GPUDEVICE_ANSWERS_SHORT) == ERROR_BROKEN,
 		    "so is a response that is too short to be one");
-	ktest_check(present_while(GPUDEVICE_ANSWERS_NOTHING) == GPU_EBROKEN, "so is none at all");
-	ktest_check(present_while(GPUDEVICE_SILENT) == GPU_ETIMEOUT && gpu.control.queue.counters.timeouts >= 1,
+	ktest_check(present_while(GPUDEVICE_ANSWERS_NOTHING) == ERROR_BROKEN, "so is none at all");
+	ktest_check(present_while(GPUDEVICE_SILENT) == ERROR_TIMEOUT && gpu.control.queue.counters.timeouts >= 1,
 		    "silence ends at the deadline and is counted");
 	if (OPTION(GPU_FENCE) == OPTION_GPU_FENCE_on)
-		ktest_check(present_while(GPUDEVICE_FORGETS_FENCE) == GPU_ERESPONSE,
+		ktest_check(present_while(GPUDEVICE_FORGETS_FENCE) == ERROR_RESPONSE,
 			    "a fence that does not come back is an error");
 	else
 		ktest_skip("a fence that does not come back is an error", "GPU_FENCE=off sends none");
@@ -79,7 +81,7 @@ static void errors(void)
 
 static void real(void)
 {
-	static const struct canvas_rect whole = {0, 0, 320, 240}, outside = {300, 200, 340, 240};
+	static const struct gpu_rectangle whole = {0, 0, 320, 240}, outside = {300, 200, 40, 40};
 
 	if (!transport_present(GPU_DEVICE_TYPE)) {
 		ktest_skip("the device of this machine shows a picture", "there is none");
@@ -88,7 +90,7 @@ static void real(void)
 	ktest_check(!gpu_init(&gpu, 320, 240), "the device of this machine shows a picture");
 	ktest_check(!gpu_present(&gpu, &whole, 1), "and takes a frame");
 	if (gpu.path == &gpu_path_2d)
-		ktest_check(gpu_present(&gpu, &outside, 1) == GPU_ERESPONSE,
+		ktest_check(gpu_present(&gpu, &outside, 1) == ERROR_RESPONSE,
 			    "and refuses a rectangle outside of the resource");
 	else
 		ktest_skip("and refuses a rectangle outside of the resource",

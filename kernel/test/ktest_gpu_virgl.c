@@ -1,7 +1,7 @@
-/* virtio/gpu_virgl: the virgl path against a modelled device, and what it falls back from. */
+/* drivers/virtio/gpu_virgl: the virgl path against a modelled device, and what it falls back from. */
 #include "test/suites.h"
 
-#include "lib/string.h"
+#include "base/string.h"
 #include "options.h"
 #include "test/gpudevice.h"
 
@@ -29,13 +29,13 @@ static int start_with(enum gpudevice_manner manner, uint32_t command)
 
 static void presents(void)
 {
-	const struct canvas_rect part = {5, 7, 30, 20}, whole = {0, 0, GPUDEVICE_WIDTH, GPUDEVICE_HEIGHT};
+	const struct gpu_rectangle part = {5, 7, 25, 13}, whole = {0, 0, GPUDEVICE_WIDTH, GPUDEVICE_HEIGHT};
 	uint64_t completions;
 
 	gpudevice_meet(&gpu, &gpu_path_virgl);
 	ktest_check(!start() && gpudevice.context && gpudevice.attached && gpudevice.shown && !gpudevice.strays,
 		    "a texture is made in a context, and shown");
-	ktest_check(gpudevice.backing == (uintptr_t)gpu.canvas.pixels, "its backing is the canvas");
+	ktest_check(gpudevice.backing == (uintptr_t)gpu.framebuffer.pixels, "its backing is the framebuffer");
 	ktest_check(!gpudevice.upside_down, "its first row is the uppermost");
 	gpudevice_paint(&gpu);
 	completions = gpu.control.queue.counters.completions;
@@ -70,40 +70,40 @@ static void capsets(void)
 {
 	ktest_check(!start_with_capsets(1, GPU_CAPSET_VIRGL, 308, 1, 1), "one capability set is enough");
 	ktest_check(!start_with_capsets(16, GPU_CAPSET_VIRGL, 132, 1, 1), "the last of 16 is found");
-	ktest_check(start_with_capsets(0, GPU_CAPSET_VIRGL, 308, 1, 1) == GPU_ECAPSET, "none is an error");
-	ktest_check(start_with_capsets(UINT32_MAX, GPU_CAPSET_VIRGL, 308, 1, 1) == GPU_ECAPSET,
+	ktest_check(start_with_capsets(0, GPU_CAPSET_VIRGL, 308, 1, 1) == ERROR_CAPSET, "none is an error");
+	ktest_check(start_with_capsets(UINT32_MAX, GPU_CAPSET_VIRGL, 308, 1, 1) == ERROR_CAPSET,
 		    "a search through any number of them ends");
-	ktest_check(start_with_capsets(2, 3, 308, 1, 1) == GPU_ECAPSET, "one of another kind is an error");
-	ktest_check(start_with_capsets(2, GPU_CAPSET_VIRGL, 131, 1, 1) == GPU_ECAPSET, "so is one that is too short");
-	ktest_check(start_with_capsets(2, GPU_CAPSET_VIRGL, UINT32_MAX, 1, 1) == GPU_ECAPSET,
+	ktest_check(start_with_capsets(2, 3, 308, 1, 1) == ERROR_CAPSET, "one of another kind is an error");
+	ktest_check(start_with_capsets(2, GPU_CAPSET_VIRGL, 131, 1, 1) == ERROR_CAPSET, "so is one that is too short");
+	ktest_check(start_with_capsets(2, GPU_CAPSET_VIRGL, UINT32_MAX, 1, 1) == ERROR_CAPSET,
 		    "or longer than any memory");
-	ktest_check(start_with_capsets(2, GPU_CAPSET_VIRGL, 308, 0, 1) == GPU_ECAPSET &&
-			    start_with_capsets(2, GPU_CAPSET_VIRGL, 308, 1, 0) == GPU_ECAPSET,
+	ktest_check(start_with_capsets(2, GPU_CAPSET_VIRGL, 308, 0, 1) == ERROR_CAPSET &&
+			    start_with_capsets(2, GPU_CAPSET_VIRGL, 308, 1, 0) == ERROR_CAPSET,
 		    "or does not know the canvas's format");
 	gpudevice_meet(&gpu, &gpu_path_virgl);
 	gpu.transport.config_length = 12;
-	ktest_check(start() == GPU_ECAPSET, "a configuration that does not count them is an error");
+	ktest_check(start() == ERROR_CAPSET, "a configuration that does not count them is an error");
 }
 
 static void refusals(void)
 {
-	ktest_check(start_with(GPUDEVICE_ANSWERS_ERROR, GPU_GET_CAPSET_INFO) == GPU_ECAPSET &&
-			    start_with(GPUDEVICE_ANSWERS_ERROR, GPU_GET_CAPSET) == GPU_ECAPSET,
+	ktest_check(start_with(GPUDEVICE_ANSWERS_ERROR, GPU_GET_CAPSET_INFO) == ERROR_CAPSET &&
+			    start_with(GPUDEVICE_ANSWERS_ERROR, GPU_GET_CAPSET) == ERROR_CAPSET,
 		    "a capability set that is refused is named");
-	ktest_check(start_with(GPUDEVICE_ANSWERS_SHORT, GPU_GET_CAPSET) == GPU_EBROKEN,
+	ktest_check(start_with(GPUDEVICE_ANSWERS_SHORT, GPU_GET_CAPSET) == ERROR_BROKEN,
 		    "one that is cut off is an error");
-	ktest_check(start_with(GPUDEVICE_ANSWERS_ERROR, GPU_CTX_CREATE) == GPU_ECONTEXT && !gpudevice.texture,
+	ktest_check(start_with(GPUDEVICE_ANSWERS_ERROR, GPU_CTX_CREATE) == ERROR_CONTEXT && !gpudevice.texture,
 		    "a context that is refused is named, and nothing is made in it");
-	ktest_check(start_with(GPUDEVICE_ANSWERS_ERROR, GPU_RESOURCE_CREATE_3D) == GPU_ERESPONSE &&
-			    start_with(GPUDEVICE_ANSWERS_ERROR, GPU_CTX_ATTACH_RESOURCE) == GPU_ERESPONSE &&
-			    start_with(GPUDEVICE_ANSWERS_ERROR, GPU_SET_SCANOUT) == GPU_ERESPONSE,
+	ktest_check(start_with(GPUDEVICE_ANSWERS_ERROR, GPU_RESOURCE_CREATE_3D) == ERROR_RESPONSE &&
+			    start_with(GPUDEVICE_ANSWERS_ERROR, GPU_CTX_ATTACH_RESOURCE) == ERROR_RESPONSE &&
+			    start_with(GPUDEVICE_ANSWERS_ERROR, GPU_SET_SCANOUT) == ERROR_RESPONSE,
 		    "so is a texture that cannot be made, attached or shown");
 }
 
 /* What a frame comes to when one command of it is answered in this manner. */
 static int present_while(enum gpudevice_manner manner, uint32_t command)
 {
-	const struct canvas_rect part = {0, 0, 8, 8};
+	const struct gpu_rectangle part = {0, 0, 8, 8};
 	int error = start_with(GPUDEVICE_HONEST, command);
 
 	gpudevice.manner = manner;
@@ -113,15 +113,15 @@ static int present_while(enum gpudevice_manner manner, uint32_t command)
 static void frames(void)
 {
 	ktest_check(!present_while(GPUDEVICE_HONEST, 0), "a frame is taken");
-	ktest_check(present_while(GPUDEVICE_ANSWERS_ERROR, GPU_TRANSFER_TO_HOST_3D) == GPU_ERESPONSE &&
-			    present_while(GPUDEVICE_ANSWERS_ERROR, GPU_RESOURCE_FLUSH) == GPU_ERESPONSE,
+	ktest_check(present_while(GPUDEVICE_ANSWERS_ERROR, GPU_TRANSFER_TO_HOST_3D) == ERROR_RESPONSE &&
+			    present_while(GPUDEVICE_ANSWERS_ERROR, GPU_RESOURCE_FLUSH) == ERROR_RESPONSE,
 		    "an error response in a frame is an error");
-	ktest_check(present_while(GPUDEVICE_ANSWERS_NOTHING, GPU_TRANSFER_TO_HOST_3D) == GPU_EBROKEN,
+	ktest_check(present_while(GPUDEVICE_ANSWERS_NOTHING, GPU_TRANSFER_TO_HOST_3D) == ERROR_BROKEN,
 		    "so is an empty one");
-	ktest_check(present_while(GPUDEVICE_SILENT, GPU_TRANSFER_TO_HOST_3D) == GPU_ETIMEOUT,
+	ktest_check(present_while(GPUDEVICE_SILENT, GPU_TRANSFER_TO_HOST_3D) == ERROR_TIMEOUT,
 		    "so is none before the deadline");
 	if (OPTION(GPU_FENCE) == OPTION_GPU_FENCE_on)
-		ktest_check(present_while(GPUDEVICE_FORGETS_FENCE, GPU_TRANSFER_TO_HOST_3D) == GPU_ERESPONSE,
+		ktest_check(present_while(GPUDEVICE_FORGETS_FENCE, GPU_TRANSFER_TO_HOST_3D) == ERROR_RESPONSE,
 			    "so is an upload's fence that does not come back");
 	else
 		ktest_skip("so is an upload's fence that does not come back", "GPU_FENCE=off sends none");
@@ -129,7 +129,7 @@ static void frames(void)
 
 static void real(void)
 {
-	static const struct canvas_rect whole = {0, 0, 320, 240};
+	static const struct gpu_rectangle whole = {0, 0, 320, 240};
 	struct transport transport;
 	bool offered;
 

@@ -2,7 +2,7 @@
 #include "test/ktest.h"
 #include "test/suites.h"
 
-#include "lib/string.h"
+#include "base/string.h"
 
 #include <stddef.h>
 

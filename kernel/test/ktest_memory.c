@@ -1,11 +1,11 @@
-/* lib/heap, loaders' memory maps, clocks, and the tables of lib/acpi with planted damage. */
+/* base/heap, loaders' memory maps, clocks, and the tables of firmware/acpi with planted damage. */
 #include "test/suites.h"
 
-#include "lib/acpi.h"
-#include "lib/clock.h"
-#include "lib/heap.h"
-#include "lib/pvh.h"
-#include "lib/string.h"
+#include "base/clock.h"
+#include "base/heap.h"
+#include "base/string.h"
+#include "firmware/acpi.h"
+#include "firmware/pvh.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 /* run/params: every key, its limits, and what is refused, by name. */
 #include "test/suites.h"
 
-#include "lib/string.h"
+#include "base/string.h"
 #include "run/params.h"
 
 static struct run_params params;

@@ -1,9 +1,9 @@
-/* pci/: capability lists that lie, base address registers of every kind, and the scan of a real bus. */
+/* drivers/pci/: capability lists that lie, base address registers of every kind, and the scan of a real bus. */
 #include "test/suites.h"
 
-#include "lib/string.h"
-#include "pci/bar.h"
-#include "pci/pci.h"
+#include "base/string.h"
+#include "drivers/pci/bar.h"
+#include "drivers/pci/pci.h"
 
 #include <stdint.h>
 
@@ -35,7 +35,7 @@ static int walk(uint8_t kind)
 	int found = 0;
 
 	for (int at = pci_capability_find(list, kind, 0); found < 1000; found++) {
-		if (at == PCI_ENODEV)
+		if (at == ERROR_NODEV)
 			return found;
 		if (at < 0)
 			return at;
@@ -64,19 +64,19 @@ static void capability_lies(void)
 {
 	config_build(1);
 	config[0x41] = 0x40;
-	ktest_check(walk(PCI_CAPABILITY_VENDOR) == PCI_EINVALID, "a capability that follows itself is refused");
+	ktest_check(walk(PCI_CAPABILITY_VENDOR) == ERROR_INVALID, "a capability that follows itself is refused");
 	config_build(48);
 	config[0x41 + 4 * 47] = 0x80;
-	ktest_check(walk(PCI_CAPABILITY_VENDOR) == PCI_EINVALID, "a loop in a long list is refused");
-	ktest_check(walk(PCI_CAPABILITY_MSIX) == PCI_EINVALID, "also when looking for what is not in it");
+	ktest_check(walk(PCI_CAPABILITY_VENDOR) == ERROR_INVALID, "a loop in a long list is refused");
+	ktest_check(walk(PCI_CAPABILITY_MSIX) == ERROR_INVALID, "also when looking for what is not in it");
 	config_build(2);
 	config[0x41] = 0x10;
-	ktest_check(walk(PCI_CAPABILITY_VENDOR) == PCI_EINVALID, "a capability inside the header is refused");
+	ktest_check(walk(PCI_CAPABILITY_VENDOR) == ERROR_INVALID, "a capability inside the header is refused");
 	config_build(2);
 	config[0x41] |= 3;
 	ktest_check(walk(PCI_CAPABILITY_VENDOR) == 2, "the reserved low bits of a pointer are ignored");
 	memset(config, 0xff, sizeof(config));
-	ktest_check(walk(PCI_CAPABILITY_VENDOR) == PCI_EINVALID, "a device that reads as all ones has no list");
+	ktest_check(walk(PCI_CAPABILITY_VENDOR) == ERROR_INVALID, "a device that reads as all ones has no list");
 }
 
 static bool decodes(struct pci_bar_registers value, struct pci_bar_registers ones, struct pci_bar wanted)
@@ -128,7 +128,7 @@ static void scan(void)
 {
 	struct pci_device device;
 
-	ktest_check(pci_find(0xfffe, 0x1234, 0, &device) == PCI_ENODEV, "a device that is not there is not found");
+	ktest_check(pci_find(0xfffe, 0x1234, 0, &device) == ERROR_NODEV, "a device that is not there is not found");
 	ktest_check(!pci_bar_map(&(struct pci_device){.bar_address = {0x1000}, .bar_size = {0x1000}}, 0, 0xff8, 9),
 		    "a span that ends outside of its BAR is not mapped");
 	ktest_check(!pci_bar_map(&(struct pci_device){.bar_address = {0x1000}, .bar_size = {0x1000}}, 0, 8, ~0ull),

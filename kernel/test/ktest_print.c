@@ -1,9 +1,10 @@
-/* lib/print: every conversion at its limits, and text that does not fit; lib/ns16550 against a UART of memory. */
+/* base/print: every conversion at its limits, and text that does not fit; drivers/uart/ns16550 against a UART of
+ * memory. */
 #include "test/suites.h"
 
-#include "lib/ns16550.h"
-#include "lib/print.h"
-#include "lib/string.h"
+#include "base/print.h"
+#include "base/string.h"
+#include "drivers/uart/ns16550.h"
 
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,9 +1,9 @@
-/* lib/record and run/recording: the lines as they stand in README.md of lib, and the ring that keeps them. */
+/* run/record and run/recording: the lines as serial-protocol.md has them, and the ring that keeps them. */
 #include "test/suites.h"
 
-#include "lib/record.h"
-#include "lib/string.h"
+#include "base/string.h"
 #include "options.h"
+#include "run/record.h"
 #include "run/recording.h"
 
 #define RING 4u

@@ -1,8 +1,8 @@
 /* scene: stamp and CRC, fills at their edges, how the wheel moves, and frames whose pixels are known. */
 #include "test/suites.h"
 
-#include "lib/heap.h"
-#include "lib/string.h"
+#include "base/heap.h"
+#include "base/string.h"
 #include "scene/canvas_row.h"
 #include "scene/framestamp.h"
 #include "scene/roulette.h"

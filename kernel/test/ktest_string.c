@@ -1,7 +1,7 @@
-/* lib/string: against byte-by-byte models, over every small length and misalignment. */
+/* base/string: against byte-by-byte models, over every small length and misalignment. */
 #include "test/suites.h"
 
-#include "lib/string.h"
+#include "base/string.h"
 
 #include <stdint.h>
 

@@ -1,9 +1,10 @@
-/* virtio/virtqueue: the driver's side of the ring against a modelled device, an honest one and a hostile one. */
+/* drivers/virtio/virtqueue: the driver's side of the ring against a modelled device, an honest one and a hostile one.
+ */
 #include "test/suites.h"
 
+#include "drivers/virtio/ordering/points.h"
 #include "options.h"
 #include "test/ringdevice.h"
-#include "virtio/barrier.h"
 
 #define SIZE 8u
 #define WRAP_ROUNDS 70000u
@@ -41,10 +42,10 @@ static void layouts(void)
 	for (uint16_t size = 2; size <= VIRTQUEUE_SIZE_MAX; size = (uint16_t)(size * 2))
 		all = all && layout_matches(size);
 	ktest_check(all, "the three areas lie as §2.7 wants them, for every size");
-	ktest_check(virtqueue_init(&device.own, 0, device.memory, false, NULL, NULL) == VIRTQUEUE_EINVALID &&
-			    virtqueue_init(&device.own, 12, device.memory, false, NULL, NULL) == VIRTQUEUE_EINVALID &&
-			    virtqueue_init(&device.own, 512, device.memory, false, NULL, NULL) == VIRTQUEUE_EINVALID &&
-			    virtqueue_init(&device.own, 8, NULL, false, NULL, NULL) == VIRTQUEUE_EINVALID,
+	ktest_check(virtqueue_init(&device.own, 0, device.memory, false, NULL, NULL) == ERROR_INVALID &&
+			    virtqueue_init(&device.own, 12, device.memory, false, NULL, NULL) == ERROR_INVALID &&
+			    virtqueue_init(&device.own, 512, device.memory, false, NULL, NULL) == ERROR_INVALID &&
+			    virtqueue_init(&device.own, 8, NULL, false, NULL, NULL) == ERROR_INVALID,
 		    "sizes that are no power of two, or too large, and no memory are refused");
 }
 
@@ -127,9 +128,9 @@ static void exhaustion(void)
 	while (!add_pair(8, &tokens[added]))
 		added++;
 	ktest_check(added == SIZE / 2 && device.queue->free_count == 0, "chains of two fit until descriptors run out");
-	ktest_check(add_pair(8, tokens) == VIRTQUEUE_ENOSPACE, "one more is refused");
-	ktest_check(virtqueue_add(device.queue, many, SIZE + 1, tokens) == VIRTQUEUE_EINVALID &&
-			    virtqueue_add(device.queue, many, 0, tokens) == VIRTQUEUE_EINVALID,
+	ktest_check(add_pair(8, tokens) == ERROR_NOSPACE, "one more is refused");
+	ktest_check(virtqueue_add(device.queue, many, SIZE + 1, tokens) == ERROR_INVALID &&
+			    virtqueue_add(device.queue, many, 0, tokens) == ERROR_INVALID,
 		    "a chain longer than the ring, or of nothing, is refused");
 	virtqueue_publish(device.queue);
 	ktest_check(ringdevice_answer_all(&device) == SIZE / 2, "the refused ones left no trace in the ring");
@@ -196,9 +197,8 @@ static bool refuses(uint32_t id, uint32_t length)
 	struct virtqueue_completion completion = {0};
 
 	ringdevice_answer(&device, id, length);
-	return virtqueue_take(device.queue, &completion) == VIRTQUEUE_EBROKEN && !completion.token &&
-	       virtqueue_take(device.queue, &completion) == VIRTQUEUE_EBROKEN &&
-	       add_pair(8, tokens) == VIRTQUEUE_EBROKEN;
+	return virtqueue_take(device.queue, &completion) == ERROR_BROKEN && !completion.token &&
+	       virtqueue_take(device.queue, &completion) == ERROR_BROKEN && add_pair(8, tokens) == ERROR_BROKEN;
 }
 
 static void hostile(void)
@@ -220,11 +220,11 @@ static void hostile(void)
 	ktest_check(refuses(head, 0xffffffff), "the largest length breaks the queue");
 	one_in_flight(&head);
 	device.queue->used->index = 2;
-	ktest_check(virtqueue_take(device.queue, &completion) == VIRTQUEUE_EBROKEN,
+	ktest_check(virtqueue_take(device.queue, &completion) == ERROR_BROKEN,
 		    "a used index beyond what was made available breaks the queue");
 	one_in_flight(&head);
 	device.queue->used->index = 0xffff;
-	ktest_check(virtqueue_take(device.queue, &completion) == VIRTQUEUE_EBROKEN,
+	ktest_check(virtqueue_take(device.queue, &completion) == ERROR_BROKEN,
 		    "a used index that went back breaks the queue");
 	one_in_flight(&head);
 	add_pair(8, tokens);
@@ -232,7 +232,7 @@ static void hostile(void)
 	ringdevice_answer(&device, head, 8);
 	ringdevice_answer(&device, head, 8);
 	ktest_check(virtqueue_take(device.queue, &completion) == 1, "an id answered twice is taken once");
-	ktest_check(virtqueue_take(device.queue, &completion) == VIRTQUEUE_EBROKEN, "and breaks the queue then");
+	ktest_check(virtqueue_take(device.queue, &completion) == ERROR_BROKEN, "and breaks the queue then");
 }
 
 static void hostile_descriptors(void)

@@ -1,10 +1,12 @@
-/* virtio/wait: how a wait ends, and what it counts, with a device that answers at once, late, badly or never. */
+/* drivers/virtio/wait: how a wait ends, and what it counts, with a device that answers at once, late, badly or never.
+ */
 #include "test/suites.h"
 
 #include "arch/arch.h"
+#include "drivers/virtio/ordering/points.h"
+#include "drivers/virtio/wait.h"
 #include "options.h"
 #include "test/ringdevice.h"
-#include "virtio/ordering/points.h"
 
 #define SHORT_NS 4000000ull
 #define LONG_NS 10000000000ull
@@ -48,8 +50,7 @@ static bool fences_match(const struct virtqueue_counters *counters)
 {
 	uint64_t looks = counters->spins + counters->completions;
 
-	return counters->fences ==
-	       COUNTED(looks * POINT_POLL_FENCES + counters->completions * POINT_PROGRESS_FENCES);
+	return counters->fences == COUNTED(looks * POINT_POLL_FENCES + counters->completions * POINT_PROGRESS_FENCES);
 }
 
 static void at_once(void)
@@ -92,7 +93,7 @@ static void never(void)
 	const struct virtqueue_counters *counters = &device.own.counters;
 	uint64_t start = arch_ticks();
 
-	ktest_check(send_and_wait(NULL, SHORT_NS) == VIRTQUEUE_ETIMEOUT, "a silent device ends the wait");
+	ktest_check(send_and_wait(NULL, SHORT_NS) == ERROR_TIMEOUT, "a silent device ends the wait");
 	if (OPTION(WAIT) == OPTION_WAIT_deadline || OPTION(COMPLETION) == OPTION_COMPLETION_irq)
 		ktest_check(arch_ticks_to_ns(arch_ticks() - start) >= SHORT_NS, "not before the deadline");
 	else
@@ -108,7 +109,7 @@ static void run(void)
 	at_once();
 	late();
 	never();
-	ktest_check(send_and_wait(break_ring, LONG_NS) == VIRTQUEUE_EBROKEN,
+	ktest_check(send_and_wait(break_ring, LONG_NS) == ERROR_BROKEN,
 		    "a device that breaks the ring ends the wait at once");
 }
 

@@ -1,6 +1,6 @@
 #include "test/ringdevice.h"
 
-#include "lib/string.h"
+#include "base/string.h"
 
 #define DESCRIPTOR_NEXT 1
 #define DESCRIPTOR_DEVICE_WRITES 2

@@ -6,7 +6,7 @@
 #ifndef TEST_RINGDEVICE_H
 #define TEST_RINGDEVICE_H
 
-#include "virtio/virtqueue.h"
+#include "drivers/virtio/virtqueue.h"
 
 #include <stdbool.h>
 #include <stddef.h>

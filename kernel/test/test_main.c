@@ -1,9 +1,9 @@
 /* The boot story of the test kernel: as main.c's until memory is there, then the suites that suite= names. */
 #include "arch/arch.h"
-#include "lib/heap.h"
-#include "lib/print.h"
-#include "lib/record.h"
-#include "lib/string.h"
+#include "base/heap.h"
+#include "base/print.h"
+#include "base/string.h"
+#include "run/record.h"
 #include "sched/sched.h"
 #include "test/suites.h"
 

@@ -1,9 +1,9 @@
 /* Exceptions, contexts, and the order in which this machine is brought up. */
 #include "arch/aarch64/cpu.h"
 
-#include "arch/dt/paging.h"
-#include "lib/assert.h"
-#include "lib/print.h"
+#include "arch/common/paging.h"
+#include "base/panic.h"
+#include "base/print.h"
 
 #include <stddef.h>
 

@@ -1,9 +1,9 @@
 /* The GICv3: software interrupts between CPUs, the timer's private interrupt, pin interrupts (Arm IHI 0069). */
 #include "arch/aarch64/cpu.h"
-#include "arch/dt/intx.h"
-#include "arch/dt/machine.h"
-#include "arch/dt/mmio.h"
-#include "lib/assert.h"
+#include "arch/common/intx.h"
+#include "arch/common/machine.h"
+#include "arch/common/mmio.h"
+#include "base/panic.h"
 
 #define GICD_CTLR 0x0000
 #define GICD_TYPER 0x0004

@@ -1,8 +1,8 @@
 /* Stage 1 page tables: 48-bit identity map, 4 KiB granule (Arm ARM D8.3). */
 #include "arch/aarch64/cpu.h"
-#include "arch/dt/machine.h"
-#include "arch/dt/paging.h"
-#include "lib/assert.h"
+#include "arch/common/machine.h"
+#include "arch/common/paging.h"
+#include "base/panic.h"
 
 #define PTE_NO_EXECUTE (3ull << 53) /* unprivileged and privileged */
 #define PTE_ADDRESS 0x0000fffffffff000ull

@@ -1,9 +1,9 @@
 /* Other CPUs and the machine's power, through PSCI (Arm DEN0022). */
 #include "arch/aarch64/cpu.h"
 
-#include "arch/dt/machine.h"
-#include "lib/assert.h"
-#include "lib/string.h"
+#include "arch/common/machine.h"
+#include "base/panic.h"
+#include "base/string.h"
 
 #define PSCI_CPU_ON 0xc4000003u
 #define PSCI_SYSTEM_OFF 0x84000008u
@@ -69,17 +69,17 @@ int arch_cpu_start(unsigned cpu, void (*entry)(void), void *stack_top)
 	uint64_t began = arch_ticks();
 
 	if (cpu == 0 || cpu >= machine.cpus)
-		return ARCH_ENODEV;
+		return ERROR_NODEV;
 	target->entry = entry;
 	target->stack = (void *)((uintptr_t)stack_top & ~15ull);
 	target->started = 0;
 	/* It reads these with its caches off: they must be in memory. */
 	__asm__ volatile("dc civac, %0; dsb sy" : : "r"(target) : "memory");
 	if (psci_call(PSCI_CPU_ON, target->mpidr, (uintptr_t)boot_secondary, (uintptr_t)target))
-		return ARCH_ENODEV;
+		return ERROR_NODEV;
 	while (!__atomic_load_n(&target->started, __ATOMIC_ACQUIRE)) {
 		if (arch_ticks_to_ns(arch_ticks() - began) > START_WAIT_NS)
-			return ARCH_ENODEV;
+			return ERROR_NODEV;
 		arch_relax();
 	}
 	return 0;

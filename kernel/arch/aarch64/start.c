@@ -1,8 +1,8 @@
 /* The order in which this machine is brought up. */
 #include "arch/aarch64/cpu.h"
 
-#include "arch/dt/machine.h"
-#include "lib/assert.h"
+#include "arch/common/machine.h"
+#include "base/panic.h"
 
 /* The base of RAM, where QEMU leaves the tree for a kernel that is not Linux; x0 does not point at it. */
 #define TREE_ADDRESS 0x40000000ull

@@ -1,9 +1,9 @@
 /* The generic timer's virtual counter as the clock and its timer in one-shot mode; the PMU counts instructions. */
 #include "arch/aarch64/cpu.h"
 
-#include "arch/dt/clock.h"
-#include "arch/dt/machine.h"
-#include "lib/assert.h"
+#include "arch/common/machine.h"
+#include "base/clock.h"
+#include "base/panic.h"
 
 /* Arm ARM D17.8.25: enable, and mask the interrupt. */
 #define CTL_ENABLE 1u

@@ -1,7 +1,7 @@
 /* The PL011: polled output, polled input (Arm DDI 0183). */
 #include "arch/aarch64/cpu.h"
-#include "arch/dt/machine.h"
-#include "arch/dt/mmio.h"
+#include "arch/common/machine.h"
+#include "arch/common/mmio.h"
 
 #define UART_DATA 0x00
 #define UART_FLAGS 0x18

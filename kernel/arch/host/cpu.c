@@ -119,7 +119,7 @@ int arch_cpu_start(unsigned cpu, void (*entry)(void), void *stack_top)
 	(void)cpu;
 	(void)entry;
 	(void)stack_top;
-	return ARCH_ENODEV;
+	return ERROR_NODEV;
 }
 
 void arch_ipi_send(unsigned cpu)
@@ -183,7 +183,7 @@ int arch_msi_attach(void (*handler)(void *), void *argument, struct arch_msi *ms
 	(void)handler;
 	(void)argument;
 	(void)msi;
-	return ARCH_ENOTSUP;
+	return ERROR_NOTSUP;
 }
 
 int arch_intx_attach(unsigned slot, unsigned pin, void (*handler)(void *), void *argument)
@@ -192,11 +192,11 @@ int arch_intx_attach(unsigned slot, unsigned pin, void (*handler)(void *), void 
 	(void)pin;
 	(void)handler;
 	(void)argument;
-	return ARCH_ENOTSUP;
+	return ERROR_NOTSUP;
 }
 
 int arch_guard(void *page)
 {
 	(void)page;
-	return ARCH_ENOTSUP;
+	return ERROR_NOTSUP;
 }

@@ -1,6 +1,6 @@
 /* The page tables in use, read back leaf by leaf: TCG has no caches, so wrong attributes show nowhere else. */
-#include "arch/dt/machine.h"
-#include "arch/dt/paging.h"
+#include "arch/common/machine.h"
+#include "arch/common/paging.h"
 #include "test/suites.h"
 
 #define PAGE_SIZE 4096ull

@@ -1,9 +1,9 @@
 /* Software interrupts through the SBI, the timer's, and pin interrupts through the PLIC (RISC-V PLIC 1.0.0). */
-#include "arch/dt/intx.h"
-#include "arch/dt/machine.h"
-#include "arch/dt/mmio.h"
+#include "arch/common/intx.h"
+#include "arch/common/machine.h"
+#include "arch/common/mmio.h"
 #include "arch/riscv64/cpu.h"
-#include "lib/assert.h"
+#include "base/panic.h"
 
 #define PLIC_PRIORITY 0x0
 #define PLIC_ENABLE 0x2000

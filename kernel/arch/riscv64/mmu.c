@@ -2,10 +2,10 @@
  * Sv39 page tables, identity map (Privileged ISA 4.4); every implementation of a larger mode has it. What is memory
  * and what is I/O is the platform's (PMAs); page tables can say it again where Svpbmt exists (chapter 6).
  */
-#include "arch/dt/machine.h"
-#include "arch/dt/paging.h"
+#include "arch/common/machine.h"
+#include "arch/common/paging.h"
 #include "arch/riscv64/cpu.h"
-#include "lib/assert.h"
+#include "base/panic.h"
 
 #define PTE_VALID 0x01
 #define PTE_READ 0x02

@@ -1,9 +1,9 @@
 /* Other CPUs and the machine's power, through the SBI (RISC-V SBI 1.0). */
 #include "arch/riscv64/cpu.h"
 
-#include "arch/dt/machine.h"
-#include "arch/dt/mmio.h"
-#include "lib/assert.h"
+#include "arch/common/machine.h"
+#include "arch/common/mmio.h"
+#include "base/panic.h"
 
 #define HSM_HART_START 0
 #define SRST_RESET 0
@@ -71,16 +71,16 @@ int arch_cpu_start(unsigned cpu, void (*entry)(void), void *stack_top)
 	uint64_t began = arch_ticks();
 
 	if (cpu == 0 || cpu >= machine.cpus)
-		return ARCH_ENODEV;
+		return ERROR_NODEV;
 	target->entry = entry;
 	target->stack = (void *)((uintptr_t)stack_top & ~15ull);
 	target->started = 0;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (sbi_call(SBI_HSM, HSM_HART_START, target->hart, (uintptr_t)boot_secondary, (uintptr_t)target).error)
-		return ARCH_ENODEV;
+		return ERROR_NODEV;
 	while (!__atomic_load_n(&target->started, __ATOMIC_ACQUIRE)) {
 		if (arch_ticks_to_ns(arch_ticks() - began) > START_WAIT_NS)
-			return ARCH_ENODEV;
+			return ERROR_NODEV;
 		arch_relax();
 	}
 	return 0;

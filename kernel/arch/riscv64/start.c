@@ -1,7 +1,7 @@
 /* The order in which this machine is brought up. */
 #include "arch/riscv64/cpu.h"
 
-#include "arch/dt/machine.h"
+#include "arch/common/machine.h"
 
 extern uint64_t boot_hart, boot_tree;
 extern uint8_t kernel_end[];

@@ -1,8 +1,8 @@
 /* The time CSR as the clock, the SBI's timer in one-shot mode, and the instret CSR. */
-#include "arch/dt/clock.h"
-#include "arch/dt/machine.h"
+#include "arch/common/machine.h"
 #include "arch/riscv64/cpu.h"
-#include "lib/assert.h"
+#include "base/clock.h"
+#include "base/panic.h"
 
 #define TIME_SET_TIMER 0
 

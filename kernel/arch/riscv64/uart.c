@@ -1,8 +1,8 @@
 /* The console: a 16550, whose speed OpenSBI has set. */
-#include "arch/dt/machine.h"
-#include "arch/dt/mmio.h"
+#include "arch/common/machine.h"
+#include "arch/common/mmio.h"
 #include "arch/riscv64/cpu.h"
-#include "lib/ns16550.h"
+#include "drivers/uart/ns16550.h"
 
 /* Where QEMU's virt machine has it, so that a damaged device tree can be named there. */
 static struct fdt_region registers = {0x10000000, 0x100};

@@ -1,8 +1,8 @@
 /* Descriptor tables, exceptions, contexts, and the end of the machine. */
 #include "arch/x86_64/cpu.h"
 
-#include "lib/assert.h"
-#include "lib/print.h"
+#include "base/panic.h"
+#include "base/print.h"
 
 #define IA32_GS_BASE 0xc0000101u
 #define STACK_TRAP_SIZE 8192

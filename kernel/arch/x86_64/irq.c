@@ -85,7 +85,7 @@ bool irq_dispatch(unsigned vector)
 int arch_msi_attach(void (*handler)(void *), void *argument, struct arch_msi *msi)
 {
 	if (msi_used == VECTOR_MSI_COUNT)
-		return ARCH_ENOMEM;
+		return ERROR_NOMEM;
 	msi_handlers[msi_used] = (struct msi_handler){handler, argument};
 	/* Fixed delivery, physical destination, edge (Intel SDM 3A 11.11). */
 	msi->address = APIC_BASE | (uint64_t)irq_apic_id() << 12;
@@ -99,7 +99,7 @@ int arch_intx_attach(unsigned slot, unsigned pin, void (*handler)(void *), void 
 	(void)pin;
 	(void)handler;
 	(void)argument;
-	return ARCH_ENOTSUP;
+	return ERROR_NOTSUP;
 }
 
 void arch_ipi_handler(void (*handler)(void))

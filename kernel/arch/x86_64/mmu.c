@@ -88,7 +88,7 @@ int arch_guard(void *page)
 	uintptr_t address = (uintptr_t)page;
 
 	if (!page_level1(address) && !page_split(address))
-		return ARCH_ENOMEM;
+		return ERROR_NOMEM;
 	*page_level1(address) = 0;
 	page_flush(address);
 	return 0;

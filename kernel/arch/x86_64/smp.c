@@ -1,7 +1,7 @@
 /* Other CPUs, started by INIT and SIPI (Intel SDM 3A 8.4.4). */
 #include "arch/x86_64/cpu.h"
 
-#include "lib/string.h"
+#include "base/string.h"
 
 #define ICR_INIT 0x4500
 #define ICR_STARTUP 0x4600
@@ -77,5 +77,5 @@ int arch_cpu_start(unsigned cpu, void (*entry)(void), void *stack_top)
 		if (smp_wait_done(START_WAIT_NS))
 			return 0;
 	}
-	return ARCH_ENODEV;
+	return ERROR_NODEV;
 }

@@ -1,10 +1,10 @@
 /* The order in which this machine is brought up, from what QEMU's PVH loader and ACPI say of it. */
 #include "arch/x86_64/cpu.h"
 
-#include "lib/acpi.h"
-#include "lib/assert.h"
-#include "lib/pvh.h"
-#include "lib/string.h"
+#include "base/panic.h"
+#include "base/string.h"
+#include "firmware/acpi.h"
+#include "firmware/pvh.h"
 
 /* What boot.S has mapped. */
 #define MAPPED_END (1ull << 32)

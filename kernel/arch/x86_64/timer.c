@@ -1,7 +1,7 @@
 /* The TSC as the clock, calibrated against the ACPI PM timer: boot against now says how wrong nanoseconds are. */
 #include "arch/x86_64/cpu.h"
 
-#include "lib/clock.h"
+#include "base/clock.h"
 
 #define PM_TIMER_MASK 0xffffffu
 

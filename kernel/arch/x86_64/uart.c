@@ -1,7 +1,7 @@
 /* The console: COM1, a 16550. */
 #include "arch/x86_64/cpu.h"
 
-#include "lib/ns16550.h"
+#include "drivers/uart/ns16550.h"
 
 #define COM1 0x3f8
 

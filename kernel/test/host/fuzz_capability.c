@@ -1,5 +1,5 @@
 /* PCI capability lists: 256 bytes that say anything; a walk ends, and finds only what is there. */
-#include "pci/pci.h"
+#include "drivers/pci/pci.h"
 
 #include <stdint.h>
 #include <stdlib.h>

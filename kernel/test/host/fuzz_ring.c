@@ -3,8 +3,8 @@
  * it likes wherever it may. After each step the driver's own books must balance: every descriptor is free or in one
  * chain, nothing comes back that is not out, nor longer than it may be, and a broken queue stays broken.
  */
+#include "drivers/virtio/virtqueue.h"
 #include "test/ringdevice.h"
-#include "virtio/virtqueue.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,7 +74,7 @@ static void driver_take(void)
 	bool broken = device.queue->broken;
 	int taken = virtqueue_take(device.queue, &completion);
 
-	CHECK(!broken || taken == VIRTQUEUE_EBROKEN);
+	CHECK(!broken || taken == ERROR_BROKEN);
 	if (taken == 1) {
 		size_t token = (size_t)((uint32_t *)completion.token - writable);
 

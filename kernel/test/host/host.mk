@@ -7,38 +7,38 @@ HOST_FLAGS := -std=c11 -g -O1 -Wall -Wextra -Werror -I. -DSCENE_HASH='"host"' -D
 	-fno-strict-aliasing -fno-common -fno-pie -no-pie -pthread
 HOST_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
-# Without lib/string.c, which would take the place of the C library's functions.
+# Without base/string.c, which would take the place of the C library's functions.
 HOST_LIBRARY := \
 	arch/host/cpu.c \
-	lib/print.c \
-	lib/assert.c \
-	lib/heap.c \
-	lib/record.c \
-	lib/fdt.c \
-	lib/fdt_bus.c \
-	lib/acpi.c \
-	lib/pvh.c \
-	lib/clock.c \
-	lib/ns16550.c \
+	base/print.c \
+	base/panic.c \
+	base/heap.c \
+	run/record.c \
+	firmware/fdt.c \
+	firmware/fdt_bus.c \
+	firmware/acpi.c \
+	firmware/pvh.c \
+	base/clock.c \
+	drivers/uart/ns16550.c \
 	sched/runqueue.c \
-	pci/capability.c \
-	pci/bar.c \
-	pci/pci.c \
+	drivers/pci/capability.c \
+	drivers/pci/bar.c \
+	drivers/pci/pci.c \
 	sync/alarm.c \
 	sync/preempt.c \
-	virtio/virtqueue.c \
-	virtio/wait.c \
-	virtio/transport.c \
-	virtio/gpu_command.c \
-	virtio/gpu_2d.c \
-	virtio/gpu_virgl.c \
-	virtio/gpu.c \
-	virtio/blk.c \
+	drivers/virtio/virtqueue.c \
+	drivers/virtio/wait.c \
+	drivers/virtio/transport.c \
+	drivers/virtio/gpu_command.c \
+	drivers/virtio/gpu_2d.c \
+	drivers/virtio/gpu_virgl.c \
+	drivers/virtio/gpu.c \
+	drivers/virtio/blk.c \
 	run/params.c \
 	run/recording.c \
 	test/ringdevice.c \
 	test/gpudevice.c \
-	$(wildcard scene/*.c)
+	$(SCENE_SOURCES)
 HOST_SUITES := \
 	test/ktest.c \
 	test/ktest_ktest.c \
@@ -57,7 +57,7 @@ HOST_SUITES := \
 	test/ktest_fault.c \
 	test/ktest_scene.c \
 	test/host/host_suites.c
-HOST_RACE := arch/host/cpu.c virtio/virtqueue.c test/host/kick_race.c
+HOST_RACE := arch/host/cpu.c drivers/virtio/virtqueue.c test/host/kick_race.c
 
 # name:compiler:switches, a comma for a blank
 HOST_BUILDS := \

@@ -1,6 +1,6 @@
 /* The in-kernel suites that need no machine, run natively under sanitizers; ends with `N passed, N failed`. */
 #include "arch/arch.h"
-#include "lib/heap.h"
+#include "base/heap.h"
 #include "test/suites.h"
 
 #include <stdio.h>

@@ -12,8 +12,8 @@
  */
 #define _POSIX_C_SOURCE 200809L
 #include "arch/arch.h"
+#include "drivers/virtio/virtqueue.h"
 #include "options.h"
-#include "virtio/virtqueue.h"
 
 #include <pthread.h>
 #include <sched.h>

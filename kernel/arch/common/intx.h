@@ -1,0 +1,16 @@
+/* Pin interrupts of PCI devices, several handlers a line. Attached on the boot CPU before they can arrive. */
+#ifndef ARCH_COMMON_INTX_H
+#define ARCH_COMMON_INTX_H
+
+#include "firmware/fdt_bus.h"
+
+#include <stdbool.h>
+
+/* Runs the handlers of a line; false when there is none. Interrupts off. */
+bool intx_dispatch(uint32_t line);
+
+/* By the architecture's irq.c: the controller's number for an interrupt, 0 when it has none; and its enabling. */
+uint32_t irq_line(const struct fdt_interrupt *interrupt);
+void irq_line_enable(uint32_t line);
+
+#endif

@@ -1,0 +1,48 @@
+#include "base/clock.h"
+
+#include "arch/arch.h"
+
+#define WINDOWS_A_SECOND 200u
+#define LOOKS_MAX 1000000u
+#define BRACKET_LOOKS 8u
+
+/* The tightest of some readings: what takes the virtual CPU away between the two counters makes one wide. */
+struct clock_pair clock_read(const struct clock_reference *reference)
+{
+	struct clock_pair best = {0, 0};
+	uint64_t narrowest = UINT64_MAX;
+
+	for (unsigned look = 0; look < BRACKET_LOOKS; look++) {
+		uint64_t before = arch_ticks();
+		uint32_t read = reference->read();
+		uint64_t wide = arch_ticks() - before;
+
+		if (wide < narrowest) {
+			narrowest = wide;
+			best = (struct clock_pair){before + wide / 2, read};
+		}
+	}
+	return best;
+}
+
+bool clock_wait_window(const struct clock_reference *reference)
+{
+	uint32_t first = reference->read();
+
+	for (uint32_t look = 0; look < LOOKS_MAX; look++)
+		if (((reference->read() - first) & reference->mask) >= reference->hz / WINDOWS_A_SECOND)
+			return true;
+	return false;
+}
+
+uint64_t clock_hz(struct clock_pair first, struct clock_pair last, const struct clock_reference *reference,
+		  uint64_t about_hz)
+{
+	uint64_t ticks = last.ticks - first.ticks;
+	uint64_t span = (last.reference - first.reference) & reference->mask;
+	uint64_t expected = clock_scale(ticks, reference->hz, about_hz), wrap = reference->mask + 1ull;
+
+	if (expected > span)
+		span += (expected - span + wrap / 2) / wrap * wrap;
+	return span ? clock_scale(ticks, reference->hz, span) : 0;
+}

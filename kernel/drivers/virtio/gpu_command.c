@@ -1,0 +1,119 @@
+#include "drivers/virtio/gpu_command.h"
+
+#include "arch/arch.h"
+#include "base/panic.h"
+#include "base/print.h"
+#include "base/string.h"
+#include "options.h"
+
+int gpu_error(int error, const char *what, uint32_t command, uint32_t response)
+{
+	print("virtio-gpu: %s, command 0x%x response 0x%x\n", what, command, response);
+	return error;
+}
+
+static struct gpu_header *slot_request(struct gpu_slot *slot)
+{
+	return (struct gpu_header *)(void *)slot->request;
+}
+
+static bool command_is_fenced(uint32_t type)
+{
+	return OPTION(GPU_FENCE) == OPTION_GPU_FENCE_on &&
+	       (type == GPU_TRANSFER_TO_HOST_2D || type == GPU_TRANSFER_TO_HOST_3D || type == GPU_RESOURCE_FLUSH);
+}
+
+void *gpu_command(struct gpu *gpu, uint32_t type)
+{
+	struct gpu_slot *slot = &gpu->slots[gpu->slots_used];
+	struct gpu_header *header = slot_request(slot);
+
+	ASSERT(gpu->slots_used < GPU_COMMANDS_MAX);
+	gpu->slots_used++;
+	memset(slot, 0, sizeof(*slot));
+	header->type = type;
+	if (command_is_fenced(type)) {
+		header->flags = GPU_FLAG_FENCE;
+		header->fence = ++gpu->fence;
+	}
+	return slot->request;
+}
+
+int gpu_command_add_answered(struct gpu *gpu, uint32_t request_length, void *response, uint32_t response_length,
+			     uint32_t expected)
+{
+	struct gpu_slot *slot = &gpu->slots[gpu->slots_used - 1];
+	struct virtqueue_buffer buffers[] = {
+		{(uintptr_t)slot->request, request_length, false},
+		{(uintptr_t)response, response_length, true},
+	};
+
+	slot->response = response;
+	slot->response_length = response_length;
+	slot->expected = expected;
+	if (virtqueue_add(&gpu->control.queue, buffers, 2, slot))
+		return gpu_error(ERROR_BROKEN, "no descriptors left", slot_request(slot)->type, 0);
+	return 0;
+}
+
+int gpu_command_add(struct gpu *gpu, uint32_t request_length)
+{
+	struct gpu_slot *slot = &gpu->slots[gpu->slots_used - 1];
+
+	return gpu_command_add_answered(gpu, request_length, &slot->header, sizeof(slot->header),
+					GPU_RESPONSE_OK_NODATA);
+}
+
+/* What the device answered: a header at least, of the type that the command has, with its fence. */
+static int answer_check(struct gpu_slot *slot, uint32_t length)
+{
+	const struct gpu_header *request = slot_request(slot), *response = slot->response;
+
+	if (length < sizeof(*response) || length > slot->response_length)
+		return gpu_error(ERROR_BROKEN, "response of an impossible length", request->type, length);
+	if (response->type != slot->expected)
+		return gpu_error(ERROR_RESPONSE, "error response", request->type, response->type);
+	/* An answer of more than a header is whole. */
+	if (length != slot->response_length)
+		return gpu_error(ERROR_BROKEN, "response of an impossible length", request->type, length);
+	if (request->flags & GPU_FLAG_FENCE &&
+	    (!(response->flags & GPU_FLAG_FENCE) || response->fence != request->fence))
+		return gpu_error(ERROR_RESPONSE, "fence not echoed", request->type, response->type);
+	return 0;
+}
+
+/* Takes the answers to everything added, in whatever order they come. */
+static int answers_take(struct gpu *gpu)
+{
+	for (; gpu->slots_used; gpu->slots_used--) {
+		struct virtqueue_completion completion = {0};
+		uint64_t before = arch_instructions();
+		int error = transport_wait(&gpu->control, &completion, gpu->deadline_ns, "command");
+		uint64_t taken = arch_instructions();
+
+		gpu->timing.poll_insns += taken - before;
+		if (error)
+			return error == ERROR_TIMEOUT ? ERROR_TIMEOUT : ERROR_BROKEN;
+		error = answer_check(completion.token, completion.length);
+		if (error)
+			return error;
+		gpu->timing.complete_insns += arch_instructions() - taken;
+	}
+	return 0;
+}
+
+int gpu_commands_run(struct gpu *gpu, uint64_t started)
+{
+	uint64_t published, notified;
+	int error;
+
+	virtqueue_publish(&gpu->control.queue);
+	published = arch_ticks();
+	virtqueue_kick(&gpu->control.queue);
+	notified = arch_ticks();
+	error = answers_take(gpu);
+	gpu->timing.submit_ticks += published - started;
+	gpu->timing.notify_ticks += notified - published;
+	gpu->timing.wait_ticks += arch_ticks() - notified;
+	return error;
+}

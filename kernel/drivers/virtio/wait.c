@@ -1,0 +1,101 @@
+#include "drivers/virtio/wait.h"
+
+#include "arch/arch.h"
+#include "drivers/virtio/counters.h"
+#include "options.h"
+#include "sync/alarm.h"
+
+/* The limit of the seed case's poll loop. */
+#define ITERATIONS_MAX 1000000u
+/* Looks between two readings of the clock: a reading costs more than a look. */
+#define LOOKS_A_CLOCK 16u
+
+/* A deadline in two halves: at the end of the first the doorbell is rung once more, so that a CPU that did not run for
+ * longer than both still gives the device its second chance. */
+struct wait_clock {
+	uint64_t start, half_ns; /* of the present half */
+	bool rekicked;
+};
+
+static uint64_t clock_left_ns(const struct wait_clock *clock)
+{
+	uint64_t waited = arch_ticks_to_ns(arch_ticks() - clock->start);
+
+	return waited < clock->half_ns ? clock->half_ns - waited : 0;
+}
+
+static bool clock_expired(struct wait_clock *clock, struct virtqueue *queue)
+{
+	if (clock_left_ns(clock))
+		return false;
+	if (clock->rekicked)
+		return true;
+	virtqueue_rekick(queue);
+	clock->rekicked = true;
+	clock->start = arch_ticks();
+	return false;
+}
+
+static void wait_relax(void)
+{
+	if (OPTION(SPIN) == OPTION_SPIN_pause)
+		arch_relax();
+}
+
+static int wait_poll(struct virtqueue *queue, struct virtqueue_completion *completion, struct wait_clock *clock)
+{
+	for (uint32_t look = 1;; look++) {
+		int taken = virtqueue_take(queue, completion);
+
+		if (taken)
+			return taken;
+		wait_relax();
+		if (OPTION(WAIT) == OPTION_WAIT_iterations) {
+			if (look == ITERATIONS_MAX)
+				return 0;
+		} else if (look % LOOKS_A_CLOCK == 0 && clock_expired(clock, queue)) {
+			return 0;
+		}
+	}
+}
+
+/* Halts between completions. The re-check of virtqueue_rearm closes the gap between the look and the arming. */
+static int wait_interrupt(struct virtqueue *queue, struct virtqueue_completion *completion, struct wait_clock *clock)
+{
+	bool enabled = arch_irq_disable();
+	uint64_t before;
+	int taken;
+
+	for (;;) {
+		taken = virtqueue_take(queue, completion);
+		if (taken || clock_expired(clock, queue))
+			break;
+		if (virtqueue_rearm(queue))
+			continue;
+		alarm_set(ALARM_WAIT, clock_left_ns(clock) + 1);
+		queue->counters.halts++;
+		before = arch_ticks();
+		arch_irq_wait();
+		queue->counters.halt_ticks += arch_ticks() - before;
+	}
+	alarm_set(ALARM_WAIT, 0);
+	virtqueue_disarm(queue);
+	arch_irq_restore(enabled);
+	return taken;
+}
+
+int virtqueue_wait(struct virtqueue *queue, struct virtqueue_completion *completion, uint64_t deadline_ns)
+{
+	struct wait_clock clock = {.start = arch_ticks(), .half_ns = deadline_ns / 2};
+	int taken;
+
+	if (OPTION(COMPLETION) == OPTION_COMPLETION_irq)
+		taken = wait_interrupt(queue, completion, &clock);
+	else
+		taken = wait_poll(queue, completion, &clock);
+	if (taken > 0)
+		return 0;
+	if (!taken)
+		queue->counters.timeouts++;
+	return taken ? taken : ERROR_TIMEOUT;
+}
