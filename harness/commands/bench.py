@@ -11,12 +11,14 @@ from pathlib import Path
 from harness.benchmarks import Figure, measured, measures, topics
 from harness.core.serial import parse_serial
 from harness.core.statistics import State
-from harness.gate.stages.timing import choose_protocol, compare
+from harness.gate.stages.protocol import choose_protocol
+from harness.gate.stages.timing import compare
 from harness.model.errors import GuestError
 from harness.model.result import Result
 from harness.model.spec import Machine, RunParams, RunSpec, Switches, UsageError, Verdict, switch_table
 from harness.platform.build import BuiltKernel, build_kernel
 from harness.platform.host import host_facts
+from harness.platform.leases import lease_cores
 from harness.platform.pin import probe_rights
 from harness.platform.qemu import Qemu
 from harness.platform.store import RunFolder
@@ -96,8 +98,9 @@ def _switch_row(base: BuiltKernel, switches: Switches, folder: Path) -> list[str
         "candidate": RunSpec(built.path, MACHINE, params),
         "reference": RunSpec(base.path, MACHINE, params),
     }
-    protocol = choose_protocol(probe_rights())
-    timing = compare(arms, folder, protocol, SWITCH_S, lambda text: None, seed=1, smallest=SMALLEST)
+    with lease_cores():
+        protocol = choose_protocol(probe_rights())
+        timing = compare(arms, folder, protocol, SWITCH_S, lambda text: None, seed=1, smallest=SMALLEST)
     decision = timing.decision
     shutil.rmtree(folder, ignore_errors=True)
     interval = f"{1 / decision.high - 1:+.1%} to {1 / decision.low - 1:+.1%}" if decision.low else "too few launches"

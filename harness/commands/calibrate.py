@@ -27,11 +27,12 @@ from harness.gate.calibration.recording import LOADED, SCHEMA, Recording, Truth,
 from harness.gate.calibration.simulate import autocorrelated, bimodal, heavy_tailed, normal, with_outliers
 from harness.gate.metrics import RULES
 from harness.gate.session import TIMING_S
-from harness.gate.stages.timing import choose_protocol
+from harness.gate.stages.protocol import choose_protocol
 from harness.model.result import Result
 from harness.model.spec import ROOT, Machine, RunParams, RunSpec, Switches, UsageError, Verdict
 from harness.platform.build import build_kernel, source_state
 from harness.platform.host import host_facts
+from harness.platform.leases import lease_cores
 from harness.platform.load import competing_load
 from harness.platform.pin import probe_rights
 from harness.platform.store import RunFolder, write_whole
@@ -59,8 +60,8 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     effects = _effects(settings.get("EFFECTS", EFFECTS))
     loaded = settings.get("LOAD", "0") not in ("", "0")
     seed = int(number(settings, "SEED", 1, 0, 2**31))
-    protocol = choose_protocol(probe_rights())
-    with RunFolder("calibrate") as run:
+    with RunFolder("calibrate") as run, lease_cores(progress=out.progress):
+        protocol = choose_protocol(probe_rights())
         recorded: dict[str, Any] | None = None
         if "FROM" in settings:
             recording, recorded = _read(Path(settings["FROM"]))

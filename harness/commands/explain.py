@@ -23,6 +23,7 @@ from harness.model.result import Arm, Metric, Qemu, Result
 from harness.model.spec import LOAD_DISK_MIB, Machine, RunParams, UsageError, Verdict
 from harness.platform.build import BuiltKernel, build_kernel, source_state
 from harness.platform.host import host_facts
+from harness.platform.leases import lease_cores
 from harness.platform.probe import qemu_version
 from harness.platform.store import RunFolder
 from harness.platform.virgl import with_virgl
@@ -43,8 +44,8 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     budget_s = number(settings, "BUDGET", usual_s, *BUDGET_RANGE_S)
     request = parse_arm("explain", _name(arguments, settings), switches)
     saved = _saved(arguments, settings, switches)
-    begun = time.monotonic()
-    with RunFolder("explain") as run:
+    with RunFolder("explain") as run, lease_cores(progress=out.progress):
+        begun = time.monotonic()
         out.progress(f"building {request.label}")
         kernel = build_kernel(
             saved.candidate_switches if saved else request.switches, compiler=settings.get("CC", "gcc")

@@ -159,7 +159,7 @@ def _result(
         arms=arms,
         gates=judgement.gates,
         frames=measured.pictures.frames if measured.pictures else None,
-        notices=(*judgement.notices, *notices, *skipped),
+        notices=(*judgement.notices, *notices, *skipped, *(measured.lease.notices if measured.lease else ())),
         problems=judgement.problems,
         runs={"candidate": record_of(measured, JudgedBy(baseline.label if baseline else "", same_host, missing))},
     )

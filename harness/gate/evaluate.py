@@ -204,6 +204,7 @@ def record_of(measured: Measured, judged_by: JudgedBy = JudgedBy()) -> RunRecord
         overhead=window.perturbation if window else None,
         exact=measured.exact,
         functions=measured.functions,
+        lease=measured.lease,
         timing=_timing_record(timing) if timing else None,
     )
 

@@ -19,7 +19,8 @@ import numpy.typing as npt
 from harness.core.statistics import CANDIDATE, REFERENCE, Plan, decide
 from harness.gate.session import ArmKernel, Measured, Order
 from harness.gate.stages.pictures import Pictures, load_verification
-from harness.gate.stages.timing import MeasuredLaunch, Protocol, Timing
+from harness.gate.stages.protocol import Protocol
+from harness.gate.stages.timing import MeasuredLaunch, Timing
 from harness.gate.stages.window import Window, assemble
 from harness.model.errors import HarnessError
 from harness.model.record import EXACT_PARTS, ExactCount, Observed, PicturesRecord, TimingRecord
@@ -132,6 +133,7 @@ def _measured(folder: Path, result: Result) -> Measured:
         incidents=run.incidents,
         skipped=run.skipped,
         seconds=result.seconds,
+        lease=run.lease,
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -19,12 +20,14 @@ from harness.gate.stages.exact import ExactCount, count_instructions
 from harness.gate.stages.functions import compare_functions
 from harness.gate.stages.observer_overhead import measure_observer_overhead
 from harness.gate.stages.pictures import Pictures, picture_incidents, verify_pictures
-from harness.gate.stages.timing import Timing, choose_protocol, compare
+from harness.gate.stages.protocol import choose_protocol
+from harness.gate.stages.timing import Timing, compare
 from harness.gate.stages.window import Window, observe, window_incidents
 from harness.model.errors import GuestError, HarnessError
-from harness.model.record import Incident
+from harness.model.record import Incident, Lease
 from harness.model.result import Metric
 from harness.model.spec import Capabilities, Machine, RunParams, RunSpec, Switches, Verdict
+from harness.platform.leases import lease_cores
 from harness.platform.pin import probe_rights
 
 PERTURBATION_QUADS = 8
@@ -86,6 +89,8 @@ class Measured:
     incidents: tuple[Incident, ...] = ()
     skipped: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.0
+    lease: Lease | None = None
+    """The cores that the comparison had."""
 
     @property
     def same_kernel(self) -> bool:
@@ -146,6 +151,12 @@ def measure(order: Order, folder: Path, progress: Callable[[str], None]) -> Meas
     HarnessError
         When QEMU or the harness itself fails; what guests do wrong becomes incidents instead.
     """
+    compares = "timing" in order.stages and order.reference is not None
+    with lease_cores(progress=progress) if compares else nullcontext() as lease:
+        return replace(_measure(order, folder, progress), lease=lease)
+
+
+def _measure(order: Order, folder: Path, progress: Callable[[str], None]) -> Measured:
     stages = _Stages(order, folder, progress)
     spec = run_spec(order, order.candidate, order.params)
     decode = _decoder(order.candidate)

@@ -181,6 +181,19 @@ class TimingRecord:
 
 
 @dataclass(frozen=True)
+class Lease:
+    """Cores that a run has for itself."""
+
+    cores: tuple[int, ...]
+    """One CPU of each, the idlest first."""
+    at_once: int
+    """How many threads may compute at once: cores, unless a quota allows fewer."""
+    waited_s: float = 0.0
+    notices: tuple[str, ...] = ()
+    """What keeps these cores from being ideal."""
+
+
+@dataclass(frozen=True)
 class JudgedBy:
     """What the session was judged against."""
 
@@ -212,4 +225,6 @@ class RunRecord:
     """By role."""
     functions: tuple[FunctionChange, ...] = ()
     """Of a candidate that executes more: where, the largest difference first."""
+    lease: Lease | None = None
+    """The cores that the comparison had."""
     timing: TimingRecord | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from dataclasses import dataclass
 
@@ -35,12 +36,31 @@ def probe_rights() -> PinRights:
     return PinRights(cores, affinity, realtime)
 
 
+class CoreVanished(Exception):
+    """A core may no longer be used: the cpuset was changed, or the core taken offline."""
+
+
 def pin_process(pid: int, core: int) -> None:
-    """Move every thread of a process to one core; threads that end meanwhile are none."""
+    """Move every thread of a process to one core; threads that end meanwhile are none.
+
+    Raises
+    ------
+    CoreVanished
+        When this process may not use that core any more.
+    """
     with contextlib.suppress(FileNotFoundError):
         for name in os.listdir(f"/proc/{pid}/task"):
             with contextlib.suppress(ProcessLookupError):
-                os.sched_setaffinity(int(name), {core})
+                _move(int(name), core)
+
+
+def _move(thread: int, core: int) -> None:
+    try:
+        os.sched_setaffinity(thread, {core})
+    except OSError as error:
+        if error.errno == errno.EINVAL:
+            raise CoreVanished(f"core {core}") from error
+        raise
 
 
 def prefer_main_thread(threads: Threads) -> None:

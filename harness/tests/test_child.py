@@ -16,7 +16,7 @@ import pytest
 from harness.model.spec import ROOT
 from harness.platform.child import ChildError, clean_environment, end_child, start_child
 from harness.platform.load import competing_load
-from harness.platform.pin import PinRights, pin_process, prefer_main_thread, probe_rights
+from harness.platform.pin import CoreVanished, PinRights, pin_process, prefer_main_thread, probe_rights
 from harness.platform.qemu import Threads
 
 FAMILY = 'sleep 60 & echo $! >"$0"; wait'
@@ -155,3 +155,8 @@ def test_every_thread_of_a_process_is_pinned() -> None:
         end_child(child)
     pin_process(child.pid, core)  # gone: nothing to pin, nothing to complain of
     prefer_main_thread(Threads(child.pid, ()))
+
+
+def test_a_core_that_vanished_is_named() -> None:
+    with pytest.raises(CoreVanished, match="core 1023"):
+        pin_process(os.getpid(), 1023)

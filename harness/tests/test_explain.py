@@ -19,7 +19,7 @@ from harness.explain.explanation import SEED, SWITCHES, Explanation, Regression
 from harness.explain.report import Page, write_explanation
 from harness.explain.run import Question, explain, in_turn, quick_choice
 from harness.explain.saved_run import open_regression
-from harness.gate.stages.timing import choose_protocol
+from harness.gate.stages.protocol import choose_protocol
 from harness.model.errors import BuildError, GuestError, StoreError
 from harness.model.record import JudgedBy, RunRecord
 from harness.model.result import Arm, Gate, Result, result_to_json

@@ -19,7 +19,12 @@ def _trace(frame_ns: npt.NDArray[np.int64]) -> bytes:
     return "".join(f"7@{at // 10**9}.{at % 10**9 // 1000:06d}:{event}\n" for at in times.tolist()).encode()
 
 
-def _launch(candidate: npt.NDArray[np.int64], turns: bool = False) -> MeasuredLaunch:
+def steady_launch(candidate: npt.NDArray[np.int64], batch: int = 0) -> MeasuredLaunch:
+    """A launch whose reference takes 3 ms a frame."""
+    return _launch(candidate, batch=batch)
+
+
+def _launch(candidate: npt.NDArray[np.int64], turns: bool = False, batch: int = 0) -> MeasuredLaunch:
     logs = {CANDIDATE: _trace(candidate), REFERENCE: _trace(np.full(400, 3_000_000, np.int64))}
     spans = []
     for slot in range(12):
@@ -27,7 +32,7 @@ def _launch(candidate: npt.NDArray[np.int64], turns: bool = False) -> MeasuredLa
         order = (CANDIDATE, REFERENCE, REFERENCE, CANDIDATE)
         running = [order[slot % 4]] if turns else [CANDIDATE, REFERENCE]
         spans += [(start, start + SLICE_NS, role, (place + slot) % 2) for place, role in enumerate(running)]
-    return slice_launch(logs, spans, {CANDIDATE: BASE_NS, REFERENCE: BASE_NS}, 0, 0.002)
+    return slice_launch(logs, spans, {CANDIDATE: BASE_NS, REFERENCE: BASE_NS}, batch, 0.002)
 
 
 def test_a_uniform_slow_down_is_the_launch_s_effect() -> None:

@@ -13,7 +13,7 @@ import signal
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,45 +23,13 @@ from harness.core.frametimes import presented_frames, stamp_rows
 from harness.core.pacing import TooFewFrames, frame_pacing
 from harness.core.statistics import CANDIDATE, REFERENCE, Decision, Launch, Next, Plan, Slice, decide, next_look
 from harness.core.trace import parse_trace
-from harness.model.spec import Machine, RunSpec
-from harness.platform.pin import PinRights, pin_process, prefer_main_thread
+from harness.gate.stages.protocol import Protocol, surviving_protocol
+from harness.model.spec import RunSpec
+from harness.platform.pin import CoreVanished, pin_process, prefer_main_thread
 from harness.platform.qemu import TIMING_EVENTS, Qemu
 
 I64 = npt.NDArray[np.int64]
 F64 = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """How one launch is measured."""
-
-    slice_s: float = 0.04
-    slices: int = 14
-    settle_s: float = 0.18
-    guard_s: float = 0.002
-    """At the start of each slice, while threads arrive on their core."""
-    swap: bool = True
-    """Pin one machine to each of two cores and exchange them; False: machines take turns."""
-    realtime: bool = True
-    cores: tuple[int, int] = (0, 1)
-
-    @property
-    def words(self) -> str:
-        if not self.swap:
-            return "machines took turns: fewer than two cores, or no right to pin threads"
-        return f"pinned to cores {self.cores[0]} and {self.cores[1]}, exchanged every {self.slice_s * 1e3:.0f} ms" + (
-            "" if self.realtime else ", without real-time priority"
-        )
-
-
-def choose_protocol(rights: PinRights, machine: Machine = Machine()) -> Protocol:
-    """The best protocol that this process has the rights for; its slices hold several frames of such a machine."""
-    factor = machine.frame_factor
-    cores = (rights.cores[0], rights.cores[-1])
-    protocol = Protocol(Protocol.slice_s * factor, settle_s=Protocol.settle_s * factor, cores=cores)
-    if len(rights.cores) < 2 or not rights.affinity:
-        return replace(protocol, swap=False, realtime=False)
-    return replace(protocol, realtime=rights.realtime)
 
 
 @dataclass(frozen=True)
@@ -275,7 +243,11 @@ def compare(
             break
         for _ in range(wanted):
             number = len(measured)
-            measured.append(measure_launch(arms, folder / f"launch-{number:03d}", protocol, rng, batch))
+            try:
+                measured.append(measure_launch(arms, folder / f"launch-{number:03d}", protocol, rng, batch))
+            except CoreVanished:
+                protocol = surviving_protocol(protocol, os.sched_getaffinity(0))
+                continue
             progress(f"timing: launch {number + 1} of at most {plan.launches}; {decision.words}")
             each_s = (time.monotonic() - begun) / (len(measured) + 1)
             if time.monotonic() - begun + each_s > budget_s * 1.1:

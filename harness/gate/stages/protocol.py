@@ -1,0 +1,68 @@
+"""How launches are measured on this host: pinned and exchanged, or in turns; on which cores."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+from harness.model.record import Lease
+from harness.model.spec import Machine
+from harness.platform.leases import held_lease
+from harness.platform.pin import PinRights
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How one launch is measured."""
+
+    slice_s: float = 0.04
+    slices: int = 14
+    settle_s: float = 0.18
+    guard_s: float = 0.002
+    """At the start of each slice, while threads arrive on their core."""
+    swap: bool = True
+    """Pin one machine to each of two cores and exchange them; False: machines take turns."""
+    realtime: bool = True
+    cores: tuple[int, ...] = (0, 1)
+    """Of which a pair of machines uses the first two."""
+    notices: tuple[str, ...] = ()
+    """What keeps the cores from being ideal."""
+
+    @property
+    def words(self) -> str:
+        if not self.swap:
+            return "machines took turns: fewer than two cores, or no right to pin threads"
+        return f"pinned to cores {self.cores[0]} and {self.cores[1]}, exchanged every {self.slice_s * 1e3:.0f} ms" + (
+            "" if self.realtime else ", without real-time priority"
+        )
+
+
+def choose_protocol(rights: PinRights, machine: Machine = Machine(), lease: Lease | None = None) -> Protocol:
+    """The best protocol that this process has the rights for; its slices hold several frames of such a machine.
+
+    Parameters
+    ----------
+    lease
+        The cores to use; by default those that this process holds, or else the first and the last that it may use.
+    """
+    lease = lease or held_lease()
+    factor = machine.frame_factor
+    cores = (rights.cores[0], rights.cores[-1]) if lease is None else lease.cores
+    at_once = len(rights.cores) if lease is None else lease.at_once
+    notices = () if lease is None else lease.notices
+    settle_s = Protocol.settle_s * factor
+    protocol = Protocol(Protocol.slice_s * factor, settle_s=settle_s, cores=cores, notices=notices)
+    if min(len(set(cores)), at_once) < 2 or not rights.affinity:
+        return replace(protocol, swap=False, realtime=False)
+    return replace(protocol, realtime=rights.realtime)
+
+
+def surviving_protocol(protocol: Protocol, allowed: Collection[int]) -> Protocol:
+    """The protocol for the cores that are left when some may not be used any more."""
+    kept = tuple(core for core in protocol.cores if core in allowed)
+    gone = " ".join(str(core) for core in protocol.cores if core not in allowed)
+    cores = (*kept, *sorted(set(allowed) - set(kept)))[: len(protocol.cores)]
+    notices = (*protocol.notices, f"core {gone} vanished while measuring") if gone else protocol.notices
+    if len(cores) < 2:
+        return replace(protocol, cores=cores, notices=notices, swap=False, realtime=False)
+    return replace(protocol, cores=cores, notices=notices)
