@@ -8,10 +8,9 @@ import tempfile
 from pathlib import Path
 
 from harness.core.statistics import CANDIDATE
+from harness.gate.metrics import ABSOLUTE, EXACT, stored_names
 from harness.gate.references import BASELINES_DIR, NoBaseline, read_baseline
 from harness.model.baseline import (
-    ABSOLUTE_METRICS,
-    EXACT_METRICS,
     FILE_NAME,
     KERNEL_NAME,
     Baseline,
@@ -67,7 +66,7 @@ def _baseline(result: Result, candidate: Arm, name: str, reason: str, kernel: Pa
         raise StoreError(f"{kernel} is not the kernel that was measured: run 'make perf' again")
     if kernel.stat().st_size > KERNEL_BYTES_MAX:
         raise StoreError(f"{kernel} has {kernel.stat().st_size} bytes, at most {KERNEL_BYTES_MAX} may be stored")
-    exact = set(EXACT_METRICS)
+    exact = set(stored_names(EXACT))
     if candidate.switches.get("BARRIER") not in ON_PROGRESS_BARRIERS:
         exact.discard("fences_per_frame")
     fps = next((gate for gate in result.gates if gate.metric == "fps_trace" and gate.kind == "ratio"), None)
@@ -84,7 +83,7 @@ def _baseline(result: Result, candidate: Arm, name: str, reason: str, kernel: Pa
         scene=candidate.scene,
         switches={key: value for key, value in candidate.switches.items() if key != "ARCH"},
         exact={key: metric for key, metric in candidate.metrics.items() if key in exact},
-        absolute={key: metric for key, metric in candidate.metrics.items() if key in ABSOLUTE_METRICS},
+        absolute={key: metric for key, metric in candidate.metrics.items() if key in stored_names(ABSOLUTE)},
         host=fingerprint(version, accelerator),
         dirty=bool(result.source.get("dirty")),
         tools={"qemu": version},

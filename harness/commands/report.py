@@ -7,12 +7,11 @@ import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from harness.gate.metrics import RULES
+from harness.gate.metrics import NEITHER, find_row
 from harness.history.series import ABSOLUTE, NEW, RATIO, WITHDRAWN, Finding, SeriesKey
 from harness.history.site import CellView, FindingView, RunView, SeriesLink, SeriesView, SiteView, write_site
 from harness.history.store import History, RunRow
 from harness.history.survey import Survey, finding_details, finding_headline, read, require
-from harness.model.result import METRIC_UNITS
 from harness.model.spec import UsageError, Verdict
 from harness.platform.store import RESULTS_DIR
 from harness.report.printer import Printer
@@ -20,7 +19,6 @@ from harness.settings import Arguments, split_settings
 
 SITE_DIR = RESULTS_DIR / "site"
 _SPARK_RUNS = 90
-_BETTER = {rule.metric: rule.better for rule in RULES}
 _LEADING = (("fps_trace", RATIO), ("instructions_per_frame", "exact"), ("fps_trace", ABSOLUTE))
 """What the overview shows of a cell: the first of these that it has."""
 
@@ -67,14 +65,15 @@ def series_views(look: Survey, results: Path) -> Iterator[SeriesView]:
         hosts = list(dict.fromkeys(row.host for row in rows))
         runs = [RunView(r.started, r.commit, r.verdict, hosts.index(r.host), shelf.folder(r)) for r in rows]
         key = series.key
+        metric = find_row(key.metric)
         yield SeriesView(
             id=series.id,
             cell=key.cell,
             metric=key.metric,
             scope=key.scope,
             context=key.context,
-            unit="ratio" if key.scope == RATIO else METRIC_UNITS.get(key.metric, ""),
-            better=_BETTER.get(key.metric, "neither"),
+            unit="ratio" if key.scope == RATIO else metric.unit if metric else "",
+            better=metric.better if metric else NEITHER,
             values=series.value.tolist(),
             lows=series.low.tolist(),
             highs=series.high.tolist(),

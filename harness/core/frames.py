@@ -16,6 +16,7 @@ from scipy import stats
 
 from harness.core.damage import Damage, differing, find_damage, find_tear
 from harness.core.stamp import decode_stamps, salvage_frame
+from harness.core.wording import percent
 from harness.model.result import Frames
 
 Image = npt.NDArray[np.uint8]
@@ -143,9 +144,10 @@ class Verification:
 
     @property
     def sentence(self) -> str:
-        """``0 of 400 frames bad: < 0.75 % at 95 %``."""
+        """``400 of 400 pictures right (fewer than 0.7 % can be wrong)``: at 95 % confidence."""
         how = ", judged without an oracle" if self.judged else ""
-        return f"{self.frames.bad} of {self.frames.checked} frames bad: < {self.bad_share_max:.2%} at 95 %{how}"
+        right = f"{self.frames.intact} of {self.frames.checked} pictures right"
+        return f"{right} (fewer than {percent(self.bad_share_max)} can be wrong){how}"
 
 
 def verify(captures: Iterable[Capture], frozen_after_ns: int = 500_000_000) -> Verification:

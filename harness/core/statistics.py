@@ -29,6 +29,7 @@ import numpy.typing as npt
 
 from harness.core.estimate import Estimate, estimate, hodges_lehmann
 from harness.core.sequential import bound_at, look_sizes
+from harness.core.wording import changed_by, percent, signed_percent, span
 from harness.model.record import Launch as Launch
 from harness.model.record import Plan as Plan
 from harness.model.record import Slice as Slice
@@ -259,16 +260,17 @@ def _words(
     confirmed: bool,
     detectable: float,
 ) -> str:
-    """Size first, certainty second, what follows from both third."""
-    size = f"{abs(math.expm1(effect)):.1%} {'slower' if effect > 0 else 'faster'}"
-    sure = f"{plan.confidence:.0%} interval {low - 1:+.1%} to {high - 1:+.1%} of frame time, {seen} launches"
+    """Size first, certainty second, what follows from both third. Changes are of frame time, + is slower."""
+    change = math.expm1(effect)
+    sure = span(low - 1, high - 1)
     if state is State.CHANGED:
-        return f"changed: {size} ({sure}); confirmed by a second batch"
+        return f"{changed_by(change)} ({sure}, {seen} launches, confirmed)"
+    size = f"frame time {signed_percent(change)} ({sure}, {seen} launches)"
     if state is State.UNCHANGED:
-        return f"unchanged within {plan.smallest:.1%}: the best guess is {size} ({sure})"
-    reason = f"noise hides changes below {detectable:.1%} in this budget"
+        return f"no change beyond ±{percent(plan.smallest)}: {size}"
+    reason = f"noise hides changes below {percent(detectable)} in this budget"
     if side and not confirmed:
         reason = "a first batch raised an alarm that a second batch has not confirmed"
     elif side and not low < 1 < high:
-        reason = f"the change is real but may be smaller than the {plan.smallest:.1%} that matters"
-    return f"undecided: the best guess is {size} ({sure}); {reason}"
+        reason = f"the change is real but may be smaller than the {percent(plan.smallest)} that matters"
+    return f"undecided, up to {percent(max(high - 1, 0))} slower is possible: {size}; {reason}"

@@ -1,4 +1,4 @@
-"""Gates: one judged metric each, by the kinds ratio, equal, bound, floor, rise and report.
+"""Gate kinds: each one class, with how it judges a metric and the words in which it says so.
 
 Three answers for what has no figure: *not applicable* (verdict None) when the build cannot offer it or it was not asked
 for, inconclusive when it should be there, never zero and never a pass.
@@ -8,63 +8,200 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 from harness.core.statistics import Decision, State
-from harness.gate.metrics import FAILURES, HIGHER, Rule
+from harness.core.wording import amount, changed_by, percent, signed_percent, span
+from harness.gate.basis import Basis, Figures
+from harness.gate.metrics import HIGHER, Rule, not_offered
 from harness.gate.tails import Tail
-from harness.model.result import Arm, Frames, Gate, Metric
+from harness.model.result import Arm, Gate, Metric
 from harness.model.spec import ON_PROGRESS_BARRIERS, Verdict
 
-
-def missing_gate(rule: Rule, why: str | None) -> Gate:
-    """The gate of a metric without a figure: not applicable for a reason, or inconclusive without one."""
-    if why is not None or rule.kind == "report":
-        return Gate(rule.metric, rule.kind, None, f"not applicable: {why}" if why else "not measured")
-    return Gate(rule.metric, rule.kind, Verdict.INCONCLUSIVE, "no data")
+NO_DATA = "no data"
+NOT_APPLICABLE = "not applicable: "
 
 
-def ratio_gate(rule: Rule, candidate: Metric, reference: Metric | None, decision: Decision | None) -> Gate:
-    """The primary metric, a rate, judged by the comparison of frame times.
+def _gate(rule: Rule, figures: Figures, verdict: Verdict | None, why: str, compared: bool = True) -> Gate:
+    """A gate of this rule, with the values of both arms and their change where they were compared."""
+    before = figures.reference.value if figures.reference is not None and compared else None
+    change = figures.candidate.value / before - 1 if before else None
+    return Gate(rule.metric, rule.kind, verdict, why, figures.candidate.value, before, change)
 
-    The change and its interval are those of the paired comparison, not of the two values beside it, which stem from all
-    frames of either arm.
-    """
-    if decision is None or math.isnan(decision.ratio):
-        return Gate(rule.metric, rule.kind, Verdict.INCONCLUSIVE, "no comparison was made", value=candidate.value)
-    invert = rule.better == HIGHER
-    change, low, high = _change(decision.ratio, invert), _change(decision.low, invert), _change(decision.high, invert)
-    low, high = min(low, high), max(low, high)
-    slower = decision.state is State.CHANGED and decision.direction == "slower"
-    why = decision.words
-    if slower:
-        verdict = Verdict.REGRESSION
-    elif decision.state is not State.UNDECIDED:
+
+class Kind:
+    """One way of judging a metric that was measured."""
+
+    compares = True
+    """Needs a reference."""
+
+    def judge(self, rule: Rule, figures: Figures) -> Gate:
+        """The gate of a metric; where it compares, of one that the reference may still lack."""
+        raise NotImplementedError
+
+
+class Report(Kind):
+    """Told, never judged."""
+
+    compares = False
+
+    def judge(self, rule: Rule, figures: Figures) -> Gate:
+        gate = _gate(rule, figures, None, "reported, not judged")
+        return replace(gate, low=figures.candidate.low, high=figures.candidate.high)
+
+
+class Floor(Kind):
+    """At least so much; a warning between ``limit`` and ``warn`` passes and says so."""
+
+    compares = False
+
+    def judge(self, rule: Rule, figures: Figures) -> Gate:
+        assert rule.limit is not None
+        value, floor = figures.candidate.value, f"{rule.limit:g} {rule.unit}"
+        verdict, why = Verdict.PASS, f"above the floor of {floor}"
+        if value < rule.limit:
+            verdict, why = Verdict.REGRESSION, f"{_figure(figures.candidate)} is below the floor of {rule.limit:g}"
+        elif rule.warn is not None and value < rule.warn:
+            why = f"warning: {_figure(figures.candidate)} is below {rule.warn:g}"
+        return replace(_gate(rule, figures, verdict, why, compared=False), limit=rule.limit)
+
+
+class Bound(Kind):
+    """At most so much. A counter with a failure above it means that the guest failed, else it is a regression."""
+
+    compares = False
+
+    def judge(self, rule: Rule, figures: Figures) -> Gate:
+        if rule.limit_metric:
+            return self._by_metric(rule, figures)
+        assert rule.limit is not None
+        return self._within(rule, figures, rule.limit, f"{rule.limit:g}" if rule.limit else "none")
+
+    def _within(self, rule: Rule, figures: Figures, limit: float, allowed: str) -> Gate:
+        failure = rule.row.failure
         verdict = Verdict.PASS
-    elif decision.rules_out_slower(rule.smallest):
-        verdict = Verdict.PASS
-        why = f"not slower by {rule.smallest:.1%}: {decision.words.removeprefix('undecided: ')}"
-    else:
-        verdict = Verdict.INCONCLUSIVE
-    return Gate(
-        rule.metric,
-        rule.kind,
-        verdict,
-        why,
-        value=candidate.value,
-        reference=reference.value if reference else None,
-        change=change,
-        low=low,
-        high=high if math.isfinite(high) else None,
-        limit=rule.smallest,
-    )
+        why = f"{_figure(figures.candidate)} (at most {allowed} allowed)"
+        if not limit:
+            why = f"{_figure(figures.candidate) if figures.candidate.value else 'none'} (none allowed)"
+        if figures.candidate.value > limit * (1 + 1e-9):
+            verdict = Verdict.GUEST_FAILED if failure else Verdict.REGRESSION
+            why += f": {failure}" if failure else ""
+        return replace(_gate(rule, figures, verdict, why, compared=False), limit=limit)
+
+    def _by_metric(self, rule: Rule, figures: Figures) -> Gate:
+        """At most one a completion, for strategies that fence on progress; else reported."""
+        barrier = figures.arm.switches.get("BARRIER")
+        if barrier not in ON_PROGRESS_BARRIERS:
+            name = f"BARRIER={barrier}" if barrier else "a kernel of unknown strategy"
+            reported = replace(rule, kind="report")
+            return _gate(reported, figures, None, f"{name} may fence while spinning: reported", compared=False)
+        most = figures.arm.metrics.get(rule.limit_metric)
+        if most is None:
+            why = f"no {rule.limit_metric} to compare with"
+            return _gate(rule, figures, Verdict.INCONCLUSIVE, why, compared=False)
+        return self._within(rule, figures, most.value, f"one a completion ({most.value:g})")
 
 
-def same_kernel_gate(rule: Rule, candidate: Metric, words: str) -> Gate:
-    """A metric of frame times, of two arms that are one kernel: no difference can be the kernel's."""
-    value = candidate.value
-    if not rule.primary:
-        return Gate(rule.metric, rule.kind, None, f"not applicable: {words}", value=value)
-    return Gate(rule.metric, rule.kind, Verdict.PASS, words, value, value, 0.0, 0.0, 0.0, rule.smallest)
+class Equal(Kind):
+    """Exact equality, to a millionth for means of counts."""
+
+    def judge(self, rule: Rule, figures: Figures) -> Gate:
+        ours, theirs = figures.candidate, figures.reference
+        if theirs is None:
+            return _gate(rule, figures, Verdict.INCONCLUSIVE, "the reference has no data")
+        if math.isclose(ours.value, theirs.value, rel_tol=1e-6, abs_tol=1e-9):
+            return _gate(rule, figures, Verdict.PASS, "equal")
+        why = f"{_figure(ours)} where the reference has {_figure(theirs)}"
+        return _gate(rule, figures, Verdict.REGRESSION, why)
+
+
+class Rise(Kind):
+    """An exact count may fall, and rise by less than ``smallest``; any change is told, with the functions that grew."""
+
+    def judge(self, rule: Rule, figures: Figures) -> Gate:
+        ours, theirs = figures.candidate, figures.reference
+        if theirs is None or theirs.value <= 0:
+            return _gate(rule, figures, Verdict.INCONCLUSIVE, "the reference has no data", compared=False)
+        change = ours.value / theirs.value - 1
+        risen = change > rule.smallest
+        why = "exactly equal"
+        if change:
+            difference = amount(abs(round(ours.value - theirs.value)))
+            why = f"{signed_percent(change, 3)}, {difference} {'more' if change > 0 else 'fewer'} {rule.unit} a frame"
+        if risen:
+            why += f" (up to {percent(rule.smallest, 2)} allowed)"
+            why += f": {figures.basis.grown}" if figures.basis.grown else ""
+        verdict = Verdict.REGRESSION if risen else Verdict.PASS
+        return replace(_gate(rule, figures, verdict, why), limit=rule.smallest)
+
+
+class Ratio(Kind):
+    """Judged over the launches: the primary metric by the comparison of frame times, others as tails beside it."""
+
+    def judge(self, rule: Rule, figures: Figures) -> Gate:
+        if figures.basis.same_kernel:
+            return self._same(rule, figures, figures.basis.same_kernel)
+        if rule.primary:
+            return self._primary(rule, figures, figures.basis.decision)
+        return self._tail(rule, figures, figures.basis.tail(rule.metric))
+
+    def _same(self, rule: Rule, figures: Figures, words: str) -> Gate:
+        """Of two arms that are one kernel: no difference can be the kernel's."""
+        value = figures.candidate.value
+        if not rule.primary:
+            return _gate(rule, figures, None, f"{NOT_APPLICABLE}{words}", compared=False)
+        return Gate(rule.metric, rule.kind, Verdict.PASS, words, value, value, 0.0, 0.0, 0.0, rule.smallest)
+
+    def _primary(self, rule: Rule, figures: Figures, decision: Decision | None) -> Gate:
+        """Change and interval are those of the paired comparison, not of the two values beside it, which stem from all
+        frames of either arm.
+        """
+        if decision is None or math.isnan(decision.ratio):
+            return _gate(rule, figures, Verdict.INCONCLUSIVE, "no comparison was made", compared=False)
+        invert = rule.better == HIGHER
+        ratios = (decision.ratio, decision.low, decision.high)
+        change, one, other = (_change(ratio, invert) for ratio in ratios)
+        low, high = min(one, other), max(one, other)
+        verdict, why = _decided(decision, rule.smallest)
+        gate = replace(_gate(rule, figures, verdict, why), change=change, low=low, limit=rule.smallest)
+        return replace(gate, high=high if math.isfinite(high) else None)
+
+    def _tail(self, rule: Rule, figures: Figures, tail: Tail | None) -> Gate:
+        """Undecided is no failure here: the primary metric answers whether there was data enough, and a tail that no
+        budget could decide would otherwise make every verdict inconclusive.
+        """
+        if tail is None:
+            return _gate(rule, figures, None, f"{NOT_APPLICABLE}too few launches", compared=False)
+        slower, low, high = slower_by(tail, rule.better == HIGHER)
+        size = f"frame time {signed_percent(slower)} ({span(low, high)}, {tail.launches} launches)"
+        if tail.state is State.CHANGED:
+            verdict: Verdict | None = Verdict.REGRESSION
+            why = f"{changed_by(slower)} ({span(low, high)}, {tail.launches} launches, in both halves of them)"
+        elif tail.state is State.UNCHANGED:
+            verdict, why = Verdict.PASS, f"not slower by {percent(rule.smallest, 0)}: {size}"
+        else:
+            verdict, why = None, f"undecided, up to {percent(max(high, 0))} slower is possible: {size}"
+        gate = replace(_gate(rule, figures, verdict, why), change=tail.change, low=tail.low)
+        return replace(gate, high=tail.high, limit=rule.smallest)
+
+
+def _decided(decision: Decision, smallest: float) -> tuple[Verdict, str]:
+    """The verdict of a comparison of frame times, with its words."""
+    if decision.state is State.CHANGED and decision.direction == "slower":
+        return Verdict.REGRESSION, decision.words
+    if decision.state is not State.UNDECIDED:
+        return Verdict.PASS, decision.words
+    if decision.rules_out_slower(smallest):
+        size = f"{signed_percent(decision.ratio - 1)} ({span(decision.low - 1, decision.high - 1)}"
+        return Verdict.PASS, f"not slower by {percent(smallest)}: frame time {size}, {decision.launches} launches)"
+    return Verdict.INCONCLUSIVE, decision.words
+
+
+def slower_by(tail: Tail, invert: bool) -> tuple[float, float, float]:
+    """The change of a tail with its interval as one of frame time, + is slower."""
+    if not invert:
+        return tail.change, tail.low, tail.high
+    return 1 / (1 + tail.change) - 1, 1 / (1 + tail.high) - 1, 1 / (1 + tail.low) - 1
 
 
 def _change(ratio: float, invert: bool) -> float:
@@ -73,189 +210,42 @@ def _change(ratio: float, invert: bool) -> float:
     return ratio - 1
 
 
-def tail_gate(rule: Rule, candidate: Metric, reference: Metric | None, tail: Tail | None) -> Gate:
-    """A further metric judged over the launches.
-
-    Undecided is a pass here, said as such: the primary metric answers whether there was data enough, and a tail that no
-    budget could decide would otherwise make every verdict inconclusive.
-    """
-    if tail is None:
-        return Gate(rule.metric, rule.kind, None, "not applicable: too few launches", value=candidate.value)
-    size = f"{tail.change:+.1%} ({tail.low:+.1%} to {tail.high:+.1%}, {tail.launches} launches)"
-    if tail.state is State.CHANGED:
-        verdict, why = Verdict.REGRESSION, f"{size}, corrected p {tail.p:.2g}, in both halves of the launches"
-    elif tail.state is State.UNCHANGED:
-        verdict, why = Verdict.PASS, f"{size}: not worse by {rule.smallest:.0%}"
-    else:
-        verdict, why = Verdict.PASS, f"{size}: no change shown, one of {rule.smallest:.0%} not ruled out"
-    return Gate(
-        rule.metric,
-        rule.kind,
-        verdict,
-        why,
-        value=candidate.value,
-        reference=reference.value if reference else None,
-        change=tail.change,
-        low=tail.low,
-        high=tail.high,
-        limit=rule.smallest,
-    )
+KINDS: Mapping[str, Kind] = {
+    "ratio": Ratio(),
+    "equal": Equal(),
+    "bound": Bound(),
+    "floor": Floor(),
+    "rise": Rise(),
+    "report": Report(),
+}
 
 
-def equal_gate(rule: Rule, candidate: Metric, reference: Metric | None) -> Gate:
-    """Exact equality, to a millionth for means of counts."""
-    if reference is None:
-        return Gate(rule.metric, rule.kind, Verdict.INCONCLUSIVE, "the reference has no data", value=candidate.value)
-    same = math.isclose(candidate.value, reference.value, rel_tol=1e-6, abs_tol=1e-9)
-    return Gate(
-        rule.metric,
-        rule.kind,
-        Verdict.PASS if same else Verdict.REGRESSION,
-        "equal" if same else f"{_figure(candidate)} where the reference has {_figure(reference)}",
-        value=candidate.value,
-        reference=reference.value,
-        change=candidate.value / reference.value - 1 if reference.value else None,
-    )
+def judge_metric(rule: Rule, candidate: Arm, basis: Basis) -> Gate:
+    """The gate of one rule, measured or not."""
+    metric = candidate.metrics.get(rule.metric)
+    if metric is None:
+        why = basis.not_measured.get(rule.metric)
+        return missing_gate(rule, why or not_offered(rule.metric, basis.capabilities, candidate.switches))
+    kind = KINDS[rule.kind]
+    reference = basis.reference.metrics.get(rule.metric) if basis.reference else None
+    figures = Figures(basis, candidate, metric, reference)
+    if kind.compares and basis.reference is None:
+        verdict = Verdict.INCONCLUSIVE if rule.primary else None
+        return _gate(rule, figures, verdict, basis.no_reference or "nothing to compare with")
+    if kind.compares and reference is None and basis.reference is not None and not basis.same_kernel:
+        offered = not_offered(rule.metric, basis.capabilities, basis.reference.switches)
+        if offered is not None:
+            return _gate(rule, figures, None, f"{NOT_APPLICABLE}reference: {offered}")
+    return kind.judge(rule, figures)
 
 
-def bound_gate(rule: Rule, candidate: Metric, limit: float, what: str) -> Gate:
-    """At most so much: one of ``FAILURES`` above it means that the guest failed, else it is a regression."""
-    fine = candidate.value <= limit * (1 + 1e-9)
-    failure = Verdict.GUEST_FAILED if rule.metric in FAILURES else Verdict.REGRESSION
-    why = f"{_figure(candidate)}, at most {what} allowed"
-    if not fine and rule.metric in FAILURES:
-        why += f": {FAILURES[rule.metric]}"
-    return Gate(rule.metric, rule.kind, Verdict.PASS if fine else failure, why, value=candidate.value, limit=limit)
-
-
-def floor_gate(rule: Rule, candidate: Metric) -> Gate:
-    """At least so much; a warning between ``limit`` and ``warn`` passes and says so."""
-    assert rule.limit is not None
-    if candidate.value < rule.limit:
-        verdict, why = Verdict.REGRESSION, f"{_figure(candidate)} is below the floor of {rule.limit:g}"
-    elif rule.warn is not None and candidate.value < rule.warn:
-        verdict, why = Verdict.PASS, f"warning: {_figure(candidate)} is below {rule.warn:g}"
-    else:
-        verdict, why = Verdict.PASS, f"above the floor of {rule.limit:g}"
-    return Gate(rule.metric, rule.kind, verdict, why, value=candidate.value, limit=rule.limit)
-
-
-def rise_gate(rule: Rule, candidate: Metric, reference: Metric | None, grown: str = "") -> Gate:
-    """An exact count may fall, and rise by less than ``smallest``; any change is told, with what ``grown`` says."""
-    if reference is None or reference.value <= 0:
-        return Gate(rule.metric, rule.kind, Verdict.INCONCLUSIVE, "the reference has no data", value=candidate.value)
-    change = candidate.value / reference.value - 1
-    risen = change > rule.smallest
-    if change == 0:
-        why = "exactly equal"
-    else:
-        why = f"{change:+.3%}, {candidate.value - reference.value:+,.0f} {rule.unit} a frame"
-    if risen:
-        why += f", more than {rule.smallest:.2%} up"
-        why += f": {grown}" if grown else ""
-    return Gate(
-        rule.metric,
-        rule.kind,
-        Verdict.REGRESSION if risen else Verdict.PASS,
-        why,
-        value=candidate.value,
-        reference=reference.value,
-        change=change,
-        limit=rule.smallest,
-    )
-
-
-def report_gate(rule: Rule, candidate: Metric, reference: Metric | None) -> Gate:
-    """Told, never judged."""
-    before = reference.value if reference else None
-    change = candidate.value / before - 1 if before else None
-    return Gate(
-        rule.metric,
-        "report",
-        None,
-        "reported, not judged",
-        value=candidate.value,
-        reference=before,
-        change=change,
-        low=candidate.low,
-        high=candidate.high,
-    )
-
-
-def fences_gate(rule: Rule, candidate: Arm) -> Gate:
-    """Fences while polling: at most one a completion for strategies that fence on progress, else reported."""
-    metric = candidate.metrics[rule.metric]
-    barrier = candidate.switches.get("BARRIER")
-    if barrier not in ON_PROGRESS_BARRIERS:
-        name = f"BARRIER={barrier}" if barrier else "a kernel of unknown strategy"
-        return Gate(rule.metric, "report", None, f"{name} may fence while spinning: reported", value=metric.value)
-    completions = candidate.metrics.get("completions_per_frame")
-    if completions is None:
-        return Gate(rule.metric, rule.kind, Verdict.INCONCLUSIVE, "no completions to compare with", value=metric.value)
-    return bound_gate(rule, metric, completions.value, f"one a completion ({completions.value:g})")
-
-
-def picture_gate(frames: Frames | None) -> Gate:
-    """All pictures checked must be intact, and some must have been checked."""
-    if frames is None or not frames.checked:
-        return Gate("pictures", "equal", Verdict.INCONCLUSIVE, "no pictures were checked")
-    bound = 1 - 0.05 ** (1 / frames.checked)
-    kinds = ("torn", "stale", "frozen", "corrupt", "blank", "undecodable")
-    bad = [f"{getattr(frames, kind)} {kind}" for kind in kinds if getattr(frames, kind)]
-    if frames.bad:
-        verdict, why = Verdict.GUEST_FAILED, f"{frames.bad} of {frames.checked} pictures bad: {', '.join(bad)}"
-    else:
-        verdict, why = Verdict.PASS, f"0 of {frames.checked} pictures bad: < {bound:.2%} at 95 %"
-    return Gate("pictures", "equal", verdict, why, value=float(frames.bad), reference=0.0, limit=0.0)
-
-
-def scene_gate(candidate: str, reference: str) -> Gate:
-    """Both arms must draw the same scene, or their times cannot be compared."""
-    if not candidate or not reference:
-        return Gate("scene", "equal", None, "not applicable: a kernel that does not name its scene")
-    if candidate == reference:
-        return Gate("scene", "equal", Verdict.PASS, "same scene")
-    why = f"the scene changed ({reference} to {candidate}): look at it and run 'make approve' again"
-    return Gate("scene", "equal", Verdict.INCONCLUSIVE, why)
+def missing_gate(rule: Rule, why: str | None) -> Gate:
+    """The gate of a metric without a figure: not applicable for a reason, or inconclusive without one."""
+    if why is not None or rule.kind == "report":
+        return Gate(rule.metric, rule.kind, None, f"{NOT_APPLICABLE}{why}" if why else "not measured")
+    return Gate(rule.metric, rule.kind, Verdict.INCONCLUSIVE, NO_DATA)
 
 
 def _figure(metric: Metric) -> str:
-    return f"{metric.value:.4g} {metric.unit}"
-
-
-def stored_fps_gate(
-    stored: Mapping[str, float],
-    same_host: bool,
-    candidate: Metric | None,
-    tolerance: float,
-    decision: Decision | str | None = None,
-) -> Gate:
-    """Today's unpinned frame rate against the one stored with the baseline, which only its own host can repeat.
-
-    A shortfall that the comparison inside this session does not confirm is the host's: it is reported, not judged.
-
-    Parameters
-    ----------
-    decision
-        Of that comparison; in words, why both arms are the same kernel.
-    """
-    metric = "fps_window"
-    figure = stored.get(metric)
-    if figure is None or candidate is None:
-        return Gate(metric, "bound", None, "not applicable: the baseline stores no frame rate")
-    if not same_host:
-        return Gate(metric, "bound", None, "not applicable: stored on another host", reference=figure)
-    limit = figure * (1 - tolerance)
-    verdict: Verdict | None = Verdict.PASS
-    why = f"{_figure(candidate)} where this host had {figure:.4g} when the baseline was approved"
-    if candidate.value < limit and decision is None:
-        verdict = Verdict.INCONCLUSIVE
-        why += "; nothing measured in this session tells the kernel's doing from the host's"
-    elif candidate.value < limit and (isinstance(decision, str) or (decision and decision.low < 1 + tolerance)):
-        verdict = None
-        reason = decision if isinstance(decision, str) else "as slow here today"
-        why = f"warning: {why}; the approved kernel is {reason}, so it is the host"
-    elif candidate.value < limit:
-        verdict = Verdict.REGRESSION
-    change = candidate.value / figure - 1
-    return Gate(metric, "bound", verdict, why, candidate.value, figure, change, limit=limit)
+    unit = metric.unit.removesuffix("s") if metric.value == 1 and "/" not in metric.unit else metric.unit
+    return f"{amount(metric.value)} {unit}"

@@ -1,4 +1,4 @@
-"""Which metrics are judged, how, and from what size on: one table, which users override in TOML.
+"""Metrics: one table, from which units, rules, reports, history and baselines are derived; users override it in TOML.
 
 A TOML file holds any of the keys of :class:`Rule` that may be overridden::
 
@@ -13,17 +13,57 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import tomllib
 
-from harness.model.result import METRIC_UNITS
+from harness.gate.figures import Side
+from harness.model.metric import Metric
 from harness.model.spec import Capabilities, UsageError
 
-KINDS = ("ratio", "equal", "bound", "floor", "rise", "report")
 HIGHER, LOWER, NEITHER = "higher", "lower", "neither"
+ABSOLUTE, EXACT = "absolute", "exact"
+
+Compute = Callable[[Side], Metric | None]
+Lack = Callable[[Capabilities, Mapping[str, str]], str | None]
+"""Why a build cannot offer a metric; None when it can."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One way in which a metric is judged."""
+
+    kind: str
+    """A name of :data:`harness.gate.gates.KINDS`."""
+    smallest: float = 0.0
+    limit: float | None = None
+    warn: float | None = None
+    primary: bool = False
+    limit_metric: str = ""
+
+
+@dataclass(frozen=True)
+class MetricRow:
+    """All there is to know of one metric."""
+
+    name: str
+    unit: str
+    better: str
+    """``higher``, ``lower`` or ``neither``."""
+    compute: Compute
+    judged: tuple[Judged, ...] = (Judged("report"),)
+    stage: str = "window"
+    """Without which it is not measured."""
+    lack: Lack | None = None
+    """When it is not offered."""
+    scope: str = ""
+    """How history compares it: ``absolute`` on one host, ``exact`` on any; empty for none of its own."""
+    stored: bool = False
+    """A baseline keeps it."""
+    failure: str = ""
+    """Of a counter that must stay within its bound: what has happened to a guest where it does not."""
 
 
 @dataclass(frozen=True)
@@ -42,59 +82,180 @@ class Rule:
     """Floor: below this a notice is given."""
     primary: bool = False
     """The metric that the comparison protocol decides on."""
+    limit_metric: str = ""
+    """Bound: the metric whose value is the most allowed, of strategies that fence on progress alone."""
+
+    @property
+    def row(self) -> MetricRow:
+        return row_of(self.metric)
 
     @property
     def unit(self) -> str:
-        return METRIC_UNITS[self.metric]
+        return self.row.unit
 
 
-RULES: tuple[Rule, ...] = (
-    Rule("fps_trace", "ratio", HIGHER, smallest=0.015, primary=True),
-    Rule("fps_trace", "floor", HIGHER, limit=10.0, warn=30.0),
-    Rule("fps_window", "report", HIGHER),
-    Rule("fps_screendump", "report", HIGHER),
-    Rule("fps_guest", "report", HIGHER),
-    Rule("frame_ms_p50", "report", LOWER),
-    Rule("frame_ms_p95", "ratio", LOWER, smallest=0.05),
-    Rule("frame_ms_p99", "ratio", LOWER, smallest=0.10),
-    Rule("frame_ms_max", "report", LOWER),
-    Rule("fps_low_1pct", "ratio", HIGHER, smallest=0.10),
-    Rule("stutter_share", "report", LOWER),
-    Rule("completions_per_frame", "equal", NEITHER),
-    Rule("fences_per_frame", "bound", LOWER),
-    Rule("spins_per_frame", "report", LOWER),
-    Rule("timeouts", "bound", LOWER, limit=0.0),
-    Rule("rekicks", "bound", LOWER, limit=0.0),
-    Rule("instructions_per_frame", "rise", LOWER, smallest=0.0005),
-    Rule("boot_ms", "report", LOWER),
-    Rule("perturbation", "report", LOWER),
-    Rule("perturbation_records", "report", LOWER),
-    Rule("perturbation_screendumps", "report", LOWER),
+def no_records(capabilities: Capabilities, switches: Mapping[str, str]) -> str | None:
+    if not capabilities.records:
+        return "this kernel prints no records"
+    return "LOG=none prints no records" if switches.get("LOG") == "none" else None
+
+
+def no_counters(capabilities: Capabilities, switches: Mapping[str, str]) -> str | None:
+    counts = switches.get("COUNTERS") != "none"
+    return no_records(capabilities, switches) or (None if counts else "COUNTERS=none counts nothing")
+
+
+def no_stamp(capabilities: Capabilities, _: Mapping[str, str]) -> str | None:
+    return None if capabilities.stamp else "this kernel's pictures carry no frame number"
+
+
+def no_exact_mode(capabilities: Capabilities, _: Mapping[str, str]) -> str | None:
+    return None if capabilities.command_line else "this kernel has no exact mode"
+
+
+GAVE_UP = "the driver gave up waiting for the device"
+MISSED = "the device had missed a notification and answered when the driver, out of patience, rang again"
+
+ROWS: tuple[MetricRow, ...] = (
+    MetricRow(
+        "fps_trace",
+        "frames/s",
+        HIGHER,
+        lambda side: side.paced("mean_fps"),
+        (Judged("ratio", smallest=0.015, primary=True), Judged("floor", limit=10.0, warn=30.0)),
+        scope=ABSOLUTE,
+        stored=True,
+    ),
+    MetricRow("fps_window", "frames/s", HIGHER, Side.window_fps, scope=ABSOLUTE, stored=True),
+    MetricRow("fps_screendump", "frames/s", HIGHER, lambda side: side.rate("screendump"), lack=no_stamp),
+    MetricRow("fps_guest", "frames/s", HIGHER, lambda side: side.rate("guest"), lack=no_records),
+    MetricRow("frame_ms_p50", "ms", LOWER, lambda side: side.paced("p50_ms"), scope=ABSOLUTE, stored=True),
+    MetricRow("frame_ms_p95", "ms", LOWER, lambda side: side.tail("p95_ms"), (Judged("ratio", smallest=0.05),)),
+    MetricRow(
+        "frame_ms_p99",
+        "ms",
+        LOWER,
+        lambda side: side.tail("p99_ms"),
+        (Judged("ratio", smallest=0.10),),
+        scope=ABSOLUTE,
+        stored=True,
+    ),
+    MetricRow("frame_ms_max", "ms", LOWER, lambda side: side.paced("max_ms")),
+    MetricRow(
+        "fps_low_1pct",
+        "frames/s",
+        HIGHER,
+        lambda side: side.tail("low_1pct_fps"),
+        (Judged("ratio", smallest=0.10),),
+        scope=ABSOLUTE,
+        stored=True,
+    ),
+    MetricRow("stutter_share", "ratio", LOWER, lambda side: side.paced("stutter_share")),
+    MetricRow(
+        "completions_per_frame",
+        "completions",
+        NEITHER,
+        lambda side: side.counted("completions"),
+        (Judged("equal"),),
+        lack=no_counters,
+        scope=EXACT,
+        stored=True,
+    ),
+    MetricRow(
+        "fences_per_frame",
+        "fences",
+        LOWER,
+        lambda side: side.counted("fences"),
+        (Judged("bound", limit_metric="completions_per_frame"),),
+        lack=no_counters,
+        scope=EXACT,
+        stored=True,
+    ),
+    MetricRow("spins_per_frame", "spins", LOWER, lambda side: side.counted("spins"), lack=no_counters, scope=ABSOLUTE),
+    MetricRow(
+        "timeouts",
+        "waits",
+        LOWER,
+        lambda side: side.total("timeouts"),
+        (Judged("bound", limit=0.0),),
+        lack=no_records,
+        scope=EXACT,
+        failure=GAVE_UP,
+    ),
+    MetricRow(
+        "rekicks",
+        "notifications",
+        LOWER,
+        lambda side: side.total("rekicks"),
+        (Judged("bound", limit=0.0),),
+        lack=no_records,
+        scope=EXACT,
+        failure=MISSED,
+    ),
+    MetricRow(
+        "instructions_per_frame",
+        "instructions",
+        LOWER,
+        Side.instructions,
+        (Judged("rise", smallest=0.0005),),
+        stage="exact",
+        lack=no_exact_mode,
+        scope=EXACT,
+        stored=True,
+    ),
+    MetricRow("boot_ms", "ms", LOWER, Side.boot_ms, scope=ABSOLUTE),
+    MetricRow("perturbation", "ratio", LOWER, Side.event_cost, scope=ABSOLUTE),
+    MetricRow("perturbation_records", "ratio", LOWER, Side.record_cost),
+    MetricRow("perturbation_screendumps", "ratio", LOWER, Side.capture_cost),
 )
 
-FAILURES: Mapping[str, str] = {
-    "timeouts": "the driver gave up waiting for the device",
-    "rekicks": "the device had missed a notification and answered when the driver, out of patience, rang again",
-}
-"""Counters of waits that gave up or had to be helped: more than their bound means that the guest failed; how."""
-_COUNTERS = ("fences_per_frame", "spins_per_frame", "completions_per_frame")
+
+def find_row(metric: str) -> MetricRow | None:
+    """The row of a metric; None of one that this harness does not know, as older ones may have."""
+    return next((row for row in ROWS if row.name == metric), None)
+
+
+def row_of(metric: str) -> MetricRow:
+    """The row of a metric of the table."""
+    row = find_row(metric)
+    assert row is not None, metric
+    return row
+
+
+def metrics_of(side: Side) -> dict[str, Metric]:
+    """Every metric that was measured of one side, with its unit."""
+    found = ((row, row.compute(side)) for row in ROWS)
+    return {row.name: dataclasses.replace(one, unit=row.unit) for row, one in found if one is not None}
+
+
+def names_of(scope: str) -> tuple[str, ...]:
+    """Metrics that history compares so."""
+    return tuple(row.name for row in ROWS if row.scope == scope)
+
+
+def stored_names(scope: str) -> tuple[str, ...]:
+    """Metrics that a baseline keeps: ``exact`` ones any host repeats, ``absolute`` ones only the same host."""
+    return tuple(row.name for row in ROWS if row.scope == scope and row.stored)
+
+
+def rules_of(rows: tuple[MetricRow, ...]) -> tuple[Rule, ...]:
+    """Every way in which these metrics are judged, in the table's order."""
+    return tuple(
+        Rule(row.name, one.kind, row.better, one.smallest, one.limit, one.warn, one.primary, one.limit_metric)
+        for row in rows
+        for one in row.judged
+    )
+
+
+RULES: tuple[Rule, ...] = rules_of(ROWS)
+
 _OVERRIDABLE: Mapping[str, type] = {"kind": str, "smallest": float, "limit": float, "warn": float}
 
 
 def not_offered(metric: str, capabilities: Capabilities, switches: Mapping[str, str]) -> str | None:
     """Why a build cannot offer a metric; None when it can, so that its absence is a failure to measure."""
-    if metric in (*_COUNTERS, *FAILURES, "fps_guest"):
-        if not capabilities.records:
-            return "this kernel prints no records"
-        if switches.get("LOG") == "none":
-            return "LOG=none prints no records"
-        if metric in _COUNTERS and switches.get("COUNTERS") == "none":
-            return "COUNTERS=none counts nothing"
-    if metric == "fps_screendump" and not capabilities.stamp:
-        return "this kernel's pictures carry no frame number"
-    if metric == "instructions_per_frame" and not capabilities.command_line:
-        return "this kernel has no exact mode"
-    return None
+    lack = row_of(metric).lack
+    return lack(capabilities, switches) if lack is not None else None
 
 
 def rules_from_toml(text: str, origin: str, rules: tuple[Rule, ...] = RULES) -> tuple[Rule, ...]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from harness.core.bootimage import same_loaded_bytes
 from harness.core.functions import FunctionChange
 from harness.core.statistics import CANDIDATE, REFERENCE
-from harness.gate.metrics import FAILURES, RULES, Rule
+from harness.gate.metrics import RULES, Rule
 from harness.gate.stages.exact import ExactCount, count_instructions
 from harness.gate.stages.functions import compare_functions
 from harness.gate.stages.observer_overhead import measure_observer_overhead
@@ -216,7 +216,7 @@ def _failed(order: Order, window: object, pictures: object) -> bool:
     found: list[Incident] = []
     if isinstance(window, Window):
         found += window_incidents(window, order.candidate.capabilities)
-        bounds = {rule.metric: rule.limit for rule in order.rules if rule.metric in FAILURES and rule.kind == "bound"}
+        bounds = {rule.metric: rule.limit for rule in order.rules if rule.row.failure and rule.kind == "bound"}
         if any((window.serial.total(name) or 0) > limit for name, limit in bounds.items() if limit is not None):
             return True
     if isinstance(pictures, Pictures):

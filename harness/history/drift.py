@@ -14,14 +14,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from harness.gate.metrics import HIGHER, LOWER, RULES
+from harness.gate.metrics import HIGHER, LOWER, find_row
 from harness.history.changepoints import CLIP_SIGMA, STRONG_P, WEAK_P, ChangePoint, Noise, change_points, noise_of
 from harness.history.series import ABSOLUTE, CREEP, EXACT, RATIO, STEP, SeriesKey
 
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
 
-_BETTER: Mapping[str, str] = {rule.metric: rule.better for rule in RULES}
 _SIGMAS_95 = 1.96
 _ANCHOR_RUNS = 20
 """Most runs at either end of a segment that are compared for creep."""
@@ -274,7 +273,8 @@ class _Judge:
             self._relative(low_level, high_level + offset * error) for offset in (0, -_SIGMAS_95, _SIGMAS_95)
         )
         seq = self.series.seq
-        better = _BETTER.get(self.series.key.metric)
+        row = find_row(self.series.key.metric)
+        better = row.better if row is not None else None
         worse = None if better not in (HIGHER, LOWER) else (change < 0) == (better == HIGHER)
         return Drift(
             self.series.id,

@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.model.baseline import ABSOLUTE_METRICS, EXACT_METRICS, Baseline
+from harness.gate.metrics import names_of
+from harness.model.baseline import Baseline
 from harness.model.result import Gate, Metric, Result, ResultError
 
 LINE_SCHEMA = 1
@@ -31,8 +32,6 @@ NEW, ACKNOWLEDGED, FIXED, WITHDRAWN = "new", "acknowledged", "fixed", "withdrawn
 _CANDIDATE = "candidate"
 _CHAINED = "fps_trace"
 """The metric whose ratio to the baseline before it every approval records."""
-_ABSOLUTE = (*ABSOLUTE_METRICS, "spins_per_frame", "boot_ms", "perturbation")
-_EXACT = (*EXACT_METRICS, "timeouts", "rekicks")
 
 
 @dataclass(frozen=True, order=True)
@@ -176,8 +175,12 @@ def run_record(result: Result, run_id: str, folder: str, cell: str, baseline: Ba
     arm = result.arms.get(_CANDIDATE)
     points: list[Point] = []
     if arm is not None:
-        points += [_point(name, ABSOLUTE, host, arm.metrics[name]) for name in _ABSOLUTE if name in arm.metrics]
-        points += [_point(name, EXACT, result.compiler, arm.metrics[name]) for name in _EXACT if name in arm.metrics]
+        points += [
+            _point(name, ABSOLUTE, host, arm.metrics[name]) for name in names_of(ABSOLUTE) if name in arm.metrics
+        ]
+        points += [
+            _point(name, EXACT, result.compiler, arm.metrics[name]) for name in names_of(EXACT) if name in arm.metrics
+        ]
     if baseline is not None:
         points += _ratios(result.gates, baseline)
     return RunRecord(

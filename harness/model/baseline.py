@@ -22,11 +22,6 @@ SCHEMA = 1
 FILE_NAME = "baseline.json"
 KERNEL_NAME = "kernel.elf"
 
-EXACT_METRICS = ("instructions_per_frame", "completions_per_frame", "fences_per_frame")
-"""What another run of the same kernel repeats exactly, on any host (fences: of strategies that fence on progress)."""
-ABSOLUTE_METRICS = ("fps_window", "fps_trace", "frame_ms_p50", "frame_ms_p99", "fps_low_1pct")
-"""What only the same host can repeat."""
-
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 _REVISION = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 

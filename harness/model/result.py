@@ -6,6 +6,7 @@ Readers of older files go through :mod:`harness.model.upgrade`; this module know
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,30 +17,6 @@ from harness.model.record import RunRecord
 from harness.model.spec import Verdict
 
 SCHEMA = 2
-
-METRIC_UNITS: Mapping[str, str] = {
-    "fps_trace": "frames/s",
-    "fps_window": "frames/s",
-    "fps_screendump": "frames/s",
-    "fps_guest": "frames/s",
-    "frame_ms_p50": "ms",
-    "frame_ms_p95": "ms",
-    "frame_ms_p99": "ms",
-    "frame_ms_max": "ms",
-    "fps_low_1pct": "frames/s",
-    "stutter_share": "ratio",
-    "fences_per_frame": "fences",
-    "spins_per_frame": "spins",
-    "completions_per_frame": "completions",
-    "timeouts": "waits",
-    "rekicks": "doorbells",
-    "instructions_per_frame": "instructions",
-    "boot_ms": "ms",
-    "perturbation": "ratio",
-    "perturbation_records": "ratio",
-    "perturbation_screendumps": "ratio",
-}
-"""Every metric that a result may hold, with its unit."""
 
 
 class ResultError(Exception):
@@ -75,6 +52,30 @@ class Gate:
     low: float | None = None
     high: float | None = None
     limit: float | None = None
+
+    @property
+    def frame_time(self) -> FrameTimeChange | None:
+        """The change as one of frame time, + is slower; None without one."""
+        if self.change is None:
+            return None
+        low, high = (math.nan if end is None else end for end in (self.low, self.high))
+        if not self.metric.startswith("fps"):
+            return FrameTimeChange(self.change, low, high)
+        return FrameTimeChange(_inverse(self.change), _inverse(high), _inverse(low))
+
+
+@dataclass(frozen=True)
+class FrameTimeChange:
+    """Relative, + is slower; ``low`` and ``high`` bound 95 %, and are NaN or infinite where unknown."""
+
+    change: float
+    low: float
+    high: float
+
+
+def _inverse(change: float) -> float:
+    """A change of frame rate as one of frame time."""
+    return 1 / (1 + change) - 1 if change > -1 else math.inf
 
 
 @dataclass(frozen=True)

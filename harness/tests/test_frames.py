@@ -193,7 +193,10 @@ def test_counts_and_findings() -> None:
 
 def test_bound_of_the_bad_share() -> None:
     assert bad_share_bound(0, 400) == pytest.approx(1 - 0.05 ** (1 / 400))
-    assert verify([capture(i, i) for i in range(400)]).sentence == "0 of 400 frames bad: < 0.75% at 95 %"
+    assert (
+        verify([capture(i, i) for i in range(400)]).sentence
+        == "400 of 400 pictures right (fewer than 0.7 % can be wrong)"
+    )
     assert bad_share_bound(400, 400) == bad_share_bound(0, 0) == 1.0
     assert 0.02 < bad_share_bound(3, 200) < 0.05
 

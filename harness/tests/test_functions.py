@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from harness.core.functions import FunctionChange, Symbols, changed_functions, executed, function_words
+from harness.gate.basis import Basis
 from harness.gate.stages.exact import EXACT_PARTS, count_instructions
 from harness.gate.stages.functions import FIRST_FRAME, compare_functions, count_functions
-from harness.gate.verdict import Basis, judge
+from harness.gate.verdict import judge
 from harness.model.result import Arm, Metric
 from harness.model.spec import Machine, RunParams, RunSpec, Switches, Verdict
 from harness.platform.build import build_kernel

@@ -10,11 +10,13 @@ import pytest
 
 from harness.core.statistics import Decision, Launch, Plan, State, decide_effects
 from harness.gate import gates
-from harness.gate.metrics import HIGHER, LOWER, RULES, Rule, not_offered, rules_from_toml
+from harness.gate.basis import Basis, Figures
+from harness.gate.further_gates import picture_gate
+from harness.gate.metrics import HIGHER, LOWER, RULES, Rule, not_offered, row_of, rules_from_toml
 from harness.gate.tails import compare_tails, holm
-from harness.gate.verdict import Basis, Judgement, judge
+from harness.gate.verdict import Judgement, judge
 from harness.model.record import Incident
-from harness.model.result import METRIC_UNITS, Arm, Frames, Gate, Metric
+from harness.model.result import Arm, Frames, Gate, Metric
 from harness.model.spec import BUILT_IN, FOREIGN, UsageError, Verdict
 
 FPS = Rule("fps_trace", "ratio", HIGHER, smallest=0.015, primary=True)
@@ -33,7 +35,7 @@ GOOD = {
 
 
 def _metric(name: str, value: float) -> Metric:
-    return Metric(value, METRIC_UNITS[name], "trace", n=600)
+    return Metric(value, row_of(name).unit, "trace", n=600)
 
 
 def _arm(barrier: str = "acquire_progress", **changes: float | None) -> Arm:
@@ -62,32 +64,40 @@ def _verdicts(judgement: Judgement) -> dict[tuple[str, str], Verdict | None]:
 def test_a_sound_unchanged_run_passes_and_says_so() -> None:
     judgement = _judge()
     assert judgement.verdict is Verdict.PASS
-    assert judgement.sentence.startswith("pass: 350 frames/s, unchanged within 1.5%")
-    assert judgement.sentence.endswith("400 pictures intact")
+    assert judgement.sentence.startswith("pass: 350 frames/s, no change beyond ±1.5 %: frame time ")
+    assert judgement.sentence.endswith("400 of 400 pictures right")
     assert _verdicts(judgement)["spins_per_frame", "report"] is None
 
 
 @pytest.mark.parametrize(
     ("changes", "verdict", "words"),
     [
-        ({"decision": _decision(0.05)}, Verdict.REGRESSION, "fps_trace: changed: 5.1% slower"),
-        ({"decision": _decision(-0.05)}, Verdict.PASS, "changed: 4.9% faster"),
-        ({"decision": _decision(0.0, 0.5)}, Verdict.INCONCLUSIVE, "fps_trace: undecided"),
+        ({"decision": _decision(0.05)}, Verdict.REGRESSION, "regression: 5.1 % slower than the baseline (+"),
+        ({"decision": _decision(-0.05)}, Verdict.PASS, "4.9 % faster (−"),
+        ({"decision": _decision(0.0, 0.5)}, Verdict.INCONCLUSIVE, "inconclusive: undecided, up to "),
         ({"decision": None}, Verdict.INCONCLUSIVE, "no comparison was made"),
-        ({"reference": None, "no_reference": "no baseline"}, Verdict.INCONCLUSIVE, "fps_trace: no baseline"),
+        ({"reference": None, "no_reference": "no baseline"}, Verdict.INCONCLUSIVE, "inconclusive: no baseline"),
         ({"candidate": None}, Verdict.INCONCLUSIVE, "the candidate was not measured"),
         ({"candidate": _arm(fps_trace=9.9)}, Verdict.REGRESSION, "below the floor of 10"),
         ({"candidate": _arm(fps_trace=None)}, Verdict.INCONCLUSIVE, "fps_trace: no data"),
         ({"candidate": _arm(completions_per_frame=4.0)}, Verdict.REGRESSION, "completions_per_frame: 4 completions"),
-        ({"candidate": _arm(fences_per_frame=2.5)}, Verdict.REGRESSION, "at most one a completion (2)"),
+        ({"candidate": _arm(fences_per_frame=2.5)}, Verdict.REGRESSION, "at most one a completion (2) allowed"),
         ({"candidate": _arm(fences_per_frame=None)}, Verdict.INCONCLUSIVE, "fences_per_frame: no data"),
-        ({"candidate": _arm(timeouts=1.0)}, Verdict.GUEST_FAILED, "timeouts: 1 waits"),
-        ({"candidate": _arm(rekicks=2.0)}, Verdict.GUEST_FAILED, "rekicks: 2 doorbells"),
-        ({"candidate": _arm(instructions_per_frame=5_516_000.0)}, Verdict.REGRESSION, "+5,591 instructions a frame"),
+        (
+            {"candidate": _arm(timeouts=1.0)},
+            Verdict.GUEST_FAILED,
+            "timeouts: 1 wait (none allowed): the driver gave up",
+        ),
+        ({"candidate": _arm(rekicks=2.0)}, Verdict.GUEST_FAILED, "rekicks: 2 notifications (none allowed)"),
+        (
+            {"candidate": _arm(instructions_per_frame=5_516_000.0)},
+            Verdict.REGRESSION,
+            "5,591 more instructions a frame (up to 0.05 % allowed)",
+        ),
         ({"candidate": _arm(instructions_per_frame=None)}, Verdict.INCONCLUSIVE, "instructions_per_frame: no data"),
         ({"frames": None}, Verdict.INCONCLUSIVE, "no pictures were checked"),
         ({"frames": Frames(checked=0)}, Verdict.INCONCLUSIVE, "no pictures were checked"),
-        ({"frames": Frames(checked=9, intact=8, torn=1)}, Verdict.GUEST_FAILED, "1 of 9 pictures bad: 1 torn"),
+        ({"frames": Frames(checked=9, intact=8, torn=1)}, Verdict.GUEST_FAILED, "1 of 9 pictures wrong: 1 torn"),
         (
             {"incidents": (Incident(Verdict.GUEST_FAILED, "panic at x"),)},
             Verdict.GUEST_FAILED,
@@ -167,26 +177,32 @@ def test_the_same_kernel_needs_no_comparison_and_still_pictures() -> None:
 # Single kinds
 
 
+def _figures(candidate: Metric, reference: Metric | None, decision: Decision | None = None) -> Figures:
+    return Figures(Basis(_arm(), _arm(), decision), _arm(), candidate, reference)
+
+
 @pytest.mark.parametrize(
     ("candidate", "verdict", "why"),
     [
         (5_510_409.0, Verdict.PASS, "exactly equal"),
-        (5_510_410.0, Verdict.PASS, "+0.000%, +1 instructions a frame"),
-        (5_513_164.0, Verdict.PASS, "+0.050%, +2,755 instructions a frame"),
-        (5_513_165.0, Verdict.REGRESSION, "more than 0.05% up"),
-        (5_000_000.0, Verdict.PASS, "-9.263%, -510,409 instructions a frame"),
+        (5_510_410.0, Verdict.PASS, "+0.000 %, 1 more instructions a frame"),
+        (5_513_164.0, Verdict.PASS, "+0.050 %, 2,755 more instructions a frame"),
+        (5_513_165.0, Verdict.REGRESSION, "(up to 0.05 % allowed)"),
+        (5_000_000.0, Verdict.PASS, "−9.263 %, 510,409 fewer instructions a frame"),
     ],
 )
 def test_rise(candidate: float, verdict: Verdict, why: str) -> None:
     rule = Rule("instructions_per_frame", "rise", LOWER, smallest=0.0005)
     metric, reference = (_metric("instructions_per_frame", value) for value in (candidate, 5_510_409.0))
-    gate = gates.rise_gate(rule, metric, reference)
+    gate = gates.KINDS["rise"].judge(rule, _figures(metric, reference))
     assert gate.verdict is verdict and why in gate.why
-    assert gates.rise_gate(rule, metric, None).verdict is Verdict.INCONCLUSIVE
+    assert gates.KINDS["rise"].judge(rule, _figures(metric, None)).verdict is Verdict.INCONCLUSIVE
 
 
 def test_the_ratio_gate_speaks_of_frame_rate_in_its_own_direction() -> None:
-    gate = gates.ratio_gate(FPS, _metric("fps_trace", 333.0), _metric("fps_trace", 350.0), _decision(0.05))
+    gate = gates.KINDS["ratio"].judge(
+        FPS, _figures(_metric("fps_trace", 333.0), _metric("fps_trace", 350.0), _decision(0.05))
+    )
     assert gate.change == pytest.approx(math.exp(-0.05) - 1, abs=1e-3)
     assert gate.low is not None and gate.high is not None and gate.change is not None
     assert gate.low < gate.change < gate.high < 0
@@ -194,8 +210,8 @@ def test_the_ratio_gate_speaks_of_frame_rate_in_its_own_direction() -> None:
 
 def test_not_slower_is_enough_when_faster_is_unsure() -> None:
     decision = dataclasses.replace(_decision(-0.05), state=State.UNDECIDED, direction="none")
-    gate = gates.ratio_gate(FPS, _metric("fps_trace", 365.0), _metric("fps_trace", 350.0), decision)
-    assert gate.verdict is Verdict.PASS and gate.why.startswith("not slower by 1.5%: ")
+    gate = gates.KINDS["ratio"].judge(FPS, _figures(_metric("fps_trace", 365.0), _metric("fps_trace", 350.0), decision))
+    assert gate.verdict is Verdict.PASS and gate.why.startswith("not slower by 1.5 %: frame time −4.9 % (")
 
 
 @pytest.mark.parametrize(
@@ -219,8 +235,8 @@ def test_a_stored_frame_rate_gates_only_on_its_own_host(
 
 
 def test_the_pictures_gate_states_its_bound() -> None:
-    gate = gates.picture_gate(Frames(checked=400, intact=400))
-    assert gate.why == "0 of 400 pictures bad: < 0.75% at 95 %"
+    gate = picture_gate(Frames(checked=400, intact=400))
+    assert gate.why == "400 of 400 pictures right (fewer than 0.7 % can be wrong)"
 
 
 def test_every_rule_is_of_a_known_metric_and_told_what_is_missing() -> None:
@@ -268,7 +284,7 @@ def test_a_worse_tail_is_found_and_a_noisy_one_is_not() -> None:
     assert better.state is State.UNCHANGED and not better.worse
     assert compare_tails(_launches(0.3, count=7), rules) == ()
     judgement = _judge(tails=(worse,))
-    assert judgement.verdict is Verdict.REGRESSION and "frame_ms_p99" in judgement.sentence
+    assert judgement.verdict is Verdict.REGRESSION and "frame_ms_p99: " in judgement.sentence
 
 
 def test_a_tail_that_only_one_half_of_the_launches_shows_is_no_change() -> None:

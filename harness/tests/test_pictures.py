@@ -90,7 +90,7 @@ def run(
 def test_good_frames_pass(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     found = run(monkeypatch, tmp_path, Oracle(*MODE).picture)
     assert (found.frames.checked, found.frames.intact, found.frames.findings) == (30, 30, ())
-    assert found.verification.sentence.startswith("0 of 30 frames bad") and not found.verification.judged
+    assert found.verification.sentence.startswith("30 of 30 pictures right") and not found.verification.judged
     assert picture_incidents(found) == [] and len(found.film) == stage.FILM_FRAMES
 
 

@@ -1,0 +1,53 @@
+"""All that a verdict is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from harness.core.statistics import Decision
+from harness.gate.metrics import RULES, Rule
+from harness.gate.tails import Tail
+from harness.model.record import Incident
+from harness.model.result import Arm, Frames, Metric
+from harness.model.spec import BUILT_IN, Capabilities
+
+
+@dataclass(frozen=True)
+class Basis:
+    """All that a verdict is made from."""
+
+    candidate: Arm | None
+    reference: Arm | None = None
+    decision: Decision | None = None
+    tails: tuple[Tail, ...] = ()
+    frames: Frames | None = None
+    incidents: tuple[Incident, ...] = ()
+    capabilities: Capabilities = BUILT_IN
+    rules: tuple[Rule, ...] = RULES
+    not_measured: Mapping[str, str] = field(default_factory=dict)
+    """Metrics that nobody asked for, with the reason: not applicable."""
+    stored_fps: Mapping[str, float] = field(default_factory=dict)
+    """``{"fps_window": …}`` as stored with the baseline."""
+    same_host: bool = False
+    """``stored_fps`` was measured on a host with this fingerprint."""
+    no_reference: str = ""
+    """Why there is nothing to compare with."""
+    same_kernel: str = ""
+    """In words, where both arms are one kernel: no comparison was needed."""
+    grown: str = ""
+    """Functions that execute more, in words."""
+
+    def tail(self, metric: str) -> Tail | None:
+        """The comparison of a further metric over the launches."""
+        return next((tail for tail in self.tails if tail.metric == metric), None)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a gate kind sees of one metric."""
+
+    basis: Basis
+    arm: Arm
+    candidate: Metric
+    reference: Metric | None = None

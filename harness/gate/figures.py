@@ -1,0 +1,135 @@
+"""How each metric is computed from what a session measured, for one side of the comparison. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.core.instruments import capture_cost, record_cost
+from harness.core.pacing import Pacing, TooFewFrames, frame_pacing
+from harness.core.statistics import CANDIDATE
+from harness.model.metric import Metric
+
+if TYPE_CHECKING:
+    from harness.gate.session import Measured
+    from harness.gate.stages.window import Window
+
+F64 = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Side:
+    """One arm of a session. Every figure is a :class:`Metric` without a unit, which the metric's row adds."""
+
+    measured: "Measured"
+    role: str
+
+    @property
+    def window(self) -> "Window | None":
+        """The measured window, which only the candidate has."""
+        return self.measured.window if self.role == CANDIDATE else None
+
+    @property
+    def timed(self) -> bool:
+        """Took part in a launch of the comparison."""
+        return self.measured.timing is not None and bool(self.measured.timing.launches)
+
+    @cached_property
+    def _pacings(self) -> tuple[Pacing, ...]:
+        """Of all launches, then of the window: the first that holds a figure gives it."""
+        series: list[F64] = []
+        if self.timed and self.measured.timing is not None:
+            series.append(self.measured.timing.frame_ms(self.role))
+        if self.window is not None:
+            series.append(self.window.frame_ms)
+        found = []
+        for frame_ms in series:
+            try:
+                found.append(frame_pacing(frame_ms))
+            except TooFewFrames:
+                continue
+        return tuple(found)
+
+    def paced(self, name: str) -> Metric | None:
+        """A field of the pacing that every series of frames has."""
+        for pacing in self._pacings:
+            return Metric(float(getattr(pacing, name)), "", "trace", n=pacing.frames)
+        return None
+
+    def tail(self, name: str) -> Metric | None:
+        """A field of the pacing that only long series have."""
+        for pacing in self._pacings:
+            if pacing.tails_known:
+                return Metric(float(getattr(pacing, name)), "", "trace", n=pacing.frames)
+        return None
+
+    def window_fps(self) -> Metric | None:
+        """Frame rate of the window alone."""
+        if self.window is None:
+            return None
+        try:
+            pacing = frame_pacing(self.window.frame_ms)
+        except TooFewFrames:
+            return None
+        return Metric(pacing.mean_fps, "", "trace", n=pacing.frames)
+
+    def rate(self, source: str) -> Metric | None:
+        """Frame rate by ``screendump`` or ``guest``."""
+        rate = getattr(self.window.sources, source) if self.window is not None else None
+        if rate is None or not np.isfinite(rate.fps):
+            return None
+        return Metric(float(rate.fps), "", source, n=rate.frames)
+
+    def boot_ms(self) -> Metric | None:
+        """From the start of QEMU to the first flush."""
+        if self.timed and self.measured.timing is not None:
+            return Metric(self.measured.timing.boot_ms(self.role), "", "trace", n=len(self.measured.timing.launches))
+        return Metric(self.window.boot_ms, "", "trace", n=1) if self.window is not None else None
+
+    def counted(self, column: str) -> Metric | None:
+        """Mean of a column of the guest's records, unless the kernel counts nothing."""
+        switches = self.measured.order.candidate.switches
+        if self.window is None or (switches is not None and switches.get("COUNTERS") == "none"):
+            return None
+        records = self.window.serial.records
+        if not len(records) or column not in records.columns:
+            return None
+        return Metric(float(np.mean(records.columns[column])), "", "guest", n=len(records))
+
+    def total(self, name: str) -> Metric | None:
+        """A counter of the whole run."""
+        if self.window is None or not len(self.window.serial.records):
+            return None
+        total = self.window.serial.total(name)
+        return None if total is None else Metric(float(total), "", "guest", n=len(self.window.serial.records))
+
+    def instructions(self) -> Metric | None:
+        """Instructions a frame under ``-icount``."""
+        count = self.measured.exact.get(self.role)
+        return Metric(count.mean, "", "icount", n=len(count.frames)) if count is not None else None
+
+    def event_cost(self) -> Metric | None:
+        """What the trace's events cost."""
+        return self.window.perturbation if self.window is not None else None
+
+    def record_cost(self) -> Metric | None:
+        """What the records kept in memory cost."""
+        if self.window is None or not len(self.window.frame_ms):
+            return None
+        record_ns = self.window.serial.total("record_ns")
+        if not record_ns:
+            return None
+        share = record_cost(record_ns, float(np.mean(self.window.frame_ms)))
+        return Metric(float(share), "", "guest", n=len(self.window.frame_ms))
+
+    def capture_cost(self) -> Metric | None:
+        """What the pictures at the window's two ends cost."""
+        if self.window is None:
+            return None
+        captures = [(one.asked_ns, one.answered_ns) for one in self.window.observed.sightings]
+        cost = capture_cost(self.window.presented.time_ns, captures)
+        return None if cost is None else Metric(float(cost), "", "trace", n=len(captures))
