@@ -30,6 +30,7 @@ SOURCES := \
 	sched/sched.c \
 	sched/load.c \
 	drivers/pci/capability.c \
+	drivers/pci/config.c \
 	drivers/pci/bar.c \
 	drivers/pci/pci.c \
 	drivers/virtio/virtqueue.c \

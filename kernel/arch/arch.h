@@ -37,8 +37,6 @@ _Noreturn void arch_exit(bool success);
 
 /* One character to the serial port, synchronously; bounded, a stuck transmitter loses the character. */
 void arch_putc(char c);
-/* The character waiting at the serial port, or -1. */
-int arch_getc(void);
 
 /* Monotonic counter of unspecified frequency, readable in a few instructions, consistent between CPUs. */
 uint64_t arch_ticks(void);

@@ -2,6 +2,7 @@
  * From QEMU's ELF entry to C: at EL1 or EL2 with the MMU off in, at EL1 with RAM cacheable out. The boot tables map
  * the virt machine's first two GiB, devices and RAM; mmu.c replaces them by what the device tree says.
  */
+#include "arch/common/boot_stack.inc"
 #include "arch/aarch64/layout.h"
 
 	.section .boot.text, "ax"
@@ -139,15 +140,7 @@ boot_root:				/* root table of CPUs that start later */
 	.balign 4096
 boot_tables:
 	.skip	2 * 4096
-	/* The page below the stack is not mapped, so that an overflow faults instead of spoiling data. */
-	.global boot_stack_guard
-boot_stack_guard:
-	.skip	4096
-	.skip	CPU_STACK_SIZE
-	.balign 4096
-boot_stack_top:
-	.skip	TRAP_STACK_SIZE
-	.balign 4096
-boot_trap_stack_top:
+	boot_stack CPU_STACK_SIZE
+	boot_trap_stack TRAP_STACK_SIZE
 
 	.section .note.GNU-stack, "", @progbits

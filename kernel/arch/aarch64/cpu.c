@@ -1,25 +1,7 @@
-/* Exceptions, contexts, and the order in which this machine is brought up. */
+/* This CPU: its number, its interrupt mask, what was interrupted, contexts. */
 #include "arch/aarch64/cpu.h"
 
-#include "arch/common/paging.h"
-#include "base/panic.h"
-#include "base/print.h"
-
-#include <stddef.h>
-
 #define AFFINITY_MASK 0xff00ffffffull
-
-/* As trap.S stores it. */
-struct trap_frame {
-	uint64_t x[31], sp;
-	uint64_t elr, spsr, esr, far, vector;
-};
-
-struct cpu cpus[ARCH_CPUS_MAX];
-_Static_assert(offsetof(struct cpu, trap_stack) == CPU_TRAP_STACK && offsetof(struct cpu, stack) == CPU_STACK &&
-		       sizeof(struct cpu) == CPU_SIZE,
-	       "trap.S and boot.S know these");
-_Static_assert(sizeof(struct trap_frame) <= 304 && offsetof(struct trap_frame, vector) == 288, "trap.S knows this");
 
 unsigned arch_cpu(void)
 {
@@ -32,60 +14,6 @@ unsigned arch_cpu(void)
 uint64_t cpu_affinity(void)
 {
 	return SYSREG_READ(mpidr_el1) & AFFINITY_MASK;
-}
-
-/* ESR_EL1.EC (Arm ARM D17.2.37). */
-#define CLASS_DATA_ABORT 0x25
-
-static const char *exception_name(uint64_t class)
-{
-	switch (class) {
-	case 0x00:
-		return "unknown instruction";
-	case 0x0e:
-		return "illegal execution state";
-	case 0x18:
-		return "trapped system register";
-	case 0x21:
-		return "instruction abort";
-	case 0x22:
-		return "pc alignment";
-	case CLASS_DATA_ABORT:
-		return "data abort";
-	case 0x26:
-		return "sp alignment";
-	case 0x2f:
-		return "SError";
-	case 0x3c:
-		return "brk";
-	default:
-		return "exception";
-	}
-}
-
-static const char *trap_name(const struct trap_frame *frame)
-{
-	uint64_t class = frame->esr >> 26 & 63;
-	const char *fault = class == CLASS_DATA_ABORT ? paging_fault_name(frame->far) : NULL;
-
-	if (frame->vector % 4 == 3)
-		return "SError";
-	return fault ? fault : exception_name(class);
-}
-
-/* Called by trap.S on the trap stack. */
-_Noreturn void cpu_trap(const struct trap_frame *frame);
-void cpu_trap(const struct trap_frame *frame)
-{
-	panic_begin();
-	print("\n[PANIC] trap: %s, vector %lu esr 0x%lx elr 0x%016lx far 0x%016lx cpu %u\n", trap_name(frame),
-	      frame->vector, frame->esr, frame->elr, frame->far, arch_cpu());
-	for (unsigned i = 0; i < 28; i += 4)
-		print("x%02u %016lx %016lx %016lx %016lx\n", i, frame->x[i], frame->x[i + 1], frame->x[i + 2],
-		      frame->x[i + 3]);
-	print("x28 %016lx x29 %016lx x30 %016lx sp %016lx spsr %016lx\n", frame->x[28], frame->x[29], frame->x[30],
-	      frame->sp, frame->spsr);
-	arch_exit(false);
 }
 
 bool arch_irq_disable(void)
@@ -106,6 +34,11 @@ void arch_irq_wait(void)
 {
 	/* wfi ends on a pending interrupt whether or not it is masked, so none can slip in before it. */
 	__asm__ volatile("dsb sy; wfi; msr daifclr, #2; isb; msr daifset, #2" : : : "memory");
+}
+
+uintptr_t arch_interrupted_pc(void)
+{
+	return SYSREG_READ(elr_el1);
 }
 
 void arch_relax(void)

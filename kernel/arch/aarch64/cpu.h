@@ -4,6 +4,7 @@
 
 #include "arch/aarch64/layout.h"
 #include "arch/arch.h"
+#include "arch/common/cpu.h"
 
 #include <stdint.h>
 
@@ -24,23 +25,12 @@ static inline void isb(void)
 	__asm__ volatile("isb" : : : "memory");
 }
 
-/* What TPIDR_EL1 points at. boot.S and trap.S know the first three fields' offsets. */
-struct cpu {
-	uint64_t number;  /* arch_cpu */
-	void *trap_stack; /* top; fatal exceptions run on it, because the kernel's stack may be what is wrong */
-	void *stack;      /* top of the stack that a started CPU begins on */
-	void (*entry)(void);
-	uint64_t mpidr; /* affinity */
-	uint64_t redistributor;
-	uint64_t started; /* set by the CPU itself */
-} __attribute__((aligned(CPU_SIZE)));
-
-extern struct cpu cpus[ARCH_CPUS_MAX];
-
 /* The affinity fields of this CPU's MPIDR_EL1. */
 uint64_t cpu_affinity(void);
-/* By the device tree's word for it: hvc or smc. */
-void psci_init(void);
+/* Finds out how PSCI is called: hvc or smc. */
+void power_init(void);
+/* 0 for a success. Usable before power_init. */
+int64_t psci_call(uint64_t function, uint64_t a, uint64_t b, uint64_t c);
 
 void uart_init(void);
 void timer_init(void);

@@ -67,8 +67,8 @@ static void redistributors_find(int node)
 			/* Aff3 is apart from the other three in MPIDR_EL1. */
 			affinity = (affinity & 0xffffff) | (affinity & 0xff000000) << 8;
 			for (unsigned cpu = 0; cpu < machine.cpus; cpu++) {
-				if (cpus[cpu].mpidr == affinity)
-					cpus[cpu].redistributor = at;
+				if (cpus[cpu].id == affinity)
+					cpus[cpu].interrupts = at;
 			}
 			if (type & GICR_TYPER_LAST)
 				break;
@@ -98,7 +98,7 @@ void irq_init(void)
 
 void irq_init_cpu(void)
 {
-	uint64_t redistributor = cpus[arch_cpu()].redistributor, sgi = redistributor + GICR_SGI;
+	uint64_t redistributor = cpus[arch_cpu()].interrupts, sgi = redistributor + GICR_SGI;
 
 	if (!redistributor)
 		panic("gic: no redistributor for cpu %u", arch_cpu());
@@ -160,11 +160,6 @@ void irq_dispatch(void)
 		panic("gic: interrupt %u, which nobody asked for", line);
 }
 
-uintptr_t arch_interrupted_pc(void)
-{
-	return SYSREG_READ(elr_el1);
-}
-
 void arch_ipi_handler(void (*handler)(void))
 {
 	ipi_handler = handler;
@@ -172,7 +167,7 @@ void arch_ipi_handler(void (*handler)(void))
 
 void arch_ipi_send(unsigned cpu)
 {
-	uint64_t mpidr = cpus[cpu].mpidr;
+	uint64_t mpidr = cpus[cpu].id;
 
 	/* What was written before must be seen by the CPU that takes the interrupt. */
 	__asm__ volatile("dsb ishst" : : : "memory");

@@ -1,14 +1,11 @@
-/* Constants that assembly and C share: register values, offsets into struct cpu, stack sizes. */
+/* Constants that assembly and C share: register values, stack sizes. */
 #ifndef ARCH_AARCH64_LAYOUT_H
 #define ARCH_AARCH64_LAYOUT_H
 
+#include "arch/common/layout.h"
+
 #define CPU_STACK_SIZE 65536
 #define TRAP_STACK_SIZE 8192
-
-/* Offsets in struct cpu, and its size; cpu.c asserts them. */
-#define CPU_TRAP_STACK 8
-#define CPU_STACK 16
-#define CPU_SIZE 64
 
 /* Memory attributes by index (Arm ARM D17.2.97). */
 #define MAIR_DEVICE 0x04 /* device-nGnRE */

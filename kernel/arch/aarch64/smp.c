@@ -1,86 +1,19 @@
-/* Other CPUs and the machine's power, through PSCI (Arm DEN0022). */
+/* Other CPUs, started through PSCI (Arm DEN0022). */
 #include "arch/aarch64/cpu.h"
 
-#include "arch/common/machine.h"
-#include "base/panic.h"
-#include "base/string.h"
-
 #define PSCI_CPU_ON 0xc4000003u
-#define PSCI_SYSTEM_OFF 0x84000008u
-#define PSCI_SYSTEM_RESET 0x84000009u
-#define START_WAIT_NS 1000000000ull
 
-extern uint64_t boot_level;
+extern uint8_t boot_secondary[];
 
-enum conduit { CONDUIT_GUESS, CONDUIT_HVC, CONDUIT_SMC };
-static enum conduit conduit;
-
-static int64_t psci_call(uint64_t function, uint64_t a, uint64_t b, uint64_t c)
+void smp_init_cpu(void)
 {
-	register uint64_t x0 __asm__("x0") = function;
-	register uint64_t x1 __asm__("x1") = a;
-	register uint64_t x2 __asm__("x2") = b;
-	register uint64_t x3 __asm__("x3") = c;
-
-	/* Until the tree was read: QEMU answers hvc for machines that boot at EL1, smc for those that boot at EL2. */
-	if (conduit == CONDUIT_SMC || (conduit == CONDUIT_GUESS && boot_level == 2 << 2))
-		__asm__ volatile("smc #0" : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3) : : "memory");
-	else
-		__asm__ volatile("hvc #0" : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3) : : "memory");
-	return (int64_t)x0;
-}
-
-void psci_init(void)
-{
-	int node = fdt_find(&machine.fdt, -1, "compatible", "arm,psci-0.2");
-	const char *method = fdt_string(&machine.fdt, node, "method");
-
-	if (!method)
-		panic("device tree: no PSCI 0.2");
-	conduit = strcmp(method, "smc") == 0 ? CONDUIT_SMC : CONDUIT_HVC;
-}
-
-/* Neither call carries a status: success is a power-off, failure a reset, which QEMU's -no-reboot makes an end. */
-void arch_exit(bool success)
-{
-	arch_irq_disable();
-	psci_call(success ? PSCI_SYSTEM_OFF : PSCI_SYSTEM_RESET, 0, 0, 0);
-	for (;;)
-		__asm__ volatile("wfi");
-}
-
-/* First C code of a started CPU, on the stack it was given. */
-_Noreturn void smp_entry(void);
-void smp_entry(void)
-{
-	struct cpu *cpu = &cpus[arch_cpu()];
-
 	timer_init_cpu();
 	irq_init_cpu();
-	__atomic_store_n(&cpu->started, 1, __ATOMIC_RELEASE);
-	cpu->entry();
-	panic("cpu %lu: its entry returned", cpu->number);
 }
 
-int arch_cpu_start(unsigned cpu, void (*entry)(void), void *stack_top)
+int smp_start(struct cpu *cpu)
 {
-	extern uint8_t boot_secondary[];
-	struct cpu *target = &cpus[cpu];
-	uint64_t began = arch_ticks();
-
-	if (cpu == 0 || cpu >= machine.cpus)
-		return ERROR_NODEV;
-	target->entry = entry;
-	target->stack = (void *)((uintptr_t)stack_top & ~15ull);
-	target->started = 0;
 	/* It reads these with its caches off: they must be in memory. */
-	__asm__ volatile("dc civac, %0; dsb sy" : : "r"(target) : "memory");
-	if (psci_call(PSCI_CPU_ON, target->mpidr, (uintptr_t)boot_secondary, (uintptr_t)target))
-		return ERROR_NODEV;
-	while (!__atomic_load_n(&target->started, __ATOMIC_ACQUIRE)) {
-		if (arch_ticks_to_ns(arch_ticks() - began) > START_WAIT_NS)
-			return ERROR_NODEV;
-		arch_relax();
-	}
-	return 0;
+	__asm__ volatile("dc civac, %0; dsb sy" : : "r"(cpu) : "memory");
+	return psci_call(PSCI_CPU_ON, cpu->id, (uintptr_t)boot_secondary, (uintptr_t)cpu) ? ERROR_NODEV : 0;
 }

@@ -22,18 +22,18 @@ const struct arch_boot *arch_init(void)
 	machine_read(TREE_ADDRESS, cpu_affinity());
 	for (unsigned i = 0; i < machine.cpus; i++) {
 		cpus[i].number = i;
-		cpus[i].mpidr = machine.cpu_ids[i];
+		cpus[i].id = machine.cpu_ids[i];
 		if (i)
 			cpus[i].trap_stack = trap_stacks[i - 1] + TRAP_STACK_SIZE;
 	}
-	psci_init();
+	power_init();
 	uart_init();
 	mmu_init();
 	timer_init();
 	irq_init();
 	timer_init_cpu();
 	irq_init_cpu();
-	boot.cpus_present = machine.cpus;
+	boot.cpus_present = cpus_present = machine.cpus;
 	machine_free_memory((uintptr_t)kernel_end, &boot);
 	return &boot;
 }

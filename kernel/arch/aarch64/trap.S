@@ -14,6 +14,28 @@
 	b	trap_entry
 	.endm
 
+/* What a C function may clobber, and what it keeps: saved with stp, restored with ldp. */
+	.macro	caller_saved op
+	\op	x0, x1, [sp]
+	\op	x2, x3, [sp, #16]
+	\op	x4, x5, [sp, #32]
+	\op	x6, x7, [sp, #48]
+	\op	x8, x9, [sp, #64]
+	\op	x10, x11, [sp, #80]
+	\op	x12, x13, [sp, #96]
+	\op	x14, x15, [sp, #112]
+	\op	x16, x17, [sp, #128]
+	\op	x18, x29, [sp, #144]
+	.endm
+	.macro	callee_saved op
+	\op	x19, x20, [sp]
+	\op	x21, x22, [sp, #16]
+	\op	x23, x24, [sp, #32]
+	\op	x25, x26, [sp, #48]
+	\op	x27, x28, [sp, #64]
+	\op	x29, x30, [sp, #80]
+	.endm
+
 	.text
 	.balign 2048
 	.global trap_vectors
@@ -36,7 +58,7 @@ trap_vectors:
 	fatal	14
 	fatal	15
 
-/* Builds the struct trap_frame of cpu.c and does not come back. */
+/* Builds the struct trap_frame of exception.c and does not come back. */
 #define FRAME_SIZE 304
 trap_entry:
 	sub	sp, sp, #FRAME_SIZE
@@ -72,16 +94,7 @@ trap_entry:
 /* An interrupt keeps what a C function may clobber, and may come back on another turn of its context. */
 irq_entry:
 	sub	sp, sp, #192
-	stp	x0, x1, [sp]
-	stp	x2, x3, [sp, #16]
-	stp	x4, x5, [sp, #32]
-	stp	x6, x7, [sp, #48]
-	stp	x8, x9, [sp, #64]
-	stp	x10, x11, [sp, #80]
-	stp	x12, x13, [sp, #96]
-	stp	x14, x15, [sp, #112]
-	stp	x16, x17, [sp, #128]
-	stp	x18, x29, [sp, #144]
+	caller_saved stp
 	mrs	x0, elr_el1
 	stp	x30, x0, [sp, #160]
 	mrs	x0, spsr_el1
@@ -91,16 +104,7 @@ irq_entry:
 	msr	spsr_el1, x0
 	ldp	x30, x0, [sp, #160]
 	msr	elr_el1, x0
-	ldp	x18, x29, [sp, #144]
-	ldp	x16, x17, [sp, #128]
-	ldp	x14, x15, [sp, #112]
-	ldp	x12, x13, [sp, #96]
-	ldp	x10, x11, [sp, #80]
-	ldp	x8, x9, [sp, #64]
-	ldp	x6, x7, [sp, #48]
-	ldp	x4, x5, [sp, #32]
-	ldp	x2, x3, [sp, #16]
-	ldp	x0, x1, [sp]
+	caller_saved ldp
 	add	sp, sp, #192
 	eret
 
@@ -108,21 +112,11 @@ irq_entry:
 	.global arch_context_switch
 arch_context_switch:
 	sub	sp, sp, #96
-	stp	x19, x20, [sp]
-	stp	x21, x22, [sp, #16]
-	stp	x23, x24, [sp, #32]
-	stp	x25, x26, [sp, #48]
-	stp	x27, x28, [sp, #64]
-	stp	x29, x30, [sp, #80]
+	callee_saved stp
 	mov	x9, sp
 	str	x9, [x0]
 	mov	sp, x1
-	ldp	x19, x20, [sp]
-	ldp	x21, x22, [sp, #16]
-	ldp	x23, x24, [sp, #32]
-	ldp	x25, x26, [sp, #48]
-	ldp	x27, x28, [sp, #64]
-	ldp	x29, x30, [sp, #80]
+	callee_saved ldp
 	add	sp, sp, #96
 	ret
 

@@ -1,4 +1,4 @@
-/* The PL011: polled output, polled input (Arm DDI 0183). */
+/* The PL011: polled output (Arm DDI 0183). */
 #include "arch/aarch64/cpu.h"
 #include "arch/common/machine.h"
 #include "arch/common/mmio.h"
@@ -8,7 +8,6 @@
 #define UART_LINE 0x2c
 #define UART_CONTROL 0x30
 #define UART_INTERRUPTS 0x38
-#define FLAG_RX_EMPTY 0x10
 #define FLAG_TX_FULL 0x20
 
 /* 115,200 baud send a character in 87 µs; a register read takes more than 100 ns even natively. */
@@ -34,11 +33,4 @@ void arch_putc(char c)
 		}
 		arch_relax();
 	}
-}
-
-int arch_getc(void)
-{
-	if (mmio_read32(registers.start + UART_FLAGS) & FLAG_RX_EMPTY)
-		return -1;
-	return (int)(mmio_read32(registers.start + UART_DATA) & 0xff);
 }

@@ -38,11 +38,6 @@ void arch_putc(char c)
 	putchar(c);
 }
 
-int arch_getc(void)
-{
-	return -1;
-}
-
 uint64_t arch_ticks(void)
 {
 	struct timespec now;

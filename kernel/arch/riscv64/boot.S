@@ -1,4 +1,5 @@
 /* From OpenSBI to C: S-mode with the MMU off, a0 the hart that happened to come first, a1 the device tree. */
+#include "arch/common/boot_stack.inc"
 #include "arch/riscv64/layout.h"
 
 	.section .boot.text, "ax"
@@ -49,16 +50,7 @@ boot_satp:				/* address translation of CPUs that start later */
 	.quad	0
 
 	.section .bss
-	.balign 4096
-	/* The page below the stack is not mapped, so that an overflow faults instead of spoiling data. */
-	.global boot_stack_guard
-boot_stack_guard:
-	.skip	4096
-	.skip	CPU_STACK_SIZE
-	.balign 4096
-boot_stack_top:
-	.skip	TRAP_STACK_SIZE
-	.balign 4096
-boot_trap_stack_top:
+	boot_stack CPU_STACK_SIZE
+	boot_trap_stack TRAP_STACK_SIZE
 
 	.section .note.GNU-stack, "", @progbits

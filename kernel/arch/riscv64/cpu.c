@@ -1,45 +1,5 @@
-/* Exceptions, contexts, and the order in which this machine is brought up. */
+/* This CPU: its number, its interrupt mask, what was interrupted, contexts. */
 #include "arch/riscv64/cpu.h"
-
-#include "arch/common/paging.h"
-#include "base/panic.h"
-#include "base/print.h"
-
-#include <stddef.h>
-
-/* As trap.S stores it. */
-struct trap_frame {
-	uint64_t x[32];
-	uint64_t sepc, sstatus, scause, stval;
-};
-
-struct cpu cpus[ARCH_CPUS_MAX];
-_Static_assert(offsetof(struct cpu, trap_stack) == CPU_TRAP_STACK && offsetof(struct cpu, stack) == CPU_STACK &&
-		       offsetof(struct cpu, fatal_sp) == CPU_FATAL_SP,
-	       "trap.S and boot.S know these");
-_Static_assert(sizeof(struct trap_frame) == 288, "trap.S knows this");
-
-/* Privileged ISA table 4.2. */
-#define CAUSE_LOAD_PAGE 13
-#define CAUSE_STORE_PAGE 15
-static const char *const exception_names[] = {
-	"instruction misaligned",
-	"instruction access fault",
-	"illegal instruction",
-	"breakpoint",
-	"load misaligned",
-	"load access fault",
-	"store misaligned",
-	"store access fault",
-	"ecall from U",
-	"ecall from S",
-	"exception",
-	"exception",
-	"instruction page fault",
-	"load page fault",
-	"exception",
-	"store page fault",
-};
 
 unsigned arch_cpu(void)
 {
@@ -47,30 +7,6 @@ unsigned arch_cpu(void)
 
 	__asm__ volatile("ld %0, 0(tp)" : "=r"(number));
 	return (unsigned)number;
-}
-
-static const char *trap_name(const struct trap_frame *frame)
-{
-	bool data = frame->scause == CAUSE_LOAD_PAGE || frame->scause == CAUSE_STORE_PAGE;
-	const char *fault = data ? paging_fault_name(frame->stval) : NULL;
-
-	if (fault)
-		return fault;
-	return frame->scause < 16 ? exception_names[frame->scause] : "exception";
-}
-
-/* Called by trap.S on the trap stack. */
-_Noreturn void cpu_trap(const struct trap_frame *frame);
-void cpu_trap(const struct trap_frame *frame)
-{
-	panic_begin();
-	print("\n[PANIC] trap: %s, cause %lu sepc 0x%016lx stval 0x%016lx cpu %u\n", trap_name(frame), frame->scause,
-	      frame->sepc, frame->stval, arch_cpu());
-	for (unsigned i = 0; i < 32; i += 4)
-		print("x%02u %016lx %016lx %016lx %016lx\n", i, frame->x[i], frame->x[i + 1], frame->x[i + 2],
-		      frame->x[i + 3]);
-	print("sstatus %016lx\n", frame->sstatus);
-	arch_exit(false);
 }
 
 bool arch_irq_disable(void)
@@ -93,6 +29,11 @@ void arch_irq_wait(void)
 	__asm__ volatile("wfi" : : : "memory");
 	CSR_SET(sstatus, SSTATUS_SIE);
 	CSR_CLEAR(sstatus, SSTATUS_SIE);
+}
+
+uintptr_t arch_interrupted_pc(void)
+{
+	return CSR_READ(sepc);
 }
 
 void arch_relax(void)

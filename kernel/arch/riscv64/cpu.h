@@ -3,6 +3,7 @@
 #define ARCH_RISCV64_CPU_H
 
 #include "arch/arch.h"
+#include "arch/common/cpu.h"
 #include "arch/riscv64/layout.h"
 
 #include <stdint.h>
@@ -17,20 +18,6 @@
 #define CSR_SET(name, bits) __asm__ volatile("csrs " #name ", %0" : : "rK"((uint64_t)(bits)) : "memory")
 #define CSR_CLEAR(name, bits) __asm__ volatile("csrc " #name ", %0" : : "rK"((uint64_t)(bits)) : "memory")
 
-/* What tp points at. boot.S and trap.S know the offsets of the first four fields. */
-struct cpu {
-	uint64_t number;   /* arch_cpu */
-	void *trap_stack;  /* top; exceptions run on it, because the kernel's stack may be what is wrong */
-	void *stack;       /* top of the stack that a started CPU begins on */
-	uint64_t fatal_sp; /* sp at an exception, until it is in the frame */
-	void (*entry)(void);
-	uint64_t hart;
-	uint64_t plic_context;
-	uint64_t started; /* set by the CPU itself */
-};
-
-extern struct cpu cpus[ARCH_CPUS_MAX];
-
 /* SBI functions (RISC-V SBI 1.0): extension, function, at most three arguments. */
 #define SBI_TIME 0x54494d45u
 #define SBI_IPI 0x735049u
@@ -43,7 +30,7 @@ struct sbi_result {
 struct sbi_result sbi_call(uint64_t extension, uint64_t function, uint64_t a, uint64_t b, uint64_t c);
 
 /* Finds the register that ends QEMU with a status. */
-void smp_init(void);
+void power_init(void);
 
 void uart_init(void);
 /* Waits, for a bounded time, until the last character has left. */

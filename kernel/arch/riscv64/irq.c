@@ -48,8 +48,8 @@ static void contexts_find(int node, uint64_t length)
 		    PLIC_CLAIM + PLIC_CONTEXT_STRIDE * (uint64_t)context + 4 > length)
 			continue;
 		for (unsigned cpu = 0; cpu < machine.cpus; cpu++) {
-			if (cpus[cpu].hart == hart)
-				cpus[cpu].plic_context = context;
+			if (cpus[cpu].id == hart)
+				cpus[cpu].interrupts = context;
 		}
 	}
 }
@@ -72,14 +72,14 @@ void irq_init(void)
 
 static uint64_t enable_register(uint32_t line)
 {
-	return plic + PLIC_ENABLE + PLIC_ENABLE_STRIDE * cpus[arch_cpu()].plic_context + line / 32 * 4;
+	return plic + PLIC_ENABLE + PLIC_ENABLE_STRIDE * cpus[arch_cpu()].interrupts + line / 32 * 4;
 }
 
 void irq_init_cpu(void)
 {
 	for (uint32_t line = 0; line < lines; line += 32)
 		mmio_write32(enable_register(line), 0);
-	mmio_write32(plic + PLIC_THRESHOLD + PLIC_CONTEXT_STRIDE * cpus[arch_cpu()].plic_context, 0);
+	mmio_write32(plic + PLIC_THRESHOLD + PLIC_CONTEXT_STRIDE * cpus[arch_cpu()].interrupts, 0);
 	CSR_WRITE(sie, SIE_SOFTWARE | SIE_EXTERNAL);
 }
 
@@ -96,7 +96,7 @@ void irq_line_enable(uint32_t line)
 
 static void external_interrupt(void)
 {
-	uint64_t claim = plic + PLIC_CLAIM + PLIC_CONTEXT_STRIDE * cpus[arch_cpu()].plic_context;
+	uint64_t claim = plic + PLIC_CLAIM + PLIC_CONTEXT_STRIDE * cpus[arch_cpu()].interrupts;
 	uint32_t line = mmio_read32(claim);
 
 	if (!line)
@@ -131,11 +131,6 @@ void irq_dispatch(uint64_t cause)
 	}
 }
 
-uintptr_t arch_interrupted_pc(void)
-{
-	return CSR_READ(sepc);
-}
-
 void arch_ipi_handler(void (*handler)(void))
 {
 	ipi_handler = handler;
@@ -145,5 +140,5 @@ void arch_ipi_send(unsigned cpu)
 {
 	/* What was written before must be seen by the CPU that takes the interrupt. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	sbi_call(SBI_IPI, IPI_SEND, 1, cpus[cpu].hart, 0);
+	sbi_call(SBI_IPI, IPI_SEND, 1, cpus[cpu].id, 0);
 }

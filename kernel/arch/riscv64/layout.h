@@ -1,14 +1,11 @@
-/* Constants that assembly and C share: offsets into struct cpu, stack sizes, CSR bits. */
+/* Constants that assembly and C share: stack sizes, CSR bits. */
 #ifndef ARCH_RISCV64_LAYOUT_H
 #define ARCH_RISCV64_LAYOUT_H
 
+#include "arch/common/layout.h"
+
 #define CPU_STACK_SIZE 65536
 #define TRAP_STACK_SIZE 8192
-
-/* Offsets in struct cpu; cpu.c asserts them. */
-#define CPU_TRAP_STACK 8
-#define CPU_STACK 16
-#define CPU_FATAL_SP 24
 
 /* sstatus, sie and sip (Privileged ISA 4.1.1, 4.1.3). */
 #define SSTATUS_SIE 0x2

@@ -1,6 +1,41 @@
 /* Trap entry, and the switch between contexts. */
 #include "arch/riscv64/layout.h"
 
+/* What a C function may clobber, and what it keeps: saved with sd, restored with ld. */
+	.macro	caller_saved op
+	\op	ra, 0(sp)
+	\op	t0, 8(sp)
+	\op	t1, 16(sp)
+	\op	t2, 24(sp)
+	\op	a0, 32(sp)
+	\op	a1, 40(sp)
+	\op	a2, 48(sp)
+	\op	a3, 56(sp)
+	\op	a4, 64(sp)
+	\op	a5, 72(sp)
+	\op	a6, 80(sp)
+	\op	a7, 88(sp)
+	\op	t3, 96(sp)
+	\op	t4, 104(sp)
+	\op	t5, 112(sp)
+	\op	t6, 120(sp)
+	.endm
+	.macro	callee_saved op
+	\op	ra, 0(sp)
+	\op	s0, 8(sp)
+	\op	s1, 16(sp)
+	\op	s2, 24(sp)
+	\op	s3, 32(sp)
+	\op	s4, 40(sp)
+	\op	s5, 48(sp)
+	\op	s6, 56(sp)
+	\op	s7, 64(sp)
+	\op	s8, 72(sp)
+	\op	s9, 80(sp)
+	\op	s10, 88(sp)
+	\op	s11, 96(sp)
+	.endm
+
 	.text
 	.balign 4
 	.global trap_vector
@@ -12,22 +47,7 @@ trap_vector:
 	/* An interrupt keeps what a C function may clobber, and may come back on another turn of its context. */
 	csrr	t0, sscratch
 	addi	sp, sp, -144
-	sd	ra, 0(sp)
-	sd	t0, 8(sp)
-	sd	t1, 16(sp)
-	sd	t2, 24(sp)
-	sd	a0, 32(sp)
-	sd	a1, 40(sp)
-	sd	a2, 48(sp)
-	sd	a3, 56(sp)
-	sd	a4, 64(sp)
-	sd	a5, 72(sp)
-	sd	a6, 80(sp)
-	sd	a7, 88(sp)
-	sd	t3, 96(sp)
-	sd	t4, 104(sp)
-	sd	t5, 112(sp)
-	sd	t6, 120(sp)
+	caller_saved sd
 	csrr	t0, sepc
 	sd	t0, 128(sp)
 	csrr	t0, sstatus
@@ -38,26 +58,11 @@ trap_vector:
 	csrw	sstatus, t0
 	ld	t0, 128(sp)
 	csrw	sepc, t0
-	ld	t6, 120(sp)
-	ld	t5, 112(sp)
-	ld	t4, 104(sp)
-	ld	t3, 96(sp)
-	ld	a7, 88(sp)
-	ld	a6, 80(sp)
-	ld	a5, 72(sp)
-	ld	a4, 64(sp)
-	ld	a3, 56(sp)
-	ld	a2, 48(sp)
-	ld	a1, 40(sp)
-	ld	a0, 32(sp)
-	ld	t2, 24(sp)
-	ld	t1, 16(sp)
-	ld	t0, 8(sp)
-	ld	ra, 0(sp)
+	caller_saved ld
 	addi	sp, sp, 144
 	sret
 
-/* An exception: moves to this CPU's trap stack, builds the struct trap_frame of cpu.c, does not come back. */
+/* An exception: moves to this CPU's trap stack, builds the struct trap_frame of exception.c, does not come back. */
 #define FRAME_SIZE 288
 trap_entry:
 	sd	sp, CPU_FATAL_SP(tp)
@@ -112,34 +117,10 @@ trap_entry:
 	.global arch_context_switch
 arch_context_switch:
 	addi	sp, sp, -112
-	sd	ra, 0(sp)
-	sd	s0, 8(sp)
-	sd	s1, 16(sp)
-	sd	s2, 24(sp)
-	sd	s3, 32(sp)
-	sd	s4, 40(sp)
-	sd	s5, 48(sp)
-	sd	s6, 56(sp)
-	sd	s7, 64(sp)
-	sd	s8, 72(sp)
-	sd	s9, 80(sp)
-	sd	s10, 88(sp)
-	sd	s11, 96(sp)
+	callee_saved sd
 	sd	sp, 0(a0)
 	mv	sp, a1
-	ld	ra, 0(sp)
-	ld	s0, 8(sp)
-	ld	s1, 16(sp)
-	ld	s2, 24(sp)
-	ld	s3, 32(sp)
-	ld	s4, 40(sp)
-	ld	s5, 48(sp)
-	ld	s6, 56(sp)
-	ld	s7, 64(sp)
-	ld	s8, 72(sp)
-	ld	s9, 80(sp)
-	ld	s10, 88(sp)
-	ld	s11, 96(sp)
+	callee_saved ld
 	addi	sp, sp, 112
 	ret
 

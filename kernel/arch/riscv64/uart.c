@@ -34,8 +34,3 @@ void uart_drain(void)
 {
 	ns16550_drain(&console);
 }
-
-int arch_getc(void)
-{
-	return ns16550_get(&console);
-}

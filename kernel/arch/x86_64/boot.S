@@ -2,6 +2,7 @@
  * From QEMU's PVH entry to C: 32-bit protected mode without paging in, long mode with the first 4 GiB identity-mapped
  * out. The page tables are built here from zeroed memory; mmu.c extends them.
  */
+#include "arch/common/boot_stack.inc"
 #include "arch/x86_64/layout.h"
 
 	/* XEN_ELFNOTE_PHYS32_ENTRY: where `qemu -kernel` jumps to (Xen's PVH boot ABI). */
@@ -149,12 +150,6 @@ boot_pdpt:
 	.skip	4096
 boot_pd:
 	.skip	4 * 4096
-	/* The page below the stack becomes a guard (arch_guard): an overflow faults instead of spoiling data. */
-	.balign 4096
-	.global boot_stack_guard
-boot_stack_guard:
-	.skip	4096
-	.skip	CPU_STACK_SIZE
-boot_stack_top:
+	boot_stack CPU_STACK_SIZE
 
 	.section .note.GNU-stack, "", @progbits

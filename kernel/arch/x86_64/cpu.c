@@ -1,12 +1,8 @@
-/* Descriptor tables, exceptions, contexts, and the end of the machine. */
+/* This CPU: its descriptor tables, its number, its interrupt mask, what was interrupted, contexts. */
 #include "arch/x86_64/cpu.h"
-
-#include "base/panic.h"
-#include "base/print.h"
 
 #define IA32_GS_BASE 0xc0000101u
 #define STACK_TRAP_SIZE 8192
-#define POWER_OFF_NS 1000000000ull
 
 /* Intel SDM 3A 7.7, figure 7-11. */
 struct tss {
@@ -26,37 +22,15 @@ struct idt_gate {
 	uint32_t offset_high, reserved;
 };
 
-/* What %gs points at: the CPU's number (arch_cpu), and where its latest interrupt struck. */
-struct cpu_area {
-	uint64_t number;
-	uint64_t interrupted_pc;
-};
-
 extern uint8_t trap_stubs[256][16];
 extern uint64_t gdt[];
 
 static struct idt_gate idt[256];
 static struct tss tss[ARCH_CPUS_MAX];
-static struct cpu_area areas[ARCH_CPUS_MAX];
+/* Where the latest interrupt of each CPU struck. */
+static uint64_t interrupted_pc[ARCH_CPUS_MAX];
 /* Double faults, NMIs, machine checks and page faults have stacks of their own: the kernel's may be exhausted. */
 static uint8_t trap_stacks[ARCH_CPUS_MAX][2][STACK_TRAP_SIZE] __attribute__((aligned(16)));
-
-/* Those that can happen to a kernel without FPU and rings (Intel SDM 3A table 6-1). */
-static const char *const exception_names[32] = {
-	[0] = "divide error",
-	[1] = "debug",
-	[2] = "NMI",
-	[3] = "breakpoint",
-	[6] = "invalid opcode",
-	[7] = "device not available",
-	[8] = "double fault",
-	[10] = "invalid TSS",
-	[11] = "segment not present",
-	[12] = "stack fault",
-	[13] = "general protection",
-	[14] = "page fault",
-	[18] = "machine check",
-};
 
 unsigned arch_cpu(void)
 {
@@ -67,7 +41,12 @@ unsigned arch_cpu(void)
 
 uintptr_t arch_interrupted_pc(void)
 {
-	return areas[arch_cpu()].interrupted_pc;
+	return interrupted_pc[arch_cpu()];
+}
+
+void cpu_interrupted(uint64_t pc)
+{
+	interrupted_pc[arch_cpu()] = pc;
 }
 
 void cpu_init_traps(void)
@@ -109,54 +88,32 @@ void cpu_init(unsigned cpu)
 	} __attribute__((packed)) pointer = {sizeof(idt) - 1, (uintptr_t)idt};
 
 	__asm__ volatile("lidt %0" : : "m"(pointer));
-	areas[cpu].number = cpu;
-	msr_write(IA32_GS_BASE, (uintptr_t)&areas[cpu]);
+	msr_write(IA32_GS_BASE, (uintptr_t)&cpus[cpu]);
 	tss_install(cpu);
 }
 
-static _Noreturn void trap_fatal(const struct trap_frame *frame)
+bool arch_irq_disable(void)
 {
-	const char *name = frame->vector < 32 ? exception_names[frame->vector] : NULL;
-	uint64_t cr2, cr3;
-
-	panic_begin();
-	__asm__ volatile("mov %%cr2, %0" : "=r"(cr2));
-	__asm__ volatile("mov %%cr3, %0" : "=r"(cr3));
-	if (frame->vector == VECTOR_PAGE_FAULT && mmu_is_guard(cr2))
-		name = cr2 < 4096 ? "page fault by a null pointer" : "stack overflow";
-	print("\n[PANIC] trap: %s, vector %lu error 0x%lx rip 0x%016lx cr2 0x%016lx cpu %u\n",
-	      name ? name : "unexpected", frame->vector, frame->error, frame->rip, cr2, arch_cpu());
-	print("rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", frame->rax, frame->rbx, frame->rcx, frame->rdx);
-	print("rsi %016lx rdi %016lx rbp %016lx rsp %016lx\n", frame->rsi, frame->rdi, frame->rbp, frame->rsp);
-	print("r8  %016lx r9  %016lx r10 %016lx r11 %016lx\n", frame->r8, frame->r9, frame->r10, frame->r11);
-	print("r12 %016lx r13 %016lx r14 %016lx r15 %016lx\n", frame->r12, frame->r13, frame->r14, frame->r15);
-	print("cr3 %016lx rflags %016lx\n", cr3, frame->rflags);
-	arch_exit(false);
+	uint64_t flags;
+	__asm__ volatile("pushfq; pop %0; cli" : "=r"(flags) : : "memory");
+	return flags & 0x200;
 }
 
-/* Called by trap.S with interrupts off. */
-void cpu_trap(const struct trap_frame *frame);
-void cpu_trap(const struct trap_frame *frame)
+void arch_irq_restore(bool enabled)
 {
-	areas[arch_cpu()].interrupted_pc = frame->rip;
-	if (frame->vector < 32 || !irq_dispatch((unsigned)frame->vector))
-		trap_fatal(frame);
+	if (enabled)
+		__asm__ volatile("sti" : : : "memory");
 }
 
-void arch_exit(bool success)
+void arch_irq_wait(void)
 {
-	__asm__ volatile("cli");
-	/* SLP_EN with sleep type 0, which q35's DSDT calls S5 (ACPI 6.4 §4.8.3.2). */
-	if (success) {
-		io_out16(timer_power_port(), 0x2000);
-		/* QEMU's main loop takes it up a moment later. */
-		for (uint64_t start = arch_ticks(); arch_ticks_to_ns(arch_ticks() - start) < POWER_OFF_NS;)
-			arch_relax();
-	}
-	/* isa-debug-exit: QEMU ends with (value << 1) | 1. */
-	io_out32(0xf4, 1);
-	for (;;)
-		__asm__ volatile("hlt");
+	/* sti takes effect after the next instruction: an interrupt cannot slip in between (Intel SDM 2B, STI). */
+	__asm__ volatile("sti; hlt; cli" : : : "memory");
+}
+
+void arch_relax(void)
+{
+	__asm__ volatile("pause" : : : "memory");
 }
 
 void *arch_context_new(void *stack_top, void (*entry)(void *), void *argument)

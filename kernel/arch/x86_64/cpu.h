@@ -3,6 +3,7 @@
 #define ARCH_X86_64_CPU_H
 
 #include "arch/arch.h"
+#include "arch/common/cpu.h"
 #include "arch/x86_64/layout.h"
 
 #include <stdint.h>
@@ -46,12 +47,14 @@ static inline uint64_t msr_read(uint32_t msr)
 void cpu_init_traps(void);
 /* This CPU's descriptor tables, trap stacks and number. Interrupts off. */
 void cpu_init(unsigned cpu);
+/* An interrupt struck this CPU at this instruction. */
+void cpu_interrupted(uint64_t pc);
 
 void uart_init(void);
 
-/* The reference clock and the power-off register, where ACPI says they are (0: unknown). Boot CPU, once. */
-void timer_init(uint16_t pm_timer_port, uint16_t power_port);
-uint16_t timer_power_port(void);
+/* Where ACPI says that the reference clock and the power-off register are (0: unknown). Boot CPU, once. */
+void timer_init(uint16_t pm_timer_port);
+void power_init(uint16_t pm1a_control_port);
 
 /* The local APIC of this CPU: enabled, timer one-shot, everything else masked. */
 void irq_init_cpu(void);
@@ -70,6 +73,5 @@ bool mmu_is_guard(uintptr_t address);
 
 /* CPUs by their local APIC numbers as ACPI lists them; the calling CPU becomes number 0. Returns how many. */
 unsigned smp_init(const uint8_t *apic_ids, unsigned count);
-uint8_t smp_apic_id(unsigned cpu);
 
 #endif

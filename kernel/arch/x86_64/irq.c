@@ -109,7 +109,7 @@ void arch_ipi_handler(void (*handler)(void))
 
 void arch_ipi_send(unsigned cpu)
 {
-	irq_apic_command(smp_apic_id(cpu), VECTOR_IPI);
+	irq_apic_command((uint8_t)cpus[cpu].id, VECTOR_IPI);
 }
 
 void arch_timer_handler(void (*handler)(void))
@@ -145,28 +145,4 @@ void arch_timer_arm(uint64_t ns)
 	if (!counts)
 		counts = 1;
 	*apic_register(APIC_TIMER_INITIAL) = (uint32_t)counts;
-}
-
-bool arch_irq_disable(void)
-{
-	uint64_t flags;
-	__asm__ volatile("pushfq; pop %0; cli" : "=r"(flags) : : "memory");
-	return flags & 0x200;
-}
-
-void arch_irq_restore(bool enabled)
-{
-	if (enabled)
-		__asm__ volatile("sti" : : : "memory");
-}
-
-void arch_irq_wait(void)
-{
-	/* sti takes effect after the next instruction: an interrupt cannot slip in between (Intel SDM 2B, STI). */
-	__asm__ volatile("sti; hlt; cli" : : : "memory");
-}
-
-void arch_relax(void)
-{
-	__asm__ volatile("pause" : : : "memory");
 }

@@ -1,4 +1,4 @@
-/* Page tables beyond what boot.S built, and PCI configuration space. */
+/* Page tables beyond what boot.S built. */
 #include "arch/x86_64/cpu.h"
 
 #define PAGE_2M (1ull << 21)
@@ -105,34 +105,4 @@ void mmu_init(void)
 {
 	for (uint64_t at = DEVICES_START; at < 1ull << 32; at += PAGE_2M)
 		*page_level2(at) |= PTE_UNCACHED;
-}
-
-#define PCI_ADDRESS 0xcf8
-#define PCI_DATA 0xcfc
-
-static uint32_t pci_select(unsigned bus, unsigned device, unsigned function, unsigned offset)
-{
-	return 0x80000000u | bus << 16 | device << 11 | function << 8 | (offset & 0xfc);
-}
-
-uint32_t arch_pci_read32(unsigned bus, unsigned device, unsigned function, unsigned offset)
-{
-	if (offset > 0xff)
-		return UINT32_MAX;
-	io_out32(PCI_ADDRESS, pci_select(bus, device, function, offset));
-	return io_in32(PCI_DATA);
-}
-
-void arch_pci_write32(unsigned bus, unsigned device, unsigned function, unsigned offset, uint32_t value)
-{
-	if (offset > 0xff)
-		return;
-	io_out32(PCI_ADDRESS, pci_select(bus, device, function, offset));
-	io_out32(PCI_DATA, value);
-}
-
-/* SeaBIOS has assigned every BAR. */
-struct arch_pci_window arch_pci_window(void)
-{
-	return (struct arch_pci_window){0, 0};
 }

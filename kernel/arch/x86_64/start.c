@@ -35,7 +35,8 @@ static void acpi_read(uint64_t rsdp)
 	boot.cpus_present = smp_init(apic_ids, listed);
 	if (acpi_find(memory, rsdp, "FACP", &table))
 		acpi_power_ports(table, &ports);
-	timer_init(ports.pm_timer, ports.pm1a_control);
+	power_init(ports.pm1a_control);
+	timer_init(ports.pm_timer);
 }
 
 const struct arch_boot *arch_init(void)

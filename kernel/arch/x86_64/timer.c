@@ -5,7 +5,7 @@
 
 #define PM_TIMER_MASK 0xffffffu
 
-static uint16_t pm_port, power_port;
+static uint16_t pm_port;
 static struct clock_pair boot_pair;
 static uint64_t tsc_hz = 1000000000;
 /* Nanoseconds a tick, as a fraction of 2^32. */
@@ -29,11 +29,6 @@ uint64_t arch_instructions(void)
 	return arch_ticks();
 }
 
-uint16_t timer_power_port(void)
-{
-	return power_port;
-}
-
 static uint32_t pm_read(void)
 {
 	return io_in32(pm_port) & PM_TIMER_MASK;
@@ -41,12 +36,11 @@ static uint32_t pm_read(void)
 
 static const struct clock_reference pm_timer = {pm_read, PM_TIMER_MASK, 3579545}; /* ACPI 6.4 §4.8.2.1 */
 
-void timer_init(uint16_t pm_timer_port, uint16_t power_off_port)
+void timer_init(uint16_t pm_timer_port)
 {
 	uint64_t start, hz;
 
 	pm_port = pm_timer_port;
-	power_port = power_off_port;
 	if (!pm_port)
 		return;
 	boot_pair = clock_read(&pm_timer);
@@ -55,7 +49,7 @@ void timer_init(uint16_t pm_timer_port, uint16_t power_off_port)
 	hz = clock_wait_window(&pm_timer) ? clock_hz(boot_pair, clock_read(&pm_timer), &pm_timer, UINT64_MAX) : 0;
 	if (hz) {
 		tsc_hz = hz;
-		tsc_scale = (1000000000ull << 32) / hz;
+		tsc_scale = (CLOCK_NS << 32) / hz;
 	}
 	irq_timer_counted(arch_ticks_to_ns(arch_ticks() - start));
 }

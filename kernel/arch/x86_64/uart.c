@@ -26,8 +26,3 @@ void arch_putc(char c)
 {
 	ns16550_put(&com1, c);
 }
-
-int arch_getc(void)
-{
-	return ns16550_get(&com1);
-}

@@ -1,8 +1,8 @@
-/* Base address registers, for pci.c: what they say, decoded without the bus, and their set-up. */
+/* Base address registers: what they say, decoded without the bus, their set-up (by pci.c), and their memory. */
 #ifndef DRIVERS_PCI_BAR_H
 #define DRIVERS_PCI_BAR_H
 
-#include "drivers/pci/pci.h"
+#include "drivers/pci/config.h"
 
 /* A BAR's register and the one behind it. */
 struct pci_bar_registers {
@@ -25,5 +25,8 @@ uint64_t pci_bar_place(struct pci_bar_window window, uint64_t *next, uint64_t si
 
 /* Sizes and places all BARs of a device whose decoding is off. */
 void pci_bar_set_up(struct pci_device *device);
+
+/* Part of a BAR, mapped uncached; NULL when it lies outside of the BAR or there is none. */
+volatile void *pci_bar_map(const struct pci_device *device, unsigned bar, uint64_t offset, uint64_t length);
 
 #endif

@@ -29,34 +29,6 @@ struct pci_scan {
 	uint8_t visited[PCI_BUSES / 8]; /* bridges that lead back must not make the scan endless */
 };
 
-uint32_t pci_read32(const struct pci_device *device, unsigned offset)
-{
-	return arch_pci_read32(device->bus, device->device, device->function, offset & ~3u);
-}
-
-uint16_t pci_read16(const struct pci_device *device, unsigned offset)
-{
-	return (uint16_t)(pci_read32(device, offset) >> 8 * (offset & 2));
-}
-
-uint8_t pci_read8(const struct pci_device *device, unsigned offset)
-{
-	return (uint8_t)(pci_read32(device, offset) >> 8 * (offset & 3));
-}
-
-void pci_write32(const struct pci_device *device, unsigned offset, uint32_t value)
-{
-	arch_pci_write32(device->bus, device->device, device->function, offset & ~3u, value);
-}
-
-void pci_write16(const struct pci_device *device, unsigned offset, uint16_t value)
-{
-	unsigned shift = 8 * (offset & 2);
-	uint32_t word = pci_read32(device, offset);
-
-	pci_write32(device, offset, (word & ~(0xffffu << shift)) | (uint32_t)value << shift);
-}
-
 /* Status bits are cleared by writing ones: the command register is written with zeros beside it. */
 static void command_write(const struct pci_device *device, uint16_t command)
 {

@@ -4,6 +4,7 @@
 #include "base/heap.h"
 #include "base/print.h"
 #include "base/string.h"
+#include "drivers/pci/bar.h"
 #include "drivers/virtio/ordering/points.h"
 #include "drivers/virtio/wait.h"
 #include "options.h"

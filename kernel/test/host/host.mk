@@ -22,6 +22,7 @@ HOST_LIBRARY := \
 	drivers/uart/ns16550.c \
 	sched/runqueue.c \
 	drivers/pci/capability.c \
+	drivers/pci/config.c \
 	drivers/pci/bar.c \
 	drivers/pci/pci.c \
 	sync/alarm.c \

@@ -24,11 +24,13 @@
 #define ORDER_APPLY(macro, row) ORDER_APPLY_(macro, row)
 #define ORDER_ROW OPTION_NAME(STRATEGY_, BARRIER)
 
-/* 1 when the row exists: only then are there parentheses behind the macro's name, which make it two arguments. */
+/* 1 when the row exists: only then are there parentheses behind ORDER_TWO, which make two arguments of it. */
 #define ORDER_SECOND(first, second, ...) second
-#define ORDER_EXISTS_(...) ORDER_SECOND(__VA_ARGS__, 0, )
+#define ORDER_EXISTS(...) ORDER_SECOND(__VA_ARGS__)
 #define ORDER_TWO(...) 0, 1
-#if ORDER_EXISTS_(ORDER_APPLY(ORDER_TWO, ORDER_ROW)) == 0
+#define ORDER_PROBE(row) ORDER_EXISTS(ORDER_TWO row, 0, 0)
+#define ORDER_PROBED(row) ORDER_PROBE(row)
+#if ORDER_PROBED(ORDER_ROW) == 0
 #error "BARRIER: strategies.h has no row of this name"
 #endif
 
