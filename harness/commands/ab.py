@@ -13,6 +13,7 @@ from harness.core.statistics import CANDIDATE, REFERENCE, Decision, State
 from harness.gate.evaluate import arms_of, incidents_of, record_of
 from harness.gate.finish import finish, timed
 from harness.gate.kernels import build_arm
+from harness.gate.next_steps import given_words
 from harness.gate.session import SAME_KERNEL, ArmKernel, Measured, Order, measure
 from harness.model.arms import ArmRequest, parse_arm
 from harness.model.record import Incident
@@ -76,6 +77,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         base = replace(compared[0].measured.order, candidate=kernels[first], reference=None)
         alone = measure(replace(base, stages=stages & {"window", "pictures"}), run.path / first, out.progress)
         result = _result(run, requests, alone, compared, shown)
+        result = replace(result, words=given_words(tuple(arguments.settings.items()), arguments.words))
         _say(out, requests, result)
         frame_ms, effects = _timed(first, compared)
         return finish(run, result, out, frame_ms, effects, json_out="json" in arguments.options)

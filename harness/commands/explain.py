@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import json
 import shutil
 import time
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from harness.explain.report import Page, effect_rows, seed_rows, write_explanati
 from harness.explain.rows import part_rows
 from harness.explain.run import Question, explain, explain_regression
 from harness.explain.saved_run import SavedRun, open_regression
+from harness.gate.finish import say_json
 from harness.model.arms import NAMED, parse_arm
 from harness.model.errors import QemuError
 from harness.model.result import Arm, Metric, Qemu, Result
@@ -65,8 +65,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         result = dataclasses.replace(result, notices=(*result.notices, *(f"report: {text}" for text in missing)))
         folder = run.commit(result)
     if "json" in arguments.options:
-        stored = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-        out.line(json.dumps({**stored, "folder": str(folder)}))
+        say_json(folder, out)
     else:
         _say(out, found, result)
         out.line(f"report: {folder / 'report.html'}")

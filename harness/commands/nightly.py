@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime
-import json
 from dataclasses import asdict
 from pathlib import Path
 
+from harness.gate.finish import say_json
 from harness.gate.references import BASELINES_DIR, NoBaseline, read_baseline
 from harness.history.journal import Journal, only_night
 from harness.history.matrix import Matrix, parse_matrix
@@ -45,7 +45,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         folder = run.commit(_result(night, view, source))
         shift.journal.close()
     if "json" in arguments.options:
-        out.line(json.dumps(json.loads((folder / "result.json").read_text(encoding="utf-8"))))
+        say_json(folder, out)
         return night.verdict
     rows = [[_SYMBOLS.get(c.verdict, "✗"), c.label, c.verdict.value, c.remark or c.sentence] for c in view.cells]
     out.table("cells", ["", "cell", "verdict", ""], rows)

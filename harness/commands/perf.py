@@ -14,6 +14,7 @@ from harness.gate.evaluate import evaluate, record_of
 from harness.gate.finish import finish, timed
 from harness.gate.kernels import build_arm
 from harness.gate.metrics import Rule
+from harness.gate.next_steps import given_words
 from harness.gate.references import NoBaseline, Reference, find_reference, keep_baseline
 from harness.gate.replay import save_frames
 from harness.gate.session import ArmKernel, Measured, Order, measure
@@ -71,6 +72,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         if reference is not None:
             keep_baseline(reference.baseline, run.path)
         result = _result(run, measured, reference, (*notices, *accel_notices), missing, rules)
+        result = replace(result, words=given_words(tuple(arguments.settings.items()), arguments.words))
         return finish(run, result, out, *timed(measured), json_out="json" in arguments.options)
 
 

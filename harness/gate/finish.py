@@ -6,11 +6,13 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from harness.core.statistics import CANDIDATE, REFERENCE, launch_effect
+from harness.gate.next_steps import next_steps
 from harness.gate.session import Measured
 from harness.model.result import Result
 from harness.model.spec import Verdict
@@ -33,6 +35,12 @@ def timed(measured: Measured) -> tuple[dict[str, F64], list[tuple[float, int]]]:
     return {}, []
 
 
+def say_json(folder: Path, out: Printer) -> None:
+    """The whole result in one line, for programs."""
+    stored = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    out.line(json.dumps({**stored, "folder": str(folder)}))
+
+
 def finish(
     run: RunFolder,
     result: Result,
@@ -42,14 +50,14 @@ def finish(
     *,
     json_out: bool = False,
 ) -> Verdict:
-    """Write reports, make the folder visible, say the verdict."""
+    """Write reports, make the folder visible, say the verdict and what to do next."""
     out.progress("writing the report")
+    result = replace(result, next_steps=(*result.next_steps, *next_steps(result, run.final)))
     missing = write_reports(result, run.path, frame_ms, effects)
     result = replace(result, notices=(*result.notices, *(f"report: {text}" for text in missing)))
     folder = run.commit(result)
     if json_out:
-        stored = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-        out.line(json.dumps({**stored, "folder": str(folder)}))
+        say_json(folder, out)
         return result.verdict
     for notice in result.notices:
         out.line(f"note: {notice}")
@@ -57,5 +65,7 @@ def finish(
         for line in github_lines(result):
             out.line(line)
     out.line(result.sentence)
+    for step in result.next_steps:
+        out.line(f"next: {step.why}{f': {step.command}' if step.command else ''}")
     out.line(f"report: {folder / 'report.html'}")
     return result.verdict

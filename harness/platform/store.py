@@ -48,6 +48,11 @@ class RunFolder:
         except OSError as error:
             raise StoreError(f"results cannot be written to {root}: {error.strerror}") from error
 
+    @property
+    def final(self) -> Path:
+        """Where the run will lie, unless another of this second is there already."""
+        return self.root / self._name
+
     def __enter__(self) -> "RunFolder":
         return self
 

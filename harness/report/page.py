@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,7 +164,9 @@ def facts(result: Result) -> list[tuple[str, str]]:
 
 
 def reproduce(result: Result) -> str:
-    """One line that runs the same again."""
+    """One line that runs the same again: the words that were given, quoted for a shell."""
+    if result.words:
+        return shlex.join(["make", result.command, *result.words])
     if result.command == "ab":
         arms = " ".join(f'{name}="{_switches(arm.switches)}"' for name, arm in result.arms.items())
         return f"make ab {arms}"

@@ -1,0 +1,150 @@
+"""What to do after a verdict: the line to paste, the evidence to look at, and what is certain all the same."""
+
+from __future__ import annotations
+
+import math
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from harness.core.wording import percent
+from harness.model.result import Gate, NextStep, Result
+from harness.model.spec import ROOT, Verdict
+
+EVIDENCE_SAID = 3
+LONG_BUDGET_S = 300
+
+USUAL_CAUSES: tuple[tuple[str, str], ...] = (
+    (r"panic", "a panic is the kernel's own word: its line names the file and the condition"),
+    (
+        r"notification and answered when|rang again",
+        "usually a missing full fence between publishing avail->idx and reading the device's notification flags",
+    ),
+    (
+        r"never answered|timeout|gave up",
+        "usually a notification that was lost, or an index that was published before its descriptors",
+    ),
+    (r"torn", "usually drawing into a buffer that is still being transferred, or a flush before its transfer ended"),
+    (r"stale|frozen", "usually a flush without a transfer of what changed, or a frame that was never submitted"),
+    (r"corrupt", "usually a wrong rectangle, stride or offset of a transfer, or a write past the frame's end"),
+    (r"blank", "usually a scanout that is set to no resource, or to one without backing"),
+    (r"undecodable", "usually another mode or pixel format than the one that was asked for"),
+    (
+        r"no frame|no clean end|did not end|silence|nothing (?:more )?said",
+        "the last lines of the serial log say how far it came",
+    ),
+    (r"differ|disagree", "usually a counter that counts something else than frames that reached the screen"),
+    (r"refused", "usually a command with a resource or rectangle that the device does not know"),
+)
+"""What a text of a failed guest contains, and what that fault usually is."""
+
+
+def next_steps(result: Result, folder: Path) -> tuple[NextStep, ...]:
+    """What to do now, the most useful first.
+
+    Parameters
+    ----------
+    folder
+        Where the run will lie.
+    """
+    made = {
+        Verdict.PASS: _after_pass,
+        Verdict.REGRESSION: _after_regression,
+        Verdict.GUEST_FAILED: _after_failure,
+        Verdict.INCONCLUSIVE: _after_inconclusive,
+        Verdict.HARNESS_FAILED: _after_trouble,
+        Verdict.USAGE: _after_trouble,
+    }[result.verdict]
+    return tuple(made(result, folder))
+
+
+def again(result: Result, **changes: str) -> str:
+    """The command that was given, quoted for a shell, with some settings changed; an empty value leaves one out."""
+    kept = [word for word in result.words if word.partition("=")[0] not in changes]
+    added = [f"{name}={value}" for name, value in changes.items() if value]
+    return shlex.join(["make", result.command, *kept, *added])
+
+
+def given_words(settings: Sequence[tuple[str, str]], words: Sequence[str]) -> tuple[str, ...]:
+    """A command line's words from its parsed form."""
+    return (*words, *(f"{name}={value}" for name, value in settings))
+
+
+def _shown(folder: Path) -> str:
+    return str(folder.relative_to(ROOT)) if folder.is_relative_to(ROOT) else str(folder)
+
+
+def _primary(result: Result) -> Gate | None:
+    return next((gate for gate in result.gates if gate.metric == "fps_trace" and gate.kind == "ratio"), None)
+
+
+def _after_pass(result: Result, folder: Path) -> Iterator[NextStep]:
+    primary = _primary(result)
+    frame_time = primary.frame_time if primary is not None else None
+    if result.command == "perf" and frame_time is not None and primary is not None and primary.limit is not None:
+        if frame_time.high < 0 and frame_time.change <= -primary.limit:
+            command = f'make approve REASON="…" RESULT={shlex.quote(_shown(folder))}'
+            yield NextStep("it is faster: approve it, so that the gain is not lost again", command)
+
+
+def _after_regression(result: Result, folder: Path) -> Iterator[NextStep]:
+    if result.command != "perf":
+        return
+    judged_by = result.run.judged_by if result.run else None
+    if judged_by is None or not judged_by.baseline:
+        return
+    yield NextStep(
+        "see which part grew and which switch gives it back", f"make explain RESULT={shlex.quote(_shown(folder))}"
+    )
+    reference = result.arms.get("reference")
+    commit = reference.build.get("commit", "") if reference else ""
+    if commit and not result.source.get("dirty"):
+        yield NextStep("find the commit that did it", f"make bisect GOOD={commit[:12]} BAD=HEAD")
+
+
+def _after_failure(result: Result, folder: Path) -> Iterator[NextStep]:
+    failed = [gate for gate in result.gates if gate.verdict is Verdict.GUEST_FAILED]
+    said = " ".join([*result.problems, *(gate.why for gate in failed)])
+    causes = [words for pattern, words in USUAL_CAUSES if re.search(pattern, said)]
+    evidence = [folder / name for name in result.frames.evidence[:EVIDENCE_SAID]] if result.frames else []
+    logs = re.findall(r"\(see ([^)]+)\)", said) or ["window/serial.log"]
+    evidence += [folder / name for name in dict.fromkeys(logs)]
+    for path in evidence:
+        yield NextStep(f"look at {path}{f': {causes[0]}' if causes else ''}")
+        causes = causes[1:]
+    for words in causes:
+        yield NextStep(words)
+
+
+def _after_inconclusive(result: Result, folder: Path) -> Iterator[NextStep]:
+    judged_by = result.run.judged_by if result.run else None
+    undecided = [gate for gate in result.gates if gate.verdict is Verdict.INCONCLUSIVE]
+    if any(gate.metric == "scene" for gate in undecided) or (
+        judged_by and judged_by.no_reference.startswith("no base")
+    ):
+        command = f'make approve REASON="…" RESULT={shlex.quote(_shown(folder))}'
+        yield NextStep("there is nothing to compare with yet: look at the pictures, then approve this run", command)
+        return
+    left_out = [stage for run in result.runs.values() for stage, why in run.skipped.items() if why == "not asked for"]
+    if left_out:
+        missing = ", ".join(dict.fromkeys(left_out))
+        yield NextStep(f"measure what was left out ({missing})", again(result, STAGES=""))
+        return
+    primary = _primary(result)
+    frame_time = primary.frame_time if primary is not None else None
+    certain = ""
+    if frame_time is not None and math.isfinite(frame_time.high):
+        certain = f"certain all the same: not slower by more than {percent(max(frame_time.high, 0))}; "
+    why = f"{certain}the launches differ too much, or are too few: stop other programs, or give it more time"
+    yield NextStep(why, again(result, BUDGET=str(_more_time(result))))
+
+
+def _more_time(result: Result) -> int:
+    given = next((word.partition("=")[2] for word in result.words if word.startswith("BUDGET=")), "60")
+    number = given.removesuffix("s")
+    return max(LONG_BUDGET_S, 3 * int(float(number))) if re.fullmatch(r"[0-9]+(\.[0-9]+)?", number) else LONG_BUDGET_S
+
+
+def _after_trouble(result: Result, folder: Path) -> Iterator[NextStep]:
+    yield NextStep("check this machine", "make doctor")
