@@ -7,6 +7,7 @@ session, at half the effect between the two ends (:func:`harness.bisect.culprit.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
@@ -31,9 +32,10 @@ from harness.bisect.worktree import (
 from harness.model.errors import BuildError, ToolError
 from harness.model.result import ResultError
 from harness.model.spec import ROOT, Limits, Switches, UsageError, Verdict
+from harness.platform.atomic import append_line, write_whole
 from harness.platform.build import build_kernel, git, sha256_of
 from harness.platform.pipeline import Ran, run_harness
-from harness.platform.store import load_result, save_json, write_whole
+from harness.platform.store import load_result, save_json
 
 _SLACK_S = 300.0
 """Beside its budget, what a comparison may take for building, booting and reporting."""
@@ -198,8 +200,7 @@ def judge_step(folder: Path) -> Step:
     plan, tree = load_plan(folder), folder / "tree"
     commit = git("rev-parse", "HEAD", cwd=tree)
     step = _judge(plan, folder, tree, commit)
-    with open(folder / "steps.jsonl", "a", encoding="utf-8") as file:
-        file.write(json.dumps(asdict(step)) + "\n")
+    append_line(folder / "steps.jsonl", json.dumps(asdict(step)).encode())
     return step
 
 
@@ -243,10 +244,13 @@ def load_plan(folder: Path) -> Plan:
 
 
 def load_steps(folder: Path) -> tuple[Step, ...]:
-    """The steps so far, in order."""
+    """The steps so far, in order; a line that a kill cut short is none."""
     path = folder / "steps.jsonl"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    return tuple(Step(**json.loads(line)) for line in lines)
+    steps = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []:
+        with contextlib.suppress(ValueError, TypeError):
+            steps.append(Step(**json.loads(line)))
+    return tuple(steps)
 
 
 class Bisection:

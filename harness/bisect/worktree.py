@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import shlex
-import signal
-import subprocess
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +10,7 @@ from types import TracebackType
 from harness.model.errors import BuildError, HarnessError
 from harness.model.spec import ROOT, UsageError, Verdict
 from harness.platform.build import git
-from harness.platform.child import clean_environment
+from harness.platform.child import ChildError, clean_environment, run_child
 
 _ONLY_SKIPPED = 2
 """What ``git bisect run`` returns when nothing but skipped commits is left."""
@@ -40,7 +35,7 @@ def commit_of(repository: Path, revision: str) -> str:
         When there is none.
     """
     try:
-        return git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}", cwd=repository)
+        return git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}", cwd=repository)
     except BuildError as error:
         raise UsageError(f"{revision}: no such revision in {repository}") from error
 
@@ -158,23 +153,9 @@ def run_build(command: str, tree: Path, limit_s: float) -> None:
 
 def _run(command: Sequence[str], folder: Path, limit_s: float) -> tuple[int, list[str]]:
     """Run a command and all that it starts; whatever ends the wait ends them all."""
-    with tempfile.TemporaryFile() as output:
-        process = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", *command],
-            cwd=folder,
-            env=clean_environment() | {"PYTHONPATH": str(ROOT)},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-        try:
-            status = process.wait(limit_s)
-        except subprocess.TimeoutExpired as error:
-            raise BuildError(f"{shlex.join(command)[:80]} has not ended after {limit_s:.0f} s") from error
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-        output.seek(0)
-        return status, output.read().decode("utf-8", "replace").splitlines()
+    environment = clean_environment() | {"PYTHONPATH": str(ROOT)}
+    try:
+        done = run_child(command, limit_s=limit_s, environment=environment, cwd=folder, merged=True)
+    except ChildError as error:
+        raise BuildError(error.message) from error
+    return done.status, done.text.splitlines()

@@ -30,12 +30,13 @@ from harness.gate.session import TIMING_S
 from harness.gate.stages.protocol import choose_protocol
 from harness.model.result import Result
 from harness.model.spec import ROOT, Machine, RunParams, RunSpec, Switches, UsageError, Verdict
+from harness.platform.atomic import write_whole
 from harness.platform.build import build_kernel, source_state
 from harness.platform.host import host_facts
 from harness.platform.leases import lease_cores
 from harness.platform.load import competing_load
 from harness.platform.pin import probe_rights
-from harness.platform.store import RunFolder, write_whole
+from harness.platform.store import RunFolder
 from harness.report.printer import Printer
 from harness.settings import Arguments, number, split_settings
 

@@ -145,6 +145,8 @@ def _result(
         else None
     )
     source = source_state()
+    if source.get("problem"):
+        notices = (*notices, f"the commit is not known: {source['problem']}")
     if source.get("baselines_changed"):
         notices = (*notices, "this tree changes baselines/: what it is judged by is not what was committed")
     skipped = tuple(f"{stage}: not measured: {why}" for stage, why in measured.skipped.items())

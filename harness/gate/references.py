@@ -7,7 +7,6 @@ that only the source differs. Without that commit: the stored ELF after all, and
 from __future__ import annotations
 
 import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +16,8 @@ from harness.model.errors import BuildError
 from harness.model.result import ResultError
 from harness.model.spec import BUILT_IN, ROOT, Switches
 from harness.model.upgrade import load_baseline
-from harness.platform.build import build_kernel, checkout_revision, compiler_command, compiler_identity, git
+from harness.platform.atomic import write_whole
+from harness.platform.build import build_kernel, checkout_revision, compiler_command, compiler_identity, git, git_bytes
 
 BASELINES_DIR = ROOT / "baselines"
 
@@ -75,16 +75,11 @@ def baselines_of_revision(revision: str, arch: str, name: str, scratch: Path) ->
     for file in (FILE_NAME, KERNEL_NAME):
         target = folder / file
         try:
-            blob = git("rev-parse", f"{revision}:baselines/{arch}/{name}/{file}")
+            blob = git("rev-parse", "--verify", "--end-of-options", f"{revision}:baselines/{arch}/{name}/{file}")
         except BuildError as error:
             raise NoBaseline(f"{revision} has no baseline {arch}/{name}: {error.message}") from error
-        _write_blob(blob, target)
+        write_whole(target, git_bytes("cat-file", "blob", blob))
     return scratch / "baselines"
-
-
-def _write_blob(blob: str, target: Path) -> None:
-    with open(target, "wb") as file:
-        subprocess.run(["git", "cat-file", "blob", blob], cwd=ROOT, stdout=file, check=True, timeout=60)
 
 
 def find_reference(

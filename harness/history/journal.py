@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import fcntl
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from harness.model.errors import HarnessError, StoreError
+from harness.platform.atomic import append_line
+from harness.platform.locks import Busy, lock
 from harness.platform.store import RESULTS_DIR
 
 NIGHT_DIR = RESULTS_DIR / ".night"
@@ -62,21 +62,10 @@ def only_night(folder: Path = NIGHT_DIR) -> Iterator[None]:
         When another one does, naming its process.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = open(folder / ".lock", "a+", encoding="ascii")
-    except OSError as error:
-        raise StoreError(f"{folder} cannot be written: {error.strerror}") from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            lock.seek(0)
-            holder = lock.read().strip() or "of unknown number"
-            raise NightRunning(f"another nightly is running on this machine (process {holder})") from error
-        lock.truncate(0)
-        lock.write(f"{os.getpid()}\n")
-        lock.flush()
-        yield
+        with lock(folder / ".lock", wait_s=0, purpose="nightly"):
+            yield
+    except Busy as error:
+        raise NightRunning(f"another nightly is running on this machine ({error.holder})") from error
 
 
 class Journal:
@@ -135,13 +124,7 @@ class Journal:
 
     def _write(self, plain: dict[str, object]) -> None:
         try:
-            with open(self._path, "a+b") as file:
-                end = file.seek(0, os.SEEK_END)
-                file.seek(max(end - 1, 0))
-                torn = file.read(1) not in (b"", b"\n")
-                file.write(b"\n" * torn + json.dumps(plain).encode() + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
+            append_line(self._path, json.dumps(plain).encode())
         except OSError as error:
             raise StoreError(f"{self._path} cannot be written: {error.strerror}") from error
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from harness.history.series import Point, RunRecord, record_from_plain, record_t
 from harness.history.store import History
 from harness.model.errors import StoreError
 from harness.model.result import ResultError
+from harness.platform import atomic
 from harness.platform.store import RESULTS_DIR
 
 _BATCH = 500
@@ -39,16 +39,7 @@ class Imported:
 
 def append_line(record: RunRecord, path: Path = LINES_FILE) -> None:
     """Add a run to the file, unless it is one of the last there; a line that a crash cut short is closed first."""
-    line = record_to_line(record).encode() + b"\n"
-    with open(path, "a+b") as file:
-        end = file.seek(0, os.SEEK_END)
-        file.seek(max(0, end - _TAIL_BYTES))
-        tail = file.read()
-        if line in tail:
-            return
-        file.write(line if not tail or tail.endswith(b"\n") else b"\n" + line)
-        file.flush()
-        os.fsync(file.fileno())
+    atomic.append_line(path, record_to_line(record).encode(), search_bytes=_TAIL_BYTES)
 
 
 def export_runs(history: History) -> Iterator[RunRecord]:
@@ -92,20 +83,14 @@ def _point(key: tuple[str, str, str], row: Row) -> Point:
 
 def export_lines(history: History, path: Path) -> int:
     """Write every run to a file, whole; returns how many."""
-    part = path.with_name(f".{path.name}.part")
     count = 0
     try:
-        with open(part, "w", encoding="utf-8") as file:
+        with atomic.whole_file(path) as file:
             for record in export_runs(history):
-                file.write(record_to_line(record) + "\n")
+                file.write(record_to_line(record).encode() + b"\n")
                 count += 1
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {error.strerror}") from error
-    finally:
-        part.unlink(missing_ok=True)
     return count
 
 

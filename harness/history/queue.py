@@ -7,10 +7,8 @@ which no clock can change. A file leaves only after the history has committed it
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,9 +16,13 @@ from harness.history.series import RunRecord, record_from_plain, record_to_line
 from harness.history.store import History, HistoryDamaged, HistoryUnreachable
 from harness.model.errors import StoreError
 from harness.model.result import ResultError
-from harness.platform.store import RESULTS_DIR, write_whole
+from harness.platform.atomic import write_whole
+from harness.platform.locks import lock
+from harness.platform.store import RESULTS_DIR
 
 QUEUE_DIR = RESULTS_DIR / "history-queue"
+LOCK_WAIT_S = 120.0
+"""For somebody else's deliveries: a history that does not answer takes its own limits for each."""
 
 _NAME = re.compile(r"(\d{8})-.*\.json")
 
@@ -67,17 +69,9 @@ def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name))
 
 
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def _locked(folder: Path) -> contextlib.AbstractContextManager[None]:
     """One process at a time numbers and delivers."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = open(folder / ".lock", "w", encoding="ascii")
-    except OSError as error:
-        raise StoreError(f"the queue of the history {folder} cannot be written: {error.strerror}") from error
-    with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    return lock(folder / ".lock", wait_s=LOCK_WAIT_S, purpose="delivering runs to the history")
 
 
 def _deliver(url: str | None, folder: Path) -> Delivery:

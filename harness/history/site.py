@@ -9,8 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
-import os
-import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ from markupsafe import Markup
 
 from harness.history.series import CREEP, NEW
 from harness.model.spec import Verdict
+from harness.platform.atomic import whole_folder
 from harness.report.page import TEMPLATES, environment
 
 _SPARK_WIDTH, _SPARK_HEIGHT = 160, 28
@@ -231,20 +230,13 @@ def _figure(value: float) -> float | None:
 
 
 def write_site(site: SiteView, series: Iterable[SeriesView], folder: Path) -> int:
-    """Write the whole site under another name, then put it in place; returns how many pages it has."""
-    part = folder.with_name(f".{folder.name}.part")
-    old = folder.with_name(f".{folder.name}.old")
-    for leftover in (part, old):
-        shutil.rmtree(leftover, ignore_errors=True)
-    (part / "series").mkdir(parents=True)
+    """Replace the whole site at once; returns how many pages it has."""
     dashboard = Dashboard()
-    (part / "index.html").write_text(dashboard.overview(site), encoding="utf-8")
     pages = 1
-    for one in series:
-        (part / one.page).write_text(dashboard.series_page(one), encoding="utf-8")
-        pages += 1
-    if folder.exists():
-        os.replace(folder, old)
-    os.replace(part, folder)
-    shutil.rmtree(old, ignore_errors=True)
+    with whole_folder(folder) as part:
+        (part / "series").mkdir()
+        (part / "index.html").write_text(dashboard.overview(site), encoding="utf-8")
+        for one in series:
+            (part / one.page).write_text(dashboard.series_page(one), encoding="utf-8")
+            pages += 1
     return pages

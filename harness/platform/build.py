@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import functools
 import hashlib
 import os
+import shlex
 import shutil
 import subprocess
 import tarfile
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.model.errors import BuildError, ToolError
 from harness.model.spec import ARCHES, ROOT, Limits, Switches
-from harness.platform.child import clean_environment, end_child, start_child
+from harness.platform.atomic import whole_folder, write_whole
+from harness.platform.child import OUTPUT_BYTES_MAX, ChildError, end_child, run_child, start_child
+from harness.platform.locks import Busy, lock
 
 BUILD_DIR = ROOT / "build"
 REVISIONS_DIR = BUILD_DIR / "revisions"
+GIT_S = 60.0
+VERSION_BYTES_MAX = 64 << 10
+"""What a tool may say of its version."""
 IMAGES_MAX = 32
 """Images kept of one combination, the newest."""
-LOCK_POLL_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -56,13 +59,16 @@ def compiler_identity(command: str) -> str:
         When it is missing or does not run; names the package.
     """
     packages = {arch.gcc: arch.gcc_package for arch in ARCHES.values()}
+    install = f"install the package {packages.get(command, command)} (make setup test)"
+    if shutil.which(command) is None:
+        raise ToolError(f"the compiler {command} is not installed: {install}")
     try:
-        done = subprocess.run([command, "--version"], capture_output=True, text=True, timeout=20, check=True)
-        return done.stdout.splitlines()[0]
-    except (OSError, subprocess.SubprocessError, IndexError) as error:
-        said = "is not installed" if isinstance(error, FileNotFoundError) else f"does not run: {error}"
-        package = packages.get(command, command)
-        raise ToolError(f"the compiler {command} {said}: install the package {package} (make setup test)") from error
+        done = run_child([command, "--version"], limit_s=20, output_bytes=VERSION_BYTES_MAX)
+    except ChildError as error:
+        raise ToolError(f"the compiler {command} does not run: {error.message}: {install}") from error
+    if done.status or not done.text.strip():
+        raise ToolError(f"the compiler {command} does not run: it ended with status {done.status}: {install}")
+    return done.text.splitlines()[0]
 
 
 def compiler_command(switches: Switches, compiler: str) -> str:
@@ -113,9 +119,7 @@ def _keep_image(built: Path) -> Path:
     folder = built.parent / "images"
     folder.mkdir(exist_ok=True)
     kept = folder / f"{built.stem}-{sha256_of(built)[:16]}.elf"
-    part = kept.with_suffix(".part")
-    shutil.copyfile(built, part)
-    os.replace(part, kept)
+    write_whole(kept, built.read_bytes())
     images = sorted(folder.glob(f"{built.stem}-{'[0-9a-f]' * 16}.elf"), key=lambda image: image.stat().st_mtime_ns)
     for old in images[:-IMAGES_MAX]:
         old.unlink()
@@ -170,18 +174,11 @@ def folder_lock(folder: Path) -> Iterator[None]:
     BuildError
         When another one does not leave it within twice the time that a build may take.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    deadline = time.monotonic() + 2 * Limits().build_s
-    with open(folder / ".lock", "w", encoding="ascii") as lock:
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError as error:
-                if time.monotonic() > deadline:
-                    raise BuildError(f"another build has held {folder} for too long") from error
-            time.sleep(LOCK_POLL_S)
-        yield
+    try:
+        with lock(folder / ".lock", wait_s=2 * Limits().build_s, purpose="building"):
+            yield
+    except Busy as error:
+        raise BuildError(f"another build has held {folder} for too long ({error.holder})") from error
 
 
 def git(*arguments: str, cwd: Path = ROOT) -> str:
@@ -194,23 +191,26 @@ def git(*arguments: str, cwd: Path = ROOT) -> str:
     ToolError
         When it is missing.
     """
+    return git_bytes(*arguments, cwd=cwd).decode("utf-8", "replace").rstrip()
+
+
+def git_bytes(*arguments: str, cwd: Path = ROOT, output_bytes: int = OUTPUT_BYTES_MAX) -> bytes:
+    """Output of a git command as it is; raises as :func:`git`."""
+    if shutil.which("git") is None:
+        raise ToolError("git is not installed: install the package git")
+    if not cwd.is_dir():
+        raise ToolError(f"git cannot be run in {cwd}: no such folder")
     try:
-        done = subprocess.run(
-            ["git", *arguments],
-            cwd=cwd,
-            env=clean_environment(),  # a hook's GIT_DIR would point at another repository
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        said = "is not installed: install the package git" if shutil.which("git") is None else f"cannot be run: {error}"
-        raise ToolError(f"git {said}") from error
-    if done.returncode:
-        said = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise BuildError(f"git {arguments[0]}: {said}")
-    return done.stdout.rstrip()
+        # The environment is clean: a hook's GIT_DIR would point at another repository.
+        done = run_child(["git", *arguments], limit_s=GIT_S, output_bytes=output_bytes, cwd=cwd)
+    except ChildError as error:
+        raise ToolError(f"git cannot be run: {error.message}") from error
+    if done.status:
+        if any("dubious ownership" in line for line in done.errors):
+            add = f"git config --global --add safe.directory {shlex.quote(str(cwd.resolve()))}"
+            raise ToolError(f"this clone belongs to another user: work as its owner, or run '{add}'")
+        raise BuildError(f"git {arguments[0]}: {(done.errors or ('no reason given',))[-1]}")
+    return done.stdout
 
 
 def source_state(tree: Path = ROOT) -> dict[str, object]:
@@ -223,8 +223,9 @@ def source_state(tree: Path = ROOT) -> dict[str, object]:
         baselines = any(name.startswith("baselines/") for name in changed)
         dirty = any(not name.startswith("baselines/") for name in changed)
         return {"git": git("rev-parse", "HEAD", cwd=tree), "dirty": dirty, "baselines_changed": baselines}
-    except BuildError:
-        return {"git": "", "dirty": True}
+    except BuildError as error:
+        foreign = {"problem": error.message} if "another user" in error.message else {}
+        return {"git": "", "dirty": True, **foreign}
 
 
 def kernel_tree_hash(tree: Path = ROOT) -> str:
@@ -245,7 +246,7 @@ def checkout_revision(revision: str, repository: Path = ROOT) -> tuple[Path, str
         When there is no such revision here; a shallow clone is named as the likely reason.
     """
     try:
-        commit = git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}", cwd=repository)
+        commit = git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}", cwd=repository)
     except ToolError:
         raise
     except BuildError as error:
@@ -257,16 +258,18 @@ def checkout_revision(revision: str, repository: Path = ROOT) -> tuple[Path, str
     folder = REVISIONS_DIR / commit
     if (folder / "kernel").is_dir():
         return folder, commit
-    REVISIONS_DIR.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=".checkout-", dir=REVISIONS_DIR))
-    try:
+    # Whoever comes second takes the first one's: it may be building in it.
+    held = REVISIONS_DIR.with_name(f".{REVISIONS_DIR.name}.lock")
+    with lock(held, wait_s=2 * GIT_S, purpose="unpacking a revision"):
+        if not (folder / "kernel").is_dir():
+            _unpack_revision(commit, repository, folder)
+    return folder, commit
+
+
+def _unpack_revision(commit: str, repository: Path, folder: Path) -> None:
+    with whole_folder(folder) as scratch:
         archive = scratch / "tree.tar"
-        git("archive", "--format=tar", f"--output={archive}", commit, "kernel", cwd=repository)
+        git("archive", "--format=tar", f"--output={archive}", "--end-of-options", commit, "kernel", cwd=repository)
         with tarfile.open(archive) as tar:
             tar.extractall(scratch)
         archive.unlink()
-        with contextlib.suppress(OSError):
-            scratch.rename(folder)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-    return folder, commit

@@ -9,10 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import selectors
+import shlex
+import shutil
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import IO
 
 from harness.model.errors import HarnessError
@@ -22,9 +28,34 @@ _ENVIRONMENT = ("PATH", "HOME", "TMPDIR")
 
 Stream = int | IO[bytes]
 
+OUTPUT_BYTES_MAX = 16 << 20
+"""More than this from a tool is a flood."""
+_POLL_S, _STOP_POLL_S = 0.2, 0.005
+_STOP_S = 10.0
+
 
 class ChildError(HarnessError):
-    """A process that cannot be started."""
+    """A process that cannot be started, takes too long, or says too much."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a child ended, and all that it said."""
+
+    status: int
+    """Negative for a signal."""
+    stdout: bytes
+    stderr: bytes
+
+    @property
+    def text(self) -> str:
+        """What it said on its standard output."""
+        return self.stdout.decode("utf-8", "replace")
+
+    @property
+    def errors(self) -> tuple[str, ...]:
+        """The lines of its standard error."""
+        return tuple(self.stderr.decode("utf-8", "replace").splitlines())
 
 
 def clean_environment() -> dict[str, str]:
@@ -39,6 +70,7 @@ def start_child(
     stderr: Stream = subprocess.DEVNULL,
     pass_fds: Sequence[int] = (),
     environment: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start a process; call from the main thread, whose death the child then follows.
 
@@ -63,6 +95,7 @@ def start_child(
             pass_fds=pass_fds,
             env=clean_environment() if environment is None else environment,
             start_new_session=True,
+            cwd=cwd,
         )
     except OSError as error:
         hint = ": install the package util-linux" if error.filename == guarded[0] else ""
@@ -71,7 +104,90 @@ def start_child(
 
 def end_child(child: subprocess.Popen[bytes]) -> None:
     """Kill a child and all that it has started; returns when it is gone. Harmless when it is already."""
-    if child.poll() is None:
+    # Until it is waited for, its number is nobody else's, and its family still bears it.
+    if child.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
     child.wait()
+
+
+def stop_child(child: subprocess.Popen[bytes], patience_s: float = _STOP_S) -> None:
+    """Ask a child to end, so that it can clean up, and insist after a while."""
+    if not _has_ended(child):
+        os.kill(child.pid, signal.SIGTERM)
+        deadline = time.monotonic() + patience_s
+        while not _has_ended(child) and time.monotonic() < deadline:
+            time.sleep(_STOP_POLL_S)
+    end_child(child)
+
+
+def _has_ended(child: subprocess.Popen[bytes]) -> bool:
+    """Whether it has, without taking its status: its number stays its own."""
+    if child.returncode is not None:
+        return True
+    return os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def run_child(
+    command: Sequence[str],
+    *,
+    limit_s: float,
+    output_bytes: int = OUTPUT_BYTES_MAX,
+    environment: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    merged: bool = False,
+) -> Finished:
+    """Run a tool to its end, and whatever it started too.
+
+    Parameters
+    ----------
+    output_bytes
+        The most that it may say on each stream.
+    merged
+        Its standard error goes where its output does.
+
+    Raises
+    ------
+    ChildError
+        When there is no such program, or it takes or says too much.
+    """
+    if os.sep not in command[0] and shutil.which(command[0]) is None:
+        raise ChildError(f"{command[0]} is not installed")
+    name = shlex.join(command)[:80]
+    with contextlib.ExitStack() as stack:
+        pipes = [os.pipe() for _ in range(1 if merged else 2)]
+        readers = [stack.enter_context(open(reader, "rb", buffering=0)) for reader, _ in pipes]
+        writers = [stack.enter_context(open(writer, "wb", buffering=0)) for _, writer in pipes]
+        child = start_child(command, stdout=writers[0], stderr=writers[-1], environment=environment, cwd=cwd)
+        stack.callback(end_child, child)
+        for writer in writers:
+            writer.close()
+        said = _listen(child, readers, limit_s, output_bytes, name)
+    return Finished(child.returncode, said[0], b"" if merged else said[1])
+
+
+def _listen(
+    child: subprocess.Popen[bytes], readers: Sequence[IO[bytes]], limit_s: float, output_bytes: int, name: str
+) -> list[bytes]:
+    """Read until a child has ended. One of its own children may hold the pipes for longer: that is not waited for."""
+    said = [bytearray() for _ in readers]
+    deadline = time.monotonic() + limit_s
+    with selectors.DefaultSelector() as selector:
+        for index, reader in enumerate(readers):
+            selector.register(reader, selectors.EVENT_READ, index)
+        while True:
+            ended = _has_ended(child)
+            ready = selector.select(0 if ended else _POLL_S) if selector.get_map() else []
+            for key, _ in ready:
+                chunk = os.read(key.fd, 1 << 16)
+                said[key.data] += chunk
+                if not chunk:
+                    selector.unregister(key.fileobj)
+            if max(map(len, said)) > output_bytes:
+                raise ChildError(f"{name} says more than {output_bytes} bytes")
+            if ended and not ready:
+                return [bytes(part) for part in said]
+            if time.monotonic() > deadline:
+                raise ChildError(f"{name} has not ended after {limit_s:g} s")
+            if not selector.get_map():
+                time.sleep(_STOP_POLL_S)

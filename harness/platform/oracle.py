@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import os
-import subprocess
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,7 +19,9 @@ import numpy.typing as npt
 
 from harness.model.errors import BuildError
 from harness.model.spec import KERNEL_DIR, Limits
+from harness.platform.atomic import write_whole
 from harness.platform.build import BUILD_DIR, compiler_identity
+from harness.platform.child import ChildError, run_child
 
 Image = npt.NDArray[np.uint8]
 
@@ -86,27 +86,17 @@ def build_oracle(kernel_dir: Path = KERNEL_DIR, flags: Iterable[str] = (), compi
 
 
 def _compile(command: list[str], library: Path) -> None:
-    """Write the library under a name of its own first: whoever finds it finds it whole."""
-    library.parent.mkdir(parents=True, exist_ok=True)
-    handle, part = tempfile.mkstemp(dir=library.parent, suffix=".part")
-    os.close(handle)
     try:
-        done = subprocess.run(
-            [*command, "-o", part],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=Limits().build_s,
-        )
-        if done.returncode:
-            telling = [line for line in done.stderr.splitlines() if "rror" in line] or done.stderr.splitlines()
-            raise BuildError("the oracle does not build: " + " | ".join(telling[:3]))
-        os.rename(part, library)
-    except (OSError, subprocess.SubprocessError) as error:
+        with tempfile.TemporaryDirectory(prefix="oracle-") as folder:
+            part = Path(folder) / library.name
+            done = run_child([*command, "-o", str(part)], limit_s=Limits().build_s)
+            if done.status:
+                telling = [line for line in done.errors if "rror" in line] or list(done.errors)
+                raise BuildError("the oracle does not build: " + " | ".join(telling[:3]))
+            library.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(library, part.read_bytes())
+    except (OSError, ChildError) as error:
         raise BuildError(f"the oracle cannot be built: {error}") from error
-    finally:
-        Path(part).unlink(missing_ok=True)
 
 
 class Oracle:

@@ -6,13 +6,16 @@ resumed at once.
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.model.spec import ROOT
+from harness.platform.child import start_child, stop_child
 
 _REPORT_LINE = re.compile(r"^report: (.+)/report\.html$")
 _TAIL_LINES = 5
@@ -39,30 +42,21 @@ def run_harness(words: tuple[str, ...], limit_s: float, module: str = "harness")
     module
         What is run in its place, by tests.
     """
-    command = ["setpriv", "--pdeathsig", "KILL", sys.executable, "-m", module, *words]
-    process = subprocess.Popen(
-        command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    try:
-        output, _ = process.communicate(timeout=limit_s)
-        code = process.returncode
-    except subprocess.TimeoutExpired:
-        process.terminate()
-        output = _last_words(process) + f"\nended after {limit_s:.0f} s\n".encode()
-        code = 5
-    except BaseException:
-        process.terminate()
-        _last_words(process)
-        raise
-    lines = output.decode(errors="replace").splitlines()
+    with tempfile.TemporaryFile() as output:
+        process = start_child(
+            [sys.executable, "-m", module, *words],
+            stdout=output,
+            stderr=output,
+            environment=os.environ,
+            cwd=ROOT,
+        )
+        try:
+            code, late = process.wait(limit_s), ""
+        except subprocess.TimeoutExpired:
+            code, late = 5, f"ended after {limit_s:.0f} s"
+        finally:
+            stop_child(process)
+        output.seek(0)
+        lines = [*output.read().decode(errors="replace").splitlines(), *([late] if late else [])]
     folder = next((Path(match[1]) for line in reversed(lines) if (match := _REPORT_LINE.match(line))), None)
     return Ran(code if 0 <= code <= 5 else 5, folder, tuple(lines[-_TAIL_LINES:]))
-
-
-def _last_words(process: subprocess.Popen[bytes]) -> bytes:
-    """Wait for a process that was asked to end, and insist."""
-    try:
-        return process.communicate(timeout=10)[0]
-    except subprocess.TimeoutExpired:
-        process.kill()
-        return process.communicate()[0]

@@ -6,18 +6,19 @@ import os
 import platform
 import re
 import shutil
-import subprocess
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 from harness.model.errors import HarnessError, QemuError
 from harness.model.spec import ARCHES, Limits, RunParams, RunSpec, UsageError
+from harness.platform.child import ChildError, run_child
 from harness.platform.qemu import Qemu
 
 QEMU_MINIMUM = (7, 2)
 KVM_FRAMES = 20
 KVM_LIMIT_S = 3.0
+_SAID_BYTES_MAX = 1 << 20
 
 
 def qemu_version(arch: str) -> tuple[int, ...]:
@@ -48,10 +49,9 @@ def qemu_version(arch: str) -> tuple[int, ...]:
 
 def _output(command: list[str]) -> str:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=20, check=False)
-    except (OSError, subprocess.SubprocessError) as error:
-        raise QemuError(f"{Path(command[0]).name} does not run: {error}") from error
-    return done.stdout + done.stderr
+        return run_child(command, limit_s=20, output_bytes=_SAID_BYTES_MAX, merged=True).text
+    except ChildError as error:
+        raise QemuError(f"{Path(command[0]).name} does not run: {error.message}") from error
 
 
 def boots(spec: RunSpec) -> str:

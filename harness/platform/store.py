@@ -14,10 +14,7 @@ import json
 import os
 import secrets
 import shutil
-import signal
-import threading
 import weakref
-from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -25,6 +22,7 @@ from harness.model import upgrade
 from harness.model.errors import StoreError
 from harness.model.result import Result, result_to_json
 from harness.model.spec import ROOT, UsageError
+from harness.platform.atomic import sync_folder, uninterrupted, write_whole
 
 RESULTS_DIR = ROOT / "results"
 ROOM_BYTES = 1 << 16
@@ -78,11 +76,12 @@ class RunFolder:
             write_whole(self.path / "result.json", result_to_json(result))
             write_whole(self.path / "exit_code", f"{result.exit_code}\n")
             self.path.chmod(0o755)
-            with _uninterrupted():
+            sync_folder(self.path)
+            with uninterrupted():
                 final = self._rename()
                 self._committed = True
                 self._orphan.detach()
-                self._turn_latest(final)
+                turn_latest(self.root, final.name)
             return final
         except OSError as error:
             raise StoreError(f"the result cannot be written: {error.strerror}", self.path) from error
@@ -102,40 +101,15 @@ class RunFolder:
                     raise
         raise StoreError(f"{self._name}: a thousand results of this second exist already", self.path)
 
-    def _turn_latest(self, final: Path) -> None:
-        link = self.root / f".latest-{os.getpid()}"
-        with contextlib.suppress(FileNotFoundError):
-            link.unlink()
-        link.symlink_to(final.name)
-        os.replace(link, self.root / "latest")
 
-
-@contextlib.contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """An interrupt that comes while a result becomes visible comes too late."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that a reader sees all of it or the one before."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with open(part, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink()
+def turn_latest(root: Path, name: str) -> None:
+    """Let ``latest`` be this entry of the results folder."""
+    link = root / f".latest-{os.getpid()}"
+    with contextlib.suppress(FileNotFoundError):
+        link.unlink()
+    link.symlink_to(name)
+    os.replace(link, root / "latest")
+    sync_folder(root)
 
 
 def check_room(folder: Path) -> None:

@@ -249,3 +249,30 @@ def test_another_link_order_is_another_image_of_the_same_objects() -> None:
     assert plain.sha256 != shuffled.sha256
     assert shuffled.sha256 == sha256_of(shuffled.path) == build_kernel(Switches(), shuffle=3).sha256
     assert plain.sha256 == build_kernel(Switches()).sha256
+
+
+def test_a_clone_of_another_user_is_named_as_such(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if os.geteuid():
+        pytest.skip("only root can give a folder away")
+    monkeypatch.setenv("HOME", str(repository.parent))  # no safe.directory of whoever runs this
+    os.chown(repository, 65534, 65534)
+    os.chown(repository / ".git", 65534, 65534)
+    with pytest.raises(ToolError, match="belongs to another user: .*safe.directory"):
+        checkout_revision("HEAD", repository)
+    assert "another user" in str(source_state(repository)["problem"])
+
+
+@pytest.mark.parametrize("revision", ["--help", "--upload-pack=touch planted", "-h"])
+def test_a_revision_that_looks_like_an_option_is_none(repository: Path, revision: str) -> None:
+    with pytest.raises(BuildError, match="no such revision here"):
+        checkout_revision(revision, repository)
+    assert not (repository / "planted").exists()
+
+
+def test_the_environment_of_a_hook_names_no_other_repository(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = source_state(repository)["git"]
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "nowhere"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(tmp_path))
+    assert source_state(repository)["git"] == before != ""

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from harness.model.spec import ROOT
-from harness.platform.child import ChildError, clean_environment, end_child, start_child
+from harness.platform.child import ChildError, clean_environment, end_child, run_child, start_child, stop_child
 from harness.platform.load import competing_load
 from harness.platform.pin import CoreVanished, PinRights, pin_process, prefer_main_thread, probe_rights
 from harness.platform.qemu import Threads
@@ -160,3 +160,46 @@ def test_every_thread_of_a_process_is_pinned() -> None:
 def test_a_core_that_vanished_is_named() -> None:
     with pytest.raises(CoreVanished, match="core 1023"):
         pin_process(os.getpid(), 1023)
+
+
+def test_what_a_tool_says_is_kept_apart(tmp_path: Path) -> None:
+    done = run_child(["sh", "-c", "pwd; echo no >&2; exit 3"], limit_s=10, cwd=tmp_path)
+    assert (done.status, done.text, done.errors) == (3, f"{tmp_path}\n", ("no",))
+    merged = run_child(["sh", "-c", "echo a; echo b >&2"], limit_s=10, merged=True)
+    assert (merged.text, merged.stderr) == ("a\nb\n", b"")
+
+
+def test_a_tool_that_floods_is_ended() -> None:
+    with pytest.raises(ChildError, match="yes says more than 100000 bytes"):
+        run_child(["yes"], limit_s=10, output_bytes=100_000)
+
+
+def test_a_tool_that_hangs_is_ended_with_its_family(tmp_path: Path) -> None:
+    with pytest.raises(ChildError, match="has not ended after 0.5 s"):
+        run_child(["sh", "-c", FAMILY, str(tmp_path / "pid")], limit_s=0.5)
+    assert wait_until_gone(read_number(tmp_path / "pid"))
+
+
+def test_a_tool_that_leaves_a_child_behind_is_not_waited_for(tmp_path: Path) -> None:
+    began = time.monotonic()
+    assert run_child(["sh", "-c", "echo said; setsid sleep 30 & exit 0"], limit_s=20).text == "said\n"
+    assert time.monotonic() - began < 10
+
+
+def test_a_tool_that_closes_its_output_is_waited_for() -> None:
+    assert run_child(["sh", "-c", "exec >&- 2>&-; sleep 0.4; exit 9"], limit_s=10).status == 9
+
+
+def test_a_tool_that_does_not_exist_is_named() -> None:
+    with pytest.raises(ChildError, match="no-such-tool is not installed"):
+        run_child(["no-such-tool"], limit_s=10)
+
+
+def test_a_child_may_clean_up_before_it_ends(tmp_path: Path) -> None:
+    script = "trap 'touch \"$0\"; exit 0' TERM; echo; while :; do sleep 0.05; done"
+    with open(tmp_path / "out", "wb") as out:
+        child = start_child(["sh", "-c", script, str(tmp_path / "clean")], stdout=out)
+        while not (tmp_path / "out").stat().st_size:
+            time.sleep(0.01)
+        stop_child(child)
+    assert child.returncode == 0 and (tmp_path / "clean").exists()

@@ -15,8 +15,9 @@ import pytest
 from harness.model.errors import GuestError, StoreError
 from harness.model.result import Result
 from harness.model.spec import ROOT, Limits, UsageError, Verdict
+from harness.platform.atomic import write_whole
 from harness.platform.capture import CaptureError, parse_ppm
-from harness.platform.store import RunFolder, load_result, write_whole
+from harness.platform.store import RunFolder, load_result
 
 RESULT = Result("perf", Verdict.PASS, "pass: all", "2026-01-01T00:00:00+00:00", 1.0)
 
