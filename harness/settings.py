@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.gate.metrics import RULES, Rule, rules_from_toml
+from harness.gate.stages.catalogue import STAGE_NAMES
 from harness.model.spec import Machine, RunParams, UsageError, switch_table
 from harness.platform.virgl import with_virgl
 
@@ -84,7 +85,7 @@ def run_params(settings: dict[str, str]) -> RunParams:
 
 def chosen_stages(settings: Mapping[str, str]) -> frozenset[str]:
     """The stages that STAGES names, by default all."""
-    known = frozenset({"window", "pictures", "perturbation", "exact", "timing"})
+    known = frozenset(STAGE_NAMES)
     asked = frozenset(settings["STAGES"].split(",")) if "STAGES" in settings else known
     if asked - known:
         raise UsageError(f"STAGES={settings['STAGES']}: there are {','.join(sorted(known))}")

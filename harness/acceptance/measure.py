@@ -30,8 +30,9 @@ from harness.acceptance.evidence import (
 )
 from harness.core.ringpoints import problems
 from harness.core.stamp import decode_frame
+from harness.gate.measured import ArmKernel, Order
 from harness.gate.references import BASELINES_DIR, NoBaseline, read_baseline
-from harness.gate.session import ArmKernel, Order, measure
+from harness.gate.session import measure
 from harness.gate.stages.pictures import verify_pictures
 from harness.gate.stages.suites import SuiteBoot, run_suites, suite_boots
 from harness.gate.stages.window import Window, observe

@@ -13,8 +13,9 @@ from harness.core.statistics import CANDIDATE, REFERENCE, Decision, State
 from harness.gate.evaluate import arms_of, incidents_of, record_of
 from harness.gate.finish import finish, timed
 from harness.gate.kernels import build_arm
+from harness.gate.measured import SAME_KERNEL, ArmKernel, Measured, Order
 from harness.gate.next_steps import given_words
-from harness.gate.session import SAME_KERNEL, ArmKernel, Measured, Order, measure
+from harness.gate.session import measure
 from harness.model.arms import ArmRequest, parse_arm
 from harness.model.record import Incident
 from harness.model.result import Arm, Frames, Gate, Qemu, Result

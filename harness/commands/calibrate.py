@@ -26,7 +26,7 @@ from harness.gate.calibration.power import (
 from harness.gate.calibration.recording import LOADED, SCHEMA, Recording, Truth, record, recording_from_evidence
 from harness.gate.calibration.simulate import autocorrelated, bimodal, heavy_tailed, normal, with_outliers
 from harness.gate.metrics import RULES
-from harness.gate.session import TIMING_S
+from harness.gate.stages.catalogue import TIMING_S
 from harness.gate.stages.protocol import choose_protocol
 from harness.model.result import Result
 from harness.model.spec import ROOT, Machine, RunParams, RunSpec, Switches, UsageError, Verdict

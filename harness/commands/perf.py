@@ -13,11 +13,12 @@ import numpy.typing as npt
 from harness.gate.evaluate import evaluate, record_of
 from harness.gate.finish import finish, timed
 from harness.gate.kernels import build_arm
+from harness.gate.measured import ArmKernel, Measured, Order
 from harness.gate.metrics import Rule
 from harness.gate.next_steps import given_words
 from harness.gate.references import NoBaseline, Reference, find_reference, keep_baseline
-from harness.gate.replay import save_frames
-from harness.gate.session import ArmKernel, Measured, Order, measure
+from harness.gate.session import measure
+from harness.gate.stages.frame_file import save_frames
 from harness.model.arms import ArmRequest, Source, parse_arm
 from harness.model.errors import StoreError
 from harness.model.record import JudgedBy

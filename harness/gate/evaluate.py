@@ -13,15 +13,13 @@ from harness.core.statistics import CANDIDATE, REFERENCE
 from harness.gate import metrics
 from harness.gate.basis import Basis
 from harness.gate.figures import Side
+from harness.gate.measured import ArmKernel, Measured
 from harness.gate.metrics import HIGHER, LOWER, RULES, Rule
-from harness.gate.session import ArmKernel, Measured
-from harness.gate.stages.pictures import Pictures, picture_incidents
-from harness.gate.stages.timing import Timing
-from harness.gate.stages.window import window_incidents
+from harness.gate.stages.catalogue import STAGES
 from harness.gate.tails import compare_tails
 from harness.gate.verdict import Judgement, judge
 from harness.model.baseline import Baseline
-from harness.model.record import Incident, JudgedBy, LaunchRecord, PicturesRecord, RunRecord, TimingRecord
+from harness.model.record import Incident, JudgedBy, RunRecord
 from harness.model.result import Arm
 
 
@@ -49,11 +47,7 @@ def _scene(serial: SerialLog) -> str:
 
 def incidents_of(measured: Measured) -> tuple[Incident, ...]:
     """Everything that went wrong outside of metrics: what stopped a stage first, then what finished stages saw."""
-    found = list(measured.incidents)
-    if measured.window is not None:
-        found += window_incidents(measured.window, measured.order.candidate.capabilities)
-    if measured.pictures is not None:
-        found += picture_incidents(measured.pictures)
+    found = [*measured.incidents, *(one for stage in STAGES for one in stage.incidents(measured))]
     return tuple(dict.fromkeys(found))
 
 
@@ -108,28 +102,15 @@ def evaluate(
 
 def record_of(measured: Measured, judged_by: JudgedBy = JudgedBy()) -> RunRecord:
     """What a replay needs besides the files of the run."""
-    timing, window, pictures = measured.timing, measured.window, measured.pictures
-    return RunRecord(
+    run = RunRecord(
         params=measured.order.params,
         seed=measured.order.seed,
         device=measured.order.machine.device,
         judged_by=judged_by,
         skipped=measured.skipped,
         incidents=measured.incidents,
-        window=window.observed if window else None,
-        pictures=_pictures_record(pictures) if pictures else None,
-        overhead=window.perturbation if window else None,
-        exact=measured.exact,
-        functions=measured.functions,
         lease=measured.lease,
-        timing=_timing_record(timing) if timing else None,
     )
-
-
-def _pictures_record(pictures: Pictures) -> PicturesRecord:
-    return PicturesRecord(pictures.verification.sentence, pictures.film, pictures.captured_per_s)
-
-
-def _timing_record(timing: Timing) -> TimingRecord:
-    launches = tuple(LaunchRecord(one.launch, one.boot_ms) for one in timing.launches)
-    return TimingRecord(timing.protocol.words, timing.seconds, timing.plan, launches)
+    for stage in STAGES:
+        run = stage.record(measured, run)
+    return run

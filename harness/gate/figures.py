@@ -15,7 +15,7 @@ from harness.core.statistics import CANDIDATE
 from harness.model.metric import Metric
 
 if TYPE_CHECKING:
-    from harness.gate.session import Measured
+    from harness.gate.measured import Measured
     from harness.gate.stages.window import Window
 
 F64 = npt.NDArray[np.float64]
@@ -114,7 +114,7 @@ class Side:
 
     def event_cost(self) -> Metric | None:
         """What the trace's events cost."""
-        return self.window.perturbation if self.window is not None else None
+        return self.measured.overhead if self.role == CANDIDATE else None
 
     def record_cost(self) -> Metric | None:
         """What the records kept in memory cost."""

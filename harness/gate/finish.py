@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.core.statistics import CANDIDATE, REFERENCE, launch_effect
+from harness.gate.measured import Measured
 from harness.gate.next_steps import next_steps
-from harness.gate.session import Measured
 from harness.model.result import Result
 from harness.model.spec import Verdict
 from harness.platform.store import RunFolder

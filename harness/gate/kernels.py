@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness.gate.measured import ArmKernel
 from harness.gate.references import BASELINES_DIR, read_baseline
-from harness.gate.session import ArmKernel
 from harness.model.arms import ArmRequest, Source
 from harness.model.spec import BUILT_IN, FOREIGN, ROOT, Switches
 from harness.platform.build import build_kernel, checkout_revision, sha256_of

@@ -10,7 +10,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.gate.session import ArmKernel
+from harness.gate.measured import ArmKernel
 from harness.model.baseline import FILE_NAME, KERNEL_NAME, Baseline, check_kernel
 from harness.model.errors import BuildError
 from harness.model.result import ResultError

@@ -14,7 +14,8 @@ import pytest
 from harness.core.captures import SavedCapture, SavedCaptures, captures_to_json
 from harness.core.frames import Capture, Checked, FrameClass
 from harness.gate.evaluate import evaluate, record_of
-from harness.gate.replay import FRAMES_FILE, load_frames, load_measured
+from harness.gate.replay import load_measured
+from harness.gate.stages.frame_file import FRAMES_FILE, load_frames
 from harness.model import codec
 from harness.model.record import Incident, RunRecord, Slice
 from harness.model.result import Result, ResultError, result_to_json

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from harness.core.bootimage import same_loaded_bytes
-from harness.gate import session
-from harness.gate.session import ArmKernel, Order, measure
+from harness.gate.measured import ArmKernel, Measured, Order
+from harness.gate.session import measure
+from harness.gate.stages.catalogue import TimingStage
+from harness.gate.stages.stage import Session
 from harness.model.spec import BUILT_IN, ROOT, Machine, RunParams, Switches
 
 TEXT = b"\x90" * 64
@@ -86,8 +88,13 @@ def _order(folder: Path, reference: bytes) -> Order:
 
 
 def test_the_same_kernel_is_not_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[Order] = []
-    monkeypatch.setattr(session, "_compare", lambda order, *_: asked.append(order))
+    asked: list[Session] = []
+
+    def timed(_: TimingStage, session: Session, measured: Measured) -> Measured:
+        asked.append(session)
+        return measured
+
+    monkeypatch.setattr(TimingStage, "measure", timed)
     assert measure(_order(tmp_path, _elf(tail=b"symbols")), tmp_path, lambda text: None).same_kernel
     assert not asked
     assert not measure(_order(tmp_path, _elf(text=b"\xcc" * 64)), tmp_path, lambda text: None).same_kernel

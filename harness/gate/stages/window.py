@@ -24,7 +24,6 @@ from harness.model.record import Ending as Ending
 from harness.model.record import Incident
 from harness.model.record import Observed as Observed
 from harness.model.record import Sighting
-from harness.model.result import Metric
 from harness.model.spec import Capabilities, RunSpec, Verdict
 from harness.platform.capture import Image
 from harness.platform.qemu import FRAME_EVENTS, Qemu
@@ -67,7 +66,6 @@ class Window:
     """Lines in which a driver of the guest says what went wrong."""
     fallback: str = ""
     """Of a guest that was given the GL device and does not use it: why, in its own words."""
-    perturbation: Metric | None = None
 
 
 def observe(

@@ -1,0 +1,92 @@
+"""What a session is asked to measure, and what its stages bring."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.core.functions import FunctionChange
+from harness.gate.metrics import RULES, Rule
+from harness.model.metric import Metric
+from harness.model.record import ExactCount, Incident, Lease
+from harness.model.spec import Capabilities, Machine, RunParams, RunSpec, Switches
+
+if TYPE_CHECKING:
+    from harness.gate.stages.pictures import Pictures
+    from harness.gate.stages.timing import Timing
+    from harness.gate.stages.window import Window
+
+SAME_KERNEL = "the same kernel, byte for byte"
+"""Why the comparison of such a pair is left out."""
+
+
+@dataclass(frozen=True)
+class ArmKernel:
+    """A kernel to measure, however it came to be."""
+
+    name: str
+    path: Path
+    sha256: str
+    switches: Switches | None
+    """None for a kernel that this tree did not build."""
+    capabilities: Capabilities
+    compiler: str = ""
+    commit: str = ""
+    iso: bool = False
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to measure, and how long."""
+
+    candidate: ArmKernel
+    reference: ArmKernel | None
+    machine: Machine
+    params: RunParams
+    budget_s: float = 60.0
+    smallest: float = 0.015
+    smallest_exact: float = 0.0005
+    """Rise of instructions a frame from which on the functions that grew are looked for."""
+    seed: int = 1
+    pictures: int = 250
+    """Frames to verify."""
+    stages: frozenset[str] | None = None
+    """Names of the stages to run; None is all of them."""
+    rules: tuple[Rule, ...] = RULES
+    """By which it will be judged: a guest that fails by them is not measured any longer."""
+
+    def asks_for(self, stage: str) -> bool:
+        """This stage is to run."""
+        return self.stages is None or stage in self.stages
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the stages brought; a stage that did not run is None, and ``skipped`` says why."""
+
+    order: Order
+    window: Window | None = None
+    pictures: Pictures | None = None
+    overhead: Metric | None = None
+    """What watching costs, as a share of frame time."""
+    exact: Mapping[str, ExactCount] = field(default_factory=dict)
+    functions: tuple[FunctionChange, ...] = ()
+    """Of a candidate that executes more: where."""
+    timing: Timing | None = None
+    incidents: tuple[Incident, ...] = ()
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    lease: Lease | None = None
+    """The cores that the comparison had."""
+
+    @property
+    def same_kernel(self) -> bool:
+        """Candidate and reference load the same bytes, so that there is nothing to compare."""
+        return self.skipped.get("timing") == SAME_KERNEL
+
+
+def run_spec(order: Order, kernel: ArmKernel, params: RunParams) -> RunSpec:
+    """One kernel with the session's machine."""
+    return RunSpec(kernel.path, order.machine, params, kernel.capabilities, iso=kernel.iso)

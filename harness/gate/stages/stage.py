@@ -1,0 +1,71 @@
+"""What a stage of a session is: when it runs, how it measures, what of it is kept, and how that is read again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from harness.gate.measured import Measured, Order
+from harness.model.record import Incident, RunRecord
+from harness.model.result import Result
+
+
+class Session:
+    """What a running session offers its stages."""
+
+    def __init__(self, order: Order, folder: Path, progress: Callable[[str], None]) -> None:
+        self.order = order
+        self.folder = folder
+        self.progress = progress
+        self._begun = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Since the session began."""
+        return time.monotonic() - self._begun
+
+    @property
+    def left_s(self) -> float:
+        """Of the budget."""
+        return self.order.budget_s - self.seconds
+
+
+class Stage:
+    """One stage. A field of :class:`Measured` and one of :class:`RunRecord` hold what it brings."""
+
+    name = ""
+    long = False
+    """Not run on a guest that an earlier stage has shown to fail."""
+
+    def obstacle(self, order: Order, measured: Measured) -> str | None:
+        """Why it cannot run in this session, empty where it simply does not apply; None if it can."""
+        return None
+
+    def measure(self, session: Session, measured: Measured) -> Measured:
+        """Run, and add what came of it.
+
+        Raises
+        ------
+        GuestError
+            When the guest fails: the session goes on to say so.
+        """
+        raise NotImplementedError
+
+    def incidents(self, measured: Measured) -> tuple[Incident, ...]:
+        """What its finished measurement shows to be wrong."""
+        return ()
+
+    def record(self, measured: Measured, run: RunRecord) -> RunRecord:
+        """Add what a replay needs."""
+        raise NotImplementedError
+
+    def replay(self, folder: Path, result: Result, run: RunRecord, measured: Measured) -> Measured:
+        """Add what :meth:`measure` had brought, from the record and the run's files.
+
+        Raises
+        ------
+        ValueError, KeyError, OSError, HarnessError
+            When either is damaged.
+        """
+        raise NotImplementedError
