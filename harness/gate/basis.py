@@ -35,6 +35,8 @@ class Basis:
     """Why there is nothing to compare with."""
     same_kernel: str = ""
     """In words, where both arms are one kernel: no comparison was needed."""
+    noise: str = ""
+    """Why the host was too noisy to decide, if that shows."""
     grown: str = ""
     """Functions that execute more, in words."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 
 from harness.core.functions import function_words
+from harness.core.hostnoise import noise_cause
 from harness.core.serial import SerialLog
 from harness.core.statistics import CANDIDATE, REFERENCE
 from harness.gate import metrics
@@ -95,6 +96,7 @@ def evaluate(
         same_host=same_host,
         no_reference=no_reference,
         same_kernel=measured.skipped["timing"] if measured.same_kernel else "",
+        noise=noise_cause(measured.timing.host) if measured.timing else "",
         grown=function_words(measured.functions),
     )
     return judge(basis), arms

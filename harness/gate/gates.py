@@ -163,6 +163,8 @@ class Ratio(Kind):
         change, one, other = (_change(ratio, invert) for ratio in ratios)
         low, high = min(one, other), max(one, other)
         verdict, why = _decided(decision, rule.smallest)
+        if verdict is Verdict.INCONCLUSIVE and figures.basis.noise:
+            why += f"; {figures.basis.noise}"
         gate = replace(_gate(rule, figures, verdict, why), change=change, low=low, limit=rule.smallest)
         return replace(gate, high=high if math.isfinite(high) else None)
 

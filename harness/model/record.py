@@ -130,6 +130,10 @@ class Launch:
     """0 until an alarm was raised, 1 from then on."""
     paired: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """Further metrics of this launch, candidate and reference, in their own units."""
+    twins: float | None = None
+    """Log frame time, candidate minus reference, by undisturbed frames of the same numbers; None where slices serve."""
+    preempted: str = ""
+    """Why slices do not serve."""
 
 
 @dataclass(frozen=True)
@@ -161,12 +165,41 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class LaunchLoad:
+    """How the host disturbed a launch, by the worse of both machines; None for what cannot be read."""
+
+    run_delay: float | None = None
+    """Share of its time that a machine, ready to run, waited for a core because of others."""
+    stolen: float | None = None
+    """Share of the cores' time that a hypervisor gave to others."""
+    on_core_ns: Mapping[str, float] = field(default_factory=dict)
+    """By role: what the machine's threads really computed during ``window_ns``."""
+    window_ns: tuple[int, int] = (0, 0)
+    """Host time since the epoch, when measuring began and ended."""
+
+
+@dataclass(frozen=True)
+class HostLoad:
+    """What the host was like while a comparison ran; None for what cannot be read."""
+
+    load_before: float | None = None
+    """Processes that ran or wanted to, averaged over a minute."""
+    load_after: float | None = None
+    run_delay: float | None = None
+    """Median over the launches."""
+    stolen: float | None = None
+    mhz: tuple[float, float] | None = None
+    """Lowest and highest frequency seen."""
+
+
+@dataclass(frozen=True)
 class LaunchRecord:
     """A launch and what else was noted of it; ``timing.npz`` holds its frame times."""
 
     launch: Launch
     boot_ms: Mapping[str, float]
     """By role: from the start of QEMU to the first flush."""
+    load: LaunchLoad = LaunchLoad()
 
 
 @dataclass(frozen=True)
@@ -178,6 +211,9 @@ class TimingRecord:
     seconds: float
     plan: Plan
     launches: tuple[LaunchRecord, ...]
+    host: HostLoad = HostLoad()
+    estimator: str = ""
+    """By what a launch was summed up, and why, in words."""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import jinja2
 import numpy as np
 import numpy.typing as npt
 
+from harness.core.hostnoise import noise_words
 from harness.model.result import Frames, Gate, Result
 from harness.model.spec import Verdict
 
@@ -160,6 +161,8 @@ def facts(result: Result) -> list[tuple[str, str]]:
     timing = result.run.timing if result.run else None
     if timing is not None:
         found.append(("protocol", f"{len(timing.launches)} launches; {timing.protocol}"))
+        found.append(("estimator", timing.estimator or "slice medians"))
+        found.append(("host's noise", noise_words(timing.host)))
     return found
 
 

@@ -8,12 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.core.statistics import CANDIDATE, REFERENCE
+from harness.core.statistics import CANDIDATE, REFERENCE, decide_effects
+from harness.gate.basis import Basis
+from harness.gate.gates import judge_metric
+from harness.gate.metrics import RULES
 from harness.gate.stages import timing
-from harness.gate.stages.protocol import Protocol, choose_protocol, surviving_protocol
-from harness.gate.stages.timing import MeasuredLaunch, compare
+from harness.gate.stages.launch import MeasuredLaunch
+from harness.gate.stages.protocol import Protocol, choose_protocol, fitted_protocol, surviving_protocol
+from harness.gate.stages.timing import compare
 from harness.model.record import Lease
-from harness.model.spec import RunSpec
+from harness.model.result import Arm, Metric
+from harness.model.spec import RunSpec, Verdict
 from harness.platform.pin import CoreVanished, PinRights
 from harness.tests.test_slices import steady_launch
 
@@ -56,3 +61,40 @@ def test_cores_that_vanish_cost_a_launch_and_not_the_comparison(
     found = compare(arms, tmp_path, Protocol(cores=(0, 1)), 2.0, lambda text: None, 1)
     assert [protocol.swap for protocol in used[:4]] == [True, True, True, False]
     assert found.launches and not found.protocol.swap and "vanished" in found.protocol.notices[0]
+
+
+@pytest.mark.parametrize(
+    ("frame_ms", "slice_ms", "slices"), [(1.0, 40, 14), (5.0, 40, 14), (10.0, 80, 8), (33.0, 250, 4), (200.0, 800, 8)]
+)
+def test_slices_grow_with_the_frame(frame_ms: float, slice_ms: float, slices: int) -> None:
+    fitted = fitted_protocol(Protocol(), frame_ms)
+    assert fitted.slice_s == pytest.approx(slice_ms / 1e3) and fitted.slices == slices
+    assert fitted.slice_s >= 4 * frame_ms / 1e3 and fitted.slices % 2 == 0
+    turns = fitted_protocol(replace(Protocol(), swap=False), frame_ms)
+    assert turns.slices % 4 == 0 or turns == replace(Protocol(), swap=False)
+
+
+def test_five_frames_a_second_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A guest so slow that the usual slices hold no frame is looked at for longer, and then by longer slices."""
+    used: list[Protocol] = []
+
+    def measure(arms: object, folder: Path, protocol: Protocol, rng: object, batch: int) -> MeasuredLaunch:
+        used.append(protocol)
+        frames = int(protocol.slices * protocol.slice_s / 0.2)
+        launch = steady_launch(np.full(400, 3_000_000, np.int64), batch)
+        return replace(launch, frame_ms={role: np.full(frames, 200.0) for role in (CANDIDATE, REFERENCE)})
+
+    monkeypatch.setattr(timing, "measure_launch", measure)
+    arms = {role: RunSpec(Path("kernel")) for role in (CANDIDATE, REFERENCE)}
+    compare(arms, tmp_path, Protocol(), 60.0, lambda text: None, 1)
+    assert [protocol.slice_s for protocol in used[:2]] == [0.04, 0.16]
+    assert all(protocol.slice_s == pytest.approx(0.8) for protocol in used[2:]) and len(used) >= 6
+
+
+def test_an_undecided_comparison_names_the_host_s_noise() -> None:
+    metric, undecided = Metric(350.0, "frames/s", "trace"), decide_effects(np.zeros(0), np.zeros(0, np.int64))
+    arm = Arm({}, "ab" * 32, {"fps_trace": metric})
+    basis = Basis(arm, arm, replace(undecided, ratio=1.0, low=0.9, high=1.1), noise="a hypervisor took 9 %")
+    rule = next(rule for rule in RULES if rule.primary)
+    found = judge_metric(rule, arm, basis)
+    assert found.verdict is Verdict.INCONCLUSIVE and found.why.endswith("; a hypervisor took 9 %")

@@ -19,8 +19,8 @@ import numpy.typing as npt
 
 from harness.core.statistics import CANDIDATE, REFERENCE, launch_effect
 from harness.gate.calibration.power import RecordedPair, Series
+from harness.gate.stages.launch import measure_launch
 from harness.gate.stages.protocol import Protocol
-from harness.gate.stages.timing import measure_launch
 from harness.model.result import ResultError
 from harness.model.spec import RunSpec
 

@@ -13,11 +13,12 @@ from harness.gate.measured import SAME_KERNEL, ArmKernel, Measured, Order, run_s
 from harness.gate.stages.exact import count_instructions
 from harness.gate.stages.frame_file import FRAMES_FILE, load_frames
 from harness.gate.stages.functions import compare_functions
+from harness.gate.stages.launch import MeasuredLaunch
 from harness.gate.stages.observer_overhead import measure_observer_overhead
 from harness.gate.stages.pictures import Pictures, load_verification, picture_incidents, verify_pictures
 from harness.gate.stages.protocol import Protocol, choose_protocol
 from harness.gate.stages.stage import Session, Stage
-from harness.gate.stages.timing import MeasuredLaunch, Timing, compare
+from harness.gate.stages.timing import Timing, compare
 from harness.gate.stages.window import assemble, observe, window_incidents
 from harness.model.errors import GuestError
 from harness.model.record import (
@@ -203,8 +204,10 @@ class TimingStage(Stage):
         timing = measured.timing
         if timing is None:
             return run
-        launches = tuple(LaunchRecord(one.launch, one.boot_ms) for one in timing.launches)
-        return replace(run, timing=TimingRecord(timing.protocol.words, timing.seconds, timing.plan, launches))
+        launches = tuple(LaunchRecord(one.launch, one.boot_ms, one.load) for one in timing.launches)
+        words = "; ".join((timing.protocol.words, *timing.protocol.notices))
+        record = TimingRecord(words, timing.seconds, timing.plan, launches, timing.host, timing.estimator)
+        return replace(run, timing=record)
 
     def replay(self, folder: Path, result: Result, run: RunRecord, measured: Measured) -> Measured:
         noted = run.timing
@@ -220,11 +223,12 @@ class TimingStage(Stage):
                 0,
                 {},
                 (),
+                one.load,
             )
             for number, one in enumerate(noted.launches)
         )
         decision = decide([one.launch for one in launches], noted.plan)
-        return replace(measured, timing=Timing(launches, decision, noted.plan, Protocol(), noted.seconds))
+        return replace(measured, timing=Timing(launches, decision, noted.plan, Protocol(), noted.seconds, noted.host))
 
 
 def _same_kernel(candidate: ArmKernel, reference: ArmKernel) -> bool:

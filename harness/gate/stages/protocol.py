@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
@@ -27,6 +28,11 @@ class Protocol:
     """Of which a pair of machines uses the first two."""
     notices: tuple[str, ...] = ()
     """What keeps the cores from being ideal."""
+
+    @property
+    def measured_s(self) -> float:
+        """How long a launch is measured, from the first frame on."""
+        return self.settle_s + self.slices * self.slice_s
 
     @property
     def words(self) -> str:
@@ -55,6 +61,27 @@ def choose_protocol(rights: PinRights, machine: Machine = Machine(), lease: Leas
     if min(len(set(cores)), at_once) < 2 or not rights.affinity:
         return replace(protocol, swap=False, realtime=False)
     return replace(protocol, realtime=rights.realtime)
+
+
+FRAMES_A_SLICE = 8
+FEWEST_A_SLICE = 4
+"""Where eight frames would make a slice longer than ``LONG_SLICE_S``."""
+LONG_SLICE_S = 0.25
+FRAMES_A_LAUNCH = 28
+SETTLE_FRAMES = 6
+
+
+def fitted_protocol(protocol: Protocol, frame_ms: float) -> Protocol:
+    """Slices that hold several frames, however long these are, and as many slices as a launch has frames for."""
+    frame_s = frame_ms / 1e3
+    needed_s = max(FEWEST_A_SLICE * frame_s, min(FRAMES_A_SLICE * frame_s, LONG_SLICE_S))
+    if needed_s <= protocol.slice_s:
+        return protocol
+    # Exchanges balance in twos, turns in fours.
+    step, fewest = (2, 4) if protocol.swap else (4, 8)
+    wanted_s = max(protocol.slices * protocol.slice_s, FRAMES_A_LAUNCH * frame_s)
+    slices = min(max(math.ceil(wanted_s / needed_s / step) * step, fewest), protocol.slices)
+    return replace(protocol, slice_s=needed_s, slices=slices, settle_s=max(protocol.settle_s, SETTLE_FRAMES * frame_s))
 
 
 def surviving_protocol(protocol: Protocol, allowed: Collection[int]) -> Protocol:

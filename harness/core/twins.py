@@ -1,0 +1,124 @@
+"""One launch's effect where the host preempts: the undisturbed frames of both arms, compared at the same frame numbers.
+
+A scheduler that gives half of a core to somebody else lengthens every other frame, and the median of a slice then sits
+between two modes. The fastest frames were not preempted, whatever the load. Frames carry numbers, and the scene costs
+the same at the same number in both arms: what the scene costs there is taken out of both alike, and the low ends of
+what is left are compared. A low end is blind to a slow-down of some frames only; the tail gates are there for that.
+
+Where frames are so long that hardly one fits between two preemptions, even the fastest is late. The kernel's account of
+what the machine's threads really computed then stands for the frame time: its mean over the launch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.core.wording import percent
+from harness.model.record import LaunchLoad
+
+F64 = npt.NDArray[np.float64]
+I64 = npt.NDArray[np.int64]
+
+PREEMPTED_FROM = 0.10
+"""Share of its time that a machine waited for a core, from which on medians of slices are not to be trusted."""
+STOLEN_FROM = 0.05
+"""The same for time that a hypervisor took from the cores."""
+SPLIT_FROM = 0.2
+"""Where run delay cannot be read: share of frames half as long again as the fast ones that shows a second mode."""
+BLOCK = 16
+"""Neighbouring frame numbers over which the scene's cost hardly changes."""
+LOW_END = (0.02, 0.12)
+"""Quantiles between which frames are averaged: the very fastest are noise, and later ones may be preempted."""
+LATE_SHARE = 0.4
+"""Share of late frames above which frames are too long for the stretches between preemptions."""
+FEWEST_FRAMES = 24
+"""Of each arm, below which there is no low end to speak of."""
+
+
+def preempted(load: LaunchLoad | None, frame_ms: Mapping[str, F64]) -> str:
+    """Why medians of slices are not to be trusted, by what the host measured; empty when they are.
+
+    The effect itself plays no part: what decides is the larger figure of both arms.
+    """
+    if load is not None and load.stolen is not None and load.stolen >= STOLEN_FROM:
+        return f"{percent(load.stolen, 0)} of the cores' time was stolen"
+    if load is not None and load.run_delay is not None:
+        return f"{percent(load.run_delay, 0)} run delay" if load.run_delay >= PREEMPTED_FROM else ""
+    split = max((_late_share(times) for times in frame_ms.values()), default=0.0)
+    return f"run delay cannot be read, and {percent(split, 0)} of the frames are late" if split >= SPLIT_FROM else ""
+
+
+def undisturbed_effect(
+    numbers: Mapping[str, I64], frame_ms: Mapping[str, F64], computed_ms: Mapping[str, float], arms: tuple[str, str]
+) -> float:
+    """Log frame time, candidate minus reference, with what others took left out; NaN when it cannot be told.
+
+    Parameters
+    ----------
+    numbers, frame_ms
+        By role: each frame's number and its time, shape (n,), numbers rising.
+    computed_ms
+        By role: what a frame computed, on average; empty when that is not known.
+    arms
+        The candidate and the reference.
+    """
+    if len(computed_ms) == 2 and any(_late_low_end(frame_ms[role], computed_ms[role]) for role in arms):
+        return math.log(computed_ms[arms[0]] / computed_ms[arms[1]])
+    return twin_effect(numbers, frame_ms, *arms)
+
+
+def _late_low_end(frame_ms: F64, computed_ms: float) -> bool:
+    """Whether even the fastest frames of an arm met a preemption, or so few did not that chance chooses among them."""
+    if len(frame_ms) < FEWEST_FRAMES or _late_share(frame_ms) > LATE_SHARE:
+        return True
+    return math.exp(_low_end(np.log(frame_ms))) > computed_ms
+
+
+def _late_share(frame_ms: F64) -> float:
+    if len(frame_ms) < FEWEST_FRAMES:
+        return 0.0
+    return float(np.mean(frame_ms > 1.5 * np.quantile(frame_ms, LOW_END[1])))
+
+
+def twin_effect(numbers: Mapping[str, I64], frame_ms: Mapping[str, F64], candidate: str, reference: str) -> float:
+    """Log frame time, candidate minus reference, of the undisturbed frames; NaN with too few that both arms drew.
+
+    Parameters
+    ----------
+    numbers, frame_ms
+        By role: each frame's number and its time, shape (n,), numbers rising.
+    """
+    common = np.intersect1d(numbers[candidate] // BLOCK, numbers[reference] // BLOCK)
+    kept = {role: np.isin(numbers[role] // BLOCK, common) & (frame_ms[role] > 0) for role in (candidate, reference)}
+    if min(int(np.count_nonzero(mask)) for mask in kept.values()) < FEWEST_FRAMES:
+        return math.nan
+    logs = {role: np.log(frame_ms[role][mask]) for role, mask in kept.items()}
+    place = {role: np.searchsorted(common, numbers[role][mask] // BLOCK) for role, mask in kept.items()}
+    scene = _scene_cost(logs, place, len(common))
+    levels = {role: _low_end(logs[role] - scene[place[role]]) for role in (candidate, reference)}
+    return levels[candidate] - levels[reference]
+
+
+def _scene_cost(logs: Mapping[str, F64], place: Mapping[str, I64], blocks: int) -> F64:
+    """What each block of frame numbers costs beside the others, by the fast frames of both arms, shape (blocks,).
+
+    Each arm is first brought to its own low end, so that the slower arm counts as much as the other.
+    """
+    level = {role: values - _low_end(values) for role, values in logs.items()}
+    together = np.concatenate(list(level.values()))
+    where = np.concatenate(list(place.values()))
+    low = np.array([np.quantile(together[where == block], 0.25) for block in range(blocks)])
+    # A block in which nothing ran undisturbed says little of the scene: it may not lift its own late frames.
+    usual = float(np.median(low))
+    return np.minimum(low, usual + 3 * 1.4826 * float(np.median(np.abs(low - usual))))
+
+
+def _low_end(values: F64) -> float:
+    """Mean of the values between the low quantiles."""
+    ordered = np.sort(values)
+    first, last = int(LOW_END[0] * len(values)), max(int(math.ceil(LOW_END[1] * len(values))), 2)
+    return float(ordered[first:last].mean())

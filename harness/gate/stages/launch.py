@@ -1,0 +1,246 @@
+"""One launch of both arms, side by side: machines started, pinned, exchanged, and what their traces came to."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.core.frametimes import presented_frames, stamp_rows
+from harness.core.pacing import TooFewFrames, frame_pacing
+from harness.core.statistics import CANDIDATE, REFERENCE
+from harness.core.trace import parse_trace
+from harness.core.twins import preempted, undisturbed_effect
+from harness.gate.stages.protocol import Protocol
+from harness.model.record import Launch, LaunchLoad, Slice
+from harness.model.spec import RunSpec
+from harness.platform.hostload import (
+    HostMoment,
+    ThreadTimes,
+    host_moment,
+    launch_load,
+    on_core_ns,
+    outside_delay,
+    stolen_share,
+    thread_times,
+)
+from harness.platform.pin import pin_process, prefer_main_thread
+from harness.platform.qemu import TIMING_EVENTS, Qemu
+
+I64 = npt.NDArray[np.int64]
+F64 = npt.NDArray[np.float64]
+
+
+Span = tuple[int, int, str, int]
+"""A slice: start_ns, end_ns (host time since the epoch), role, core."""
+
+
+@dataclass(frozen=True)
+class MeasuredLaunch:
+    """One launch: what the comparison uses, and the frame times it was made from."""
+
+    launch: Launch
+    frame_ms: Mapping[str, F64]
+    """By role: frame times while the machine ran, in order, shape (n,)."""
+    boot_ms: Mapping[str, float]
+    dropped: int
+    """Frames left out because a slice began or ended inside them."""
+    trace_log: Mapping[str, bytes]
+    """By role, of this launch, for a replay."""
+    spans: tuple[Span, ...]
+    load: LaunchLoad = LaunchLoad()
+
+
+def measure_launch(
+    arms: Mapping[str, RunSpec], folder: Path, protocol: Protocol, rng: np.random.Generator, batch: int
+) -> MeasuredLaunch:
+    """Launch both arms once and measure all slices.
+
+    Raises
+    ------
+    GuestError
+        When a guest shows no frame, panics or stops during the window.
+    """
+    roles = [CANDIDATE, REFERENCE]
+    rng.shuffle(roles)
+    first_core = int(rng.integers(2))
+    with ExitStack() as stack:
+        machines: dict[str, Qemu] = {}
+        started: dict[str, int] = {}
+        for place, role in enumerate(roles):
+            started[role] = time.time_ns()
+            machines[role] = stack.enter_context(Qemu(arms[role], folder / role, TIMING_EVENTS))
+            _settle_in(machines[role], protocol, protocol.cores[(first_core + place) % 2])
+        for machine in machines.values():
+            machine.wait_first_flush()
+        time.sleep(protocol.settle_s)
+        with _watched(machines, protocol) as watch:
+            spans = _slices(machines, roles, protocol, first_core)
+        for machine in machines.values():
+            machine.wait_progress()
+    logs = {role: machine.trace_path.read_bytes() for role, machine in machines.items()}
+    stamped = {role for role, spec in arms.items() if spec.capabilities.stamp}
+    return slice_launch(logs, spans, started, batch, protocol.guard_s, stamped, watch.load(spans))
+
+
+class _Watch:
+    """What the host did to the machines of a launch while they were measured."""
+
+    def __init__(self, machines: Mapping[str, Qemu], cores: Collection[int]) -> None:
+        self.pids = {role: machine.pid for role, machine in machines.items()}
+        self.cores = cores
+        self.before = self._look()
+        self.after = self.before
+        self.began_ns = self.ended_ns = time.time_ns()
+
+    def end(self) -> None:
+        """The measured stretch is over."""
+        self.ended_ns = time.time_ns()
+        self.after = self._look()
+
+    def load(self, spans: Sequence[Span]) -> LaunchLoad:
+        """The worse of the machines, over the stretch."""
+        delays = []
+        for role, pid in self.pids.items():
+            running_s = sum(end_ns - start_ns for start_ns, end_ns, whose, _ in spans if whose == role) / 1e9
+            delays.append(outside_delay(self.before[1][role], self.after[1][role], pid, running_s))
+        load = launch_load(delays, stolen_share(self.before[0], self.after[0], self.cores))
+        computed = {role: on_core_ns(self.before[1][role], self.after[1][role]) for role in self.pids}
+        known = {role: ns for role, ns in computed.items() if ns}
+        return replace(load, on_core_ns=known, window_ns=(self.began_ns, self.ended_ns))
+
+    def _look(self) -> tuple[HostMoment, dict[str, ThreadTimes | None]]:
+        return host_moment(self.cores), {role: thread_times(pid) for role, pid in self.pids.items()}
+
+
+@contextmanager
+def _watched(machines: Mapping[str, Qemu], protocol: Protocol) -> Iterator[_Watch]:
+    watch = _Watch(machines, protocol.cores)
+    yield watch
+    watch.end()
+
+
+def _settle_in(machine: Qemu, protocol: Protocol, core: int) -> None:
+    if not protocol.swap:
+        return
+    _pin(machine, core)
+    if protocol.realtime:
+        prefer_main_thread(machine.threads())
+
+
+def _pin(machine: Qemu, core: int) -> None:
+    for pid in machine.processes:
+        pin_process(pid, core)
+
+
+def _slices(
+    machines: Mapping[str, Qemu], roles: Sequence[str], protocol: Protocol, first_core: int
+) -> tuple[Span, ...]:
+    spans: list[Span] = []
+    for slot in range(protocol.slices):
+        placed = {role: protocol.cores[(first_core + place + slot) % 2] for place, role in enumerate(roles)}
+        if protocol.swap:
+            for role, core in placed.items():
+                _pin(machines[role], core)
+            running = list(roles)
+        else:
+            running = [roles[(slot + 1) // 2 % 2]]
+            for role in roles:
+                os.kill(machines[role].pid, signal.SIGCONT if role in running else signal.SIGSTOP)
+        start_ns = time.time_ns()
+        time.sleep(protocol.slice_s)
+        end_ns = time.time_ns()
+        spans += [(start_ns, end_ns, role, placed[role] if protocol.swap else 0) for role in running]
+    if not protocol.swap:
+        for machine in machines.values():
+            os.kill(machine.pid, signal.SIGCONT)
+    return tuple(spans)
+
+
+def slice_launch(
+    logs: Mapping[str, bytes],
+    spans: Sequence[Span],
+    started_ns: Mapping[str, int],
+    batch: int,
+    guard_s: float,
+    stamped: Collection[str] = (),
+    load: LaunchLoad = LaunchLoad(),
+) -> MeasuredLaunch:
+    """Turn traces and slice times into a launch. Pure: a saved run is replayed through it.
+
+    Parameters
+    ----------
+    stamped
+        Roles whose frames carry their number.
+    load
+        What the host did meanwhile: it decides how the launch is summed up.
+    """
+    flushes: dict[str, I64] = {}
+    for role, log in logs.items():
+        trace = parse_trace(log)
+        flushes[role] = presented_frames(trace, stamp_rows(trace) if role in stamped else ()).time_ns
+    guard_ns = int(guard_s * 1e9)
+    slices: list[Slice] = []
+    dropped = 0
+    slots = {start: slot for slot, start in enumerate(sorted({span[0] for span in spans}))}
+    for start_ns, end_ns, role, core in spans:
+        times = flushes[role]
+        inside = times[(times >= start_ns + guard_ns) & (times <= end_ns)]
+        frame_ns = np.diff(inside).astype(np.float64)
+        dropped += 1
+        if len(frame_ns) < 2:
+            continue
+        slices.append(Slice(slots[start_ns], core, role, float(np.median(frame_ns)), len(frame_ns)))
+    frames = {role: _frames(flushes[role], [(span[0], span[1]) for span in spans if span[2] == role]) for role in logs}
+    frame_ms = {role: times for role, (_, times) in frames.items()}
+    boot_ms = {role: (times[0] - started_ns[role]) / 1e6 for role, times in flushes.items() if len(times)}
+    launch = Launch(tuple(slices), batch, paired=_paired(frame_ms))
+    if why := preempted(load, frame_ms):
+        numbers = {role: numbers for role, (numbers, _) in frames.items()}
+        twins = undisturbed_effect(numbers, frame_ms, _computed_ms(flushes, load), (CANDIDATE, REFERENCE))
+        launch = replace(launch, twins=twins if np.isfinite(twins) else None, preempted=why)
+    return MeasuredLaunch(launch, frame_ms, boot_ms, dropped, logs, tuple(spans), load)
+
+
+def _computed_ms(flushes: Mapping[str, I64], load: LaunchLoad) -> dict[str, float]:
+    """By role: what a frame computed, on average over the launch; only where it is known."""
+    began_ns, ended_ns = load.window_ns
+    counts = {role: int(np.count_nonzero((at >= began_ns) & (at < ended_ns))) for role, at in flushes.items()}
+    return {role: ns / counts[role] / 1e6 for role, ns in load.on_core_ns.items() if counts.get(role)}
+
+
+def _frames(times: I64, spans: Sequence[tuple[int, int]]) -> tuple[I64, F64]:
+    """Numbers and times of a role's frames, in order, shape (n,) each: a frame is numbered by its place in the launch.
+
+    Slices that follow each other at once are one stretch of running: a frame longer than a slice must not vanish
+    between two of them. Where machines take turns, frames that cross a stop are left out.
+    """
+    stretches: list[tuple[int, int]] = []
+    for start_ns, end_ns in sorted(spans):
+        if stretches and start_ns - stretches[-1][1] < (end_ns - start_ns) / 2:
+            stretches[-1] = (stretches[-1][0], end_ns)
+        else:
+            stretches.append((start_ns, end_ns))
+    inside = [np.flatnonzero((times >= start_ns) & (times <= end_ns)) for start_ns, end_ns in stretches]
+    numbers = np.concatenate([np.zeros(0, np.int64), *(numbers[1:] for numbers in inside)])
+    return numbers, np.concatenate([np.zeros(0), *(np.diff(times[numbers]) / 1e6 for numbers in inside)])
+
+
+def _paired(frame_ms: Mapping[str, F64]) -> dict[str, tuple[float, float]]:
+    """Tail metrics of one launch, candidate and reference."""
+    try:
+        ours, theirs = (frame_pacing(frame_ms[role]) for role in (CANDIDATE, REFERENCE))
+    except TooFewFrames:
+        return {}
+    return {
+        "frame_ms_p95": (ours.p95_ms, theirs.p95_ms),
+        "frame_ms_p99": (ours.p99_ms, theirs.p99_ms),
+        "fps_low_1pct": (ours.low_1pct_fps, theirs.low_1pct_fps),
+    }
