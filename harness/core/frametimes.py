@@ -1,9 +1,10 @@
 """From flush events to frames: which flushes showed a new frame, when, and which of them belong to the measurement.
 
-A frame is a flush that the device answered OK and that covers the change. A flush that follows no transfer shows
-nothing new. Where the scene carries a stamp, every frame changes the stamp's rows, so a flush that covers the top stamp
-starts a frame and those up to the next such flush complete it: one frame a stamp number, however many rectangles.
-Without a stamp, partial flushes that come closer together than frames do are one frame.
+A frame is a flush that the device answered OK, on the resource that the scanout shows, of a change that was transferred
+to that resource before. A flush that follows no transfer shows nothing new. Where the scene carries a stamp, every
+frame changes the stamp's rows, so a flush that covers the top stamp starts a frame and those up to the next such flush
+complete it: one frame a stamp number, however many rectangles. Without a stamp, partial flushes that come closer
+together than frames do are one frame, and so are rectangles that tile the screen, from one to its next turn.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.core.stamp import STRIP_ROWS
-from harness.core.trace import FLUSH, I64, SET_SCANOUT, Events, Refusal, Trace
+from harness.core.trace import FLUSH, I64, SET_SCANOUT, TRANSFER_2D, TRANSFERS_3D, Events, Refusal, Trace
 
 F64 = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 _RESOURCE_FLUSH = ("error", "ctrl 0x104,")
 """VIRTIO_GPU_CMD_RESOURCE_FLUSH in what QEMU's GL device says (VIRTIO 1.2 §5.7.6.7)."""
+_TILES_MAX = 64
 _BATCH = 5
 """Frames a batch in warm-up detection."""
 
@@ -83,12 +85,10 @@ def presented_frames(trace: Trace, stamps: Sequence[Rows] = ()) -> Presented:
     flushes = trace.of(FLUSH)
     accepted = ~_refused(flushes, trace.refusals)
     transfers = trace.transfers
-    fresh = np.ones(len(flushes), bool)
+    fresh = _fresh(flushes, trace)
     unflushed = 0
-    if len(transfers):
-        before = np.searchsorted(transfers.offset, flushes.offset)
-        fresh = np.diff(before, prepend=0) > 0
     refused = int(np.count_nonzero(~accepted))
+    accepted &= _on_screen(flushes, trace.of(SET_SCANOUT))
     repeats = _repeats(flushes, accepted, fresh)
     if stamps and "y" in flushes.args:
         first, last, incomplete = _group_by_stamp(flushes, accepted, fresh, stamps)
@@ -106,6 +106,39 @@ def presented_frames(trace: Trace, stamps: Sequence[Rows] = ()) -> Presented:
         partial=int(np.count_nonzero(last > first)),
         incomplete=incomplete,
     )
+
+
+def _fresh(flushes: Events, trace: Trace) -> Mask:
+    """Which flushes follow a transfer to their resource, made since its last flush, shape (n,); all without transfers.
+
+    Commands of a 3D context name no resource: any of them may have changed what is flushed next.
+    """
+    plain = trace.of(TRANSFER_2D)
+    if not len(trace.transfers):
+        return np.ones(len(flushes), bool)
+    rendered = np.sort(np.concatenate([trace.of(kind).offset for kind in TRANSFERS_3D]))
+    fresh = np.diff(np.searchsorted(rendered, flushes.offset), prepend=0) > 0
+    if "res" not in flushes.args or "res" not in plain.args:
+        return fresh | (np.diff(np.searchsorted(plain.offset, flushes.offset), prepend=0) > 0)
+    for resource in np.unique(flushes.args["res"]):
+        mine = np.flatnonzero(flushes.args["res"] == resource)
+        offsets = plain.offset[plain.args["res"] == resource]
+        fresh[mine] |= np.diff(np.searchsorted(offsets, flushes.offset[mine]), prepend=0) > 0
+    return fresh
+
+
+def _on_screen(flushes: Events, scanouts: Events) -> Mask:
+    """Which flushes are of the resource that a scanout shows at that time, shape (n,); all before the first is set."""
+    shown = np.ones(len(flushes), bool)
+    if not len(scanouts) or "res" not in scanouts.args or "res" not in flushes.args:
+        return shown
+    shown = flushes.offset < scanouts.offset[0]
+    which = scanouts.args.get("id", np.zeros(len(scanouts), np.int64))
+    for scanout in np.unique(which):
+        offsets, resources = scanouts.offset[which == scanout], scanouts.args["res"][which == scanout]
+        at = np.searchsorted(offsets, flushes.offset) - 1
+        shown |= (at >= 0) & (resources[np.maximum(at, 0)] == flushes.args["res"])
+    return shown
 
 
 def _refused(flushes: Events, refusals: Sequence[Refusal]) -> Mask:
@@ -161,14 +194,42 @@ def _group_by_time(flushes: Events, chosen: Mask, fresh: Mask, trace: Trace) -> 
     if "w" in flushes.args:
         scanouts = trace.of(SET_SCANOUT)
         area = flushes.args["w"][at] * flushes.args["h"][at]
-        full = scanouts.args["w"][-1] * scanouts.args["h"][-1] if len(scanouts) and "w" in scanouts.args else area.max()
+        if len(scanouts) and "w" in scanouts.args:
+            full = scanouts.args["w"][-1] * scanouts.args["h"][-1]
+        else:
+            full = (flushes.args["x"] + flushes.args["w"])[at].max() * (flushes.args["y"] + flushes.args["h"])[at].max()
         partial = area < full
         if len(at) > 2 and partial.any():
             gaps = np.diff(flushes.time_ns[at])
-            starts[1:] &= ~(partial[1:] & partial[:-1]) | (gaps > _gap_between_frames(gaps))
+            apart = _gap_between_frames(gaps)
+            turns = _turns_of_tiles(flushes, at, int(full)) if not apart else None
+            starts[1:] &= ~(partial[1:] & partial[:-1]) | (gaps > apart if turns is None else turns[1:])
     first = np.flatnonzero(starts)
     last = np.append(first[1:], len(at)) - 1
     return at[first], at[last]
+
+
+def _turns_of_tiles(flushes: Events, at: I64, full_px: int) -> Mask | None:
+    """Which of these flushes begin a new turn through tiles of the screen, shape (len(at),); None if they are no tiles.
+
+    Tiles are few rectangles that come again and again, do not overlap, and together cover nearly all of the screen.
+    """
+    rectangles = np.stack([flushes.args[name][at] for name in ("x", "y", "w", "h")], axis=1)
+    tiles, index = np.unique(rectangles, axis=0, return_inverse=True)
+    if len(tiles) > _TILES_MAX or len(at) < 2 * len(tiles) or np.sum(tiles[:, 2] * tiles[:, 3]) < 0.9 * full_px:
+        return None
+    x0, y0, x1, y1 = tiles[:, 0], tiles[:, 1], tiles[:, 0] + tiles[:, 2], tiles[:, 1] + tiles[:, 3]
+    beside = (x1[:, None] <= x0) | (x0[:, None] >= x1) | (y1[:, None] <= y0) | (y0[:, None] >= y1)
+    if not np.all(beside | np.eye(len(tiles), dtype=bool)):
+        return None
+    turns = np.zeros(len(at), bool)
+    seen: set[int] = set()
+    for place, tile in enumerate(index.ravel().tolist()):
+        if tile in seen:
+            turns[place] = True
+            seen = set()
+        seen.add(tile)
+    return turns
 
 
 def _gap_between_frames(gaps_ns: I64) -> float:

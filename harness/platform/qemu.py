@@ -30,13 +30,16 @@ from harness.platform.qmp import Qmp
 from harness.platform.store import check_room
 
 FLUSH_EVENT = "virtio_gpu_cmd_res_flush"
-TIMING_EVENTS: tuple[str, ...] = (FLUSH_EVENT,)
-FRAME_EVENTS: tuple[str, ...] = (
+TIMING_EVENTS: tuple[str, ...] = (
     FLUSH_EVENT,
     "virtio_gpu_cmd_res_xfer_toh_2d",
     "virtio_gpu_cmd_res_xfer_toh_3d",
     "virtio_gpu_cmd_ctx_submit",
     "virtio_gpu_cmd_set_scanout",
+)
+"""What it takes to tell frames that reached the screen from flushes."""
+FRAME_EVENTS: tuple[str, ...] = (
+    *TIMING_EVENTS,
     "virtio_gpu_fence_ctrl",
     "virtio_gpu_fence_resp",
     "virtio_queue_notify",

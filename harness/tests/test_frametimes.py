@@ -85,6 +85,45 @@ def test_a_repeated_flush_is_no_second_frame() -> None:
     assert (len(presented.time_ns), presented.empty) == (8, 8)
 
 
+def _twelve_bands(start_us: int, transfers: int = 12) -> str:
+    """A frame drawn, transferred and flushed band by band, as far apart as the next frame's first band."""
+    return "".join(
+        (_transfer(start_us + 100 * band) if band < transfers else "")
+        + _flush(start_us + 100 * band + 50, y=64 * band, h=64)
+        for band in range(12)
+    )
+
+
+@pytest.mark.parametrize("transfers", [1, 12])
+def test_twelve_bands_are_one_frame_without_stamps_and_with_them(transfers: int) -> None:
+    trace = parse_trace("".join(_twelve_bands(1 + 1200 * frame, transfers) for frame in range(20)).encode())
+    assert len(presented_frames(trace).time_ns) == 20
+    assert len(presented_frames(trace, stamp_rows(trace)).time_ns) == 20
+
+
+def test_small_rectangles_that_wander_are_frames_of_their_own() -> None:
+    log = "".join(_transfer(1000 * n) + _flush(1000 * n + 100, y=30 * n, h=20) for n in range(1, 20))
+    assert len(presented_frames(parse_trace(log.encode())).time_ns) == 19
+
+
+def test_what_the_scanout_does_not_show_is_no_frame() -> None:
+    """Two resources, the scanout on one: transfers and flushes of the other reach no screen."""
+    scanout = "virtio_gpu_cmd_set_scanout id 0, res 0x1, w 1024, h 768, x 0, y 0"
+    log = _event(1, scanout)
+    for n in range(1, 11):
+        other = (_transfer(1000 * n + 300) + _flush(1000 * n + 400)).replace("res 0x1", "res 0x2")
+        log += _transfer(1000 * n) + _flush(1000 * n + 100) + other
+    assert len(presented_frames(parse_trace(log.encode())).time_ns) == 10
+    assert len(presented_frames(parse_trace(log.encode()), STAMPS).time_ns) == 10
+    flipped = log + _event(20_000, scanout.replace("res 0x1", "res 0x2")) + other
+    assert len(presented_frames(parse_trace(flipped.encode())).time_ns) == 11
+
+
+def test_a_transfer_to_another_resource_is_no_change_of_this_one() -> None:
+    log = _transfer(1) + _flush(2) + _transfer(3).replace("res 0x1", "res 0x2") + _flush(4)
+    assert len(presented_frames(parse_trace(log.encode())).time_ns) == 1
+
+
 def test_a_flush_that_leaves_out_a_stamp_is_incomplete() -> None:
     log = _transfer(1) + _flush(2) + _transfer(3) + _flush(4, y=0, h=100) + _transfer(5) + _flush(6)
     presented = presented_frames(parse_trace(log.encode()), STAMPS)
