@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,11 +16,11 @@ from harness.acceptance.measure import Checklist, Plan
 from harness.commands.acceptance import plan_of
 from harness.gate.stages.suites import read_suites, suite_boots
 from harness.gate.stages.window import Observed, assemble
-from harness.model.spec import ROOT, Machine, RunParams, Switches, UsageError, Verdict
+from harness.model.spec import Machine, RunParams, Switches, UsageError, Verdict
 from harness.platform.build import build_kernel, compiler_identity
 from harness.platform.ending import Ending
 from harness.tests.machine import MachineModel, run_model
-from harness.tests.test_bad_input import instead, without
+from harness.tests.programs import instead, real, run_harness, without
 from harness.tests.test_criteria import CLEAN, PER_DEVICE
 
 PLAIN = Machine(vcpus=2)
@@ -122,8 +119,10 @@ def test_without_xvfb_its_half_is_not_run(tmp_path: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.qemu
 def test_without_the_gl_device_its_half_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = subprocess.run(["which", "qemu-system-x86_64"], capture_output=True, text=True, check=True).stdout.strip()
-    script = f'case "$*" in *gl-pci*) echo "qemu: not a valid device model name" >&2; exit 1;; esac; exec {real} "$@"'
+    genuine = real("qemu-system-x86_64")
+    script = (
+        f'case "$*" in *gl-pci*) echo "qemu: not a valid device model name" >&2; exit 1;; esac; exec {genuine} "$@"'
+    )
     monkeypatch.setenv("PATH", instead(tmp_path, "qemu-system-x86_64", script))
     [figure], statuses, verdict = gl_lines(tmp_path)
     assert "not a valid device model name" in figure and "qemu-system-modules-opengl" in figure
@@ -217,10 +216,9 @@ def test_a_baseline_that_is_missing_is_no_pass(tmp_path: Path) -> None:
 @pytest.mark.qemu
 def test_the_command_from_end_to_end(tmp_path: Path) -> None:
     words = ["BOOT_LOG_TIMEOUT=2", "PICTURES=160", "BUDGET=30", "FAULT=tear"]
-    command = [sys.executable, "-m", "harness", "acceptance", "--json", *words]
-    done = subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True, timeout=600, check=False)
-    result = json.loads(done.stdout)
-    assert done.returncode == result["exit_code"] == 3
+    ended = run_harness("acceptance", "--json", *words, limit_s=600)
+    result = json.loads(ended.out)
+    assert ended.code == result["exit_code"] == 3
     found = {(line["device"], line["name"]): line for line in result["details"]["criteria"]}
     for device in ("virgl", "2d"):
         assert found[device, "no visual corruption"]["status"] == "FAIL"

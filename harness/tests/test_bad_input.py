@@ -20,6 +20,8 @@ import psutil
 import pytest
 
 from harness.model.spec import ROOT
+from harness.tests.conftest import Mounted
+from harness.tests.programs import instead, without
 
 pytestmark = [pytest.mark.qemu, pytest.mark.xdist_group("bad_input")]
 
@@ -126,23 +128,6 @@ def failed(ended: Ended, code: int, says: str) -> None:
     assert "Traceback" not in ended.said
 
 
-def without(folder: Path, prefix: str) -> str:
-    """A PATH with everything on the present one except programs of some name."""
-    for place in os.environ["PATH"].split(":"):
-        for program in Path(place).glob("*") if Path(place).is_dir() else ():
-            link = folder / program.name
-            if not program.name.startswith(prefix) and not link.is_symlink():
-                link.symlink_to(program)
-    return str(folder)
-
-
-def instead(folder: Path, name: str, script: str) -> str:
-    """A PATH on which a script stands in a program's place."""
-    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
-    (folder / name).chmod(0o755)
-    return f"{folder}:{os.environ['PATH']}"
-
-
 def test_qemu_is_missing(tree: Tree, tmp_path: Path) -> None:
     ended = tree.run(*WINDOW, path=without(tmp_path, "qemu-system"))
     failed(ended, 5, "harness-failed: qemu-system-x86_64 is not installed: install the package qemu-system-x86")
@@ -206,13 +191,10 @@ def test_output_cannot_be_written(tree: Tree) -> None:
         ("ro", "results cannot be written to .*: Read-only file system"),
     ],
 )
-def test_the_disk_is_full_or_read_only(tree: Tree, options: str, says: str) -> None:
+def test_the_disk_is_full_or_read_only(tree: Tree, mounted: Mounted, options: str, says: str) -> None:
     """Full from the start, full in the middle of a run, and not writable at all."""
     (tree.root / "results").mkdir()
-    inside = f'mount -t tmpfs -o {options} none {tree.root}/results && exec "$@"'
-    command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", inside, "sh"]
-    if subprocess.run([*command, "true"], capture_output=True, timeout=20, check=False).returncode:
-        pytest.skip("this user may not mount a file system of its own")
+    command = mounted(tree.root / "results", options)
     script = '"$@"; code=$?; ls results; exit $code'
     done = subprocess.run(
         [*command, "sh", "-c", script, "sh", sys.executable, "-m", "harness", *WINDOW],

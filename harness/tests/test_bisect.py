@@ -19,6 +19,7 @@ from harness.model.spec import ROOT, UsageError, Verdict
 from harness.platform.build import checkout_revision, git
 from harness.settings import Arguments
 from harness.tests.fuzz import FULL
+from harness.tests.printer import RecordingPrinter
 
 BUILD = "test ! -e broken && cp kernel.txt kernel.elf"
 
@@ -184,22 +185,11 @@ def test_an_end_that_does_not_build_ends_it(repository: Repository) -> None:
         ({"GOOD": "a", "BAD": "b", "REPO": "/nowhere", "BUILD": "make", "IMAGE": "k"}, "no such folder"),
     ],
 )
-def test_settings_that_make_no_sense_are_refused(settings: dict[str, str], says: str) -> None:
+def test_settings_that_make_no_sense_are_refused(
+    printer: RecordingPrinter, settings: dict[str, str], says: str
+) -> None:
     with pytest.raises(UsageError, match=says):
-        main(Arguments(settings), Silent())
-
-
-class Silent:
-    """A printer that prints nothing."""
-
-    def line(self, text: str) -> None:
-        ...
-
-    def progress(self, text: str) -> None:
-        ...
-
-    def table(self, title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        ...
+        main(Arguments(settings), printer)
 
 
 def test_sides_are_decided_by_the_middle_of_the_whole() -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -16,26 +14,18 @@ from harness.commands import boot
 from harness.commands.boot import paced, wanted_displays
 from harness.core.stamp import decode_frame
 from harness.model.errors import QemuError
-from harness.model.spec import ROOT, Display, RunParams, UsageError
+from harness.model.spec import Display, RunParams, UsageError
 from harness.platform.oracle import DEFAULT_SEED, Oracle
+from harness.tests.programs import run_harness
 
 MODE = (320, 240)
 
 
-def run_boot(*words: str, path: str | None = None, **environment: str) -> tuple[int, str]:
+def run_boot(*words: str, **environment: str) -> tuple[int, str]:
     """Exit code and words of ``harness boot``, in a session without a display of its own."""
     kept = {key: value for key, value in os.environ.items() if key not in ("DISPLAY", "WAYLAND_DISPLAY")}
-    command = [sys.executable, "-m", "harness", "boot", *words]
-    done = subprocess.run(
-        command,
-        cwd=ROOT,
-        env=kept | environment | ({"PATH": path} if path else {}),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    return done.returncode, done.stdout + done.stderr
+    ended = run_harness("boot", *words, environment=kept | environment)
+    return ended.code, ended.said
 
 
 def results_of(said: str) -> Path:

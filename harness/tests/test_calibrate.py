@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -15,23 +14,7 @@ from harness.model.spec import ROOT, UsageError, Verdict
 from harness.platform import store
 from harness.platform.load import competing_load
 from harness.settings import Arguments
-
-
-class _Silent:
-    """Prints nothing, remembers tables."""
-
-    def __init__(self) -> None:
-        self.tables: list[str] = []
-
-    def line(self, text: str) -> None:
-        pass
-
-    def progress(self, text: str) -> None:
-        pass
-
-    def table(self, title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        assert all(len(row) == len(header) for row in rows)
-        self.tables.append(title)
+from harness.tests.printer import RecordingPrinter
 
 
 @pytest.mark.parametrize(
@@ -44,9 +27,11 @@ class _Silent:
         ({"LAUNCH": "9"}, "LAUNCH: no such setting"),
     ],
 )
-def test_words_that_make_no_sense_are_refused(settings: dict[str, str], message: str) -> None:
+def test_words_that_make_no_sense_are_refused(
+    printer: RecordingPrinter, settings: dict[str, str], message: str
+) -> None:
     with pytest.raises(UsageError, match=message):
-        calibrate.main(Arguments(settings), _Silent())
+        calibrate.main(Arguments(settings), printer)
 
 
 def _busy_children() -> list[int]:
@@ -74,17 +59,18 @@ def test_the_competing_load_ends_with_its_reason() -> None:
 
 @pytest.mark.full
 @pytest.mark.qemu
-def test_a_short_calibration_leaves_its_evidence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_short_calibration_leaves_its_evidence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printer: RecordingPrinter
+) -> None:
     monkeypatch.setattr(calibrate, "RunFolder", lambda command: store.RunFolder(command, tmp_path))
-    out = _Silent()
-    verdict = calibrate.main(Arguments({"LAUNCHES": "6", "EFFECTS": "10", "DRAWS": "20"}), out)
+    verdict = calibrate.main(Arguments({"LAUNCHES": "6", "EFFECTS": "10", "DRAWS": "20"}), printer)
     assert verdict in (Verdict.PASS, Verdict.INCONCLUSIVE)
     (evidence,) = tmp_path.glob("2*-calibrate/calibration.json")
     plain = json.loads(evidence.read_text(encoding="utf-8"))
     assert [series["truth"] for series in plain["launches"]] == ["A/A", "slow_draw=10%"]
     assert sum(len(pair["effect"]) for pair in plain["launches"][0]["pairs"]) == 6
     assert {target["words"] for target in plain["targets"]} >= {"false alarms within 60 s"}
-    assert len(out.tables) == 4
+    assert len(printer.tables) == 4
 
 
 @pytest.mark.parametrize("name", ["calibration", "calibration-loaded"])

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import socket
 import struct
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +11,14 @@ import psutil
 import pytest
 
 from harness.core.stamp import decode_frame
-from harness.model.spec import ROOT, Device, Display, Limits, Machine, RunParams, RunSpec, Switches
+from harness.model.spec import Device, Display, Limits, Machine, RunParams, RunSpec, Switches
 from harness.platform.build import build_kernel
 from harness.platform.capture import CaptureError, Image
 from harness.platform.display import DisplayError, Xvfb, parse_xwd, screen_for, window_of
 from harness.platform.oracle import DEFAULT_SEED, Oracle
 from harness.platform.qemu import Qemu
 from harness.platform.screen import take_picture
+from harness.tests.programs import assert_dies_with, fake_program
 
 MODE = (800, 600)
 RGB = (0xFF0000, 0xFF00, 0xFF)
@@ -115,8 +114,7 @@ def test_a_missing_xvfb_is_named_with_its_package(tmp_path: Path, monkeypatch: p
 def test_an_xvfb_that_does_not_start_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, says: str
 ) -> None:
-    (tmp_path / "Xvfb").write_text(f"#!/bin/sh\n{script}\n")
-    (tmp_path / "Xvfb").chmod(0o755)
+    fake_program(tmp_path, "Xvfb", script)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setattr("harness.platform.display.START_S", 0.5)
     with pytest.raises(DisplayError, match=says), Xvfb(tmp_path / "run", MODE):
@@ -135,17 +133,7 @@ with Xvfb(Path(sys.argv[1]), (320, 200)) as display:
 
 
 def test_a_display_does_not_outlive_a_killed_harness(tmp_path: Path) -> None:
-    holder = subprocess.Popen([sys.executable, "-c", _HOLD, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    assert holder.stdout is not None
-    server = psutil.Process(int(holder.stdout.readline()))
-    holder.kill()
-    holder.wait(10)
-    holder.stdout.close()
-    try:
-        server.wait(10)
-    except psutil.NoSuchProcess:
-        pass
-    assert not server.is_running()
+    assert_dies_with(_HOLD, str(tmp_path))
 
 
 @pytest.mark.qemu

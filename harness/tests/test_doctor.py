@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,32 +11,24 @@ from harness.model.spec import UsageError, Verdict
 from harness.platform.build import compiler_identity
 from harness.platform.pin import PinRights
 from harness.settings import Arguments
+from harness.tests.printer import RecordingPrinter
 
 
-class Paper:
-    """A printer that keeps what it is given."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.rows: dict[str, tuple[str, str]] = {}
-
-    def line(self, text: str) -> None:
-        self.lines.append(text)
-
-    def progress(self, text: str) -> None:
-        pass
-
-    def table(self, title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        self.rows |= {what: (works, says) for works, what, says in rows}
+def findings(printer: RecordingPrinter) -> dict[str, tuple[str, str]]:
+    """Whether a thing works and what was said of it, by its name."""
+    (rows,) = printer.tables.values()
+    return {what: (works, says) for works, what, says in rows}
 
 
-def test_a_bare_machine_is_told_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bare_machine_is_told_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printer: RecordingPrinter
+) -> None:
     compiler_identity.cache_clear()
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
-    paper = Paper()
-    assert doctor.main(Arguments(), paper) is Verdict.HARNESS_FAILED
+    assert doctor.main(Arguments(), printer) is Verdict.HARNESS_FAILED
+    rows = findings(printer)
     packages = {
         "x86_64": "qemu-system-x86",
         "aarch64": "qemu-system-arm",
@@ -52,10 +43,10 @@ def test_a_bare_machine_is_told_what_to_install(tmp_path: Path, monkeypatch: pyt
         "virtual display": "xvfb",
     }
     for what, package in packages.items():
-        works, says = paper.rows[what]
+        works, says = rows[what]
         assert not works.startswith("✓") and "install" in says and package in says, (what, says)
-    assert paper.rows["x86_64"][0].startswith("✗") and paper.rows["aarch64"][0].startswith("–")
-    assert "x86_64, setpriv, git, make, gnuplot" in paper.lines[-1]
+    assert rows["x86_64"][0].startswith("✗") and rows["aarch64"][0].startswith("–")
+    assert "x86_64, setpriv, git, make, gnuplot" in printer.lines[-1]
 
 
 def test_rights_that_are_missing_are_said_with_what_it_costs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,15 +56,15 @@ def test_rights_that_are_missing_are_said_with_what_it_costs(monkeypatch: pytest
     assert not realtime.works and not realtime.needed and "noisier" in realtime.says
 
 
-def test_it_takes_no_arguments() -> None:
+def test_it_takes_no_arguments(printer: RecordingPrinter) -> None:
     with pytest.raises(UsageError, match="takes no arguments"):
-        doctor.main(Arguments({"ARCH": "riscv64"}), Paper())
+        doctor.main(Arguments({"ARCH": "riscv64"}), printer)
 
 
 @pytest.mark.qemu
-def test_this_machine_is_tried_for_real() -> None:
+def test_this_machine_is_tried_for_real(printer: RecordingPrinter) -> None:
     compiler_identity.cache_clear()
-    paper = Paper()
-    assert doctor.main(Arguments(), paper) is Verdict.PASS, paper.rows
-    assert paper.rows["x86_64"][1].endswith("booted, drew, ended")
-    assert paper.rows["gl device in a window"] == ("✓ works", "showed the wheel")
+    assert doctor.main(Arguments(), printer) is Verdict.PASS, printer.tables
+    rows = findings(printer)
+    assert rows["x86_64"][1].endswith("booted, drew, ended")
+    assert rows["gl device in a window"] == ("✓ works", "showed the wheel")

@@ -29,24 +29,9 @@ from harness.platform.build import BuiltKernel, build_kernel
 from harness.platform.pin import probe_rights
 from harness.platform.store import load_result
 from harness.settings import Arguments
+from harness.tests.printer import RecordingPrinter
 
 MACHINE = Machine(vcpus=1, maxcpus=2)
-
-
-class Silent:
-    """Keeps what a command says."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def line(self, text: str) -> None:
-        self.lines.append(text)
-
-    def progress(self, text: str) -> None:
-        pass
-
-    def table(self, title: str, header: object, rows: object) -> None:
-        pass
 
 
 def effect(changes: Changes, worth: Worth, change: float) -> Effect:
@@ -186,9 +171,11 @@ def test_a_short_explanation_of_a_real_kernel(tmp_path: Path) -> None:
         ((), {"RESULT": "results/x", "LOG": "frame"}, "RESULT=… explains a saved run"),
     ],
 )
-def test_requests_that_make_no_sense_are_refused(words: tuple[str, ...], settings: dict[str, str], says: str) -> None:
+def test_requests_that_make_no_sense_are_refused(
+    printer: RecordingPrinter, words: tuple[str, ...], settings: dict[str, str], says: str
+) -> None:
     with pytest.raises(UsageError, match=says):
-        main(Arguments(settings, frozenset(), words), Silent())
+        main(Arguments(settings, frozenset(), words), printer)
 
 
 def saved(folder: Path, verdict: Verdict = Verdict.REGRESSION, command: str = "perf", problem: str = "") -> Path:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from harness.model.spec import KERNEL_DIR, ROOT, switch_table
+from harness.model.spec import KERNEL_DIR, switch_table
+from harness.tests.programs import run_harness, run_perf
 
 _LINE = re.compile(r"^ \*   FAULT ([a-z_]+): ([a-z]+) (\d) (.*)$", re.MULTILINE)
 FAULTS = {
@@ -48,19 +45,9 @@ PORTED = ("boot_silent", "hang", "panic", "page_fault", "stack_overflow", "flip_
 tried on every one, the others with all of them in the full tests."""
 
 
-def run_perf(*words: str) -> tuple[int, dict[str, Any]]:
-    """Exit code and result of ``harness perf``."""
-    command = [sys.executable, "-m", "harness", "perf", "--json", *words]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=150, check=False)
-    assert done.stdout.startswith("{"), done.stdout + done.stderr
-    return done.returncode, json.loads(done.stdout)
-
-
 def replayed(folder: str) -> int:
     """Exit code of ``harness analyze`` where neither QEMU nor a compiler can be found."""
-    command = [sys.executable, "-m", "harness", "analyze", folder]
-    done = subprocess.run(command, cwd=ROOT, env={"PATH": "/nonexistent"}, capture_output=True, timeout=60, check=False)
-    return done.returncode
+    return run_harness("analyze", folder, environment={"PATH": "/nonexistent"}).code
 
 
 def test_the_table_names_every_fault() -> None:

@@ -14,25 +14,10 @@ from harness.model.spec import ARCHES, UsageError, switch_table
 from harness.platform.build import BUILD_DIR
 from harness.proof.litmus import DEVICE, DRIVER, SHAPES, At, Branch, Load, Shape, Step, Store, render
 from harness.settings import Arguments
+from harness.tests.printer import RecordingPrinter
 
 STRATEGIES = switch_table()["BARRIER"].values
 SHAPE_NAMES = [shape.name for shape in SHAPES]
-
-
-class Quiet:
-    """A printer for tests."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def line(self, text: str) -> None:
-        self.lines.append(text)
-
-    def progress(self, text: str) -> None:
-        pass
-
-    def table(self, title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        pass
 
 
 def accesses(steps: Sequence[Step]) -> list[Step]:
@@ -164,28 +149,27 @@ def test_an_operation_without_syntax_is_refused() -> None:
         render(SHAPES[2], "linux", "aarch64", {})
 
 
-def test_the_command_writes_every_question(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_writes_every_question(monkeypatch: pytest.MonkeyPatch, printer: RecordingPrinter) -> None:
     monkeypatch.setattr(litmus, "LITMUS_DIR", BUILD_DIR / "test-litmus")
-    out = Quiet()
-    litmus.main(Arguments({"ARCH": "riscv64", "BARRIER": "linux"}), out)
+    litmus.main(Arguments({"ARCH": "riscv64", "BARRIER": "linux"}), printer)
     folder = litmus.LITMUS_DIR / "riscv64" / "linux"
     assert sorted(path.stem for path in folder.glob("*.litmus")) == sorted(shape.name for shape in SHAPES)
     assert "fence w,w" in (folder / "publish.litmus").read_text(encoding="utf-8")
-    assert out.lines[-1].startswith(f"{len(SHAPES)} litmus tests in build/test-litmus")
+    assert printer.lines[-1].startswith(f"{len(SHAPES)} litmus tests in build/test-litmus")
 
 
-def test_the_command_refuses_what_it_does_not_know() -> None:
+def test_the_command_refuses_what_it_does_not_know(printer: RecordingPrinter) -> None:
     with pytest.raises(UsageError, match="valid"):
-        litmus.main(Arguments({"BARRIER": "hope"}), Quiet())
+        litmus.main(Arguments({"BARRIER": "hope"}), printer)
     with pytest.raises(UsageError, match="LOG"):
-        litmus.main(Arguments({"LOG": "none"}), Quiet())
+        litmus.main(Arguments({"LOG": "none"}), printer)
     with pytest.raises(UsageError, match="README=1"):
-        litmus.main(Arguments({"ARCH": "x86_64", "README": "1"}), Quiet())
+        litmus.main(Arguments({"ARCH": "x86_64", "README": "1"}), printer)
     with pytest.raises(UsageError, match="marks"):
         litmus.with_table("a README without marks", "")
 
 
-def test_the_readme_s_table_is_what_the_compiler_makes_now() -> None:
-    table = litmus.ring_table(list(ARCHES), list(STRATEGIES), "gcc", Quiet())
+def test_the_readme_s_table_is_what_the_compiler_makes_now(printer: RecordingPrinter) -> None:
+    table = litmus.ring_table(list(ARCHES), list(STRATEGIES), "gcc", printer)
     text = litmus.README.read_text(encoding="utf-8")
     assert litmus.with_table(text, markdown(table)) == text

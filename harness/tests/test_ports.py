@@ -5,16 +5,14 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
-from harness.model.spec import ARCHES, KERNEL_DIR, Machine, RunParams, RunSpec, Switches
+from harness.model.spec import ARCHES, KERNEL_DIR, Machine, RunParams, Switches
 from harness.platform import qemu_command as machine_module
 from harness.platform.build import build_kernel
-from harness.platform.ending import Ending
-from harness.platform.qemu import Qemu
+from harness.tests.booted import boot_image, boot_kernel
 
 pytestmark = pytest.mark.qemu
 
@@ -29,63 +27,42 @@ ROULETTE = RunParams(frames=4, mode=(320, 240))
 SUITES = RunParams(suite="arch,fdt")
 
 
-def run_to_end(
-    folder: Path, machine: Machine, params: RunParams = ROULETTE, *, test: bool = False, **switches: str
-) -> tuple[str, Ending]:
-    """Boot a kernel and wait until its machine has ended; its serial log and how it ended."""
-    kernel = build_kernel(Switches.of({"ARCH": machine.arch, **switches}), test=test)
-    return run_image(folder, kernel.path, machine, params)
-
-
-def run_image(
-    folder: Path, image: Path, machine: Machine, params: RunParams, limit_s: float = 20.0
-) -> tuple[str, Ending]:
-    """Boot an image and wait until its machine has ended; its serial log and how it ended."""
-    with Qemu(RunSpec(kernel=image, machine=machine, params=params), folder) as guest:
-        deadline = time.monotonic() + limit_s
-        while not guest.exited():
-            assert time.monotonic() < deadline, guest.console.content()[-300:]
-            time.sleep(0.02)
-        ending = guest.wait_end(1.0)
-    return guest.console.content().decode("utf-8", "replace"), ending
-
-
 def panics(folder: Path, machine: Machine) -> str:
     """The panic line of a guest that ends itself as failed."""
-    log, ending = run_to_end(folder, machine)
-    assert not ending.clean, log
-    lines = [line for line in log.splitlines() if line.startswith("[PANIC]")]
-    assert len(lines) == 1, log
-    assert "[DONE]" not in log
+    booted = boot_kernel(folder, machine, ROULETTE)
+    assert not booted.ending.clean, booted.log
+    lines = [line for line in booted.log.splitlines() if line.startswith("[PANIC]")]
+    assert len(lines) == 1, booted.log
+    assert "[DONE]" not in booted.log
     return lines[0]
 
 
 @pytest.mark.parametrize("vcpus", [1, 2, 4, 8])
 @pytest.mark.parametrize("arch", PORTS)
 def test_any_number_of_cpus_ends_clean(tmp_path: Path, arch: str, vcpus: int) -> None:
-    log, ending = run_to_end(tmp_path, machine_of(arch, vcpus=vcpus), CPUS="8")
-    assert ending.clean and "[DONE] status=ok" in log
-    assert f" arch={arch} cpus={vcpus} irq=intx " in log
+    booted = boot_kernel(tmp_path, machine_of(arch, vcpus=vcpus), ROULETTE, {"CPUS": "8"})
+    assert booted.ending.clean and "[DONE] status=ok" in booted.log
+    assert f" arch={arch} cpus={vcpus} irq=intx " in booted.log
 
 
 @pytest.mark.parametrize("arch", PORTS)
 def test_page_tables_and_tree_are_right(tmp_path: Path, arch: str) -> None:
-    log, ending = run_to_end(tmp_path, machine_of(arch), SUITES, test=True)
-    assert ending.clean, log
-    assert "ok 2 arch" in log and "not ok 1 " not in log
+    booted = boot_kernel(tmp_path, machine_of(arch), SUITES, test=True)
+    assert booted.ending.clean, booted.log
+    assert "ok 2 arch" in booted.log and "not ok 1 " not in booted.log
 
 
 def test_page_tables_hold_for_a_kernel_that_left_el2(tmp_path: Path) -> None:
     machine = machine_of("aarch64", extra=("-machine", "virtualization=on"))
-    log, ending = run_to_end(tmp_path, machine, SUITES, test=True)
-    assert ending.clean, log
-    assert "ok 2 arch" in log
+    booted = boot_kernel(tmp_path, machine, SUITES, test=True)
+    assert booted.ending.clean, booted.log
+    assert "ok 2 arch" in booted.log
 
 
 def test_page_tables_say_io_where_they_can(tmp_path: Path) -> None:
-    log, ending = run_to_end(tmp_path, machine_of("riscv64", extra=("-cpu", "rv64,svpbmt=true")), SUITES, test=True)
-    assert ending.clean, log
-    assert "ok 2 arch" in log
+    booted = boot_kernel(tmp_path, machine_of("riscv64", extra=("-cpu", "rv64,svpbmt=true")), SUITES, test=True)
+    assert booted.ending.clean, booted.log
+    assert "ok 2 arch" in booted.log
 
 
 def test_a_gicv2_is_named(tmp_path: Path) -> None:
@@ -100,16 +77,16 @@ def test_an_aplic_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("arch", PORTS)
 def test_a_machine_without_gpu_says_so(tmp_path: Path, arch: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine_module, "gpu_arguments", lambda machine: ["-display", "none"])
-    log, ending = run_to_end(tmp_path, machine_of(arch))
-    assert not ending.clean
-    assert "virtio-gpu: no such device on the PCI bus" in log
+    booted = boot_kernel(tmp_path, machine_of(arch), ROULETTE)
+    assert not booted.ending.clean
+    assert "virtio-gpu: no such device on the PCI bus" in booted.log
 
 
 @pytest.mark.parametrize("arch", PORTS)
 def test_too_little_memory_is_said(tmp_path: Path, arch: str) -> None:
-    log, ending = run_to_end(tmp_path, machine_of(arch, memory_mib=12), RunParams(frames=4, mode=(1920, 1080)))
-    assert not ending.clean
-    assert "no memory" in log, log
+    booted = boot_kernel(tmp_path, machine_of(arch, memory_mib=12), RunParams(frames=4, mode=(1920, 1080)))
+    assert not booted.ending.clean
+    assert "no memory" in booted.log, booted.log
 
 
 def tree_of(folder: Path, arch: str) -> bytes:
@@ -149,9 +126,9 @@ def test_a_damaged_tree_is_named(tmp_path: Path, arch: str, old: bytes, new: byt
 @pytest.mark.parametrize("arch", PORTS)
 def test_a_machine_without_pci_says_so(tmp_path: Path, arch: str) -> None:
     machine = with_damaged_tree(tmp_path, arch, b"pci-host-ecam-generic\0", b"pci-host-none-generic\0")
-    log, ending = run_to_end(tmp_path, machine)
-    assert not ending.clean
-    assert "pci: the device tree names no ECAM host" in log
+    booted = boot_kernel(tmp_path, machine, ROULETTE)
+    assert not booted.ending.clean
+    assert "pci: the device tree names no ECAM host" in booted.log
 
 
 def test_a_machine_without_a_tree_is_named(tmp_path: Path) -> None:
@@ -167,9 +144,9 @@ def test_a_machine_without_a_tree_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("arch", ARCHES)
 def test_a_thousand_frames_have_the_same_pixels_everywhere(tmp_path: Path, arch: str) -> None:
     kernel = build_kernel(Switches.of({"ARCH": arch}), test=True)
-    log, ending = run_image(tmp_path, kernel.path, machine_of(arch), RunParams(suite="golden"), limit_s=240)
-    assert ending.clean, log
-    assert "# 1000 frames in 8 modes, 0 differ" in log
+    booted = boot_image(tmp_path, kernel.path, machine_of(arch), RunParams(suite="golden"), limit_s=240)
+    assert booted.ending.clean, booted.log
+    assert "# 1000 frames in 8 modes, 0 differ" in booted.log
 
 
 @pytest.mark.full
@@ -180,7 +157,7 @@ def test_one_other_pixel_hash_is_found(tmp_path: Path) -> None:
     rows[3] = f"{rows[3][:-1]}{'0' if rows[3][-1] != '0' else '1'}"
     golden.write_text("\n".join(rows) + "\n", encoding="ascii")
     kernel = build_kernel(Switches(), test=True, tree=tmp_path)
-    log, ending = run_image(tmp_path, kernel.path, machine_of("x86_64"), RunParams(suite="golden"), limit_s=240)
-    assert not ending.clean
-    assert "# 1000 frames in 8 modes, 1 differ" in log
-    assert f"frame {rows[3].split()[0]} of 320x240 is the first that differs" in log
+    booted = boot_image(tmp_path, kernel.path, machine_of("x86_64"), RunParams(suite="golden"), limit_s=240)
+    assert not booted.ending.clean
+    assert "# 1000 frames in 8 modes, 1 differ" in booted.log
+    assert f"frame {rows[3].split()[0]} of 320x240 is the first that differs" in booted.log

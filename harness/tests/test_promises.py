@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.benchmarks import Figure, linux, measured, measures, topics
+from harness.tests.programs import fake_program
 
 
 @pytest.mark.parametrize(
@@ -35,13 +36,6 @@ def test_every_topic_says_what_it_measures() -> None:
         assert all(measure.__doc__ for measure in measures(topic))
 
 
-def fake(folder: Path, name: str, script: str) -> None:
-    """A program of this name, first on the PATH."""
-    path = folder / name
-    path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
-    path.chmod(0o755)
-
-
 @pytest.mark.parametrize(
     ("tool", "script", "said"),
     [
@@ -55,8 +49,8 @@ def test_without_debian_s_kernel_the_comparison_is_missed_and_says_why(
 ) -> None:
     """Nothing is measured, and nothing of what was begun stays."""
     monkeypatch.setattr("harness.platform.linuxguest.LINUX_DIR", tmp_path / "linux")
-    fake(tmp_path, "apt-cache", "echo '  Depends: linux-image-0-none'")
-    fake(tmp_path, tool, script)
+    fake_program(tmp_path, "apt-cache", "echo '  Depends: linux-image-0-none'")
+    fake_program(tmp_path, tool, script)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     (figure,) = measured(linux.FIGURES[0], tmp_path)
     assert not figure.kept

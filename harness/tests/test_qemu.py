@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,10 +11,11 @@ import psutil
 import pytest
 
 from harness.model.errors import GuestError, QemuError, QmpError
-from harness.model.spec import ROOT, Limits, Machine, RunParams, RunSpec, Switches, Verdict
+from harness.model.spec import Limits, Machine, RunParams, RunSpec, Switches, Verdict
 from harness.platform.build import build_kernel
 from harness.platform.probe import qemu_version
 from harness.platform.qemu import Qemu
+from harness.tests.programs import assert_dies_with, fake_program
 
 QUICK = Limits(first_byte_s=1.0, first_frame_s=1.5, frame_s=1.0, shutdown_s=1.0, qmp_s=1.0)
 MACHINE = Machine(vcpus=1, maxcpus=2)
@@ -29,11 +28,9 @@ def kernel() -> Path:
 
 def fake_qemu(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
     """Put a shell script in QEMU's place; it finds the monitor's descriptor in $QMP, the serial line's in $SERIAL."""
-    path = folder / "qemu-system-x86_64"
     find = "QMP=$(echo \"$*\" | sed 's/.*id=qmp,fd=\\([0-9]*\\).*/\\1/')\n"
     find += "SERIAL=$(echo \"$*\" | sed 's/.*\\/dev\\/fd\\/\\([0-9]*\\).*/\\1/')\n"
-    path.write_text(f"#!/bin/bash\n{find}{script}\n", encoding="utf-8")
-    path.chmod(0o755)
+    fake_program(folder, "qemu-system-x86_64", f"{find}{script}", "/bin/bash")
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
 
 
@@ -155,20 +152,4 @@ with Qemu(RunSpec(Path(sys.argv[1]), Machine(vcpus=1, maxcpus=2), RunParams(seco
 @pytest.mark.qemu
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_qemu_does_not_outlive_the_harness(kernel: Path, tmp_path: Path, how: signal.Signals) -> None:
-    holder = subprocess.Popen(
-        [sys.executable, "-c", _HOLD, str(kernel), str(tmp_path / "run")],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    assert holder.stdout is not None
-    qemu = psutil.Process(int(holder.stdout.readline()))
-    holder.send_signal(how)
-    holder.wait(10)
-    holder.stdout.close()
-    try:
-        qemu.wait(10)
-    except psutil.NoSuchProcess:
-        pass
-    assert not qemu.is_running()
+    assert_dies_with(_HOLD, str(kernel), str(tmp_path / "run"), how=how)

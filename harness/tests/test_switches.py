@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from harness.core.serial import SerialLog, parse_serial
-from harness.model.spec import ARCHES, Machine, RunParams, RunSpec, Switches, switch_table
-from harness.platform.build import build_kernel
-from harness.platform.qemu import Qemu
+from harness.core.serial import SerialLog
+from harness.model.spec import ARCHES, RunParams, Switches, switch_table
+from harness.tests.booted import column, serial_log
 
 FRAMES = 40
 SWITCHES = {name: switch.values for name, switch in switch_table().items() if name != "FAULT"}
@@ -52,25 +49,6 @@ def _gain(missing: set[Pair], chosen: Mapping[str, str], name: str, value: str, 
         for other in chosen
     )
     return sum(pair in missing for pair in pairs)
-
-
-def run_kernel(folder: Path, settings: Mapping[str, str], params: RunParams, machine: Machine = Machine()) -> SerialLog:
-    """Boot a kernel of these switches to its end."""
-    kernel = build_kernel(Switches.of(settings))
-    machine = replace(machine, arch=kernel.switches.arch)
-    with Qemu(RunSpec(kernel=kernel.path, machine=machine, params=params), folder) as guest:
-        deadline = time.monotonic() + 30
-        while not guest.exited():
-            assert time.monotonic() < deadline, guest.console.content()[-300:]
-            time.sleep(0.02)
-    return parse_serial(guest.console.content())
-
-
-def column(log: SerialLog, key: str) -> list[int]:
-    """A key's value in every record."""
-    values = log.records.column(key)
-    assert values is not None, key
-    return [int(value) for value in values]
 
 
 def check_run(log: SerialLog, settings: Mapping[str, str]) -> None:
@@ -126,11 +104,11 @@ def test_the_covering_set_covers() -> None:
 @pytest.mark.parametrize("arch", ARCHES)
 def test_every_value_boots_and_draws(tmp_path: Path, arch: str, name: str, value: str) -> None:
     settings = {"ARCH": arch, name: value}
-    check_run(run_kernel(tmp_path, settings, RunParams(frames=FRAMES, warmup=2, mode=(320, 240))), settings)
+    check_run(serial_log(tmp_path, settings, RunParams(frames=FRAMES, warmup=2, mode=(320, 240))), settings)
 
 
 @pytest.mark.full
 @pytest.mark.qemu
 @pytest.mark.parametrize("settings", covering_set(FACTORS), ids=lambda chosen: ",".join(chosen.values()))
 def test_every_pair_of_values_boots_and_draws(tmp_path: Path, settings: dict[str, str]) -> None:
-    check_run(run_kernel(tmp_path, settings, RunParams(frames=FRAMES, warmup=2, mode=(320, 240))), settings)
+    check_run(serial_log(tmp_path, settings, RunParams(frames=FRAMES, warmup=2, mode=(320, 240))), settings)

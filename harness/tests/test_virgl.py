@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
-import tempfile
 from pathlib import Path
 
-import psutil
 import pytest
 
 from harness.gate.stages.window import Observed, assemble, window_incidents
@@ -17,26 +13,14 @@ from harness.model.baseline import approval_refusals
 from harness.model.errors import QemuError
 from harness.model.record import RunRecord
 from harness.model.result import Result
-from harness.model.spec import (
-    BUILT_IN,
-    ROOT,
-    Device,
-    Display,
-    Machine,
-    RunParams,
-    RunSpec,
-    Switches,
-    UsageError,
-    Verdict,
-)
+from harness.model.spec import BUILT_IN, Device, Display, Machine, RunParams, RunSpec, Switches, UsageError, Verdict
 from harness.platform import virgl
 from harness.platform.build import build_kernel
 from harness.platform.ending import Ending
 from harness.platform.qemu import Qemu
 from harness.platform.virgl import display_trouble, with_virgl
 from harness.settings import chosen_device
-from harness.tests.test_bad_input import instead, without
-from harness.tests.test_faults import run_perf
+from harness.tests.programs import instead, real, run_harness, run_perf, without
 
 GL = Machine(vcpus=1, device=Device.GPU_GL, display=Display.XVFB)
 SHORT = RunParams(frames=30, mode=(320, 240))
@@ -119,18 +103,11 @@ def test_good_frames_are_intact_under_virgl() -> None:
     assert {"fps_trace", "fps_guest", "fps_screendump"} <= set(result["arms"]["candidate"]["metrics"])
 
 
-def perf_words(*words: str, path: str) -> tuple[int, str]:
-    """Exit code and words of a run of ``harness perf`` on the GL device, which leaves nothing running."""
-    command = [sys.executable, "-m", "harness", "perf", "VIRGL=1", "STAGES=window,pictures", *words]
-    with tempfile.TemporaryDirectory() as scratch:
-        environment = os.environ | {"PATH": path, "TMPDIR": scratch}
-        done = subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False
-        )
-        left = [one.info["cmdline"] for one in psutil.process_iter(["cmdline"]) if one.info["cmdline"]]
-        assert not [words for words in left if scratch in " ".join(words)]
-    assert "Traceback" not in done.stdout + done.stderr
-    return done.returncode, done.stdout + done.stderr
+def perf_words(path: str) -> tuple[int, str]:
+    """Exit code and words of a run of ``harness perf`` on the GL device."""
+    ended = run_harness("perf", "VIRGL=1", "STAGES=window,pictures", environment=os.environ | {"PATH": path})
+    assert "Traceback" not in ended.said
+    return ended.code, ended.said
 
 
 def test_virgl_is_one_or_nought() -> None:
@@ -142,7 +119,7 @@ def test_virgl_is_one_or_nought() -> None:
 
 @pytest.mark.qemu
 def test_no_xvfb_is_named(tmp_path: Path) -> None:
-    code, said = perf_words(path=without(tmp_path, "Xvfb"))
+    code, said = perf_words(without(tmp_path, "Xvfb"))
     assert code == 5 and "not on xvfb: Xvfb is not installed: install the package xvfb" in said
 
 
@@ -158,18 +135,18 @@ def test_no_xvfb_is_named(tmp_path: Path) -> None:
 )
 def test_a_qemu_without_gl_is_named(tmp_path: Path, complaint: str, says: str) -> None:
     """Everything else of it works: versions, devices, and booting on the 2D device."""
-    real = subprocess.run(["which", "qemu-system-x86_64"], capture_output=True, text=True, check=True).stdout.strip()
-    script = f'case "$*" in *gl-pci*) echo "qemu: {complaint}" >&2; exit 1;; esac; exec {real} "$@"'
-    code, said = perf_words(path=instead(tmp_path, "qemu-system-x86_64", script))
+    genuine = real("qemu-system-x86_64")
+    script = f'case "$*" in *gl-pci*) echo "qemu: {complaint}" >&2; exit 1;; esac; exec {genuine} "$@"'
+    code, said = perf_words(instead(tmp_path, "qemu-system-x86_64", script))
     assert code == 5 and says in said and "qemu-system-modules-opengl" in said, said
 
 
 @pytest.mark.qemu
 def test_no_gl_on_the_display_is_named(tmp_path: Path) -> None:
     """An X server without GLX: SDL finds no OpenGL."""
-    real = subprocess.run(["which", "Xvfb"], capture_output=True, text=True, check=True).stdout.strip()
-    path = instead(tmp_path, "Xvfb", f'exec {real} "$@" -extension GLX')
-    code, said = perf_words(path=path)
+    genuine = real("Xvfb")
+    path = instead(tmp_path, "Xvfb", f'exec {genuine} "$@" -extension GLX')
+    code, said = perf_words(path)
     assert code == 5 and "not on xvfb: QEMU did not start" in said, said
 
 
@@ -181,8 +158,10 @@ def test_no_egl_on_a_render_node_is_named(tmp_path: Path, monkeypatch: pytest.Mo
     bin_folder.mkdir()
     (nodes / "renderD128").touch()
     monkeypatch.setattr(virgl, "RENDER_NODES", nodes)
-    real = subprocess.run(["which", "qemu-system-x86_64"], capture_output=True, text=True, check=True).stdout.strip()
-    script = f'case "$*" in *egl-headless*) echo "qemu: egl: eglInitialize failed" >&2; exit 1;; esac; exec {real} "$@"'
+    genuine = real("qemu-system-x86_64")
+    script = (
+        f'case "$*" in *egl-headless*) echo "qemu: egl: eglInitialize failed" >&2; exit 1;; esac; exec {genuine} "$@"'
+    )
     monkeypatch.setenv("PATH", instead(bin_folder, "qemu-system-x86_64", script))
     machine, words = with_virgl(Machine(vcpus=1))
     assert machine.display is Display.XVFB
@@ -191,7 +170,7 @@ def test_no_egl_on_a_render_node_is_named(tmp_path: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.qemu
 def test_an_x_server_that_ends_is_named_and_gone(tmp_path: Path) -> None:
-    code, said = perf_words(path=instead(tmp_path, "Xvfb", 'echo "Fatal server error: no screens" >&2; exit 1'))
+    code, said = perf_words(instead(tmp_path, "Xvfb", 'echo "Fatal server error: no screens" >&2; exit 1'))
     assert code == 5 and "not on xvfb: Xvfb ended at once: Fatal server error: no screens" in said, said
 
 

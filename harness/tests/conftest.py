@@ -1,0 +1,35 @@
+"""Fixtures that several test files use."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.tests.printer import RecordingPrinter
+
+Mounted = Callable[[Path, str], list[str]]
+
+
+@pytest.fixture
+def printer() -> RecordingPrinter:
+    """A printer that keeps what a command says."""
+    return RecordingPrinter()
+
+
+@pytest.fixture
+def mounted() -> Mounted:
+    """A function of a folder and mount options; gives the words to put before a command that shall see a file system of
+    its own on that folder. Skips the test where this user may not mount one.
+    """
+
+    def words(folder: Path, options: str) -> list[str]:
+        inside = f'mount -t tmpfs -o {options} none {folder} && exec "$@"'
+        command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", inside, "sh"]
+        if subprocess.run([*command, "true"], capture_output=True, timeout=20, check=False).returncode:
+            pytest.skip("this user may not mount a file system of its own")
+        return command
+
+    return words

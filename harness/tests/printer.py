@@ -1,0 +1,25 @@
+"""A printer that keeps what a command says instead of printing it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass
+class RecordingPrinter:
+    """Stands for the terminal: lines and tables in order; progress is dropped."""
+
+    lines: list[str] = field(default_factory=list)
+    tables: dict[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
+    """Rows by title."""
+
+    def line(self, text: str) -> None:
+        self.lines.append(text)
+
+    def progress(self, text: str) -> None:
+        pass
+
+    def table(self, title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        assert all(len(row) == len(header) for row in rows), title
+        self.tables[title] = tuple(tuple(row) for row in rows)
