@@ -74,7 +74,7 @@ Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
-class Plan:
+class AcceptancePlan:
     """What to measure, and how long."""
 
     switches: Switches
@@ -102,7 +102,7 @@ class Acceptance:
     """Of the last roulette's machine."""
 
 
-def accept(plan: Plan, folder: Path, progress: Callable[[str], None]) -> Acceptance:
+def accept(plan: AcceptancePlan, folder: Path, progress: Callable[[str], None]) -> Acceptance:
     """Measure everything.
 
     Parameters
@@ -121,7 +121,7 @@ def accept(plan: Plan, folder: Path, progress: Callable[[str], None]) -> Accepta
 class Checklist:
     """Collects the evidence of one run, piece by piece."""
 
-    def __init__(self, plan: Plan, folder: Path, progress: Callable[[str], None]) -> None:
+    def __init__(self, plan: AcceptancePlan, folder: Path, progress: Callable[[str], None]) -> None:
         self.plan = plan
         self.folder = folder
         self.progress = progress

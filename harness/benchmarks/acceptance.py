@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from harness.acceptance.measure import Plan, accept
+from harness.acceptance.measure import AcceptancePlan, accept
 from harness.benchmarks import Figure, Measure
 from harness.model.spec import Switches
 
@@ -13,7 +13,7 @@ from harness.model.spec import Switches
 def _acceptance(folder: Path) -> list[Figure]:
     """every line of the checklist, on both devices"""
     begun = time.monotonic()
-    accept(Plan(Switches()), folder, lambda text: None)
+    accept(AcceptancePlan(Switches()), folder, lambda text: None)
     return [Figure("make acceptance, kernels built", (time.monotonic() - begun) / 60, "min", 6)]
 
 

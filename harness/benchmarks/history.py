@@ -14,7 +14,7 @@ import numpy as np
 
 from harness.benchmarks import Figure, Measure
 from harness.history.drift import SeriesData, find_drifts
-from harness.history.series import ABSOLUTE, RATIO, Point, RunRecord, SeriesKey
+from harness.history.series import ABSOLUTE, RATIO, HistoryRun, SeriesKey, SeriesPoint
 from harness.history.store import History
 from harness.model.spec import ROOT
 
@@ -84,8 +84,8 @@ def _site(folder: Path) -> list[Figure]:
     ]
 
 
-def _fill(history: History, records: Iterator[RunRecord]) -> None:
-    batch: list[RunRecord] = []
+def _fill(history: History, records: Iterator[HistoryRun]) -> None:
+    batch: list[HistoryRun] = []
     for record in records:
         batch.append(record)
         if len(batch) == BATCH:
@@ -94,12 +94,12 @@ def _fill(history: History, records: Iterator[RunRecord]) -> None:
     history.append_all(batch)
 
 
-def _runs(count: int, cells: int, points: int, start: int = 0) -> Iterator[RunRecord]:
+def _runs(count: int, cells: int, points: int, start: int = 0) -> Iterator[HistoryRun]:
     """Runs of several cells in turn, with noise alone."""
     rng = np.random.default_rng(start)
     for number in range(start, start + count):
         values = np.exp(rng.normal(0, 0.004, points))
-        yield RunRecord(
+        yield HistoryRun(
             run_id=f"run-{number}",
             cell=f"cell {number % cells}",
             started=f"2026-01-01T{number // 3600 % 24:02}:{number // 60 % 60:02}:{number % 60:02}+00:00",
@@ -112,7 +112,8 @@ def _runs(count: int, cells: int, points: int, start: int = 0) -> Iterator[RunRe
             folder=f"run-{number}",
             seconds=60.0,
             points=tuple(
-                Point(f"metric_{i}", RATIO if i % 2 else ABSOLUTE, HOST, float(value)) for i, value in enumerate(values)
+                SeriesPoint(f"metric_{i}", RATIO if i % 2 else ABSOLUTE, HOST, float(value))
+                for i, value in enumerate(values)
             ),
         )
 

@@ -15,7 +15,7 @@ class Side(enum.Enum):
 
 
 @dataclass(frozen=True)
-class Effect:
+class MeasuredEffect:
     """A kernel's frame rate against another's, as relative change: -0.05 is 5 % slower."""
 
     change: float
@@ -37,7 +37,7 @@ class Effect:
         return f"{abs(self.change):.1%} {way} (95% interval {self.low:+.1%} to {self.high:+.1%} of frames/s)"
 
 
-def threshold(whole: Effect) -> float:
+def threshold(whole: MeasuredEffect) -> float:
     """What a step has to tell from no change: half of the effect between the two ends.
 
     Of the effect's weaker end, as a noisy estimate may well be twice the truth, but no less than a quarter of the
@@ -47,7 +47,7 @@ def threshold(whole: Effect) -> float:
     return max(weaker / 2, abs(whole.change) / 4)
 
 
-def side_of(step: Effect, whole: Effect) -> Side:
+def side_of(step: MeasuredEffect, whole: MeasuredEffect) -> Side:
     """The side of a commit.
 
     Parameters
@@ -69,6 +69,6 @@ def side_of(step: Effect, whole: Effect) -> Side:
     return Side.GOOD if high < middle else Side.SKIP
 
 
-def confirmed(own: Effect, whole: Effect) -> bool:
+def confirmed(own: MeasuredEffect, whole: MeasuredEffect) -> bool:
     """A culprit's own effect, against its parent, is certain and beyond the threshold of the search."""
     return own.decided and own.surely_not_zero and side_of(own, whole) is Side.BAD

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.bisect.culprit import Effect, Side, confirmed, side_of, threshold
+from harness.bisect.culprit import MeasuredEffect, Side, confirmed, side_of, threshold
 from harness.bisect.worktree import (
     BisectError,
     NothingToFindError,
@@ -80,7 +80,7 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Plan:
+class BisectPlan:
     """What a step needs to know; ``plan.json`` in the bisection's folder."""
 
     recipe: Recipe
@@ -88,7 +88,7 @@ class Plan:
     bad: str
     good_sha256: str
     bad_sha256: str
-    whole: Effect
+    whole: MeasuredEffect
 
 
 @dataclass(frozen=True)
@@ -111,11 +111,11 @@ class Found:
     sentence: str
     good: str
     bad: str
-    whole: Effect
+    whole: MeasuredEffect
     steps: tuple[Step, ...]
     candidates: tuple[str, ...]
     """The commit found; several where those between could not be judged."""
-    own: Effect | None = None
+    own: MeasuredEffect | None = None
     """The commit against its first parent."""
     folder: str = ""
     """Results of that comparison."""
@@ -125,7 +125,7 @@ class Found:
 class Comparison:
     """How one comparison ended; ``effect`` is None when there is none, and ``why`` says more."""
 
-    effect: Effect | None
+    effect: MeasuredEffect | None
     why: str
     folder: str
     broken: bool
@@ -157,7 +157,7 @@ def _comparison(ran: Ran) -> Comparison:
     if gate is None or gate.change is None or gate.low is None:
         return Comparison(None, gate.why if gate else result.sentence, folder, False)
     high = gate.high if gate.high is not None else float("inf")
-    effect = Effect(gate.change, gate.low, high, gate.verdict is Verdict.PASS)
+    effect = MeasuredEffect(gate.change, gate.low, high, gate.verdict is Verdict.PASS)
     return Comparison(effect, effect.words, folder, False)
 
 
@@ -204,7 +204,7 @@ def judge_step(folder: Path) -> Step:
     return step
 
 
-def _judge(plan: Plan, folder: Path, tree: Path, commit: str) -> Step:
+def _judge(plan: BisectPlan, folder: Path, tree: Path, commit: str) -> Step:
     try:
         kernel, sha256 = build_commit(plan.recipe, tree, folder / "kernels")
     except ToolError:
@@ -234,13 +234,13 @@ def _kernel(folder: Path, sha256: str) -> Path:
     return next((folder / "kernels").glob(f"{sha256[:16]}.*"))
 
 
-def load_plan(folder: Path) -> Plan:
+def load_plan(folder: Path) -> BisectPlan:
     """The plan of the bisection that works in a folder."""
     plain: dict[str, Any] = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
     recipe = plain["recipe"]
     recipe["switches"] = tuple(recipe["switches"])
-    plain |= {"recipe": Recipe(**recipe), "whole": Effect(**plain["whole"])}
-    return Plan(**plain)
+    plain |= {"recipe": Recipe(**recipe), "whole": MeasuredEffect(**plain["whole"])}
+    return BisectPlan(**plain)
 
 
 def load_steps(folder: Path) -> tuple[Step, ...]:
@@ -309,7 +309,7 @@ class Bisection:
             raise BisectError(f"the two kernels could not be compared: {found.why}")
         return found
 
-    def _ends(self, tree: Worktree, good: str, bad: str) -> Plan:
+    def _ends(self, tree: Worktree, good: str, bad: str) -> BisectPlan:
         (first, first_sha256), (last, last_sha256) = self._build(tree, good), self._build(tree, bad)
         if first_sha256 == last_sha256:
             raise UsageError(f"{good[:12]} and {bad[:12]} build the same kernel: there is nothing to find")
@@ -320,11 +320,11 @@ class Bisection:
         if abs(found.effect.change) < 0.01:
             raise NothingToFindError(f"BAD against GOOD differs by less than 1%: {found.why}")
         self.say(f"BAD against GOOD: {found.why}; looking for {threshold(found.effect):.1%} at each step")
-        plan = Plan(self.recipe, good, bad, first_sha256, last_sha256, found.effect)
+        plan = BisectPlan(self.recipe, good, bad, first_sha256, last_sha256, found.effect)
         save_json(self.folder / "plan.json", asdict(plan))
         return plan
 
-    def _search(self, tree: Worktree, plan: Plan) -> tuple[str, ...]:
+    def _search(self, tree: Worktree, plan: BisectPlan) -> tuple[str, ...]:
         tree.checkout(plan.bad)
         judge = self.folder / "judge"
         words = {"root": ROOT, "python": sys.executable, "folder": self.folder}
@@ -334,7 +334,7 @@ class Bisection:
         step_s = 3 * self.recipe.step_s + 2 * _SLACK_S
         return tree.bisect(plan.good, plan.bad, [str(judge)], _STEPS_MOST * step_s)
 
-    def _evaluate(self, tree: Worktree, plan: Plan, candidates: tuple[str, ...]) -> Found:
+    def _evaluate(self, tree: Worktree, plan: BisectPlan, candidates: tuple[str, ...]) -> Found:
         steps = load_steps(self.folder)
         if len(candidates) != 1:
             names = ", ".join(commit[:12] for commit in candidates)
@@ -358,12 +358,12 @@ class Bisection:
 
     def _found(
         self,
-        plan: Plan,
+        plan: BisectPlan,
         steps: tuple[Step, ...],
         candidates: tuple[str, ...],
         verdict: Verdict,
         text: str,
-        own: Effect | None = None,
+        own: MeasuredEffect | None = None,
         folder: str = "",
     ) -> Found:
         sentence = f"{verdict.value}: {text}"

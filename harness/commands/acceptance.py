@@ -6,7 +6,7 @@ import time
 
 from harness.acceptance.criteria import criteria, sentence_of, verdict_of
 from harness.acceptance.evidence import Absent, Counted, DeviceEvidence, Roulette
-from harness.acceptance.measure import Acceptance, Plan, accept
+from harness.acceptance.measure import Acceptance, AcceptancePlan, accept
 from harness.acceptance.report import FILE_NAME, gates_of, markdown, plain_lines, terminal_lines
 from harness.gate.finish import finish
 from harness.model.result import Arm, Frames, Metric, Qemu, Result
@@ -54,7 +54,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         return finish(run, result, out, {}, [], json_out=json_out)
 
 
-def plan_of(settings: dict[str, str], switches: dict[str, str]) -> Plan:
+def plan_of(settings: dict[str, str], switches: dict[str, str]) -> AcceptancePlan:
     """What was asked for.
 
     Raises
@@ -67,15 +67,15 @@ def plan_of(settings: dict[str, str], switches: dict[str, str]) -> Plan:
         raise UsageError(f"VIRGL={virgl}: 1 for both devices, or 0 for the 2D device alone")
     if video not in ("", "1", "xvfb"):
         raise UsageError(f"VIDEO={video}: pictures are read from a display of the harness's own: 1, xvfb or nothing")
-    return Plan(
+    return AcceptancePlan(
         Switches.of(switches),
         compiler=settings.get("CC", "gcc"),
         params=run_params(settings),
         virgl=virgl != "0",
-        roulette_s=number(settings, "BOOT_LOG_TIMEOUT", Plan.roulette_s, 1, 3600),
-        pictures=int(number(settings, "PICTURES", Plan.pictures, 1, 100000)),
-        budget_s=number(settings, "BUDGET", Plan.budget_s, 5, 3600),
-        seed=int(number(settings, "SEED", Plan.seed, 0, 2**31)),
+        roulette_s=number(settings, "BOOT_LOG_TIMEOUT", AcceptancePlan.roulette_s, 1, 3600),
+        pictures=int(number(settings, "PICTURES", AcceptancePlan.pictures, 1, 100000)),
+        budget_s=number(settings, "BUDGET", AcceptancePlan.budget_s, 5, 3600),
+        seed=int(number(settings, "SEED", AcceptancePlan.seed, 0, 2**31)),
     )
 
 

@@ -31,7 +31,7 @@ TOOLS = {
 
 
 @dataclass(frozen=True)
-class Finding:
+class Check:
     """One thing that was tried."""
 
     what: str
@@ -45,7 +45,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     """``doctor``: 0 when ``make perf`` can work here, 5 when it cannot."""
     if arguments.settings or arguments.words:
         raise UsageError("doctor takes no arguments")
-    found: list[Finding] = []
+    found: list[Check] = []
     for name, look in _CHECKS.items():
         out.progress(f"doctor: {name}")
         found += look()
@@ -62,7 +62,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     return Verdict.PASS
 
 
-def _architectures() -> list[Finding]:
+def _architectures() -> list[Check]:
     """Every architecture: its QEMU, its compiler, and its kernel booted to frames and a clean end."""
     found = []
     for name in ARCHES:
@@ -72,71 +72,71 @@ def _architectures() -> list[Finding]:
             kernel = build_kernel(Switches(name))
             trouble = boots(RunSpec(kernel.path, Machine(name, vcpus=1, maxcpus=2)))
             says = trouble or f"QEMU {version}, {kernel.compiler}: booted, drew, ended"
-            found.append(Finding(name, not trouble, says, needed))
+            found.append(Check(name, not trouble, says, needed))
         except HarnessError as error:
-            found.append(Finding(name, False, error.message, needed))
+            found.append(Check(name, False, error.message, needed))
     return found
 
 
-def _accelerators() -> list[Finding]:
+def _accelerators() -> list[Check]:
     name = next((arch.name for arch in ARCHES.values() if arch.host == platform.machine()), None)
     if name is None:
-        return [Finding("kvm", False, f"no kernel for {platform.machine()}", False)]
+        return [Check("kvm", False, f"no kernel for {platform.machine()}", False)]
     try:
         kernel = build_kernel(Switches(name))
         chosen, notice = choose_accelerator("kvm", RunSpec(kernel.path, Machine(name, vcpus=1, maxcpus=2)))
     except HarnessError as error:
-        return [Finding("kvm", False, error.message, False)]
-    return [Finding("kvm", chosen == "kvm", notice or "a kernel booted on it", False)]
+        return [Check("kvm", False, error.message, False)]
+    return [Check("kvm", chosen == "kvm", notice or "a kernel booted on it", False)]
 
 
-def _rights() -> list[Finding]:
+def _rights() -> list[Check]:
     rights = probe_rights()
     cores = f"cores {', '.join(str(core) for core in rights.cores)}"
     without = "machines take turns instead, which is less precise"
     return [
-        Finding("pinning", rights.affinity and len(rights.cores) > 1, f"{cores}; without it {without}", False),
-        Finding("real-time priority", rights.realtime, "SCHED_FIFO; without it pinned runs are noisier", False),
+        Check("pinning", rights.affinity and len(rights.cores) > 1, f"{cores}; without it {without}", False),
+        Check("real-time priority", rights.realtime, "SCHED_FIFO; without it pinned runs are noisier", False),
     ]
 
 
-def _tools() -> list[Finding]:
+def _tools() -> list[Check]:
     found = []
     for tool, package in TOOLS.items():
         path = shutil.which(tool)
         needed = tool in ("setpriv", "git", "make")
         says = path or f"not installed: install the package {package}"
-        found.append(Finding(tool, path is not None, says, needed))
+        found.append(Check(tool, path is not None, says, needed))
     return found
 
 
-def _clang() -> list[Finding]:
+def _clang() -> list[Check]:
     """The other compiler, with a kernel built by it."""
     try:
         kernel = build_kernel(Switches(), compiler="clang")
-        return [Finding("clang", True, f"{kernel.compiler}: built the kernel", False)]
+        return [Check("clang", True, f"{kernel.compiler}: built the kernel", False)]
     except HarnessError as error:
-        return [Finding("clang", False, error.message, False)]
+        return [Check("clang", False, error.message, False)]
 
 
-def _plots() -> list[Finding]:
+def _plots() -> list[Check]:
     try:
         plot_svg("set terminal svg\nplot x\n")
     except HarnessError as error:
-        return [Finding("gnuplot", False, error.message)]
-    return [Finding("gnuplot", True, "drew a plot")]
+        return [Check("gnuplot", False, error.message)]
+    return [Check("gnuplot", True, "drew a plot")]
 
 
-def _displays() -> list[Finding]:
+def _displays() -> list[Check]:
     """The session's display, and where QEMU shows the wheel without one, with GL and without."""
     session = os.environ.get("WAYLAND_DISPLAY") or os.environ.get("DISPLAY")
-    found = [Finding("session display", bool(session), session or "none here: VIDEO=1 has no window to open", False)]
+    found = [Check("session display", bool(session), session or "none here: VIDEO=1 has no window to open", False)]
     with tempfile.TemporaryDirectory(prefix="doctor-") as folder:
         try:
             with Xvfb(Path(folder), (640, 480)) as display:
-                found.append(Finding("virtual display", True, f"Xvfb :{display.number} started", False))
+                found.append(Check("virtual display", True, f"Xvfb :{display.number} started", False))
         except HarnessError as error:
-            return [*found, Finding("virtual display", False, error.message, False)]
+            return [*found, Check("virtual display", False, error.message, False)]
     return found + [_shows(what, machine) for what, machine in _SHOWN.items()]
 
 
@@ -147,17 +147,17 @@ _SHOWN = {
 }
 
 
-def _shows(what: str, machine: Machine) -> Finding:
+def _shows(what: str, machine: Machine) -> Check:
     """Whether the wheel appears."""
     try:
         trouble = display_trouble(machine)
     except HarnessError as error:
         trouble = error.message
     says = f"{trouble}; its packages: {PACKAGES}" if trouble else "showed the wheel"
-    return Finding(what, not trouble, says, False)
+    return Check(what, not trouble, says, False)
 
 
-_CHECKS: dict[str, Callable[[], list[Finding]]] = {
+_CHECKS: dict[str, Callable[[], list[Check]]] = {
     "architectures": _architectures,
     "accelerators": _accelerators,
     "rights": _rights,

@@ -119,7 +119,7 @@ def _older_frame(picture: Image, wanted: Image, claimed: int, expected: Expected
 
 
 @dataclass(frozen=True)
-class Order:
+class CaptureOrder:
     """Frame numbers of successive captures."""
 
     backwards: int = 0
@@ -135,7 +135,7 @@ class Verification:
     """All captures of a run, judged one by one and in their order."""
 
     captures: tuple[Capture, ...]
-    order: Order = Order()
+    order: CaptureOrder = CaptureOrder()
     bad_share_max: float = 1.0
     """Upper bound of the share of bad frames, at 95 % confidence."""
     frames: Frames = field(default_factory=Frames)
@@ -182,7 +182,7 @@ def verify(captures: Iterable[Capture], frozen_after_ns: int = 500_000_000) -> V
         previous, newest = frame, max(frame, newest if newest is not None else frame)
     frames = count_frames([capture.checked for capture in judged])
     bound = bad_share_bound(frames.bad, frames.checked)
-    return Verification(tuple(judged), Order(backwards, repeats, skipped), bound, frames)
+    return Verification(tuple(judged), CaptureOrder(backwards, repeats, skipped), bound, frames)
 
 
 def _in_order(capture: Capture, newest: int | None, repeated: bool, long_since: bool) -> Capture:

@@ -81,16 +81,3 @@ def bound_at(size: int, planned: int, looks: Sequence[int], alpha: float) -> flo
     if not done:
         return None
     return bounds(tuple(look / planned for look in done), alpha)[-1]
-
-
-def p_value(statistic: float, planned: int, looks: Sequence[int]) -> float:
-    """Smallest two-sided error level at which the last of these looks would exclude no effect, from 1e-6 to 1."""
-    low, high = np.log(1e-6), 0.0
-    fractions = tuple(look / planned for look in looks)
-    for _ in range(18):
-        middle = (low + high) / 2
-        if bounds(fractions, float(np.exp(middle)))[-1] > abs(statistic):
-            low = middle
-        else:
-            high = middle
-    return float(np.exp(high))

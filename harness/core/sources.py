@@ -30,7 +30,7 @@ _LOOSE = 0.2
 
 
 @dataclass(frozen=True)
-class Rate:
+class SourceRate:
     """Frames a second according to one source, with the bound within which it must agree with the trace."""
 
     fps: float
@@ -52,10 +52,10 @@ class Count:
 class Sources:
     """What the sources said, and where they contradict each other."""
 
-    trace: Rate | None
+    trace: SourceRate | None
     """Over the frames that the guest recorded, where it did."""
-    screendump: Rate | None
-    guest: Rate | None
+    screendump: SourceRate | None
+    guest: SourceRate | None
     alignment: Alignment | None
     counts: tuple[Count, ...] = ()
     disagreements: tuple[str, ...] = ()
@@ -116,14 +116,14 @@ def reconcile(
     )
 
 
-def _rate(times: I64, bound: float) -> Rate:
+def _rate(times: I64, bound: float) -> SourceRate:
     span = float(times[-1] - times[0])
-    return Rate((len(times) - 1) * 1e9 / span if span > 0 else float("nan"), len(times), bound)
+    return SourceRate((len(times) - 1) * 1e9 / span if span > 0 else float("nan"), len(times), bound)
 
 
 def _guest(
     trace: Trace, presented: Presented, records: FrameRecords, findings: _Findings
-) -> tuple[Rate | None, Alignment | None, I64]:
+) -> tuple[SourceRate | None, Alignment | None, I64]:
     """The guest's word against the trace: its rate, its clock, and which presented frames its records are of."""
     nothing = np.zeros(0, np.int64)
     spans = _guest_spans(records)
@@ -309,7 +309,7 @@ def _between(times: I64, window: tuple[int, int]) -> int:
     return int(np.count_nonzero((times >= window[0]) & (times <= window[1])))
 
 
-def _screendumps(times: I64, sightings: Sequence[Sighting], findings: _Findings) -> Rate | None:
+def _screendumps(times: I64, sightings: Sequence[Sighting], findings: _Findings) -> SourceRate | None:
     """Frame numbers in pictures against the number of flushes between them."""
     first, last = sightings[0], sightings[-1]
     span = last.answered_ns + last.asked_ns - first.answered_ns - first.asked_ns
@@ -327,4 +327,4 @@ def _screendumps(times: I64, sightings: Sequence[Sighting], findings: _Findings)
         findings.disagreements.append(
             f"screendumps show {moved} frames drawn, the trace {shown} flushed meanwhile, {allowed:.0f} apart at most"
         )
-    return Rate(fps, moved, allowed / max(abs(moved), 1))
+    return SourceRate(fps, moved, allowed / max(abs(moved), 1))

@@ -76,7 +76,6 @@ class Decision:
     """Standard deviation of one launch's effect."""
     detectable: float
     """Effect that this noise would let the whole budget find in 95 of 100 cases."""
-    alarmed: bool
     confirmed: bool
     next: Next
     words: str
@@ -222,7 +221,6 @@ def _too_few(effects: F64, whole: Estimate | None, plan: Plan) -> Decision:
         whole.spread if whole else math.nan,
         math.nan,
         False,
-        False,
         following,
         f"undecided: {len(effects)} launches are too few to tell noise from change, at least {plan.fewest} are needed",
     )
@@ -245,7 +243,6 @@ def _decision(
         seen,
         whole.spread,
         detectable,
-        side != 0,
         confirmed,
         following,
         _words(state, whole.effect, low, high, seen, plan, side, confirmed, detectable),

@@ -42,7 +42,7 @@ NEAR_SHARE = 0.006
 """Rows are near that are apart by up to this share of the height."""
 
 
-class Pictures(Protocol):
+class PictureOf(Protocol):
     """A sequence of pictures, which may be drawn or read when they are asked for."""
 
     def __len__(self) -> int:
@@ -66,7 +66,7 @@ class Golden:
     """How far the count of steps stands out in good pictures at or near each row, at most; shape (height,)."""
 
 
-def learn_golden(pictures: Pictures) -> Golden:
+def learn_golden(pictures: PictureOf) -> Golden:
     """Learn from at least eight good pictures that show every phase; they are read twice, one at a time.
 
     Raises

@@ -20,7 +20,7 @@ from harness.core.frametimes import Presented
 from harness.core.records import FrameRecords
 from harness.core.sources import gpu_queue
 from harness.core.trace import FILL, POP, PUBLISH, Trace
-from harness.explain.timeline import GUEST_SPANS, Span, guest_track, host_tracks
+from harness.explain.timeline import GUEST_SPANS, TimelineSpan, guest_track, host_tracks
 
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
@@ -64,8 +64,8 @@ class FrameAccount:
     parts: Mapping[str, F64]
     host_only: bool
     """No guest spans: only what the device did is known."""
-    typical: tuple[Span, ...] = ()
-    worst: tuple[Span, ...] = ()
+    typical: tuple[TimelineSpan, ...] = ()
+    worst: tuple[TimelineSpan, ...] = ()
     """The frames of median and of longest period, as stages."""
     typical_frame: int = 0
     worst_frame: int = 0
@@ -296,7 +296,7 @@ def without(intervals: I64, others: I64) -> I64:
     return np.array(found, np.int64).reshape(-1, 2)
 
 
-def _stages(trace: Trace, spans: _Spans, index: int, alignment: Alignment | None) -> tuple[Span, ...]:
+def _stages(trace: Trace, spans: _Spans, index: int, alignment: Alignment | None) -> tuple[TimelineSpan, ...]:
     found = guest_track({key: float(spans.column(key)[index]) for key in GUEST_SPANS})
     if alignment is not None:
         begin = int(alignment.to_host(spans.start[index : index + 1])[0])

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from harness.explain.attribution import OTHER, PARTS, FrameAccount
-from harness.explain.timeline import LANES, Span
+from harness.explain.timeline import LANES, TimelineSpan
 from harness.report.plots import INK, MUTED, block, head, quoted
 
 COLOURS: Mapping[str, str] = {
@@ -68,7 +68,7 @@ def stack_script(account: FrameAccount) -> str:
     return "\n".join([*lines, "plot " + ", ".join(drawn)]) + "\n"
 
 
-def timeline_script(title: str, spans: Sequence[Span]) -> str:
+def timeline_script(title: str, spans: Sequence[TimelineSpan]) -> str:
     """One frame in time: a track each for the guest's CPU, the device and the main loop."""
     spans = spans[:SPANS_DRAWN]
     end = max((span.end_ns for span in spans), default=1.0) / 1e6
@@ -100,11 +100,11 @@ def timeline_script(title: str, spans: Sequence[Span]) -> str:
     return "\n".join([*lines, "plot " + ", ".join(drawn)]) + "\n"
 
 
-def _height(span: Span) -> float:
+def _height(span: TimelineSpan) -> float:
     return float(len(LANES) - LANES.index(span.track))
 
 
-def _box(span: Span, end_ms: float) -> list[float | str]:
+def _box(span: TimelineSpan, end_ms: float) -> list[float | str]:
     """Centre, and the edges of a box: x, y, xlow, xhigh, ylow, yhigh."""
     begin, height = span.begin_ns / 1e6, _height(span)
     until = max(span.end_ns / 1e6, begin + end_ms * NARROWEST)

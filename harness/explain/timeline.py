@@ -25,7 +25,7 @@ GUEST_SPANS: Mapping[str, str] = {
 
 
 @dataclass(frozen=True)
-class Span:
+class TimelineSpan:
     """A stretch of one frame on one track; times in ns since the start of the frame's drawing."""
 
     track: str
@@ -35,19 +35,19 @@ class Span:
     end_ns: float
 
 
-def guest_track(lengths_ns: Mapping[str, float]) -> list[Span]:
+def guest_track(lengths_ns: Mapping[str, float]) -> list[TimelineSpan]:
     """The guest's spans one after the other; a frame of several doorbells has their sums."""
-    found: list[Span] = []
+    found: list[TimelineSpan] = []
     at = 0.0
     for key, name in GUEST_SPANS.items():
         length = lengths_ns.get(key, 0.0)
         if length > 0:
-            found.append(Span(GUEST_CPU, name, at, at + length))
+            found.append(TimelineSpan(GUEST_CPU, name, at, at + length))
         at += length
     return found
 
 
-def host_tracks(trace: Trace, begin_ns: int, end_ns: int, serving: Mapping[str, I64]) -> list[Span]:
+def host_tracks(trace: Trace, begin_ns: int, end_ns: int, serving: Mapping[str, I64]) -> list[TimelineSpan]:
     """The device's commands, each until the event after it, and when the main loop had which queues.
 
     Parameters
@@ -67,14 +67,14 @@ def host_tracks(trace: Trace, begin_ns: int, end_ns: int, serving: Mapping[str, 
             marks.append((int(events.offset[index]), int(events.time_ns[index]), name))
     marks.sort()
     found = [
-        Span(DEVICE, name, float(time_ns - begin_ns), float(marks[place + 1][1] - begin_ns))
+        TimelineSpan(DEVICE, name, float(time_ns - begin_ns), float(marks[place + 1][1] - begin_ns))
         for place, (_, time_ns, name) in enumerate(marks[:-1])
         if name
     ]
     for name, intervals in serving.items():
         for begin, end in intervals[(intervals[:, 1] > begin_ns) & (intervals[:, 0] < end_ns)].tolist():
-            found.append(Span(MAIN_LOOP, name, float(begin - begin_ns), float(end - begin_ns)))
+            found.append(TimelineSpan(MAIN_LOOP, name, float(begin - begin_ns), float(end - begin_ns)))
     rung = trace.of(NOTIFY).time_ns
     for time_ns in rung[(rung >= begin_ns) & (rung < end_ns)].tolist():
-        found.append(Span(MAIN_LOOP, "notify", float(time_ns - begin_ns), float(time_ns - begin_ns)))
+        found.append(TimelineSpan(MAIN_LOOP, "notify", float(time_ns - begin_ns), float(time_ns - begin_ns)))
     return found

@@ -58,7 +58,7 @@ class ChangePoint:
 
 
 @dataclass(frozen=True)
-class Noise:
+class SeriesNoise:
     """What a series does when nothing changes."""
 
     sigma: F64
@@ -72,7 +72,7 @@ def noise_of(
     groups: npt.NDArray[np.int64] | None = None,
     floor: float = 0.0,
     splits: Sequence[int] = (),
-) -> Noise:
+) -> SeriesNoise:
     """Estimate the noise of a series whose level may change now and then.
 
     Parameters
@@ -97,7 +97,7 @@ def noise_of(
     rho = min(max(two / one - 1, 0.0), _RHO_MAX) if one > 0 else 0.0
     rho *= len(values) / (len(values) + _RHO_RUNS)
     inflation = max(one * (1 + rho) / (1 - rho) ** 2, 1.0)
-    return Noise(sigma, inflation)
+    return SeriesNoise(sigma, inflation)
 
 
 def _sigma(values: F64, floor: float) -> float:
@@ -194,7 +194,7 @@ class _Split:
 class _Segmentation:
     """A series with its noise, and the search for its change points."""
 
-    def __init__(self, values: F64, noise: Noise) -> None:
+    def __init__(self, values: F64, noise: SeriesNoise) -> None:
         self.values = values
         self.noise = noise
         self._known: dict[tuple[int, int, int], tuple[int, float]] = {}

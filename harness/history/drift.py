@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.gate.metrics import HIGHER, LOWER, find_row
-from harness.history.changepoints import CLIP_SIGMA, STRONG_P, WEAK_P, ChangePoint, Noise, change_points, noise_of
+from harness.history.changepoints import CLIP_SIGMA, STRONG_P, WEAK_P, ChangePoint, SeriesNoise, change_points, noise_of
 from harness.history.series import ABSOLUTE, CREEP, EXACT, RATIO, STEP, SeriesKey
 
 F64 = npt.NDArray[np.float64]
@@ -165,7 +165,7 @@ class _Judge:
     """Turns change points into drifts: recognises ramps, looks for creep between steps, attaches sizes and runs."""
 
     def __init__(
-        self, series: SeriesData, values: F64, noise: Noise, logarithmic: bool, settings: DriftSettings
+        self, series: SeriesData, values: F64, noise: SeriesNoise, logarithmic: bool, settings: DriftSettings
     ) -> None:
         self.series = series
         self.values = values

@@ -74,12 +74,3 @@ def store_approvals(history: History, baselines: Iterable[Baseline]) -> int:
                     )
                 )
     return added
-
-
-def approval_rows(history: History) -> list[dict[str, object]]:
-    """Every approval, oldest first."""
-    table = schema.approvals
-    with history.reading() as connection:
-        rows = connection.execute(sa.select(table).order_by(table.c.approved, table.c.label)).all()
-    names = [column.name for column in table.columns]
-    return [dict(zip(names, row)) for row in rows]

@@ -30,7 +30,7 @@ class NightRunning(HarnessError):
 
 
 @dataclass(frozen=True)
-class Plan:
+class NightPlan:
     """What a night set out to do."""
 
     started: str
@@ -73,7 +73,7 @@ class Journal:
 
     def __init__(self, folder: Path = NIGHT_DIR) -> None:
         self._path = folder / _JOURNAL
-        self.plan: Plan | None = None
+        self.plan: NightPlan | None = None
         self.finished: list[Finished] = []
         self.begun: tuple[str, float] | None = None
         """The cell that was running when the journal ended, and when it began, by the clock of the files."""
@@ -89,7 +89,7 @@ class Journal:
                 plain = json.loads(line)
                 kind = plain.pop("kind")
                 if kind == "plan":
-                    self.plan, self.finished, self.begun = Plan(**plain), [], None
+                    self.plan, self.finished, self.begun = NightPlan(**plain), [], None
                 elif kind == "begun":
                     self.begun = str(plain["cell"]), float(plain["at"])
                 elif kind == "finished":
@@ -103,7 +103,7 @@ class Journal:
         age_s = (now - datetime.datetime.fromisoformat(self.plan.started)).total_seconds()
         return abs(age_s) < STALE_S
 
-    def start(self, plan: Plan) -> None:
+    def start(self, plan: NightPlan) -> None:
         """Begin a new night; what the journal held before is gone."""
         self._path.unlink(missing_ok=True)
         self.plan, self.finished, self.begun = plan, [], None

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
 from harness.history import schema
-from harness.history.series import Point, RunRecord, record_from_plain, record_to_line
+from harness.history.series import HistoryRun, SeriesPoint, record_from_plain, record_to_line
 from harness.history.store import History
 from harness.model.errors import StoreError
 from harness.model.result import ResultError
@@ -37,12 +37,12 @@ class Imported:
     """Lines that were not taken, with their numbers and the reason."""
 
 
-def append_line(record: RunRecord, path: Path = LINES_FILE) -> None:
+def append_line(record: HistoryRun, path: Path = LINES_FILE) -> None:
     """Add a run to the file, unless it is one of the last there; a line that a crash cut short is closed first."""
     atomic.append_line(path, record_to_line(record).encode(), search_bytes=_TAIL_BYTES)
 
 
-def export_runs(history: History) -> Iterator[RunRecord]:
+def export_runs(history: History) -> Iterator[HistoryRun]:
     """Every run with its points, oldest first."""
     names = schema.series.c
     with history.reading() as connection:
@@ -56,11 +56,11 @@ def export_runs(history: History) -> Iterator[RunRecord]:
         groups = itertools.groupby(rows, key=lambda row: int(row.seq))
         group = next(groups, None)
         for run in connection.execute(sa.select(schema.runs).order_by(schema.runs.c.seq)).all():
-            points: tuple[Point, ...] = ()
+            points: tuple[SeriesPoint, ...] = ()
             if group is not None and group[0] == run.seq:
                 points = tuple(sorted((_point(keys[row.series_id], row) for row in group[1]), key=lambda p: p.key))
                 group = next(groups, None)
-            yield RunRecord(
+            yield HistoryRun(
                 run_id=run.run_id,
                 cell=run.cell,
                 started=run.started,
@@ -76,9 +76,9 @@ def export_runs(history: History) -> Iterator[RunRecord]:
             )
 
 
-def _point(key: tuple[str, str, str], row: Row) -> Point:
+def _point(key: tuple[str, str, str], row: Row) -> SeriesPoint:
     metric, scope, context = key
-    return Point(metric, scope, context, row.value, row.low, row.high)
+    return SeriesPoint(metric, scope, context, row.value, row.low, row.high)
 
 
 def export_lines(history: History, path: Path) -> int:
@@ -107,7 +107,7 @@ def import_lines(history: History, path: Path) -> Imported:
     except OSError as error:
         raise StoreError(f"{path} cannot be read: {error.strerror}") from error
     refused: list[str] = []
-    records: list[tuple[int, RunRecord]] = []
+    records: list[tuple[int, HistoryRun]] = []
     for number, line in enumerate(lines, 1):
         try:
             if line.strip():
@@ -124,7 +124,7 @@ def import_lines(history: History, path: Path) -> Imported:
     return Imported(added, known, tuple(refused))
 
 
-def _record(line: str) -> RunRecord:
+def _record(line: str) -> HistoryRun:
     plain = json.loads(line)
     if not isinstance(plain, dict):
         raise ResultError("not a run of a history")

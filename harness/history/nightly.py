@@ -15,11 +15,11 @@ from pathlib import Path
 
 from harness.gate.references import NoBaseline, read_baseline
 from harness.history.finding_store import load_findings, store_approvals
-from harness.history.journal import Finished, Journal, Plan
+from harness.history.journal import Finished, Journal, NightPlan
 from harness.history.jsonl import LINES_FILE, append_line
 from harness.history.matrix import Cell, Matrix, Quarantine, Standing, by_information
 from harness.history.queue import QUEUE_DIR, remember
-from harness.history.series import RunRecord, run_record
+from harness.history.series import HistoryRun, run_record
 from harness.history.store import History
 from harness.history.survey import Survey, survey
 from harness.model.baseline import Baseline
@@ -159,7 +159,7 @@ class NightlyRun:
             )
             for finished in self.journal.finished:
                 self._remember(finished)
-        self.journal.start(Plan(now.isoformat(timespec="seconds"), digest, commit))
+        self.journal.start(NightPlan(now.isoformat(timespec="seconds"), digest, commit))
 
     def _adopt(self) -> None:
         """Take over the result of the cell that was running when the night was cut short, if it got that far."""
@@ -268,7 +268,7 @@ def read_standings(history: History) -> tuple[dict[str, Standing], int]:
     return standings, order[-1].seq if order else 0
 
 
-def record_of(folder: Path, cell: str) -> RunRecord:
+def record_of(folder: Path, cell: str) -> HistoryRun:
     """What the history keeps of a results folder.
 
     Raises

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.history.series import RunRecord, record_from_plain, record_to_line
+from harness.history.series import HistoryRun, record_from_plain, record_to_line
 from harness.history.store import History, HistoryDamaged, HistoryUnreachable
 from harness.model.errors import StoreError
 from harness.model.result import ResultError
@@ -37,7 +37,7 @@ class Delivery:
     """What a person should know: why runs wait, which files could not be used."""
 
 
-def remember(record: RunRecord, url: str | None = None, folder: Path = QUEUE_DIR) -> Delivery:
+def remember(record: HistoryRun, url: str | None = None, folder: Path = QUEUE_DIR) -> Delivery:
     """Bring a run into the history, after all that wait before it; queue it where the history does not answer.
 
     Raises
@@ -58,11 +58,6 @@ def deliver(url: str | None = None, folder: Path = QUEUE_DIR) -> Delivery:
         return Delivery(0, 0, ())
     with _locked(folder):
         return _deliver(url, folder)
-
-
-def waiting(folder: Path = QUEUE_DIR) -> int:
-    """How many runs wait."""
-    return len(_files(folder)) if folder.is_dir() else 0
 
 
 def _files(folder: Path) -> list[Path]:

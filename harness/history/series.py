@@ -51,7 +51,7 @@ class SeriesKey:
 
 
 @dataclass(frozen=True)
-class Point:
+class SeriesPoint:
     """One figure of one run; a ``value`` of None was no number. ``low`` and ``high`` bound 95 %, or are None."""
 
     metric: str
@@ -68,7 +68,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class RunRecord:
+class HistoryRun:
     """One run as history keeps it."""
 
     run_id: str
@@ -85,7 +85,7 @@ class RunRecord:
     folder: str
     """Name of the results folder on the host that measured."""
     seconds: float
-    points: tuple[Point, ...]
+    points: tuple[SeriesPoint, ...]
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ def anchor_of(baseline: Baseline) -> tuple[str, float]:
     return anchor[:12], factor
 
 
-def run_record(result: Result, run_id: str, folder: str, cell: str, baseline: Baseline | None) -> RunRecord:
+def run_record(result: Result, run_id: str, folder: str, cell: str, baseline: Baseline | None) -> HistoryRun:
     """What history keeps of a result.
 
     Parameters
@@ -173,7 +173,7 @@ def run_record(result: Result, run_id: str, folder: str, cell: str, baseline: Ba
     """
     host = host_label(result)
     arm = result.arms.get(_CANDIDATE)
-    points: list[Point] = []
+    points: list[SeriesPoint] = []
     if arm is not None:
         points += [
             _point(name, ABSOLUTE, host, arm.metrics[name]) for name in names_of(ABSOLUTE) if name in arm.metrics
@@ -183,7 +183,7 @@ def run_record(result: Result, run_id: str, folder: str, cell: str, baseline: Ba
         ]
     if baseline is not None:
         points += _ratios(result.gates, baseline)
-    return RunRecord(
+    return HistoryRun(
         run_id=run_id,
         cell=cell,
         started=result.started,
@@ -199,7 +199,7 @@ def run_record(result: Result, run_id: str, folder: str, cell: str, baseline: Ba
     )
 
 
-def _ratios(gates: tuple[Gate, ...], baseline: Baseline) -> list[Point]:
+def _ratios(gates: tuple[Gate, ...], baseline: Baseline) -> list[SeriesPoint]:
     """One point for each gate that measured a change against the reference; the chained metric refers to the anchor."""
     anchor, factor = anchor_of(baseline)
     points = []
@@ -210,31 +210,31 @@ def _ratios(gates: tuple[Gate, ...], baseline: Baseline) -> list[Point]:
         scale = factor if chained else 1.0
         context = f"since kernel {anchor if chained else baseline.kernel_sha256[:12]}"
         low, high = (None if change is None else scale * (1 + change) for change in (gate.low, gate.high))
-        points.append(Point(gate.metric, RATIO, context, scale * (1 + gate.change), _finite(low), _finite(high)))
+        points.append(SeriesPoint(gate.metric, RATIO, context, scale * (1 + gate.change), _finite(low), _finite(high)))
     return points
 
 
-def _point(name: str, scope: str, context: str, metric: Metric) -> Point:
-    return Point(name, scope, context, _finite(metric.value), _finite(metric.low), _finite(metric.high))
+def _point(name: str, scope: str, context: str, metric: Metric) -> SeriesPoint:
+    return SeriesPoint(name, scope, context, _finite(metric.value), _finite(metric.low), _finite(metric.high))
 
 
 def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def record_to_plain(record: RunRecord) -> dict[str, Any]:
+def record_to_plain(record: HistoryRun) -> dict[str, Any]:
     """JSON form of a run: one line of an export, or one file of the queue."""
-    plain = {name: getattr(record, name) for name in RunRecord.__dataclass_fields__ if name != "points"}
+    plain = {name: getattr(record, name) for name in HistoryRun.__dataclass_fields__ if name != "points"}
     points = [[p.metric, p.scope, p.context, p.value, p.low, p.high] for p in record.points]
     return {"schema": LINE_SCHEMA, "kind": "run", **plain, "points": points}
 
 
-def record_to_line(record: RunRecord) -> str:
+def record_to_line(record: HistoryRun) -> str:
     """One line of JSON, without its end."""
     return json.dumps(record_to_plain(record), allow_nan=False, separators=(",", ":"), ensure_ascii=False)
 
 
-def record_from_plain(plain: Mapping[str, Any]) -> RunRecord:
+def record_from_plain(plain: Mapping[str, Any]) -> HistoryRun:
     """A run from its JSON form.
 
     Raises
@@ -248,7 +248,7 @@ def record_from_plain(plain: Mapping[str, Any]) -> RunRecord:
     try:
         texts = {name: _text(plain[name]) for name in _TEXTS}
         points = tuple(_parsed_point(fields) for fields in plain["points"])
-        return RunRecord(**texts, dirty=bool(plain["dirty"]), seconds=float(plain["seconds"]), points=points)
+        return HistoryRun(**texts, dirty=bool(plain["dirty"]), seconds=float(plain["seconds"]), points=points)
     except (KeyError, TypeError, ValueError) as error:
         raise ResultError(f"not a run of a history: {type(error).__name__}: {error}") from error
 
@@ -262,11 +262,11 @@ def _text(value: Any) -> str:
     return value
 
 
-def _parsed_point(fields: Any) -> Point:
+def _parsed_point(fields: Any) -> SeriesPoint:
     metric, scope, context, *numbers = fields
     if scope not in SCOPES:
         raise ValueError(f"{scope!r} is no scope")
     if len(numbers) != 3 or any(isinstance(n, (bool, str)) for n in numbers):
         raise ValueError(f"{numbers!r} are no figures")
     value, low, high = (_finite(None if n is None else float(n)) for n in numbers)
-    return Point(_text(metric), scope, _text(context), value, low, high)
+    return SeriesPoint(_text(metric), scope, _text(context), value, low, high)

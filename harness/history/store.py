@@ -24,7 +24,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.engine.url import make_url
 
 from harness.history import schema
-from harness.history.series import RunRecord, SeriesKey, record_to_line
+from harness.history.series import HistoryRun, SeriesKey, record_to_line
 from harness.model.errors import StoreError
 from harness.platform.store import RESULTS_DIR
 
@@ -78,7 +78,7 @@ def history_url() -> str:
     return os.environ.get("HISTORY_URL") or DEFAULT_URL
 
 
-def digest_of(record: RunRecord) -> str:
+def digest_of(record: HistoryRun) -> str:
     """What tells two runs of the same id apart; the order of points does not."""
     points = sorted(record.points, key=lambda point: point.key)
     return hashlib.sha256(record_to_line(replace(record, points=tuple(points))).encode()).hexdigest()
@@ -159,7 +159,7 @@ class History:
             "'python3 -m harness history import results/history.jsonl' builds a new one"
         )
 
-    def append(self, record: RunRecord) -> bool:
+    def append(self, record: HistoryRun) -> bool:
         """Add a run; False when exactly this run is there already.
 
         Raises
@@ -173,12 +173,12 @@ class History:
             raise StoreError(f"history {self.where} holds another run with the id {record.run_id}: not added")
         return added
 
-    def append_all(self, records: Sequence[RunRecord]) -> list[bool | None]:
+    def append_all(self, records: Sequence[HistoryRun]) -> list[bool | None]:
         """Add many runs in one transaction; for each, whether it was added, None when another run has its id."""
         with self.transaction() as connection:
             return [self._append(connection, record) for record in records]
 
-    def _append(self, connection: Connection, record: RunRecord) -> bool | None:
+    def _append(self, connection: Connection, record: HistoryRun) -> bool | None:
         runs, digest = schema.runs, digest_of(record)
         fields = {name: getattr(record, name) for name in _SAME_NAMES}
         insert = self._insert(runs).values(**fields, digest=digest, commit_id=record.commit)
@@ -189,7 +189,7 @@ class History:
         self._add_points(connection, record, stored.seq)
         return True
 
-    def _add_points(self, connection: Connection, record: RunRecord, seq: int) -> None:
+    def _add_points(self, connection: Connection, record: HistoryRun, seq: int) -> None:
         if not record.points:
             return
         table = schema.series

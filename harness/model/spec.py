@@ -344,12 +344,11 @@ class Capabilities:
     records: bool = False
     stamp: bool = False
     oracle: bool = False
-    switches: bool = False
     command_line: bool = False
     done_line: bool = False
 
 
-BUILT_IN = Capabilities(True, True, True, True, True, True, True)
+BUILT_IN = Capabilities(True, True, True, True, True, True)
 FOREIGN = Capabilities()
 
 

@@ -11,16 +11,35 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.history.series import RATIO, Point, RunRecord
+import sqlalchemy as sa
+
+from harness.history import schema
+from harness.history.series import RATIO, HistoryRun, SeriesPoint
+from harness.history.store import History
 
 _DONE_WITHIN_S = 60
 
 
-def record(number: int, cell: str = "x86_64 acquire_progress 2d", points: tuple[Point, ...] | None = None) -> RunRecord:
+def approved_kernels(history: History) -> list[str]:
+    """Hashes of every approval's kernel, oldest first."""
+    table = schema.approvals
+    with history.reading() as connection:
+        rows = connection.execute(sa.select(table.c.kernel_sha256).order_by(table.c.approved, table.c.label)).all()
+    return [str(row[0]) for row in rows]
+
+
+def waiting(queue: Path) -> int:
+    """Runs that wait for the history."""
+    return len(list(queue.glob("[0-9]*.json")))
+
+
+def record(
+    number: int, cell: str = "x86_64 acquire_progress 2d", points: tuple[SeriesPoint, ...] | None = None
+) -> HistoryRun:
     """A run; its ratio is its number in thousandths above 1."""
     if points is None:
-        points = (Point("fps_trace", RATIO, "since kernel 0123", 1 + number / 1000),)
-    return RunRecord(
+        points = (SeriesPoint("fps_trace", RATIO, "since kernel 0123", 1 + number / 1000),)
+    return HistoryRun(
         run_id=f"2026-run-{number}",
         cell=cell,
         started=f"2026-01-01T00:00:{number % 60:02d}+00:00",

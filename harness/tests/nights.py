@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.history.series import ABSOLUTE, EXACT, RATIO, Point, RunRecord
+from harness.history.series import ABSOLUTE, EXACT, RATIO, HistoryRun, SeriesPoint
 
 HOST = "a CPU, 2 cores, QEMU 7.2.22, tcg"
 
@@ -23,7 +23,7 @@ class Planted:
     slower: float
 
 
-def nights(cells: Sequence[str], count: int, planted: Sequence[Planted], seed: int = 1) -> Iterator[RunRecord]:
+def nights(cells: Sequence[str], count: int, planted: Sequence[Planted], seed: int = 1) -> Iterator[HistoryRun]:
     """Every run of so many nights, in order; the noise of a ratio is 0.4 %, of a frame rate 4 %."""
     rng = np.random.default_rng(seed)
     for night in range(count):
@@ -31,7 +31,7 @@ def nights(cells: Sequence[str], count: int, planted: Sequence[Planted], seed: i
             slower = math.prod(1 + one.slower for one in planted if one.cell == cell and one.night <= night)
             ratio = math.exp(rng.normal(0, 0.004)) / slower
             fps = 420.0 / slower * math.exp(rng.normal(0, 0.04))
-            yield RunRecord(
+            yield HistoryRun(
                 run_id=f"night-{night}-{cell}",
                 cell=cell,
                 started=f"2026-{1 + night // 28:02d}-{1 + night % 28:02d}T03:00:00+00:00",
@@ -44,9 +44,9 @@ def nights(cells: Sequence[str], count: int, planted: Sequence[Planted], seed: i
                 folder=f"night-{night}",
                 seconds=61.0,
                 points=(
-                    Point("fps_trace", RATIO, "since kernel 50da7b433f0a", ratio, ratio * 0.994, ratio * 1.006),
-                    Point("fps_trace", ABSOLUTE, HOST, fps),
-                    Point("instructions_per_frame", EXACT, "gcc 12.2", float(round(2_240_984 * slower))),
-                    Point("spins_per_frame", ABSOLUTE, HOST, float(rng.normal(270, 15))),
+                    SeriesPoint("fps_trace", RATIO, "since kernel 50da7b433f0a", ratio, ratio * 0.994, ratio * 1.006),
+                    SeriesPoint("fps_trace", ABSOLUTE, HOST, fps),
+                    SeriesPoint("instructions_per_frame", EXACT, "gcc 12.2", float(round(2_240_984 * slower))),
+                    SeriesPoint("spins_per_frame", ABSOLUTE, HOST, float(rng.normal(270, 15))),
                 ),
             )

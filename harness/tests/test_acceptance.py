@@ -12,7 +12,7 @@ from harness.acceptance import measure as acceptance
 from harness.acceptance.checklist import PROBED, counted, roulette_of
 from harness.acceptance.criteria import Status, criteria, verdict_of
 from harness.acceptance.evidence import Absent, Counted, DiskLoad, RingCode, Roulette, Watched
-from harness.acceptance.measure import Checklist, Plan
+from harness.acceptance.measure import AcceptancePlan, Checklist
 from harness.commands.acceptance import plan_of
 from harness.gate.stages.suites import read_suites, suite_boots
 from harness.gate.stages.window import Observed, assemble
@@ -29,7 +29,7 @@ SMALL = RunParams(mode=(320, 240))
 
 def checklist(folder: Path, **switches: str) -> Checklist:
     """A checklist of short pieces, with its kernels built."""
-    plan = Plan(Switches.of(switches), params=SMALL, roulette_s=0.5, pictures=12, budget_s=5)
+    plan = AcceptancePlan(Switches.of(switches), params=SMALL, roulette_s=0.5, pictures=12, budget_s=5)
     made = Checklist(plan, folder, lambda text: None)
     made.kernel = build_kernel(plan.switches)
     return made
@@ -83,13 +83,13 @@ def test_suites_are_read_with_what_the_host_saw() -> None:
     assert read_suites("all", b"").complaints == ("no suite ran",)
 
 
-def plan_words(**settings: str) -> Plan:
+def plan_words(**settings: str) -> AcceptancePlan:
     return plan_of(settings, {})
 
 
 def test_settings_are_understood() -> None:
-    assert plan_words() == Plan(Switches())
-    assert not plan_words(VIRGL="0").virgl and plan_words(VIRGL="1", VIDEO="1") == Plan(Switches())
+    assert plan_words() == AcceptancePlan(Switches())
+    assert not plan_words(VIRGL="0").virgl and plan_words(VIRGL="1", VIDEO="1") == AcceptancePlan(Switches())
     assert plan_words(BOOT_LOG_TIMEOUT="2").roulette_s == 2
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.bisect.culprit import Effect, Side, confirmed, side_of, threshold
+from harness.bisect.culprit import MeasuredEffect, Side, confirmed, side_of, threshold
 from harness.bisect.search import Bisection, Found, Recipe
 from harness.bisect.worktree import BisectError, NothingToFindError
 from harness.commands.bisect import main
@@ -193,18 +193,18 @@ def test_settings_that_make_no_sense_are_refused(
 
 
 def test_sides_are_decided_by_the_middle_of_the_whole() -> None:
-    slower, faster = Effect(-0.05, -0.055, -0.045), Effect(0.05, 0.045, 0.055)
+    slower, faster = MeasuredEffect(-0.05, -0.055, -0.045), MeasuredEffect(0.05, 0.045, 0.055)
     assert threshold(slower) == threshold(faster) == pytest.approx(0.0225)
-    assert threshold(Effect(-0.13, -0.21, -0.05)) == pytest.approx(0.0325)
-    assert side_of(Effect(-0.049, -0.055, -0.04), slower) is Side.BAD
-    assert side_of(Effect(-0.001, -0.02, 0.01), slower) is Side.GOOD
-    assert side_of(Effect(0.06, 0.05, 0.07), slower) is Side.GOOD
-    assert side_of(Effect(-0.03, -0.05, -0.01, decided=False), slower) is Side.SKIP
-    assert side_of(Effect(-0.04, -0.05, -0.03, decided=False), slower) is Side.BAD
-    assert side_of(Effect(0.049, 0.04, 0.055), faster) is Side.BAD
-    assert side_of(Effect(0.001, -0.01, 0.02, decided=False), faster) is Side.GOOD
+    assert threshold(MeasuredEffect(-0.13, -0.21, -0.05)) == pytest.approx(0.0325)
+    assert side_of(MeasuredEffect(-0.049, -0.055, -0.04), slower) is Side.BAD
+    assert side_of(MeasuredEffect(-0.001, -0.02, 0.01), slower) is Side.GOOD
+    assert side_of(MeasuredEffect(0.06, 0.05, 0.07), slower) is Side.GOOD
+    assert side_of(MeasuredEffect(-0.03, -0.05, -0.01, decided=False), slower) is Side.SKIP
+    assert side_of(MeasuredEffect(-0.04, -0.05, -0.03, decided=False), slower) is Side.BAD
+    assert side_of(MeasuredEffect(0.049, 0.04, 0.055), faster) is Side.BAD
+    assert side_of(MeasuredEffect(0.001, -0.01, 0.02, decided=False), faster) is Side.GOOD
     assert confirmed(slower, slower) and not confirmed(faster, slower)
-    assert not confirmed(Effect(-0.05, -0.11, 0.01), slower)
+    assert not confirmed(MeasuredEffect(-0.05, -0.11, 0.01), slower)
 
 
 @pytest.mark.skipif(not FULL, reason="a quarter of an hour of real comparisons: HARNESS_FULL=1")

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from harness.core.frametimes import Rows, presented_frames, running_time, stamp_rows, warm_up
+from harness.core.frametimes import Rows, presented_frames, stamp_rows, warm_up
 from harness.core.trace import parse_trace
-from harness.tests.fuzz import fuzz
 from harness.tests.machine import MachineModel, run_model
 
 STAMPS = (Rows(0, 24), Rows(744, 768))
@@ -154,34 +151,3 @@ def test_single_long_frames_are_neither_warm_up_nor_hidden() -> None:
 def test_a_run_that_changes_in_its_middle_never_settled() -> None:
     times = np.concatenate([np.full(270, 3.0), np.full(330, 5.0)]) + np.random.default_rng(5).normal(0, 0.05, 600)
     assert not warm_up(times).settled
-
-
-def test_pauses_are_taken_out_and_crossing_frames_dropped() -> None:
-    times = np.arange(10, dtype=np.int64) * 1_000_000
-    running = running_time(times, [(3_500_000, 5_500_000)])
-    assert list(running.time_ns) == [0, 1e6, 2e6, 3e6, 4e6, 5e6, 6e6, 7e6]
-    assert list(running.interval_ms) == [1] * 6
-    assert (running.crossing, running.during_pause) == (1, 2)
-
-
-def test_pauses_that_overlap_are_refused() -> None:
-    with pytest.raises(ValueError):
-        running_time(np.arange(3, dtype=np.int64), [(0, 5), (4, 9)])
-
-
-@fuzz
-@given(
-    st.lists(st.integers(1, 50), min_size=1, max_size=40), st.lists(st.tuples(st.integers(1, 60), st.integers(0, 60)))
-)
-def test_running_time_is_what_a_clock_that_stops_would_show(steps: list[int], gaps: list[tuple[int, int]]) -> None:
-    times = np.cumsum(np.array(steps, np.int64))
-    pauses, at = [], 0
-    for wait, length in gaps:
-        pauses.append((at + wait, at + wait + length))
-        at += wait + length
-    running = running_time(times, pauses)
-    stopped = {tick for start, end in pauses for tick in range(start, end)}
-    kept = [int(tick) for tick in times if int(tick) not in stopped]
-    assert [int(tick) for tick in running.time_ns] == [tick - sum(each < tick for each in stopped) for tick in kept]
-    assert running.during_pause == len(times) - len(kept)
-    assert len(running.interval_ms) + running.crossing == max(len(kept) - 1, 0)

@@ -12,15 +12,15 @@ import pytest
 import sqlalchemy as sa
 
 from harness.history import schema
-from harness.history.finding_store import approval_rows, load_findings, store_approvals, store_findings
+from harness.history.finding_store import load_findings, store_approvals, store_findings
 from harness.history.jsonl import append_line, export_lines, export_runs, import_lines
 from harness.history.prune import AROUND, Retention, prune
-from harness.history.queue import deliver, remember, waiting
-from harness.history.series import ABSOLUTE, EXACT, NEW, RATIO, STEP, Finding, Point, anchor_of
+from harness.history.queue import deliver, remember
+from harness.history.series import ABSOLUTE, EXACT, NEW, RATIO, STEP, Finding, SeriesPoint, anchor_of
 from harness.history.store import History, HistoryDamaged, HistoryUnreachable
 from harness.model.baseline import Approval, Baseline, Fingerprint
 from harness.model.errors import StoreError
-from harness.tests.databases import postgresql, record
+from harness.tests.databases import approved_kernels, postgresql, record, waiting
 
 
 @pytest.fixture(scope="module")
@@ -71,9 +71,9 @@ def baseline(kernel: str, ratio: float | None, *links: tuple[str, float | None])
 
 def test_a_run_is_kept_once_with_all_its_points(url: str) -> None:
     points = (
-        Point("fps_trace", ABSOLUTE, "a host", 312.5),
-        Point("fps_trace", RATIO, "since kernel 01", 1.01, 1.0, 1.02),
-        Point("timeouts", EXACT, "gcc", None),
+        SeriesPoint("fps_trace", ABSOLUTE, "a host", 312.5),
+        SeriesPoint("fps_trace", RATIO, "since kernel 01", 1.01, 1.0, 1.02),
+        SeriesPoint("timeouts", EXACT, "gcc", None),
     )
     run = record(1, points=points)
     with History(url) as history:
@@ -144,7 +144,7 @@ def test_findings_and_approvals_come_back(url: str) -> None:
         approved = baseline("b" * 64, 1.02, ("a" * 64, None))
         assert store_approvals(history, [approved]) == 2
         assert store_approvals(history, [approved]) == 0
-        assert [row["kernel_sha256"] for row in approval_rows(history)] == ["a" * 64, "b" * 64]
+        assert approved_kernels(history) == ["a" * 64, "b" * 64]
 
 
 def test_a_damaged_file_is_reported_and_kept(tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_broken_pages_are_reported_and_kept(tmp_path: Path) -> None:
     path = tmp_path / "history.db"
     with History(f"sqlite:///{path}") as history:
         for number in range(200):
-            history.append(record(number, points=tuple(Point(f"m{i}", RATIO, "k", 1.0) for i in range(5))))
+            history.append(record(number, points=tuple(SeriesPoint(f"m{i}", RATIO, "k", 1.0) for i in range(5))))
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
@@ -297,7 +297,7 @@ def test_pruning_keeps_changes_approvals_and_the_anchor(url: str) -> None:
         left = {int(row.run_id.rpartition("-")[2]) for row in history.runs()}
         number, key = next(iter(history.series_keys().items()))
         assert len(history.series(number, key).value) == len(left) == pruned.left == 300 - pruned.runs
-        assert load_findings(history) == stored and len(approval_rows(history)) == 1
+        assert load_findings(history) == stored and len(approved_kernels(history)) == 1
     assert set(range(251, 301)) <= left
     assert set(range(1, AROUND + 1)) <= left
     assert set(range(100 - AROUND, 100 + AROUND + 1)) <= left

@@ -15,10 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.history.journal import Finished, Journal, NightRunning, Plan, only_night
+from harness.history.journal import Finished, Journal, NightPlan, NightRunning, only_night
 from harness.history.matrix import Cell, Matrix, Quarantine, Standing, by_information, parse_matrix
 from harness.history.nightly import Night, NightlyRun, Places
-from harness.history.queue import waiting
 from harness.history.series import EXACT, RATIO
 from harness.history.store import History
 from harness.model.errors import StoreError
@@ -26,6 +25,7 @@ from harness.model.result import Arm, Gate, Host, Metric, Qemu, Result
 from harness.model.spec import Switches, UsageError, Verdict
 from harness.platform.pipeline import Ran, run_harness
 from harness.platform.store import RunFolder
+from harness.tests.databases import waiting
 
 NOW = datetime.datetime(2026, 3, 1, 3, 0, tzinfo=datetime.timezone.utc)
 APPROVED = {"x86_64": {name: Switches.of({"BARRIER": name}) for name in ("acquire_progress", "linux", "seqcst_spin")}}
@@ -251,7 +251,7 @@ def test_a_night_of_another_commit_or_of_last_week_starts_afresh(tmp_path: Path)
     for commit, later in (("decade", datetime.timedelta()), ("c0ffee", datetime.timedelta(days=7))):
         (tmp_path / "night").mkdir(exist_ok=True)
         journal = Journal(tmp_path / "night")
-        journal.start(Plan(NOW.isoformat(), matrix().digest, "c0ffee"))
+        journal.start(NightPlan(NOW.isoformat(), matrix().digest, "c0ffee"))
         journal.finish(Finished(matrix().cells[0].label, "pass", "pass", "", 1.0))
         gate = FakeGate(tmp_path / "results")
         done = night(tmp_path, matrix(), gate, commit, now=NOW + later)
@@ -261,7 +261,7 @@ def test_a_night_of_another_commit_or_of_last_week_starts_afresh(tmp_path: Path)
 def test_a_torn_journal_line_costs_its_cell_only(tmp_path: Path) -> None:
     (tmp_path / "night").mkdir()
     journal = Journal(tmp_path / "night")
-    journal.start(Plan(NOW.isoformat(), "digest", "c0ffee"))
+    journal.start(NightPlan(NOW.isoformat(), "digest", "c0ffee"))
     journal.finish(Finished("one", "pass", "pass", "", 1.0))
     with open(tmp_path / "night" / "journal.jsonl", "a") as file:
         file.write('{"kind": "finished", "cell": "tw')
