@@ -126,7 +126,7 @@ def _result(
     findings: list[Incident] = list(incidents_of(alone))
     for one in compared:
         arms[one.name] = arms_of(one.measured)[CANDIDATE]
-        findings += [Incident(f.verdict, f"{one.name}: {f.text}") for f in incidents_of(one.measured)]
+        findings += [Incident(f.verdict, f"{one.name}: {f.text}", f.cause) for f in incidents_of(one.measured)]
         gates.append(_gate(one, first, arms, one.measured.order.smallest))
     verdict = Verdict.worst(
         [gate.verdict for gate in gates if gate.verdict] + [finding.verdict for finding in findings]

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from harness.core.causes import screen_notice
 from harness.core.damage import Damage, differing, find_damage, find_tear
 from harness.core.stamp import decode_stamps, salvage_frame
 from harness.core.wording import percent
@@ -75,19 +76,35 @@ def check_picture(picture: Image, expected: Expected) -> Checked:
         return _check_torn(picture, stamps.top, stamps.bottom, expected)
     claimed = stamps.top if stamps.top is not None else stamps.bottom
     if claimed is None:
-        claimed = salvage_frame(picture)
-    if claimed is None:
-        return Checked(FrameClass.UNDECODABLE, "neither stamp can be read")
+        mode = expected(0).shape
+        claimed = salvage_frame(picture, [(mode[1], mode[0])])
+        if claimed is None:
+            return Checked(FrameClass.UNDECODABLE, _why_undecodable(picture, mode))
     wanted = expected(claimed)
     if wanted.shape != picture.shape:
-        size = f"{picture.shape[1]}x{picture.shape[0]}"
-        return Checked(FrameClass.CORRUPT, f"frame {claimed} is {size}, not the mode's size", claimed)
+        return Checked(FrameClass.CORRUPT, f"frame {claimed}: {_wrong_size(picture.shape, wanted)}", claimed)
     damage = find_damage(picture, wanted)
     if damage is None:
         return Checked(FrameClass.INTACT, "", claimed)
     if not damage.cause:
         damage = replace(damage, cause=_older_frame(picture, wanted, claimed, expected))
     return Checked(FrameClass.CORRUPT, f"frame {claimed} is corrupt: {damage.words}", claimed, damage)
+
+
+def _why_undecodable(picture: Image, mode: tuple[int, ...]) -> str:
+    if screen_notice(picture):
+        return "the screen shows QEMU's own notice: the scanout is off, or was never set"
+    if picture.shape[:2] != mode[:2]:
+        return f"the screen is {_size(picture.shape)} and the run's mode {_size(mode)}, and neither stamp can be read"
+    return "neither stamp can be read"
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return f"{shape[1]}x{shape[0]}"
+
+
+def _wrong_size(shape: tuple[int, ...], wanted: Image) -> str:
+    return f"the screen is {_size(shape)}, not the mode's {_size(wanted.shape)}"
 
 
 def _is_blank(picture: Image) -> bool:

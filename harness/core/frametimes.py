@@ -65,7 +65,7 @@ class Rows:
 def stamp_rows(trace: Trace) -> tuple[Rows, ...]:
     """Where a kernel with stamps has them: at the top and the bottom of all that it flushes. Empty without flushes."""
     flushes = trace.of(FLUSH)
-    accepted = ~_refused(flushes, trace.refusals)
+    accepted = ~refused_flushes(flushes, trace.refusals)
     if not accepted.any() or "h" not in flushes.args:
         return ()
     height = int((flushes.args["y"] + flushes.args["h"])[accepted].max())
@@ -83,7 +83,7 @@ def presented_frames(trace: Trace, stamps: Sequence[Rows] = ()) -> Presented:
         Where each frame carries its number, top first; empty when the kernel has no stamp.
     """
     flushes = trace.of(FLUSH)
-    accepted = ~_refused(flushes, trace.refusals)
+    accepted = ~refused_flushes(flushes, trace.refusals)
     transfers = trace.transfers
     fresh = _fresh(flushes, trace)
     unflushed = 0
@@ -141,7 +141,7 @@ def _on_screen(flushes: Events, scanouts: Events) -> Mask:
     return shown
 
 
-def _refused(flushes: Events, refusals: Sequence[Refusal]) -> Mask:
+def refused_flushes(flushes: Events, refusals: Sequence[Refusal]) -> Mask:
     """Which flushes were answered with an error, shape (n,): the message follows the event."""
     refused = np.zeros(len(flushes), bool)
     for refusal in refusals:

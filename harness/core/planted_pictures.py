@@ -56,7 +56,7 @@ class Damaged:
 
 def plant(kind: str, draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
     """Damage one frame; what is planted always changes at least one pixel."""
-    return _PLANTERS[kind](draw, frame, rng)
+    return {**_PLANTERS, **_MISTAKES}[kind](draw, frame, rng)
 
 
 def _copy(draw: Draw, frame: int) -> Image:
@@ -185,3 +185,84 @@ _PLANTERS: dict[str, Callable[[Draw, int, np.random.Generator], Damaged]] = {
     "blurred": _blurred,
 }
 KINDS = tuple(_PLANTERS)
+
+
+def _whole(name: str, change: Callable[[Image], Image], cause: str) -> Callable[..., Damaged]:
+    """A mistake that changes the whole picture in one way."""
+
+    def make(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
+        return Damaged(name, np.ascontiguousarray(change(draw(frame))), frame, FrameClass.CORRUPT, cause=cause)
+
+    return make
+
+
+def _byte_order(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
+    """Bytes B, G, R, X of memory taken in another order, X being 0: as the formats of VIRTIO 1.2 §5.7.6.8 do."""
+    bytes_bgrx = np.concatenate([draw(frame)[..., ::-1], np.zeros((*draw(frame).shape[:2], 1), np.uint8)], axis=2)
+    order = [[1, 2, 3], [3, 2, 1], [3, 0, 1], [2, 3, 0]][rng.integers(4)]
+    picture = np.ascontiguousarray(bytes_bgrx[..., order])
+    return Damaged(
+        "byte order", picture, frame, FrameClass.CORRUPT, cause="the resource's format has another byte order"
+    )
+
+
+def _padded(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
+    """Written in rows longer than those that are shown."""
+    source = draw(frame)
+    height, width = source.shape[:2]
+    pitch = width + int(rng.choice([1, 3, 16, 32, 60, 64, 128, 200, width // 2, width, 2 * width]))
+    memory = np.zeros((height, pitch, 3), np.uint8)
+    memory[:, :width] = source
+    picture = memory.reshape(-1, 3)[: height * width].reshape(height, width, 3).copy()
+    return Damaged("padded", picture, frame, FrameClass.CORRUPT, cause=f"rows are written {pitch} px long")
+
+
+def _offset(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
+    """Taken from further on in memory, where the end is missing, or from before its beginning."""
+    source = draw(frame).reshape(-1, 3)
+    width = draw(frame).shape[1]
+    by = int(rng.integers(1, 40 * width)) * (1 if rng.integers(2) else -1)
+    memory = np.zeros_like(source)
+    if by > 0:
+        memory[by:] = source[:-by]
+    else:
+        memory[:by] = source[-by:]
+    picture = memory.reshape(draw(frame).shape)
+    return Damaged("offset", picture, frame, FrameClass.CORRUPT, cause="a wrong transfer offset|displaced by")
+
+
+def _cropped(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
+    """The scanout shows the top left part."""
+    source = draw(frame)
+    height, width = source.shape[0] * 3 // 4, max(source.shape[1] * 3 // 4, 300)
+    size = f"the screen is {width}x{height}, not the mode's {source.shape[1]}x{source.shape[0]}"
+    return Damaged("cropped", source[:height, :width].copy(), frame, FrameClass.CORRUPT, cause=size)
+
+
+def _dark(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
+    """QEMU's own notice on a screen of its own size."""
+    picture = np.zeros((480, 640, 3), np.uint8)
+    picture[232:248, 150:490] = np.where(rng.random((16, 340, 1)) < 0.3, np.uint8(0xAA), np.uint8(0))
+    return Damaged("dark", picture, frame, FrameClass.UNDECODABLE, cause="the scanout is off, or was never set")
+
+
+def _halves(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
+    axis = int(rng.integers(2))
+    picture = np.roll(draw(frame), draw(frame).shape[axis] // 2, axis)
+    name = ("upper and lower", "left and right")[axis]
+    return Damaged("halves", picture, frame, FrameClass.CORRUPT, cause=f"the {name} halves are swapped")
+
+
+_MISTAKES: dict[str, Callable[[Draw, int, np.random.Generator], Damaged]] = {
+    "upside down": _whole("upside down", lambda image: image[::-1], "upside down"),
+    "mirrored": _whole("mirrored", lambda image: image[:, ::-1], "mirrored"),
+    "turned": _whole("turned", lambda image: image[::-1, ::-1], "turned by 180 degrees"),
+    "halves": _halves,
+    "byte order": _byte_order,
+    "padded": _padded,
+    "offset": _offset,
+    "cropped": _cropped,
+    "dark": _dark,
+}
+MISTAKES = tuple(_MISTAKES)
+"""What a driver does to every picture alike, some of another size: each must be named, by the exact detector."""

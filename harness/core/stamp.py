@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +21,6 @@ Image = npt.NDArray[np.uint8]
 
 TOP, BOTTOM = 0, 1
 STRIP_ROWS = 4
-ASTRAY_PX = 64
 _CELL_PX = 4
 _CELLS = 72
 _WIDTH_PX = _CELLS * _CELL_PX
@@ -56,31 +57,53 @@ def decode_frame(picture: Image) -> int | None:
     return decode_stamps(picture).frame
 
 
-def salvage_frame(picture: Image) -> int | None:
-    """What a picture claims to be whose rows went astray: a frame number from any single row near the top or bottom.
+def salvage_frame(picture: Image, sizes_px: Sequence[tuple[int, int]] = ()) -> int | None:
+    """What a picture claims to be whose rows went astray: a frame number from one row of cells, wherever it is.
 
-    Rows up to ``ASTRAY_PX`` from their place are tried, moved right by up to as much; everything else must be exact.
+    Rows may begin anywhere in memory and go on in the next one; the picture may be turned over, mirrored, or short of
+    a channel. Everything else must be exact.
+
+    Parameters
+    ----------
+    picture
+        As for :func:`decode_stamps`.
+    sizes_px
+        Widths and heights, besides the picture's own, that it may have been drawn for.
     """
-    if not _has_room(picture):
+    if not _is_picture(picture) or picture.shape[0] * picture.shape[1] < _WIDTH_PX:
         return None
     height, width = picture.shape[:2]
-    reach = min(ASTRAY_PX, width - _WIDTH_PX)
-    middles = np.arange(reach + 1)[:, None] + np.arange(_CELLS) * _CELL_PX + 1
-    near = min(STRIP_ROWS + ASTRAY_PX, height // 2)
-    for strip, rows in ((TOP, range(near)), (BOTTOM, range(height - 1, height - 1 - near, -1))):
-        for y in rows:
-            bits = picture[y, :, :3].mean(axis=1)[middles] > _THRESHOLD
-            packed = np.packbits(bits, axis=1)
-            for found in packed[packed[:, 0] == _SYNC]:
-                frame = _checked_frame(found.tobytes(), strip, picture.shape)
-                if frame is not None:
-                    return frame
+    lit = picture[..., :3].max(axis=2) > _THRESHOLD
+    for turned in (lit, lit[::-1], lit[:, ::-1], lit[::-1, ::-1]):
+        frame = _salvage_from(np.ascontiguousarray(turned).ravel(), [(width, height), *sizes_px])
+        if frame is not None:
+            return frame
     return None
+
+
+def _salvage_from(lit: npt.NDArray[np.bool_], sizes_px: Sequence[tuple[int, int]]) -> int | None:
+    """The first row of cells in a picture's pixels, one after the other; True is brighter than the threshold."""
+    places = len(lit) - _WIDTH_PX + 1
+    synced = np.ones(places, bool)
+    for bit in range(8):
+        at = bit * _CELL_PX + 1
+        synced &= lit[at : at + places] == bool(_SYNC >> (7 - bit) & 1)
+    for start in np.flatnonzero(synced):
+        cells = np.packbits(lit[start + 1 : start + _WIDTH_PX : _CELL_PX]).tobytes()
+        for (width, height), strip in product(sizes_px, (TOP, BOTTOM)):
+            frame = _checked_frame(cells, strip, (height, width))
+            if frame is not None:
+                return frame
+    return None
+
+
+def _is_picture(picture: Image) -> bool:
+    return picture.ndim == 3 and picture.shape[2] >= 3
 
 
 def _has_room(picture: Image) -> bool:
     height, width = picture.shape[:2]
-    return picture.ndim == 3 and picture.shape[2] >= 3 and height >= 2 * STRIP_ROWS and width >= _WIDTH_PX
+    return _is_picture(picture) and height >= 2 * STRIP_ROWS and width >= _WIDTH_PX
 
 
 def _decode_strip(picture: Image, strip: int) -> int | None:

@@ -1,20 +1,23 @@
 """QEMU's trace log, parsed into arrays of host time stamps.
 
-Accepted format, of ``-trace EVENT -msg timestamp=on -D FILE -d guest_errors`` (QEMU 7.2's simple log backend)::
+Accepted formats, of ``-trace EVENT -msg timestamp=on -D FILE -d guest_errors``, told apart by the file itself::
 
-    ^PID@SECONDS.MICROSECONDS:EVENT( ARGUMENTS)?$          a trace event
-    ^(virtio_gpu_FUNCTION|virgl_FUNCTION): TEXT$           the device refused the command before it
+    ^PID@SECONDS.MICROSECONDS:EVENT( ARGUMENTS)?$          an event, QEMU 7.2 to 10.0
+    ^YYYY-MM-DDTHH:MM:SS(.FRACTION)?Z EVENT( ARGUMENTS)?$  an event, QEMU 10.1 and later
+    ^(STAMP )?TEXT$                                        anything else: a complaint of a device
 
-``ARGUMENTS`` are ``name value`` pairs, the value decimal or ``0x`` hexadecimal, apart by blanks or commas. Lines of
-other QEMU versions, other events and other messages are counted and skipped. A last line without newline is dropped.
+``ARGUMENTS`` are ``name value`` pairs, the value decimal or ``0x`` hexadecimal, apart by blanks or commas. A last line
+without newline is dropped. A file in which events can be seen and not read is *unreadable*: the instrument's fault.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +29,7 @@ TRANSFER_2D = "virtio_gpu_cmd_res_xfer_toh_2d"
 TRANSFERS_3D = ("virtio_gpu_cmd_res_xfer_toh_3d", "virtio_gpu_cmd_ctx_submit")
 TRANSFERS = (TRANSFER_2D, *TRANSFERS_3D)
 SET_SCANOUT = "virtio_gpu_cmd_set_scanout"
+SET_SCANOUT_BLOB = "virtio_gpu_cmd_set_scanout_blob"
 NOTIFY = "virtio_queue_notify"
 POP = "virtqueue_pop"
 FILL = "virtqueue_fill"
@@ -40,8 +44,17 @@ _LATEST_NS = 1 << 62
 """Year 2116; sums and differences of times up to here fit 64 bits."""
 
 _EVENT = re.compile(rb"^(\d{1,10})@(\d{1,11})\.(\d{6}):([a-z_][a-z0-9_]*)(?: ([^\n]*))?$", re.MULTILINE)
+_ISO_STAMP = rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z "
+_ISO_EVENT = re.compile(rb"^" + _ISO_STAMP + rb"([a-z][a-z0-9]*_[a-z0-9_]+)(?: ([^\n:]*))?$", re.MULTILINE)
+_EVENT_NAMES = re.compile(rb"\b(?:virtio_gpu_cmd_|virtio_queue_notify|virtqueue_(?:pop|fill|flush))[a-z0-9_]* ")
 _STAMPLESS = re.compile(rb"^(?:virtio_gpu_cmd_|virtio_queue_|virtqueue_)[a-z0-9_]+ ", re.MULTILINE)
-_REFUSAL = re.compile(rb"^(virtio_gpu_\w+|virgl_\w+): ([^\n]*)$", re.MULTILINE)
+_SPEAKER = re.compile(rb"^(?:" + _ISO_STAMP + rb")?(?:qemu-system-[\w.-]+: )?(?:([A-Za-z_][\w .()+/-]*?): )?(.*)$")
+_OTHER_LINE = re.compile(
+    rb"^(?!\d+@\d+\.\d+:"
+    rb"|[^ \n]*\d[^ \n]* (?:virtio_gpu_cmd|virtio_gpu_fence|virtio_queue|virtqueue)_\w+ )[^\n]*\S[^\n]*$",
+    re.MULTILINE,
+)
+"""Neither an event nor a damaged one."""
 _PAIR = re.compile(rb"([a-z_]+) (0x[0-9a-f]{1,16}|-?\d{1,19})(?![0-9a-fx])")
 _NO_ARGUMENTS: Mapping[str, I64] = {}
 
@@ -67,11 +80,22 @@ NO_EVENTS = Events(np.zeros(0, np.int64), np.zeros(0, np.int64))
 
 @dataclass(frozen=True)
 class Refusal:
-    """A command that the device answered with an error, as QEMU's guest_errors log tells it."""
+    """What a device of the machine said against a command or an access, by QEMU's guest_errors log."""
 
     offset: int
     function: str
+    """Who says it: a function of QEMU's, or a device; empty when the message does not tell."""
     text: str
+
+    @property
+    def words(self) -> str:
+        """For people."""
+        return f"{self.function}: {self.text}" if self.function else self.text
+
+    @property
+    def by_virtio(self) -> bool:
+        """A device that drivers here are measured on says it."""
+        return self.function.lower().startswith(("virtio", "virgl", "virtqueue", "vhost"))
 
 
 @dataclass(frozen=True)
@@ -81,7 +105,11 @@ class Trace:
     events: Mapping[str, Events]
     refusals: tuple[Refusal, ...]
     problems: tuple[str, ...]
-    foreign_lines: int = 0
+    """Of the log's content: half a line, arguments that do not read."""
+    unreadable: str = ""
+    """Why nothing can be concluded from the log: it is of a format that is not known here."""
+    clock_steps: tuple[str, ...] = ()
+    """Steps back of the host's clock."""
 
     def of(self, kind: str) -> Events:
         """Events of a kind; empty when there are none."""
@@ -96,50 +124,104 @@ class Trace:
         return Events(np.concatenate([events.time_ns for events in kinds])[order], offset[order])
 
 
+@dataclass(frozen=True)
+class _Line:
+    """One event as it stands in the log."""
+
+    time_ns: int
+    offset: int
+    kind: bytes
+    arguments: bytes
+
+
 def parse_trace(log: bytes) -> Trace:
-    """Parse a whole trace log; what is wrong with it is told in ``problems``."""
+    """Parse a whole trace log; what is wrong with it is told in ``problems`` and ``unreadable``."""
     problems: list[str] = []
     end = log.rfind(b"\n") + 1
     if end < len(log):
         problems.append(f"the trace ends inside a line, {len(log) - end} bytes dropped")
     text = log[:end]
-    found: dict[bytes, list[tuple[int, int, bytes]]] = {}
+    found: dict[bytes, list[_Line]] = {}
     sequence: list[int] = []
     beyond = 0
-    for match in _EVENT.finditer(text):
-        _, seconds, micros, kind, arguments = match.groups()
-        time_ns = int(seconds) * 1_000_000_000 + int(micros) * 1000
-        if time_ns > _LATEST_NS:
+    for line in _lines(text):
+        sequence.append(line.time_ns)
+        if line.time_ns > _LATEST_NS:
             beyond += 1
             continue
-        sequence.append(time_ns)
-        found.setdefault(kind, []).append((time_ns, match.start(), arguments or b""))
-    refusals = tuple(
-        Refusal(match.start(), match[1].decode(), match[2].decode("utf-8", "backslashreplace"))
-        for match in _REFUSAL.finditer(text)
-    )
-    if not sequence:
-        stampless = _STAMPLESS.search(text)
-        problems.append("no time stamps: QEMU needs -msg timestamp=on" if stampless else "no trace events")
+        found.setdefault(line.kind, []).append(line)
+    if not sequence and not _STAMPLESS.search(text):
+        problems.append("no trace events")
     if beyond:
         problems.append(f"{beyond} events with times that no clock shows were dropped")
-    problems.extend(_clock_steps(np.array(sequence, np.int64)))
+    times_ns = np.array([time_ns for time_ns in sequence if time_ns <= _LATEST_NS], np.int64)
     events = {kind.decode(): _events(kind.decode(), rows, problems) for kind, rows in found.items()}
-    foreign = text.count(b"\n") - len(sequence) - len(refusals)
-    return Trace(events, refusals, tuple(problems), foreign)
+    unreadable = "" if sequence else _why_unreadable(text)
+    refusals = () if unreadable else tuple(_refusals(text))
+    return Trace(events, refusals, tuple(problems), unreadable, tuple(_clock_steps(times_ns)))
 
 
-def _events(kind: str, rows: list[tuple[int, int, bytes]], problems: list[str]) -> Events:
+def _lines(text: bytes) -> Iterator[_Line]:
+    """Events in the order of the log, in the format that the file is in."""
+    first = _EVENT.search(text)
+    if first is not None:
+        for match in _EVENT.finditer(text):
+            _, seconds, micros, kind, arguments = match.groups()
+            time_ns = int(seconds) * 1_000_000_000 + int(micros) * 1000
+            yield _Line(time_ns, match.start(), kind, arguments or b"")
+        return
+    for match in _ISO_EVENT.finditer(text):
+        stamp, fraction, kind, arguments = match.groups()
+        second_ns = _second_ns(stamp)
+        if second_ns is not None:
+            # GLib leaves the fraction out when it is nought.
+            yield _Line(second_ns + int((fraction or b"").ljust(9, b"0")), match.start(), kind, arguments or b"")
+
+
+@lru_cache(maxsize=16)
+def _second_ns(stamp: bytes) -> int | None:
+    """Time since the epoch of ``YYYY-MM-DDTHH:MM:SS``, UTC; None when there is no such time."""
+    try:
+        at = datetime.strptime(stamp.decode(), "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)
+    except ValueError:
+        return None
+    return int(at.timestamp()) * 1_000_000_000
+
+
+def _why_unreadable(text: bytes) -> str:
+    """Why no event of a log could be read although it shows some; empty when it shows none."""
+    if _STAMPLESS.search(text):
+        return "the trace has no time stamps: QEMU needs -msg timestamp=on"
+    seen = _EVENT_NAMES.search(text)
+    if seen is None:
+        return ""
+    begin = text.rfind(b"\n", 0, seen.start()) + 1
+    line = text[begin : text.index(b"\n", begin)][:100].decode("utf-8", "backslashreplace")
+    return f"the trace is in a format that is not known here, that of a newer QEMU perhaps: {line!r}"
+
+
+def _refusals(text: bytes) -> Iterator[Refusal]:
+    """Lines that are no events."""
+    for line in _OTHER_LINE.finditer(text):
+        if _ISO_EVENT.match(line[0]):
+            continue
+        said = _SPEAKER.match(line[0])
+        assert said is not None
+        speaker, words = said[3] or b"", said[4]
+        yield Refusal(line.start(), speaker.decode(), words.decode("utf-8", "backslashreplace"))
+
+
+def _events(kind: str, rows: list[_Line], problems: list[str]) -> Events:
     """Columns of one kind; rows whose arguments, values aside, do not read like most others' are dropped and told."""
-    shapes = [_PAIR.sub(rb"\1=", row[2]) for row in rows]
+    shapes = [_PAIR.sub(rb"\1=", row.arguments) for row in rows]
     usual = Counter(shapes).most_common(1)[0][0]
     if any(shape != usual for shape in shapes):
         odd = sum(shape != usual for shape in shapes)
         problems.append(f"{odd} {kind} events whose arguments do not read like the others' were dropped")
         rows = [row for row, shape in zip(rows, shapes) if shape == usual]
-    time_ns = np.array([row[0] for row in rows], np.int64)
-    offset = np.array([row[1] for row in rows], np.int64)
-    pairs = [_PAIR.findall(row[2]) for row in rows]
+    time_ns = np.array([row.time_ns for row in rows], np.int64)
+    offset = np.array([row.offset for row in rows], np.int64)
+    pairs = [_PAIR.findall(row.arguments) for row in rows]
     names = [name for name, _ in pairs[0]]
     width = len(names)
     if not width:

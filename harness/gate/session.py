@@ -11,13 +11,16 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
+from harness.core.complaints import device_complaints
+from harness.core.trace import parse_trace
 from harness.gate.measured import Measured, Order
 from harness.gate.stages.catalogue import STAGES
 from harness.gate.stages.stage import Session, Stage
 from harness.model.errors import GuestError, HarnessError
-from harness.model.record import Incident
+from harness.model.record import Cause, Incident
 from harness.model.spec import Verdict
 from harness.platform.leases import lease_cores
+from harness.platform.qemu_command import QEMU_LOG, TRACE_LOG
 
 
 def measure(order: Order, folder: Path, progress: Callable[[str], None]) -> Measured:
@@ -52,8 +55,19 @@ def _run(stage: Stage, session: Session, measured: Measured) -> Measured:
     except GuestError as error:
         inside = _inside(error, session.folder)
         where = f" (see {inside})" if inside else ""
+        words = _device_words(error)
+        device = [Incident(Verdict.GUEST_FAILED, f"{stage.name}: {text}", Cause.DEVICE) for text in words]
         incident = Incident(Verdict.GUEST_FAILED, f"{stage.name}: {error.message}{where}")
-        return replace(measured, incidents=(*measured.incidents, incident))
+        return replace(measured, incidents=(*measured.incidents, *device, incident))
+
+
+def _device_words(error: GuestError) -> tuple[str, ...]:
+    """What the device complained of before a guest failed, by the logs beside its serial line."""
+    if error.evidence is None:
+        return ()
+    logs = [error.evidence.parent / name for name in (TRACE_LOG, QEMU_LOG)]
+    trace, said = (path.read_bytes() if path.is_file() else b"" for path in logs)
+    return device_complaints(parse_trace(trace), said)
 
 
 def _failed(measured: Measured) -> bool:

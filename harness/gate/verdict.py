@@ -32,7 +32,7 @@ class Judgement:
 def judge(basis: Basis) -> Judgement:
     """Judge everything; the worst gate or incident is the verdict. Without measured FPS and pictures nothing passes."""
     judged = _gates(basis)
-    incidents = sorted(basis.incidents, key=lambda incident: incident.verdict.severity, reverse=True)
+    incidents = sorted(basis.incidents, key=lambda one: (-one.verdict.severity, one.cause.rank))
     candidates = [gate.verdict for gate in judged if gate.verdict] + [incident.verdict for incident in incidents]
     verdict = Verdict.worst(candidates or [Verdict.INCONCLUSIVE])
     notices = tuple(f"{gate.metric}: {gate.why}" for gate in judged if gate.why.startswith("warning:"))

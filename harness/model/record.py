@@ -6,11 +6,31 @@ log, trace, captures, frame times) lie beside it in the run's folder.
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from harness.model.metric import Metric
 from harness.model.spec import Device, RunParams, Verdict
+
+
+class Cause(enum.Enum):
+    """What an incident is about, a cause before its consequences: in this order incidents are told."""
+
+    DEVICE = "device"
+    """The device refused what the guest asked."""
+    GUEST = "guest"
+    """The guest says, or shows by its end, that it failed."""
+    PICTURE = "picture"
+    """What was or was not on the screen."""
+    SOURCES = "sources"
+    """Sources contradict each other, or the guest's log itself."""
+    INSTRUMENT = "instrument"
+    """QEMU or the host did not work as an instrument must."""
+
+    @property
+    def rank(self) -> int:
+        return list(Cause).index(self)
 
 
 @dataclass(frozen=True)
@@ -19,6 +39,7 @@ class Incident:
 
     verdict: Verdict
     text: str
+    cause: Cause = Cause.GUEST
 
 
 @dataclass(frozen=True)
@@ -52,6 +73,8 @@ class Observed:
     sightings: tuple[Sighting, ...]
     qemu_version: str
     command: tuple[str, ...]
+    clock: str = ""
+    """What the host's clock did meanwhile, if it did not run evenly."""
 
 
 @dataclass(frozen=True)

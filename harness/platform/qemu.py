@@ -25,7 +25,7 @@ from harness.platform.child import end_child, start_child
 from harness.platform.console import Console, serial_pipe
 from harness.platform.display import Xvfb, screen_for
 from harness.platform.ending import Ending, ending_of
-from harness.platform.qemu_command import TRACE_LOG, qemu_command
+from harness.platform.qemu_command import QEMU_LOG, TRACE_LOG, qemu_command
 from harness.platform.qmp import Qmp
 from harness.platform.store import check_room
 
@@ -36,6 +36,7 @@ TIMING_EVENTS: tuple[str, ...] = (
     "virtio_gpu_cmd_res_xfer_toh_3d",
     "virtio_gpu_cmd_ctx_submit",
     "virtio_gpu_cmd_set_scanout",
+    "virtio_gpu_cmd_set_scanout_blob",
 )
 """What it takes to tell frames that reached the screen from flushes."""
 FRAME_EVENTS: tuple[str, ...] = (
@@ -97,7 +98,7 @@ class Qemu:
         self.limits = spec.limits.scaled(spec.machine)
         self.serial_path = folder / "serial.log"
         self.trace_path = folder / TRACE_LOG
-        self.log_path = folder / "qemu.log"
+        self.log_path = folder / QEMU_LOG
         self.version = ""
         self._events = tuple(events)
         self._paused = paused

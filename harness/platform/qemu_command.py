@@ -10,6 +10,8 @@ from harness.model.errors import QemuError
 from harness.model.spec import ARCHES, Device, Display, Machine, RunSpec
 
 TRACE_LOG = "trace.log"
+QEMU_LOG = "qemu.log"
+"""QEMU's standard error output."""
 
 SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 

@@ -62,6 +62,7 @@ def run_model(model: MachineModel) -> MachineLogs:
     serial: list[str] = ["[BOOT] kernel=roulette arch=x86_64"]
     flushed: list[int] = []
     guest = 300_000_000
+    trace.append((_host(model, guest), "virtio_gpu_cmd_set_scanout id 0, res 0x1, w 1024, h 768, x 0, y 0"))
     for frame in range(model.warmup + model.frames):
         render = int(model.render_ns * rng.gamma(400, 1 / 400)) + model.long_frames.get(frame, 0)
         submit = int(rng.integers(3_000, 9_000))

@@ -12,7 +12,7 @@ from scipy import stats
 
 from harness.core.damage import difference_picture, find_damage, find_tear
 from harness.core.frames import Capture, Checked, FrameClass, bad_share_bound, check_picture, count_frames, verify
-from harness.core.planted_pictures import KINDS, Damaged, Image, plant
+from harness.core.planted_pictures import KINDS, MISTAKES, Damaged, Image, plant
 from harness.platform.oracle import Oracle
 
 MODES = [(320, 240), (333, 777), (641, 487), (1024, 768)]
@@ -24,7 +24,7 @@ def oracle(mode: tuple[int, int]) -> Oracle:
 
 
 def generate(kind: str, count: int, seed: int) -> list[tuple[tuple[int, int], Damaged]]:
-    rng = np.random.default_rng([KINDS.index(kind), seed])
+    rng = np.random.default_rng([(*KINDS, *MISTAKES).index(kind), seed])
     made = []
     for _ in range(count):
         mode = MODES[int(rng.integers(len(MODES)))]
@@ -56,6 +56,26 @@ def assert_found(mode: tuple[int, int], planted: Damaged) -> None:
 def test_damage_is_found_and_named(kind: str) -> None:
     for mode, planted in generate(kind, 20, 1):
         assert_found(mode, planted)
+
+
+def assert_named(mode: tuple[int, int], planted: Damaged) -> None:
+    checked = check_picture(planted.picture, oracle(mode).picture)
+    assert checked.kind is planted.answer, (planted.kind, mode, checked.why)
+    assert any(cause in checked.why for cause in planted.cause.split("|")), (planted.kind, mode, checked.why)
+    assert checked.frame == (planted.frame if planted.answer is FrameClass.CORRUPT else None)
+
+
+@pytest.mark.parametrize("kind", MISTAKES)
+def test_what_a_driver_does_to_every_picture_is_named(kind: str) -> None:
+    for mode, planted in generate(kind, 12, 1):
+        assert_named(mode, planted)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("kind", MISTAKES)
+def test_all_that_a_driver_does_to_every_picture_is_named(kind: str) -> None:
+    for mode, planted in generate(kind, 170, 2):
+        assert_named(mode, planted)
 
 
 @pytest.mark.full
@@ -115,7 +135,8 @@ def test_torn_and_damaged_besides_is_torn() -> None:
 def test_a_picture_of_another_size_is_corrupt() -> None:
     picture = oracle((320, 240)).picture(5)
     checked = check_picture(picture, lambda frame: oracle((641, 487)).picture(frame))
-    assert checked.kind is FrameClass.CORRUPT and "320x240" in checked.why
+    assert checked.kind is FrameClass.CORRUPT
+    assert checked.why == "frame 5: the screen is 320x240, not the mode's 641x487"
 
 
 def test_find_tear_bounds_the_row() -> None:

@@ -33,6 +33,7 @@ from harness.model.record import (
 from harness.model.result import Result
 from harness.model.spec import RunSpec
 from harness.platform.pin import probe_rights
+from harness.platform.qemu_command import QEMU_LOG, TRACE_LOG
 
 OVERHEAD_QUADS = 8
 """About two seconds: an interval of a few per cent, which bench narrows."""
@@ -65,8 +66,11 @@ class WindowStage(Stage):
     def replay(self, folder: Path, result: Result, run: RunRecord, measured: Measured) -> Measured:
         if run.window is None:
             return measured
-        logs = [(folder / "window" / name).read_bytes() for name in ("serial.log", "trace.log")]
-        return replace(measured, window=assemble(run.window, *logs))
+        serial, trace = ((folder / "window" / name).read_bytes() for name in ("serial.log", TRACE_LOG))
+        said = folder / "window" / QEMU_LOG
+        return replace(
+            measured, window=assemble(run.window, serial, trace, said.read_bytes() if said.is_file() else b"")
+        )
 
 
 class PicturesStage(Stage):

@@ -20,14 +20,17 @@ from harness.core.captures import CapturesError, SavedCapture, SavedCaptures, ca
 from harness.core.damage import Damage, difference_picture, find_damage
 from harness.core.frames import Capture, Checked, FrameClass, Verification, check_picture
 from harness.core.geometry import geometry_problems, rotation_problem
+from harness.core.screen import changes_left_out
 from harness.core.stamp import decode_frame
 from harness.core.trace import FLUSH, Trace, parse_trace
 from harness.core.unknown_pictures import Golden, judge_picture, judge_sequence
-from harness.model.record import Incident
+from harness.model.errors import QemuError
+from harness.model.record import Cause, Incident
 from harness.model.result import Frames
 from harness.model.spec import RunSpec, Verdict
 from harness.platform.capture import CaptureError, Image
 from harness.platform.golden import golden_problem, scene_hash
+from harness.platform.hostclock import ClockWatch
 from harness.platform.oracle import DEFAULT_SEED, Oracle
 from harness.platform.qemu import TIMING_EVENTS, Qemu
 from harness.platform.screen import take_picture
@@ -82,7 +85,7 @@ class _Kept:
 
 def picture_incidents(pictures: Pictures) -> list[Incident]:
     """What was seen in bad frames, by class."""
-    return [Incident(Verdict.GUEST_FAILED, text) for text in pictures.frames.findings]
+    return [Incident(Verdict.GUEST_FAILED, text, Cause.PICTURE) for text in pictures.frames.findings]
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,7 @@ def verify_pictures(
     checked: list[Checked] = []
     taken: list[_Taken] = []
     odd: list[str] = []
+    clock = ClockWatch()
     with Qemu(spec, root / "pictures" / "run", TIMING_EVENTS) as machine:
         machine.wait_first_flush()
         oracle = _oracle_for(machine)
@@ -153,7 +157,13 @@ def verify_pictures(
     frozen_after_ns = int(machine.limits.frame_s * 1e9)
     due: list[int | None] = [None] * len(taken)
     if oracle:
-        due = _due(parse_trace(machine.trace_path.read_bytes()), [one.before_ns for one in taken], first)
+        trace = parse_trace(machine.trace_path.read_bytes())
+        if trace.unreadable:
+            raise QemuError(trace.unreadable, machine.trace_path)
+        # A clock that was set says nothing of which frame was due.
+        if not clock.problem() and not trace.clock_steps:
+            due = _due(trace, [one.before_ns for one in taken], first)
+        odd += changes_left_out(trace, first, oracle.picture, spec.params.mode)
     else:
         prints, times_ns = [one.crc for one in taken], [one.time_ns for one in taken]
         checked = judge_sequence(checked, prints, times_ns, frozen_after_ns)

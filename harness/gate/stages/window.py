@@ -16,16 +16,20 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from harness.core.complaints import device_complaints
 from harness.core.frametimes import Presented, WarmUp, presented_frames, stamp_rows, warm_up
+from harness.core.screen import screen_problems
 from harness.core.serial import SerialLog, parse_serial
 from harness.core.sources import Sources, reconcile
 from harness.core.trace import TRANSFER_2D, TRANSFERS_3D, Trace, parse_trace
+from harness.model.record import Cause
 from harness.model.record import Ending as Ending
 from harness.model.record import Incident
 from harness.model.record import Observed as Observed
 from harness.model.record import Sighting
 from harness.model.spec import Capabilities, RunSpec, Verdict
 from harness.platform.capture import Image
+from harness.platform.hostclock import ClockWatch
 from harness.platform.qemu import FRAME_EVENTS, Qemu
 from harness.platform.qemu_command import GL_DEVICE
 from harness.platform.screen import glimpse
@@ -62,6 +66,8 @@ class Window:
     frame_ms: F64
     """Frame times by the trace, warm-up left out, shape (n,)."""
     boot_ms: float
+    device: tuple[str, ...] = ()
+    """What the device complained of."""
     complaints: tuple[str, ...] = ()
     """Lines in which a driver of the guest says what went wrong."""
     fallback: str = ""
@@ -89,7 +95,7 @@ def observe(
     """
     if spec.capabilities.command_line:
         spec = replace(spec, params=replace(spec.params, seconds=window_s))
-    launched_ns = time.time_ns()
+    launched_ns, clock = time.time_ns(), ClockWatch()
     with Qemu(spec, folder, events) as machine:
         wait_first_frame(machine)
         time.sleep(WARM_UP_S)
@@ -99,11 +105,11 @@ def observe(
         ending = _end(machine, window_s)
         content = machine.console.content()
         seen = tuple(sighting for sighting in sightings if sighting is not None)
-        observed = Observed(ending, launched_ns, seen, machine.version, tuple(machine.command))
-    return assemble(observed, content, machine.trace_path.read_bytes())
+        observed = Observed(ending, launched_ns, seen, machine.version, tuple(machine.command), clock.problem())
+    return assemble(observed, content, machine.trace_path.read_bytes(), machine.log_path.read_bytes())
 
 
-def assemble(observed: Observed, serial_log: bytes, trace_log: bytes) -> Window:
+def assemble(observed: Observed, serial_log: bytes, trace_log: bytes, qemu_log: bytes = b"") -> Window:
     """Let all sources speak. Pure: a saved run is replayed through it."""
     trace = parse_trace(trace_log)
     serial = parse_serial(serial_log)
@@ -117,7 +123,19 @@ def assemble(observed: Observed, serial_log: bytes, trace_log: bytes) -> Window:
     boot_ms = (first_ns - observed.launched_ns) / 1e6
     complaints = tuple(line.decode("utf-8", "replace") for line in _COMPLAINT.findall(serial_log)[:COMPLAINTS_MAX])
     fallback = _fallback(observed.command, serial_log, trace)
-    return Window(observed, serial, trace, presented, warm, sources, frame_ms, boot_ms, complaints, fallback)
+    return Window(
+        observed,
+        serial,
+        trace,
+        presented,
+        warm,
+        sources,
+        frame_ms,
+        boot_ms,
+        device_complaints(trace, qemu_log),
+        complaints,
+        fallback,
+    )
 
 
 def _fallback(command: Sequence[str], serial_log: bytes, trace: Trace) -> str:
@@ -133,9 +151,30 @@ def _fallback(command: Sequence[str], serial_log: bytes, trace: Trace) -> str:
 
 
 def window_incidents(window: Window, capabilities: Capabilities) -> list[Incident]:
-    """What a finished window shows to be wrong, the plainest cause first."""
-    serial, texts = window.serial, []
-    texts += [f"the guest panicked: {panic}" for panic in serial.panics[:1]]
+    """What a finished window shows to be wrong, the plainest cause first.
+
+    What the instruments did wrong is told instead of what they then seemed to show.
+    """
+    trace = window.trace
+    found = [Incident(Verdict.GUEST_FAILED, text, Cause.DEVICE) for text in window.device]
+    found += [Incident(Verdict.GUEST_FAILED, text) for text in _guest_words(window, capabilities)]
+    if trace.unreadable:
+        return [*found, Incident(Verdict.HARNESS_FAILED, trace.unreadable, Cause.INSTRUMENT)]
+    screen = screen_problems(trace, whole=capabilities.oracle)
+    found += [Incident(Verdict.GUEST_FAILED, text, Cause.PICTURE) for text in screen]
+    clock = window.observed.clock or "; ".join(trace.clock_steps[:1])
+    if clock:
+        found.append(Incident(Verdict.INCONCLUSIVE, clock, Cause.INSTRUMENT))
+    elif window.sources.problem:
+        found.append(Incident(Verdict.GUEST_FAILED, window.sources.problem, Cause.SOURCES))
+    found += [Incident(Verdict.GUEST_FAILED, text, Cause.SOURCES) for text in _damaged_logs(window)]
+    return found
+
+
+def _guest_words(window: Window, capabilities: Capabilities) -> list[str]:
+    """What the guest says went wrong, and how it ended."""
+    serial = window.serial
+    texts = [f"the guest panicked: {panic}" for panic in serial.panics[:1]]
     texts += [timeout.text for timeout in serial.timeouts[:3]]
     texts += [text for text in window.complaints if text not in texts]
     done = dict(serial.done.fields) if serial.done else {}
@@ -143,18 +182,19 @@ def window_incidents(window: Window, capabilities: Capabilities) -> list[Inciden
         texts.append("the guest did not end with [DONE] status=ok")
     if not window.observed.ending.clean:
         texts.append(f"the guest ended badly: {window.observed.ending.reason}")
-    if window.sources.problem:
-        texts.append(window.sources.problem)
-    if serial.problems:
-        first = serial.problems[0]
-        more = f" and {len(serial.problems) - 1} more like it" if len(serial.problems) > 1 else ""
-        texts.append(f"serial output damaged: line {first.line}: {first.kind}: {first.text[:80]}{more}")
-    texts += [f"trace: {problem}" for problem in window.trace.problems[:3]]
     if window.fallback:
         texts.append(f"virgl was asked for and not used: {window.fallback}")
-    if window.presented.refused:
-        texts.append(f"the device refused {window.presented.refused} flushes")
-    return [Incident(Verdict.GUEST_FAILED, text) for text in texts]
+    return texts
+
+
+def _damaged_logs(window: Window) -> list[str]:
+    texts = []
+    problems = window.serial.problems
+    if problems:
+        more = f" and {len(problems) - 1} more like it" if len(problems) > 1 else ""
+        first = problems[0]
+        texts.append(f"serial output damaged: line {first.line}: {first.kind}: {first.text[:80]}{more}")
+    return texts + [f"trace: {problem}" for problem in window.trace.problems[:3]]
 
 
 def wait_first_frame(machine: Qemu) -> None:
