@@ -1,8 +1,13 @@
-"""``python3 -m harness``: runs the command line, under the interpreter that sees Debian's modules."""
+"""``python3 -m harness``: runs the command line, under the interpreter that sees Debian's modules.
+
+Python's own exit code for anything that it cannot load is 1, which here means a regression: everything below ends in 5
+instead. What ends Python before it reads this file (PYTHONHOME, another folder) is for ``ci/harness`` to tell.
+"""
 
 from __future__ import annotations
 
 import importlib.util
+import io
 import os
 import signal
 import sys
@@ -10,30 +15,75 @@ from types import FrameType
 
 DEBIAN_PYTHON = "/usr/bin/python3"
 NEEDED = ("numpy", "scipy", "cv2", "rich", "jinja2")
+HARNESS_FAILED = 5
 
 
-def _reexecute() -> None:
+def _fail(text: str) -> int:
+    os.write(2, f"harness-failed: {text} (exit {HARNESS_FAILED})\n".encode("ascii", "backslashreplace"))
+    return HARNESS_FAILED
+
+
+def _reexecute() -> int:
+    """Nothing to do when every module is there; else go on under Debian's Python, or say what is missing."""
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if not missing:
-        return
+        return 0
     if os.path.realpath(sys.executable) != os.path.realpath(DEBIAN_PYTHON) and os.access(DEBIAN_PYTHON, os.X_OK):
         os.execv(DEBIAN_PYTHON, [DEBIAN_PYTHON, "-m", "harness", *sys.argv[1:]])
-    sys.stderr.write(f"harness: Python modules are missing: {' '.join(missing)}: run 'make setup perf'\n")
-    sys.exit(5)
+    return _fail(f"Python modules are missing: {' '.join(missing)}: run 'make setup perf'")
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:
-    sys.stderr.write("harness-failed: interrupted before anything began\n")
-    os._exit(5)
+    os._exit(_fail("interrupted before anything began"))
+
+
+def _answer(words: list[str]) -> int | None:
+    """Questions that need no modules and no run: help and version. None for any other command line."""
+    from harness.front.questions import answer
+    from harness.model.spec import UsageError
+
+    try:
+        text = answer(words)
+    except UsageError as error:
+        sys.stdout.write(f"usage: {error} (exit 2)\n")
+        return 2
+    if text is None:
+        return None
+    try:
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.stderr.write(f"harness-failed: output cannot be written: {error.strerror}\n")
+        return HARNESS_FAILED
+    return 0
+
+
+def _main(words: list[str]) -> int:
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a character shows another, and the run goes on.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    code = _answer(words)
+    if code is not None:
+        return code
+    code = _reexecute()
+    if code:
+        return code
+    from harness.cli import main
+
+    return main(words)
 
 
 if __name__ == "__main__":
     # Loading takes a moment; until the command line takes over, an interrupt just ends it.
     signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _interrupt)
-    _reexecute()
-    from harness.cli import main
-
-    code = main(sys.argv[1:])
+    try:
+        code = _main(sys.argv[1:])
+    except (ImportError, SyntaxError, OSError, UnicodeError, AttributeError) as error:
+        code = _fail(f"the harness cannot be loaded: {type(error).__name__}: {error}")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.exit(code)

@@ -1,108 +1,325 @@
-"""The words of a command line: what a command takes, as values that are checked."""
+"""Every ``KEY=`` there is, declared once: how it is written, its default, what it is for, and which commands take it.
+
+Parser, help, completion and README come from this table. The built-in kernel's switches come from ``kernel/options.h``.
+"""
 
 from __future__ import annotations
 
+import functools
+import shlex
+import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from harness.gate.metrics import RULES, Rule, rules_from_toml
-from harness.gate.stages.catalogue import STAGE_NAMES
-from harness.model.spec import Machine, RunParams, UsageError, switch_table
-from harness.platform.virgl import with_virgl
+from harness.model.seedcase import SEED_STEPS
+from harness.model.spec import ARCHES, RunParams, switch_table
+from harness.model.values import (
+    Choice,
+    Compiler,
+    Flag,
+    Integer,
+    Integers,
+    Kind,
+    Name,
+    Number,
+    Parameters,
+    Place,
+    Several,
+    ShellWords,
+    Size,
+    Text,
+)
+
+STAGES = ("window", "pictures", "perturbation", "exact", "timing")
+SWITCHES = "switches"
+"""In ``excludes``: every switch of the kernel but ARCH."""
+DAY_S = 86400.0
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting, as some commands take it; a name may stand in several rows, each for other commands."""
+
+    name: str
+    kind: Kind
+    commands: tuple[str, ...]
+    help: str
+    """One line."""
+    example: str
+    """A value that is valid."""
+    default: str = ""
+    """As a user would write it; empty when leaving it out means "none"."""
+    required: bool = False
+    excludes: tuple[str, ...] = ()
+    """Settings that have no meaning beside this one."""
+    needs: tuple[str, ...] = ()
+    """Settings without which this one has no meaning."""
+    switch: bool = False
+    """Compiled into the kernel."""
+
+
+def _takes(commands: str) -> tuple[str, ...]:
+    return tuple(commands.split())
+
+
+_RUNS_KERNEL = _takes("perf ab explain boot acceptance")
+_COUNT = Integer(1, 100_000)
+_SEED = Integer(0, 2**31)
+_FILE = Place("a file")
+_FOLDER = Place("a folder")
+_RESULT = Place("a folder under results/")
+_NAMED = ("default", *(step.name for step in SEED_STEPS))
+_OF_A_SAVED_RUN = (SWITCHES, "ARCH", "NAME", "QUICK", "OPTS", "MODE", "SLOW", "VIRGL", "CC")
+_OF_SOURCE = (SWITCHES, "CC", "BASELINE", "BASELINE_REF")
+_OF_A_RECORDING = (SWITCHES, "LAUNCHES", "EFFECTS", "LOAD", "CC")
+_OF_GIT = (SWITCHES, "GOOD", "BAD", "REPO", "BUILD", "IMAGE", "BUDGET")
+_CELL = "x86_64 acquire_progress 2d default"
+
+DECLARED: tuple[Setting, ...] = (
+    Setting("BUDGET", Number(5, 3600, "s"), ("perf",), "time for the whole command", "120", "60"),
+    Setting("BUDGET", Number(5, 36000, "s"), ("ab",), "time for the whole command", "300", "120"),
+    Setting("BUDGET", Number(10, 7200, "s"), ("explain",), "time for the whole command", "600", "330"),
+    Setting("BUDGET", Number(5, 3600, "s"), ("acceptance",), "for the change in frame rate, a device", "60", "35"),
+    Setting("BUDGET", Number(15, 3600, "s"), ("bisect",), "time of one step", "120", "60"),
+    Setting("BUDGET", Number(5, 3600, "s"), ("nightly",), "time of one cell; else the matrix file says", "60"),
+    Setting("KERNEL", _FILE, ("perf",), "a kernel image to measure as it is", "old.elf", excludes=("ISO", *_OF_SOURCE)),
+    Setting("ISO", _FILE, ("perf",), "a bootable disc to measure", "kernel.iso", excludes=("KERNEL", *_OF_SOURCE)),
+    Setting("BASELINE", Name(), ("perf",), "the approved kernel to compare with; else BARRIER names it", "linux"),
+    Setting("BASELINE", Name(), ("approve",), "the name to approve it under; else BARRIER names it", "linux"),
+    Setting("BASELINE_REF", Text("a revision"), ("perf",), "take the baseline from this revision", "main"),
+    Setting("STAGES", Several(STAGES), _takes("perf ab"), "what to measure", "window,pictures", ",".join(STAGES)),
+    Setting("PICTURES", _COUNT, ("perf",), "frames whose every pixel is checked", "500", "250"),
+    Setting("PICTURES", _COUNT, ("ab",), "frames whose every pixel is checked, an arm", "250", "60"),
+    Setting("PICTURES", _COUNT, ("acceptance",), "frames whose every pixel is checked, a device", "100", "300"),
+    Setting("CONFIG", _FILE, _takes("perf analyze"), "a TOML file that changes the gates", "perf.toml"),
+    Setting("SMALLEST", Number(0.001, 0.9), ("ab",), "the smallest change worth telling, as a share", "0.02", "0.01"),
+    Setting("OPTS", Parameters(), _RUNS_KERNEL, "words of the kernel's command line", "seed=3 blk=8"),
+    Setting("MODE", Size(), _RUNS_KERNEL, "the picture's size in pixels", "640x480", "1024x768"),
+    Setting("SLOW", Integer(1, 1000), _RUNS_KERNEL, "per cent more drawing, with FAULT=slow_draw", "20", "10"),
+    Setting("SEED", _SEED, _takes("perf ab explain acceptance calibrate"), "of everything drawn at random", "7", "1"),
+    Setting("ACCEL", Choice(("tcg", "kvm")), _takes("perf ab"), "how QEMU runs the guest", "kvm", "tcg"),
+    Setting("QEMU_ARGS", ShellWords(), _takes("perf ab"), "more arguments of QEMU", "-smp 2"),
+    Setting("VIRGL", Flag(), _takes("perf ab boot"), "1 for the GL device", "1", "0"),
+    Setting("VIRGL", Flag(), ("explain",), "1 for the GL device; 0 leaves its seed case out too", "0"),
+    Setting("VIRGL", Flag(), ("acceptance",), "0 leaves the GL device out", "0", "1"),
+    Setting(
+        "VIDEO",
+        Choice(_takes("0 1 gtk sdl cocoa xvfb")),
+        ("boot",),
+        "1 for a window, xvfb for a virtual display, 0 for the serial line alone",
+        "1",
+        "0",
+    ),
+    Setting("VIDEO", Choice(("1", "xvfb")), ("acceptance",), "pictures from a display of its own", "xvfb", "1"),
+    Setting("BOOT_LOG_TIMEOUT", Number(1, 7 * DAY_S, "s"), ("boot",), "ends by itself after this time", "30"),
+    Setting("BOOT_LOG_TIMEOUT", Number(1, 3600, "s"), ("acceptance",), "length of the roulette", "10", "30"),
+    Setting(
+        "CC",
+        Compiler(),
+        _takes("perf ab explain boot build suites acceptance calibrate litmus"),
+        "the compiler",
+        "clang",
+        "gcc",
+    ),
+    Setting("TEST", Flag(), ("build",), "1 for the image with the in-kernel suites", "1", "0"),
+    Setting("SUITE", Name("a suite"), ("suites",), "one suite instead of all", "virtqueue"),
+    Setting("NAME", Choice(_NAMED), ("explain",), "a step of the seed case", "seed-1-logged"),
+    Setting("QUICK", Flag(), ("explain",), "1 for half a minute's answer", "1", "0"),
+    Setting(
+        "RESULT",
+        _RESULT,
+        ("explain",),
+        "explain a saved run that failed",
+        "results/latest",
+        excludes=_OF_A_SAVED_RUN,
+    ),
+    Setting("RESULT", _RESULT, _takes("analyze approve"), "a saved run", "results/latest", "results/latest"),
+    Setting("REASON", Text("a sentence"), ("approve",), "why this is right", "faster fills", required=True),
+    Setting("ALLOW_DIRTY", Flag(), ("approve",), "1 approves a tree with uncommitted changes", "1", "0"),
+    Setting("ONLY", Text("topics joined by commas"), ("bench",), "these topics alone", "gate,memory"),
+    Setting("SWITCHES", Flag(), ("bench",), "0 leaves out what each switch is worth; the default with ONLY", "0"),
+    Setting("GOOD", Text("a revision"), ("bisect",), "a revision that was fast", "v1.0"),
+    Setting("BAD", Text("a revision"), ("bisect",), "a revision that is slow", "HEAD"),
+    Setting("REPO", _FOLDER, ("bisect",), "another kernel's repository", "../kernel", needs=("BUILD", "IMAGE")),
+    Setting(
+        "BUILD",
+        Text("a command"),
+        ("bisect",),
+        "what builds that kernel, at the top of each checkout",
+        "make -C kernel",
+        excludes=(SWITCHES,),
+        needs=("IMAGE",),
+    ),
+    Setting(
+        "IMAGE",
+        Place("a path inside the checkout"),
+        ("bisect",),
+        "what it leaves there",
+        "kernel/out/kernel.elf",
+        needs=("BUILD",),
+    ),
+    Setting("STEP", _FOLDER, ("bisect",), "how git calls back; not for people", "results/x", excludes=_OF_GIT),
+    Setting("LAUNCHES", Integer(6, 10_000), ("calibrate",), "launches of each planted effect", "20", "62"),
+    Setting("EFFECTS", Integers(1, 100), ("calibrate",), "planted effects, in per cent", "3,10", "1,2,3,5,10"),
+    Setting("LOAD", Flag(), ("calibrate",), "1 measures beside a competing load", "1", "0"),
+    Setting("KEEP", Flag(), ("calibrate",), "1 keeps the evidence under baselines/", "1", "0"),
+    Setting("DRAWS", Integer(20, 1_000_000), ("calibrate",), "sessions drawn from the launches", "200", "1000"),
+    Setting(
+        "FROM",
+        _FILE,
+        ("calibrate",),
+        "judge earlier evidence again",
+        "results/latest/calibration.json",
+        excludes=_OF_A_RECORDING,
+    ),
+    Setting("MATRIX", _FILE, ("nightly",), "the cells", "ci/nightly.toml", "ci/nightly.toml"),
+    Setting("MINUTES", Number(0, 10_000, "min"), ("nightly",), "time for the night; 0 is no limit", "60"),
+    Setting("SITE", _FOLDER, ("report",), "where the pages go", "results/site", "results/site"),
+    Setting("README", Flag(), ("litmus",), "1 renews the table in kernel/virtio/README.md", "1", "0"),
+    Setting("FILE", _FILE, ("history",), "lines to write or read", "history.jsonl"),
+    Setting("KEEP", Integer(20, 1_000_000), ("history",), "newest runs of a cell that prune keeps", "100", "400"),
+    Setting("EVERY", Integer(1, 1000), ("history",), "of older runs, prune keeps one in so many", "10", "7"),
+    Setting("FINDING", Integer(1, 2**31), ("history",), "number of the finding to acknowledge", "3"),
+    Setting("REASON", Text("a sentence"), ("history",), "why the finding is all right", "new scene"),
+    Setting("CELL", Text("a cell's label"), ("history",), "the cell that added runs belong to", _CELL),
+    Setting("ALL", Flag(), ("history",), "1 shows withdrawn findings too", "1", "0"),
+)
+
+_ARMS = tuple(
+    Setting(
+        letter,
+        Text("a kernel in words"),
+        ("ab",),
+        "a kernel: SWITCH=value words, a revision, baseline, a seed step or a file",
+        "HEAD~3 LOG=frame",
+    )
+    for letter in string.ascii_uppercase
+)
+_SWITCHED: Mapping[str, tuple[str, ...]] = {"litmus": ("ARCH", "BARRIER")}
+_ALL_SWITCHES = _takes("perf ab explain boot build suites acceptance calibrate bisect")
+_SWITCH_HELP = "a switch of the kernel (kernel/options.h)"
+
+OPTIONS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "json": ("print the result as JSON and nothing else", _takes("perf ab explain acceptance bisect nightly")),
+}
+"""Options with what they do and which commands take them; ``--help`` is every command's."""
+
+
+@dataclass(frozen=True)
+class Positional:
+    """What a word that is no setting means to one command."""
+
+    setting: str = ""
+    """The setting that it stands for."""
+    choices: tuple[str, ...] = ()
+    """Valid first words, where the word is no setting's value."""
+    more: str = ""
+    """What any further words are."""
+
+
+POSITIONAL: Mapping[str, Positional] = {
+    "analyze": Positional("RESULT"),
+    "explain": Positional("NAME"),
+    "history": Positional(
+        choices=_takes("export import add prune findings acknowledge analyze check deliver"),
+        more="files of export and import, results folders of add",
+    ),
+}
+
+
+@functools.cache
+def settings_of(command: str) -> Mapping[str, Setting]:
+    """What a command takes, by name: its own settings first, then the kernel's switches."""
+    rows = [row for row in (*DECLARED, *_ARMS) if command in row.commands]
+    names = _SWITCHED.get(command, ("ARCH", *switch_table()) if command in _ALL_SWITCHES else ())
+    for name in names:
+        values = tuple(ARCHES) if name == "ARCH" else switch_table()[name].values
+        default = "" if command in ("suites", "litmus") and name in ("ARCH", "BARRIER") else values[0]
+        rows.append(Setting(name, Choice(values), (command,), _SWITCH_HELP, values[-1], default, switch=True))
+    return {row.name: row for row in rows}
 
 
 @dataclass(frozen=True)
 class Arguments:
-    """A command's words: ``KEY=VALUE`` settings, ``--options`` and the rest, in order."""
+    """What a command was given: checked words, and getters that know the defaults."""
 
-    settings: Mapping[str, str] = field(default_factory=dict)
+    command: str = ""
+    given: Mapping[str, str] = field(default_factory=dict)
+    """Settings and switches as they were worded, in order."""
     options: frozenset[str] = frozenset()
     words: tuple[str, ...] = ()
+    """What is neither, where the command takes such words."""
 
+    @property
+    def switches(self) -> dict[str, str]:
+        """The kernel's switches that were given, ARCH included."""
+        known = settings_of(self.command)
+        return {name: value for name, value in self.given.items() if known[name].switch}
 
-def split_settings(arguments: Arguments, own: list[str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Separate a command's own settings from the kernel's switches.
+    @property
+    def json(self) -> bool:
+        return "json" in self.options
 
-    Raises
-    ------
-    UsageError
-        When a key is neither.
-    """
-    switches: dict[str, str] = {}
-    settings: dict[str, str] = {}
-    for key, value in arguments.settings.items():
-        if key == "ARCH" or key in switch_table():
-            switches[key] = value
-        elif key in own:
-            settings[key] = value
-        else:
-            raise UsageError(f"{key}: no such setting; there are {' '.join(own)} and the switches of kernel/options.h")
-    return settings, switches
+    @property
+    def again(self) -> str:
+        """The command line that repeats this one, quoted for a shell; everything that was given."""
+        words = [f"{name}={value}" for name, value in self.given.items()]
+        return " ".join(["make", self.command, *(shlex.quote(word) for word in words)])
 
+    def has(self, name: str) -> bool:
+        """Whether a setting was given."""
+        return name in self.given
 
-def number(settings: dict[str, str], key: str, default: float, low: float, high: float) -> float:
-    """A numeric setting within bounds, both inclusive."""
-    if key not in settings:
-        return default
-    try:
-        value = float(settings[key].removesuffix("s"))
-    except ValueError as error:
-        raise UsageError(f"{key}={settings[key]}: not a number") from error
-    if not low <= value <= high:
-        raise UsageError(f"{key}={settings[key]}: must lie between {low:g} and {high:g}")
-    return value
+    def number(self, name: str) -> float:
+        """A number, or the default."""
+        value = self._value(name)
+        assert isinstance(value, (int, float))
+        return value
 
+    def integer(self, name: str) -> int:
+        """A whole number, or the default."""
+        value = self._value(name)
+        assert isinstance(value, int)
+        return value
 
-def load_rules(path: str | None) -> tuple[Rule, ...]:
-    """The table of metrics with the user's changes."""
-    if path is None:
-        return RULES
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"CONFIG={path}: cannot be read: {error}") from error
-    return rules_from_toml(text, path)
+    def flag(self, name: str) -> bool:
+        """A flag, or the default; False without one."""
+        return bool(self._value(name))
 
+    def text(self, name: str) -> str:
+        """A word or a line, or the default; empty without one."""
+        return str(self._value(name) or "")
 
-def run_params(settings: dict[str, str]) -> RunParams:
-    """The kernel's parameters from MODE, SLOW and OPTS (``mode=… seed=…`` as on its command line)."""
-    words = dict(word.partition("=")[::2] for word in settings.get("OPTS", "").split())
-    words |= {key.lower(): settings[key] for key in ("MODE", "SLOW") if key in settings}
-    params = RunParams()
-    for key, value in words.items():
-        if key == "mode":
-            width, x, height = value.partition("x")
-            if not (x and width.isdigit() and height.isdigit()):
-                raise UsageError(f"mode={value}: must look like 1024x768")
-            params = replace(params, mode=(int(width), int(height)))
-        elif key in ("pace", "blk", "slow", "seed", "first", "load", "warmup") and value.isdigit():
-            params = replace(params, **{key: int(value)})
-        else:
-            raise UsageError(f"OPTS {key}={value}: unknown key or not a number")
-    return params
+    def several(self, name: str) -> tuple[str, ...]:
+        """The words of a list, or the default."""
+        value = self._value(name) or ()
+        assert isinstance(value, tuple)
+        return tuple(str(word) for word in value)
 
+    def integers(self, name: str) -> tuple[int, ...]:
+        """The numbers of a list, or the default."""
+        return tuple(int(word) for word in self.several(name))
 
-def chosen_stages(settings: Mapping[str, str]) -> frozenset[str]:
-    """The stages that STAGES names, by default all."""
-    known = frozenset(STAGE_NAMES)
-    asked = frozenset(settings["STAGES"].split(",")) if "STAGES" in settings else known
-    if asked - known:
-        raise UsageError(f"STAGES={settings['STAGES']}: there are {','.join(sorted(known))}")
-    return asked
+    def path(self, name: str) -> Path | None:
+        """A path, or the default; None without one."""
+        value = self._value(name)
+        assert value is None or isinstance(value, Path)
+        return value
 
+    def run_params(self) -> RunParams:
+        """The kernel's command line from OPTS, MODE and SLOW."""
+        params = self._value("OPTS")
+        assert params is None or isinstance(params, RunParams)
+        params = params or RunParams()
+        if self.has("MODE"):
+            mode = self._value("MODE")
+            assert isinstance(mode, tuple)
+            params = replace(params, mode=mode)
+        return replace(params, slow=self.integer("SLOW")) if self.has("SLOW") else params
 
-def chosen_device(machine: Machine, settings: Mapping[str, str]) -> tuple[Machine, str]:
-    """The machine with the device that VIRGL says, and in words how it is shown.
-
-    Raises
-    ------
-    UsageError
-        When VIRGL is neither 0 nor 1.
-    QemuError
-        When the GL device works on no display here.
-    """
-    value = settings.get("VIRGL", "0")
-    if value not in ("", "0", "1"):
-        raise UsageError(f"VIRGL={value}: 1 for the GL device, or 0")
-    return with_virgl(machine) if value == "1" else (machine, "")
+    def _value(self, name: str) -> object:
+        """What the setting's kind makes of the given text or the default; None without either."""
+        setting = settings_of(self.command)[name]
+        text = self.given.get(name, setting.default)
+        return setting.kind.parse(text) if text else None

@@ -24,15 +24,16 @@ from harness.platform.build import source_state
 from harness.platform.host import host_facts
 from harness.platform.probe import choose_accelerator, qemu_version
 from harness.platform.store import RunFolder
+from harness.platform.virgl import chosen_device
 from harness.report.printer import Printer
-from harness.settings import Arguments, chosen_device, chosen_stages, number, run_params, split_settings
+from harness.settings import Arguments
 
 F64 = npt.NDArray[np.float64]
 
-SETTINGS = "BUDGET ACCEL CC OPTS MODE SLOW SEED QEMU_ARGS PICTURES VIRGL SMALLEST STAGES".split()
+ORDER = 20
+EXAMPLES = ("", 'A="BARRIER=linux" B="HEAD~3 LOG=frame"', "A=baseline B=old.elf BUDGET=300")
+NEXT = "make explain SWITCH=value says where a frame's time goes in one of them"
 SEED_ARMS = {"A": "BARRIER=seqcst_spin", "B": "BARRIER=acquire_progress"}
-BUDGET_S = 120.0
-SMALLEST = 0.01
 
 
 @dataclass(frozen=True)
@@ -49,16 +50,13 @@ class Compared:
 
 def main(arguments: Arguments, out: Printer) -> Verdict:
     """``ab [A=… B=… C=…] [SWITCH=value …]``; alone: the seed's two strategies."""
-    named = {key: value for key, value in arguments.settings.items() if key in string.ascii_uppercase}
-    others = {key: value for key, value in arguments.settings.items() if key not in named}
-    settings, common = split_settings(replace(arguments, settings=others), SETTINGS)
-    requests = _requests(named or SEED_ARMS, common)
-    budget_s = number(settings, "BUDGET", BUDGET_S, 5, 36000)
-    smallest = number(settings, "SMALLEST", SMALLEST, 0.001, 0.9)
-    stages = chosen_stages(settings)
+    named = {key: value for key, value in arguments.given.items() if key in string.ascii_uppercase}
+    requests = _requests(named or SEED_ARMS, arguments.switches)
+    budget_s = arguments.number("BUDGET")
+    stages = frozenset(arguments.several("STAGES"))
     with RunFolder("ab") as run:
-        kernels = {request.name: build_arm(request, settings.get("CC", "gcc"), out) for request in requests}
-        machine, shown = _machine(requests[0], kernels, settings)
+        kernels = {request.name: build_arm(request, arguments.text("CC"), out) for request in requests}
+        machine, shown = _machine(requests[0], kernels, arguments)
         first = requests[0].name
         share_s = budget_s / (len(requests) - 1)
         compared: list[Compared] = []
@@ -67,11 +65,11 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
                 kernels[request.name],
                 kernels[first],
                 machine,
-                run_params(settings),
+                arguments.run_params(),
                 budget_s=share_s,
-                smallest=smallest,
-                seed=int(number(settings, "SEED", 1, 0, 2**31)),
-                pictures=int(number(settings, "PICTURES", 60, 1, 100000)),
+                smallest=arguments.number("SMALLEST"),
+                seed=arguments.integer("SEED"),
+                pictures=arguments.integer("PICTURES"),
                 stages=stages,
             )
             compared.append(Compared(request.name, measure(order, run.path / request.name, out.progress)))
@@ -81,7 +79,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         result = replace(result, words=given_words(tuple(arguments.settings.items()), arguments.words))
         _say(out, requests, result)
         frame_ms, effects = _timed(first, compared)
-        return finish(run, result, out, frame_ms, effects, json_out="json" in arguments.options)
+        return finish(run, result, out, frame_ms, effects, json_out=arguments.json)
 
 
 def _timed(first: str, compared: list[Compared]) -> tuple[dict[str, F64], list[tuple[float, int]]]:
@@ -106,15 +104,13 @@ def _requests(named: dict[str, str], common: dict[str, str]) -> list[ArmRequest]
     return requests
 
 
-def _machine(request: ArmRequest, kernels: dict[str, ArmKernel], settings: dict[str, str]) -> tuple[Machine, str]:
-    machine = Machine(
-        arch=request.switches.arch, vcpus=1, maxcpus=2, extra=tuple(shlex.split(settings.get("QEMU_ARGS", "")))
-    )
+def _machine(request: ArmRequest, kernels: dict[str, ArmKernel], arguments: Arguments) -> tuple[Machine, str]:
+    machine = Machine(arch=request.switches.arch, vcpus=1, maxcpus=2, extra=arguments.several("QEMU_ARGS"))
     qemu_version(machine.arch)
     kernel = kernels[request.name]
     spec = RunSpec(kernel.path, machine, capabilities=kernel.capabilities, iso=kernel.iso)
-    accelerator, _ = choose_accelerator(settings.get("ACCEL", "tcg"), spec)
-    return chosen_device(replace(machine, accelerator=accelerator), settings)
+    accelerator, _ = choose_accelerator(arguments.text("ACCEL"), spec)
+    return chosen_device(replace(machine, accelerator=accelerator), arguments.flag("VIRGL"))
 
 
 def _result(

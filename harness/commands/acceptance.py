@@ -10,21 +10,22 @@ from harness.acceptance.measure import Acceptance, AcceptancePlan, accept
 from harness.acceptance.report import FILE_NAME, gates_of, markdown, plain_lines, terminal_lines
 from harness.gate.finish import finish
 from harness.model.result import Arm, Frames, Metric, Qemu, Result
-from harness.model.spec import Switches, UsageError, Verdict
+from harness.model.spec import Switches, Verdict
 from harness.platform.build import source_state
 from harness.platform.host import host_facts
 from harness.platform.probe import qemu_version
 from harness.platform.store import RunFolder
 from harness.report.printer import Printer
-from harness.settings import Arguments, number, run_params, split_settings
+from harness.settings import Arguments
 
-SETTINGS = "VIRGL VIDEO BOOT_LOG_TIMEOUT CC OPTS MODE SLOW SEED PICTURES BUDGET".split()
+ORDER = 50
+EXAMPLES = ("", "VIRGL=0 BOOT_LOG_TIMEOUT=10", "BARRIER=linux PICTURES=100")
+NEXT = "paste acceptance.md of results/latest into the merge request"
 
 
 def main(arguments: Arguments, out: Printer) -> Verdict:
     """``acceptance [VIRGL=0] [BOOT_LOG_TIMEOUT=seconds of roulette] [SWITCH=value …]``."""
-    settings, switches = split_settings(arguments, SETTINGS)
-    plan = plan_of(settings, switches)
+    plan = plan_of(arguments)
     qemu_version(plan.switches.arch)
     begun = time.monotonic()
     with RunFolder("acceptance") as run:
@@ -48,34 +49,22 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         )
         kernel = f"{plan.switches.label}, {done.kernel.sha256[:12]}"
         (run.path / FILE_NAME).write_text(markdown(result, lines, kernel), encoding="utf-8")
-        json_out = "json" in arguments.options
-        for line in terminal_lines(lines) if not json_out else ():
+        for line in terminal_lines(lines) if not arguments.json else ():
             out.line(line)
-        return finish(run, result, out, {}, [], json_out=json_out)
+        return finish(run, result, out, {}, [], json_out=arguments.json)
 
 
-def plan_of(settings: dict[str, str], switches: dict[str, str]) -> AcceptancePlan:
-    """What was asked for.
-
-    Raises
-    ------
-    UsageError
-        When a setting makes no sense.
-    """
-    virgl, video = settings.get("VIRGL", "1"), settings.get("VIDEO", "1")
-    if virgl not in ("", "0", "1"):
-        raise UsageError(f"VIRGL={virgl}: 1 for both devices, or 0 for the 2D device alone")
-    if video not in ("", "1", "xvfb"):
-        raise UsageError(f"VIDEO={video}: pictures are read from a display of the harness's own: 1, xvfb or nothing")
+def plan_of(arguments: Arguments) -> AcceptancePlan:
+    """What was asked for."""
     return AcceptancePlan(
-        Switches.of(switches),
-        compiler=settings.get("CC", "gcc"),
-        params=run_params(settings),
-        virgl=virgl != "0",
-        roulette_s=number(settings, "BOOT_LOG_TIMEOUT", AcceptancePlan.roulette_s, 1, 3600),
-        pictures=int(number(settings, "PICTURES", AcceptancePlan.pictures, 1, 100000)),
-        budget_s=number(settings, "BUDGET", AcceptancePlan.budget_s, 5, 3600),
-        seed=int(number(settings, "SEED", AcceptancePlan.seed, 0, 2**31)),
+        Switches.of(arguments.switches),
+        compiler=arguments.text("CC"),
+        params=arguments.run_params(),
+        virgl=arguments.flag("VIRGL"),
+        roulette_s=arguments.number("BOOT_LOG_TIMEOUT"),
+        pictures=arguments.integer("PICTURES"),
+        budget_s=arguments.number("BUDGET"),
+        seed=arguments.integer("SEED"),
     )
 
 

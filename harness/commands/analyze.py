@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from harness.gate.evaluate import evaluate
+from harness.gate.metrics import load_rules
 from harness.gate.references import NoBaseline, read_baseline
 from harness.gate.replay import load_measured
 from harness.model.record import JudgedBy
 from harness.model.result import ResultError
 from harness.model.spec import UsageError, Verdict
-from harness.platform.store import RESULTS_DIR, load_result
+from harness.platform.store import load_result, saved_run
 from harness.report.printer import Printer
-from harness.settings import Arguments, load_rules, split_settings
+from harness.settings import Arguments
+
+ORDER = 60
+EXAMPLES = ("", "RESULT=results/latest CONFIG=perf.toml", "results/latest")
+NEXT = "make explain RESULT=results/latest, of a run that failed"
 
 
 def main(arguments: Arguments, out: Printer) -> Verdict:
     """``analyze [results/…] [CONFIG=…]``; the last run when none is named."""
-    settings, switches = split_settings(arguments, ["RESULT", "CONFIG"])
-    if switches or len(arguments.words) > 1:
-        raise UsageError("analyze takes one saved run and nothing else: results/<run>")
-    folder = Path(
-        arguments.words[0] if arguments.words else settings.get("RESULT", str(RESULTS_DIR / "latest"))
-    ).resolve()
+    folder = saved_run(arguments.path("RESULT"))
     result = load_result(folder)
     if result.command != "perf":
         raise UsageError(f"{folder.name} is a run of {result.command}; analyze judges runs of perf")
@@ -37,7 +35,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
             raise ResultError(f"{folder.name}: the baseline it was judged by is missing: {error}") from error
     judgement, _ = evaluate(
         measured,
-        rules=load_rules(settings.get("CONFIG")),
+        rules=load_rules(arguments.path("CONFIG")),
         baseline=baseline,
         same_host=judged_by.same_host,
         no_reference=judged_by.no_reference,

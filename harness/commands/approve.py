@@ -21,34 +21,33 @@ from harness.model.baseline import (
 )
 from harness.model.errors import StoreError
 from harness.model.result import Arm, Result
-from harness.model.spec import ON_PROGRESS_BARRIERS, UsageError, Verdict
+from harness.model.spec import ON_PROGRESS_BARRIERS, Verdict
 from harness.platform.build import kernel_tree_hash, sha256_of
 from harness.platform.host import fingerprint
-from harness.platform.store import RESULTS_DIR, load_result
+from harness.platform.store import load_result, saved_run
 from harness.report.printer import Printer
-from harness.settings import Arguments, split_settings
+from harness.settings import Arguments
+
+ORDER = 40
+EXAMPLES = ('REASON="faster fills"', 'REASON="linux, first" BASELINE=linux RESULT=results/latest')
+NEXT = "git add baselines, and commit"
 
 KERNEL_BYTES_MAX = 256 << 10
 
 
 def main(arguments: Arguments, out: Printer) -> Verdict:
     """``approve REASON="…" [RESULT=results/…] [BASELINE=name] [ALLOW_DIRTY=1]``."""
-    settings, switches = split_settings(arguments, ["REASON", "RESULT", "BASELINE", "ALLOW_DIRTY"])
-    if switches:
-        raise UsageError(f"{' '.join(switches)}: approve takes a result as it is; run 'make perf' with switches first")
-    folder = Path(settings.get("RESULT", RESULTS_DIR / "latest")).resolve()
+    folder = saved_run(arguments.path("RESULT"))
     result = load_result(folder)
-    refused = approval_refusals(result, settings.get("REASON", ""), settings.get("ALLOW_DIRTY", "") not in ("", "0"))
+    refused = approval_refusals(result, arguments.text("REASON"), arguments.flag("ALLOW_DIRTY"))
     for why in refused:
         out.line(f"not approved: {why}")
     if refused:
         return Verdict.USAGE
     candidate = result.arms[CANDIDATE]
-    name = settings.get("BASELINE", candidate.switches.get("BARRIER", ""))
-    if not name.replace("_", "").replace("-", "").isalnum():
-        raise UsageError(f"BASELINE={name}: letters, digits, - and _ only")
+    name = arguments.text("BASELINE") or candidate.switches.get("BARRIER", "")
     kernel = folder / "candidate.elf"
-    new = _baseline(result, candidate, name, settings["REASON"], kernel)
+    new = _baseline(result, candidate, name, arguments.text("REASON"), kernel)
     try:
         earlier: Baseline | None = read_baseline(new.arch, name)[0]
     except NoBaseline:

@@ -23,7 +23,11 @@ from harness.platform.pin import probe_rights
 from harness.platform.qemu import Qemu
 from harness.platform.store import RunFolder
 from harness.report.printer import Printer
-from harness.settings import Arguments, split_settings
+from harness.settings import Arguments
+
+ORDER = 130
+EXAMPLES = ("", "ONLY=gate,memory", "SWITCHES=0")
+NEXT = "report.md of results/latest"
 
 MACHINE = Machine(vcpus=1, maxcpus=2)
 SWITCH_S = 14.0
@@ -33,8 +37,7 @@ SWITCHES_TITLE = f"switches, against the default ('unchanged' is within {SMALLES
 
 def main(arguments: Arguments, out: Printer) -> Verdict:
     """``bench [ONLY=topic,topic] [SWITCHES=0]``: 0 when every promise is kept, 4 when one is not."""
-    settings, _ = split_settings(arguments, ["SWITCHES", "ONLY"])
-    chosen = _chosen(settings.get("ONLY", ""))
+    chosen = _chosen(arguments.text("ONLY"))
     with RunFolder("bench") as run:
         begun = time.monotonic()
         figures: list[Figure] = []
@@ -44,7 +47,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
                 for measure in measures(topic):
                     out.progress(f"bench: {measure.__doc__}")
                     figures += measured(measure, folder)
-            with_table = settings.get("SWITCHES", "0" if settings.get("ONLY") else "1") != "0"
+            with_table = arguments.flag("SWITCHES") if arguments.has("SWITCHES") else not arguments.has("ONLY")
             table = switch_rows(folder, out) if with_table else []
         figures.append(Figure("peak memory of the harness", _peak_mb(), "MB", 300))
         out.table("promises", ["", "what", "here", "promise"], [figure.row() for figure in figures])

@@ -10,14 +10,20 @@ from harness.bisect.culprit import Side
 from harness.bisect.search import Bisection, Found, Recipe, judge_step
 from harness.gate.finish import finish
 from harness.model.result import Gate, Result
-from harness.model.spec import ROOT, Switches, UsageError, Verdict
+from harness.model.spec import ROOT, Switches, Verdict
 from harness.platform.build import source_state
 from harness.platform.host import host_facts
 from harness.platform.store import RunFolder
 from harness.report.printer import Printer
-from harness.settings import Arguments, number, split_settings
+from harness.settings import Arguments
 
-SETTINGS = "GOOD BAD REPO BUILD IMAGE BUDGET STEP".split()
+ORDER = 80
+EXAMPLES = (
+    "GOOD=v1.0 BAD=HEAD",
+    "GOOD=HEAD~20 BAD=HEAD BARRIER=linux BUDGET=30",
+    "GOOD=v1 BAD=main REPO=../kernel BUILD='make -C kernel' IMAGE=kernel/out/kernel.elf",
+)
+NEXT = "make ab A=<parent> B=<commit> measures the culprit again"
 _VERDICTS = {Side.GOOD: Verdict.PASS, Side.BAD: Verdict.REGRESSION, Side.SKIP: Verdict.INCONCLUSIVE}
 
 
@@ -27,35 +33,26 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     Another kernel: ``REPO=path BUILD='make -C kernel' IMAGE=kernel/out/kernel.elf``, the command run at the top of each
     checkout, the image named from there. ``STEP=folder`` is how git calls back.
     """
-    settings, switches = split_settings(arguments, SETTINGS)
-    if "STEP" in settings:
-        step = judge_step(Path(settings["STEP"]))
+    folder = arguments.path("STEP")
+    if folder is not None:
+        step = judge_step(folder)
         out.line(f"{step.commit[:12]} {step.side}: {step.why}")
         return _VERDICTS[Side(step.side)]
-    if "GOOD" not in settings or "BAD" not in settings:
-        raise UsageError("bisect needs two revisions: GOOD=revision BAD=revision")
-    recipe = _recipe(settings, switches)
-    repository = Path(settings.get("REPO", ROOT)).resolve()
+    recipe = _recipe(arguments)
+    repository = (arguments.path("REPO") or ROOT).resolve()
     begun = time.monotonic()
     with RunFolder("bisect") as run:
-        found = Bisection(repository, recipe, run.path, out.line).run(settings["GOOD"], settings["BAD"])
+        found = Bisection(repository, recipe, run.path, out.line).run(arguments.text("GOOD"), arguments.text("BAD"))
         result = _result(run, found, repository, time.monotonic() - begun)
-        return finish(run, result, out, {}, [], json_out="json" in arguments.options)
+        return finish(run, result, out, {}, [], json_out=arguments.json)
 
 
-def _recipe(settings: dict[str, str], switches: dict[str, str]) -> Recipe:
-    step_s = number(settings, "BUDGET", Recipe.step_s, 15, 3600)
-    foreign = "BUILD" in settings or "IMAGE" in settings
-    if foreign and not ("BUILD" in settings and "IMAGE" in settings):
-        raise UsageError("another kernel needs both BUILD='command' and IMAGE=path/in/checkout")
-    if "REPO" in settings and not foreign:
-        raise UsageError("REPO needs BUILD='command' and IMAGE=path/in/checkout")
-    own = [name for name in switches if name != "ARCH"]
-    if foreign and own:
-        raise UsageError(f"{' '.join(own)}: switches are the built-in kernel's, not BUILD's")
-    arch = Switches.of(switches).arch
-    words = tuple(f"{name}={switches[name]}" for name in own)
-    return Recipe(arch, words, settings.get("BUILD", ""), settings.get("IMAGE", ""), step_s, 2 * step_s)
+def _recipe(arguments: Arguments) -> Recipe:
+    step_s = arguments.number("BUDGET")
+    switches = arguments.switches
+    words = tuple(f"{name}={value}" for name, value in switches.items() if name != "ARCH")
+    image = str(arguments.path("IMAGE") or "")
+    return Recipe(Switches.of(switches).arch, words, arguments.text("BUILD"), image, step_s, 2 * step_s)
 
 
 def _result(run: RunFolder, found: Found, repository: Path, seconds: float) -> Result:

@@ -34,11 +34,13 @@ from harness.platform.host import host_facts
 from harness.platform.qemu import Qemu
 from harness.platform.screen import take_picture
 from harness.platform.store import RunFolder
-from harness.platform.virgl import PACKAGES
+from harness.platform.virgl import PACKAGES, chosen_device
 from harness.report.printer import Printer
-from harness.settings import Arguments, chosen_device, number, run_params, split_settings
+from harness.settings import Arguments
 
-SETTINGS = "VIDEO VIRGL BOOT_LOG_TIMEOUT CC OPTS MODE SLOW".split()
+ORDER = 110
+EXAMPLES = ("VIDEO=1", "VIDEO=xvfb VIRGL=1 BOOT_LOG_TIMEOUT=30", "ARCH=riscv64 MODE=640x480")
+NEXT = "make perf measures what was seen"
 FOREVER_S = 7 * 86400.0
 PICTURE_FILE = "screen.png"
 START_BYTES = 64 << 10
@@ -48,18 +50,17 @@ _PATH = re.compile(rb"^virtio-gpu: (2d|virgl transfer)$", re.MULTILINE)
 
 def main(arguments: Arguments, out: Printer) -> Verdict:
     """``boot [VIDEO=1|xvfb] [VIRGL=1] [BOOT_LOG_TIMEOUT=seconds] [SWITCH=value …]``; Ctrl-C ends it."""
-    settings, switches = split_settings(arguments, SETTINGS)
-    limit_s = number(settings, "BOOT_LOG_TIMEOUT", FOREVER_S, 1, FOREVER_S)
-    chosen = Switches.of(switches)
-    displays = wanted_displays(settings.get("VIDEO", ""), chosen.arch, os.environ)
-    params = paced(run_params(settings))
-    kernel = build_kernel(chosen, compiler=settings.get("CC", "gcc"))
+    limit_s = arguments.number("BOOT_LOG_TIMEOUT") if arguments.has("BOOT_LOG_TIMEOUT") else FOREVER_S
+    chosen = Switches.of(arguments.switches)
+    displays = wanted_displays(arguments.text("VIDEO"), chosen.arch, os.environ)
+    params = paced(arguments.run_params())
+    kernel = build_kernel(chosen, compiler=arguments.text("CC"))
     machine = Machine(chosen.arch, vcpus=2, disk_mib=64 if params.blk else 0)
     if displays == (Display.NONE,):
-        machine, words = chosen_device(machine, settings)
+        machine, words = chosen_device(machine, arguments.flag("VIRGL"))
         displays = (machine.display,)
         out.line(words or "headless: the serial line is all there is to see")
-    elif settings.get("VIRGL", "0") not in ("", "0"):
+    elif arguments.flag("VIRGL"):
         machine = replace(machine, device=Device.GPU_GL)
     spec = RunSpec(kernel.path, machine, params)
     run = RunFolder("boot")

@@ -38,10 +38,11 @@ from harness.platform.load import competing_load
 from harness.platform.pin import probe_rights
 from harness.platform.store import RunFolder
 from harness.report.printer import Printer
-from harness.settings import Arguments, number, split_settings
+from harness.settings import Arguments
 
-SETTINGS = "LAUNCHES EFFECTS LOAD KEEP SEED CC DRAWS FROM".split()
-EFFECTS = "1,2,3,5,10"
+ORDER = 140
+EXAMPLES = ("", "LAUNCHES=20 EFFECTS=3,10", "FROM=baselines/x86_64/calibration.json")
+NEXT = "KEEP=1 keeps the evidence under baselines/"
 BUDGETS_S = (15.0, 30.0, 60.0, 120.0)
 PAIRS = 3
 """Pairs of images a truth."""
@@ -52,25 +53,21 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
 
     With FROM the launches of earlier evidence are judged again, without QEMU.
     """
-    settings, chosen = split_settings(arguments, SETTINGS)
-    switches = Switches.of(chosen)
-    if switches.get("FAULT") != "none":
-        raise UsageError("FAULT: calibrate plants its own")
-    launches = int(number(settings, "LAUNCHES", 62, 2 * PAIRS, 10_000))
-    draws = int(number(settings, "DRAWS", 1000, 20, 1_000_000))
-    effects = _effects(settings.get("EFFECTS", EFFECTS))
-    loaded = settings.get("LOAD", "0") not in ("", "0")
-    seed = int(number(settings, "SEED", 1, 0, 2**31))
+    switches = Switches.of(arguments.switches)
+    draws = arguments.integer("DRAWS")
+    loaded = arguments.flag("LOAD")
+    seed = arguments.integer("SEED")
+    evidence_path = arguments.path("FROM")
     with RunFolder("calibrate") as run, lease_cores(progress=out.progress):
         protocol = choose_protocol(probe_rights())
         recorded: dict[str, Any] | None = None
-        if "FROM" in settings:
-            recording, recorded = _read(Path(settings["FROM"]))
+        if evidence_path is not None:
+            recording, recorded = _read(evidence_path)
             loaded = LOADED in recorded["notices"]
         else:
-            truths = _truths(switches, effects, settings.get("CC", "gcc"), out)
+            truths = _truths(switches, arguments.integers("EFFECTS"), arguments.text("CC"), out)
             with competing_load(len(protocol.cores)) if loaded else nullcontext():
-                recording = record(truths, launches, run.path, protocol, seed, out.progress)
+                recording = record(truths, arguments.integer("LAUNCHES"), run.path, protocol, seed, out.progress)
         out.progress("calibrate: replaying sessions")
         rng = np.random.default_rng(seed)
         series = _replayed(recording.series)
@@ -89,7 +86,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         result = _result(run, promised, notices)
         evidence = _evidence(recorded or _provenance(result, switches), recording, cells, rivals, made_up, promised)
         write_whole(run.path / "calibration.json", evidence)
-        if settings.get("KEEP", "0") not in ("", "0"):
+        if arguments.flag("KEEP"):
             name = f"calibration{'-loaded' if loaded else ''}.json"
             write_whole(ROOT / "baselines" / switches.arch / name, evidence)
         folder = run.commit(result)
@@ -112,16 +109,6 @@ def _read(path: Path) -> tuple[Recording, dict[str, Any]]:
         return recording_from_evidence(path.read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"FROM={path}: cannot be read: {error}") from error
-
-
-def _effects(text: str) -> tuple[int, ...]:
-    try:
-        effects = tuple(int(word) for word in text.split(",") if word)
-    except ValueError as error:
-        raise UsageError(f"EFFECTS={text}: whole per cent, as in {EFFECTS}") from error
-    if any(not 0 < effect <= 100 for effect in effects):
-        raise UsageError(f"EFFECTS={text}: from 1 to 100 per cent")
-    return effects
 
 
 def _truths(switches: Switches, effects: tuple[int, ...], compiler: str, out: Printer) -> list[Truth]:

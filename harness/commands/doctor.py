@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.model.errors import HarnessError
-from harness.model.spec import ARCHES, Device, Display, Machine, RunSpec, Switches, UsageError, Verdict
+from harness.model.spec import ARCHES, Device, Display, Machine, RunSpec, Switches, Verdict
 from harness.platform.build import build_kernel
 from harness.platform.display import Xvfb
 from harness.platform.gnuplot import plot_svg
@@ -20,6 +20,10 @@ from harness.platform.probe import boots, choose_accelerator, qemu_version
 from harness.platform.virgl import PACKAGES, display_trouble
 from harness.report.printer import Printer
 from harness.settings import Arguments
+
+ORDER = 5
+EXAMPLES = ("",)
+NEXT = "make setup installs what is missing; make perf"
 
 TOOLS = {
     "setpriv": "util-linux",
@@ -43,8 +47,6 @@ class Check:
 
 def main(arguments: Arguments, out: Printer) -> Verdict:
     """``doctor``: 0 when ``make perf`` can work here, 5 when it cannot."""
-    if arguments.settings or arguments.words:
-        raise UsageError("doctor takes no arguments")
     found: list[Check] = []
     for name, look in _CHECKS.items():
         out.progress(f"doctor: {name}")

@@ -6,8 +6,6 @@ import dataclasses
 import enum
 import shutil
 import time
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from harness.explain.attribution import FrameAccount
@@ -15,45 +13,43 @@ from harness.explain.explanation import Explanation
 from harness.explain.report import Page, effect_rows, seed_rows, write_explanation
 from harness.explain.rows import part_rows
 from harness.explain.run import Question, explain, explain_regression
-from harness.explain.saved_run import SavedRun, open_regression
+from harness.explain.saved_run import open_regression
 from harness.gate.finish import say_json
-from harness.model.arms import NAMED, parse_arm
+from harness.model.arms import parse_arm
 from harness.model.errors import QemuError
 from harness.model.result import Arm, Metric, Qemu, Result
-from harness.model.spec import LOAD_DISK_MIB, Machine, RunParams, UsageError, Verdict
+from harness.model.spec import LOAD_DISK_MIB, Machine, RunParams, Verdict
 from harness.platform.build import BuiltKernel, build_kernel, source_state
 from harness.platform.host import host_facts
 from harness.platform.leases import lease_cores
 from harness.platform.probe import qemu_version
 from harness.platform.store import RunFolder
-from harness.platform.virgl import with_virgl
+from harness.platform.virgl import chosen_device, with_virgl
 from harness.report.printer import Printer
-from harness.settings import Arguments, chosen_device, number, run_params, split_settings
+from harness.settings import Arguments
 
-SETTINGS = "NAME RESULT QUICK BUDGET CC SEED VIRGL OPTS MODE SLOW".split()
-BUDGET_S = 330.0
+ORDER = 30
+EXAMPLES = ("QUICK=1", "seed-1-logged", "RESULT=results/latest")
+NEXT = "make ab compares with the switch that it names; make approve accepts the change"
+
 QUICK_S = 52.0
-BUDGET_RANGE_S = (10.0, 7200.0)
 
 
 def main(arguments: Arguments, out: Printer) -> Verdict:
     """``explain [NAME] [SWITCH=value …] [QUICK=1] [BUDGET=s] [VIRGL=0|1] [OPTS=…]``, or ``explain RESULT=…``."""
-    settings, switches = split_settings(arguments, SETTINGS)
-    quick = _flag(settings, "QUICK")
-    usual_s = QUICK_S if quick or "RESULT" in settings else BUDGET_S
-    budget_s = number(settings, "BUDGET", usual_s, *BUDGET_RANGE_S)
-    request = parse_arm("explain", _name(arguments, settings), switches)
-    saved = _saved(arguments, settings, switches)
+    short = arguments.flag("QUICK") or arguments.has("RESULT")
+    budget_s = QUICK_S if short and not arguments.has("BUDGET") else arguments.number("BUDGET")
+    request = parse_arm("explain", arguments.text("NAME"), arguments.switches)
+    failed = arguments.path("RESULT")
+    saved = open_regression(failed.resolve()) if failed else None
     with RunFolder("explain") as run, lease_cores(progress=out.progress):
         begun = time.monotonic()
         out.progress(f"building {request.label}")
-        kernel = build_kernel(
-            saved.candidate_switches if saved else request.switches, compiler=settings.get("CC", "gcc")
-        )
-        subject = saved.folder.name if saved else _subject(request.text, switches, settings)
-        params = saved.params if saved else run_params(dict(settings))
+        kernel = build_kernel(saved.candidate_switches if saved else request.switches, compiler=arguments.text("CC"))
+        subject = saved.folder.name if saved else _subject(request.text, arguments)
+        params = saved.params if saved else arguments.run_params()
         left_s = budget_s - (time.monotonic() - begun)
-        question = _question(subject, kernel, settings, params, left_s)
+        question = _question(subject, kernel, arguments, params, left_s)
         if saved is not None:
             found = explain_regression(saved, question, run.path, out.progress)
         else:
@@ -61,10 +57,10 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         for scratch in run.path.iterdir():
             shutil.rmtree(scratch, ignore_errors=True)
         result = _result(run.started, kernel, question, found, time.monotonic() - begun)
-        missing = write_explanation(Page(result, found, _again(arguments)), run.path)
+        missing = write_explanation(Page(result, found, arguments.again), run.path)
         result = dataclasses.replace(result, notices=(*result.notices, *(f"report: {text}" for text in missing)))
         folder = run.commit(result)
-    if "json" in arguments.options:
+    if arguments.json:
         say_json(folder, out)
     else:
         _say(out, found, result)
@@ -72,69 +68,39 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     return result.verdict
 
 
-def _subject(name: str, switches: Mapping[str, str], settings: Mapping[str, str]) -> str:
+def _subject(name: str, arguments: Arguments) -> str:
     """What to call the kernel, and how it is run, in a sentence."""
     words = [name] if name not in ("", "default") else []
-    kernel = " ".join([*words, *(f"{key}={value}" for key, value in switches.items())]) or "the default kernel"
-    options = [f"{key.lower()}={settings[key]}" for key in ("MODE", "SLOW") if key in settings]
-    asked = " ".join([settings.get("OPTS", ""), *options]).strip()
+    kernel = (
+        " ".join([*words, *(f"{key}={value}" for key, value in arguments.switches.items())]) or "the default kernel"
+    )
+    options = [f"{key.lower()}={arguments.text(key)}" for key in ("MODE", "SLOW") if arguments.has(key)]
+    asked = " ".join([arguments.given.get("OPTS", ""), *options]).strip()
     return f"{kernel} with {asked}" if asked else kernel
 
 
-def _saved(arguments: Arguments, settings: Mapping[str, str], switches: Mapping[str, str]) -> SavedRun | None:
-    """The run that RESULT names; None when it names none."""
-    if "RESULT" not in settings:
-        return None
-    if switches or arguments.words or "NAME" in settings or "QUICK" in settings:
-        raise UsageError("RESULT=… explains a saved run: it takes BUDGET and SEED besides, and no switches")
-    return open_regression(Path(settings["RESULT"]).resolve())
-
-
-def _name(arguments: Arguments, settings: Mapping[str, str]) -> str:
-    """The named combination, given as a word or as NAME=; empty for none."""
-    names = [*arguments.words, *([settings["NAME"]] if settings.get("NAME") else [])]
-    if len(names) > 1 or any(name not in NAMED for name in names):
-        raise UsageError(f"explain {' '.join(names)}: name one of {' '.join(NAMED)}, and SWITCH=value words")
-    return " ".join(names)
-
-
-def _flag(settings: Mapping[str, str], name: str) -> bool:
-    value = settings.get(name, "0")
-    if value not in ("", "0", "1"):
-        raise UsageError(f"{name}={value}: 1 or 0")
-    return value == "1"
-
-
-def _question(
-    subject: str, kernel: BuiltKernel, settings: Mapping[str, str], params: RunParams, budget_s: float
-) -> Question:
+def _question(subject: str, kernel: BuiltKernel, arguments: Arguments, params: RunParams, budget_s: float) -> Question:
     begun = time.monotonic()
-    quick = _flag(settings, "QUICK")
+    quick = arguments.flag("QUICK")
     loaded = bool(params.blk)
     plain = Machine(kernel.switches.arch, vcpus=2 if loaded else 1, maxcpus=2, disk_mib=LOAD_DISK_MIB if loaded else 0)
     qemu_version(plain.arch)
-    machine, _ = chosen_device(plain, settings)
-    devices, notice = ((), "") if quick or "RESULT" in settings else _devices(plain, settings)
-    seed = int(number(dict(settings), "SEED", 1, 0, 2**31))
+    machine, _ = chosen_device(plain, arguments.flag("VIRGL"))
+    devices, notice = ((), "") if quick or arguments.has("RESULT") else _devices(plain, arguments)
+    seed = arguments.integer("SEED")
     left_s = budget_s - (time.monotonic() - begun)
-    compiler = settings.get("CC", "gcc")
+    compiler = arguments.text("CC")
     return Question(subject, kernel, machine, left_s, devices, quick, compiler, seed, notice, params)
 
 
-def _devices(plain: Machine, settings: Mapping[str, str]) -> tuple[tuple[Machine, ...], str]:
+def _devices(plain: Machine, arguments: Arguments) -> tuple[tuple[Machine, ...], str]:
     """Machines to replay the seed case on: the GL device too, where it works and VIRGL=0 does not forbid it."""
-    if settings.get("VIRGL") == "0":
+    if arguments.given.get("VIRGL") == "0":
         return (plain,), "the seed case is not replayed on the GL device: VIRGL=0"
     try:
         return (plain, with_virgl(plain)[0]), ""
     except QemuError as error:
         return (plain,), f"the seed case is not replayed on the GL device: {error.message}"
-
-
-def _again(arguments: Arguments) -> str:
-    words = [f"NAME={name}" for name in arguments.words]
-    words += [f"{key}={value}" for key, value in arguments.settings.items()]
-    return " ".join(["make explain", *words])
 
 
 def _result(started: str, kernel: BuiltKernel, question: Question, found: Explanation, seconds: float) -> Result:

@@ -9,6 +9,10 @@ from harness.platform.golden import GOLDEN, KERNEL_GOLDEN, golden_lines, golden_
 from harness.report.printer import Printer
 from harness.settings import Arguments
 
+ORDER = 160
+EXAMPLES = ("",)
+NEXT = "look at baselines/pictures, commit, and make approve"
+
 PICTURES = ROOT / "baselines" / "pictures"
 
 

@@ -13,38 +13,37 @@ from harness.history.series import WITHDRAWN
 from harness.history.store import History
 from harness.history.survey import acknowledge, finding_sentence, read, survey
 from harness.model.errors import StoreError
-from harness.model.spec import UsageError, Verdict
+from harness.model.spec import Verdict
 from harness.report.printer import Printer
-from harness.settings import Arguments, number, split_settings
+from harness.settings import Arguments
 
-SETTINGS = ["FILE", "KEEP", "EVERY", "FINDING", "REASON", "CELL", "ALL"]
+ORDER = 100
+EXAMPLES = ("findings", 'acknowledge FINDING=3 REASON="new scene"', "export history.jsonl")
+NEXT = "make report renders it as a site"
 
-Settings = dict[str, str]
+Action = Callable[[tuple[str, ...], Arguments, Printer], Verdict]
 
 
 def main(arguments: Arguments, out: Printer) -> Verdict:
     """``history export|import|prune|findings|acknowledge|analyze|check|deliver|add [KEY=VALUE …]``."""
-    settings, switches = split_settings(arguments, SETTINGS)
-    words = arguments.words
-    if switches or not words or words[0] not in _ACTIONS:
-        raise UsageError(f"history takes one of {' '.join(_ACTIONS)}")
-    return _ACTIONS[words[0]](words[1:], settings, out)
+    action, *words = arguments.words
+    return _ACTIONS[action](tuple(words), arguments, out)
 
 
-def _file(words: tuple[str, ...], settings: Settings) -> Path:
-    return Path(words[0] if words else settings.get("FILE", str(LINES_FILE)))
+def _file(words: tuple[str, ...], arguments: Arguments) -> Path:
+    return Path(words[0]) if words else arguments.path("FILE") or LINES_FILE
 
 
-def _export(words: tuple[str, ...], settings: Settings, out: Printer) -> Verdict:
-    path = _file(words, settings)
+def _export(words: tuple[str, ...], arguments: Arguments, out: Printer) -> Verdict:
+    path = _file(words, arguments)
     with History() as history:
         count = export_lines(history, path)
     out.line(f"{count} runs written to {path}")
     return Verdict.PASS
 
 
-def _import(words: tuple[str, ...], settings: Settings, out: Printer) -> Verdict:
-    path = _file(words, settings)
+def _import(words: tuple[str, ...], arguments: Arguments, out: Printer) -> Verdict:
+    path = _file(words, arguments)
     with History() as history:
         done = import_lines(history, path)
     for text in done.refused:
@@ -53,30 +52,28 @@ def _import(words: tuple[str, ...], settings: Settings, out: Printer) -> Verdict
     return Verdict.INCONCLUSIVE if done.refused else Verdict.PASS
 
 
-def _add(words: tuple[str, ...], settings: Settings, out: Printer) -> Verdict:
+def _add(words: tuple[str, ...], arguments: Arguments, out: Printer) -> Verdict:
     """Results folders of single runs, under the name of a cell."""
-    if not words or "CELL" not in settings:
-        raise UsageError('history add results/… CELL="x86_64 acquire_progress 2d default"')
     with History() as history:
         for word in words:
             folder = Path(word).resolve()
-            added = history.append(record_of(folder, settings["CELL"]))
+            added = history.append(record_of(folder, arguments.text("CELL")))
             out.line(f"{folder.name}: {'added' if added else 'was there already'}")
     return Verdict.PASS
 
 
-def _prune(words: tuple[str, ...], settings: Settings, out: Printer) -> Verdict:
-    rule = Retention(int(number(settings, "KEEP", 400, 20, 1e6)), int(number(settings, "EVERY", 7, 1, 1000)))
+def _prune(words: tuple[str, ...], arguments: Arguments, out: Printer) -> Verdict:
+    rule = Retention(arguments.integer("KEEP"), arguments.integer("EVERY"))
     with History() as history:
         done = prune(history, rule)
     out.line(f"{done.runs} runs with {done.points} points dropped, {done.left} kept; findings and approvals all kept")
     return Verdict.PASS
 
 
-def _findings(words: tuple[str, ...], settings: Settings, out: Printer) -> Verdict:
+def _findings(words: tuple[str, ...], arguments: Arguments, out: Printer) -> Verdict:
     with History() as history:
         look = read(history)
-    everything = settings.get("ALL", "0") not in ("", "0")
+    everything = arguments.flag("ALL")
     shown = [f for f in look.findings if f.series_id in look.keys and (everything or f.status != WITHDRAWN)]
     for finding in shown:
         reason = f" ({finding.reason})" if finding.reason else ""
@@ -86,17 +83,14 @@ def _findings(words: tuple[str, ...], settings: Settings, out: Printer) -> Verdi
     return Verdict.PASS
 
 
-def _acknowledge(words: tuple[str, ...], settings: Settings, out: Printer) -> Verdict:
-    if "FINDING" not in settings:
-        raise UsageError('history acknowledge FINDING=number REASON="…"')
-    which = int(number(settings, "FINDING", 0, 1, 2**31))
+def _acknowledge(words: tuple[str, ...], arguments: Arguments, out: Printer) -> Verdict:
     with History() as history:
-        finding = acknowledge(history, which, settings.get("REASON", ""))
+        finding = acknowledge(history, arguments.integer("FINDING"), arguments.text("REASON"))
     out.line(f"finding {finding.id} ({finding.change:+.2%}) is acknowledged: {finding.reason}")
     return Verdict.PASS
 
 
-def _analyze(words: tuple[str, ...], settings: Settings, out: Printer) -> Verdict:
+def _analyze(words: tuple[str, ...], arguments: Arguments, out: Printer) -> Verdict:
     """Look for drift now, as a night does."""
     with History() as history:
         look = survey(history)
@@ -106,7 +100,7 @@ def _analyze(words: tuple[str, ...], settings: Settings, out: Printer) -> Verdic
     return Verdict.REGRESSION if look.alarming() else Verdict.PASS
 
 
-def _check(words: tuple[str, ...], settings: Settings, out: Printer) -> Verdict:
+def _check(words: tuple[str, ...], arguments: Arguments, out: Printer) -> Verdict:
     with History() as history:
         said = history.check()
         runs = len(history.runs())
@@ -116,7 +110,7 @@ def _check(words: tuple[str, ...], settings: Settings, out: Printer) -> Verdict:
     return Verdict.PASS
 
 
-def _deliver(words: tuple[str, ...], settings: Settings, out: Printer) -> Verdict:
+def _deliver(words: tuple[str, ...], arguments: Arguments, out: Printer) -> Verdict:
     done = deliver()
     for text in done.said:
         out.line(text)
@@ -124,7 +118,7 @@ def _deliver(words: tuple[str, ...], settings: Settings, out: Printer) -> Verdic
     return Verdict.HARNESS_FAILED if done.waiting else Verdict.PASS
 
 
-_ACTIONS: Mapping[str, Callable[[tuple[str, ...], Settings, Printer], Verdict]] = {
+_ACTIONS: Mapping[str, Action] = {
     "export": _export,
     "import": _import,
     "add": _add,

@@ -12,6 +12,10 @@ from harness.proof.litmus import SHAPES, render
 from harness.report.printer import Printer
 from harness.settings import Arguments
 
+ORDER = 150
+EXAMPLES = ("", "ARCH=aarch64 BARRIER=linux", "README=1")
+NEXT = "herd7 build/litmus/<arch>/<strategy>/*.litmus"
+
 LITMUS_DIR = BUILD_DIR / "litmus"
 README = KERNEL_DIR / "drivers" / "virtio" / "README.md"
 _BEGIN, _END = "<!-- ringpoints: written by make litmus README=1 -->", "<!-- ringpoints: end -->"
@@ -23,19 +27,10 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     Writes ``build/litmus/<arch>/<strategy>/<shape>.litmus`` for herd7; with README=1 also the table of instructions in
     ``kernel/drivers/virtio/README.md``.
     """
-    settings = dict(arguments.settings)
-    compiler = settings.pop("CC", "gcc")
-    readme = settings.pop("README", "") not in ("", "0")
-    Switches.of(settings)
-    others = sorted(set(settings) - {"ARCH", "BARRIER"})
-    if others or (readme and settings):
-        raise UsageError(
-            f"litmus covers every ARCH and BARRIER, or the one given; not with {' '.join(others) or 'README=1'}"
-        )
     table = ring_table(
-        [settings["ARCH"]] if "ARCH" in settings else list(ARCHES),
-        [settings["BARRIER"]] if "BARRIER" in settings else list(switch_table()["BARRIER"].values),
-        compiler,
+        [arguments.text("ARCH")] if arguments.has("ARCH") else list(ARCHES),
+        [arguments.text("BARRIER")] if arguments.has("BARRIER") else list(switch_table()["BARRIER"].values),
+        arguments.text("CC"),
         out,
     )
     count = sum(
@@ -43,7 +38,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         for arch, strategies in table.items()
         for strategy, points in strategies.items()
     )
-    if readme:
+    if arguments.flag("README"):
         README.write_text(with_table(README.read_text(encoding="utf-8"), markdown(table)), encoding="utf-8")
     out.line(f"{count} litmus tests in {LITMUS_DIR.relative_to(BUILD_DIR.parent)}/<arch>/<strategy>/")
     return Verdict.PASS

@@ -21,7 +21,11 @@ from harness.platform.build import source_state
 from harness.platform.host import host_facts
 from harness.platform.store import RunFolder
 from harness.report.printer import Printer
-from harness.settings import Arguments, split_settings
+from harness.settings import Arguments
+
+ORDER = 70
+EXAMPLES = ("", "MINUTES=60", "MATRIX=ci/nightly.toml BUDGET=30")
+NEXT = "make report renders the history as a site"
 
 MATRIX = ROOT / "ci" / "nightly.toml"
 _SYMBOLS = {Verdict.PASS: "✓", Verdict.INCONCLUSIVE: "?"}
@@ -29,11 +33,8 @@ _SYMBOLS = {Verdict.PASS: "✓", Verdict.INCONCLUSIVE: "?"}
 
 def main(arguments: Arguments, out: Printer) -> Verdict:
     """``nightly [MATRIX=ci/nightly.toml] [MINUTES=…] [BUDGET=seconds of a cell]``; a killed one goes on."""
-    settings, switches = split_settings(arguments, ["MATRIX", "MINUTES", "BUDGET"])
-    if switches or arguments.words:
-        raise UsageError("nightly takes its cells from a matrix file: MATRIX=…")
     baselines = approved_baselines(out)
-    matrix = read_matrix(settings, baselines)
+    matrix = read_matrix(arguments, baselines)
     with only_night():
         shift = NightlyRun(matrix, Journal(), progress=out.progress)
         source = source_state()
@@ -44,7 +45,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         (run.path / "report.html").write_text(night_page(view), encoding="utf-8")
         folder = run.commit(_result(night, view, source))
         shift.journal.close()
-    if "json" in arguments.options:
+    if arguments.json:
         say_json(folder, out)
         return night.verdict
     rows = [[_SYMBOLS.get(c.verdict, "✗"), c.label, c.verdict.value, c.remark or c.sentence] for c in view.cells]
@@ -69,9 +70,11 @@ def approved_baselines(out: Printer, root: Path = BASELINES_DIR) -> tuple[Baseli
     return tuple(found)
 
 
-def read_matrix(settings: dict[str, str], baselines: tuple[Baseline, ...]) -> Matrix:
+def read_matrix(arguments: Arguments, baselines: tuple[Baseline, ...]) -> Matrix:
     """The matrix file with what the command line changes of it."""
-    path = Path(settings.get("MATRIX", MATRIX))
+    path = (
+        ROOT / (arguments.path("MATRIX") or MATRIX) if not arguments.has("MATRIX") else Path(arguments.text("MATRIX"))
+    )
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -80,7 +83,7 @@ def read_matrix(settings: dict[str, str], baselines: tuple[Baseline, ...]) -> Ma
     for baseline in baselines:
         switches = Switches.of({**baseline.switches, "ARCH": baseline.arch})
         approved.setdefault(baseline.arch, {})[baseline.name] = switches
-    return parse_matrix(text, path.name, approved, settings)
+    return parse_matrix(text, path.name, approved, arguments.given)
 
 
 def night_sentence(night: Night) -> str:

@@ -14,7 +14,7 @@ from harness.gate.evaluate import evaluate, record_of
 from harness.gate.finish import finish, timed
 from harness.gate.kernels import build_arm
 from harness.gate.measured import ArmKernel, Measured, Order
-from harness.gate.metrics import Rule
+from harness.gate.metrics import Rule, load_rules
 from harness.gate.next_steps import given_words
 from harness.gate.references import NoBaseline, Reference, find_reference, keep_baseline
 from harness.gate.session import measure
@@ -28,42 +28,36 @@ from harness.platform.build import source_state
 from harness.platform.host import fingerprint, host_facts
 from harness.platform.probe import choose_accelerator, qemu_version
 from harness.platform.store import RunFolder
+from harness.platform.virgl import chosen_device
 from harness.report.printer import Printer
-from harness.settings import Arguments, chosen_device, chosen_stages, load_rules, number, run_params, split_settings
+from harness.settings import Arguments
 
 F64 = npt.NDArray[np.float64]
 
-SETTINGS = [
-    *"ARCH BASELINE BASELINE_REF BUDGET KERNEL ISO QEMU_ARGS ACCEL VIRGL CC CONFIG OPTS".split(),
-    *"SEED MODE SLOW STAGES PICTURES".split(),
-]
-"""What ``perf`` takes besides the kernel's switches."""
-
-BUDGET_S = 60.0
-BUDGET_RANGE_S = (5.0, 3600.0)
+ORDER = 10
+EXAMPLES = ("", "BARRIER=linux BUDGET=120", "FAULT=flip_pixel", "KERNEL=old.elf STAGES=window,pictures")
+NEXT = "make explain RESULT=results/latest says where the time went; make approve accepts a change"
 
 
 def main(arguments: Arguments, out: Printer) -> Verdict:
     """Run the gate."""
-    settings, switches = split_settings(arguments, SETTINGS)
-    budget_s = number(settings, "BUDGET", BUDGET_S, *BUDGET_RANGE_S)
-    rules = load_rules(settings.get("CONFIG"))
-    request = _candidate_request(settings, switches)
+    rules = load_rules(arguments.path("CONFIG"))
+    request = _candidate_request(arguments)
     with RunFolder("perf") as run:
-        candidate = build_arm(request, settings.get("CC", "gcc"), out)
+        candidate = build_arm(request, arguments.text("CC"), out)
         shutil.copyfile(candidate.path, run.path / "candidate.elf")
-        reference, notices, missing = _reference(request, candidate, settings, run.path)
-        machine, accel_notices = _machine(candidate, request, settings)
+        reference, notices, missing = _reference(request, candidate, arguments, run.path)
+        machine, accel_notices = _machine(candidate, request, arguments)
         order = Order(
             candidate,
             reference.kernel if reference else None,
             machine,
-            run_params(settings),
-            budget_s=budget_s,
+            arguments.run_params(),
+            budget_s=arguments.number("BUDGET"),
             smallest=next((r.smallest for r in rules if r.primary), 0.015),
-            seed=int(number(settings, "SEED", 1, 0, 2**31)),
-            pictures=int(number(settings, "PICTURES", 250, 1, 100000)),
-            stages=chosen_stages(settings),
+            seed=arguments.integer("SEED"),
+            pictures=arguments.integer("PICTURES"),
+            stages=frozenset(arguments.several("STAGES")),
             rules=rules,
         )
         measured = measure(order, run.path, out.progress)
@@ -73,33 +67,29 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         if reference is not None:
             keep_baseline(reference.baseline, run.path)
         result = _result(run, measured, reference, (*notices, *accel_notices), missing, rules)
-        result = replace(result, words=given_words(tuple(arguments.settings.items()), arguments.words))
-        return finish(run, result, out, *timed(measured), json_out="json" in arguments.options)
+        result = replace(result, words=given_words(tuple(arguments.given.items()), ()))
+        return finish(run, result, out, *timed(measured), json_out=arguments.json)
 
 
-def _candidate_request(settings: dict[str, str], switches: dict[str, str]) -> ArmRequest:
-    if "KERNEL" in settings and "ISO" in settings:
-        raise UsageError("KERNEL and ISO: name one of them")
-    path = settings.get("KERNEL") or settings.get("ISO")
+def _candidate_request(arguments: Arguments) -> ArmRequest:
+    request = parse_arm("candidate", "", arguments.switches)
+    path = arguments.path("KERNEL") or arguments.path("ISO")
     if path is None:
-        return parse_arm("candidate", "", switches)
-    if not Path(path).is_file():
+        return request
+    if not path.is_file():
         raise UsageError(f"{path}: no such file")
-    request = parse_arm("candidate", "", switches)
-    return replace(request, source=Source.FILE, where=path, text="ISO" if "ISO" in settings else "KERNEL")
+    return replace(request, source=Source.FILE, where=str(path), text="ISO" if arguments.has("ISO") else "KERNEL")
 
 
 def _reference(
-    request: ArmRequest, candidate: ArmKernel, settings: dict[str, str], scratch: Path
+    request: ArmRequest, candidate: ArmKernel, arguments: Arguments, scratch: Path
 ) -> tuple[Reference | None, tuple[str, ...], str]:
     """The reference, notices, and why there is none."""
     if candidate.switches is None:
         return None, (), "this kernel has no baseline here; compare two with 'make ab A=old.elf B=new.elf'"
-    name = settings.get("BASELINE", candidate.switches.get("BARRIER"))
+    name = arguments.text("BASELINE") or candidate.switches.get("BARRIER")
     try:
-        found = find_reference(
-            candidate.switches, name, settings.get("CC", "gcc"), scratch, settings.get("BASELINE_REF", "")
-        )
+        found = find_reference(candidate.switches, name, arguments.text("CC"), scratch, arguments.text("BASELINE_REF"))
     except NoBaseline as error:
         return None, (), str(error)
     except ResultError as error:
@@ -107,21 +97,20 @@ def _reference(
     return found, found.notices, ""
 
 
-def _machine(candidate: ArmKernel, request: ArmRequest, settings: dict[str, str]) -> tuple[Machine, tuple[str, ...]]:
-    extra = tuple(shlex.split(settings.get("QEMU_ARGS", "")))
-    loaded = run_params(settings).blk
+def _machine(candidate: ArmKernel, request: ArmRequest, arguments: Arguments) -> tuple[Machine, tuple[str, ...]]:
+    loaded = arguments.run_params().blk
     # The disk's load runs as a task on a CPU of its own.
     machine = Machine(
         arch=request.switches.arch,
         vcpus=2 if loaded else 1,
         maxcpus=2,
         disk_mib=LOAD_DISK_MIB if loaded else 0,
-        extra=extra,
+        extra=arguments.several("QEMU_ARGS"),
     )
     qemu_version(machine.arch)
     spec = RunSpec(candidate.path, machine, capabilities=candidate.capabilities, iso=candidate.iso)
-    accelerator, notice = choose_accelerator(settings.get("ACCEL", "tcg"), spec)
-    machine, shown = chosen_device(replace(machine, accelerator=accelerator), settings)
+    accelerator, notice = choose_accelerator(arguments.text("ACCEL"), spec)
+    machine, shown = chosen_device(replace(machine, accelerator=accelerator), arguments.flag("VIRGL"))
     return machine, tuple(text for text in (notice, shown) if text)
 
 

@@ -12,10 +12,14 @@ from harness.history.series import ABSOLUTE, NEW, RATIO, WITHDRAWN, Finding, Ser
 from harness.history.site import CellView, FindingView, RunView, SeriesLink, SeriesView, SiteView, write_site
 from harness.history.store import History, RunRow
 from harness.history.survey import Survey, finding_details, finding_headline, read, require
-from harness.model.spec import UsageError, Verdict
+from harness.model.spec import Verdict
 from harness.platform.store import RESULTS_DIR
 from harness.report.printer import Printer
-from harness.settings import Arguments, split_settings
+from harness.settings import Arguments
+
+ORDER = 90
+EXAMPLES = ("", "SITE=public")
+NEXT = "open the index.html that it names; make history findings"
 
 SITE_DIR = RESULTS_DIR / "site"
 _SPARK_RUNS = 90
@@ -25,10 +29,7 @@ _LEADING = (("fps_trace", RATIO), ("instructions_per_frame", "exact"), ("fps_tra
 
 def main(arguments: Arguments, out: Printer) -> Verdict:
     """``report [SITE=results/site]``: pages from the history as it is stored; nothing is measured."""
-    settings, switches = split_settings(arguments, ["SITE"])
-    if switches or arguments.words:
-        raise UsageError("report takes SITE=folder and nothing else")
-    folder = Path(settings.get("SITE", SITE_DIR)).absolute()
+    folder = ((arguments.path("SITE") if arguments.has("SITE") else None) or SITE_DIR).absolute()
     out.progress("report: reading the history")
     with History() as history:
         look = read(history)

@@ -8,24 +8,26 @@ from pathlib import Path
 
 from harness.gate.stages.suites import SuiteBoot, run_suites, suite_boots
 from harness.model.errors import HarnessError
-from harness.model.spec import ARCHES, Switches, UsageError, Verdict
+from harness.model.spec import ARCHES, Switches, Verdict
 from harness.model.suites import SuiteRun
 from harness.platform.build import build_kernel
 from harness.report.printer import Printer
-from harness.settings import Arguments, split_settings
+from harness.settings import Arguments
+
+ORDER = 125
+EXAMPLES = ("", "ARCH=riscv64 SUITE=virtqueue", "BARRIER=linux")
+NEXT = "make test runs them with every other suite"
 
 
 def main(arguments: Arguments, out: Printer) -> Verdict:
     """``suites [ARCH=…] [SUITE=name] [SWITCH=value …]``; ends with ``N passed, N failed``."""
-    settings, switches = split_settings(arguments, ["SUITE", "CC"])
+    switches = arguments.switches
     arches = [switches.pop("ARCH")] if "ARCH" in switches else list(ARCHES)
-    if unknown := [arch for arch in arches if arch not in ARCHES]:
-        raise UsageError(f"ARCH={unknown[0]}: unknown value; valid: {' '.join(ARCHES)}")
     passed = failed = 0
     for arch in arches:
-        built = build_kernel(Switches.of({**switches, "ARCH": arch}), compiler=settings.get("CC", "gcc"), test=True)
+        built = build_kernel(Switches.of({**switches, "ARCH": arch}), compiler=arguments.text("CC"), test=True)
         for boot in suite_boots(arch):
-            run = _run(replace(boot, suite=settings.get("SUITE", boot.suite)), built.path)
+            run = _run(replace(boot, suite=arguments.text("SUITE") or boot.suite), built.path)
             passed, failed = passed + run.passed, failed + run.failed
             for line in run.complaints:
                 out.line(f"FAIL {arch} {run.name}: {line}")

@@ -19,7 +19,7 @@ from harness.model.spec import Verdict
 from harness.platform.store import RunFolder
 from harness.report.files import write_reports
 from harness.report.machine import github_lines
-from harness.report.printer import Printer
+from harness.report.printer import Printer, Verbatim
 
 F64 = npt.NDArray[np.float64]
 
@@ -38,7 +38,7 @@ def timed(measured: Measured) -> tuple[dict[str, F64], list[tuple[float, int]]]:
 def say_json(folder: Path, out: Printer) -> None:
     """The whole result in one line, for programs."""
     stored = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    out.line(json.dumps({**stored, "folder": str(folder)}))
+    out.line(Verbatim(json.dumps({**stored, "folder": str(folder)})))
 
 
 def finish(
@@ -63,7 +63,7 @@ def finish(
         out.line(f"note: {notice}")
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for line in github_lines(result):
-            out.line(line)
+            out.line(Verbatim(line))
     out.line(result.sentence)
     for step in result.next_steps:
         out.line(f"next: {step.why}{f': {step.command}' if step.command else ''}")

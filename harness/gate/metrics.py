@@ -15,6 +15,7 @@ import dataclasses
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import tomllib
@@ -256,6 +257,23 @@ def not_offered(metric: str, capabilities: Capabilities, switches: Mapping[str, 
     """Why a build cannot offer a metric; None when it can, so that its absence is a failure to measure."""
     lack = row_of(metric).lack
     return lack(capabilities, switches) if lack is not None else None
+
+
+def load_rules(path: Path | None) -> tuple[Rule, ...]:
+    """The table of metrics with the user's changes.
+
+    Raises
+    ------
+    UsageError
+        When the file cannot be read, or says what no rule can be.
+    """
+    if path is None:
+        return RULES
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        raise UsageError(f"CONFIG={path}: cannot be read: {error}") from error
+    return rules_from_toml(text, str(path))
 
 
 def rules_from_toml(text: str, origin: str, rules: tuple[Rule, ...] = RULES) -> tuple[Rule, ...]:

@@ -129,6 +129,21 @@ def check_room(folder: Path) -> None:
         probe.unlink(missing_ok=True)
 
 
+def saved_run(path: Path | None) -> Path:
+    """The folder that RESULT= names; relative to here, or to the checkout where it is not here.
+
+    Raises
+    ------
+    UsageError
+        When it is no saved run.
+    """
+    named = path or RESULTS_DIR / "latest"
+    folder = (named if named.exists() else RESULTS_DIR.parent / named).resolve()
+    if not (folder / "result.json").is_file():
+        raise UsageError(f"RESULT={named}: no saved run; 'ls results' lists them")
+    return folder
+
+
 def load_result(folder: Path) -> Result:
     """The result of a saved run.
 

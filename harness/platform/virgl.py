@@ -43,6 +43,17 @@ def with_virgl(machine: Machine) -> tuple[Machine, str]:
     raise QemuError(f"VIRGL=1: {'; '.join(failures)}; its packages: {PACKAGES}")
 
 
+def chosen_device(machine: Machine, virgl: bool) -> tuple[Machine, str]:
+    """The machine, on the GL device if it is wanted, and in words how that is shown.
+
+    Raises
+    ------
+    QemuError
+        When the GL device works on no display here.
+    """
+    return with_virgl(machine) if virgl else (machine, "")
+
+
 def display_trouble(machine: Machine) -> str:
     """What keeps a machine's display from showing this tree's kernel; empty when nothing does.
 

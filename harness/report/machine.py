@@ -6,6 +6,7 @@ import json
 
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
+from harness.core.text import neutral
 from harness.model.result import Gate, Result
 from harness.model.spec import Verdict
 
@@ -40,7 +41,7 @@ def junit(result: Result) -> str:
 
 def _command(kind: str, text: str) -> str:
     """A GitHub workflow command; the escapes are those of its toolkit."""
-    return f"::{kind}::" + text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return f"::{kind}::" + neutral(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def github_lines(result: Result) -> tuple[str, ...]:

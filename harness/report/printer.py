@@ -6,6 +6,10 @@ from collections.abc import Sequence
 from typing import Protocol
 
 
+class Verbatim(str):
+    """A line that is ours to the letter and reaches the output as it is: JSON, a command of a CI service."""
+
+
 class Printer(Protocol):
     """Where a command talks to people. Only the command line implements it for real."""
 

@@ -14,6 +14,7 @@ from harness.acceptance.criteria import Status, criteria, verdict_of
 from harness.acceptance.evidence import Absent, Counted, DiskLoad, RingCode, Roulette, Watched
 from harness.acceptance.measure import AcceptancePlan, Checklist
 from harness.commands.acceptance import plan_of
+from harness.front.words import parse
 from harness.gate.stages.suites import read_suites, suite_boots
 from harness.gate.stages.window import Observed, assemble
 from harness.model.spec import Machine, RunParams, Switches, UsageError, Verdict
@@ -84,7 +85,7 @@ def test_suites_are_read_with_what_the_host_saw() -> None:
 
 
 def plan_words(**settings: str) -> AcceptancePlan:
-    return plan_of(settings, {})
+    return plan_of(parse(["acceptance", *(f"{key}={value}" for key, value in settings.items())]))
 
 
 def test_settings_are_understood() -> None:

@@ -14,10 +14,10 @@ from harness.bisect.culprit import MeasuredEffect, Side, confirmed, side_of, thr
 from harness.bisect.search import Bisection, Found, Recipe
 from harness.bisect.worktree import BisectError, NothingToFindError
 from harness.commands.bisect import main
+from harness.front.words import parse
 from harness.model.errors import BuildError
 from harness.model.spec import ROOT, UsageError, Verdict
 from harness.platform.build import checkout_revision, git
-from harness.settings import Arguments
 from harness.tests.fuzz import FULL
 from harness.tests.printer import RecordingPrinter
 
@@ -179,9 +179,12 @@ def test_an_end_that_does_not_build_ends_it(repository: Repository) -> None:
     ("settings", "says"),
     [
         ({"GOOD": "a"}, "GOOD=revision BAD=revision"),
-        ({"GOOD": "a", "BAD": "b", "BUILD": "make"}, "both BUILD"),
+        ({"GOOD": "a", "BAD": "b", "BUILD": "make"}, "BUILD=make needs IMAGE"),
         ({"GOOD": "a", "BAD": "b", "REPO": "/"}, "REPO needs BUILD"),
-        ({"GOOD": "a", "BAD": "b", "BUILD": "make", "IMAGE": "k", "FILL": "pixel"}, "switches are the built-in"),
+        (
+            {"GOOD": "a", "BAD": "b", "BUILD": "make", "IMAGE": "k", "FILL": "pixel"},
+            "FILL=pixel has no meaning beside BUILD",
+        ),
         ({"GOOD": "a", "BAD": "b", "REPO": "/nowhere", "BUILD": "make", "IMAGE": "k"}, "no such folder"),
     ],
 )
@@ -189,7 +192,7 @@ def test_settings_that_make_no_sense_are_refused(
     printer: RecordingPrinter, settings: dict[str, str], says: str
 ) -> None:
     with pytest.raises(UsageError, match=says):
-        main(Arguments(settings), printer)
+        main(parse(["bisect", *(f"{key}={value}" for key, value in settings.items())]), printer)
 
 
 def test_sides_are_decided_by_the_middle_of_the_whole() -> None:

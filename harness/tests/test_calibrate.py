@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from harness.commands import calibrate
+from harness.front.words import parse
 from harness.gate.calibration.report import ROWS, calibration_markdown
 from harness.model.spec import ROOT, UsageError, Verdict
 from harness.platform import store
 from harness.platform.load import competing_load
-from harness.settings import Arguments
 from harness.tests.printer import RecordingPrinter
 
 
@@ -24,14 +24,14 @@ from harness.tests.printer import RecordingPrinter
         ({"LAUNCHES": "3"}, "LAUNCHES=3"),
         ({"EFFECTS": "1,x"}, "EFFECTS=1,x"),
         ({"EFFECTS": "0"}, "EFFECTS=0"),
-        ({"LAUNCH": "9"}, "LAUNCH: no such setting"),
+        ({"LAUNCH": "9"}, "LAUNCH=9: no such setting"),
     ],
 )
 def test_words_that_make_no_sense_are_refused(
     printer: RecordingPrinter, settings: dict[str, str], message: str
 ) -> None:
     with pytest.raises(UsageError, match=message):
-        calibrate.main(Arguments(settings), printer)
+        calibrate.main(parse(["calibrate", *(f"{key}={value}" for key, value in settings.items())]), printer)
 
 
 def _busy_children() -> list[int]:
@@ -63,7 +63,7 @@ def test_a_short_calibration_leaves_its_evidence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printer: RecordingPrinter
 ) -> None:
     monkeypatch.setattr(calibrate, "RunFolder", lambda command: store.RunFolder(command, tmp_path))
-    verdict = calibrate.main(Arguments({"LAUNCHES": "6", "EFFECTS": "10", "DRAWS": "20"}), printer)
+    verdict = calibrate.main(parse(["calibrate", "LAUNCHES=6", "EFFECTS=10", "DRAWS=20"]), printer)
     assert verdict in (Verdict.PASS, Verdict.INCONCLUSIVE)
     (evidence,) = tmp_path.glob("2*-calibrate/calibration.json")
     plain = json.loads(evidence.read_text(encoding="utf-8"))

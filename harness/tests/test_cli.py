@@ -13,6 +13,8 @@ from types import SimpleNamespace
 import pytest
 
 from harness import cli
+from harness.front.terminal import TerminalPrinter
+from harness.front.words import parse
 from harness.model.errors import BuildError, GuestError, HarnessError, QemuError, StoreError, ToolError
 from harness.model.result import ResultError
 from harness.model.spec import ROOT, UsageError, Verdict
@@ -67,21 +69,22 @@ def test_an_error_has_its_code_and_words(
 
 
 def test_words_are_split_into_settings_options_and_the_rest() -> None:
-    command, arguments = cli.parse(["perf", "LOG=frame", "OPTS=a=1 b=2", "--json", "results/x", "EMPTY="])
-    assert command == "perf"
-    assert arguments == Arguments({"LOG": "frame", "OPTS": "a=1 b=2", "EMPTY": ""}, frozenset({"json"}), ("results/x",))
+    arguments = parse(["perf", "LOG=frame", "OPTS=seed=1 first=2", "--json"])
+    given = {"LOG": "frame", "OPTS": "seed=1 first=2"}
+    assert arguments == Arguments("perf", given, frozenset({"json"}))
+    assert parse(["history", "export", "x"]).words == ("export", "x")
 
 
 @pytest.mark.parametrize("words", [["nonesuch"], ["perf", "LOG=frame", "LOG=none"]])
 def test_words_that_make_no_sense_are_refused(words: list[str]) -> None:
     with pytest.raises(UsageError, match="no such command|given twice"):
-        cli.parse(words)
+        parse(words)
 
 
 def test_text_of_a_guest_cannot_steer_the_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def speak(arguments: Arguments, out: cli.TerminalPrinter) -> Verdict:
+    def speak(arguments: Arguments, out: TerminalPrinter) -> Verdict:
         out.line("\x1b[2J[red]wheel[/red]\a\u202eleft")
         out.table("[bold]t", ["[b]"], [["\x1b]0;title\a"]])
         return Verdict.PASS
@@ -136,7 +139,7 @@ def test_an_interrupt_inside_the_making_of_a_class_has_its_code(tmp_path: Path) 
 
 
 def test_a_console_that_was_interrupted_while_it_printed_is_replaced(capsys: pytest.CaptureFixture[str]) -> None:
-    printer = cli.TerminalPrinter()
+    printer = TerminalPrinter()
     printer._console._enter_buffer()  # as an interrupt leaves it between this and the end of a print
     printer.line("lost")
     printer.renew()

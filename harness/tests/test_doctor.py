@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from harness.commands import doctor
+from harness.front.words import parse
 from harness.model.spec import UsageError, Verdict
 from harness.platform.build import compiler_identity
 from harness.platform.pin import PinRights
-from harness.settings import Arguments
 from harness.tests.printer import RecordingPrinter
 
 
@@ -27,7 +27,7 @@ def test_a_bare_machine_is_told_what_to_install(
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert doctor.main(Arguments(), printer) is Verdict.HARNESS_FAILED
+    assert doctor.main(parse(["doctor"]), printer) is Verdict.HARNESS_FAILED
     rows = findings(printer)
     packages = {
         "x86_64": "qemu-system-x86",
@@ -57,14 +57,14 @@ def test_rights_that_are_missing_are_said_with_what_it_costs(monkeypatch: pytest
 
 
 def test_it_takes_no_arguments(printer: RecordingPrinter) -> None:
-    with pytest.raises(UsageError, match="takes no arguments"):
-        doctor.main(Arguments({"ARCH": "riscv64"}), printer)
+    with pytest.raises(UsageError, match="no such setting"):
+        doctor.main(parse(["doctor", "ARCH=riscv64"]), printer)
 
 
 @pytest.mark.qemu
 def test_this_machine_is_tried_for_real(printer: RecordingPrinter) -> None:
     compiler_identity.cache_clear()
-    assert doctor.main(Arguments(), printer) is Verdict.PASS, printer.tables
+    assert doctor.main(parse(["doctor"]), printer) is Verdict.PASS, printer.tables
     rows = findings(printer)
     assert rows["x86_64"][1].endswith("booted, drew, ended")
     assert rows["gl device in a window"] == ("✓ works", "showed the wheel")

@@ -19,6 +19,7 @@ from harness.explain.explanation import SEED, SWITCHES, Explanation, Regression
 from harness.explain.report import Page, write_explanation
 from harness.explain.run import Question, explain, in_turn, quick_choice
 from harness.explain.saved_run import open_regression
+from harness.front.words import parse
 from harness.gate.stages.protocol import choose_protocol
 from harness.model.errors import BuildError, GuestError, StoreError
 from harness.model.record import JudgedBy, RunRecord
@@ -28,7 +29,6 @@ from harness.model.spec import Machine, RunParams, Switches, UsageError, Verdict
 from harness.platform.build import BuiltKernel, build_kernel
 from harness.platform.pin import probe_rights
 from harness.platform.store import load_result
-from harness.settings import Arguments
 from harness.tests.printer import RecordingPrinter
 
 MACHINE = Machine(vcpus=1, maxcpus=2)
@@ -163,19 +163,19 @@ def test_a_short_explanation_of_a_real_kernel(tmp_path: Path) -> None:
     ("words", "settings", "says"),
     [
         ((), {"BARRIER": "none"}, "BARRIER=none: unknown value"),
-        ((), {"BARIER": "linux"}, "BARIER: no such setting"),
-        (("seed-99",), {}, "name one of default"),
-        (("default",), {"NAME": "seed-1-logged"}, "name one of default"),
+        ((), {"BARIER": "linux"}, "BARIER=linux: no such setting"),
+        (("seed-99",), {}, "NAME=seed-99: unknown value"),
+        (("default",), {"NAME": "seed-1-logged"}, "takes one NAME"),
         ((), {"QUICK": "yes"}, "QUICK=yes: 1 or 0"),
         ((), {"BUDGET": "1"}, "BUDGET=1: must lie between"),
-        ((), {"RESULT": "results/x", "LOG": "frame"}, "RESULT=… explains a saved run"),
+        ((), {"RESULT": "results/x", "LOG": "frame"}, "LOG=frame has no meaning beside RESULT=results/x"),
     ],
 )
 def test_requests_that_make_no_sense_are_refused(
     printer: RecordingPrinter, words: tuple[str, ...], settings: dict[str, str], says: str
 ) -> None:
     with pytest.raises(UsageError, match=says):
-        main(Arguments(settings, frozenset(), words), printer)
+        main(parse(["explain", *words, *(f"{key}={value}" for key, value in settings.items())]), printer)
 
 
 def saved(folder: Path, verdict: Verdict = Verdict.REGRESSION, command: str = "perf", problem: str = "") -> Path:

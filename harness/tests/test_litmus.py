@@ -10,10 +10,10 @@ import pytest
 from harness.commands import litmus
 from harness.core.ringmarks import RingpointError
 from harness.core.ringpoints import Point, claimed, markdown
+from harness.front.words import parse
 from harness.model.spec import ARCHES, UsageError, switch_table
 from harness.platform.build import BUILD_DIR
 from harness.proof.litmus import DEVICE, DRIVER, SHAPES, At, Branch, Load, Shape, Step, Store, render
-from harness.settings import Arguments
 from harness.tests.printer import RecordingPrinter
 
 STRATEGIES = switch_table()["BARRIER"].values
@@ -151,7 +151,7 @@ def test_an_operation_without_syntax_is_refused() -> None:
 
 def test_the_command_writes_every_question(monkeypatch: pytest.MonkeyPatch, printer: RecordingPrinter) -> None:
     monkeypatch.setattr(litmus, "LITMUS_DIR", BUILD_DIR / "test-litmus")
-    litmus.main(Arguments({"ARCH": "riscv64", "BARRIER": "linux"}), printer)
+    litmus.main(parse(["litmus", "ARCH=riscv64", "BARRIER=linux"]), printer)
     folder = litmus.LITMUS_DIR / "riscv64" / "linux"
     assert sorted(path.stem for path in folder.glob("*.litmus")) == sorted(shape.name for shape in SHAPES)
     assert "fence w,w" in (folder / "publish.litmus").read_text(encoding="utf-8")
@@ -160,11 +160,11 @@ def test_the_command_writes_every_question(monkeypatch: pytest.MonkeyPatch, prin
 
 def test_the_command_refuses_what_it_does_not_know(printer: RecordingPrinter) -> None:
     with pytest.raises(UsageError, match="valid"):
-        litmus.main(Arguments({"BARRIER": "hope"}), printer)
+        litmus.main(parse(["litmus", "BARRIER=hope"]), printer)
     with pytest.raises(UsageError, match="LOG"):
-        litmus.main(Arguments({"LOG": "none"}), printer)
+        litmus.main(parse(["litmus", "LOG=none"]), printer)
     with pytest.raises(UsageError, match="README=1"):
-        litmus.main(Arguments({"ARCH": "x86_64", "README": "1"}), printer)
+        litmus.main(parse(["litmus", "ARCH=x86_64", "README=1"]), printer)
     with pytest.raises(UsageError, match="marks"):
         litmus.with_table("a README without marks", "")
 

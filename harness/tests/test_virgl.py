@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.front.words import parse
 from harness.gate.stages.window import Observed, assemble, window_incidents
 from harness.model.baseline import approval_refusals
 from harness.model.errors import QemuError
@@ -18,8 +19,7 @@ from harness.platform import virgl
 from harness.platform.build import build_kernel
 from harness.platform.ending import Ending
 from harness.platform.qemu import Qemu
-from harness.platform.virgl import display_trouble, with_virgl
-from harness.settings import chosen_device
+from harness.platform.virgl import chosen_device, display_trouble, with_virgl
 from harness.tests.programs import instead, real, run_harness, run_perf, without
 
 GL = Machine(vcpus=1, device=Device.GPU_GL, display=Display.XVFB)
@@ -112,9 +112,10 @@ def perf_words(path: str) -> tuple[int, str]:
 
 def test_virgl_is_one_or_nought() -> None:
     machine = Machine()
-    assert chosen_device(machine, {}) == chosen_device(machine, {"VIRGL": "0"}) == (machine, "")
-    with pytest.raises(UsageError, match="VIRGL=yes: 1 for the GL device"):
-        chosen_device(machine, {"VIRGL": "yes"})
+    assert chosen_device(machine, False) == (machine, "")
+    assert not parse(["perf"]).flag("VIRGL") and parse(["perf", "VIRGL=1"]).flag("VIRGL")
+    with pytest.raises(UsageError, match="VIRGL=yes: 1 or 0"):
+        parse(["perf", "VIRGL=yes"])
 
 
 @pytest.mark.qemu

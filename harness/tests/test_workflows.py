@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.cli import COMMANDS
+from harness.front.catalogue import commands
 from harness.model.spec import ROOT
 
 CI = ROOT / "ci"
@@ -37,7 +37,7 @@ def missing_commands(lines: list[str]) -> list[str]:
     """Scripts and subcommands that are named and do not exist."""
     text = "\n".join(lines)
     scripts = [name for name in _SCRIPT.findall(text) if not (ROOT / name).is_file()]
-    return scripts + [name for name in _HARNESS.findall(text) if name not in COMMANDS]
+    return scripts + [name for name in _HARNESS.findall(text) if name not in commands()]
 
 
 def losing_jobs(workflow: dict[Any, Any]) -> list[str]:

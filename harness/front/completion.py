@@ -1,0 +1,81 @@
+"""Completion for bash and zsh, written from the declarations: commands, settings, their values and options."""
+
+from __future__ import annotations
+
+import shlex
+
+from harness.front.catalogue import commands
+from harness.settings import OPTIONS, POSITIONAL, settings_of
+
+SHELLS = ("bash", "zsh")
+
+_BASH = """\
+# Completion for 'make', where it is called in a checkout of this project, and for 'python3 -m harness'.
+_harness_words() {{
+\tcase $1 in
+{cases}
+\t*) printf '%s\\n' {names} ;;
+\tesac
+}}
+_harness() {{
+\tlocal current line=${{COMP_LINE:0:COMP_POINT}} command= word
+\tcurrent=${{line##*[[:space:]]}}
+\tfor word in $line; do
+\t\tcase " {names_plain} " in *" $word "*) command=$word; break ;; esac
+\tdone
+\t[ "$command" != "$current" ] || command=
+\tlocal IFS=$'\\n' prefix=${{current%"${{COMP_WORDS[COMP_CWORD]}}"}}
+\tCOMPREPLY=($(compgen -W "$(_harness_words "$command")" -- "$current"))
+\t[ "$COMP_WORDBREAKS" = "${{COMP_WORDBREAKS/=/}}" ] || [ "${{current/=/}}" = "$current" ] ||
+\t\tCOMPREPLY=("${{COMPREPLY[@]#"${{current%%=*}}="}}")
+\t[ "${{COMPREPLY[0]: -1}}" != = ] || compopt -o nospace
+}}
+_harness_make() {{
+\tif [ -d harness/commands ]; then _harness; elif declare -F _make >/dev/null; then _make; fi
+}}
+complete -o default -F _harness_make make
+complete -o default -F _harness harness
+"""
+
+_ZSH = """\
+#compdef make harness
+# Completion for 'make', where it is called in a checkout of this project, and for a 'harness' alias.
+_harness_words() {{
+\tcase $1 in
+{cases}
+\t*) printf '%s\\n' {names} ;;
+\tesac
+}}
+_harness() {{
+\tlocal word command= ; local -a offered
+\t[[ $service != make || -d harness/commands ]] || {{ _make; return }}
+\tfor word in ${{words[1,CURRENT-1]}}; do
+\t\t[[ " {names_plain} " != *" $word "* ]] || {{ command=$word; break }}
+\tdone
+\toffered=(${{(f)"$(_harness_words "$command")"}})
+\tcompadd -S '' -- ${{(M)offered:#*=}}
+\tcompadd -- ${{offered:#*=}}
+}}
+compdef _harness make harness
+"""
+
+
+def completion(shell: str) -> str:
+    """A script to source: ``source <(python3 -m harness completion bash)``."""
+    names = list(commands())
+    cases = "\n".join(
+        f"\t{name}) printf '%s\\n' {' '.join(shlex.quote(word) for word in _words(name))} ;;" for name in names
+    )
+    template = {"bash": _BASH, "zsh": _ZSH}[shell]
+    return template.format(cases=cases, names=" ".join(names), names_plain=" ".join(names))
+
+
+def _words(name: str) -> list[str]:
+    """Everything that may follow a command: ``NAME=`` alone, and with each value where they can be listed."""
+    words = []
+    for setting in settings_of(name).values():
+        words.append(f"{setting.name}=")
+        words += [f"{setting.name}={value}" for value in setting.kind.choices]
+    means = POSITIONAL.get(name)
+    words += means.choices if means else ()
+    return words + [f"--{option}" for option, (_, takers) in OPTIONS.items() if name in takers] + ["--help"]

@@ -1,0 +1,120 @@
+"""What the help says: one screen over all commands, and a page for each, both from what is declared."""
+
+from __future__ import annotations
+
+import subprocess
+import textwrap
+
+from harness.front.catalogue import commands
+from harness.model.spec import ROOT
+from harness.settings import OPTIONS, POSITIONAL, Setting, settings_of
+
+WIDTH = 80
+VERSION = "1.0"
+_START = """\
+start here:  make setup perf      install what is missing, measure, one verdict
+             make help C=perf     what a command takes, with examples
+"""
+_ENDS = "exit: 0 pass 1 regression 2 usage 3 guest failed 4 inconclusive 5 harness failed"
+
+
+def overview() -> str:
+    """One screen: where to begin, and every command in a line."""
+    lines = [f"  {one.name:<11} {one.purpose}" for one in commands().values()]
+    return f"{_START}\n" + "\n".join(_cut(line) for line in lines) + f"\n\n{_ENDS}"
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}…"
+
+
+def version() -> str:
+    """The harness's version, and the commit where it is known."""
+    commit = ""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(ROOT), "rev-parse", "--short=12", "HEAD"],
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=False,
+        )
+        commit = f" ({done.stdout.strip()})" if done.returncode == 0 else ""
+    except (OSError, subprocess.SubprocessError):
+        pass
+    return f"harness {VERSION}{commit}"
+
+
+def page(name: str) -> str:
+    """Settings with defaults and ranges, three examples, and what to run next."""
+    command = commands()[name]
+    takes = settings_of(name)
+    own = [setting for setting in takes.values() if not setting.switch and len(setting.name) > 1]
+    switches = [setting for setting in takes.values() if setting.switch]
+    parts = [f"{name}: {command.purpose}", f"usage: make {name} {_usage(name)}".rstrip()]
+    if own:
+        parts.append("settings:\n" + "\n".join(_row(setting) for setting in own))
+    if len(takes) > len(own) + len(switches):
+        arm = next(setting for setting in takes.values() if len(setting.name) == 1)
+        parts.append(_wrapped("  A= B= C= … ", f"{arm.help}; as in A='{arm.example}'"))
+    if switches:
+        parts.append("switches of the kernel, the default first:\n" + "\n".join(_switch(one) for one in switches))
+    options = [f"  --{option:<9} {what}" for option, (what, takers) in OPTIONS.items() if name in takers]
+    parts.append("options:\n" + "\n".join([*options, "  --help      this page"]))
+    if command.examples:
+        parts.append("examples:\n" + "\n".join(f"  make {name} {words}".rstrip() for words in command.examples))
+    if command.next:
+        parts.append(_wrapped("next: ", command.next))
+    return "\n\n".join(parts)
+
+
+def _usage(name: str) -> str:
+    words = "[KEY=VALUE …]" if settings_of(name) else ""
+    means = POSITIONAL.get(name)
+    if means is None:
+        return words
+    if means.setting:
+        return f"[{means.setting}=… or the value alone] {words}"
+    return f"{'|'.join(means.choices)} {words}" + (f"\n  further words: {means.more}" if means.more else "")
+
+
+def _row(setting: Setting) -> str:
+    shape = setting.kind.shape
+    default = "required" if setting.required else f"default {setting.default}" if setting.default else ""
+    about = "; ".join(text for text in (setting.help, shape, default) if text and text != setting.help)
+    return _wrapped(f"  {setting.name + '=':<13} ", about)
+
+
+def _switch(setting: Setting) -> str:
+    default = setting.default
+    values = [default] if default else []
+    values += [value for value in setting.kind.choices if value != default]
+    return _wrapped(f"  {setting.name + '=':<13} ", " ".join(values))
+
+
+def _wrapped(head: str, text: str) -> str:
+    return textwrap.fill(
+        text,
+        WIDTH,
+        initial_indent=head,
+        subsequent_indent=" " * (len(head) if len(head) < 20 else 4),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def command_table() -> str:
+    """The commands as README shows them."""
+    rows = [f"| `make {one.name}` | {one.purpose} |" for one in commands().values()]
+    return "\n".join(["| command | what for |", "|---|---|", *rows]) + "\n"
+
+
+def settings_table() -> str:
+    """Every setting of every command, as a table in Markdown."""
+    rows = []
+    for name in commands():
+        for setting in settings_of(name).values():
+            if not setting.switch and len(setting.name) > 1:
+                cells = (name, f"`{setting.name}`", setting.help, setting.kind.shape, setting.default or "–")
+                rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(["| command | setting | what for | values | default |", "|---|---|---|---|---|", *rows]) + "\n"

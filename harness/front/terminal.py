@@ -1,0 +1,144 @@
+"""Prints for people: a live status line on a terminal, plain lines otherwise; what is printed is text, never markup."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.status import Status
+from rich.table import Table
+from rich.text import Text
+
+from harness.core.text import neutral
+from harness.model.spec import Verdict
+from harness.report.printer import Verbatim
+
+_PLAIN_PROGRESS_S = 5.0
+_PLAIN_WIDTH = 160
+_BAR_AFTER_S = 5.0
+_BAR_COLUMNS = 16
+_STATUS_COLUMNS = 78
+_COUNT = re.compile(r"\b(\d{1,7})(?:/| of )(\d{1,7})\b")
+
+_COLOURS = {
+    Verdict.PASS: "green",
+    Verdict.REGRESSION: "red",
+    Verdict.USAGE: "red",
+    Verdict.GUEST_FAILED: "red",
+    Verdict.INCONCLUSIVE: "yellow",
+    Verdict.HARNESS_FAILED: "red",
+}
+_MARKS = {"✓": "green", "✗": "red", "?": "yellow", "PASS": "green", "FAIL": "red", "FAIL:": "red", "NOT": "yellow"}
+_STYLES = {verdict.value: colour for verdict, colour in _COLOURS.items()} | _MARKS
+
+
+def style_of(text: str) -> str:
+    """The colour of a line or a cell, by the verdict or mark that it begins with; empty for none."""
+    first = text.removeprefix("verdict: ").partition(" ")[0]
+    return _STYLES.get(first, "") or _STYLES.get(first.removesuffix(":"), "")
+
+
+def bar_words(done: int, total: int, elapsed_s: float) -> str:
+    """A bar with the time that is left, for something that began ``elapsed_s`` ago."""
+    share = min(done / total, 1.0)
+    filled = int(share * _BAR_COLUMNS)
+    left = f" about {elapsed_s * (1 / share - 1):.0f} s left" if share > 0 else ""
+    return f"[{'#' * filled}{'-' * (_BAR_COLUMNS - filled)}]{left}"
+
+
+class TerminalPrinter:
+    """Where a command talks to people."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._console = self._new_console()
+        self._plain = quiet or not self._console.is_terminal or self._console.is_dumb_terminal
+        self._set_width()
+        self._status: Status | None = None if self._plain else self._console.status("")
+        self._last_progress_s = 0.0
+        self._counting = ("", 0.0)
+        self.lost = ""
+        """Why output could not be written, if it could not; a reader who has gone is no reason."""
+        if self._status:
+            self._status.start()
+
+    @staticmethod
+    def _new_console() -> Console:
+        return Console(highlight=False, markup=False, emoji=False)
+
+    def _set_width(self) -> None:
+        if self._plain:
+            self._console.width = _PLAIN_WIDTH
+
+    def renew(self) -> None:
+        """Begin with a console of its own: one that was interrupted while it printed may hold back all that follows."""
+        self.close()
+        self._status = None
+        self._console = self._new_console()
+        self._set_width()
+
+    def line(self, text: str) -> None:
+        if isinstance(text, Verbatim):
+            self._verbatim(text)
+        else:
+            text = neutral(text)
+            self._print(Text(text, style=style_of(text)), soft_wrap=self._plain)
+
+    def progress(self, text: str) -> None:
+        text = self._with_bar(neutral(text))
+        if self._quiet:
+            return
+        if self._status:
+            width = min(_STATUS_COLUMNS, max(self._console.width - 3, 1))
+            self._status.update(Text(text if len(text) <= width else f"{text[: width - 1]}…"))
+        elif time.monotonic() - self._last_progress_s > _PLAIN_PROGRESS_S:
+            self._last_progress_s = time.monotonic()
+            self._print(Text(text), soft_wrap=True)
+
+    def table(self, title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        table = Table(title=Text(neutral(title)), title_justify="left", box=None, pad_edge=False)
+        for name in header:
+            table.add_column(Text(neutral(name)), overflow="fold")
+        for row in rows:
+            cells = [neutral(cell) for cell in row]
+            table.add_row(*(Text(cell, style=style_of(cell)) for cell in cells))
+        self._print(table)
+
+    def close(self) -> None:
+        if self._status:
+            self._status.stop()
+
+    def _with_bar(self, text: str) -> str:
+        """A progress that counts, with a bar once it has taken a while."""
+        found = _COUNT.search(text)
+        now = time.monotonic()
+        what = text[: found.start()] if found else text
+        if what != self._counting[0]:
+            self._counting = (what, now)
+        elapsed_s = now - self._counting[1]
+        if not found or not int(found[2]) or elapsed_s < _BAR_AFTER_S or "left" in text:
+            return text
+        return f"{text} {bar_words(int(found[1]), int(found[2]), elapsed_s)}"
+
+    def _verbatim(self, text: str) -> None:
+        try:
+            sys.stdout.write(f"{text}\n")
+            sys.stdout.flush()
+        except OSError as error:
+            self._gone(error)
+
+    def _print(self, what: Text | Table, *, soft_wrap: bool = False) -> None:
+        try:
+            self._console.print(what, soft_wrap=soft_wrap)
+        except OSError as error:
+            self._gone(error)
+
+    def _gone(self, error: OSError) -> None:
+        if not isinstance(error, BrokenPipeError):
+            self.lost = error.strerror or str(error)
+        # The run goes on without words: its verdict is in the exit code and on disk.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

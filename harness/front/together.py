@@ -1,0 +1,191 @@
+"""Settings that make each other meaningless, or lack what they need: one sentence about the first that is found."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable
+
+from harness.model.spec import KERNEL_DIR
+from harness.model.values import Parameters, shown
+from harness.settings import STAGES, SWITCHES, Arguments, settings_of
+
+_FAULT_NEED = re.compile(r"^ \*   FAULT (\w+): .*; with `?([A-Za-z0-9_=]+)`?$", re.MULTILINE)
+_DISK = "blk="
+_DISK_EXAMPLE = "OPTS=blk=8"
+
+
+def contradiction(arguments: Arguments) -> str:
+    """What is wrong with the settings taken together; empty when nothing is."""
+    return next((said for said in (rule(arguments) for rule in _RULES) if said), "")
+
+
+def _exclusions(arguments: Arguments) -> str:
+    takes = settings_of(arguments.command)
+    for name in arguments.given:
+        for other in arguments.given:
+            excluded = other in takes[name].excludes or (
+                SWITCHES in takes[name].excludes and takes[other].switch and other != "ARCH"
+            )
+            if excluded and other != name:
+                return f"{_word(arguments, other)} has no meaning beside {_word(arguments, name)}"
+    return ""
+
+
+def _word(arguments: Arguments, name: str) -> str:
+    return f"{name}={shown(arguments.given[name])}"
+
+
+def _needs(arguments: Arguments) -> str:
+    for name in arguments.given:
+        for other in settings_of(arguments.command)[name].needs:
+            if other not in arguments.given:
+                return (
+                    f"{name}={shown(arguments.given[name])} needs {other}={_example(arguments.command, other)} as well"
+                )
+    return ""
+
+
+def _required(arguments: Arguments) -> str:
+    for name, setting in settings_of(arguments.command).items():
+        if setting.required and name not in arguments.given:
+            return f'{arguments.command} needs {name}="{setting.example}" ({setting.help})'
+    return ""
+
+
+def _bisect_revisions(arguments: Arguments) -> str:
+    if arguments.command != "bisect" or arguments.has("STEP"):
+        return ""
+    missing = [name for name in ("GOOD", "BAD") if not arguments.has(name)]
+    return f"bisect needs {' and '.join(missing)} of GOOD=revision BAD=revision" if missing else ""
+
+
+def _kernels(arguments: Arguments) -> list[str]:
+    """The FAULT of every kernel that is asked for, ``none`` where it has none."""
+    common = arguments.given.get("FAULT", "none")
+    arms = [text for name, text in arguments.given.items() if len(name) == 1] if arguments.command == "ab" else []
+    found = [re.search(r"(?:^|\s)FAULT=(\S+)", text) for text in arms]
+    return [match[1] if match else common for match in found] or [common]
+
+
+def _slow(arguments: Arguments) -> str:
+    """A share of slow drawing for kernels that cannot draw slowly."""
+    asked = "SLOW" in arguments.given or "slow" in Parameters().keys(arguments.given.get("OPTS", ""))
+    if not asked or "slow_draw" in _kernels(arguments):
+        return ""
+    word = f"SLOW={arguments.given['SLOW']}" if "SLOW" in arguments.given else "OPTS=slow="
+    return f"{word} has no meaning without FAULT=slow_draw"
+
+
+def _said_twice(arguments: Arguments) -> str:
+    keys = Parameters().keys(arguments.given.get("OPTS", ""))
+    for name in ("MODE", "SLOW"):
+        if name in arguments.given and name.lower() in keys:
+            return f"{name} is given twice, once in OPTS"
+    return ""
+
+
+@functools.cache
+def fault_needs() -> dict[str, str]:
+    """What a fault has no effect without, by the table in kernel/fault/fault.h: ``blk=`` or ``VIRGL=1``."""
+    return dict(_FAULT_NEED.findall((KERNEL_DIR / "fault" / "fault.h").read_text(encoding="utf-8")))
+
+
+def _fault(arguments: Arguments) -> str:
+    """A fault without what it happens in: no disk to fail, no GL device to refuse."""
+    takes = settings_of(arguments.command)
+    for fault in _kernels(arguments):
+        need = fault_needs().get(fault, "")
+        if need == _DISK and "OPTS" in takes:
+            blk = re.search(r"(?:^|\s)blk=0*[1-9]", arguments.given.get("OPTS", ""))
+            if not blk:
+                return f"FAULT={fault} needs a disk to load: add {_DISK_EXAMPLE}"
+        elif need.startswith("VIRGL") and "VIRGL" in takes:
+            default = takes["VIRGL"].default
+            if arguments.given.get("VIRGL", default) != "1":
+                return f"FAULT={fault} needs the GL device: add {need}"
+    return ""
+
+
+def _pictures(arguments: Arguments) -> str:
+    """A number of pictures where none are taken."""
+    stages = arguments.given.get("STAGES", ",".join(STAGES)).split(",")
+    if "PICTURES" in arguments.given and "pictures" not in stages:
+        return f"PICTURES={arguments.given['PICTURES']} has no meaning beside STAGES={arguments.given['STAGES']}"
+    return ""
+
+
+def _litmus(arguments: Arguments) -> str:
+    narrowed = [name for name in ("ARCH", "BARRIER") if name in arguments.given]
+    if arguments.command == "litmus" and arguments.given.get("README") == "1" and narrowed:
+        return f"{narrowed[0]} has no meaning beside README=1, whose table holds every ARCH and BARRIER"
+    return ""
+
+
+def _calibrate(arguments: Arguments) -> str:
+    fault = arguments.given.get("FAULT", "none")
+    if arguments.command == "calibrate" and fault != "none":
+        return f"FAULT={fault}: calibrate plants its own"
+    return ""
+
+
+def _arms(arguments: Arguments) -> str:
+    """Arms of a comparison are A, B, C … without a gap."""
+    if arguments.command != "ab":
+        return ""
+    names = sorted(name for name in arguments.given if len(name) == 1)
+    expected = [chr(ord("A") + index) for index in range(max(len(names), 2))]
+    if names and names != expected:
+        return f"ab compares A with B, C …; given: {' '.join(names)}"
+    return ""
+
+
+_ACTION_SETTINGS = {
+    "export": ("FILE",),
+    "import": ("FILE",),
+    "add": ("CELL",),
+    "prune": ("KEEP", "EVERY"),
+    "findings": ("ALL",),
+    "acknowledge": ("FINDING", "REASON"),
+}
+_ACTION_REQUIRES = {"add": ("CELL",), "acknowledge": ("FINDING", "REASON")}
+
+
+def _history(arguments: Arguments) -> str:
+    """Each action of the history has settings of its own."""
+    if arguments.command != "history":
+        return ""
+    action, *files = arguments.words
+    takes = _ACTION_SETTINGS.get(action, ())
+    for name, text in arguments.given.items():
+        if name not in takes:
+            return f"{name}={shown(text)} has no meaning for history {action}"
+    for name in _ACTION_REQUIRES.get(action, ()):
+        if name not in arguments.given:
+            return f'history {action} needs {name}="{_example("history", name)}"'
+    most = {"export": 1, "import": 1, "add": 1000}.get(action, 0)
+    if len(files) > most:
+        return f"{shown(files[most])}: history {action} takes {'one file' if most else 'no such word'}"
+    if files and arguments.has("FILE"):
+        return f"{shown(files[0])}: history {action} takes one file, and FILE names one"
+    return "history add needs results/… folders" if action == "add" and not files else ""
+
+
+def _example(command: str, name: str) -> str:
+    return settings_of(command)[name].example
+
+
+_RULES: tuple[Callable[[Arguments], str], ...] = (
+    _exclusions,
+    _calibrate,
+    _needs,
+    _required,
+    _bisect_revisions,
+    _arms,
+    _said_twice,
+    _slow,
+    _fault,
+    _pictures,
+    _litmus,
+    _history,
+)

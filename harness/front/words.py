@@ -1,0 +1,142 @@
+"""The words of a command line: nothing is swallowed, and what is wrong is said with the nearest right word.
+
+Everything is checked here, before anything is built or measured.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from harness.front.catalogue import commands
+from harness.front.together import contradiction
+from harness.model.spec import UsageError
+from harness.model.values import nearest, shown
+from harness.settings import DECLARED, OPTIONS, POSITIONAL, Arguments, Positional, Setting, settings_of
+
+_SETTING = re.compile(r"([A-Za-z][A-Za-z0-9_]*)=(.*)", re.DOTALL)
+
+
+def parse(words: Sequence[str]) -> Arguments:
+    """Understand a command line that is not a question for help.
+
+    Raises
+    ------
+    UsageError
+        On the first word that is not understood; one line that names the nearest right one.
+    """
+    command, *rest = words
+    check_command(command)
+    given: dict[str, str] = {}
+    options: set[str] = set()
+    others: list[str] = []
+    for word in rest:
+        setting = _SETTING.fullmatch(word)
+        if setting:
+            name, text = setting.groups()
+            check_setting(command, name, text, given)
+            given[name] = text
+        elif word.startswith("-"):
+            options.add(_option(command, word, options))
+        else:
+            others.append(word)
+    words_left = _positional(command, others, given)
+    arguments = Arguments(command, given, frozenset(options), words_left)
+    wrong = contradiction(arguments)
+    if wrong:
+        raise UsageError(wrong)
+    return arguments
+
+
+def check_command(command: str) -> None:
+    """Raise UsageError for a command that does not exist."""
+    if command not in commands():
+        near = nearest(command, list(commands()))
+        hint = f"did you mean {near}?" if near else "no such command; 'make help' lists them"
+        raise UsageError(f"{shown(command)}: {hint}")
+
+
+def check_setting(command: str, name: str, text: str, given: dict[str, str]) -> None:
+    """Raise UsageError for a setting that the command does not take, or for a value that it cannot have."""
+    setting = settings_of(command).get(name)
+    if setting is None:
+        raise UsageError(_unknown(command, name, text))
+    if name in given:
+        raise UsageError(f"{name} is given twice")
+    if not text.strip():
+        default = f", {setting.default}," if setting.default else ""
+        raise UsageError(f"{name}=: no value; leave {name} out for the default{default} or give {setting.kind.shape}")
+    try:
+        setting.kind.parse(text)
+    except ValueError as error:
+        raise UsageError(f"{name}={shown(text)}: {error}{_near_value(setting, text)}") from error
+
+
+def _unknown(command: str, name: str, text: str) -> str:
+    """What to say of a name that is no setting of this command."""
+    takes = settings_of(command)
+    word = f"{shown(name)}={shown(text)}"
+    near = nearest(name, list(takes))
+    others = sorted({one for row in DECLARED if row.name == name for one in row.commands})
+    if near and near != name and not others:
+        value = shown(text)
+        choices = takes[near].kind.choices
+        if text not in choices and nearest(text, choices):
+            value = nearest(text, choices)
+        return f"{word}: no such setting; did you mean {near}={value}?"
+    if others:
+        return f"{word}: {command} takes no {name}; {', '.join(others)} does"
+    return f"{word}: no such setting; '{command} --help' lists what {command} takes"
+
+
+def _near_value(setting: Setting, text: str) -> str:
+    near = nearest(text, setting.kind.choices)
+    return f"; did you mean {setting.name}={near}?" if near else ""
+
+
+def _option(command: str, word: str, earlier: set[str]) -> str:
+    name = word.lstrip("-")
+    known = [option for option, (_, takers) in OPTIONS.items() if command in takers] + ["help"]
+    if not word.startswith("--") or name not in known:
+        near = nearest(name, known)
+        raise UsageError(f"{shown(word)}: no such option; {f'did you mean --{near}?' if near else f'--{known[0]}'}")
+    if name in earlier:
+        raise UsageError(f"{word} is given twice")
+    return name
+
+
+def _positional(command: str, others: Sequence[str], given: dict[str, str]) -> tuple[str, ...]:
+    """Words that are no settings: the value of one, or what the command makes of them."""
+    means = POSITIONAL.get(command)
+    if means is None or means == Positional():
+        if others:
+            raise UsageError(_stray(command, others[0]))
+        return ()
+    if means.setting:
+        if len(others) > 1 or others and means.setting in given:
+            raise UsageError(f"{shown(others[-1])}: {command} takes one {means.setting}")
+        for word in others:
+            check_setting(command, means.setting, word, given)
+            given[means.setting] = word
+        return ()
+    if not others or others[0] not in means.choices:
+        near = nearest(others[0], means.choices) if others else ""
+        hint = f"did you mean {near}?" if near else f"one of {' '.join(means.choices)}"
+        raise UsageError(f"{command} {shown(others[0]) if others else ''}".rstrip() + f": {hint}")
+    if len(others) > 1 and not means.more:
+        raise UsageError(f"{shown(others[1])}: {command} takes one word")
+    if "" in others:
+        raise UsageError(f"{command}: an empty word")
+    return tuple(others)
+
+
+def _stray(command: str, word: str) -> str:
+    """What to say of a word that stands alone."""
+    takes = settings_of(command)
+    near = nearest(word, list(takes))
+    for name, setting in takes.items():
+        if word in setting.kind.choices and len(setting.kind.choices) > 2:
+            return f"{shown(word)}: did you mean {name}={word}?"
+    if near:
+        return f"{shown(word)}: did you mean {near}={takes[near].example}?"
+    return f"{shown(word) or 'an empty word'}: {command} takes KEY=value words and nothing else"
