@@ -1,4 +1,4 @@
-"""Compare kernels with each other: switches, named combinations, revisions, baselines, files."""
+"""Compare any kernels: switches, revisions, baselines, files."""
 
 from __future__ import annotations
 

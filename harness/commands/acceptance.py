@@ -1,4 +1,4 @@
-"""The manual checklist of the seed case, every line measured."""
+"""Measure the checklist that took a person and a screen."""
 
 from __future__ import annotations
 

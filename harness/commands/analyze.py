@@ -1,4 +1,4 @@
-"""Judge a saved run again: from its logs and arrays, with neither QEMU nor a compiler."""
+"""Judge a saved run again, without QEMU or a compiler."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Make a saved result the baseline: asks for a reason, shows what changes, writes it whole."""
+"""Make a saved result the baseline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The figures that the project promises, measured here and now, each with its promise beside it."""
+"""Measure the figures that the project promises."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Find the commit between two revisions that made frames slower or faster."""
+"""Find the commit that changed the frame time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ORDER = 80
 EXAMPLES = (
     "GOOD=v1.0 BAD=HEAD",
     "GOOD=HEAD~20 BAD=HEAD BARRIER=linux BUDGET=30",
-    "GOOD=v1 BAD=main REPO=../kernel BUILD='make -C kernel' IMAGE=kernel/out/kernel.elf",
+    "GOOD=v1 BAD=v2 REPO=../os BUILD='make -C os' IMAGE=os/kernel.elf",
 )
 NEXT = "make ab A=<parent> B=<commit> measures the culprit again"
 _VERDICTS = {Side.GOOD: Verdict.PASS, Side.BAD: Verdict.REGRESSION, Side.SKIP: Verdict.INCONCLUSIVE}

@@ -1,4 +1,4 @@
-"""Boot the kernel for a person to look at: the wheel in a window, or its serial line on the terminal."""
+"""Boot the kernel and show the wheel."""
 
 from __future__ import annotations
 

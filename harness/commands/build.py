@@ -1,4 +1,4 @@
-"""Build one kernel and say where it is."""
+"""Build one kernel."""
 
 from __future__ import annotations
 

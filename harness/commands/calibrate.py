@@ -1,4 +1,4 @@
-"""Measure the gate itself: false alarms and power by effect and budget, beside what others would have said."""
+"""Measure the gate itself: false alarms and power."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of QEMU, accelerators, displays, compilers and rights really works on this machine, by trying."""
+"""Try what works on this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a frame's time goes, and what each switch is worth."""
+"""Say where a frame's time goes and what each switch is worth."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write what the scene looks like: the hashes of 1,000 frames, and a few pictures for a person to approve."""
+"""Write the hashes and pictures of the scene."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Look after the history: export, import, prune, findings, acknowledge, check, deliver."""
+"""Look after the history: findings, export, import, prune."""
 
 from __future__ import annotations
 

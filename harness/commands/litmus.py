@@ -1,4 +1,4 @@
-"""Write the split ring's ordering questions for each strategy and architecture, from what the compiler made."""
+"""Write the ring's ordering questions as litmus tests."""
 
 from __future__ import annotations
 

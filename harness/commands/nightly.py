@@ -1,4 +1,4 @@
-"""Run the whole matrix, bring it into the history, look for drift, and say one verdict."""
+"""Run the whole matrix, with history and drift."""
 
 from __future__ import annotations
 

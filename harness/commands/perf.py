@@ -1,4 +1,4 @@
-"""Measure the kernel against its approved baseline, and judge it."""
+"""Measure against the approved kernel, and judge: the gate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Render the history as a static site."""
+"""Render the history as a site."""
 
 from __future__ import annotations
 

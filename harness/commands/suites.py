@@ -1,4 +1,4 @@
-"""Run the in-kernel suites under QEMU, on every architecture, and count."""
+"""Run the in-kernel suites on every architecture."""
 
 from __future__ import annotations
 

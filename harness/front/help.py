@@ -51,7 +51,7 @@ def page(name: str) -> str:
     takes = settings_of(name)
     own = [setting for setting in takes.values() if not setting.switch and len(setting.name) > 1]
     switches = [setting for setting in takes.values() if setting.switch]
-    parts = [f"{name}: {command.purpose}", f"usage: make {name} {_usage(name)}".rstrip()]
+    parts = [f"{name}: {command.purpose}", _wrapped("usage: ", f"make {name} {_usage(name)}".rstrip())]
     if own:
         parts.append("settings:\n" + "\n".join(_row(setting) for setting in own))
     if len(takes) > len(own) + len(switches):
@@ -75,13 +75,13 @@ def _usage(name: str) -> str:
         return words
     if means.setting:
         return f"[{means.setting}=… or the value alone] {words}"
-    return f"{'|'.join(means.choices)} {words}" + (f"\n  further words: {means.more}" if means.more else "")
+    return f"{' | '.join(means.choices)} {words}" + (f"; further words: {means.more}" if means.more else "")
 
 
 def _row(setting: Setting) -> str:
     shape = setting.kind.shape
     default = "required" if setting.required else f"default {setting.default}" if setting.default else ""
-    about = "; ".join(text for text in (setting.help, shape, default) if text and text != setting.help)
+    about = "; ".join(text for text in (setting.help, shape, default) if text)
     return _wrapped(f"  {setting.name + '=':<13} ", about)
 
 

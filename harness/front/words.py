@@ -79,14 +79,19 @@ def _unknown(command: str, name: str, text: str) -> str:
     near = nearest(name, list(takes))
     others = sorted({one for row in DECLARED if row.name == name for one in row.commands})
     if near and near != name and not others:
-        value = shown(text)
-        choices = takes[near].kind.choices
-        if text not in choices and nearest(text, choices):
-            value = nearest(text, choices)
-        return f"{word}: no such setting; did you mean {near}={value}?"
+        return f"{word}: no such setting; did you mean {near}={_likely(takes[near], text)}?"
     if others:
         return f"{word}: {command} takes no {name}; {', '.join(others)} does"
     return f"{word}: no such setting; '{command} --help' lists what {command} takes"
+
+
+def _likely(setting: Setting, text: str) -> str:
+    """The value that was meant: the text itself, unless another one is near and this is none."""
+    try:
+        setting.kind.parse(text)
+    except ValueError:
+        return nearest(text, setting.kind.choices) or shown(text)
+    return shown(text)
 
 
 def _near_value(setting: Setting, text: str) -> str:
@@ -139,4 +144,5 @@ def _stray(command: str, word: str) -> str:
             return f"{shown(word)}: did you mean {name}={word}?"
     if near:
         return f"{shown(word)}: did you mean {near}={takes[near].example}?"
-    return f"{shown(word) or 'an empty word'}: {command} takes KEY=value words and nothing else"
+    takes_what = "takes KEY=VALUE words and nothing else" if takes else "takes nothing"
+    return f"{shown(word) or 'an empty word'}: {command} {takes_what}"

@@ -180,7 +180,7 @@ def test_an_end_that_does_not_build_ends_it(repository: Repository) -> None:
     [
         ({"GOOD": "a"}, "GOOD=revision BAD=revision"),
         ({"GOOD": "a", "BAD": "b", "BUILD": "make"}, "BUILD=make needs IMAGE"),
-        ({"GOOD": "a", "BAD": "b", "REPO": "/"}, "REPO needs BUILD"),
+        ({"GOOD": "a", "BAD": "b", "REPO": "/"}, "REPO=/ needs BUILD"),
         (
             {"GOOD": "a", "BAD": "b", "BUILD": "make", "IMAGE": "k", "FILL": "pixel"},
             "FILL=pixel has no meaning beside BUILD",

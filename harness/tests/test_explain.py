@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.commands.explain import details_of, main
+from harness.commands.explain import details_of
 from harness.explain import ablate as track
 from harness.explain.ablate import Bench, ablate, fitted, other_values
 from harness.explain.case_report import Counts, Replay, StepRow, closing_sentences

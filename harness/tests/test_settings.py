@@ -1,0 +1,190 @@
+"""Every setting of every command, mistyped in every way: refused with one line, before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from harness.front.catalogue import commands
+from harness.front.together import fault_needs
+from harness.front.words import parse
+from harness.model.spec import KERNEL_DIR, UsageError
+from harness.model.values import MODE_MAX, MODE_MIN, Flag, Integer, Kind, Number
+from harness.settings import DECLARED, POSITIONAL, Setting, settings_of
+
+PAIRS = [(command, setting) for command in commands() for setting in settings_of(command).values()]
+
+
+def named(wanted: Callable[[Setting], bool]) -> list[object]:
+    """Parameters of a test over some settings of every command."""
+    return [pytest.param(name, one, id=f"{name}-{one.name}") for name, one in PAIRS if wanted(one)]
+
+
+EVERY = named(lambda one: True)
+LINE_MAX = 400
+
+
+def refused(*words: str) -> str:
+    with pytest.raises(UsageError) as raised:
+        parse(list(words))
+    said = str(raised.value)
+    assert "\n" not in said and 0 < len(said) <= LINE_MAX
+    return said
+
+
+def first_words(command: str) -> list[str]:
+    means = POSITIONAL.get(command)
+    return [command, means.choices[0]] if means and means.choices else [command]
+
+
+def wrong_value(kind: Kind) -> str:
+    """A value that this kind cannot have."""
+    if isinstance(kind, (Number, Integer)):
+        return f"{kind.high + 1:.0f}" if kind.high < 10**11 else "x"
+    return "\x01\ud800" if not kind.choices else "nonesuch"
+
+
+@pytest.mark.parametrize(("command", "setting"), EVERY)
+def test_a_setting_in_lower_case_is_refused_with_the_right_one(command: str, setting: Setting) -> None:
+    said = refused(*first_words(command), f"{setting.name.lower()}={setting.example}")
+    assert f"did you mean {setting.name}={setting.example}" in said or len(setting.name) == 1
+
+
+@pytest.mark.parametrize(("command", "setting"), named(lambda one: len(one.name) > 2))
+def test_a_setting_with_a_letter_missing_is_refused_with_the_right_one(command: str, setting: Setting) -> None:
+    name = setting.name[:-2] + setting.name[-1]
+    if name in settings_of(command) or any(row.name == name for row in DECLARED):
+        pytest.skip(f"{name} is a setting as well")
+    assert "did you mean" in refused(*first_words(command), f"{name}={setting.example}")
+
+
+@pytest.mark.parametrize(("command", "setting"), EVERY)
+@pytest.mark.parametrize("value", ["", "  ", "\t"])
+def test_an_empty_value_is_refused(command: str, setting: Setting, value: str) -> None:
+    assert f"{setting.name}=: no value" in refused(*first_words(command), f"{setting.name}={value}")
+
+
+@pytest.mark.parametrize(("command", "setting"), EVERY)
+def test_a_setting_given_twice_is_refused(command: str, setting: Setting) -> None:
+    word = f"{setting.name}={setting.example}"
+    assert "given twice" in refused(*first_words(command), word, word)
+
+
+@pytest.mark.parametrize(("command", "setting"), named(lambda one: one.kind.shape[:1] != "a"))
+def test_a_wrong_value_is_refused(command: str, setting: Setting) -> None:
+    assert setting.name in refused(*first_words(command), f"{setting.name}={wrong_value(setting.kind)}")
+
+
+@pytest.mark.parametrize(("command", "setting"), named(lambda one: len(one.kind.choices) > 2))
+def test_a_mistyped_value_is_answered_with_the_right_one(command: str, setting: Setting) -> None:
+    choice = max(setting.kind.choices, key=len)
+    if len(choice) > 3:
+        assert f"did you mean {setting.name}=" in refused(
+            *first_words(command), f"{setting.name}={choice[:-2]}{choice[-1]}"
+        )
+
+
+@pytest.mark.parametrize(("command", "setting"), EVERY)
+def test_every_example_and_default_is_valid(command: str, setting: Setting) -> None:
+    assert setting.kind.parse(setting.example) is not None
+    if setting.default:
+        assert setting.kind.parse(setting.default) is not None
+
+
+@pytest.mark.parametrize(
+    "value",
+    ['QEMU_ARGS="', "OPTS=seed=²", "MODE=²x2", "MODE=3840x2160", "SEED=" + "9" * 5000, "BUDGET=" + "9" * 5000]
+    + ["BUDGET=nan", "BUDGET=inf", "BUDGET=1e3", "BUDGET=-5", "BASELINE=../x", "BASELINE=/etc", "CC=gcc $(id)"]
+    + ["OPTS=seed=1 seed=2", "OPTS=sede=1", "OPTS=blk", "STAGES=window,window", "STAGES=", "MODE=1x1", "VIRGL=2"]
+    + ["\udcff=1", "A=1", "=", "=x", "--", "-x", "--jsn", "", "\0", "results/latest", "FAULT"],
+)
+def test_nonsense_is_one_line(value: str) -> None:
+    refused("perf", value)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("perf fault=flip_pixel", "did you mean FAULT=flip_pixel?"),
+        ("perf flip_pixel", "did you mean FAULT=flip_pixel?"),
+        ("prf", "did you mean perf?"),
+        ("perf KERNEL=a ISO=b", "ISO=b has no meaning beside KERNEL=a"),
+        ("perf KERNEL=a BARRIER=linux", "BARRIER=linux has no meaning beside KERNEL=a"),
+        ("perf SLOW=20", "SLOW=20 has no meaning without FAULT=slow_draw"),
+        ("perf OPTS=slow=20", "no meaning without FAULT=slow_draw"),
+        ("perf FAULT=tear SLOW=20", "no meaning without FAULT=slow_draw"),
+        ("perf FAULT=blk_timeout", "needs a disk to load: add OPTS=blk=8"),
+        ("perf FAULT=blk_corrupt OPTS=blk=0", "needs a disk to load"),
+        ("perf FAULT=no_virgl", "needs the GL device: add VIRGL=1"),
+        ("perf MODE=640x480 OPTS=mode=320x240", "MODE is given twice"),
+        ("perf STAGES=window PICTURES=5", "PICTURES=5 has no meaning beside STAGES=window"),
+        ("perf REASON=x", "perf takes no REASON; approve, history does"),
+        ("perf MODE=3840x2160", "between 320x240 and 1920x1080"),
+        ("approve", "approve needs REASON="),
+        ("bisect GOOD=a", "bisect needs BAD of GOOD=revision BAD=revision"),
+        ("bench LOG=none", "LOG=none: no such setting"),
+        ("ab A=x C=y", "ab compares A with B, C"),
+        ("ab B=x", "ab compares A with B, C"),
+        ("history exprt", "did you mean export?"),
+        ("history findings KEEP=100", "KEEP=100 has no meaning for history findings"),
+        ("history acknowledge FINDING=3", "needs REASON="),
+        ("calibrate FROM=x LAUNCHES=9", "LAUNCHES=9 has no meaning beside FROM=x"),
+        ("doctor now", "doctor takes nothing"),
+    ],
+)
+def test_settings_that_do_not_fit_together_are_refused(line: str, says: str) -> None:
+    assert says in refused(*line.split())
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "perf FAULT=slow_draw SLOW=20",
+        "perf FAULT=blk_timeout OPTS=blk=8",
+        "perf FAULT=no_virgl VIRGL=1",
+        "perf KERNEL=a ARCH=aarch64 OPTS=seed=3",
+        "build FAULT=blk_timeout",
+        "acceptance FAULT=no_virgl",
+        "bisect STEP=x",
+        "history export x",
+    ],
+)
+def test_settings_that_fit_are_taken(line: str) -> None:
+    parse(line.split())
+
+
+def test_a_fault_in_an_arm_gives_slow_its_meaning() -> None:
+    parse(["ab", "A=FAULT=slow_draw", "B=baseline", "SLOW=5"])
+    assert "FAULT=slow_draw" in refused("ab", "A=LOG=none", "B=baseline", "SLOW=5")
+
+
+def test_what_faults_need_is_read_from_the_kernel() -> None:
+    assert fault_needs() == {"blk_corrupt": "blk=", "blk_timeout": "blk=", "no_virgl": "VIRGL=1"}
+
+
+def test_the_limits_of_a_mode_are_the_scene_s() -> None:
+    text = (KERNEL_DIR / "scene" / "roulette.h").read_text(encoding="utf-8")
+    for name, value in zip(("WIDTH_MIN", "HEIGHT_MIN", "WIDTH_MAX", "HEIGHT_MAX"), (*MODE_MIN, *MODE_MAX)):
+        assert f"#define ROULETTE_{name} {value}u\n" in text
+
+
+def test_the_words_that_were_given_can_be_pasted_again() -> None:
+    arguments = parse(["ab", "A=HEAD~3 LOG=frame", "B=it's", "BUDGET=30"])
+    assert arguments.again == "make ab 'A=HEAD~3 LOG=frame' 'B=it'\"'\"'s' BUDGET=30"
+
+
+def test_getters_know_the_defaults() -> None:
+    arguments = parse(["perf", "BUDGET=90s", "OPTS=blk=8 seed=3", "MODE=640x480", "QEMU_ARGS=-smp '2'"])
+    assert arguments.number("BUDGET") == 90 and parse(["perf"]).number("BUDGET") == 60
+    assert arguments.several("QEMU_ARGS") == ("-smp", "2") and parse(["perf"]).several("QEMU_ARGS") == ()
+    params = arguments.run_params()
+    assert (params.blk, params.seed, params.mode) == (8, 3, (640, 480))
+    assert arguments.path("KERNEL") is None and not arguments.flag("VIRGL") and arguments.text("CC") == "gcc"
+
+
+@pytest.mark.parametrize("kind", [Number(1, 2, "s"), Integer(1, 2), Flag()])
+def test_digits_of_other_scripts_are_no_numbers(kind: Kind) -> None:
+    for text in ("²", "١", "1\u0661", "１"):
+        with pytest.raises(ValueError):
+            kind.parse(text)
