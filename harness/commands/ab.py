@@ -76,7 +76,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         base = replace(compared[0].measured.order, candidate=kernels[first], reference=None)
         alone = measure(replace(base, stages=stages & {"window", "pictures"}), run.path / first, out.progress)
         result = _result(run, requests, alone, compared, shown)
-        result = replace(result, words=given_words(tuple(arguments.settings.items()), arguments.words))
+        result = replace(result, words=given_words(tuple(arguments.given.items()), ()))
         _say(out, requests, result)
         frame_ms, effects = _timed(first, compared)
         return finish(run, result, out, frame_ms, effects, json_out=arguments.json)
