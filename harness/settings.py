@@ -31,7 +31,7 @@ from harness.model.values import (
     Text,
 )
 
-STAGES = ("window", "pictures", "perturbation", "exact", "timing")
+STAGES = ("window", "pictures", "overhead", "exact", "timing")
 SWITCHES = "switches"
 """In ``excludes``: every switch of the kernel but ARCH."""
 DAY_S = 86400.0

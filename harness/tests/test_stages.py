@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.front.words import parse
 from harness.gate import evaluate, session
 from harness.gate.measured import ArmKernel, Measured, Order
 from harness.gate.stages.catalogue import STAGE_NAMES, STAGES
@@ -16,7 +17,6 @@ from harness.model.metric import Metric
 from harness.model.record import Incident, RunRecord
 from harness.model.result import Result
 from harness.model.spec import BUILT_IN, Machine, RunParams, UsageError, Verdict
-from harness.settings import chosen_stages
 
 ORDER = Order(ArmKernel("candidate", Path("k.elf"), "", None, BUILT_IN), None, Machine(), RunParams())
 COST = Metric(0.5, "ratio", "guest")
@@ -78,6 +78,6 @@ def test_what_was_not_asked_for_or_cannot_be_is_told(monkeypatch: pytest.MonkeyP
 
 def test_the_setting_takes_the_names_of_the_stages() -> None:
     assert STAGE_NAMES == ("window", "pictures", "overhead", "exact", "timing")
-    assert chosen_stages({}) == frozenset(stage.name for stage in STAGES)
+    assert set(parse(["perf"]).several("STAGES")) == set(stage.name for stage in STAGES)
     with pytest.raises(UsageError, match="overhead"):
-        chosen_stages({"STAGES": "perturbation"})
+        parse(["perf", "STAGES=perturbation"])
