@@ -29,7 +29,6 @@ from harness.model.spec import Machine, RunParams, Switches, UsageError, Verdict
 from harness.platform.build import BuiltKernel, build_kernel
 from harness.platform.pin import probe_rights
 from harness.platform.store import load_result
-from harness.tests.printer import RecordingPrinter
 
 MACHINE = Machine(vcpus=1, maxcpus=2)
 
