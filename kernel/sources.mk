@@ -1,14 +1,14 @@
 SCENE_SOURCES := \
-	scene/art.c \
-	scene/art_draw.c \
-	scene/art_pixel.c \
-	scene/art_wheel.c \
+	scene/backdrop.c \
+	scene/backdrop_draw.c \
+	scene/backdrop_pixel.c \
+	scene/backdrop_wheel.c \
 	scene/canvas.c \
 	scene/font.c \
 	scene/framestamp.c \
 	scene/label.c \
 	scene/layout.c \
-	scene/plate.c \
+	scene/banner.c \
 	scene/roulette.c \
 	scene/segment.c \
 	scene/spin.c \

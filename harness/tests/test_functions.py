@@ -103,7 +103,7 @@ def test_the_sum_is_what_the_guest_counts(arch: str, tmp_path: Path) -> None:
     frames = count_functions(spec, tmp_path / "log")
     exact = count_instructions({"one": spec}, tmp_path / "exact")["one"]
     told = dict(zip(exact.frames, zip(*(exact.parts[part] for part in EXACT_PARTS))))
-    drawing = {name for frame in frames.values() for name in frame if name.startswith(("wheel_", "weave_", "text_"))}
+    drawing = {name for frame in frames.values() for name in frame if name.startswith(("wheel_", "pattern_", "text_"))}
     assert len(drawing) >= 3 and frames
     for flush, functions in frames.items():
         # A flush is of the frame drawn before it: what runs until the next one is the next frame.
@@ -116,4 +116,4 @@ def test_planted_work_is_found_where_it_was_planted(tmp_path: Path) -> None:
     small = RunParams(mode=(320, 240))
     plain, pixel = (RunSpec(build_kernel(Switches().but(FILL=fill)).path, MACHINE, small) for fill in ("fast", "pixel"))
     names = [change.name for change in compare_functions(plain, pixel, tmp_path)[:4]]
-    assert names[:2] == ["art_draw", "wheel_draw"], "what fills most, in this order"
+    assert names[:2] == ["backdrop_draw", "wheel_draw"], "what fills most, in this order"

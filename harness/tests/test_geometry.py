@@ -73,7 +73,7 @@ MUTANTS: dict[str, tuple[dict[str, Patch], str]] = {
         "degrees wide",
     ),
     "swapped channels": (
-        {name: swap_red_and_blue for name in ("palette.h", "art_wheel.c")},
+        {name: swap_red_and_blue for name in ("palette.h", "backdrop_wheel.c")},
         "red and blue are swapped",
     ),
     "two red neighbours": (
@@ -81,11 +81,15 @@ MUTANTS: dict[str, tuple[dict[str, Patch], str]] = {
         "neighbouring segments are red",
     ),
     "pointer off the top": (
-        {"art_wheel.c": replaced("int32_t side = dx < 0 ? -dx : dx;", "int32_t side = (dx -= 400) < 0 ? -dx : dx;")},
+        {
+            "backdrop_wheel.c": replaced(
+                "int32_t side = dx < 0 ? -dx : dx;", "int32_t side = (dx -= 400) < 0 ? -dx : dx;"
+            )
+        },
         "pointer",
     ),
     "no pointer": (
-        {"art_wheel.c": replaced("if (inside <= -POINTER_OUTLINE * SUB)", "if (inside > -100000)")},
+        {"backdrop_wheel.c": replaced("if (inside <= -POINTER_OUTLINE * SUB)", "if (inside > -100000)")},
         "no pointer",
     ),
     "wheel off the middle": (

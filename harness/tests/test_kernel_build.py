@@ -97,7 +97,7 @@ def test_a_changed_header_rebuilds_what_includes_it(tmp_path: Path, out: str) ->
         header.write("/* changed */\n")
     again = make(f"OUT=../{out}", folder=tmp_path / "kernel")
     rebuilt = {line.split()[-1] for line in again.stdout.splitlines() if line.split()[:1] == ["CC"]}
-    assert "scene/segment.c" in rebuilt and "scene/plate.c" in rebuilt and "scene/trig.c" not in rebuilt
+    assert "scene/segment.c" in rebuilt and "scene/banner.c" in rebuilt and "scene/trig.c" not in rebuilt
 
 
 def test_the_elf_keeps_symbols_and_nothing_else() -> None:
@@ -139,7 +139,7 @@ def test_no_instruction_of_a_kernel_without_a_fault_is_of_one(tmp_path: Path, fa
 def test_what_draws_most_of_a_frame_is_within_one_page(arch: str) -> None:
     with build_kernel(Switches(arch=arch)).path.open("rb") as file:
         symbols = ELFFile(file).get_section_by_name(".symtab")
-        hot = [symbols.get_symbol_by_name(name)[0] for name in ("wheel_draw", "art_draw")]
+        hot = [symbols.get_symbol_by_name(name)[0] for name in ("wheel_draw", "backdrop_draw")]
     pages = {at // 4096 for symbol in hot for at in (symbol["st_value"], symbol["st_value"] + symbol["st_size"] - 1)}
     assert len(pages) == 1
 

@@ -136,7 +136,7 @@ def test_many_spins_by_damage(mode: tuple[int, int]) -> None:
 
 
 def test_forgotten_damage_is_noticed(tmp_path: Path) -> None:
-    """The property above must be able to fail: a plate that is not redrawn."""
+    """The property above must be able to fail: a banner that is not redrawn."""
     library = build_mutant(tmp_path, {"roulette.c": replaced("before.phase != now.phase", "0")})
     drawn = Oracle(320, 240, library=library)
     drawn.draw(449)

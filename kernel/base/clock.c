@@ -3,8 +3,8 @@
 #include "arch/arch.h"
 
 #define WINDOWS_A_SECOND 200u
-#define LOOKS_MAX 1000000u
-#define BRACKET_LOOKS 8u
+#define POLLS_MAX 1000000u
+#define BRACKET_POLLS 8u
 
 /* The tightest of some readings: what takes the virtual CPU away between the two counters makes one wide. */
 struct clock_pair clock_read(const struct clock_reference *reference)
@@ -12,7 +12,7 @@ struct clock_pair clock_read(const struct clock_reference *reference)
 	struct clock_pair best = {0, 0};
 	uint64_t narrowest = UINT64_MAX;
 
-	for (unsigned look = 0; look < BRACKET_LOOKS; look++) {
+	for (unsigned poll = 0; poll < BRACKET_POLLS; poll++) {
 		uint64_t before = arch_ticks();
 		uint32_t read = reference->read();
 		uint64_t wide = arch_ticks() - before;
@@ -29,7 +29,7 @@ bool clock_wait_window(const struct clock_reference *reference)
 {
 	uint32_t first = reference->read();
 
-	for (uint32_t look = 0; look < LOOKS_MAX; look++)
+	for (uint32_t poll = 0; poll < POLLS_MAX; poll++)
 		if (((reference->read() - first) & reference->mask) >= reference->hz / WINDOWS_A_SECOND)
 			return true;
 	return false;

@@ -23,7 +23,7 @@
  *   FAULT blk_corrupt: disk 3 one bit of every 16th block read is changed; with `blk=`
  *   FAULT blk_timeout: timeout 3 every 16th request to the disk is never shown to it; with `blk=`
  *   FAULT lying_counters: witnesses 3 frame numbers in records run ahead of the pictures by one in ten
- *   FAULT lost_kick: rekicks 3 every 50th doorbell is not rung
+ *   FAULT lost_kick: rekicks 3 every 50th notify is not sent
  *   FAULT leak_descriptors: failed 3 descriptors are not given back, until none is left
  *   FAULT no_virgl: fallback 3 the 2D path is taken although the device offers virgl; with VIRGL=1
  */

@@ -19,23 +19,23 @@
  */
 struct record_frame {
 	uint64_t fences;      /* point B: fences executed while polling, whether or not they are instructions here */
-	uint64_t spins;       /* looks at the used index that found nothing new */
+	uint64_t spins;       /* polls of the used index that found nothing new */
 	uint64_t completions; /* used elements taken */
 	uint32_t frame;       /* the number in the picture's stamp */
 	uint64_t t_ns;        /* start of drawing, since boot */
 	uint64_t render_ns;   /* drawing */
 	uint64_t submit_ns;   /* building commands and publishing them */
-	uint64_t notify_ns;   /* the doorbell writes */
-	uint64_t wait_ns;     /* from the last doorbell to the last completion taken */
+	uint64_t notify_ns;   /* the writes of notify registers */
+	uint64_t wait_ns;     /* from the last notify to the last completion taken */
 	uint64_t log_ns;      /* the synchronous line of LOG=frame, of the frame before */
 	uint64_t idle_ns;     /* pacing, after the frame */
 	uint64_t halt_ns;     /* part of wait_ns during which the CPU was halted (COMPLETION=irq) */
 	uint64_t sched_ns;    /* part of all of these during which other tasks had this CPU */
 	uint64_t timeouts;    /* waits that gave up */
-	uint64_t rekicks;     /* doorbells rung again because a wait made no progress */
+	uint64_t rekicks;     /* notifies sent again because a wait made no progress */
 	uint64_t publish_fences, kick_fences; /* points A and C */
 	uint64_t hw_fences;                   /* fence instructions really executed, all points */
-	uint64_t notifies;                    /* doorbell writes */
+	uint64_t notifies;                    /* writes of notify registers */
 	uint64_t damage_px;                   /* pixels transferred */
 	uint64_t halts;                       /* times the CPU was halted to wait for a completion */
 	/* exact=1 only, else 0: guest instructions of each part */

@@ -1,5 +1,5 @@
 /*
- * Pieces of a row: fills, weaves and copies that everything drawn ends in.
+ * Pieces of a row: fills, patterns and copies that everything drawn ends in.
  *
  * Inline, and in straight runs of stores: a picture is little else than these, and under an emulator, which translates
  * block by block, a call, a return and each turn of a loop cost as much as the two pixels that a store writes.
@@ -51,7 +51,7 @@ CANVAS_INLINE void canvas_copy_eight(uint32_t *to, const uint32_t *from)
 	wide[3] = source[3];
 }
 
-CANVAS_INLINE void canvas_weave_few(uint32_t *to, int32_t count, uint64_t pair)
+CANVAS_INLINE void canvas_pattern_few(uint32_t *to, int32_t count, uint64_t pair)
 {
 	for (; count >= 2; count -= 2, to += 2)
 		*(canvas_pair *)to = pair;
@@ -60,7 +60,7 @@ CANVAS_INLINE void canvas_weave_few(uint32_t *to, int32_t count, uint64_t pair)
 }
 
 /* Eight pixels and more; the last eight are stored over what may stand there already, so that no rest is left. */
-CANVAS_INLINE void canvas_weave_fast(uint32_t *to, uint32_t *last, uint64_t pair, uint64_t last_pair)
+CANVAS_INLINE void canvas_pattern_fast(uint32_t *to, uint32_t *last, uint64_t pair, uint64_t last_pair)
 {
 	for (; last - to > 24; to += 32)
 		canvas_store_many(to, pair);
@@ -84,7 +84,7 @@ CANVAS_INLINE void canvas_copy_fast(uint32_t *to, const uint32_t *from, int32_t 
 }
 
 /* count pixels that alternate between two colours, the first one first. */
-CANVAS_INLINE void canvas_row_weave(uint32_t *to, int32_t count, uint32_t first, uint32_t second)
+CANVAS_INLINE void canvas_row_pattern(uint32_t *to, int32_t count, uint32_t first, uint32_t second)
 {
 	uint64_t pair = (uint64_t)second << 32 | first, swapped = (uint64_t)first << 32 | second;
 
@@ -94,13 +94,13 @@ CANVAS_INLINE void canvas_row_weave(uint32_t *to, int32_t count, uint32_t first,
 		return;
 	}
 	if (count >= 8)
-		canvas_weave_fast(to, to + count - 8, pair, count & 1 ? swapped : pair);
+		canvas_pattern_fast(to, to + count - 8, pair, count & 1 ? swapped : pair);
 	else
-		canvas_weave_few(to, count, pair);
+		canvas_pattern_few(to, count, pair);
 }
 
 /* The same, for stretches that are usually long. */
-CANVAS_INLINE void canvas_row_weave_long(uint32_t *to, int32_t count, uint32_t first, uint32_t second)
+CANVAS_INLINE void canvas_row_pattern_long(uint32_t *to, int32_t count, uint32_t first, uint32_t second)
 {
 	if (OPTION(FILL) != OPTION_FILL_pixel) {
 		for (; count >= 64 + 8; count -= 64, to += 64) {
@@ -108,7 +108,7 @@ CANVAS_INLINE void canvas_row_weave_long(uint32_t *to, int32_t count, uint32_t f
 			canvas_store_many(to + 32, (uint64_t)second << 32 | first);
 		}
 	}
-	canvas_row_weave(to, count, first, second);
+	canvas_row_pattern(to, count, first, second);
 }
 
 /* count pixels of one colour. */
@@ -117,20 +117,20 @@ CANVAS_INLINE void canvas_row_fill(uint32_t *to, int32_t count, uint32_t colour)
 	uint64_t pair = (uint64_t)colour << 32 | colour;
 
 	if (OPTION(FILL) == OPTION_FILL_pixel)
-		canvas_row_weave(to, count, colour, colour);
+		canvas_row_pattern(to, count, colour, colour);
 	else if (count >= 8)
-		canvas_weave_fast(to, to + count - 8, pair, pair);
+		canvas_pattern_fast(to, to + count - 8, pair, pair);
 	else
-		canvas_weave_few(to, count, pair);
+		canvas_pattern_few(to, count, pair);
 }
 
 /* As canvas_row_fill, where there are usually fewer than eight. */
 CANVAS_INLINE void canvas_row_few(uint32_t *to, int32_t count, uint32_t colour)
 {
 	if (OPTION(FILL) == OPTION_FILL_pixel)
-		canvas_row_weave(to, count, colour, colour);
+		canvas_row_pattern(to, count, colour, colour);
 	else
-		canvas_weave_few(to, count, (uint64_t)colour << 32 | colour);
+		canvas_pattern_few(to, count, (uint64_t)colour << 32 | colour);
 }
 
 CANVAS_INLINE void canvas_row_copy(uint32_t *to, const uint32_t *from, int32_t count)

@@ -7,7 +7,7 @@ static struct canvas_rect centred(int32_t cx, int32_t width, int32_t y0, int32_t
 	return (struct canvas_rect){cx - width / 2, y0, cx - width / 2 + width, y1};
 }
 
-/* From the top: stamp, title, wheel, plate, stamp, with the same gap between them. */
+/* From the top: stamp, title, wheel, banner, stamp, with the same gap between them. */
 struct layout layout_of(uint32_t width_px, uint32_t height_px)
 {
 	struct layout layout = {.width = (int32_t)width_px, .height = (int32_t)height_px};
@@ -20,8 +20,8 @@ struct layout layout_of(uint32_t width_px, uint32_t height_px)
 	top = FRAMESTAMP_HEIGHT + gap + FONT_ROWS * layout.cell;
 	layout.title = centred(layout.cx, font_width(LAYOUT_TITLE) * layout.cell, FRAMESTAMP_HEIGHT + gap, top);
 	bottom = layout.height - FRAMESTAMP_HEIGHT - gap - FONT_ROWS * layout.cell - 2 * frame;
-	layout.plate = centred(layout.cx, (font_width(PLATE_OPEN) + 6) * layout.cell, bottom,
-			       bottom + FONT_ROWS * layout.cell + 2 * frame);
+	layout.banner = centred(layout.cx, (font_width(BANNER_OPEN) + 6) * layout.cell, bottom,
+				bottom + FONT_ROWS * layout.cell + 2 * frame);
 
 	layout.cy = (top + bottom) / 2 + gap / 4;
 	outer = min32((bottom - top) / 2 - gap, layout.width / 2 - 2 * gap);

@@ -18,6 +18,6 @@
 #define PALETTE_GOLD 0xc79a3eu
 #define PALETTE_GOLD_LIGHT 0xffe9a8u
 #define PALETTE_OUTLINE 0x1b1106u
-#define PALETTE_PLATE 0x0a1512u
+#define PALETTE_BANNER 0x0a1512u
 
 #endif

@@ -15,16 +15,16 @@ int roulette_init(struct roulette *roulette, uint32_t width_px, uint32_t height_
 		return -1;
 	roulette->layout = layout_of(width_px, height_px);
 	roulette->seed = seed;
-	return text_render(roulette) || art_render(roulette) ? -1 : 0;
+	return text_render(roulette) || backdrop_render(roulette) ? -1 : 0;
 }
 
 /* Everything but the stamps, within a rectangle. */
 static void draw_within(const struct frame_view *view, struct canvas_rect clip)
 {
 	wheel_draw(view, clip);
-	art_draw(view, clip);
+	backdrop_draw(view, clip);
 	label_draw_all(view, canvas_clip(clip, view->roulette->layout.disc));
-	plate_draw(view, clip);
+	banner_draw(view, clip);
 }
 
 static struct canvas_rect between_strips(const struct layout *layout)
@@ -66,19 +66,19 @@ static void redraw_disc(struct frame_view *view, struct canvas_rect rect, struct
 	damage_add(damage, rect);
 	view->turning_only = true;
 	wheel_draw(view, rect);
-	art_draw(view, rect);
+	backdrop_draw(view, rect);
 	label_draw_all(view, rect);
 }
 
-static void redraw_plate(struct frame_view *view, struct roulette_damage *damage)
+static void redraw_banner(struct frame_view *view, struct roulette_damage *damage)
 {
-	struct canvas_rect rect = plate_inside(&view->roulette->layout);
+	struct canvas_rect rect = banner_inside(&view->roulette->layout);
 
 	damage_add(damage, rect);
 	view->turning_only = false;
 	wheel_draw(view, rect);
-	art_draw(view, rect);
-	plate_draw(view, rect);
+	backdrop_draw(view, rect);
+	banner_draw(view, rect);
 }
 
 void roulette_draw_dirty(const struct roulette *roulette, const struct canvas *canvas, uint32_t previous,
@@ -97,7 +97,7 @@ void roulette_draw_dirty(const struct roulette *roulette, const struct canvas *c
 	else if (before.glow != now.glow)
 		redraw_disc(&view, winner_rect(&roulette->layout), damage);
 	if (before.phase != now.phase || before.winner != now.winner)
-		redraw_plate(&view, damage);
+		redraw_banner(&view, damage);
 	damage_add(damage, framestamp_rect(canvas->height_px, FRAMESTAMP_BOTTOM));
 	framestamp_draw(canvas, frame, FRAMESTAMP_BOTTOM);
 }

@@ -2,8 +2,9 @@
  * What roulette_init prepares and the scene's own files share. Nobody else includes this, except to know the size of
  * struct roulette.
  *
- * All that stands still (felt, title, rim, hub, pointer, the plate's frame) is rendered once, into runs of pixels; each
- * frame computes only what turns. All lengths are in pixels; (cx, cy) is a corner of pixels, not the middle of one.
+ * All that stands still (felt, title, rim, hub, pointer, the banner's frame) is rendered once, into runs of pixels;
+ * each frame computes only what turns. All lengths are in pixels; (cx, cy) is a corner of pixels, not the middle of
+ * one.
  */
 #ifndef SCENE_ROULETTE_SCENE_H
 #define SCENE_ROULETTE_SCENE_H
@@ -17,10 +18,10 @@
 #include <stdint.h>
 
 #define LAYOUT_TITLE "ROULETTE"
-#define PLATE_OPEN "PLACE YOUR BETS"
-#define PLATE_CLOSED "NO MORE BETS"
-#define PLATE_RED "RED "
-#define PLATE_BLACK "BLACK "
+#define BANNER_OPEN "PLACE YOUR BETS"
+#define BANNER_CLOSED "NO MORE BETS"
+#define BANNER_RED "RED "
+#define BANNER_BLACK "BLACK "
 
 struct layout {
 	int32_t width, height;
@@ -34,7 +35,7 @@ struct layout {
 	int32_t diamond; /* half the width of those beside the wheel, halved */
 	int32_t cell;    /* of title and banner text */
 	int32_t label_cell_q8;
-	struct canvas_rect title, plate;
+	struct canvas_rect title, banner;
 	struct canvas_rect disc;    /* around everything that turns */
 	struct canvas_rect pointer; /* around it and its outline */
 };
@@ -44,23 +45,23 @@ struct layout {
  * 16–31 the column behind its last one, 32–63 what it shows. That is
  * - where the column behind is 0: one pixel to blend, multiplied by its coverage; the top byte is the share of what
  * lies below, 1 … 255;
- * - with ART_WEAVE: two colours in art_pixels that alternate, that of even columns first;
- * - else: as many pixels in art_pixels.
+ * - with BACKDROP_PATTERN: two colours in backdrop_pixels that alternate, that of even columns first;
+ * - else: as many pixels in backdrop_pixels.
  */
-typedef uint64_t art_run;
-#define ART_WEAVE 0x80000000u
+typedef uint64_t backdrop_run;
+#define BACKDROP_PATTERN 0x80000000u
 
-static inline int32_t art_run_first(art_run run)
+static inline int32_t backdrop_run_first(backdrop_run run)
 {
 	return (int32_t)(run & 0xffff);
 }
 
-static inline int32_t art_run_behind(art_run run)
+static inline int32_t backdrop_run_behind(backdrop_run run)
 {
 	return (int32_t)(run >> 16 & 0xffff);
 }
 
-static inline uint32_t art_run_shown(art_run run)
+static inline uint32_t backdrop_run_shown(backdrop_run run)
 {
 	return (uint32_t)(run >> 32);
 }
@@ -68,14 +69,14 @@ static inline uint32_t art_run_shown(art_run run)
 /* Nothing of the pointer is further below its tip than this. */
 #define POINTER_OUTLINE 10
 
-#define ART_RUNS_MAX (16 * ROULETTE_HEIGHT_MAX)
-#define ART_PIXELS_MAX (320 * 1024)
+#define BACKDROP_RUNS_MAX (16 * ROULETTE_HEIGHT_MAX)
+#define BACKDROP_PIXELS_MAX (320 * 1024)
 #define MASK_BYTES_MAX (224 * 1024)
 #define SPANS_MAX 8192
 #define GLYPHS 36
 
 /*
- * Pixels of one coverage in a row of a glyph, in one word for the reason that art_run is one: from bit 0 the first
+ * Pixels of one coverage in a row of a glyph, in one word for the reason that backdrop_run is one: from bit 0 the first
  * column, from 8 the column behind the last, from 16 the row, from 24 the coverage.
  */
 typedef uint32_t text_span;
@@ -94,11 +95,11 @@ struct roulette {
 	uint16_t cone_half[ROULETTE_HEIGHT_MAX];    /* the inner cone likewise; 0 where the row does not meet it */
 	uint16_t hub_half[ROULETTE_HEIGHT_MAX];     /* so much of the row the hub hides whole */
 	uint32_t row_runs[ROULETTE_HEIGHT_MAX + 1]; /* row y has runs row_runs[y] … row_runs[y + 1] - 1 */
-	art_run runs[ART_RUNS_MAX];
-	uint32_t art_pixels[ART_PIXELS_MAX];
+	backdrop_run runs[BACKDROP_RUNS_MAX];
+	uint32_t backdrop_pixels[BACKDROP_PIXELS_MAX];
 	struct glyph glyphs[GLYPHS]; /* 0-9, A-Z at layout.cell */
 	struct font_mask labels[SPIN_SEGMENTS];
-	uint32_t run_count, art_count, mask_count, span_count;
+	uint32_t run_count, backdrop_count, mask_count, span_count;
 	text_span spans[SPANS_MAX];
 	uint8_t masks[MASK_BYTES_MAX];
 };
@@ -115,23 +116,23 @@ struct frame_view {
 struct layout layout_of(uint32_t width_px, uint32_t height_px);
 
 /* What stands still at one pixel. */
-struct art_layer {
+struct backdrop_layer {
 	uint32_t colour; /* multiplied by its coverage */
 	uint32_t rest;   /* share of what lies below, 0 … 256 */
 };
 
-/* art.c: the runs of every row. -1 when they do not fit. */
-int art_render(struct roulette *roulette);
+/* backdrop.c: the runs of every row. -1 when they do not fit. */
+int backdrop_render(struct roulette *roulette);
 
-/* art_draw.c: what stands still, over what turns. */
-void art_draw(const struct frame_view *view, struct canvas_rect clip);
+/* backdrop_draw.c: what stands still, over what turns. */
+void backdrop_draw(const struct frame_view *view, struct canvas_rect clip);
 
-/* art_pixel.c: what stands still at one pixel; `rest` is COLOUR_ONE where everything turns. */
-void art_felt(struct roulette *roulette);
-struct art_layer art_pixel(const struct roulette *roulette, int32_t x, int32_t y);
+/* backdrop_pixel.c: what stands still at one pixel; `rest` is COLOUR_ONE where everything turns. */
+void backdrop_felt(struct roulette *roulette);
+struct backdrop_layer backdrop_pixel(const struct roulette *roulette, int32_t x, int32_t y);
 
-/* art_wheel.c: the still parts of the wheel at one pixel. */
-struct art_layer art_wheel(const struct layout *layout, int32_t x, int32_t y, struct art_layer below);
+/* backdrop_wheel.c: the still parts of the wheel at one pixel. */
+struct backdrop_layer backdrop_wheel(const struct layout *layout, int32_t x, int32_t y, struct backdrop_layer below);
 
 /* text.c: masks of title, banner and numbers; -1 when they do not fit. */
 int text_render(struct roulette *roulette);
@@ -140,9 +141,9 @@ uint32_t text_level(const struct roulette *roulette, const char *text, int32_t x
 void text_draw(const struct frame_view *view, const char *text, struct canvas_rect clip, int32_t x, int32_t y,
 	       uint32_t paper, uint32_t ink);
 
-/* plate.c: the banner. */
-void plate_draw(const struct frame_view *view, struct canvas_rect clip);
-struct canvas_rect plate_inside(const struct layout *layout);
+/* banner.c: the banner. */
+void banner_draw(const struct frame_view *view, struct canvas_rect clip);
+struct canvas_rect banner_inside(const struct layout *layout);
 
 /* wheel_draw.c: the disc without its numbers. */
 void wheel_draw(const struct frame_view *view, struct canvas_rect clip);

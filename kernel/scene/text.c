@@ -50,7 +50,7 @@ static int spans_render(struct roulette *roulette, struct glyph *glyph)
 }
 
 /* All that is ever shown at layout.cell. */
-static const char *const shown[] = {LAYOUT_TITLE, PLATE_OPEN, PLATE_CLOSED, PLATE_RED, PLATE_BLACK, "0123456789"};
+static const char *const shown[] = {LAYOUT_TITLE, BANNER_OPEN, BANNER_CLOSED, BANNER_RED, BANNER_BLACK, "0123456789"};
 
 static int glyphs_render(struct roulette *roulette)
 {

@@ -36,7 +36,7 @@ static void presents(void)
 	ktest_check(gpudevice.transfers == 1 && gpudevice.flushes == 1 && counters->completions == completions + 2,
 		    "one transfer, one flush, two completions");
 	ktest_check(counters->notifies - notifies == (OPTION(BATCH) == OPTION_BATCH_on ? 1 : 2),
-		    "behind as many doorbells as BATCH says");
+		    "behind as many notifies as BATCH says");
 	ktest_check(gpu.timing.damage_px == 25 * 13, "the pixels transferred are counted");
 	ktest_check(!gpu_present(&gpu, &whole, 1) && gpudevice_shows(&gpu, whole), "the whole picture is transferred");
 	ktest_check(!gpu_present(&gpu, two, 2) && gpudevice.transfers == 4 && gpudevice.flushes == 4 &&

@@ -83,16 +83,16 @@ static void stamp(void)
 #define COUNT_MAX 150
 
 /* All counts and alignments in which a fill's wide and narrow stores can meet. */
-static bool weave_is_exact(bool is_long)
+static bool pattern_is_exact(bool is_long)
 {
 	for (int32_t count = -1; count < COUNT_MAX; count++)
 		for (int32_t at = 0; at < 4; at++) {
 			for (int32_t i = 0; i < COUNT_MAX + 16; i++)
 				pixels[i] = GUARD;
 			if (is_long)
-				canvas_row_weave_long(pixels + 8 + at, count, 1, 2);
+				canvas_row_pattern_long(pixels + 8 + at, count, 1, 2);
 			else
-				canvas_row_weave(pixels + 8 + at, count, 1, 2);
+				canvas_row_pattern(pixels + 8 + at, count, 1, 2);
 			for (int32_t i = 0; i < COUNT_MAX + 16; i++) {
 				int32_t in = i - 8 - at;
 				uint32_t wanted = in >= 0 && in < count ? 1 + (uint32_t)(in & 1) : GUARD;
@@ -128,7 +128,7 @@ static void fills(void)
 	const struct canvas canvas = {pixels + STRIDE, 10, 3, STRIDE};
 	uint32_t touched = 0;
 
-	ktest_check(weave_is_exact(false) && weave_is_exact(true),
+	ktest_check(pattern_is_exact(false) && pattern_is_exact(true),
 		    "a fill touches exactly its pixels, whatever their number and alignment");
 	ktest_check(copies_are_exact(), "and so does a copy");
 	for (uint32_t i = 0; i < PIXELS; i++)

@@ -79,14 +79,14 @@ static void order(void)
 	virtqueue_publish(device.queue);
 	ringdevice_take(&device, &a);
 	ringdevice_take(&device, &b);
-	ktest_check(virtqueue_take(device.queue, &first) == 0, "nothing is taken before the device answers");
+	ktest_check(virtqueue_pop_used(device.queue, &first) == 0, "nothing is taken before the device answers");
 	ringdevice_answer(&device, b.head, 16);
 	ringdevice_answer(&device, a.head, 3);
-	ktest_check(virtqueue_take(device.queue, &first) == 1 && virtqueue_take(device.queue, &second) == 1,
+	ktest_check(virtqueue_pop_used(device.queue, &first) == 1 && virtqueue_pop_used(device.queue, &second) == 1,
 		    "two answers are taken");
 	ktest_check(first.token == &tokens[1] && first.length == 16 && second.token == &tokens[0] && second.length == 3,
 		    "answers out of order carry their own tokens and lengths");
-	ktest_check(virtqueue_take(device.queue, &first) == 0, "a third is not there");
+	ktest_check(virtqueue_pop_used(device.queue, &first) == 0, "a third is not there");
 }
 
 /* Runs single chains through the ring; whether each one came back, and the device never saw a broken chain. */
@@ -102,7 +102,7 @@ static bool cycles(unsigned rounds, bool event_index)
 		/* The device wants to hear of the next one, always. */
 		*ringdevice_avail_event(&device) = (uint16_t)(device.queue->published - 1);
 		if (!virtqueue_kick(device.queue) || ringdevice_answer_all(&device) != 1 ||
-		    virtqueue_take(device.queue, &completion) != 1 || completion.token != &tokens[round % 7] ||
+		    virtqueue_pop_used(device.queue, &completion) != 1 || completion.token != &tokens[round % 7] ||
 		    completion.length != 8)
 			return false;
 	}
@@ -134,7 +134,7 @@ static void exhaustion(void)
 		    "a chain longer than the ring, or of nothing, is refused");
 	virtqueue_publish(device.queue);
 	ktest_check(ringdevice_answer_all(&device) == SIZE / 2, "the refused ones left no trace in the ring");
-	while (virtqueue_take(device.queue, &completion) == 1)
+	while (virtqueue_pop_used(device.queue, &completion) == 1)
 		taken++;
 	ktest_check(taken == SIZE / 2 && device.queue->free_count == SIZE, "completion gives every descriptor back");
 	for (unsigned i = 0; i < SIZE; i++)
@@ -165,7 +165,7 @@ static bool shuffle(void)
 
 			ringdevice_answer(&device, heads[pick], 0);
 			heads[pick] = heads[--waiting];
-			if (virtqueue_take(device.queue, &completion) != 1)
+			if (virtqueue_pop_used(device.queue, &completion) != 1)
 				return false;
 			outstanding--;
 		}
@@ -174,7 +174,7 @@ static bool shuffle(void)
 	}
 	for (; waiting; waiting--) {
 		ringdevice_answer(&device, heads[waiting - 1], 0);
-		if (virtqueue_take(device.queue, &completion) != 1)
+		if (virtqueue_pop_used(device.queue, &completion) != 1)
 			return false;
 	}
 	return device.queue->free_count == SIZE;
@@ -197,8 +197,8 @@ static bool refuses(uint32_t id, uint32_t length)
 	struct virtqueue_completion completion = {0};
 
 	ringdevice_answer(&device, id, length);
-	return virtqueue_take(device.queue, &completion) == ERROR_BROKEN && !completion.token &&
-	       virtqueue_take(device.queue, &completion) == ERROR_BROKEN && add_pair(8, tokens) == ERROR_BROKEN;
+	return virtqueue_pop_used(device.queue, &completion) == ERROR_BROKEN && !completion.token &&
+	       virtqueue_pop_used(device.queue, &completion) == ERROR_BROKEN && add_pair(8, tokens) == ERROR_BROKEN;
 }
 
 static void hostile(void)
@@ -220,19 +220,19 @@ static void hostile(void)
 	ktest_check(refuses(head, 0xffffffff), "the largest length breaks the queue");
 	one_in_flight(&head);
 	device.queue->used->index = 2;
-	ktest_check(virtqueue_take(device.queue, &completion) == ERROR_BROKEN,
+	ktest_check(virtqueue_pop_used(device.queue, &completion) == ERROR_BROKEN,
 		    "a used index beyond what was made available breaks the queue");
 	one_in_flight(&head);
 	device.queue->used->index = 0xffff;
-	ktest_check(virtqueue_take(device.queue, &completion) == ERROR_BROKEN,
+	ktest_check(virtqueue_pop_used(device.queue, &completion) == ERROR_BROKEN,
 		    "a used index that went back breaks the queue");
 	one_in_flight(&head);
 	add_pair(8, tokens);
 	virtqueue_publish(device.queue);
 	ringdevice_answer(&device, head, 8);
 	ringdevice_answer(&device, head, 8);
-	ktest_check(virtqueue_take(device.queue, &completion) == 1, "an id answered twice is taken once");
-	ktest_check(virtqueue_take(device.queue, &completion) == ERROR_BROKEN, "and breaks the queue then");
+	ktest_check(virtqueue_pop_used(device.queue, &completion) == 1, "an id answered twice is taken once");
+	ktest_check(virtqueue_pop_used(device.queue, &completion) == ERROR_BROKEN, "and breaks the queue then");
 }
 
 static void hostile_descriptors(void)
@@ -246,7 +246,7 @@ static void hostile_descriptors(void)
 		device.queue->descriptors[i].flags = 0xffff;
 	}
 	ringdevice_answer(&device, head, 8);
-	ktest_check(virtqueue_take(device.queue, &completion) == 1 && device.queue->free_count == SIZE,
+	ktest_check(virtqueue_pop_used(device.queue, &completion) == 1 && device.queue->free_count == SIZE,
 		    "a descriptor table that was scribbled over cannot mislead the free list");
 	device.queue->available->ring[0] = 0xffff;
 	ktest_check(!add_pair(8, tokens) && device.queue->free_count == SIZE - 2, "and the ring goes on");
@@ -259,7 +259,7 @@ static void notification_flags(void)
 	add_pair(8, tokens);
 	add_pair(8, tokens);
 	virtqueue_publish(device.queue);
-	ktest_check(virtqueue_kick(device.queue) && device.notified == 1, "two chains are told with one doorbell");
+	ktest_check(virtqueue_kick(device.queue) && device.notified == 1, "two chains are told with one notify");
 	ktest_check(!virtqueue_kick(device.queue) && device.notified == 1, "and are not told twice");
 	device.queue->used->flags = USED_NO_NOTIFY;
 	add_pair(8, tokens);
@@ -268,10 +268,10 @@ static void notification_flags(void)
 	virtqueue_rekick(device.queue);
 	ktest_check(device.notified == 2 && device.queue->counters.rekicks == 1, "a re-kick rings whatever it asked");
 	ktest_check(device.queue->counters.notifies == 2 && device.queue->counters.timeouts == 0,
-		    "doorbells are counted, timeouts are not invented");
+		    "notifies are counted, timeouts are not invented");
 }
 
-/* Whether publishing `count` chains from index `from` rings the doorbell of a device that asked for `event`. */
+/* Whether publishing `count` chains from index `from` notifies a device that asked for `event`. */
 static bool rings(uint16_t from, unsigned count, uint16_t event)
 {
 	ringdevice_init(&device, NULL, SIZE, true);

@@ -68,7 +68,7 @@ static void at_once(void)
 			    COUNTED(POINT_PUBLISH_HW + POINT_KICK_HW + POINT_POLL_HW + POINT_PROGRESS_HW),
 		    "fence instructions are those of this strategy on this architecture");
 	ktest_check(counters->timeouts == 0 && counters->rekicks == 0 && counters->notifies == 1,
-		    "nothing timed out, one doorbell");
+		    "nothing timed out, one notify");
 }
 
 static void late(void)
@@ -76,12 +76,12 @@ static void late(void)
 	const struct virtqueue_counters *counters = &device.own.counters;
 
 	if (OPTION(WAIT) == OPTION_WAIT_iterations && OPTION(COMPLETION) == OPTION_COMPLETION_poll) {
-		ktest_skip("a lost doorbell is rung again", "WAIT=iterations knows no clock");
+		ktest_skip("a lost notify is sent again", "WAIT=iterations knows no clock");
 		return;
 	}
-	ktest_check(!send_and_wait(answer_second, SHORT_NS), "a device that missed its doorbell answers the second");
+	ktest_check(!send_and_wait(answer_second, SHORT_NS), "a device that missed its notify answers the second");
 	ktest_check(counters->rekicks == 1 && counters->notifies == 2 && counters->timeouts == 0,
-		    "one re-kick, two doorbells, no timeout");
+		    "one re-kick, two notifies, no timeout");
 	ktest_check(OPTION(COUNTERS) == OPTION_COUNTERS_none || counters->spins > 0,
 		    "looks that found nothing were counted");
 	ktest_check(OPTION(COUNTERS) == OPTION_COUNTERS_none || fences_match(counters),

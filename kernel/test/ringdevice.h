@@ -20,9 +20,9 @@ struct ringdevice {
 	struct virtqueue own;
 	struct virtqueue *queue; /* the driver's, on this memory; `own` unless the test has one */
 	uint16_t seen;           /* entries of the available ring taken */
-	uint16_t notified;       /* doorbells heard */
+	uint16_t notified;       /* notifies received */
 	bool faulty_driver;      /* the driver broke a rule */
-	/* Called at each doorbell; NULL leaves everything to the test. */
+	/* Called at each notify; NULL leaves everything to the test. */
 	void (*on_notify)(struct ringdevice *device);
 };
 

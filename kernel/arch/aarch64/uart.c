@@ -11,7 +11,7 @@
 #define FLAG_TX_FULL 0x20
 
 /* 115,200 baud send a character in 87 µs; a register read takes more than 100 ns even natively. */
-#define UART_LOOKS_MAX 100000
+#define UART_POLLS_MAX 100000
 
 /* Where QEMU's virt machine has it, so that a damaged device tree can be named there. */
 static struct fdt_region registers = {0x09000000, 0x1000};
@@ -26,7 +26,7 @@ void uart_init(void)
 
 void arch_putc(char c)
 {
-	for (unsigned look = 0; look < UART_LOOKS_MAX; look++) {
+	for (unsigned poll = 0; poll < UART_POLLS_MAX; poll++) {
 		if (!(mmio_read32(registers.start + UART_FLAGS) & FLAG_TX_FULL)) {
 			mmio_write32(registers.start + UART_DATA, (uint8_t)c);
 			return;

@@ -16,7 +16,7 @@
 #define APIC_MASKED 0x10000
 #define APIC_COMMAND_PENDING 0x1000
 #define APIC_DIVIDE_BY_1 0x0b
-#define COMMAND_LOOKS_MAX 100000
+#define COMMAND_POLLS_MAX 100000
 
 struct msi_handler {
 	void (*handler)(void *);
@@ -44,7 +44,7 @@ void irq_apic_command(uint8_t apic_id, uint32_t command)
 {
 	*apic_register(APIC_COMMAND_HIGH) = (uint32_t)apic_id << 24;
 	*apic_register(APIC_COMMAND_LOW) = command;
-	for (unsigned look = 0; look < COMMAND_LOOKS_MAX; look++) {
+	for (unsigned poll = 0; poll < COMMAND_POLLS_MAX; poll++) {
 		if (!(*apic_register(APIC_COMMAND_LOW) & APIC_COMMAND_PENDING))
 			return;
 		arch_relax();

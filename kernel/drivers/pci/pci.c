@@ -133,16 +133,16 @@ static int msix_attach(const struct pci_device *device, unsigned entry, const st
 	int at = pci_capability_find(pci_capabilities_of(device), PCI_CAPABILITY_MSIX, 0);
 	volatile uint32_t *table;
 	uint16_t control;
-	uint32_t place;
+	uint32_t table_offset;
 
 	if (at < 0)
 		return at;
 	control = pci_read16(device, (unsigned)at + 2);
 	if (entry > (control & MSIX_ENTRIES))
 		return ERROR_NOSPACE;
-	place = pci_read32(device, (unsigned)at + 4);
-	table = pci_bar_map(device, place & MSIX_BAR, (place & ~MSIX_BAR) + (uint64_t)entry * MSIX_ENTRY_SIZE,
-			    MSIX_ENTRY_SIZE);
+	table_offset = pci_read32(device, (unsigned)at + 4);
+	table = pci_bar_map(device, table_offset & MSIX_BAR,
+			    (table_offset & ~MSIX_BAR) + (uint64_t)entry * MSIX_ENTRY_SIZE, MSIX_ENTRY_SIZE);
 	if (!table)
 		return ERROR_INVALID;
 	pci_write16(device, (unsigned)at + 2, (uint16_t)(control | MSIX_MASK_ALL | MSIX_ENABLE));

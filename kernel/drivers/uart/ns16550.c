@@ -19,7 +19,7 @@
 #define STATUS_IDLE 0x40
 
 /* 115,200 baud send a character in 87 µs; a register read takes more than 100 ns even natively. */
-#define LOOKS_MAX 100000u
+#define POLLS_MAX 100000u
 
 void ns16550_init(const struct ns16550 *uart, uint8_t divisor)
 {
@@ -36,7 +36,7 @@ void ns16550_init(const struct ns16550 *uart, uint8_t divisor)
 
 static bool wait_status(const struct ns16550 *uart, uint8_t status)
 {
-	for (unsigned look = 0; look < LOOKS_MAX; look++) {
+	for (unsigned poll = 0; poll < POLLS_MAX; poll++) {
 		if (uart->read(UART_STATUS) & status)
 			return true;
 		arch_relax();

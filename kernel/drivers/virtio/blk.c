@@ -111,7 +111,7 @@ int blk_submit(struct blk *blk, enum blk_operation operation, uint64_t sector, v
 }
 
 /* What the device wrote besides the status. */
-static uint32_t answer_length(const struct blk_request *request)
+static uint32_t response_length(const struct blk_request *request)
 {
 	return request->header.type == BLK_READ ? request->length + 1 : 1;
 }
@@ -121,7 +121,7 @@ static int request_finish(struct blk_request *request, uint32_t length)
 	request->busy = false;
 	if (request->status != STATUS_OK)
 		return blk_error(ERROR_RESPONSE, "error status", request, request->status);
-	if (length != answer_length(request))
+	if (length != response_length(request))
 		return blk_error(ERROR_BROKEN, "answer of an impossible length", request, length);
 	if (request->header.type == BLK_READ && fault_spoils_block())
 		request->bytes[request->length / 2] ^= 1;

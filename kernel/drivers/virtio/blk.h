@@ -42,7 +42,7 @@ struct blk {
 	unsigned in_flight;
 	uint64_t sectors; /* of the disk, as the device says */
 	bool read_only, flushes;
-	uint64_t deadline_ns; /* for each answer */
+	uint64_t deadline_ns; /* for each response */
 };
 
 /* Finds the device; ERROR_NODEV, without a word, when there is none. */

@@ -1,5 +1,5 @@
 /*
- * How a queue counts spins and fences: COUNTERS says. Everything rarer (completions, timeouts, doorbells, halts) is
+ * How a queue counts spins and fences: COUNTERS says. Everything rarer (completions, timeouts, notifies, halts) is
  * counted always. An atomic add is a locked read-modify-write, which on x86 is a full fence of its own; that is what
  * makes it worth measuring.
  */

@@ -30,7 +30,7 @@ static int display_check(struct gpu *gpu)
 	if (!info)
 		return gpu_error(ERROR_NOMEM, "no memory", GPU_GET_DISPLAY_INFO, 0);
 	gpu_command(gpu, GPU_GET_DISPLAY_INFO);
-	error = gpu_command_add_answered(gpu, sizeof(struct gpu_header), info, sizeof(*info),
+	error = gpu_command_add_response(gpu, sizeof(struct gpu_header), info, sizeof(*info),
 					 GPU_RESPONSE_OK_DISPLAY_INFO);
 	if (!error)
 		error = gpu_commands_run(gpu, arch_ticks());

@@ -22,7 +22,7 @@ struct gpu_slot; /* gpu_command.h */
 /* How pixels reach the host. */
 struct gpu_path {
 	const char *name;     /* as in `virtio-gpu: 2d` */
-	uint64_t deadline_ns; /* for each answer */
+	uint64_t deadline_ns; /* for each response */
 	/* What the path needs besides the resource: runs commands. NULL: nothing. */
 	int (*prepare)(struct gpu *gpu);
 	/* The resource, and a rectangle of it: these add commands and run none. */
@@ -54,7 +54,7 @@ struct gpu {
 	struct gpu_slot *slots;
 	uint32_t slots_used;
 	struct gpu_timing timing; /* of the last gpu_present */
-	uint64_t deadline_ns;     /* for each answer */
+	uint64_t deadline_ns;     /* for each response */
 };
 
 /*
@@ -65,7 +65,7 @@ int gpu_init(struct gpu *gpu, uint32_t width_px, uint32_t height_px);
 /* Once gpu->control and gpu->path stand: shows a black picture of the given mode on scanout 0. */
 int gpu_start(struct gpu *gpu, uint32_t width_px, uint32_t height_px);
 /*
- * Transfers and flushes some rectangles of the framebuffer, and waits for the answers. Rectangles must lie inside the
+ * Transfers and flushes some rectangles of the framebuffer, and waits for the responses. Rectangles must lie inside the
  * it; at most 4. Commands are batched as BATCH says and fenced as GPU_FENCE says.
  */
 int gpu_present(struct gpu *gpu, const struct gpu_rectangle *damage, uint32_t count);

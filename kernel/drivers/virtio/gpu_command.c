@@ -39,7 +39,7 @@ void *gpu_command(struct gpu *gpu, uint32_t type)
 	return slot->request;
 }
 
-int gpu_command_add_answered(struct gpu *gpu, uint32_t request_length, void *response, uint32_t response_length,
+int gpu_command_add_response(struct gpu *gpu, uint32_t request_length, void *response, uint32_t response_length,
 			     uint32_t expected)
 {
 	struct gpu_slot *slot = &gpu->slots[gpu->slots_used - 1];
@@ -60,12 +60,12 @@ int gpu_command_add(struct gpu *gpu, uint32_t request_length)
 {
 	struct gpu_slot *slot = &gpu->slots[gpu->slots_used - 1];
 
-	return gpu_command_add_answered(gpu, request_length, &slot->header, sizeof(slot->header),
+	return gpu_command_add_response(gpu, request_length, &slot->header, sizeof(slot->header),
 					GPU_RESPONSE_OK_NODATA);
 }
 
 /* What the device answered: a header at least, of the type that the command has, with its fence. */
-static int answer_check(struct gpu_slot *slot, uint32_t length)
+static int response_check(struct gpu_slot *slot, uint32_t length)
 {
 	const struct gpu_header *request = slot_request(slot), *response = slot->response;
 
@@ -73,7 +73,7 @@ static int answer_check(struct gpu_slot *slot, uint32_t length)
 		return gpu_error(ERROR_BROKEN, "response of an impossible length", request->type, length);
 	if (response->type != slot->expected)
 		return gpu_error(ERROR_RESPONSE, "error response", request->type, response->type);
-	/* An answer of more than a header is whole. */
+	/* A response of more than a header is whole. */
 	if (length != slot->response_length)
 		return gpu_error(ERROR_BROKEN, "response of an impossible length", request->type, length);
 	if (request->flags & GPU_FLAG_FENCE &&
@@ -82,8 +82,8 @@ static int answer_check(struct gpu_slot *slot, uint32_t length)
 	return 0;
 }
 
-/* Takes the answers to everything added, in whatever order they come. */
-static int answers_take(struct gpu *gpu)
+/* Waits for the responses to everything added, in whatever order they come. */
+static int responses_wait(struct gpu *gpu)
 {
 	for (; gpu->slots_used; gpu->slots_used--) {
 		struct virtqueue_completion completion = {0};
@@ -94,7 +94,7 @@ static int answers_take(struct gpu *gpu)
 		gpu->timing.poll_insns += taken - before;
 		if (error)
 			return error == ERROR_TIMEOUT ? ERROR_TIMEOUT : ERROR_BROKEN;
-		error = answer_check(completion.token, completion.length);
+		error = response_check(completion.token, completion.length);
 		if (error)
 			return error;
 		gpu->timing.complete_insns += arch_instructions() - taken;
@@ -111,7 +111,7 @@ int gpu_commands_run(struct gpu *gpu, uint64_t started)
 	published = arch_ticks();
 	virtqueue_kick(&gpu->control.queue);
 	notified = arch_ticks();
-	error = answers_take(gpu);
+	error = responses_wait(gpu);
 	gpu->timing.submit_ticks += published - started;
 	gpu->timing.notify_ticks += notified - published;
 	gpu->timing.wait_ticks += arch_ticks() - notified;

@@ -29,9 +29,9 @@ void *gpu_command(struct gpu *gpu, uint32_t type);
 /* Lays the command begun last into the ring; request_length bytes of it. Its answer is a bare header. */
 int gpu_command_add(struct gpu *gpu, uint32_t request_length);
 /* The same for a command that answers with more than a header, of this type. */
-int gpu_command_add_answered(struct gpu *gpu, uint32_t request_length, void *response, uint32_t response_length,
+int gpu_command_add_response(struct gpu *gpu, uint32_t request_length, void *response, uint32_t response_length,
 			     uint32_t expected);
-/* Publishes what was added, rings the doorbell, waits for every answer. `started`, in ticks: when building began. */
+/* Publishes what was added, notifies the device, waits for every response. `started`, in ticks: when building began. */
 int gpu_commands_run(struct gpu *gpu, uint64_t started);
 
 #endif

@@ -21,7 +21,7 @@ static const char context_name[] = "roulette";
 static int command_run(struct gpu *gpu, uint32_t request_length, void *response, uint32_t response_length,
 		       uint32_t expected)
 {
-	int error = gpu_command_add_answered(gpu, request_length, response, response_length, expected);
+	int error = gpu_command_add_response(gpu, request_length, response, response_length, expected);
 
 	return error ? error : gpu_commands_run(gpu, arch_ticks());
 }

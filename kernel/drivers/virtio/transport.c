@@ -65,11 +65,11 @@ static void capability_take(struct transport *transport, unsigned at)
 			transport->common = capability_map(transport, at, sizeof(struct transport_common), &length);
 		break;
 	case CAPABILITY_NOTIFY:
-		if (transport->doorbells)
+		if (transport->notify_registers)
 			break;
-		transport->doorbells = capability_map(transport, at, 2, &length);
-		transport->doorbells_length = length;
-		transport->doorbell_multiplier = pci_read32(&transport->pci, at + CAPABILITY_MULTIPLIER);
+		transport->notify_registers = capability_map(transport, at, 2, &length);
+		transport->notify_length = length;
+		transport->notify_multiplier = pci_read32(&transport->pci, at + CAPABILITY_MULTIPLIER);
 		break;
 	case CAPABILITY_ISR:
 		if (!transport->isr)
@@ -94,7 +94,7 @@ static int capabilities_read(struct transport *transport)
 	for (; at > 0; at = pci_capability_find(list, PCI_CAPABILITY_VENDOR, (unsigned)at))
 		if (pci_read8(&transport->pci, (unsigned)at + CAPABILITY_LENGTH) >= CAPABILITY_MULTIPLIER)
 			capability_take(transport, (unsigned)at);
-	if (at == ERROR_INVALID || !transport->common || !transport->doorbells || !transport->isr)
+	if (at == ERROR_INVALID || !transport->common || !transport->notify_registers || !transport->isr)
 		return ERROR_INVALID;
 	return 0;
 }
@@ -179,7 +179,7 @@ static void queue_notify(void *context)
 	struct transport_queue *queue = context;
 
 	point_notify();
-	*queue->doorbell = queue->number;
+	*queue->notify_register = queue->number;
 }
 
 static void queue_interrupt(void *context)
@@ -219,7 +219,7 @@ static void write_address(volatile uint32_t halves[2], uintptr_t address)
 int transport_queue_init(struct transport *transport, struct transport_queue *queue, uint16_t number, uint16_t size_max)
 {
 	volatile struct transport_common *common = transport->common;
-	uint64_t place;
+	uint64_t notify_offset;
 	uint16_t size;
 	void *memory;
 
@@ -232,10 +232,10 @@ int transport_queue_init(struct transport *transport, struct transport_queue *qu
 		return transport_error(transport, ERROR_INVALID, "a queue has an impossible size");
 	if (size > size_max)
 		size = size_max;
-	place = (uint64_t)common->queue_notify_off * transport->doorbell_multiplier;
-	if (place + 2 > transport->doorbells_length)
-		return transport_error(transport, ERROR_INVALID, "a queue's doorbell lies outside of its BAR");
-	queue->doorbell = (volatile uint16_t *)(transport->doorbells + place);
+	notify_offset = (uint64_t)common->queue_notify_off * transport->notify_multiplier;
+	if (notify_offset + 2 > transport->notify_length)
+		return transport_error(transport, ERROR_INVALID, "a queue's notify register lies outside of its BAR");
+	queue->notify_register = (volatile uint16_t *)(transport->notify_registers + notify_offset);
 	memory = heap_alloc(virtqueue_layout(size).bytes, QUEUE_ALIGNMENT);
 	if (!memory)
 		return transport_error(transport, ERROR_NOMEM, "no memory for a queue");

@@ -1,7 +1,7 @@
 /*
- * Modern virtio over PCI (VIRTIO 1.2 §4.1): capabilities, feature negotiation, queues, doorbells.
+ * Modern virtio over PCI (VIRTIO 1.2 §4.1): capabilities, feature negotiation, queues, notifies.
  *
- * Context: boot CPU while probing; the doorbell from whichever CPU owns the queue. On any failure the device has been
+ * Context: boot CPU while probing; the notify from whichever CPU owns the queue. On any failure the device has been
  * reset (§3.1.1) and the reason printed on one line.
  */
 #ifndef DRIVERS_VIRTIO_TRANSPORT_H
@@ -31,9 +31,9 @@ struct transport {
 	const char *name; /* "virtio-gpu", for messages */
 	struct pci_device pci;
 	volatile struct transport_common *common;
-	volatile uint8_t *doorbells;
-	uint64_t doorbells_length;
-	uint32_t doorbell_multiplier;
+	volatile uint8_t *notify_registers;
+	uint64_t notify_length;
+	uint32_t notify_multiplier;
 	volatile uint8_t *config; /* device-specific; NULL when there is none */
 	uint32_t config_length;
 	volatile uint8_t *isr; /* read to acknowledge a pin interrupt (§4.1.4.5) */
@@ -44,7 +44,7 @@ struct transport {
 struct transport_queue {
 	struct virtqueue queue;
 	struct transport *transport;
-	volatile uint16_t *doorbell;
+	volatile uint16_t *notify_register;
 	uint16_t number;
 	bool pin; /* the interrupt is the PCI pin, not a message */
 	volatile uint64_t interrupts;
@@ -63,7 +63,7 @@ void transport_ready(struct transport *transport);
 int transport_config_read64(struct transport *transport, uint32_t offset, uint64_t *value);
 /*
  * virtqueue_wait, with every wait that gives up told as `<name>: <what> timeout, queue N`. The iteration limit of
- * WAIT=iterations may run out while the device works: that is told and counted, the doorbell rung again, and the wait
+ * WAIT=iterations may run out while the device works: that is told and counted, the device notified again, and the wait
  * goes on for as long as a deadline would have allowed.
  */
 int transport_wait(struct transport_queue *queue, struct virtqueue_completion *completion, uint64_t deadline_ns,

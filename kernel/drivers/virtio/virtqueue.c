@@ -155,7 +155,7 @@ static int queue_break(struct virtqueue *queue)
 	return ERROR_BROKEN;
 }
 
-int virtqueue_take(struct virtqueue *queue, struct virtqueue_completion *completion)
+int virtqueue_pop_used(struct virtqueue *queue, struct virtqueue_completion *completion)
 {
 	uint16_t index, outstanding = (uint16_t)(queue->published - queue->taken);
 	uint32_t id, length;

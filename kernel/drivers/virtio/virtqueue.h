@@ -1,10 +1,10 @@
 /*
- * The split virtqueue (VIRTIO 1.2 §2.7), driver side. Knows no device and no bus: memory and the doorbell are handed
+ * The split virtqueue (VIRTIO 1.2 §2.7), driver side. Knows no device and no bus: memory and the notify call are handed
  * in.
  *
  * Context: one CPU at a time for each queue; interrupts in any state. Everything that the device writes (used indices,
  * ids, lengths) is compared with a bound before use; a device that breaks the rules leaves the queue broken for good,
- * and every later call answers ERROR_BROKEN.
+ * and every later call returns ERROR_BROKEN.
  */
 #ifndef DRIVERS_VIRTIO_VIRTQUEUE_H
 #define DRIVERS_VIRTIO_VIRTQUEUE_H
@@ -101,7 +101,7 @@ bool virtqueue_kick(struct virtqueue *queue);
 void virtqueue_rekick(struct virtqueue *queue);
 
 /* Takes one completion: 1, 0 when there is none yet, or ERROR_BROKEN. Counts a spin when there is none. */
-int virtqueue_take(struct virtqueue *queue, struct virtqueue_completion *completion);
+int virtqueue_pop_used(struct virtqueue *queue, struct virtqueue_completion *completion);
 
 /* Asks for an interrupt with the next completion; returns true when one is already there (D). */
 bool virtqueue_rearm(struct virtqueue *queue);

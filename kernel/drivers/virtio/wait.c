@@ -7,11 +7,11 @@
 
 /* The limit of the seed case's poll loop. */
 #define ITERATIONS_MAX 1000000u
-/* Looks between two readings of the clock: a reading costs more than a look. */
-#define LOOKS_A_CLOCK 16u
+/* Polls between two readings of the clock: a reading costs more than a poll. */
+#define POLLS_A_CLOCK 16u
 
-/* A deadline in two halves: at the end of the first the doorbell is rung once more, so that a CPU that did not run for
- * longer than both still gives the device its second chance. */
+/* A deadline in two halves: at the end of the first the device is notified once more, so that a CPU that did not run
+ * for longer than both still gives the device its second chance. */
 struct wait_clock {
 	uint64_t start, half_ns; /* of the present half */
 	bool rekicked;
@@ -44,22 +44,22 @@ static void wait_relax(void)
 
 static int wait_poll(struct virtqueue *queue, struct virtqueue_completion *completion, struct wait_clock *clock)
 {
-	for (uint32_t look = 1;; look++) {
-		int taken = virtqueue_take(queue, completion);
+	for (uint32_t poll = 1;; poll++) {
+		int taken = virtqueue_pop_used(queue, completion);
 
 		if (taken)
 			return taken;
 		wait_relax();
 		if (OPTION(WAIT) == OPTION_WAIT_iterations) {
-			if (look == ITERATIONS_MAX)
+			if (poll == ITERATIONS_MAX)
 				return 0;
-		} else if (look % LOOKS_A_CLOCK == 0 && clock_expired(clock, queue)) {
+		} else if (poll % POLLS_A_CLOCK == 0 && clock_expired(clock, queue)) {
 			return 0;
 		}
 	}
 }
 
-/* Halts between completions. The re-check of virtqueue_rearm closes the gap between the look and the arming. */
+/* Halts between completions. The re-check of virtqueue_rearm closes the gap between the poll and the arming. */
 static int wait_interrupt(struct virtqueue *queue, struct virtqueue_completion *completion, struct wait_clock *clock)
 {
 	bool enabled = arch_irq_disable();
@@ -67,7 +67,7 @@ static int wait_interrupt(struct virtqueue *queue, struct virtqueue_completion *
 	int taken;
 
 	for (;;) {
-		taken = virtqueue_take(queue, completion);
+		taken = virtqueue_pop_used(queue, completion);
 		if (taken || clock_expired(clock, queue))
 			break;
 		if (virtqueue_rearm(queue))

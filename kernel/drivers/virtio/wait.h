@@ -11,7 +11,7 @@
 
 /*
  * Takes one completion, waiting for it as COMPLETION, SPIN and WAIT say: 0, ERROR_TIMEOUT or ERROR_BROKEN.
- * deadline_ns is the longest wait; one that has made no progress after half of it rings the doorbell once more. A poll
+ * deadline_ns is the longest wait; one that has made no progress after half of it notifies the device once more. A poll
  * with WAIT=iterations knows no clock: it gives up after 1,000,000 looks and rings nothing.
  * COMPLETION=irq uses this CPU's ALARM_WAIT meanwhile.
  */

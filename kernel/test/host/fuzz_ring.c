@@ -72,7 +72,7 @@ static void driver_take(void)
 {
 	struct virtqueue_completion completion;
 	bool broken = device.queue->broken;
-	int taken = virtqueue_take(device.queue, &completion);
+	int taken = virtqueue_pop_used(device.queue, &completion);
 
 	CHECK(!broken || taken == ERROR_BROKEN);
 	if (taken == 1) {

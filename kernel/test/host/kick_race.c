@@ -2,11 +2,11 @@
  * The kick race on real CPUs, on the driver's own ring code: one thread is the driver, one the device.
  *
  * The device serves as QEMU's virtio-blk does (VIRTIO 1.2 §2.7.10): it asks for quiet, takes what is available, asks
- * for notifications again, fences, looks once more and sleeps until the doorbell. The driver publishes an index and
+ * for notifications again, fences, looks once more and sleeps until the notify. The driver publishes an index and
  * reads whether the device wants to hear of it. Without a full fence (C) between these two, both may see the old value
  * of the other's: the driver does not ring, the device sleeps, and the request is lost until somebody rings again.
  *
- * A loss is certain when it is counted: the device has said that it sleeps, every ring of the doorbell was heard, and
+ * A loss is certain when it is counted: the device has said that it sleeps, every notify was heard, and
  * what was published was not seen. BARRIER=no_kick_fence must lose within the time limit; with the fence nothing may
  * be lost in all of it.
  */
@@ -31,7 +31,7 @@
 
 static uint8_t memory[4096] __attribute__((aligned(4096)));
 static struct virtqueue queue;
-static atomic_uint rung, heard; /* doorbell: by the driver, by the device */
+static atomic_uint rung, heard; /* notify: by the driver, by the device */
 static atomic_bool asleep, stop;
 static atomic_uint seen; /* available entries taken */
 
@@ -113,7 +113,7 @@ static bool driver_turn(void)
 	virtqueue_add(&queue, &buffer, 1, memory);
 	virtqueue_publish(&queue);
 	virtqueue_kick(&queue);
-	while (virtqueue_take(&queue, &completion) != 1) {
+	while (virtqueue_pop_used(&queue, &completion) != 1) {
 		if (was_lost || !lost()) {
 			relax(&looks);
 			continue;

@@ -3,7 +3,7 @@
 #include "scene/palette.h"
 #include "scene/roulette_scene.h"
 
-static const struct art_layer nothing = {0, COLOUR_ONE};
+static const struct backdrop_layer nothing = {0, COLOUR_ONE};
 
 /* An ordered dither of two columns by four rows, in 1/8 level: as wide as a felt row's pattern can be. */
 static const uint8_t dither[4][2] = {{0, 4}, {6, 2}, {1, 5}, {7, 3}};
@@ -25,7 +25,7 @@ static uint32_t felt_colour(const struct layout *layout, int32_t y, uint32_t col
 	return colour;
 }
 
-void art_felt(struct roulette *roulette)
+void backdrop_felt(struct roulette *roulette)
 {
 	for (int32_t y = 0; y < roulette->layout.height; y++) {
 		roulette->felt[y][0] = felt_colour(&roulette->layout, y, 0);
@@ -68,17 +68,17 @@ static uint32_t pixel_cover(int32_t sixteenths)
 	return cover < 0 ? 0 : cover > 256 ? 256 : (uint32_t)cover;
 }
 
-/* A dark plate with a gold edge and cut corners. */
-static uint32_t over_plate(const struct layout *layout, uint32_t below, int32_t x, int32_t y)
+/* A dark banner with a gold edge and cut corners. */
+static uint32_t over_banner(const struct layout *layout, uint32_t below, int32_t x, int32_t y)
 {
-	struct canvas_rect plate = layout->plate;
-	int32_t across = min32(x - plate.x0, plate.x1 - 1 - x) * 16 + 8;
-	int32_t down = min32(y - plate.y0, plate.y1 - 1 - y) * 16 + 8;
+	struct canvas_rect banner = layout->banner;
+	int32_t across = min32(x - banner.x0, banner.x1 - 1 - x) * 16 + 8;
+	int32_t down = min32(y - banner.y0, banner.y1 - 1 - y) * 16 + 8;
 	int32_t corner = (across + down - layout->cell * 2 * 16) * 181 / 256;
 	int32_t depth = min32(min32(across, down), corner);
 
 	below = mixed(below, PALETTE_GOLD, pixel_cover(depth));
-	return mixed(below, PALETTE_PLATE, pixel_cover(depth - (layout->cell + 1) / 2 * 16));
+	return mixed(below, PALETTE_BANNER, pixel_cover(depth - (layout->cell + 1) / 2 * 16));
 }
 
 static int32_t diamond_x(const struct layout *layout)
@@ -102,22 +102,22 @@ static uint32_t over_diamonds(const struct layout *layout, uint32_t below, int32
 	return mixed(below, right ? PALETTE_BLACK : PALETTE_RED, pixel_cover(depth - 4 * line));
 }
 
-struct art_layer art_pixel(const struct roulette *roulette, int32_t x, int32_t y)
+struct backdrop_layer backdrop_pixel(const struct roulette *roulette, int32_t x, int32_t y)
 {
 	const struct layout *layout = &roulette->layout;
 	int32_t half = roulette->disc_half[y], dx = x < layout->cx ? layout->cx - 1 - x : x - layout->cx;
 	int32_t reach = layout->rim + 2 * layout->shadow;
-	struct art_layer layer = {roulette->felt[y][x & 1], 0};
+	struct backdrop_layer layer = {roulette->felt[y][x & 1], 0};
 
 	if (dx < half)
-		return art_wheel(layout, x, y, nothing);
+		return backdrop_wheel(layout, x, y, nothing);
 	if (dx < reach && y >= layout->cy - reach && y < layout->cy + reach)
-		layer = art_wheel(layout, x, y, layer);
+		layer = backdrop_wheel(layout, x, y, layer);
 	else if (layout->diamond >= 4)
 		layer.colour = over_diamonds(layout, layer.colour, x, y);
 	if (y < layout->title.y1 + layout->cell)
 		layer.colour = over_title(roulette, layer.colour, x, y);
-	if (y >= layout->plate.y0)
-		layer.colour = over_plate(layout, layer.colour, x, y);
+	if (y >= layout->banner.y0)
+		layer.colour = over_banner(layout, layer.colour, x, y);
 	return layer;
 }

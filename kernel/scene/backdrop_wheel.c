@@ -41,16 +41,16 @@ static uint32_t coverage(int32_t inside)
 	return (uint32_t)clamp32(inside * (int32_t)COLOUR_ONE / SUB + (int32_t)COLOUR_ONE / 2, 0, (int32_t)COLOUR_ONE);
 }
 
-static struct art_layer layer_over(struct art_layer below, uint32_t colour, uint32_t cover)
+static struct backdrop_layer layer_over(struct backdrop_layer below, uint32_t colour, uint32_t cover)
 {
 	uint32_t rest = COLOUR_ONE - cover;
 
 	if (rest == COLOUR_ONE)
 		return below;
 	if (rest == 0)
-		return (struct art_layer){colour, 0};
-	return (struct art_layer){colour_scale(colour, cover) + colour_scale(below.colour, rest),
-				  below.rest * rest / COLOUR_ONE};
+		return (struct backdrop_layer){colour, 0};
+	return (struct backdrop_layer){colour_scale(colour, cover) + colour_scale(below.colour, rest),
+				       below.rest * rest / COLOUR_ONE};
 }
 
 static int32_t distance(int32_t dx, int32_t dy)
@@ -58,7 +58,8 @@ static int32_t distance(int32_t dx, int32_t dy)
 	return (int32_t)trig_sqrt((uint32_t)(dx * dx) + (uint32_t)(dy * dy));
 }
 
-static struct art_layer over_shadow(const struct layout *layout, struct art_layer below, int32_t dx, int32_t dy)
+static struct backdrop_layer over_shadow(const struct layout *layout, struct backdrop_layer below, int32_t dx,
+					 int32_t dy)
 {
 	int32_t reach = layout->shadow * SUB;
 	int32_t past = distance(dx - reach / 3, dy - reach / 2) - layout->rim * SUB;
@@ -78,7 +79,8 @@ static uint32_t lit(uint32_t colour, int32_t dx, int32_t dy, int32_t r)
 			   : colour_mix(colour, 0x000000, (uint32_t)-facing * 5 / 4);
 }
 
-static struct art_layer over_rim(const struct layout *layout, struct art_layer below, int32_t dx, int32_t dy, int32_t r)
+static struct backdrop_layer over_rim(const struct layout *layout, struct backdrop_layer below, int32_t dx, int32_t dy,
+				      int32_t r)
 {
 	int32_t inner = layout->radius * SUB, outer = layout->rim * SUB;
 	int32_t across = clamp32((r - inner) * 256 / (outer - inner), 0, 256);
@@ -100,8 +102,8 @@ static uint32_t octant(int32_t dx, int32_t dy)
 }
 
 /* Eight ivory diamonds on the rim's wood, each in the middle of its octant. */
-static struct art_layer over_studs(const struct layout *layout, struct art_layer below, int32_t dx, int32_t dy,
-				   int32_t r)
+static struct backdrop_layer over_studs(const struct layout *layout, struct backdrop_layer below, int32_t dx,
+					int32_t dy, int32_t r)
 {
 	int32_t middle = layout->radius * SUB + (layout->rim - layout->radius) * SUB * 140 / 256;
 	int32_t size = (layout->rim - layout->radius) * SUB / 6;
@@ -121,7 +123,8 @@ static struct art_layer over_studs(const struct layout *layout, struct art_layer
 	return layer_over(below, aside < 0 ? PALETTE_IVORY : PALETTE_GOLD_LIGHT, coverage(inside));
 }
 
-static struct art_layer over_hub(const struct layout *layout, struct art_layer below, int32_t dx, int32_t dy, int32_t r)
+static struct backdrop_layer over_hub(const struct layout *layout, struct backdrop_layer below, int32_t dx, int32_t dy,
+				      int32_t r)
 {
 	int32_t radius = layout->hub * SUB;
 	int32_t glint = distance(dx + radius / 4, dy + radius / 3) * 256 / radius;
@@ -134,7 +137,7 @@ static struct art_layer over_hub(const struct layout *layout, struct art_layer b
 	return layer_over(below, PALETTE_GOLD_DARK, coverage(radius / 40 + SUB / 2 - groove) / 2);
 }
 
-static struct art_layer over_ring(const struct layout *layout, struct art_layer below, int32_t r)
+static struct backdrop_layer over_ring(const struct layout *layout, struct backdrop_layer below, int32_t r)
 {
 	int32_t off = r - layout->ring * SUB;
 	int32_t half = layout->radius * SUB / 160 + SUB / 2;
@@ -144,7 +147,8 @@ static struct art_layer over_ring(const struct layout *layout, struct art_layer 
 }
 
 /* A wedge that points down at the segments: its two faces meet in the middle. */
-static struct art_layer over_pointer(const struct layout *layout, struct art_layer below, int32_t dx, int32_t dy)
+static struct backdrop_layer over_pointer(const struct layout *layout, struct backdrop_layer below, int32_t dx,
+					  int32_t dy)
 {
 	int32_t tip = -layout->tip * SUB, base = -(layout->rim + layout->shadow / 2) * SUB;
 	int32_t side = dx < 0 ? -dx : dx;
@@ -178,7 +182,7 @@ static bool is_clear(const struct layout *layout, int32_t dx, int32_t dy)
 	       (square < ring_in * ring_in && square > hub * hub);
 }
 
-struct art_layer art_wheel(const struct layout *layout, int32_t x, int32_t y, struct art_layer below)
+struct backdrop_layer backdrop_wheel(const struct layout *layout, int32_t x, int32_t y, struct backdrop_layer below)
 {
 	int32_t dx = (2 * (x - layout->cx) + 1) * SUB / 2, dy = (2 * (y - layout->cy) + 1) * SUB / 2;
 	int32_t inner = layout->radius * SUB, outer = layout->rim * SUB;

@@ -2,12 +2,12 @@
 #include "scene/colour.h"
 #include "scene/roulette_scene.h"
 
-/* The art_run at *run, within columns x0 … x1 unless all of a row is drawn. */
-CANVAS_INLINE void run_draw(const struct roulette *roulette, art_run run, uint32_t *row, bool whole, int32_t x0,
+/* The backdrop_run at *run, within columns x0 … x1 unless all of a row is drawn. */
+CANVAS_INLINE void run_draw(const struct roulette *roulette, backdrop_run run, uint32_t *row, bool whole, int32_t x0,
 			    int32_t x1)
 {
-	int32_t first = art_run_first(run), behind = art_run_behind(run), from = first, to = behind;
-	uint32_t shown = art_run_shown(run);
+	int32_t first = backdrop_run_first(run), behind = backdrop_run_behind(run), from = first, to = behind;
+	uint32_t shown = backdrop_run_shown(run);
 	const uint32_t *pixels;
 
 	if (!behind) {
@@ -15,15 +15,15 @@ CANVAS_INLINE void run_draw(const struct roulette *roulette, art_run run, uint32
 			row[first] = colour_over(row[first], shown & 0xffffffu, shown >> 24);
 		return;
 	}
-	pixels = &roulette->art_pixels[shown & ~ART_WEAVE];
+	pixels = &roulette->backdrop_pixels[shown & ~BACKDROP_PATTERN];
 	if (!whole) {
 		from = first > x0 ? first : x0;
 		to = behind < x1 ? behind : x1;
 	}
-	if (shown & ART_WEAVE && whole)
-		canvas_row_weave_long(row + from, to - from, pixels[from & 1], pixels[~from & 1]);
-	else if (shown & ART_WEAVE)
-		canvas_row_weave(row + from, to - from, pixels[from & 1], pixels[~from & 1]);
+	if (shown & BACKDROP_PATTERN && whole)
+		canvas_row_pattern_long(row + from, to - from, pixels[from & 1], pixels[~from & 1]);
+	else if (shown & BACKDROP_PATTERN)
+		canvas_row_pattern(row + from, to - from, pixels[from & 1], pixels[~from & 1]);
 	else
 		canvas_row_copy(row + from, pixels + (from - first), to - from);
 }
@@ -31,10 +31,10 @@ CANVAS_INLINE void run_draw(const struct roulette *roulette, art_run run, uint32
 static void rows_draw(const struct frame_view *view, int32_t y0, int32_t y1)
 {
 	const struct roulette *roulette = view->roulette;
-	const art_run *run = roulette->runs + roulette->row_runs[y0];
+	const backdrop_run *run = roulette->runs + roulette->row_runs[y0];
 
 	for (int32_t y = y0; y < y1; y++) {
-		const art_run *end = roulette->runs + roulette->row_runs[y + 1];
+		const backdrop_run *end = roulette->runs + roulette->row_runs[y + 1];
 		uint32_t *row = canvas_row(view->canvas, y);
 
 		while (run < end)
@@ -56,7 +56,7 @@ static void row_draw_within(const struct frame_view *view, int32_t y, int32_t x0
 		run_draw(roulette, roulette->runs[i], canvas_row(view->canvas, y), false, x0, x1);
 }
 
-void art_draw(const struct frame_view *view, struct canvas_rect clip)
+void backdrop_draw(const struct frame_view *view, struct canvas_rect clip)
 {
 	if (!view->turning_only && clip.x0 == 0 && clip.x1 == view->roulette->layout.width) {
 		rows_draw(view, clip.y0, clip.y1);

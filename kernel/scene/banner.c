@@ -4,19 +4,19 @@
 #include "scene/segment.h"
 
 /* Everything within the gold edge. */
-struct canvas_rect plate_inside(const struct layout *layout)
+struct canvas_rect banner_inside(const struct layout *layout)
 {
 	int32_t edge = (layout->cell + 1) / 2;
 
-	return (struct canvas_rect){layout->plate.x0 + edge, layout->plate.y0 + edge, layout->plate.x1 - edge,
-				    layout->plate.y1 - edge};
+	return (struct canvas_rect){layout->banner.x0 + edge, layout->banner.y0 + edge, layout->banner.x1 - edge,
+				    layout->banner.y1 - edge};
 }
 
 /* Fills what lies within the edge; the cut corners' steps of one pixel are half edge, half paper. */
 static void paper_draw(const struct frame_view *view, struct canvas_rect clip, uint32_t paper)
 {
 	const struct layout *layout = &view->roulette->layout;
-	struct canvas_rect inside = plate_inside(layout);
+	struct canvas_rect inside = banner_inside(layout);
 	int32_t cut = 2 * layout->cell - (layout->cell + 1) / 2 * 150 / 256;
 
 	for (int32_t y = clip.y0; y < clip.y1; y++) {
@@ -37,25 +37,25 @@ static void paper_draw(const struct frame_view *view, struct canvas_rect clip, u
 
 static void result_text(char *text, uint32_t winner)
 {
-	const char *colour = segment_is_red(winner) ? PLATE_RED : PLATE_BLACK;
+	const char *colour = segment_is_red(winner) ? BANNER_RED : BANNER_BLACK;
 
 	while (*colour)
 		*text++ = *colour++;
 	text_number(text, winner + 1);
 }
 
-void plate_draw(const struct frame_view *view, struct canvas_rect clip)
+void banner_draw(const struct frame_view *view, struct canvas_rect clip)
 {
 	const struct layout *layout = &view->roulette->layout;
-	struct canvas_rect inside = canvas_clip(plate_inside(layout), clip);
-	uint32_t paper = PALETTE_PLATE, ink = PALETTE_GOLD;
-	char text[16] = PLATE_OPEN;
+	struct canvas_rect inside = canvas_clip(banner_inside(layout), clip);
+	uint32_t paper = PALETTE_BANNER, ink = PALETTE_GOLD;
+	char text[16] = BANNER_OPEN;
 	const char *shown = text;
 
 	if (inside.x0 >= inside.x1 || inside.y0 >= inside.y1)
 		return;
 	if (view->spin.phase == SPIN_SLOWER) {
-		shown = PLATE_CLOSED;
+		shown = BANNER_CLOSED;
 	} else if (view->spin.phase == SPIN_REST) {
 		result_text(text, view->spin.winner);
 		paper = segment_is_red(view->spin.winner) ? PALETTE_RED : PALETTE_BLACK;
@@ -64,5 +64,5 @@ void plate_draw(const struct frame_view *view, struct canvas_rect clip)
 	if (view->spin.phase == SPIN_REST)
 		paper_draw(view, inside, paper);
 	text_draw(view, shown, inside, layout->cx - font_width(shown) * layout->cell / 2,
-		  layout->plate.y0 + 3 * layout->cell, paper, ink);
+		  layout->banner.y0 + 3 * layout->cell, paper, ink);
 }

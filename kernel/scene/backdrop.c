@@ -27,7 +27,7 @@ static void chords_render(struct roulette *roulette)
 	}
 }
 
-static art_run run_of(int32_t first, int32_t behind, uint32_t shown)
+static backdrop_run run_of(int32_t first, int32_t behind, uint32_t shown)
 {
 	return (uint64_t)shown << 32 | (uint32_t)behind << 16 | (uint32_t)first;
 }
@@ -36,21 +36,21 @@ static art_run run_of(int32_t first, int32_t behind, uint32_t shown)
 struct row {
 	struct roulette *roulette;
 	int32_t y;
-	uint32_t felt; /* where its two colours are in art_pixels */
+	uint32_t felt; /* where its two colours are in backdrop_pixels */
 	bool fits;     /* in the room that there is for runs and pixels */
 };
 
 /* The row's last run; NULL before the first. */
-static art_run *row_last(struct row *row)
+static backdrop_run *row_last(struct row *row)
 {
 	struct roulette *roulette = row->roulette;
 
 	return roulette->run_count > roulette->row_runs[row->y] ? &roulette->runs[roulette->run_count - 1] : NULL;
 }
 
-static void run_append(struct row *row, art_run run)
+static void run_append(struct row *row, backdrop_run run)
 {
-	if (row->roulette->run_count == ART_RUNS_MAX)
+	if (row->roulette->run_count == BACKDROP_RUNS_MAX)
 		row->fits = false;
 	else
 		row->roulette->runs[row->roulette->run_count++] = run;
@@ -58,22 +58,22 @@ static void run_append(struct row *row, art_run run)
 
 static void pixel_keep(struct row *row, uint32_t pixel)
 {
-	if (row->roulette->art_count == ART_PIXELS_MAX)
+	if (row->roulette->backdrop_count == BACKDROP_PIXELS_MAX)
 		row->fits = false;
 	else
-		row->roulette->art_pixels[row->roulette->art_count++] = pixel;
+		row->roulette->backdrop_pixels[row->roulette->backdrop_count++] = pixel;
 }
 
 static void felt_append(struct row *row, int32_t x, int32_t count)
 {
-	art_run *last = row_last(row);
+	backdrop_run *last = row_last(row);
 
 	if (count <= 0)
 		return;
-	if (last && art_run_behind(*last) == x && art_run_shown(*last) == (ART_WEAVE | row->felt))
-		*last = run_of(art_run_first(*last), x + count, art_run_shown(*last));
+	if (last && backdrop_run_behind(*last) == x && backdrop_run_shown(*last) == (BACKDROP_PATTERN | row->felt))
+		*last = run_of(backdrop_run_first(*last), x + count, backdrop_run_shown(*last));
 	else
-		run_append(row, run_of(x, x + count, ART_WEAVE | row->felt));
+		run_append(row, run_of(x, x + count, BACKDROP_PATTERN | row->felt));
 }
 
 /* Felt between pixels is cheaper copied with them than filled on its own, when it is short. */
@@ -83,18 +83,19 @@ static void felt_append(struct row *row, int32_t x, int32_t count)
 static void fold_felt(struct row *row, int32_t x)
 {
 	uint32_t count = row->roulette->run_count - row->roulette->row_runs[row->y];
-	art_run *felt = row_last(row), *before;
+	backdrop_run *felt = row_last(row), *before;
 	int32_t from;
 
-	if (count < 2 || art_run_behind(*felt) != x || art_run_shown(*felt) != (ART_WEAVE | row->felt))
+	if (count < 2 || backdrop_run_behind(*felt) != x || backdrop_run_shown(*felt) != (BACKDROP_PATTERN | row->felt))
 		return;
 	before = felt - 1;
-	from = art_run_first(*felt);
-	if (x - from >= FELT_FOLDED || art_run_behind(*before) != from || art_run_shown(*before) & ART_WEAVE)
+	from = backdrop_run_first(*felt);
+	if (x - from >= FELT_FOLDED || backdrop_run_behind(*before) != from ||
+	    backdrop_run_shown(*before) & BACKDROP_PATTERN)
 		return;
 	for (int32_t at = from; at < x; at++)
 		pixel_keep(row, row->roulette->felt[row->y][at & 1]);
-	*before = run_of(art_run_first(*before), x, art_run_shown(*before));
+	*before = run_of(backdrop_run_first(*before), x, backdrop_run_shown(*before));
 	row->roulette->run_count--;
 }
 
@@ -104,21 +105,21 @@ static void fold_felt(struct row *row, int32_t x)
 /* Pixels of one colour that hide all below. */
 static void solid_append(struct row *row, int32_t x, int32_t count, uint32_t colour)
 {
-	uint32_t at = row->roulette->art_count;
-	art_run *last;
+	uint32_t at = row->roulette->backdrop_count;
+	backdrop_run *last;
 
 	if (count >= FILLED) {
 		pixel_keep(row, colour);
 		pixel_keep(row, colour);
-		run_append(row, run_of(x, x + count, ART_WEAVE | at));
+		run_append(row, run_of(x, x + count, BACKDROP_PATTERN | at));
 		return;
 	}
 	fold_felt(row, x);
 	last = row_last(row);
-	if (last && art_run_behind(*last) == x && !(art_run_shown(*last) & ART_WEAVE))
-		*last = run_of(art_run_first(*last), x + count, art_run_shown(*last));
+	if (last && backdrop_run_behind(*last) == x && !(backdrop_run_shown(*last) & BACKDROP_PATTERN))
+		*last = run_of(backdrop_run_first(*last), x + count, backdrop_run_shown(*last));
 	else
-		run_append(row, run_of(x, x + count, row->roulette->art_count));
+		run_append(row, run_of(x, x + count, row->roulette->backdrop_count));
 	while (count--)
 		pixel_keep(row, colour);
 }
@@ -142,7 +143,7 @@ static uint32_t stretches_of(const struct layout *layout, int32_t y, struct stre
 	int32_t ring_in = max32(half_chord(layout->ring - layout->radius / 64 - 4, dy2) - 1, 0);
 	int32_t middle = half_chord(layout->hub + 5, dy2), width = 2 * layout->diamond + 1;
 
-	if (y < layout->title.y0 - 1 || y >= layout->plate.y1)
+	if (y < layout->title.y0 - 1 || y >= layout->banner.y1)
 		return 0;
 	if (y < layout->title.y1 + layout->cell) {
 		int32_t reach = max32(layout->rim, cx - layout->title.x0);
@@ -150,8 +151,8 @@ static uint32_t stretches_of(const struct layout *layout, int32_t y, struct stre
 		out[0] = (struct stretch){cx - reach - 1, cx + reach + 2};
 		return 1;
 	}
-	if (y >= layout->plate.y0) {
-		int32_t reach = max32(shadow, cx - layout->plate.x0);
+	if (y >= layout->banner.y0) {
+		int32_t reach = max32(shadow, cx - layout->banner.x0);
 
 		out[0] = (struct stretch){cx - reach, cx + reach + 1};
 		return 1;
@@ -175,13 +176,13 @@ static uint32_t stretches_of(const struct layout *layout, int32_t y, struct stre
 static void stretch_render(struct row *row, int32_t x0, int32_t x1)
 {
 	const uint32_t *felt = row->roulette->felt[row->y];
-	struct art_layer layer = art_pixel(row->roulette, x0, row->y), next = layer;
+	struct backdrop_layer layer = backdrop_pixel(row->roulette, x0, row->y), next = layer;
 
 	for (int32_t x = x0, behind; x < x1 && row->fits; x = behind, layer = next) {
 		bool is_felt = layer.rest == 0 && layer.colour == felt[x & 1];
 
 		for (behind = x + 1; behind < x1; behind++) {
-			next = art_pixel(row->roulette, behind, row->y);
+			next = backdrop_pixel(row->roulette, behind, row->y);
 			if (next.rest != layer.rest || next.colour != (is_felt ? felt[behind & 1] : layer.colour))
 				break;
 		}
@@ -217,14 +218,14 @@ static void row_render(struct row *row)
 	felt_append(row, x, layout->width - x);
 }
 
-int art_render(struct roulette *roulette)
+int backdrop_render(struct roulette *roulette)
 {
-	art_felt(roulette);
+	backdrop_felt(roulette);
 	chords_render(roulette);
 	roulette->run_count = 0;
-	roulette->art_count = 0;
+	roulette->backdrop_count = 0;
 	for (int32_t y = 0; y < roulette->layout.height; y++) {
-		struct row row = {roulette, y, roulette->art_count, true};
+		struct row row = {roulette, y, roulette->backdrop_count, true};
 
 		roulette->row_runs[y] = roulette->run_count;
 		row_render(&row);
