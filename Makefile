@@ -2,73 +2,67 @@
 # code; GNU make itself can only say 0 or 2, so the last line printed and results/latest/exit_code say the rest.
 #
 # Words count from the command line only. Of the environment, VIRGL, VIDEO and BOOT_LOG_TIMEOUT are read.
+#
+# A value reaches the harness as it was typed: make exports nothing (it would expand what it exports), and the words
+# travel in one quoted variable, which is never expanded again. What GNU make does before it reads this file cannot be
+# undone here: it expands the name left of "=", it expands or runs values given as "A:=…", "A::=…" and "A!=…", and it
+# drops blanks before a value. A failing goal ends with make's own "*** [Makefile: …] Error", which nothing can silence.
 SHELL := /bin/sh
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-builtin-rules
 
-PYTHON := /usr/bin/python3
-
-# NAME=value words of the command line, each in single quotes: a value may hold blanks and anything else.
+# NAME=value words of the command line, each in single quotes: a value may hold blanks, line breaks and anything else.
 quoted = '$(subst ','\'',$1)'
-given := $(foreach name,$(filter-out MAKEFLAGS PYTHON,$(.VARIABLES)),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
-words := $(foreach name,$(given),$(call quoted,$(name)=$(value $(name))))
-imported = $(foreach name,$1,$(if $(filter environment,$(origin $(name))),$(call quoted,$(name)=$(value $(name)))))
-seed := $(call imported,VIRGL VIDEO BOOT_LOG_TIMEOUT)
-harness = @$(PYTHON) -m harness $1 $(words)
+given := $(foreach name,$(filter-out MAKEFLAGS,$(.VARIABLES)),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
+imported := $(foreach name,VIRGL VIDEO BOOT_LOG_TIMEOUT,$(if $(filter environment,$(origin $(name))),$(if $(value $(name)),$(name))))
+words_of = $(foreach name,$1,$(call quoted,$(name)=$(value $(name))))
+export HARNESS_WORDS := $(call words_of,$(given))
+export HARNESS_VIRGL := $(call words_of,$(filter VIRGL,$(imported)))
+export HARNESS_SEED := $(call words_of,$(imported))
+unexport $(given)
+MAKEOVERRIDES :=
 
-COMMANDS := perf ab explain approve calibrate nightly bisect report bench litmus doctor build analyze golden
+# $1 is the command, $2 the variable with what it takes from the environment.
+harness = @eval "set -- $$HARNESS_WORDS $2"; exec ci/harness $1 "$$@"
+here := $(dir $(abspath $(firstword $(MAKEFILE_LIST))))
+ifneq ($(here),$(CURDIR)/)
+$(error harness-failed: run make in $(here), or make -C $(here))
+endif
 
-help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
-	@echo
-	@echo '  SWITCH=value words (kernel/options.h has the list) go to build, perf, ab, boot, explain, acceptance.'
-	@echo '  Exit codes of python3 -m harness: 0 pass, 1 regression, 2 usage, 3 guest failed, 4 inconclusive, 5 harness failed.'
+commands := $(filter-out __init__,$(basename $(notdir $(wildcard harness/commands/*.py))))
 
-setup: ## install what the goals named beside it need
-	@ci/setup $(filter-out setup,$(MAKECMDGOALS))
+help: ## this list, or a command's settings: make help C=perf
+	$(call harness,help)
 
-perf: ## measure against the approved kernel, and judge: the gate
-	$(call harness,$@) $(call imported,VIRGL)
-ab: ## compare kernels: A="BARRIER=…" B="…"; alone, the seed's two strategies
-	$(call harness,$@) $(call imported,VIRGL)
-explain: ## where a frame's time goes, and what each switch is worth; of a regression: RESULT=results/…
-	$(call harness,$@) $(call imported,VIRGL)
-boot: ## show the wheel: VIDEO=1 in a window, VIRGL=1 on the GL device
-	@$(PYTHON) -m harness boot $(words) $(seed)
-acceptance: ## the checklist of the seed case, every line measured
-	@$(PYTHON) -m harness acceptance $(words) $(seed)
-approve: ## make the last result the baseline: REASON="…"
-	$(call harness,$@)
-analyze: ## judge a saved run again: RESULT=results/…
-	$(call harness,$@)
-calibrate: ## measure the gate itself: false alarms and power
-	$(call harness,$@)
-nightly: ## the whole matrix, history and drift
-	$(call harness,$@)
-bisect: ## find the commit: GOOD=… BAD=…
-	$(call harness,$@)
-report: ## render the history as a site
-	$(call harness,$@)
-bench: ## the figures that are promised
-	$(call harness,$@)
-litmus: ## the ring's ordering questions as litmus tests
-	$(call harness,$@)
-doctor: ## what works on this machine, by trying
-	$(call harness,$@)
-build: ## one kernel: SWITCH=value …
-	$(call harness,$@)
-golden: ## write the hashes of 1,000 frames
+setup: ## install what the goals named beside it need; alone, what perf needs
+	@ci/setup $(filter-out setup,$(filter $(commands) test test-full check quick,$(MAKECMDGOALS)))
+
+measuring := $(filter perf ab explain,$(commands))
+shown := $(filter boot acceptance,$(commands))
+$(measuring):
+	$(call harness,$@,$$HARNESS_VIRGL)
+$(shown):
+	$(call harness,$@,$$HARNESS_SEED)
+$(filter-out $(measuring) $(shown),$(commands)):
 	$(call harness,$@)
 
-test: ## every suite, within 15 minutes
-	@ci/test
-test-full: ## everything, within 75 minutes
-	@ci/test full
+test: ## every suite; T=gates K=floor choose
+	@eval "set -- $$HARNESS_WORDS"; exec ci/test "$$@"
+test-full: ## everything
+	@eval "set -- $$HARNESS_WORDS"; exec ci/test full "$$@"
+quick: ## what needs no QEMU
+	@eval "set -- $$HARNESS_WORDS"; exec ci/test quick "$$@"
 check: ## format, warnings, static analysis, types, layering
 	@ci/check
+open: ## the last report, in a browser
+	@report=results/latest/report.html; [ -f "$$report" ] || { echo "usage: no report yet: make perf (exit 2)"; exit 2; }; \
+	exec xdg-open "$$report"
 clean: ## what was built; results and baselines stay
 	rm -rf build
 
-.PHONY: help setup perf ab explain boot acceptance approve analyze calibrate nightly bisect report bench litmus doctor \
-	build golden test test-full check clean
+# A goal that does not exist: the harness names the nearest command.
+.DEFAULT:
+	@exec ci/harness '$(subst ','\'',$@)'
+
+.PHONY: help setup $(commands) test test-full quick check open clean

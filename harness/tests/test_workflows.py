@@ -17,7 +17,7 @@ from harness.model.spec import ROOT
 
 CI = ROOT / "ci"
 _SCRIPT = re.compile(r"(?<![\w./])ci/\w+")
-_HARNESS = re.compile(r"-m harness (\w+)")
+_HARNESS = re.compile(r"(?:-m harness|ci/harness) (\w+)")
 
 
 def script_lines(plain: Any) -> Iterator[str]:

@@ -1,0 +1,117 @@
+"""The Makefile: every word of the command line reaches the harness as it was typed, and none is run on the way."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from harness.front.catalogue import commands
+from harness.model.spec import ROOT
+
+_ECHO = '#!/bin/sh\nfor word in "$@"; do printf \'<%s>\' "$word"; done\nenv >environment\n'
+
+
+@pytest.fixture
+def door(tmp_path: Path) -> Path:
+    """A checkout whose harness only repeats its words."""
+    for name in ("ci", "harness/commands"):
+        (tmp_path / name).mkdir(parents=True)
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    for name in commands():
+        (tmp_path / "harness" / "commands" / f"{name}.py").touch()
+    for script in ("harness", "test", "setup"):
+        (tmp_path / "ci" / script).write_text(_ECHO)
+        (tmp_path / "ci" / script).chmod(0o755)
+    return tmp_path
+
+
+def make(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    return subprocess.run(
+        ["make", *words], cwd=folder, env=clean | environment, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["$(shell touch planted)", "${shell touch planted}", "$$(touch planted)", "`touch planted`", "$(touch planted)"]
+    + ["a'b", 'a"b', "a'; touch planted; '", "one\ntwo", "one\n\ttouch planted", "a\\nb", "a\\", "a#b", "a,b)c(", "$"]
+    + ["$$", "$@ $< $(MAKE)", "%s %n", "a=b", "→ ²", "x; touch planted", "$(error stop)", "a  b\t c"],
+)
+def test_a_value_arrives_as_it_was_typed(door: Path, value: str) -> None:
+    done = make(door, "approve", f"REASON={value}")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"<approve><REASON={value}>", "")
+    assert not (door / "planted").exists()
+    words = (door / "environment").read_text().splitlines()
+    assert not [line for line in words if line.startswith(("REASON=", "MAKEOVERRIDES="))]
+
+
+def test_lower_case_and_unknown_words_arrive_too(door: Path) -> None:
+    assert make(door, "perf", "fault=flip_pixel").stdout == "<perf><fault=flip_pixel>"
+    assert make(door, "prf").stdout == "<prf>"
+    assert make(door, "it's").stdout == "<it's>"
+
+
+def test_of_the_environment_the_seed_s_spelling_alone_counts(door: Path) -> None:
+    assert make(door, "perf", FAULT="tear", VIRGL="1", VIDEO="1").stdout == "<perf><VIRGL=1>"
+    assert make(door, "boot", VIDEO="1", VIRGL="").stdout == "<boot><VIDEO=1>"
+    assert make(door, "boot", "VIDEO=0", VIDEO="1").stdout == "<boot><VIDEO=0>"
+    assert make(door, "report", VIRGL="1").stdout == "<report>"
+    assert make(door, "perf", VIRGL="$(shell touch planted)").stdout == "<perf><VIRGL=$(shell touch planted)>"
+    assert not (door / "planted").exists()
+
+
+def test_set_up_is_told_what_for(door: Path) -> None:
+    assert make(door, "setup", "perf").stdout == "<perf><perf>"
+    assert make(door, "setup").stdout == ""
+
+
+def test_every_command_is_a_goal(door: Path) -> None:
+    for name in commands():
+        assert make(door, name).stdout == f"<{name}>"
+
+
+def test_the_harness_says_its_line_once_and_make_fails() -> None:
+    done = make(ROOT, "perf", "fault=flip_pixel")
+    assert done.returncode == 2
+    assert done.stdout.splitlines() == [
+        "usage: fault=flip_pixel: no such setting; did you mean FAULT=flip_pixel? (exit 2)"
+    ]
+
+
+def test_help_of_a_command() -> None:
+    assert make(ROOT, "help", "C=perf").stdout.startswith("perf: ")
+    assert make(ROOT).stdout.startswith("start here")
+
+
+@pytest.mark.parametrize("script", ["exit 1", "exit 139", "kill -9 $$"])
+def test_a_python_that_dies_is_no_regression(tmp_path: Path, script: str) -> None:
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\n{script}\n")
+    python.chmod(0o755)
+    done = subprocess.run(
+        [ROOT / "ci" / "harness", "perf"],
+        env=os.environ | {"HARNESS_PYTHON": str(python)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 5 and "harness-failed" in done.stderr
+
+
+def test_a_broken_python_home_and_another_folder_change_nothing(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [ROOT / "ci" / "harness", "perf", "fault=x"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONHOME": "/nonexistent", "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2 and done.stdout.startswith("usage: fault=x")
