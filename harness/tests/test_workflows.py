@@ -63,7 +63,7 @@ def load(name: str) -> dict[Any, Any]:
 def test_workflows_run_the_gate_and_the_night_and_nothing_that_does_not_exist(name: str) -> None:
     lines = list(script_lines(load(name)))
     assert missing_commands(lines) == []
-    assert any("-m harness perf" in line for line in lines) and any("ci/nightly" in line for line in lines)
+    assert any("ci/harness perf" in line for line in lines) and any("ci/nightly" in line for line in lines)
 
 
 def test_results_are_kept_however_a_run_ends() -> None:
