@@ -8,15 +8,13 @@ session, at half the effect between the two ends (:func:`harness.bisect.culprit.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shlex
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from harness.bisect.culprit import MeasuredEffect, Side, confirmed, side_of, threshold
 from harness.bisect.worktree import (
@@ -29,6 +27,8 @@ from harness.bisect.worktree import (
     run_build,
     subject_of,
 )
+from harness.model import codec
+from harness.model.codec import CodecError
 from harness.model.errors import BuildError, ToolError
 from harness.model.result import ResultError
 from harness.model.spec import ROOT, Limits, Switches, UsageError, Verdict
@@ -200,7 +200,7 @@ def judge_step(folder: Path) -> Step:
     plan, tree = load_plan(folder), folder / "tree"
     commit = git("rev-parse", "HEAD", cwd=tree)
     step = _judge(plan, folder, tree, commit)
-    append_line(folder / "steps.jsonl", json.dumps(asdict(step)).encode())
+    append_line(folder / "steps.jsonl", codec.to_json(step, indent=None).encode().rstrip())
     return step
 
 
@@ -236,11 +236,10 @@ def _kernel(folder: Path, sha256: str) -> Path:
 
 def load_plan(folder: Path) -> BisectPlan:
     """The plan of the bisection that works in a folder."""
-    plain: dict[str, Any] = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
-    recipe = plain["recipe"]
-    recipe["switches"] = tuple(recipe["switches"])
-    plain |= {"recipe": Recipe(**recipe), "whole": MeasuredEffect(**plain["whole"])}
-    return BisectPlan(**plain)
+    try:
+        return codec.from_json(BisectPlan, (folder / "plan.json").read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, CodecError) as error:
+        raise BisectError(f"plan.json of the bisection cannot be used: {error}") from error
 
 
 def load_steps(folder: Path) -> tuple[Step, ...]:
@@ -248,8 +247,8 @@ def load_steps(folder: Path) -> tuple[Step, ...]:
     path = folder / "steps.jsonl"
     steps = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []:
-        with contextlib.suppress(ValueError, TypeError):
-            steps.append(Step(**json.loads(line)))
+        with contextlib.suppress(CodecError):
+            steps.append(codec.from_json(Step, line))
     return tuple(steps)
 
 
@@ -321,7 +320,7 @@ class Bisection:
             raise NothingToFindError(f"BAD against GOOD differs by less than 1%: {found.why}")
         self.say(f"BAD against GOOD: {found.why}; looking for {threshold(found.effect):.1%} at each step")
         plan = BisectPlan(self.recipe, good, bad, first_sha256, last_sha256, found.effect)
-        save_json(self.folder / "plan.json", asdict(plan))
+        save_json(self.folder / "plan.json", codec.to_plain(plan))
         return plan
 
     def _search(self, tree: Worktree, plan: BisectPlan) -> tuple[str, ...]:

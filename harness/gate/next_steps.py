@@ -126,10 +126,9 @@ def _after_inconclusive(result: Result, folder: Path) -> Iterator[NextStep]:
         command = f'make approve REASON="…" RESULT={shlex.quote(_shown(folder))}'
         yield NextStep("there is nothing to compare with yet: look at the pictures, then approve this run", command)
         return
-    left_out = [stage for run in result.runs.values() for stage, why in run.skipped.items() if why == "not asked for"]
+    left_out = _left_out(result)
     if left_out:
-        missing = ", ".join(dict.fromkeys(left_out))
-        yield NextStep(f"measure what was left out ({missing})", again(result, STAGES=""))
+        yield NextStep(f"measure what was left out ({', '.join(left_out)})", again(result, STAGES=""))
         return
     primary = _primary(result)
     frame_time = primary.frame_time if primary is not None else None
@@ -138,6 +137,12 @@ def _after_inconclusive(result: Result, folder: Path) -> Iterator[NextStep]:
         certain = f"certain all the same: not slower by more than {percent(max(frame_time.high, 0))}; "
     why = f"{certain}the launches differ too much, or are too few: stop other programs, or give it more time"
     yield NextStep(why, again(result, BUDGET=str(_more_time(result))))
+
+
+def _left_out(result: Result) -> list[str]:
+    """Stages that no session of the run was asked for."""
+    sessions = [{stage for stage, why in run.skipped.items() if why == "not asked for"} for run in result.runs.values()]
+    return [stage for stage in sorted(sessions[0]) if all(stage in one for one in sessions)] if sessions else []
 
 
 def _more_time(result: Result) -> int:

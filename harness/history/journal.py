@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from harness.model import codec
+from harness.model.codec import CodecError
 from harness.model.errors import HarnessError, StoreError
 from harness.platform.atomic import append_line
 from harness.platform.locks import Busy, lock
@@ -38,6 +39,15 @@ class NightPlan:
     digest: str
     """Of the matrix."""
     commit: str
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A cell that has started."""
+
+    cell: str
+    at: float
+    """By the clock of the files."""
 
 
 @dataclass(frozen=True)
@@ -85,15 +95,16 @@ class Journal:
         except FileNotFoundError:
             return
         for line in lines:
-            with contextlib.suppress(ValueError, KeyError, TypeError):
-                plain = json.loads(line)
+            with contextlib.suppress(CodecError, KeyError):
+                plain = codec.parse_object(line)
                 kind = plain.pop("kind")
                 if kind == "plan":
-                    self.plan, self.finished, self.begun = NightPlan(**plain), [], None
+                    self.plan, self.finished, self.begun = codec.from_plain(NightPlan, plain), [], None
                 elif kind == "begun":
-                    self.begun = str(plain["cell"]), float(plain["at"])
+                    begun = codec.from_plain(Begun, plain)
+                    self.begun = begun.cell, begun.at
                 elif kind == "finished":
-                    self.finished.append(Finished(**plain))
+                    self.finished.append(codec.from_plain(Finished, plain))
                     self.begun = None
 
     def resumable(self, digest: str, commit: str, now: datetime.datetime) -> bool:
@@ -124,7 +135,7 @@ class Journal:
 
     def _write(self, plain: dict[str, object]) -> None:
         try:
-            append_line(self._path, json.dumps(plain).encode())
+            append_line(self._path, codec.to_json(plain, indent=None).encode().rstrip())
         except OSError as error:
             raise StoreError(f"{self._path} cannot be written: {error.strerror}") from error
 

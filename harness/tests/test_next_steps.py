@@ -72,6 +72,12 @@ def test_what_was_left_out_is_asked_for() -> None:
     assert words.endswith("(timing): make perf LOG=frame")
 
 
+def test_a_stage_that_one_session_measured_was_not_left_out() -> None:
+    alone = dataclasses.replace(RUN, skipped={"overhead": "not asked for"})
+    words = said(result(Verdict.INCONCLUSIVE, command="ab", runs={"A": alone, "B": RUN}))
+    assert "left out" not in words and words.endswith("make ab BUDGET=300")
+
+
 def test_a_gain_is_approved_and_a_plain_pass_needs_nothing() -> None:
     faster = Gate("fps_trace", "ratio", Verdict.PASS, "", 1.0, 1.0, 0.05, 0.04, 0.06, 0.015)
     assert "make approve" in said(result(Verdict.PASS, gates=(faster,)))

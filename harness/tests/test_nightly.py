@@ -350,3 +350,16 @@ def test_results_that_cannot_be_written_stop_the_night(tmp_path: Path) -> None:
     (tmp_path / "night").write_text("a file where a folder is needed")
     with pytest.raises(StoreError):
         night(tmp_path, matrix(), FakeGate(tmp_path / "results"))
+
+
+@pytest.mark.parametrize(
+    "line", ['{"kind": "finished", "cell": 5}', "[" * 100_000, '{"kind": "plan", "started": null}', '"finished"', "{}"]
+)
+def test_a_damaged_line_of_the_journal_is_ignored(tmp_path: Path, line: str) -> None:
+    journal = Journal(tmp_path)
+    journal.start(NightPlan("2026-01-01T00:00:00+00:00", "d", "c"))
+    journal.finish(Finished("one", "pass", "pass", "", 1.0))
+    with open(tmp_path / "journal.jsonl", "a", encoding="utf-8") as file:
+        file.write(f"{line}\n")
+    again = Journal(tmp_path)
+    assert again.plan == journal.plan and again.finished == journal.finished
