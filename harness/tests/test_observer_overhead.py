@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from typing import cast
+
 import numpy as np
 import pytest
 
 from harness.core.instruments import capture_cost, record_cost
 from harness.core.serial import parse_serial
-from harness.gate.stages.observer_overhead import Stretch, cost_of_watching
-from harness.model.errors import GuestError
+from harness.gate.stages.observer_overhead import Stretch, TooFewStretches, _stretches, cost_of_watching
+from harness.model.errors import GuestError, QmpError
+from harness.platform.qemu import TIMING_EVENTS, Qemu
 
 FRAME_NS = 2_000_000
 STRETCH_NS = 60_000_000
@@ -45,6 +49,39 @@ def test_records_without_times_are_no_evidence() -> None:
     log = b"[VIRTIO PERF] fences=2 spins=9 completions=2\n" * 50
     with pytest.raises(GuestError, match="no times"):
         cost_of_watching(parse_serial(log).records, EPOCH_NS, [])
+
+
+class Oversleeping:
+    """A machine whose guest has ended when events are switched for this many times."""
+
+    def __init__(self, lives: int, ended: bool = True) -> None:
+        self.left, self.ended = lives, ended
+
+    def trace_event(self, name: str, on: bool) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise QmpError("Connection reset by peer")
+
+    def exited(self) -> bool:
+        return self.left < 0 and self.ended
+
+
+@pytest.mark.parametrize(("lives", "groups"), [(10_000, 3), (len(TIMING_EVENTS) * 9, 2), (0, 0)])
+def test_a_guest_that_ends_before_a_busy_host_is_done_gives_what_there_is(lives: int, groups: int) -> None:
+    machine = cast(Qemu, Oversleeping(lives))
+    assert len(_stretches(machine, 3, 0.0001, time.monotonic() + 60)) == 4 * groups
+    assert _stretches(machine, 3, 0.0001, time.monotonic()) == []
+
+
+def test_a_machine_that_stands_still_is_no_busy_host() -> None:
+    with pytest.raises(QmpError):
+        _stretches(cast(Qemu, Oversleeping(0, ended=False)), 3, 0.0001, time.monotonic() + 60)
+
+
+def test_too_few_stretches_are_said_of_the_host_not_of_the_guest() -> None:
+    log, stretches = _planted(0.0, drift=0.0)
+    with pytest.raises(TooFewStretches, match="2 of 2 groups"):
+        cost_of_watching(parse_serial(log).records, EPOCH_NS, stretches[:8])
 
 
 def test_a_picture_that_held_up_a_frame_is_told_with_its_share() -> None:

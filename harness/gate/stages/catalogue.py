@@ -14,7 +14,7 @@ from harness.gate.stages.exact import count_instructions
 from harness.gate.stages.frame_file import FRAMES_FILE, load_frames
 from harness.gate.stages.functions import compare_functions
 from harness.gate.stages.launch import MeasuredLaunch
-from harness.gate.stages.observer_overhead import measure_observer_overhead
+from harness.gate.stages.observer_overhead import TooFewStretches, measure_observer_overhead
 from harness.gate.stages.pictures import Pictures, load_verification, picture_incidents, verify_pictures
 from harness.gate.stages.protocol import Protocol, choose_protocol
 from harness.gate.stages.stage import Session, Stage
@@ -116,7 +116,11 @@ class OverheadStage(Stage):
 
     def measure(self, session: Session, measured: Measured) -> Measured:
         spec = run_spec(session.order, session.order.candidate, session.order.params)
-        overhead = measure_observer_overhead(spec, session.folder / self.name, OVERHEAD_QUADS)
+        try:
+            overhead = measure_observer_overhead(spec, session.folder / self.name, OVERHEAD_QUADS)
+        except TooFewStretches as error:
+            why = f"this host was too busy: {error.message}"
+            return replace(measured, skipped={**measured.skipped, self.name: why})
         return replace(measured, overhead=overhead)
 
     def record(self, measured: Measured, run: RunRecord) -> RunRecord:
