@@ -88,7 +88,7 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:
     """The first interrupt lets everything clean up; the next ends the harness now, and QEMU with it."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _end_now)
-    raise Interrupted
+    raise Interrupted(signum)
 
 
 def _end_now(signum: int, frame: FrameType | None) -> None:

@@ -6,16 +6,17 @@ import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
 
-from harness.model.errors import GuestError, HarnessError, QemuError
+from harness.model.errors import GuestError, HarnessError, QemuError, QmpError
 from harness.model.result import Result
 from harness.model.spec import (
     ARCHES,
@@ -31,7 +32,8 @@ from harness.model.spec import (
 )
 from harness.platform.build import build_kernel
 from harness.platform.host import host_facts
-from harness.platform.qemu import Qemu
+from harness.platform.host_doing import HostEnded
+from harness.platform.qemu import FLUSH_EVENT, Qemu
 from harness.platform.screen import take_picture
 from harness.platform.store import RunFolder
 from harness.platform.virgl import PACKAGES, chosen_device
@@ -70,13 +72,10 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
             guest = _open(stack, spec, displays, run.path)
             out.line(f"{chosen.label}; Ctrl-C ends it")
             _tell_where(guest, out)
-            sentence = "ended by the user"
-            with contextlib.suppress(KeyboardInterrupt):
-                sentence = _follow(guest, out, limit_s)
+            seen = _Seen()
+            sentence = _follow(guest, out, limit_s, seen)
             _keep_picture(guest, run.path, out)
-            verdict, sentence = _judge(guest, sentence)
-        except KeyboardInterrupt:
-            verdict, sentence = Verdict.PASS, "ended by the user"
+            verdict, sentence = _judge(guest, seen, sentence)
         except HarnessError as error:
             verdict, sentence = error.verdict, str(error)
     seconds = time.monotonic() - begun
@@ -138,7 +137,7 @@ def _open(stack: ExitStack, spec: RunSpec, displays: Sequence[Display], folder: 
     for display in displays:
         shown = replace(spec, machine=replace(spec.machine, display=display))
         try:
-            return stack.enter_context(Qemu(shown, folder, (), endless=True))
+            return stack.enter_context(Qemu(shown, folder, (FLUSH_EVENT,), endless=True))
         except QemuError as error:
             failures.append(f"{display.value}: {error.message}")
     hint = f"; {_INSTEAD}" if set(displays) & set(WINDOWS) else ""
@@ -162,8 +161,32 @@ def _keep_picture(guest: Qemu, folder: Path, out: Printer) -> None:
     out.line(f"its last picture is {PICTURE_FILE}, beside the serial log")
 
 
-def _judge(guest: Qemu, sentence: str) -> tuple[Verdict, str]:
-    """A run that was to use virgl passes only if it did."""
+@dataclass
+class _Seen:
+    """What the guest has shown so far."""
+
+    begun_s: float = field(default_factory=time.monotonic)
+    frame: bool = False
+
+    def look(self, guest: Qemu) -> None:
+        """Note the first frame; from then on its like are not traced, for a boot may last for days."""
+        if self.frame or not guest.trace_path.exists():
+            return
+        self.frame = FLUSH_EVENT.encode() in guest.trace_path.read_bytes()
+        if self.frame and not guest.exited():
+            with contextlib.suppress(QmpError):
+                guest.trace_event(FLUSH_EVENT, False)
+
+
+def _judge(guest: Qemu, seen: _Seen, sentence: str) -> tuple[Verdict, str]:
+    """A boot passes if the guest spoke and drew, and used virgl if it was to."""
+    missing = [] if guest.console.size else ["said nothing on its serial line"]
+    missing += [] if seen.frame else ["showed no frame"]
+    if missing:
+        failed = guest.exited() or time.monotonic() - seen.begun_s >= guest.limits.first_frame_s
+        verdict = Verdict.GUEST_FAILED if failed else Verdict.INCONCLUSIVE
+        early = "" if failed else ", and had not had the time to"
+        return verdict, f"{sentence}; the guest {' and '.join(missing)}{early}"
     if guest.spec.machine.device is Device.GPU_2D:
         return Verdict.PASS, sentence
     with open(guest.serial_path, "rb") as log:
@@ -175,8 +198,27 @@ def _judge(guest: Qemu, sentence: str) -> tuple[Verdict, str]:
     return Verdict.PASS, sentence
 
 
-def _follow(guest: Qemu, out: Printer, limit_s: float) -> str:
-    """Print serial lines as they come, until the guest ends or the time is up."""
+def _follow(guest: Qemu, out: Printer, limit_s: float, seen: _Seen) -> str:
+    """Print serial lines as they come, until the guest ends, the user ends it or the time is up.
+
+    Raises
+    ------
+    HarnessError
+        When the guest ends badly, or somebody else than the user ends QEMU or this.
+    """
+    try:
+        return _until_end(guest, out, limit_s, seen)
+    except HostEnded as ended:
+        if ended.reason != "host-ui":
+            raise
+        return "the user closed the window"
+    except KeyboardInterrupt as interrupt:
+        if interrupt.args != (signal.SIGTERM,):
+            return "ended by the user"
+        raise QemuError("ended by SIGTERM from outside before it was judged", guest.serial_path) from interrupt
+
+
+def _until_end(guest: Qemu, out: Printer, limit_s: float, seen: _Seen) -> str:
     deadline = time.monotonic() + limit_s
     printed = 0
     while time.monotonic() < deadline:
@@ -185,7 +227,8 @@ def _follow(guest: Qemu, out: Printer, limit_s: float) -> str:
         for line in lines.decode("utf-8", "replace").splitlines():
             out.line(line)
         printed += len(lines)
-        guest.console.check()
+        seen.look(guest)
+        guest.check()
         if guest.exited():
             ending = guest.wait_end(1.0)
             if not ending.clean:

@@ -1,6 +1,7 @@
 """The serial log of a guest, parsed into frozen records.
 
-Accepted format, one line a record, ``\\n`` or ``\\r\\n`` at its end, nothing before its tag::
+Accepted format, one line a record, ``\\n`` or ``\\r\\n`` at its end, nothing before its tag but what
+:mod:`harness.core.serial_noise` takes away::
 
     ^\\[BOOT\\]( KEY=WORD)+$
     ^\\[VIRTIO PERF\\] …                    see :mod:`harness.core.records`
@@ -25,6 +26,7 @@ import numpy.typing as npt
 
 from harness.core.ktap import Suites, parse_ktap
 from harness.core.records import KEY, PERF_TAG, FrameRecords, Problem, Problems, parse_blocks
+from harness.core.serial_noise import without_noise
 from harness.model.spec import Limits
 
 Offsets = npt.NDArray[np.int64]
@@ -107,7 +109,7 @@ def parse_serial(log: bytes, *, ended: bool = True, limits: Limits = Limits()) -
     """
     problems = Problems()
     # A newline before every line lets plain substring search, much faster than a regex, find the tags.
-    text = b"\n" + _without_half_line(log.replace(b"\r\n", b"\n"), ended, problems)
+    text = b"\n" + _without_half_line(without_noise(log.replace(b"\r\n", b"\n")), ended, problems)
     newlines = np.flatnonzero(np.frombuffer(text, np.uint8) == 10)
     _check_lines(text, newlines, limits, problems)
     blocks, text = _without_perf_blocks(text, newlines)

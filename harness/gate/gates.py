@@ -135,6 +135,28 @@ class Rise(Kind):
         return replace(_gate(rule, figures, verdict, why), limit=rule.smallest)
 
 
+LAUNCHES_FEWEST = 3
+"""With fewer launches of an arm one busy moment of the host would decide."""
+
+
+class Growth(Kind):
+    """A time measured once a launch may grow by ``smallest`` of itself or by ``limit``, whichever allows more."""
+
+    def judge(self, rule: Rule, figures: Figures) -> Gate:
+        assert rule.limit is not None
+        ours, theirs = figures.candidate, figures.reference
+        if theirs is None or theirs.value <= 0 or min(ours.n, theirs.n) < LAUNCHES_FEWEST:
+            why = f"{NOT_APPLICABLE}fewer than {LAUNCHES_FEWEST} launches of each kernel"
+            return _gate(rule, figures, None, why, compared=False)
+        change, more = ours.value / theirs.value - 1, ours.value - theirs.value
+        grown = change > rule.smallest and more > rule.limit
+        why = f"{signed_percent(change, 0)}, {_figure(ours)} where the reference has {_figure(theirs)}"
+        if grown:
+            why += f" (up to {percent(rule.smallest, 0)} or {rule.limit:g} {rule.unit} allowed)"
+        verdict = Verdict.REGRESSION if grown else Verdict.PASS
+        return replace(_gate(rule, figures, verdict, why), limit=rule.smallest)
+
+
 class Ratio(Kind):
     """Judged over the launches: the primary metric by the comparison of frame times, others as tails beside it."""
 
@@ -218,6 +240,7 @@ KINDS: Mapping[str, Kind] = {
     "bound": Bound(),
     "floor": Floor(),
     "rise": Rise(),
+    "growth": Growth(),
     "report": Report(),
 }
 

@@ -76,9 +76,9 @@ class Rule:
     better: str
     """``higher``, ``lower`` or ``neither``."""
     smallest: float = 0.0
-    """Ratio and rise: smallest relative change that matters."""
+    """Ratio, rise and growth: smallest relative change that matters."""
     limit: float | None = None
-    """Bound: the most allowed. Floor: the least allowed."""
+    """Bound: the most allowed. Floor: the least allowed. Growth: the smallest absolute change that matters."""
     warn: float | None = None
     """Floor: below this a notice is given."""
     primary: bool = False
@@ -204,7 +204,7 @@ ROWS: tuple[MetricRow, ...] = (
         scope=EXACT,
         stored=True,
     ),
-    MetricRow("boot_ms", "ms", LOWER, Side.boot_ms, scope=ABSOLUTE),
+    MetricRow("boot_ms", "ms", LOWER, Side.boot_ms, (Judged("growth", smallest=0.25, limit=50.0),), scope=ABSOLUTE),
     MetricRow("perturbation", "ratio", LOWER, Side.event_cost, scope=ABSOLUTE),
     MetricRow("perturbation_records", "ratio", LOWER, Side.record_cost),
     MetricRow("perturbation_screendumps", "ratio", LOWER, Side.capture_cost),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.model.record import Ending as Ending
 
 
-def ending_of(arch: str, code: int, reasons: list[str], last_words: str) -> Ending | None:
+def ending_of(arch: str, code: int, reasons: list[str], last_words: str, said: bytes = b"") -> Ending | None:
     """What the guest brought about; None when the status is QEMU's own.
 
     Parameters
@@ -16,8 +16,10 @@ def ending_of(arch: str, code: int, reasons: list[str], last_words: str) -> Endi
         Of the monitor's SHUTDOWN events.
     last_words
         The guest's last line of prose, or nothing; said of an end that is not clean.
+    said
+        QEMU's standard error output: status 1 is the guest's, 0 written to isa-debug-exit, when QEMU gives no reason.
     """
-    if guest_status(arch, code):
+    if guest_status(arch, code) or (arch == "x86_64" and code == 1 and not _errors(said)):
         return Ending(False, _quoting(f"the guest ended with a failing status (QEMU's is {code})", last_words))
     if code != 0:
         return None
@@ -27,6 +29,11 @@ def ending_of(arch: str, code: int, reasons: list[str], last_words: str) -> Endi
     if reason == "guest-shutdown":
         return Ending(True, reason)
     return Ending(False, _quoting(reason, last_words))
+
+
+def _errors(said: bytes) -> bool:
+    """Whether QEMU says why it ended; warnings do not."""
+    return any(line.strip() and b"warning:" not in line for line in said.splitlines())
 
 
 def _quoting(reason: str, last_words: str) -> str:

@@ -25,6 +25,7 @@ from harness.platform.child import end_child, start_child
 from harness.platform.console import Console, serial_pipe
 from harness.platform.display import Xvfb, screen_for
 from harness.platform.ending import Ending, ending_of
+from harness.platform.host_doing import HOST_REASONS, HostEnded, name_stop
 from harness.platform.qemu_command import QEMU_LOG, TRACE_LOG, qemu_command
 from harness.platform.qmp import Qmp
 from harness.platform.store import check_room
@@ -50,6 +51,7 @@ FRAME_EVENTS: tuple[str, ...] = (
 )
 
 TRACE_POLL_S = 0.005
+END_POLL_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,8 @@ class Qemu:
         self._events = tuple(events)
         self._paused = paused
         self._endless = endless
+        self.takes_turns = False
+        """The harness itself stops and continues this machine by signals."""
         self.display: Xvfb | None = None
         """The virtual display of a machine that has one, while it runs."""
         self._process: subprocess.Popen[bytes] | None = None
@@ -172,6 +176,11 @@ class Qemu:
         """Switch one trace event while the machine runs."""
         self.qmp.execute("trace-event-set-state", name=name, enable=enable)
 
+    def check(self) -> None:
+        """Raise what is already known to be wrong, of the host's doing first."""
+        self._name_stop()
+        self.console.check()
+
     def exited(self) -> bool:
         assert self._process is not None
         return self._process.poll() is not None
@@ -181,6 +190,7 @@ class Qemu:
         try:
             self.console.wait_for(needle, timeout_s, what)
         except GuestError:
+            self._name_stop()
             self._name_death()
             check_room(self.folder)
             raise
@@ -198,7 +208,7 @@ class Qemu:
         deadline = time.monotonic() + self.limits.first_frame_s
         needle = FLUSH_EVENT.encode()
         while not (self.trace_path.exists() and needle in self.trace_path.read_bytes()):
-            self.console.check()
+            self.check()
             if self.exited():
                 raise GuestError(f"{self.wait_end(1.0).reason} before the first frame", self.serial_path)
             if time.monotonic() > deadline:
@@ -239,10 +249,10 @@ class Qemu:
         seen, moved_s = self._signs_of_life(), time.monotonic()
         while True:
             try:
-                code = self._process.wait(min(0.2, max(deadline - time.monotonic(), 0.01)))
+                code = self._process.wait(min(END_POLL_S, max(deadline - time.monotonic(), 0.01)))
                 break
             except subprocess.TimeoutExpired:
-                self.console.check()
+                self.check()
                 if self._signs_of_life() != seen:
                     seen, moved_s = self._signs_of_life(), time.monotonic()
                 if seen[0] > self.limits.trace_bytes:
@@ -299,9 +309,13 @@ class Qemu:
     def _ending(self, code: int) -> Ending:
         if code < 0:
             name = signal.Signals(-code).name
-            raise QemuError(f"QEMU was ended by {name}{' from outside' if code in (-9, -15) else ''}", self.log_path)
+            how = " from outside" if code in (-signal.SIGKILL, -signal.SIGTERM) else f": {self._last_words()}"
+            raise QemuError(f"QEMU was ended by {name}{how}", self.log_path)
         reasons = [event["data"].get("reason", "") for event in self.qmp.poll_events() if event["event"] == "SHUTDOWN"]
-        ending = ending_of(self.spec.machine.arch, code, reasons, self.console.last_words())
+        if reasons and reasons[-1].startswith(HOST_REASONS):
+            raise HostEnded(f"QEMU was ended from outside: {reasons[-1]}", self.log_path, reasons[-1])
+        said = self.log_path.read_bytes() if code == 1 else b""
+        ending = ending_of(self.spec.machine.arch, code, reasons, self.console.last_words(), said)
         if ending is None:
             raise QemuError(f"QEMU ended with status {code}: {self._last_words()}", self.log_path)
         return ending
@@ -311,8 +325,14 @@ class Qemu:
         trace = self.trace_path.stat().st_size if self.trace_path.exists() else 0
         return trace, self.console.size
 
+    def _name_stop(self) -> None:
+        """Raise when somebody has stopped QEMU, whether it goes on since or not."""
+        if not self.takes_turns and self._process is not None and self._process.returncode is None:
+            name_stop(self.pid, self.log_path)
+
     def _fail(self, text: str) -> NoReturn:
-        """Blame the guest, unless the logs that show its life could not be written."""
+        """Blame the guest, unless somebody stopped it or the logs that show its life could not be written."""
+        self._name_stop()
         check_room(self.folder)
         raise GuestError(text, self.serial_path) from None
 
@@ -320,9 +340,7 @@ class Qemu:
         """Raise when QEMU has gone in a way that is not the guest's."""
         assert self._process is not None
         with contextlib.suppress(subprocess.TimeoutExpired):
-            code = self._process.wait(0.2)
-            if code != 0:
-                self._ending(code)
+            self._ending(self._process.wait(0.2))
 
     def _failed_start(self, cause: Exception) -> None:
         assert self._process is not None

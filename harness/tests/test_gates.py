@@ -31,6 +31,7 @@ GOOD = {
     "timeouts": 0.0,
     "rekicks": 0.0,
     "instructions_per_frame": 5_510_409.0,
+    "boot_ms": 140.0,
 }
 
 
@@ -128,7 +129,7 @@ def test_no_rule_can_make_a_run_without_frame_rate_pass() -> None:
 
 
 def test_a_foreign_kernel_is_judged_by_what_it_offers() -> None:
-    seen = ("fps_trace", "frame_ms_p95", "frame_ms_p99", "fps_low_1pct")
+    seen = ("fps_trace", "frame_ms_p95", "frame_ms_p99", "fps_low_1pct", "boot_ms")
     bare = Arm({}, "ab" * 32, {name: _metric(name, GOOD[name]) for name in seen})
     judgement = _judge(candidate=bare, reference=bare, capabilities=FOREIGN)
     assert judgement.verdict is Verdict.PASS
@@ -197,6 +198,28 @@ def test_rise(candidate: float, verdict: Verdict, why: str) -> None:
     gate = gates.KINDS["rise"].judge(rule, _figures(metric, reference))
     assert gate.verdict is verdict and why in gate.why
     assert gates.KINDS["rise"].judge(rule, _figures(metric, None)).verdict is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("candidate", "reference", "n", "verdict"),
+    [
+        (150.0, 140.0, 9, Verdict.PASS),
+        (205.0, 140.0, 9, Verdict.REGRESSION),
+        (185.0, 140.0, 9, Verdict.PASS),
+        (1060.0, 1000.0, 9, Verdict.PASS),
+        (90.0, 140.0, 9, Verdict.PASS),
+        (900.0, 140.0, 2, None),
+    ],
+)
+def test_a_boot_that_takes_longer_fails(candidate: float, reference: float, n: int, verdict: Verdict | None) -> None:
+    """A quarter longer and 50 ms: less of either is the host's noise."""
+    rule = next(rule for rule in RULES if rule.metric == "boot_ms")
+    ours, theirs = (Metric(value, "ms", "trace", n=n) for value in (candidate, reference))
+    gate = gates.KINDS["growth"].judge(rule, _figures(ours, theirs))
+    assert gate.verdict is verdict, gate.why
+    if verdict is Verdict.REGRESSION:
+        assert gate.why == "+46 %, 205 ms where the reference has 140 ms (up to 25 % or 50 ms allowed)"
+    assert gates.KINDS["growth"].judge(rule, _figures(ours, None)).verdict is None
 
 
 def test_the_ratio_gate_speaks_of_frame_rate_in_its_own_direction() -> None:

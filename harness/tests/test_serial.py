@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -44,6 +45,40 @@ def test_a_sound_log_has_everything_and_no_problem() -> None:
     assert log.records.record(-1).frame == 25
     assert log.summary is not None and log.summary.get("frames") == "6"
     assert log.finished and log.line_count == 10
+
+
+FIRMWARE = (
+    b"\x1bc\x1b[?7l\x1b[2J\x1b[0mSeaBIOS (version 1.16.2)\r\n\xff\xfe\x00 iPXE\r\n"
+    + b"=" * 5000
+    + b"\r\nBooting from ROM.."
+)
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        lambda line: b"\x1b[32m" + line + b"\x1b[0m",
+        lambda line: b"[    1.234567] " + line,
+        lambda line: b"<6>[   12.345678][    T1] " + line,
+        lambda line: b"\x1b[1;33m[    0.000001]\x1b[0m " + line,
+    ],
+)
+@pytest.mark.parametrize("before", [b"", FIRMWARE])
+def test_what_stands_around_lines_is_no_damage(around: Callable[[bytes], bytes], before: bytes) -> None:
+    log = parse_serial(before + b"".join(around(line) + b"\r\n" for line in SOUND.split(b"\n")[:-1]))
+    assert log.problems == () and log.finished and len(log.records) == 6
+    assert log.boot is not None and log.boot.get("barrier") == "acquire_progress"
+    assert log.boot.line == before.count(b"\n") + 1, "lines keep their numbers"
+
+
+def test_firmware_before_the_first_line_is_no_damage() -> None:
+    assert parse_serial(FIRMWARE + SOUND).problems == ()
+
+
+def test_noise_after_the_first_line_is_damage() -> None:
+    damaged_kinds = _kinds(parse_serial(SOUND.replace(b"[PERF", b"\xff\xfe[PERF")))
+    assert {"malformed", "not-text"} <= damaged_kinds
+    assert "malformed" in _kinds(parse_serial(b"[PANIC] early\nnoise [BOOT] kernel=x\n")), "not firmware any more"
 
 
 def test_a_foreign_kernels_bare_record_parses() -> None:

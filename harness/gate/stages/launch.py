@@ -153,6 +153,7 @@ def _slices(
         else:
             running = [roles[(slot + 1) // 2 % 2]]
             for role in roles:
+                machines[role].takes_turns = True
                 os.kill(machines[role].pid, signal.SIGCONT if role in running else signal.SIGSTOP)
         start_ns = time.time_ns()
         time.sleep(protocol.slice_s)

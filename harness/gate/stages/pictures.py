@@ -153,7 +153,7 @@ def verify_pictures(
                 odd += _geometry(machine, one, picture.pixels)
             progress(f"pictures: {len(checked)} of {count} checked")
         seconds = time.monotonic() - begun
-        machine.console.check()
+        machine.check()
     frozen_after_ns = int(machine.limits.frame_s * 1e9)
     due: list[int | None] = [None] * len(taken)
     if oracle:

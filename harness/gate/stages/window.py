@@ -20,6 +20,7 @@ from harness.core.complaints import device_complaints
 from harness.core.frametimes import Presented, WarmUp, presented_frames, stamp_rows, warm_up
 from harness.core.screen import screen_problems
 from harness.core.serial import SerialLog, parse_serial
+from harness.core.serial_noise import without_noise
 from harness.core.sources import Sources, reconcile
 from harness.core.trace import TRANSFER_2D, TRANSFERS_3D, Trace, parse_trace
 from harness.model.record import Cause
@@ -121,8 +122,9 @@ def assemble(observed: Observed, serial_log: bytes, trace_log: bytes, qemu_log: 
     first_ns = int(presented.time_ns[0]) if len(presented.time_ns) else observed.launched_ns
     frame_ms = presented.intervals_ms[warm.frames :]
     boot_ms = (first_ns - observed.launched_ns) / 1e6
-    complaints = tuple(line.decode("utf-8", "replace") for line in _COMPLAINT.findall(serial_log)[:COMPLAINTS_MAX])
-    fallback = _fallback(observed.command, serial_log, trace)
+    said = without_noise(serial_log)
+    complaints = tuple(line.decode("utf-8", "replace") for line in _COMPLAINT.findall(said)[:COMPLAINTS_MAX])
+    fallback = _fallback(observed.command, said, trace)
     return Window(
         observed,
         serial,
@@ -222,7 +224,7 @@ def _end(machine: Qemu, window_s: float) -> Ending:
     if machine.spec.capabilities.done_line:
         return machine.wait_end(window_s + PRINT_S)
     time.sleep(window_s * 0.4)
-    machine.console.check()
+    machine.check()
     if machine.exited():
         return machine.wait_end(machine.limits.shutdown_s)
     return Ending(True, "ended by the harness after the window")
