@@ -14,7 +14,7 @@ import sys
 from types import FrameType
 
 DEBIAN_PYTHON = "/usr/bin/python3"
-NEEDED = ("numpy", "scipy", "cv2", "rich", "jinja2")
+NEEDED = ("numpy", "scipy", "cv2", "rich", "jinja2", "cattrs")
 HARNESS_FAILED = 5
 
 

@@ -26,6 +26,7 @@ from sqlalchemy.engine.url import make_url
 from harness.history import schema
 from harness.history.series import HistoryRun, SeriesKey, record_to_line
 from harness.model.errors import StoreError
+from harness.model.spec import UsageError
 from harness.platform.store import RESULTS_DIR
 
 BUSY_S = 30.0
@@ -103,7 +104,12 @@ class History:
             parsed = make_url(url)
             self.where = str(parsed.database if parsed.drivername.startswith("sqlite") else repr(parsed))
             self._engine = _engine(url, parsed.get_backend_name())
-        except (exc.ArgumentError, ImportError) as error:
+        except (exc.ArgumentError, ValueError) as error:
+            # What the parser complains of may hold the password.
+            raise UsageError(
+                "HISTORY_URL: not the URL of a database, as in postgresql://user@host:5432/name"
+            ) from error
+        except ImportError as error:
             raise StoreError(f"HISTORY_URL: {error}") from error
         try:
             with self.reading() as connection:

@@ -51,7 +51,7 @@ def test_every_declared_command_exists() -> None:
 
 def test_questions_need_nothing_installed() -> None:
     """Help is what a new user asks first, before 'make setup'."""
-    script = "import sys; sys.modules.update(dict.fromkeys(['numpy','scipy','cv2','rich','jinja2']));"
+    script = "import sys; sys.modules.update(dict.fromkeys(['numpy','scipy','cv2','rich','jinja2','cattrs']));"
     script += "from harness.front.questions import answer; print(answer(['perf', '--help']), answer([]))"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and "start here" in done.stdout, done.stderr

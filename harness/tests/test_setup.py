@@ -1,0 +1,83 @@
+"""``ci/setup``: what each goal needs and nothing besides, on distributions with apt and without."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from harness.history.store import History
+from harness.model.spec import ROOT, UsageError
+
+PACKAGES = ROOT / "ci" / "packages.txt"
+GROUPS = ("run", "display", "arches", "history", "test", "develop")
+
+
+def group_rows() -> dict[str, list[list[str]]]:
+    """Names by distribution of every row, by group."""
+    groups: dict[str, list[list[str]]] = {}
+    rows: list[list[str]] = []
+    for line in PACKAGES.read_text(encoding="utf-8").splitlines():
+        if line.startswith("["):
+            rows = groups.setdefault(line[1 : line.index("]")], [])
+        elif line and not line.startswith("#"):
+            rows.append(line.partition(" # ")[0].split())
+    return groups
+
+
+def installed_for(folder: Path, *goals: str, tools: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+    """Run it where these package tools exist alone: a machine of which nothing is installed."""
+    for name in ("sh", "awk", "sed", "sort", "tr", "dirname", "grep", "id", "printf", "cat"):
+        real = shutil.which(name)
+        if real and not (folder / name).exists():
+            (folder / name).symlink_to(real)
+    for name in tools:
+        (folder / name).write_text("#!/bin/sh\nexit 0\n")
+        (folder / name).chmod(0o755)
+    environment = {"PATH": str(folder), "LC_ALL": os.environ.get("LC_ALL", "C.UTF-8")}
+    script = str(ROOT / "ci" / "setup")
+    return subprocess.run([script, *goals], env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_every_package_has_a_name_on_each_distribution() -> None:
+    groups = group_rows()
+    assert tuple(groups) == GROUPS
+    assert not [row for rows in groups.values() for row in rows if len(row) != 3]
+
+
+@pytest.mark.parametrize(("tool", "column"), [("dnf", 1), ("pacman", 2), ("", 0)])
+def test_without_apt_the_packages_are_listed_by_purpose(tmp_path: Path, tool: str, column: int) -> None:
+    done = installed_for(tmp_path, "perf", tools=(tool,) if tool else ())
+    assert done.returncode == 5 and "measuring and judging" in done.stdout, done.stderr
+    listed = {line.strip() for line in done.stdout.splitlines() if line.startswith("    ")}
+    assert listed == {row[column] for row in group_rows()["run"]}
+
+
+@pytest.mark.parametrize(
+    ("goals", "groups"),
+    [
+        ((), {"run"}),
+        (("perf",), {"run"}),
+        (("bisect",), {"run"}),
+        (("report",), {"run", "history"}),
+        (("nightly",), {"run", "display", "arches", "history"}),
+        (("acceptance",), {"run", "display"}),
+        (("test",), set(GROUPS)),
+    ],
+)
+def test_a_goal_needs_no_more_than_it_uses(tmp_path: Path, goals: tuple[str, ...], groups: set[str]) -> None:
+    done = installed_for(tmp_path, *goals)
+    listed = {line.strip() for line in done.stdout.splitlines() if line.startswith("    ")}
+    assert listed == {row[0] for name in groups for row in group_rows()[name]}
+    if "test" not in goals:
+        assert not listed & {"chromium", "postgresql", "clang", "mypy"}
+
+
+@pytest.mark.parametrize("url", ["postgresql://u:secret@h:bad/x", "nonsense", "postgresql://u:secret@h:99x99/x"])
+def test_a_bad_url_of_the_history_is_a_usage_error(url: str) -> None:
+    with pytest.raises(UsageError, match="HISTORY_URL") as raised:
+        History(url)
+    assert "secret" not in str(raised.value)
