@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shlex
 import string
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from harness.core.statistics import CANDIDATE, REFERENCE, Decision, State
+from harness.core.wording import signed_percent
 from harness.gate.evaluate import arms_of, incidents_of, record_of
 from harness.gate.finish import finish, timed
 from harness.gate.kernels import build_arm
@@ -162,20 +164,32 @@ def _first_arm(alone: Measured, compared: list[Compared]) -> Arm:
     return replace(arm, metrics={**arm.metrics, **reference.metrics}, launches=reference.launches)
 
 
+def pair_words(arms: Mapping[str, Arm], first: str, name: str) -> str:
+    """``acquire_progress (B) against seqcst_spin (A)``: both arms by what differs between their switches."""
+    ours, theirs = arms[name].switches, arms[first].switches
+    differing = [key for key in ours if key in theirs and ours[key] != theirs[key]]
+
+    def called(arm: str, switches: Mapping[str, str]) -> str:
+        words = [switches[key] if key == "BARRIER" else f"{key}={switches[key]}" for key in differing]
+        return f"{' '.join(words)} ({arm})" if words else arm
+
+    return f"{called(name, ours)} against {called(first, theirs)}"
+
+
 def _gate(one: Compared, first: str, arms: dict[str, Arm], smallest: float) -> Gate:
     ours, theirs = (arms[name].metrics.get("fps_trace") for name in (one.name, first))
-    decision = one.decision
+    decision, pair = one.decision, pair_words(arms, first, one.name)
     if one.measured.same_kernel and ours is not None:
-        why = f"{one.name} against {first}: {SAME_KERNEL}"
+        why = f"{pair}: {SAME_KERNEL}"
         return Gate("fps_trace", "ratio", Verdict.PASS, why, ours.value, ours.value, 0.0, 0.0, 0.0, smallest)
     if decision is None or ours is None or theirs is None:
-        return Gate("fps_trace", "ratio", Verdict.INCONCLUSIVE, f"{one.name} against {first}: not measured")
+        return Gate("fps_trace", "ratio", Verdict.INCONCLUSIVE, f"{pair}: not measured")
     undecided = decision.state is State.UNDECIDED
     return Gate(
         "fps_trace",
         "ratio",
         Verdict.INCONCLUSIVE if undecided else Verdict.PASS,
-        f"{one.name} against {first}: {decision.words}",
+        f"{pair}: {decision.words}",
         value=ours.value,
         reference=theirs.value,
         change=1 / decision.ratio - 1,
@@ -201,7 +215,7 @@ def _fences(arms: dict[str, Arm], first: str, name: str) -> str:
     ours, theirs = (arms[arm].metrics.get("fences_per_frame") for arm in (name, first))
     if ours is None or theirs is None or not theirs.value:
         return "fences not counted"
-    return f"fences {theirs.value:.4g} → {ours.value:.4g} a frame ({ours.value / theirs.value - 1:+.1%})"
+    return f"fences {theirs.value:.4g} → {ours.value:.4g} a frame ({signed_percent(ours.value / theirs.value - 1)})"
 
 
 def _sentence(

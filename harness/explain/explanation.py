@@ -65,7 +65,9 @@ class Regression:
 
     def _switch_words(self) -> str:
         if self.restored is None or not (self.restored.effects or self.restored.unmeasured):
-            return f"no switch would give it back: {self.not_restored or 'none differs, so the source does'}"
+            if not self.not_restored:
+                return "no build switch differs: the change is in the source"
+            return f"no switch would give it back: {self.not_restored}"
         faster = [effect for effect in self.restored.effects if effect.worth is Worth.FASTER]
         if not faster:
             names = [label(one.changes) for one in self.restored.effects]

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.commands.ab import pair_words
 from harness.model.arms import Source, parse_arm
-from harness.model.spec import UsageError
+from harness.model.result import Arm
+from harness.model.spec import Switches, UsageError
 
 
 def test_switches_build_the_working_tree() -> None:
@@ -52,3 +54,14 @@ def test_a_kernel_file_takes_no_switches(tmp_path: Path) -> None:
 def test_nonsense_is_refused_with_what_is_valid(text: str, says: str) -> None:
     with pytest.raises(UsageError, match=says):
         parse_arm("A", text, {})
+
+
+def test_arms_are_called_by_what_differs() -> None:
+    arms = {
+        "A": Arm(Switches().but(BARRIER="seqcst_spin").everything(), "", {}),
+        "B": Arm(Switches().everything(), "", {}),
+        "C": Arm(Switches().but(LOG="frame").everything(), "", {}),
+    }
+    assert pair_words(arms, "A", "B") == "acquire_progress (B) against seqcst_spin (A)"
+    assert pair_words(arms, "B", "C") == "LOG=frame (C) against LOG=deferred (B)"
+    assert pair_words({"A": arms["B"], "B": arms["B"]}, "A", "B") == "B against A"

@@ -227,7 +227,7 @@ def test_a_regression_that_no_switch_gives_back_says_so() -> None:
     tried = Regression("run", "said", 0.3, restored(idle, unmeasured=(broken,)))
     assert tried.lines[1] == "no switch gives it back: tried SPIN=pause, LOG=deferred (does not build: planted)"
     source = Regression("run", "said", 0.3)
-    assert source.lines[1] == "no switch would give it back: none differs, so the source does"
+    assert source.lines[1] == "no build switch differs: the change is in the source"
     other = Regression("run", "said", 0.3, None, "this tree builds another kernel")
     assert "this tree builds another kernel" in other.lines[1]
 
