@@ -55,6 +55,9 @@ quick: ## what needs no QEMU
 	@eval "set -- $$HARNESS_WORDS"; exec ci/test quick "$$@"
 check: ## format, warnings, static analysis, types, layering
 	@ci/check
+docs: ## the parts of the documents that follow from the code
+	@ci/house.py
+	@/usr/bin/python3 -m harness.tests.written_pages
 open: ## the last report, in a browser
 	@report=results/latest/report.html; [ -f "$$report" ] || { echo "usage: no report yet: make perf (exit 2)"; exit 2; }; \
 	exec xdg-open "$$report"
@@ -65,4 +68,4 @@ clean: ## what was built; results and baselines stay
 .DEFAULT:
 	@exec ci/harness '$(subst ','\'',$@)'
 
-.PHONY: help setup $(commands) test test-full quick check open clean
+.PHONY: help setup $(commands) test test-full quick check docs open clean

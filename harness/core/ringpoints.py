@@ -1,7 +1,7 @@
 """Which instructions stand at the ring's ordering points, against what each strategy claims.
 
-`claimed` says what DESIGN.md's table of strategies means in the instructions of each architecture, independently of
-the kernel's headers, so that `problems` can fail.
+`claimed` says what the table of strategies in docs/design.md means in the instructions of each architecture,
+independently of the kernel's headers, so that `problems` can fail.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ _CLAIMS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "late_publish": {**_FENCED, "publish": ("store", "release")},
     "no_kick_fence": {**_FENCED, "kick": ()},
 }
-"""DESIGN.md's table of strategies, in words that each architecture has instructions for."""
+"""docs/design.md's table of strategies, in words that each architecture has instructions for."""
 
 _WORDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "x86_64": {

@@ -1,4 +1,4 @@
-/* run/record and run/recording: the lines as serial-protocol.md has them, and the ring that keeps them. */
+/* run/record and run/recording: the lines as run/serial-protocol.md has them, and the ring that keeps them. */
 #include "test/suites.h"
 
 #include "base/string.h"

@@ -1,0 +1,165 @@
+"""The documents: links lead somewhere, tables say what the code declares, the picture is the present import graph."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.cli import COMMANDS, parse
+from harness.gate.gates import KINDS
+from harness.gate.stages.catalogue import STAGES
+from harness.model.spec import ROOT, Verdict, switch_table
+
+README = ROOT / "README.md"
+DOCS = ROOT / "docs"
+WRITTEN_BY_RUNS = {"report.md", "acceptance.md"}
+MAKE_ALONE = {"setup", "test", "test-full", "check", "clean", "docs", "help"}
+"""Goals that are no commands of the harness."""
+
+
+def tracked(*patterns: str) -> list[Path]:
+    """Files of the tree, those that are not committed yet included."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *patterns]
+    names = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    return [ROOT / name for name in sorted(set(names)) if (ROOT / name).is_file()]
+
+
+def slug(heading: str) -> str:
+    """The anchor of a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+def dead_links(page: Path, text: str) -> list[str]:
+    """Relative links of a page that lead to no file, or to no heading of one."""
+    dead = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", re.sub(r"```.*?```", "", text, flags=re.DOTALL)):
+        if re.match(r"[a-z]+:", target):
+            continue
+        name, _, anchor = target.partition("#")
+        path = page.parent / name if name else page
+        if not path.exists():
+            dead.append(target)
+        elif anchor and anchor not in map(
+            slug, re.findall(r"^#+ (.*)", path.read_text(encoding="utf-8"), re.MULTILINE)
+        ):
+            dead.append(target)
+    return dead
+
+
+def test_every_link_leads_somewhere() -> None:
+    dead = [
+        f"{page.relative_to(ROOT)}: {target}"
+        for page in tracked("*.md")
+        for target in dead_links(page, page.read_text(encoding="utf-8"))
+    ]
+    assert not dead, "\n".join(dead)
+
+
+@pytest.mark.parametrize("text", ["[a](gone.md)", "see [b](glossary.md#no-such-heading)", "![c](gone.svg)"])
+def test_a_dead_link_is_found(text: str) -> None:
+    assert dead_links(DOCS / "design.md", text)
+
+
+def cited_documents(text: str) -> Iterator[str]:
+    """Documents that a source names."""
+    yield from (name for name in re.findall(r"[\w./-]*\w\.md\b", text) if name not in WRITTEN_BY_RUNS)
+
+
+def is_there(source: Path, name: str) -> bool:
+    """Whether a document exists from the root of the tree or beside its source, in whose folder it may be named."""
+    return any(
+        (place / name).is_file() for place in (ROOT, source.parent, *source.parents) if place.is_relative_to(ROOT)
+    )
+
+
+def test_every_document_that_a_source_cites_is_in_the_tree() -> None:
+    sources = [path for path in tracked("harness/*.py", "kernel/*.[chS]", "ci/*") if "/tests/" not in str(path)]
+    missing = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in sources
+        for name in cited_documents(path.read_text(encoding="utf-8"))
+        if not is_there(path, name.rpartition("results/latest/")[2]) and Path(name).name not in WRITTEN_BY_RUNS
+    ]
+    assert not missing, "\n".join(missing)
+
+
+def test_a_document_that_is_not_there_is_found() -> None:
+    assert list(cited_documents("as CONTRACT.md says")) == ["CONTRACT.md"]
+    assert not is_there(ROOT / "harness" / "cli.py", "CONTRACT.md")
+
+
+def test_the_picture_is_the_present_import_graph() -> None:
+    command = [sys.executable, str(ROOT / "ci" / "house.py"), "-"]
+    drawn = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    assert "core: model\n" in drawn and "gate: core model" in drawn
+    assert (DOCS / "house.svg").read_text(encoding="utf-8") == drawn, "the imports have changed: run 'make docs'"
+
+
+def first_cells(text: str) -> list[str]:
+    """First cells of a page's tables, without their marks."""
+    return [cell.strip("`* ") for cell in re.findall(r"^\| ?([^|]+?) ?\|", text, re.MULTILINE)]
+
+
+@pytest.mark.parametrize("page", [README, DOCS / "design.md"], ids=lambda page: str(page.name))
+def test_exit_codes_are_those_of_the_code(page: Path) -> None:
+    rows = dict(re.findall(r"^\| (\d) \| ([a-z-]+) \|", page.read_text(encoding="utf-8"), re.MULTILINE))
+    assert rows == {str(verdict.exit_code): verdict.value for verdict in Verdict}
+
+
+def test_each_exit_code_has_its_section() -> None:
+    text = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## (\d): ([a-z-]+)$", text, re.MULTILINE) == sorted(
+        (str(verdict.exit_code), verdict.value) for verdict in Verdict
+    )
+
+
+def test_the_strategies_are_those_of_the_switch() -> None:
+    rows = set(first_cells((DOCS / "design.md").read_text(encoding="utf-8")))
+    assert set(switch_table()["BARRIER"].values) <= rows
+
+
+def test_kinds_and_stages_are_named() -> None:
+    design = (DOCS / "design.md").read_text(encoding="utf-8")
+    assert [kind for kind in KINDS if f"**{kind}**" not in design] == []
+    stages = next(
+        line for line in (DOCS / "glossary.md").read_text(encoding="utf-8").splitlines() if "**stage**" in line
+    )
+    assert re.findall(r"\w+", stages.partition("session: ")[2]) == [stage.name for stage in STAGES]
+
+
+def test_the_glossary_is_in_order() -> None:
+    words = re.findall(r"^\| \*\*(.+?)\*\* \|", (DOCS / "glossary.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(words) >= 25 and words == sorted(set(words), key=str.lower)
+
+
+def make_lines(text: str) -> list[list[str]]:
+    """Words of every ``make …`` that a page shows in a block or as code."""
+    lines = re.findall(r"^make [^\n]*", text, re.MULTILINE) + re.findall(r"`(make [^`\n]+)`", text)
+    return [shlex.split(line, comments=True)[1:] for line in lines]
+
+
+@pytest.mark.parametrize("page", [README, *sorted(DOCS.glob("*.md"))], ids=lambda page: str(page.name))
+def test_commands_that_a_page_shows_can_be_given(page: Path) -> None:
+    for words in make_lines(page.read_text(encoding="utf-8")):
+        if words[0].startswith("-") or words[0].isupper():
+            continue
+        goals = [word for word in words if "=" not in word]
+        assert set(goals) <= MAKE_ALONE | COMMANDS.keys(), words
+        settings = [word for word in words if "=" in word and word[0].isupper()]
+        for goal in set(goals) - MAKE_ALONE:
+            assert parse([goal, *settings])[0] == goal
+
+
+def test_the_readme_s_table_names_commands_that_exist() -> None:
+    named = set(re.findall(r"^\| `make ([a-z]+)", README.read_text(encoding="utf-8"), re.MULTILINE))
+    assert {"perf", "ab", "approve", "explain"} <= named <= COMMANDS.keys()
+
+
+def test_the_readme_can_be_read_in_one_sitting() -> None:
+    assert len(README.read_text(encoding="utf-8").splitlines()) <= 150
