@@ -176,7 +176,7 @@ DECLARED: tuple[Setting, ...] = (
     Setting("MATRIX", _FILE, ("nightly",), "the cells", "ci/nightly.toml", "ci/nightly.toml"),
     Setting("MINUTES", Number(0, 10_000, "min"), ("nightly",), "time for the night; 0 is no limit", "60"),
     Setting("SITE", _FOLDER, ("report",), "where the pages go", "results/site", "results/site"),
-    Setting("README", Flag(), ("litmus",), "1 renews the table in kernel/virtio/README.md", "1", "0"),
+    Setting("README", Flag(), ("litmus",), "1 renews the table in kernel/drivers/virtio/README.md", "1", "0"),
     Setting("FILE", _FILE, ("history",), "lines to write or read", "history.jsonl"),
     Setting("KEEP", Integer(20, 1_000_000), ("history",), "newest runs of a cell that prune keeps", "100", "400"),
     Setting("EVERY", Integer(1, 1000), ("history",), "of older runs, prune keeps one in so many", "10", "7"),

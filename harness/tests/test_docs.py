@@ -11,16 +11,21 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli import COMMANDS, parse
+from harness.front.catalogue import commands
+from harness.front.words import parse
 from harness.gate.gates import KINDS
 from harness.gate.stages.catalogue import STAGES
-from harness.model.spec import ROOT, Verdict, switch_table
+from harness.model.errors import HarnessError
+from harness.model.spec import ROOT, UsageError, Verdict, switch_table
+from harness.settings import settings_of
+from harness.tests.written_pages import written
 
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"
 WRITTEN_BY_RUNS = {"report.md", "acceptance.md"}
 MAKE_ALONE = {"setup", "test", "test-full", "check", "clean", "docs", "help"}
 """Goals that are no commands of the harness."""
+PLACEHOLDERS = ("SWITCH=", "SETTING=")
 
 
 def tracked(*patterns: str) -> list[Path]:
@@ -138,27 +143,53 @@ def test_the_glossary_is_in_order() -> None:
     assert len(words) >= 25 and words == sorted(set(words), key=str.lower)
 
 
-def make_lines(text: str) -> list[list[str]]:
-    """Words of every ``make …`` that a page shows in a block or as code."""
+def test_what_is_written_from_the_code_is_present() -> None:
+    stale = [str(path.relative_to(ROOT)) for path, text in written().items() if path.read_text("utf-8") != text]
+    assert not stale, "run 'make docs'"
+
+
+def shown_commands(text: str) -> list[list[str]]:
+    """Words of every ``make …`` that a page shows, in a block or as code; a row of a table names a command alone."""
+    text = re.sub(r"^\|.*", "", text, flags=re.MULTILINE)
     lines = re.findall(r"^make [^\n]*", text, re.MULTILINE) + re.findall(r"`(make [^`\n]+)`", text)
     return [shlex.split(line, comments=True)[1:] for line in lines]
 
 
-@pytest.mark.parametrize("page", [README, *sorted(DOCS.glob("*.md"))], ids=lambda page: str(page.name))
+def refusal(words: list[str]) -> str:
+    """Why ``make`` with these words would be refused; empty where it would not. What stands for something is passed."""
+    goals = [word for word in words if "=" not in word]
+    unknown = set(goals) - MAKE_ALONE - commands().keys()
+    if unknown or not goals:
+        return f"no such goal: {' '.join(unknown)}"
+    given = [word for word in words if "=" in word and not word.startswith(PLACEHOLDERS)]
+    if any("…" in word or "<" in word or word.isupper() for word in words):
+        names = {word.partition("=")[0] for word in given}
+        taken = {name for goal in goals if goal not in MAKE_ALONE for name in settings_of(goal)}
+        return f"not taken: {' '.join(names - taken)}" if names - taken else ""
+    for goal in set(goals) - MAKE_ALONE:
+        try:
+            parse([goal, *given])
+        except (UsageError, HarnessError) as error:
+            return "" if "no such file" in str(error) else str(error)
+    return ""
+
+
+@pytest.mark.parametrize("page", tracked("*.md"), ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_that_a_page_shows_can_be_given(page: Path) -> None:
-    for words in make_lines(page.read_text(encoding="utf-8")):
-        if words[0].startswith("-") or words[0].isupper():
-            continue
-        goals = [word for word in words if "=" not in word]
-        assert set(goals) <= MAKE_ALONE | COMMANDS.keys(), words
-        settings = [word for word in words if "=" in word and word[0].isupper()]
-        for goal in set(goals) - MAKE_ALONE:
-            assert parse([goal, *settings])[0] == goal
+    words = shown_commands(page.read_text(encoding="utf-8"))
+    refused = {shlex.join(one): refusal(one) for one in words if not one[0].startswith("-") and one[0] != "COMMAND"}
+    assert not {line: why for line, why in refused.items() if why}
 
 
-def test_the_readme_s_table_names_commands_that_exist() -> None:
-    named = set(re.findall(r"^\| `make ([a-z]+)", README.read_text(encoding="utf-8"), re.MULTILINE))
-    assert {"perf", "ab", "approve", "explain"} <= named <= COMMANDS.keys()
+@pytest.mark.parametrize("line", ["prf", "perf BUDGT=5", "bisect GOD=…", "perf LOG=loud"])
+def test_a_command_that_cannot_be_given_is_found(line: str) -> None:
+    assert refusal(line.split())
+
+
+def test_every_command_is_a_goal_of_make() -> None:
+    for goals in (sorted(commands()), sorted(MAKE_ALONE)):
+        done = subprocess.run(["make", "-n", *goals], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
 
 
 def test_the_readme_can_be_read_in_one_sitting() -> None:
