@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from types import FrameType
 
 from harness.front.terminal import TerminalPrinter
-from harness.front.words import parse
+from harness.front.words import parse_each
 from harness.model.errors import HarnessError
 from harness.model.result import ResultError
 from harness.model.spec import UsageError, Verdict
@@ -49,20 +49,33 @@ def main(words: Sequence[str]) -> int:
 
 
 def _outcome(words: Sequence[str], printer: TerminalPrinter) -> tuple[Verdict, bool]:
-    """Run one command, and turn whatever it raises into a line and a verdict; whether that line was all."""
+    """Run what was asked for; the worst verdict, and whether a line has already said it."""
     try:
-        arguments = parse(words)
+        each = parse_each(words)
     except UsageError as error:
         printer.line(f"usage: {error} (exit {Verdict.USAGE.exit_code})")
         return Verdict.USAGE, True
+    verdicts = []
+    for number, arguments in enumerate(each, 1):
+        if len(each) > 1 and not arguments.json:
+            printer.line(f"{number} of {len(each)}: {arguments.again}")
+        verdicts.append(_attempt(arguments, printer))
+    if len(each) > 1 and not each[0].json:
+        rows = [[one.value, str(one.exit_code), arguments.again] for one, arguments in zip(verdicts, each)]
+        printer.table("each by itself", ["verdict", "exit", "again"], rows)
+    return Verdict.worst(verdicts), False
+
+
+def _attempt(arguments: Arguments, printer: TerminalPrinter) -> Verdict:
+    """Run one command, and turn whatever it raises into a line and a verdict."""
     try:
-        return _run(arguments.command, arguments, printer), False
+        return _run(arguments.command, arguments, printer)
     except UsageError as error:
         printer.line(f"usage: {error}")
-        return Verdict.USAGE, False
+        return Verdict.USAGE
     except HarnessError as error:
         printer.line(f"{error.verdict.value}: {error}")
-        return error.verdict, False
+        return error.verdict
     except ResultError as error:
         printer.line(f"{Verdict.HARNESS_FAILED.value}: {error}")
     except OSError as error:
@@ -74,7 +87,7 @@ def _outcome(words: Sequence[str], printer: TerminalPrinter) -> tuple[Verdict, b
         # Python's own exit code for this is 1, which here means a regression.
         traceback.print_exc()
         printer.line(f"{Verdict.HARNESS_FAILED.value}: a fault of the harness itself: {type(error).__name__}: {error}")
-    return Verdict.HARNESS_FAILED, False
+    return Verdict.HARNESS_FAILED
 
 
 def _run(command: str, arguments: Arguments, printer: TerminalPrinter) -> Verdict:

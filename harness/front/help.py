@@ -59,6 +59,8 @@ def page(name: str) -> str:
         parts.append(_wrapped("  A= B= C= … ", f"{arm.help}; as in A='{arm.example}'"))
     if switches:
         parts.append("switches of the kernel, the default first:\n" + "\n".join(_switch(one) for one in switches))
+    if name == "perf":
+        parts.append("ARCH=all, ARCH=a,b and BARRIER=a,b run each by itself and end with one table.")
     options = [f"  --{option:<9} {what}" for option, (what, takers) in OPTIONS.items() if name in takers]
     parts.append("options:\n" + "\n".join([*options, "  --help      this page"]))
     if command.examples:

@@ -145,3 +145,17 @@ def test_a_console_that_was_interrupted_while_it_printed_is_replaced(capsys: pyt
     printer.renew()
     printer.line("harness-failed: interrupted")
     assert capsys.readouterr().out == "harness-failed: interrupted\n"
+
+
+def test_runs_of_several_values_end_with_one_table_and_the_worst_verdict(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def gate(arguments: Arguments, out: object) -> Verdict:
+        if arguments.switches["BARRIER"] == "linux":
+            raise GuestError("the guest hangs")
+        return Verdict.PASS
+
+    assert run_with(gate, monkeypatch, "BARRIER=linux,acquire_load") == 3
+    said = capsys.readouterr().out
+    assert "1 of 2: make perf BARRIER=linux\nguest-failed: the guest hangs\n2 of 2" in said
+    assert [line.split()[0] for line in said.splitlines()[-3:]] == ["guest-failed", "pass", "verdict:"]

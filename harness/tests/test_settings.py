@@ -8,7 +8,7 @@ import pytest
 
 from harness.front.catalogue import commands
 from harness.front.together import fault_needs
-from harness.front.words import parse
+from harness.front.words import parse, parse_each
 from harness.gate.stages.catalogue import STAGE_NAMES
 from harness.model.spec import KERNEL_DIR, UsageError
 from harness.model.values import MODE_MAX, MODE_MIN, Flag, Integer, Kind, Number
@@ -193,3 +193,19 @@ def test_digits_of_other_scripts_are_no_numbers(kind: Kind) -> None:
     for text in ("²", "١", "1\u0661", "１"):
         with pytest.raises(ValueError):
             kind.parse(text)
+
+
+def test_several_values_are_run_each_by_itself() -> None:
+    each = parse_each(["perf", "ARCH=all", "BARRIER=linux,acquire_load", "BUDGET=30"])
+    assert [one.switches for one in each] == [
+        {"ARCH": arch, "BARRIER": barrier}
+        for arch in ("x86_64", "aarch64", "riscv64")
+        for barrier in ("linux", "acquire_load")
+    ]
+    assert {one.number("BUDGET") for one in each} == {30} and len(parse_each(["perf"])) == 1
+
+
+@pytest.mark.parametrize("word", ["BARRIER=linux,", "BARRIER=linux,linux", "ARCH=x86_64,arm", "ARCH=", "BARRIER=a,b"])
+def test_values_that_are_none_are_refused_before_any_run(word: str) -> None:
+    with pytest.raises(UsageError, match=word.partition("=")[0]):
+        parse_each(["perf", word])
