@@ -10,7 +10,7 @@ from harness.history.nightly import record_of
 from harness.history.prune import Retention, prune
 from harness.history.queue import deliver
 from harness.history.series import WITHDRAWN
-from harness.history.store import History
+from harness.history.store import REBUILD, History, history_file, is_empty_file
 from harness.history.survey import acknowledge, finding_sentence, read, survey
 from harness.model.errors import StoreError
 from harness.model.spec import Verdict
@@ -48,6 +48,8 @@ def _import(words: tuple[str, ...], arguments: Arguments, out: Printer) -> Verdi
         done = import_lines(history, path)
     for text in done.refused:
         out.line(f"refused: {text}")
+    if done.kept is not None:
+        out.line(f"rejected lines are in {done.kept}")
     out.line(f"{done.added} runs added, {done.known} were there already, {len(done.refused)} lines refused")
     return Verdict.INCONCLUSIVE if done.refused else Verdict.PASS
 
@@ -101,6 +103,8 @@ def _analyze(words: tuple[str, ...], arguments: Arguments, out: Printer) -> Verd
 
 
 def _check(words: tuple[str, ...], arguments: Arguments, out: Printer) -> Verdict:
+    if is_empty_file():
+        raise StoreError(f"the history {history_file()} is an empty file: {REBUILD}")
     with History() as history:
         said = history.check()
         runs = len(history.runs())

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.gate.measured import ArmKernel
-from harness.model.baseline import FILE_NAME, KERNEL_NAME, Baseline, check_kernel
+from harness.model.baseline import FILE_NAME, KERNEL_NAME, Baseline, baseline_name, check_kernel
 from harness.model.errors import BuildError
 from harness.model.result import ResultError
 from harness.model.spec import BUILT_IN, ROOT, Switches
 from harness.model.upgrade import load_baseline
-from harness.platform.atomic import write_whole
+from harness.platform.atomic import clear_leftovers, write_whole
 from harness.platform.build import build_kernel, checkout_revision, compiler_command, compiler_identity, git, git_bytes
 
 BASELINES_DIR = ROOT / "baselines"
@@ -42,10 +42,13 @@ def read_baseline(arch: str, name: str, root: Path = BASELINES_DIR) -> tuple[Bas
     ------
     NoBaseline
         When there is none of that name.
+    UsageError
+        When that is no name.
     ResultError
         When it is damaged, or of a schema that this harness does not know.
     """
-    folder = root / arch / name
+    folder = root / arch / baseline_name(name)
+    clear_leftovers(folder)
     try:
         text = (folder / FILE_NAME).read_text(encoding="utf-8")
         elf = (folder / KERNEL_NAME).read_bytes()
@@ -70,7 +73,7 @@ def keep_baseline(baseline: Baseline, folder: Path, root: Path = BASELINES_DIR) 
 
 def baselines_of_revision(revision: str, arch: str, name: str, scratch: Path) -> Path:
     """The folder ``baselines`` as another revision has it, this baseline only, under ``scratch``."""
-    folder = scratch / "baselines" / arch / name
+    folder = scratch / "baselines" / arch / baseline_name(name)
     folder.mkdir(parents=True, exist_ok=True)
     for file in (FILE_NAME, KERNEL_NAME):
         target = folder / file

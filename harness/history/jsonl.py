@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
 from harness.history import schema
-from harness.history.series import HistoryRun, SeriesPoint, record_from_plain, record_to_line
-from harness.history.store import History
+from harness.history.series import SeriesPoint, HistoryRun, record_from_line, record_to_line
+from harness.history.store import History, HistoryDamaged, HistoryUnreachable
 from harness.model.errors import StoreError
 from harness.model.result import ResultError
 from harness.platform import atomic
@@ -35,6 +34,8 @@ class Imported:
     """Runs that were there already."""
     refused: tuple[str, ...]
     """Lines that were not taken, with their numbers and the reason."""
+    kept: Path | None = None
+    """Where those lines are."""
 
 
 def append_line(record: HistoryRun, path: Path = LINES_FILE) -> None:
@@ -95,37 +96,58 @@ def export_lines(history: History, path: Path) -> int:
 
 
 def import_lines(history: History, path: Path) -> Imported:
-    """Add every run of a file that is not there yet.
+    """Add every run of a file that is not there yet; what is none is written to a file beside it.
 
     Raises
     ------
     StoreError
-        When the file cannot be read.
+        When the file cannot be read, or the history does not answer.
     """
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = path.read_bytes().split(b"\n")
     except OSError as error:
         raise StoreError(f"{path} cannot be read: {error.strerror}") from error
-    refused: list[str] = []
+    rejected: dict[int, str] = {}
     records: list[tuple[int, HistoryRun]] = []
     for number, line in enumerate(lines, 1):
         try:
             if line.strip():
-                records.append((number, _record(line)))
-        except (ValueError, ResultError) as error:
-            refused.append(f"{path.name}:{number}: {error}")
+                records.append((number, record_from_line(line)))
+        except ResultError as error:
+            rejected[number] = str(error)
     added = known = 0
     for begin in range(0, len(records), _BATCH):
         batch = records[begin : begin + _BATCH]
-        for (number, record), done in zip(batch, history.append_all([record for _, record in batch])):
+        for (number, record), done in zip(batch, _added(history, [record for _, record in batch])):
             added, known = added + (done is True), known + (done is False)
             if done is None:
-                refused.append(f"{path.name}:{number}: another run has the id {record.run_id}")
-    return Imported(added, known, tuple(refused))
+                rejected[number] = f"another run has the id {record.run_id}"
+            elif isinstance(done, str):
+                rejected[number] = done
+    kept = _keep_rejected(path, lines, rejected)
+    return Imported(added, known, tuple(f"{path.name}:{n}: {why}" for n, why in sorted(rejected.items())), kept)
 
 
-def _record(line: str) -> HistoryRun:
-    plain = json.loads(line)
-    if not isinstance(plain, dict):
-        raise ResultError("not a run of a history")
-    return record_from_plain(plain)
+def _added(history: History, records: list[HistoryRun]) -> list[bool | None | str]:
+    """As :meth:`History.append_all`; when the database refuses one of them, a text that says why in its place."""
+    try:
+        return [*history.append_all(records)]
+    except (HistoryDamaged, HistoryUnreachable):
+        raise
+    except StoreError as error:
+        if len(records) == 1:
+            return [error.message]
+    return [done for record in records for done in _added(history, [record])]
+
+
+def _keep_rejected(path: Path, lines: list[bytes], rejected: Mapping[int, str]) -> Path | None:
+    """The lines that were not taken, as they were, each after its reason."""
+    if not rejected:
+        return None
+    kept = path.with_name(f"{path.name}.rejected")
+    content = [f"# line {n}: {why}\n".encode("utf-8", "replace") + lines[n - 1] + b"\n" for n, why in rejected.items()]
+    try:
+        atomic.write_whole(kept, b"".join(content))
+    except OSError as error:
+        raise StoreError(f"{kept} cannot be written: {error.strerror}") from error
+    return kept

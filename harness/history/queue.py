@@ -7,12 +7,11 @@ which no clock can change. A file leaves only after the history has committed it
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.history.series import HistoryRun, record_from_plain, record_to_line
+from harness.history.series import HistoryRun, record_from_line, record_to_line
 from harness.history.store import History, HistoryDamaged, HistoryUnreachable
 from harness.model.errors import StoreError
 from harness.model.result import ResultError
@@ -87,12 +86,11 @@ def _deliver_into(history: History, files: list[Path]) -> Delivery:
     said: list[str] = []
     for index, path in enumerate(files):
         try:
-            record = record_from_plain(json.loads(path.read_text(encoding="utf-8")))
-            history.append(record)
+            history.append(record_from_line(path.read_bytes()))
         except (HistoryUnreachable, HistoryDamaged) as error:
             return _postponed(error, delivered, len(files) - index, said)
-        except (ValueError, OSError, ResultError, StoreError) as error:
-            kept = path.with_suffix(".refused")
+        except (OSError, ResultError, StoreError) as error:
+            kept = path.with_suffix(".rejected")
             path.rename(kept)
             said.append(f"{kept.name}: not delivered and kept: {error}")
             continue

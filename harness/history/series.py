@@ -8,6 +8,7 @@ that makes slow creep visible. *Exact* figures (instructions) repeat on any host
 
 from __future__ import annotations
 
+import datetime
 import json
 import math
 from collections.abc import Mapping
@@ -15,8 +16,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.gate.metrics import names_of
+from harness.model import codec
 from harness.model.baseline import Baseline
 from harness.model.result import Gate, Metric, Result, ResultError
+from harness.model.spec import Verdict
 
 LINE_SCHEMA = 1
 """Of the JSON lines in which runs are exported, queued and imported."""
@@ -234,39 +237,74 @@ def record_to_line(record: HistoryRun) -> str:
     return json.dumps(record_to_plain(record), allow_nan=False, separators=(",", ":"), ensure_ascii=False)
 
 
-def record_from_plain(plain: Mapping[str, Any]) -> HistoryRun:
-    """A run from its JSON form.
+def record_from_line(line: bytes) -> HistoryRun:
+    """A run from one line of an export, or one file of the queue.
 
     Raises
     ------
     ResultError
-        When it is of a newer schema, or not such a run.
+        When it is of a newer schema, or not such a run; the message is one short line.
     """
-    schema = plain.get("schema")
-    if isinstance(schema, int) and schema > LINE_SCHEMA:
-        raise ResultError(f"a run was written by schema {schema}, this is {LINE_SCHEMA}: update the harness")
     try:
-        texts = {name: _text(plain[name]) for name in _TEXTS}
-        points = tuple(_parsed_point(fields) for fields in plain["points"])
-        return HistoryRun(**texts, dirty=bool(plain["dirty"]), seconds=float(plain["seconds"]), points=points)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ResultError(f"not a run of a history: {type(error).__name__}: {error}") from error
+        plain = codec.parse_object(line.decode())
+        if isinstance(schema := plain.get("schema"), int) and schema > LINE_SCHEMA:
+            raise ResultError(f"a run was written by schema {schema}, this is {LINE_SCHEMA}: update the harness")
+        return _record(plain)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        why = " ".join(str(error).split())[:_WHY_MOST]
+        raise ResultError(f"not a run of a history: {type(error).__name__}: {why}") from error
 
 
-_TEXTS = ("run_id", "cell", "started", "verdict", "sentence", "commit", "host", "compiler", "folder")
+def _record(plain: Mapping[str, Any]) -> HistoryRun:
+    texts = {name: _text(plain[name], most) for name, most in _TEXTS.items()}
+    if texts["verdict"] not in {verdict.value for verdict in Verdict}:
+        raise ValueError(f"{texts['verdict'][:40]!r} is no verdict")
+    if datetime.datetime.fromisoformat(texts["started"]).tzinfo is None:
+        raise ValueError(f"{texts['started']!r} names no time zone")
+    if not isinstance(plain["dirty"], bool):
+        raise ValueError("dirty is neither true nor false")
+    points = tuple(_parsed_point(fields) for fields in plain["points"])
+    if (seconds := _number(plain["seconds"])) is None:
+        raise ValueError("seconds is no number")
+    return HistoryRun(**texts, dirty=plain["dirty"], seconds=seconds, points=points)
 
 
-def _text(value: Any) -> str:
+_TEXTS = {
+    "run_id": 200,
+    "cell": 500,
+    "started": 40,
+    "verdict": 20,
+    "sentence": 20_000,
+    "commit": 64,
+    "host": 1000,
+    "compiler": 1000,
+    "folder": 500,
+}
+"""Texts of a run, with the most characters of each: what the tables of every database take."""
+_WHY_MOST = 200
+
+
+def _text(value: Any, most: int = 500) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"{value!r} is no text")
+        raise ValueError(f"{str(value)[:40]!r} is no text")
+    if len(value) > most:
+        raise ValueError(f"a text of {len(value)} characters, at most {most} are stored")
+    if "\0" in value:
+        raise ValueError("a text with a zero byte")
+    value.encode()  # a lone surrogate cannot be stored
     return value
 
 
+def _number(value: Any) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError(f"{str(value)[:40]!r} is no number")
+    return _finite(float(value))
+
+
 def _parsed_point(fields: Any) -> SeriesPoint:
-    metric, scope, context, *numbers = fields
+    metric, scope, context, value, low, high = fields
     if scope not in SCOPES:
-        raise ValueError(f"{scope!r} is no scope")
-    if len(numbers) != 3 or any(isinstance(n, (bool, str)) for n in numbers):
-        raise ValueError(f"{numbers!r} are no figures")
-    value, low, high = (_finite(None if n is None else float(n)) for n in numbers)
-    return SeriesPoint(_text(metric), scope, _text(context), value, low, high)
+        raise ValueError(f"{str(scope)[:40]!r} is no scope")
+    return SeriesPoint(_text(metric), scope, _text(context), _number(value), _number(low), _number(high))

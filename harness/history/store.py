@@ -21,7 +21,7 @@ import numpy.typing as npt
 import sqlalchemy as sa
 from sqlalchemy import exc
 from sqlalchemy.engine import Connection
-from sqlalchemy.engine.url import make_url
+from sqlalchemy.engine.url import URL, make_url
 
 from harness.history import schema
 from harness.history.series import HistoryRun, SeriesKey, record_to_line
@@ -32,6 +32,8 @@ from harness.platform.store import RESULTS_DIR
 BUSY_S = 30.0
 """How long a writer waits for another."""
 CONNECT_S = 5
+
+REBUILD = "move it away, then 'python3 -m harness history import results/history.jsonl' builds a new one"
 
 DEFAULT_URL = f"sqlite:///{RESULTS_DIR / 'history.db'}"
 
@@ -79,6 +81,33 @@ def history_url() -> str:
     return os.environ.get("HISTORY_URL") or DEFAULT_URL
 
 
+def history_file() -> Path | None:
+    """The file of an SQLite history; None for another database."""
+    url = _parsed(history_url())
+    return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
+
+
+def is_empty_file() -> bool:
+    """Whether the history is a file of no bytes, which SQLite takes for a database, and which holds nothing."""
+    path = history_file()
+    return path is not None and path.is_file() and path.stat().st_size == 0
+
+
+def _parsed(text: str) -> URL:
+    """The address; nothing of what it says is repeated, for it may hold a password."""
+    try:
+        return make_url(text)
+    except (exc.ArgumentError, ValueError) as error:
+        raise UsageError("HISTORY_URL: not the URL of a database, as in postgresql://user@host:5432/name") from error
+
+
+def _where(url: URL) -> str:
+    """What a history is called: without user, password and options."""
+    if url.get_backend_name() == "sqlite":
+        return str(url.database)
+    return f"{url.get_backend_name()}://{url.host or ''}/{url.database or ''}"
+
+
 def digest_of(record: HistoryRun) -> str:
     """What tells two runs of the same id apart; the order of points does not."""
     points = sorted(record.points, key=lambda point: point.key)
@@ -100,17 +129,14 @@ class History:
 
     def __init__(self, url: str | None = None) -> None:
         url = url or history_url()
+        parsed = _parsed(url)
+        self.where = _where(parsed)
         try:
-            parsed = make_url(url)
-            self.where = str(parsed.database if parsed.drivername.startswith("sqlite") else repr(parsed))
             self._engine = _engine(url, parsed.get_backend_name())
-        except (exc.ArgumentError, ValueError) as error:
-            # What the parser complains of may hold the password.
-            raise UsageError(
-                "HISTORY_URL: not the URL of a database, as in postgresql://user@host:5432/name"
-            ) from error
+        except exc.ArgumentError as error:
+            raise UsageError(f"HISTORY_URL: {parsed.drivername[:40]} is no kind of database known here") from error
         except ImportError as error:
-            raise StoreError(f"HISTORY_URL: {error}") from error
+            raise StoreError(f"HISTORY_URL: {parsed.drivername} needs a Python module: {error.name}") from error
         try:
             with self.reading() as connection:
                 ready = schema.version(connection, self.where) == schema.SCHEMA
@@ -161,8 +187,7 @@ class History:
 
     def _damaged(self, error: exc.DBAPIError) -> HistoryDamaged:
         return HistoryDamaged(
-            f"history {self.where} is damaged ({_first_line(error.orig)}) and was left as it is: move it away, then "
-            "'python3 -m harness history import results/history.jsonl' builds a new one"
+            f"history {self.where} is damaged ({_first_line(error.orig)}) and was left as it is: {REBUILD}"
         )
 
     def append(self, record: HistoryRun) -> bool:

@@ -16,12 +16,14 @@ from typing import Any
 from harness.model import codec
 from harness.model.codec import CodecError
 from harness.model.result import Metric, Result, ResultError
-from harness.model.spec import Device, Verdict
+from harness.model.spec import Device, UsageError, Verdict
 
 SCHEMA = 1
 FILE_NAME = "baseline.json"
 KERNEL_NAME = "kernel.elf"
 
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_HEX = re.compile(r"[0-9a-f]{13,}")
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 _REVISION = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
@@ -170,23 +172,50 @@ def succeed(earlier: Baseline | None, new: Baseline) -> Baseline:
     return replace(new, history=(*earlier.history, link))
 
 
-def approval_refusals(result: Result, reason: str, allow_dirty: bool) -> tuple[str, ...]:
+def baseline_name(name: str) -> str:
+    """A name of a baseline, which is a folder's: nothing that could lead elsewhere.
+
+    Raises
+    ------
+    UsageError
+        When it is none.
+    """
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"BASELINE={name[:80]}: 1 to 64 letters, digits, - and _ only")
+    return name
+
+
+def approval_refusals(result: Result, reason: str, allow_dirty: bool, kernel_tree: str) -> tuple[str, ...]:
     """Why this result may not become a baseline; empty when it may.
 
-    A regression may be approved, for that is how a deliberate one is accepted; what failed or was not measured may not.
+    A regression may be approved, for that is how a deliberate one is accepted, and so may what is inconclusive only
+    for want of a baseline; what failed, or was not measured whole, may not.
+
+    Parameters
+    ----------
+    kernel_tree
+        Hash of ``kernel/`` as it is now.
     """
     refused: list[str] = []
     if not reason.strip():
         refused.append('a reason is needed: make approve REASON="…"')
-    if result.verdict in (Verdict.GUEST_FAILED, Verdict.HARNESS_FAILED, Verdict.USAGE):
-        refused.append(f"the result is {result.verdict.value}: {result.sentence}")
+    refused += _refused_result(result)
     if result.source.get("dirty") and not allow_dirty:
         refused.append("the tree had uncommitted changes: commit them, or ALLOW_DIRTY=1")
+    if result.source.get("kernel_tree") != kernel_tree:
+        refused.append("kernel/ is not what was measured: run 'make perf' again")
     if result.run is not None and result.run.device is not Device.GPU_2D:
         refused.append("it was measured on the GL device, whose figures are no baseline for others: leave out VIRGL=1")
     candidate = result.arms.get("candidate")
     if candidate is None or "fps_trace" not in candidate.metrics:
         refused.append("the result has no frame rate of a candidate")
+    elif not candidate.switches.get("ARCH"):
+        refused.append("a kernel from a file has no source here to be the baseline of: measure a kernel of this tree")
+    else:
+        if (fault := candidate.switches.get("FAULT", "none")) != "none":
+            refused.append(f"FAULT={fault} is built into it: measure without")
+        if "instructions_per_frame" not in candidate.metrics:
+            refused.append("its instructions were not counted: run 'make perf' with all stages")
     if result.frames is None or not result.frames.checked:
         refused.append("no pictures were checked")
     elif result.frames.bad:
@@ -194,12 +223,66 @@ def approval_refusals(result: Result, reason: str, allow_dirty: bool) -> tuple[s
     return tuple(refused)
 
 
+def _refused_result(result: Result) -> list[str]:
+    """Whether a result as a whole is one that can be approved."""
+    if result.command != "perf":
+        return [f"it is a result of '{result.command}', not of 'make perf'"]
+    first = result.run is not None and result.run.judged_by.no_reference.startswith("no baseline")
+    known = (Verdict.PASS, Verdict.REGRESSION, *([Verdict.INCONCLUSIVE] if first else []))
+    return [] if result.verdict in known else [f"the result is {result.verdict.value}: {result.sentence}"]
+
+
+def switches_refusal(switches: Mapping[str, str], name: str, named: bool, defaults: Mapping[str, Sequence[str]]) -> str:
+    """Why a kernel with these switches may not bear this baseline's name; empty when it may.
+
+    Parameters
+    ----------
+    named
+        The name was given with BASELINE=, not taken from BARRIER.
+    defaults
+        By switch, its values, the default first.
+    """
+    barrier = switches.get("BARRIER", "")
+    if name in defaults.get("BARRIER", ()) and name != barrier:
+        return f"BASELINE={name} is the name for BARRIER={name}, and this kernel has BARRIER={barrier}"
+    others = [
+        f"{key}={value}"
+        for key, value in switches.items()
+        if key not in ("ARCH", "BARRIER") and key in defaults and value != defaults[key][0]
+    ]
+    if others and name in defaults.get("BARRIER", ()):
+        said = "is the name of the kernel with default switches" if named else "would be its name"
+        return f"it was built with {' '.join(others)}, but {name} {said}: give it another one, BASELINE=name"
+    return ""
+
+
+def link_ratio(result: Result, earlier: Baseline | None) -> float | None:
+    """Frame rate against the baseline that is replaced, where it was measured and decided; None: no link of the chain.
+
+    A kernel that is replaced by itself keeps its rate.
+    """
+    candidate, reference = result.arms.get("candidate"), result.arms.get("reference")
+    if earlier is None or candidate is None:
+        return None
+    if candidate.kernel_sha256 == earlier.kernel_sha256:
+        return 1.0
+    same = reference is not None and (
+        reference.kernel_sha256 == earlier.kernel_sha256
+        or bool(earlier.commit)
+        and reference.build.get("commit") == earlier.commit
+    )
+    gate = next((gate for gate in result.gates if gate.metric == "fps_trace" and gate.kind == "ratio"), None)
+    if not same or gate is None or gate.verdict not in (Verdict.PASS, Verdict.REGRESSION):
+        return None
+    return None if gate.change is None or gate.low is None else 1 + gate.change
+
+
 def differences(earlier: Baseline | None, new: Baseline) -> tuple[str, ...]:
     """What approving changes, one line each, for a person to read before agreeing."""
     if earlier is None:
         return (f"{new.label} is new",)
     lines = [
-        f"{name}: {before or 'none'} → {after or 'none'}"
+        f"{name}: {_short(before)} → {_short(after)}"
         for name in ("commit", "compiler", "kernel_sha256", "scene")
         if (before := getattr(earlier, name)) != (after := getattr(new, name))
     ]
@@ -211,6 +294,11 @@ def differences(earlier: Baseline | None, new: Baseline) -> tuple[str, ...]:
     if (drift := succeed(earlier, new).drift()) is not None:
         lines.append(f"frame rate since the first approval ({len(earlier.history) + 1} ago): {drift:+.1%}")
     return tuple(lines)
+
+
+def _short(value: str) -> str:
+    """Twelve digits of a hash tell two apart for a reader."""
+    return value[:12] if _HEX.fullmatch(value) else value or "none"
 
 
 def _metric_lines(earlier: Mapping[str, Metric], new: Mapping[str, Metric], note: str) -> Sequence[str]:

@@ -60,7 +60,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
             os.fsync(file.fileno())
             os.replace(part, path)
             placed = True
-            sync_folder(path.parent)
+            _sync_placed(path.parent)
     finally:
         if not placed:
             part.unlink(missing_ok=True)
@@ -86,7 +86,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
         part.chmod(0o755)
         with uninterrupted():
             _place(part, path)
-            sync_folder(path.parent)
+            _sync_placed(path.parent)
     finally:
         # The part, or the folder that it has replaced.
         shutil.rmtree(part, ignore_errors=True)
@@ -114,6 +114,12 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _sync_placed(folder: Path) -> None:
+    """As :func:`sync_folder`, for a name that is in place already: to say now that it is not would be untrue."""
+    with contextlib.suppress(OSError):
+        sync_folder(folder)
 
 
 def append_line(path: Path, line: bytes, *, search_bytes: int = 0) -> bool:

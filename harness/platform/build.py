@@ -214,18 +214,19 @@ def git_bytes(*arguments: str, cwd: Path = ROOT, output_bytes: int = OUTPUT_BYTE
 
 
 def source_state(tree: Path = ROOT) -> dict[str, object]:
-    """``git`` (commit, or empty outside of git), ``dirty`` and ``baselines_changed`` of a checkout.
+    """``git`` (commit, or empty outside of git), ``dirty``, ``baselines_changed`` and ``kernel_tree`` of a checkout.
 
     A changed baseline does not make a kernel another one: it is told apart, for the verdict to mention.
     """
+    kernel = {"kernel_tree": kernel_tree_hash(tree)}
     try:
         changed = [line.split(maxsplit=1)[1] for line in git("status", "--porcelain", cwd=tree).splitlines()]
         baselines = any(name.startswith("baselines/") for name in changed)
         dirty = any(not name.startswith("baselines/") for name in changed)
-        return {"git": git("rev-parse", "HEAD", cwd=tree), "dirty": dirty, "baselines_changed": baselines}
+        return {"git": git("rev-parse", "HEAD", cwd=tree), "dirty": dirty, "baselines_changed": baselines, **kernel}
     except BuildError as error:
         foreign = {"problem": error.message} if "another user" in error.message else {}
-        return {"git": "", "dirty": True, **foreign}
+        return {"git": "", "dirty": True, **foreign, **kernel}
 
 
 def kernel_tree_hash(tree: Path = ROOT) -> str:

@@ -17,14 +17,18 @@ from harness.model.baseline import (
     Baseline,
     Fingerprint,
     approval_refusals,
+    baseline_name,
     baseline_to_json,
     check_kernel,
     differences,
+    link_ratio,
     succeed,
+    switches_refusal,
 )
+from harness.model.record import JudgedBy, RunRecord
 from harness.model.result import SCHEMA as RESULT_SCHEMA
-from harness.model.result import Arm, Frames, Metric, Result, ResultError, result_to_json
-from harness.model.spec import Verdict
+from harness.model.result import Arm, Frames, Gate, Metric, Result, ResultError, result_to_json
+from harness.model.spec import RunParams, UsageError, Verdict
 from harness.model.upgrade import load_baseline, load_result
 
 ELF = b"\x7fELF pretended"
@@ -45,15 +49,33 @@ BASELINE = Baseline(
     host=HOST,
     tools={"qemu": "7.2.22"},
 )
+TREE = "b" * 64
 LABEL = "x86_64/acquire_progress"
 
 
 def _result(**changes: Any) -> Result:
-    arm = Arm({}, "ab" * 32, {"fps_trace": Metric(350.0, "frames/s", "trace")})
+    metrics = {"fps_trace": Metric(350.0, "frames/s", "trace"), "instructions_per_frame": Metric(5e6, "", "icount")}
+    arm = Arm({"ARCH": "x86_64", "BARRIER": "linux", "FAULT": "none"}, "ab" * 32, metrics)
     result = Result(
-        "perf", Verdict.PASS, "pass", "2026-11-23T13:00:00Z", 50.0, arms={"candidate": arm}, frames=Frames(400, 400)
+        "perf",
+        Verdict.PASS,
+        "pass",
+        "2026-11-23T13:00:00Z",
+        50.0,
+        source={"kernel_tree": TREE},
+        arms={"candidate": arm},
+        frames=Frames(400, 400),
     )
     return dataclasses.replace(result, **changes)
+
+
+def _armed(**switches: str) -> Result:
+    candidate = _result().arms["candidate"]
+    return _result(arms={"candidate": dataclasses.replace(candidate, switches={**candidate.switches, **switches})})
+
+
+def _judged(no_reference: str) -> dict[str, RunRecord]:
+    return {"candidate": RunRecord(RunParams(), judged_by=JudgedBy("", False, no_reference))}
 
 
 def test_a_baseline_survives_storage() -> None:
@@ -129,7 +151,7 @@ def test_the_difference_to_accept_is_shown() -> None:
         host=dataclasses.replace(HOST, cpu="other"),
     )
     assert differences(BASELINE, new) == (
-        f"commit: {'a' * 40} → {'c' * 40}",
+        f"commit: {'a' * 12} → {'c' * 12}",
         "DRAW: default → dirty",
         "instructions_per_frame: 5.51041e+06 → 5.6e+06 instructions (+1.63%)",
         "fps_trace: 350 → 340 frames/s (-2.86%) (another host)",
@@ -143,19 +165,71 @@ def test_the_difference_to_accept_is_shown() -> None:
     [
         (_result(), "why", False, 0),
         (_result(verdict=Verdict.REGRESSION), "accepted cost of X", False, 0),
-        (_result(verdict=Verdict.INCONCLUSIVE), "first one", False, 0),
+        (_result(verdict=Verdict.INCONCLUSIVE), "too noisy", False, 1),
+        (_result(verdict=Verdict.INCONCLUSIVE, runs=_judged("no baseline x86_64/linux: run")), "first one", False, 0),
+        (_result(verdict=Verdict.INCONCLUSIVE, runs=_judged("")), "too noisy", False, 1),
+        (_result(command="boot"), "why", False, 1),
         (_result(), " ", False, 1),
         (_result(verdict=Verdict.GUEST_FAILED), "why", False, 1),
-        (_result(source={"dirty": True}), "why", False, 1),
-        (_result(source={"dirty": True}), "why", True, 0),
+        (_result(source={"dirty": True, "kernel_tree": TREE}), "why", False, 1),
+        (_result(source={"dirty": True, "kernel_tree": TREE}), "why", True, 0),
+        (_result(source={"kernel_tree": "c" * 64}), "why", False, 1),
+        (_result(source={}), "why", True, 1),
         (_result(arms={}), "why", False, 1),
+        (_armed(FAULT="slow_draw"), "why", False, 1),
+        (_armed(ARCH=""), "why", False, 1),
+        (_result(arms={"candidate": Arm({"ARCH": "x86_64"}, "", {"fps_trace": Metric(1.0, "", "")})}), "why", True, 1),
         (_result(frames=None), "why", False, 1),
         (_result(frames=Frames(400, 399, torn=1)), "why", False, 1),
         (_result(frames=None, arms={}, verdict=Verdict.HARNESS_FAILED), "", False, 4),
     ],
 )
 def test_approval_is_refused_for_each_reason(result: Result, reason: str, allow_dirty: bool, refusals: int) -> None:
-    assert len(approval_refusals(result, reason, allow_dirty)) == refusals
+    found = approval_refusals(result, reason, allow_dirty, TREE)
+    assert len(found) == refusals, found
+
+
+VALUES = {"BARRIER": ("acquire_progress", "linux"), "LOG": ("deferred", "frame"), "FAULT": ("none", "slow_draw")}
+
+
+@pytest.mark.parametrize(
+    ("switches", "name", "named", "says"),
+    [
+        ({"BARRIER": "linux", "LOG": "deferred"}, "linux", False, ""),
+        ({"BARRIER": "linux", "LOG": "frame"}, "linux", False, "built with LOG=frame, but linux would be its name"),
+        ({"BARRIER": "linux", "LOG": "frame"}, "linux", True, "give it another one, BASELINE=name"),
+        ({"BARRIER": "linux", "LOG": "frame"}, "linux-log", True, ""),
+        ({"BARRIER": "linux"}, "acquire_progress", True, "is the name for BARRIER=acquire_progress"),
+    ],
+)
+def test_a_baseline_is_what_its_name_says(switches: dict[str, str], name: str, named: bool, says: str) -> None:
+    found = switches_refusal(switches, name, named, VALUES)
+    assert says in found and bool(found) == bool(says)
+
+
+@pytest.mark.parametrize("name", ["", "..", "../x", "/etc", "a/b", "a.b", "é", "a b", "x" * 65, "a\n"])
+def test_a_name_that_leads_elsewhere_is_none(name: str) -> None:
+    with pytest.raises(UsageError, match="BASELINE="):
+        baseline_name(name)
+
+
+def test_only_what_was_decided_is_a_link_of_the_chain() -> None:
+    candidate, other = _result().arms["candidate"], Arm({}, BASELINE.kernel_sha256, {})
+    gate = Gate("fps_trace", "ratio", Verdict.PASS, "", change=0.02, low=0.01, high=0.03)
+    arms = {"candidate": candidate, "reference": other}
+
+    def ratio(earlier: Baseline | None = BASELINE, gate: Gate = gate, **changes: Any) -> float | None:
+        return link_ratio(_result(gates=(gate,), **({"arms": arms} | changes)), earlier)
+
+    assert ratio() == pytest.approx(1.02)
+    assert ratio(gate=dataclasses.replace(gate, verdict=Verdict.INCONCLUSIVE)) is None
+    assert ratio(gate=dataclasses.replace(gate, low=None)) is None
+    assert ratio(earlier=None) is None
+    stranger = dataclasses.replace(other, kernel_sha256="d" * 64)
+    assert ratio(arms={"candidate": candidate, "reference": stranger}) is None, "measured against another baseline"
+    rebuilt = dataclasses.replace(stranger, build={"commit": BASELINE.commit})
+    assert ratio(arms={"candidate": candidate, "reference": rebuilt}) == pytest.approx(1.02)
+    assert ratio(arms={"candidate": other}) == 1.0, "replaced by itself"
 
 
 def test_results_of_the_current_schema_load_and_newer_ones_do_not() -> None:

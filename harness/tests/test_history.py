@@ -249,8 +249,8 @@ def test_a_queued_file_that_is_no_run_is_kept_and_named(tmp_path: Path) -> None:
     queue.mkdir()
     (queue / "00000001-odd.json").write_text('{"kind": "run"')
     delivery = remember(record(2), f"sqlite:///{tmp_path / 'history.db'}", queue)
-    assert delivery.delivered == 1 and "00000001-odd.refused" in delivery.said[0]
-    assert (queue / "00000001-odd.refused").exists()
+    assert delivery.delivered == 1 and "00000001-odd.rejected" in delivery.said[0]
+    assert (queue / "00000001-odd.rejected").exists()
 
 
 def test_lines_go_out_and_come_back(tmp_path: Path) -> None:

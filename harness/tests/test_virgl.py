@@ -207,4 +207,4 @@ def test_a_result_of_the_gl_device_is_no_baseline(device: str, refused: bool) ->
         1.0,
         runs={"candidate": RunRecord(RunParams(), device=Device(device))},
     )
-    assert any("GL device" in why for why in approval_refusals(result, "why not", False)) == refused
+    assert any("GL device" in why for why in approval_refusals(result, "why not", False, "")) == refused
