@@ -29,18 +29,16 @@ from harness.gate.calibration.power import coverage
 from harness.gate.calibration.reference_methods import mann_whitney, mean_threshold
 from harness.gate.calibration.simulate import (
     Draw,
-    Noise,
     autocorrelated,
     bimodal,
-    effects_of,
     heavy_tailed,
     normal,
     resampled,
     run_session,
-    simulate_launch,
     with_outliers,
 )
 from harness.tests.fuzz import FULL
+from harness.tests.simulated import HostNoise, effects_of, simulate_launch
 
 SERIES: dict[str, Callable[[float], Draw]] = {
     "normal": normal,
@@ -125,7 +123,7 @@ def test_hodges_lehmann_shrugs_at_an_outlier() -> None:
 
 def test_launch_effects_are_unbiased_in_a_noisy_drifting_host() -> None:
     rng = np.random.default_rng(2)
-    noise = Noise(drift=0.01, host_sd=0.2, core_sd=0.05, spike_share=0.03)
+    noise = HostNoise(drift=0.01, host_sd=0.2, core_sd=0.05, spike_share=0.03)
     effects = effects_of([simulate_launch(rng, 0.03, noise) for _ in range(400)])
     assert effects.mean() == pytest.approx(0.03, abs=3 * effects.std() / 20)
     assert effects.std() < 2 * noise.launch_sd

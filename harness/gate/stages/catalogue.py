@@ -228,7 +228,6 @@ class TimingStage(Stage):
                 one.launch,
                 {role: arrays[f"{number}-{role}"] for role in (CANDIDATE, REFERENCE)},
                 {role: one.boot_ms[role] for role in (CANDIDATE, REFERENCE)},
-                0,
                 {},
                 (),
                 one.load,

@@ -50,8 +50,6 @@ class MeasuredLaunch:
     frame_ms: Mapping[str, F64]
     """By role: frame times while the machine ran, in order, shape (n,)."""
     boot_ms: Mapping[str, float]
-    dropped: int
-    """Frames left out because a slice began or ended inside them."""
     trace_log: Mapping[str, bytes]
     """By role, of this launch, for a replay."""
     spans: tuple[Span, ...]
@@ -189,13 +187,11 @@ def slice_launch(
         flushes[role] = presented_frames(trace, stamp_rows(trace) if role in stamped else ()).time_ns
     guard_ns = int(guard_s * 1e9)
     slices: list[Slice] = []
-    dropped = 0
     slots = {start: slot for slot, start in enumerate(sorted({span[0] for span in spans}))}
     for start_ns, end_ns, role, core in spans:
         times = flushes[role]
         inside = times[(times >= start_ns + guard_ns) & (times <= end_ns)]
         frame_ns = np.diff(inside).astype(np.float64)
-        dropped += 1
         if len(frame_ns) < 2:
             continue
         slices.append(Slice(slots[start_ns], core, role, float(np.median(frame_ns)), len(frame_ns)))
@@ -207,7 +203,7 @@ def slice_launch(
         numbers = {role: numbers for role, (numbers, _) in frames.items()}
         twins = undisturbed_effect(numbers, frame_ms, _computed_ms(flushes, load), (CANDIDATE, REFERENCE))
         launch = replace(launch, twins=twins if np.isfinite(twins) else None, preempted=why)
-    return MeasuredLaunch(launch, frame_ms, boot_ms, dropped, logs, tuple(spans), load)
+    return MeasuredLaunch(launch, frame_ms, boot_ms, logs, tuple(spans), load)
 
 
 def _computed_ms(flushes: Mapping[str, I64], load: LaunchLoad) -> dict[str, float]:
