@@ -24,7 +24,7 @@ from harness.model.errors import StoreError
 from harness.model.record import JudgedBy
 from harness.model.result import Qemu, Result, ResultError
 from harness.model.spec import LOAD_DISK_MIB, Device, Machine, RunSpec, UsageError, Verdict
-from harness.platform.build import source_state
+from harness.platform.build import baselines_in_commits, source_state
 from harness.platform.host import fingerprint, host_facts
 from harness.platform.probe import choose_accelerator, qemu_version
 from harness.platform.store import RunFolder
@@ -66,7 +66,9 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
             shutil.rmtree(run.path / "timing", ignore_errors=True)
         if reference is not None:
             keep_baseline(reference.baseline, run.path)
-        result = _result(run, measured, reference, (*notices, *accel_notices), missing, rules)
+        result = _result(
+            run, measured, reference, (*notices, *accel_notices), missing, rules, arguments.text("BASELINE_REF")
+        )
         result = replace(result, words=given_words(tuple(arguments.given.items()), ()))
         return finish(run, result, out, *timed(measured), json_out=arguments.json)
 
@@ -121,6 +123,7 @@ def _result(
     notices: tuple[str, ...],
     missing: str,
     rules: tuple[Rule, ...],
+    target: str,
 ) -> Result:
     baseline = reference.baseline if reference else None
     window = measured.window
@@ -137,6 +140,10 @@ def _result(
     source = source_state()
     if source.get("problem"):
         notices = (*notices, f"the commit is not known: {source['problem']}")
+    target, approvals = baselines_in_commits(target)
+    if approvals:
+        many = "1 commit changes" if approvals == 1 else f"{approvals} commits change"
+        notices = (*notices, f"{many} baselines/ since {target}: BASELINE_REF={target} judges by what it had approved")
     if source.get("baselines_changed"):
         notices = (*notices, "this tree changes baselines/: what it is judged by is not what was committed")
     skipped = tuple(f"{stage}: not measured: {why}" for stage, why in measured.skipped.items())

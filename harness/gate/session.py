@@ -6,12 +6,14 @@ measured in the next: the incident is what the user needs, and soon.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 from harness.core.complaints import device_complaints
+from harness.core.serial_noise import without_noise
 from harness.core.trace import parse_trace
 from harness.gate.measured import Measured, Order
 from harness.gate.stages.catalogue import STAGES
@@ -21,6 +23,13 @@ from harness.model.record import Cause, Incident
 from harness.model.spec import Verdict
 from harness.platform.leases import lease_cores
 from harness.platform.qemu_command import QEMU_LOG, TRACE_LOG
+
+_LACKING = re.compile(
+    rb"^virtio-\w+: (?:no such device on the PCI bus|a feature that is needed is not offered"
+    rb"|the device refused the features chosen)",
+    re.MULTILINE,
+)
+"""The transport's words for what a device does not have."""
 
 
 def measure(order: Order, folder: Path, progress: Callable[[str], None]) -> Measured:
@@ -55,10 +64,22 @@ def _run(stage: Stage, session: Session, measured: Measured) -> Measured:
     except GuestError as error:
         inside = _inside(error, session.folder)
         where = f" (see {inside})" if inside else ""
+        lacking = _not_offered(error) if session.order.machine.extra else ""
+        if lacking:
+            text = f"{stage.name}: this machine does not offer what the kernel needs: {lacking}{where}"
+            return replace(measured, incidents=(*measured.incidents, Incident(Verdict.USAGE, text, Cause.DEVICE)))
         words = _device_words(error)
         device = [Incident(Verdict.GUEST_FAILED, f"{stage.name}: {text}", Cause.DEVICE) for text in words]
         incident = Incident(Verdict.GUEST_FAILED, f"{stage.name}: {error.message}{where}")
         return replace(measured, incidents=(*measured.incidents, *device, incident))
+
+
+def _not_offered(error: GuestError) -> str:
+    """What a driver found missing in a machine that QEMU_ARGS changed: the caller's choice, not its failure."""
+    if error.evidence is None or not error.evidence.is_file():
+        return ""
+    said = _LACKING.search(without_noise(error.evidence.read_bytes()))
+    return said[0].decode() if said else ""
 
 
 def _device_words(error: GuestError) -> tuple[str, ...]:

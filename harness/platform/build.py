@@ -229,6 +229,35 @@ def source_state(tree: Path = ROOT) -> dict[str, object]:
         return {"git": "", "dirty": True, **foreign, **kernel}
 
 
+TARGETS = ("@{upstream}", "origin/HEAD", "origin/main", "main")
+"""What a change is measured from, where nobody says: the first of these that there is and that HEAD is not."""
+
+
+def baselines_in_commits(target: str = "", tree: Path = ROOT) -> tuple[str, int]:
+    """How many commits since a target's branch change ``baselines/``, and which target that was.
+
+    Parameters
+    ----------
+    target
+        A revision; by default the first of ``TARGETS`` that is another commit than this one.
+
+    Returns
+    -------
+    (target, count)
+        An empty target and 0 outside of git, or with nothing to count from.
+    """
+    try:
+        head = git("rev-parse", "HEAD", cwd=tree)
+        for one in (target,) if target else TARGETS:
+            with contextlib.suppress(BuildError):
+                base = git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{one}^{{commit}}", cwd=tree)
+                if base != head:
+                    return one, int(git("rev-list", "--count", f"{base}..{head}", "--", "baselines", cwd=tree))
+    except BuildError:
+        pass
+    return "", 0
+
+
 def kernel_tree_hash(tree: Path = ROOT) -> str:
     """Hash over names and contents of everything under ``kernel/``, the same with and without git."""
     digest = hashlib.sha256()

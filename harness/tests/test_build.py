@@ -16,6 +16,7 @@ from harness.model.errors import BuildError, ToolError
 from harness.model.spec import Limits, Switches, Verdict
 from harness.platform import build as build_module
 from harness.platform.build import (
+    baselines_in_commits,
     build_kernel,
     checkout_revision,
     compiler_identity,
@@ -232,6 +233,23 @@ def test_a_changed_baseline_is_told_apart_from_changed_source(repository: Path) 
     assert state["baselines_changed"] is True and state["dirty"] is False
     (repository / "kernel" / "main.c").write_text("three\n")
     assert source_state(repository)["dirty"] is True
+
+
+def test_baselines_changed_in_commits_are_counted_from_the_target(repository: Path) -> None:
+    branch = sh(repository, "git", "symbolic-ref", "--short", "HEAD")
+    assert baselines_in_commits(tree=repository) == ("", 0), "nothing to count from"
+    sh(repository, "git", "checkout", "--quiet", "-b", "change")
+    baseline = repository / "baselines" / "x86_64" / "linux" / "baseline.json"
+    baseline.parent.mkdir(parents=True)
+    for content in ("{}", "{} "):
+        baseline.write_text(content)
+        sh(repository, "git", "add", ".")
+        sh(repository, "git", "commit", "--quiet", "-m", "approve")
+    assert baselines_in_commits(branch, repository) == (branch, 2)
+    sh(repository, "git", "branch", "--quiet", "--set-upstream-to", branch)
+    assert baselines_in_commits(tree=repository) == ("@{upstream}", 2)
+    assert baselines_in_commits("no-such-branch", repository) == ("", 0)
+    assert baselines_in_commits(tree=repository.parent) == ("", 0)
 
 
 def test_the_kernels_hash_is_the_same_without_git_and_feels_every_change(repository: Path) -> None:

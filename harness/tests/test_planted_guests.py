@@ -117,3 +117,19 @@ def test_a_planted_mistake_is_named(tree: PlantedTree, tmp_path: Path, name: str
 def test_a_sound_kernel_has_no_findings(tree: PlantedTree, tmp_path: Path, switches: Switches) -> None:
     _, judgement = put_through(tree.build([], switches), tmp_path, switches)
     assert judgement.problems == () and judgement.verdict is Verdict.INCONCLUSIVE, judgement.sentence
+
+
+@pytest.mark.parametrize(
+    ("option", "switches"),
+    [
+        ("iommu_platform=on", Switches()),
+        pytest.param("event_idx=off", Switches.of({"EVENT_IDX": "on"}), marks=pytest.mark.full),
+    ],
+)
+def test_what_a_machine_does_not_offer_is_the_caller_s_choice(
+    tree: PlantedTree, tmp_path: Path, option: str, switches: Switches
+) -> None:
+    kernel = tree.build([], switches)
+    _, judgement = put_through(kernel, tmp_path, switches, ["window"], ["-global", f"virtio-gpu-pci.{option}"])
+    assert judgement.verdict is Verdict.USAGE, judgement.sentence
+    assert "this machine does not offer what the kernel needs: virtio-gpu: " in judgement.sentence

@@ -191,3 +191,17 @@ def test_a_partial_flush_must_cover_what_changed() -> None:
     assert changes_left_out(parse_trace(_flushes(53)), 0, _dot, (64, 32)) == (), "the dot has not come that far"
     problem = changes_left_out(parse_trace(_flushes(30)), 0, _dot, (64, 32))
     assert re.fullmatch(r"the flush of frame 27 leaves out 4 pixels that changed, within 30,10 to 30,13 .*", problem[0])
+
+
+@pytest.mark.parametrize(
+    ("completion", "late_ms", "named"), [("irq", 45, True), ("irq", 0, False), ("poll", 45, False)]
+)
+def test_interrupts_that_do_not_arrive_are_named(completion: str, late_ms: int, named: bool) -> None:
+    """By how long the guest waits beyond the device's answer: a tenth of the frame rate is no word by itself."""
+    serial = run_model(MODEL).serial.replace(b"arch=x86_64", b"arch=x86_64 completion=%s" % completion.encode())
+    serial = re.sub(rb"wait_ns=(\d+)", lambda match: b"wait_ns=%d" % (int(match[1]) + late_ms * 1_000_000), serial)
+    texts = [one.text for one in window_incidents(window_of(trace_of(), serial=serial), BUILT_IN)]
+    found = [text for text in texts if "interrupts do not arrive" in text]
+    assert bool(found) is named, texts
+    if named:
+        assert "each frame waits 45 ms longer than the device takes to answer" in found[0]

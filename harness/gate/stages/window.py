@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from harness.core.answers import missing_interrupts
 from harness.core.complaints import device_complaints
 from harness.core.frametimes import Presented, WarmUp, presented_frames, stamp_rows, warm_up
 from harness.core.screen import screen_problems
@@ -184,6 +185,8 @@ def _guest_words(window: Window, capabilities: Capabilities) -> list[str]:
         texts.append("the guest did not end with [DONE] status=ok")
     if not window.observed.ending.clean:
         texts.append(f"the guest ended badly: {window.observed.ending.reason}")
+    late = missing_interrupts(window.trace, serial)
+    texts += [late] if late else []
     if window.fallback:
         texts.append(f"virgl was asked for and not used: {window.fallback}")
     return texts
