@@ -35,8 +35,8 @@ _Noreturn void kernel_main(void)
 
 	/* The command line decides what [BOOT] says of the mode; a wrong one is reported after the line itself. */
 	parsed = params_parse(boot->command_line, &params, &error);
-	record_print_boot(
-		&(struct record_boot){boot->name, boot->irq, boot->cpus_present, params.width_px, params.height_px});
+	record_print_boot(&(struct record_boot){boot->name, boot->irq, boot->cpus_present, params.width_px,
+						params.height_px, params.tlb_cold});
 	if (parsed)
 		panic("command line: %s: %s", error.why, error.word);
 

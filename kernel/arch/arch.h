@@ -99,6 +99,9 @@ volatile void *arch_map_device(uint64_t physical, size_t length);
  */
 int arch_guard(void *page);
 
+/* Forgets this CPU's cached translations, all of them. */
+void arch_tlb_flush(void);
+
 /* A message interrupt to the calling CPU: what the device must write, and where. ERROR_NOTSUP where there is none. */
 struct arch_msi {
 	uint64_t address;

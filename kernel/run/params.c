@@ -103,6 +103,12 @@ static enum parsed parse_number_key(const struct number_key *key, const char *va
 	return PARSED;
 }
 
+static bool parse_tlb(const char *text, struct run_params *params)
+{
+	params->tlb_cold = !strcmp(text, "cold");
+	return params->tlb_cold || !strcmp(text, "warm");
+}
+
 static bool parse_suite(const char *text, struct run_params *params)
 {
 	strncpy(params->suite, text, sizeof(params->suite) - 1);
@@ -126,7 +132,7 @@ static enum parsed parse_value(const char *key, const char *value, struct run_pa
 	const struct {
 		const char *key;
 		bool (*parse)(const char *text, struct run_params *params);
-	} others[] = {{"seconds", parse_seconds}, {"mode", parse_mode}, {"suite", parse_suite}};
+	} others[] = {{"seconds", parse_seconds}, {"mode", parse_mode}, {"tlb", parse_tlb}, {"suite", parse_suite}};
 	const unsigned number_count = sizeof(numbers) / sizeof(numbers[0]);
 
 	for (unsigned i = 0; i < number_count; i++)

@@ -1,6 +1,6 @@
 /*
  * The kernel's command line, as values: `frames= seconds= warmup= mode= pace= blk= slow= seed= first= load= records=
- * exact= suite=`, apart by blanks, each at most once. Pure: no state, no output; anything else is refused by name.
+ * exact= tlb= suite=`, apart by blanks, each at most once. Pure: no state, no output; anything else is refused by name.
  */
 #ifndef RUN_PARAMS_H
 #define RUN_PARAMS_H
@@ -25,6 +25,7 @@ struct run_params {
 	uint32_t load;                /* 1: other CPUs run tasks */
 	uint32_t records;             /* most records printed at the end: the newest */
 	uint32_t exact;               /* 1: interrupts masked while drawing, instructions counted */
+	bool tlb_cold;                /* tlb=cold: translations are not forgotten during warm-up */
 	char suite[PARAMS_SUITE_MAX]; /* empty: the roulette */
 };
 

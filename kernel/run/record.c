@@ -32,7 +32,8 @@ size_t record_text_boot(char *text, size_t size, const struct record_boot *boot)
 	line_add(&line, " event_idx=" OPTION_TEXT(EVENT_IDX) " batch=" OPTION_TEXT(BATCH));
 	line_add(&line, " gpu_fence=" OPTION_TEXT(GPU_FENCE) " preempt=" OPTION_TEXT(PREEMPT));
 	line_add(&line, " cpus_max=" OPTION_TEXT(CPUS) " fault=" OPTION_TEXT(FAULT) " scene=" SCENE_HASH);
-	line_add(&line, " records=%d mode=%ux%u\n", RECORD_VERSION, boot->width_px, boot->height_px);
+	line_add(&line, " records=%d mode=%ux%u", RECORD_VERSION, boot->width_px, boot->height_px);
+	line_add(&line, " tlb=%s\n", boot->tlb_cold ? "cold" : "warm");
 	return line.length;
 }
 

@@ -47,6 +47,7 @@ struct record_boot {
 	const char *arch, *irq;
 	uint32_t cpus_present;
 	uint32_t width_px, height_px;
+	bool tlb_cold;
 };
 
 /* Totals over the recorded window. */

@@ -45,6 +45,9 @@ static void values(void)
 	ktest_check(accepts("suite=virtqueue,params slow=1000 blk=64") && !strcmp(params.suite, "virtqueue,params") &&
 			    params.slow == 1000 && params.blk == 64,
 		    "a suite's name, per cent and MiB/s");
+	ktest_check(accepts("tlb=cold") && params.tlb_cold && accepts("tlb=warm") && !params.tlb_cold && accepts("") &&
+			    !params.tlb_cold && refuses("tlb=hot", "value out of range", "tlb=hot"),
+		    "translations are warmed unless the line says cold");
 }
 
 static void refusals(void)

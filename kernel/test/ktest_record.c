@@ -67,12 +67,12 @@ static void others(void)
 		    "a summary is one line; drift has a sign");
 	memset(&summary, 0xff, sizeof(summary));
 	ktest_check(record_text_summary(text, sizeof(text), &summary) == strlen(text), "the largest summary fits");
-	record_text_boot(text, sizeof(text), &(struct record_boot){"x86_64", "msix", 8, 1920, 1080});
+	record_text_boot(text, sizeof(text), &(struct record_boot){"x86_64", "msix", 8, 1920, 1080, true});
 	ktest_check(begins("[BOOT] kernel=roulette arch=x86_64 cpus=8 irq=msix barrier=" OPTION_TEXT(BARRIER) " ") &&
 			    one_line(),
 		    "the boot line names what was found");
 	ktest_check(contains(" cpus_max=" OPTION_TEXT(CPUS) " fault=" OPTION_TEXT(FAULT) " ") &&
-			    contains(" mode=1920x1080\n"),
+			    contains(" mode=1920x1080 tlb=cold\n"),
 		    "and how it was built");
 }
 

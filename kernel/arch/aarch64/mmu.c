@@ -88,6 +88,11 @@ volatile void *arch_map_device(uint64_t physical, size_t length)
 	return (volatile void *)(uintptr_t)physical;
 }
 
+void arch_tlb_flush(void)
+{
+	__asm__ volatile("dsb nshst; tlbi vmalle1; dsb nsh; isb" : : : "memory");
+}
+
 void mmu_init(void)
 {
 	extern uint64_t boot_root;

@@ -195,3 +195,7 @@ int arch_guard(void *page)
 	(void)page;
 	return ERROR_NOTSUP;
 }
+
+void arch_tlb_flush(void)
+{
+}

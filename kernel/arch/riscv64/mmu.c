@@ -101,6 +101,11 @@ volatile void *arch_map_device(uint64_t physical, size_t length)
 	return (volatile void *)(uintptr_t)physical;
 }
 
+void arch_tlb_flush(void)
+{
+	__asm__ volatile("sfence.vma" : : : "memory");
+}
+
 /* Whether a CPU's "riscv,isa" lists an extension of several letters. */
 static bool isa_has(const char *isa, const char *extension)
 {
