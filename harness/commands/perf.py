@@ -116,6 +116,12 @@ def _machine(candidate: ArmKernel, request: ArmRequest, arguments: Arguments) ->
     return machine, tuple(text for text in (notice, shown) if text)
 
 
+def _host_notices(measured: Measured) -> tuple[str, ...]:
+    """What kept the comparison from being ideal, and what the guest's author could do about it."""
+    cores = measured.lease.notices if measured.lease else ()
+    return (*cores, *measured.timing.advice) if measured.timing else cores
+
+
 def _result(
     run: RunFolder,
     measured: Measured,
@@ -160,7 +166,7 @@ def _result(
         arms=arms,
         gates=judgement.gates,
         frames=measured.pictures.frames if measured.pictures else None,
-        notices=(*judgement.notices, *notices, *skipped, *(measured.lease.notices if measured.lease else ())),
+        notices=(*judgement.notices, *notices, *skipped, *_host_notices(measured)),
         problems=judgement.problems,
         runs={"candidate": record_of(measured, JudgedBy(baseline.label if baseline else "", same_host, missing))},
     )

@@ -231,13 +231,28 @@ class RunParams:
     """The most records printed at the end; 0 is the summary alone."""
     exact: int | None = None
     """1 masks timer ticks while drawing and prints instruction counts."""
+    tlb: str | None = None
+    """``cold`` leaves out what warms QEMU's table of translations; only for kernels that say ``tlb=`` themselves."""
     suite: str | None = None
     """Run in-kernel suites (``all`` or names joined by commas) instead of the roulette."""
 
     def command_line(self) -> str:
         """The words handed to the kernel, fields in the order above."""
         words = [f"mode={self.mode[0]}x{self.mode[1]}"]
-        for key in ("frames", "seconds", "warmup", "pace", "blk", "slow", "seed", "first", "load", "records", "exact"):
+        for key in (
+            "frames",
+            "seconds",
+            "warmup",
+            "pace",
+            "blk",
+            "slow",
+            "seed",
+            "first",
+            "load",
+            "records",
+            "exact",
+            "tlb",
+        ):
             value = getattr(self, key)
             if value is not None:
                 words.append(f"{key}={value:.3f}" if isinstance(value, float) else f"{key}={value}")

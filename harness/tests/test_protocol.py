@@ -13,7 +13,7 @@ from harness.gate.basis import Basis
 from harness.gate.gates import judge_metric
 from harness.gate.metrics import RULES
 from harness.gate.stages import timing
-from harness.gate.stages.launch import MeasuredLaunch
+from harness.gate.stages.launch import MeasuredLaunch, tlb_of
 from harness.gate.stages.protocol import Protocol, choose_protocol, fitted_protocol, surviving_protocol
 from harness.gate.stages.timing import compare
 from harness.model.record import Lease
@@ -98,3 +98,27 @@ def test_an_undecided_comparison_names_the_host_s_noise() -> None:
     rule = next(rule for rule in RULES if rule.primary)
     found = judge_metric(rule, arm, basis)
     assert found.verdict is Verdict.INCONCLUSIVE and found.why.endswith("; a hypervisor took 9 %")
+
+
+@pytest.mark.parametrize(
+    ("said", "passed", "words"),
+    [
+        (("warm", "warm"), (None, None), "translations warmed in both arms"),
+        (("warm", ""), ("cold", None), "translations cold in both arms: the reference cannot warm them"),
+        (("", "warm"), (None, "cold"), "translations cold in both arms: the candidate cannot warm them"),
+        (("", ""), (None, None), "translations cold in both arms: the candidate and reference cannot warm them"),
+        (("cold", "warm"), (None, "cold"), "translations cold in both arms"),
+    ],
+)
+def test_both_arms_are_warm_or_both_are_cold(
+    said: tuple[str, str], passed: tuple[str | None, str | None], words: str
+) -> None:
+    arms = {role: RunSpec(Path("kernel")) for role in (CANDIDATE, REFERENCE)}
+    found, told = timing.alike(arms, dict(zip(arms, said)))
+    assert (tuple(spec.params.tlb for spec in found.values()), told) == (passed, words)
+    assert "tlb=cold" in replace(RunSpec(Path("k")).params, tlb="cold").command_line()
+
+
+def test_a_kernel_says_whether_it_warms_its_translations() -> None:
+    assert tlb_of(b"SeaBIOS\r\n[BOOT] kernel=roulette arch=x86_64 mode=1024x768 tlb=warm\n") == "warm"
+    assert tlb_of(b"[BOOT] kernel=roulette arch=x86_64 mode=1024x768\n") == "" and tlb_of(b"hello\n") == ""

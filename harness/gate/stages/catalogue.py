@@ -42,6 +42,8 @@ CLOSING_S = 6.0
 TIMING_S = 3600.0
 """How long a guest draws in a timing launch, which ends it from outside."""
 LAUNCHES_MAX = 100_000
+WARM_UP_FRAMES = 16
+"""In which a kernel that can warms QEMU's table of translations."""
 
 
 class WindowStage(Stage):
@@ -192,7 +194,7 @@ class TimingStage(Stage):
         order = session.order
         assert order.reference is not None
         protocol = choose_protocol(probe_rights(), order.machine)
-        params = replace(order.params, seconds=TIMING_S, records=0)
+        params = replace(order.params, seconds=TIMING_S, records=0, warmup=order.params.warmup or WARM_UP_FRAMES)
         if protocol.swap:
             order = replace(order, machine=replace(order.machine, render_threads=0))
         arms = {CANDIDATE: run_spec(order, order.candidate, params)}
@@ -213,7 +215,7 @@ class TimingStage(Stage):
         if timing is None:
             return run
         launches = tuple(LaunchRecord(one.launch, one.boot_ms, one.load) for one in timing.launches)
-        words = "; ".join((timing.protocol.words, *timing.protocol.notices))
+        words = "; ".join((timing.protocol.words, timing.tlb, *timing.protocol.notices))
         record = TimingRecord(words, timing.seconds, timing.plan, launches, timing.host, timing.estimator)
         return replace(run, timing=record)
 

@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from harness.core.frametimes import presented_frames, stamp_rows
 from harness.core.pacing import TooFewFrames, frame_pacing
+from harness.core.serial import parse_serial
 from harness.core.statistics import CANDIDATE, REFERENCE
 from harness.core.trace import parse_trace
 from harness.core.twins import preempted, undisturbed_effect
@@ -38,6 +39,8 @@ I64 = npt.NDArray[np.int64]
 F64 = npt.NDArray[np.float64]
 
 
+BOOT_BYTES_MAX = 65536
+"""Of the serial log, in which a boot line is looked for."""
 Span = tuple[int, int, str, int]
 """A slice: start_ns, end_ns (host time since the epoch), role, core."""
 
@@ -54,6 +57,8 @@ class MeasuredLaunch:
     """By role, of this launch, for a replay."""
     spans: tuple[Span, ...]
     load: LaunchLoad = LaunchLoad()
+    tlb: Mapping[str, str] = field(default_factory=dict)
+    """By role: ``warm`` or ``cold``, as the kernel says; empty of one that does not."""
 
 
 def measure_launch(
@@ -84,8 +89,16 @@ def measure_launch(
         for machine in machines.values():
             machine.wait_progress()
     logs = {role: machine.trace_path.read_bytes() for role, machine in machines.items()}
+    tlb = {role: tlb_of(machine.console.content()) for role, machine in machines.items()}
     stamped = {role for role, spec in arms.items() if spec.capabilities.stamp}
-    return slice_launch(logs, spans, started, batch, protocol.guard_s, stamped, watch.load(spans))
+    sliced = slice_launch(logs, spans, started, batch, protocol.guard_s, stamped, watch.load(spans))
+    return replace(sliced, tlb=tlb)
+
+
+def tlb_of(serial_log: bytes) -> str:
+    """What a kernel's boot line says of its translations: ``warm``, ``cold``, or nothing."""
+    boot = parse_serial(serial_log[:BOOT_BYTES_MAX]).boot
+    return dict(boot.fields).get("tlb", "") if boot else ""
 
 
 class _Watch:

@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from harness.core.statistics import Decision, Next, Plan, decide, next_look
+from harness.core.lottery import launch_groups, lottery_advice
+from harness.core.statistics import CANDIDATE, REFERENCE, Decision, Next, Plan, decide, next_look
 from harness.gate.stages.launch import MeasuredLaunch, measure_launch
 from harness.gate.stages.protocol import Protocol, fitted_protocol, surviving_protocol
 from harness.model.record import HostLoad, Launch
@@ -39,6 +40,17 @@ class Timing:
     protocol: Protocol
     seconds: float
     host: HostLoad = HostLoad()
+    tlb: str = ""
+    """Whether both arms warmed QEMU's table of translations, in words."""
+
+    @property
+    def advice(self) -> tuple[str, ...]:
+        """For authors of kernels whose launches are a lottery."""
+        found = []
+        for role in (CANDIDATE, REFERENCE):
+            medians = [float(np.median(one.frame_ms[role])) for one in self.launches if len(one.frame_ms[role])]
+            found.append(lottery_advice(launch_groups(medians), role))
+        return tuple(text for text in found if text and self.tlb != WARM)
 
     @property
     def estimator(self) -> str:
@@ -52,6 +64,23 @@ class Timing:
     def boot_ms(self, role: str) -> float:
         """Median time from launch to first flush."""
         return float(np.median([launch.boot_ms[role] for launch in self.launches]))
+
+
+WARM = "translations warmed in both arms"
+
+
+def alike(arms: Mapping[str, RunSpec], tlb: Mapping[str, str]) -> tuple[Mapping[str, RunSpec], str]:
+    """Both arms warm or both cold: an arm that can warm itself does not, where the other cannot. With the words."""
+    warm = [role for role in arms if tlb.get(role) == "warm"]
+    if len(warm) == len(arms):
+        return arms, WARM
+    cooled = {
+        role: replace(spec, params=replace(spec.params, tlb="cold")) if role in warm else spec
+        for role, spec in arms.items()
+    }
+    unable = " and ".join(role for role in arms if role not in warm and not tlb.get(role))
+    why = f": the {unable} cannot warm them" if unable else ""
+    return cooled, f"translations cold in both arms{why}"
 
 
 def estimator_words(launches: Sequence[Launch]) -> str:
@@ -86,7 +115,8 @@ def compare(
     """
     rng = np.random.default_rng(seed)
     begun, before = time.monotonic(), host_moment(protocol.cores)
-    protocol, each_s = _warm_up(arms, folder, protocol, rng)
+    protocol, each_s, said = _warm_up(arms, folder, protocol, rng)
+    arms, tlb = alike(arms, said)
     plan = Plan(launches=max(int((budget_s - each_s) / each_s), 1), smallest=smallest)
     measured: list[MeasuredLaunch] = []
     batch = 0
@@ -114,24 +144,28 @@ def compare(
                 break
     host = host_load(before, host_moment(protocol.cores), protocol.cores, [one.load for one in measured])
     decision = decide([one.launch for one in measured], plan)
-    return Timing(tuple(measured), decision, plan, protocol, time.monotonic() - begun, host)
+    return Timing(tuple(measured), decision, plan, protocol, time.monotonic() - begun, host, tlb)
 
 
 def _warm_up(
     arms: Mapping[str, RunSpec], folder: Path, protocol: Protocol, rng: np.random.Generator
-) -> tuple[Protocol, float]:
-    """The protocol with slices for this frame time, and what a launch takes; a slow guest is looked at for longer."""
-    each_s = 0.1
+) -> tuple[Protocol, float, Mapping[str, str]]:
+    """The protocol with slices for this frame time, what a launch takes, and what either arm says of translations.
+
+    A guest so slow that the usual slices hold no frame is looked at for longer.
+    """
+    each_s, said = 0.1, dict.fromkeys(arms, "")
     for longer in (1, 4, 16):
         begun, looked = time.monotonic(), replace(protocol, slice_s=protocol.slice_s * longer)
         try:
-            frame_ms = measure_launch(arms, folder / "warm-up", looked, rng, 0).frame_ms
+            measured = measure_launch(arms, folder / "warm-up", looked, rng, 0)
         except CoreVanished:
             protocol = surviving_protocol(protocol, os.sched_getaffinity(0))
             continue
         each_s = max(time.monotonic() - begun, 0.1)
-        known = [float(np.median(times)) for times in frame_ms.values() if len(times) >= 4]
-        if len(known) == len(frame_ms):
+        said = dict(measured.tlb)
+        known = [float(np.median(times)) for times in measured.frame_ms.values() if len(times) >= 4]
+        if len(known) == len(measured.frame_ms):
             fitted = fitted_protocol(protocol, max(known))
-            return fitted, max(each_s + fitted.measured_s - looked.measured_s, 0.1)
-    return protocol, each_s
+            return fitted, max(each_s + fitted.measured_s - looked.measured_s, 0.1), said
+    return protocol, each_s, said
