@@ -262,7 +262,7 @@ class _Judge:
         return [self._drift(CREEP, begin, (begin + end) // 2, end - 1, first, last, error, p)]
 
     def _error(self, left: int, right: int, begin: int, end: int) -> float:
-        """Standard error of a difference of means of so many runs each."""
+        """Standard error of the difference between two means, each of this many runs."""
         variance = float(np.mean(self.noise.sigma[begin:end] ** 2)) * self.noise.inflation
         return math.sqrt(variance * (1 / left + 1 / right))
 

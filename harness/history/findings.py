@@ -188,5 +188,5 @@ def acknowledged(finding: Finding, reason: str) -> Finding:
 
 
 def alarming(finding: Finding, key: SeriesKey) -> bool:
-    """Whether a finding fails a night: open, for the worse, and of the code rather than of a machine."""
+    """Whether a finding fails a nightly run: open, for the worse, and caused by the code rather than a machine."""
     return finding.open and bool(finding.worse) and key.scope != ABSOLUTE and not finding.note

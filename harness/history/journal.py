@@ -1,4 +1,4 @@
-"""The journal of a night: what was planned, and each cell as it finishes, so that a killed night can go on.
+"""The journal of a nightly run: its plan, and each cell as it finishes, so that a killed run can continue.
 
 One folder a machine, one night at a time. Every line is on the disk before the next cell starts; a line that a crash
 cut short is ignored.
@@ -23,7 +23,7 @@ NIGHT_DIR = RESULTS_DIR / ".night"
 
 _JOURNAL = "journal.jsonl"
 STALE_S = 20 * 3600.0
-"""An unfinished night that began longer ago than this is not continued."""
+"""An unfinished nightly run that began longer ago than this is not continued."""
 
 
 class NightRunning(HarnessError):

@@ -1,9 +1,9 @@
-"""The matrix of a night, from one TOML file: which cells there are, how much time there is, what is quarantined.
+"""The matrix of a nightly run, from one TOML file: cells, time limits and quarantine.
 
 ::
 
     [night]
-    minutes = 240                 # for the whole night; 0 is no limit
+    minutes = 240                 # for the whole nightly run; 0 is no limit
     cell_seconds = 60             # BUDGET of each cell's run
 
     [combinations.irq]            # named switches, beside "default" and the seed's steps
@@ -95,7 +95,7 @@ class Quarantine:
 
 @dataclass(frozen=True)
 class Matrix:
-    """A night as it is wished for."""
+    """What a nightly run is asked to do."""
 
     cells: tuple[Cell, ...]
     minutes: float = 0.0
@@ -105,7 +105,7 @@ class Matrix:
 
     @property
     def digest(self) -> str:
-        """Tells whether an unfinished night is one of this matrix."""
+        """Tells whether an unfinished nightly run is one of this matrix."""
         text = "\n".join([*(f"{cell.label} {cell.words(self.cell_seconds)}" for cell in self.cells)])
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -307,7 +307,7 @@ def _agrees(cell: Cell, exclude: Mapping[str, str]) -> bool:
 
 @dataclass(frozen=True)
 class Standing:
-    """What the history knows of a cell before the night."""
+    """What the history knows of a cell before a nightly run."""
 
     runs_ago: int | None = None
     """Nights since its last run; None when it never ran."""

@@ -1,4 +1,4 @@
-"""A night: the matrix run cell by cell, resumable, within its time; then history, drift, and one verdict.
+"""A nightly run: every cell of the matrix within a time limit, resumable; then history, drift and one verdict.
 
 A finished cell is in the journal and in the history before the next one starts, so that a kill at any moment loses no
 more than the cell that was running; and not even that when its results folder was already complete.
@@ -42,7 +42,7 @@ _LIMIT_S = 900.0
 
 @dataclass(frozen=True)
 class Places:
-    """Where a night reads and writes; tests have places of their own."""
+    """Where a nightly run reads and writes; tests use other places."""
 
     results: Path = RESULTS_DIR
     lines: Path = LINES_FILE
@@ -53,7 +53,7 @@ class Places:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A cell of the night."""
+    """What became of one cell."""
 
     cell: Cell
     finished: Finished
@@ -66,7 +66,7 @@ class Outcome:
 
     @property
     def counted(self) -> Verdict:
-        """What it adds to the night's verdict."""
+        """What it adds to the verdict of the nightly run."""
         if self.expired:
             return Verdict.worst([self.verdict, Verdict.USAGE])
         return Verdict.PASS if self.quarantine else self.verdict
@@ -74,7 +74,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Night:
-    """What a night brought."""
+    """What a nightly run found."""
 
     outcomes: tuple[Outcome, ...]
     dropped: tuple[Cell, ...]
@@ -82,7 +82,7 @@ class Night:
     look: Survey | None
     """The history with its findings; None when it could not be analysed."""
     since: int
-    """The newest run of the history before the night."""
+    """The newest run in the history before this nightly run."""
     notices: tuple[str, ...]
     problems: tuple[str, ...]
     seconds: float
@@ -104,7 +104,7 @@ def gate_runner(cell: Cell, seconds: float) -> Ran:
 
 
 class NightlyRun:
-    """Runs one night; hold :func:`harness.history.journal.only_night` meanwhile."""
+    """Does one nightly run; hold :func:`harness.history.journal.only_night` meanwhile."""
 
     def __init__(
         self,
@@ -124,7 +124,7 @@ class NightlyRun:
         self.notices: list[str] = []
 
     def run(self, commit: str, baselines: tuple[Baseline, ...], now: datetime.datetime) -> Night:
-        """The whole night, from wherever the journal says that it is."""
+        """The whole nightly run, continued from where the journal ends."""
         begun = self.clock()
         standings, since = self._standings()
         self._open_journal(commit, now)
@@ -162,7 +162,7 @@ class NightlyRun:
         self.journal.start(NightPlan(now.isoformat(timespec="seconds"), digest, commit))
 
     def _adopt(self) -> None:
-        """Take over the result of the cell that was running when the night was cut short, if it got that far."""
+        """Take over the result of the cell that was running when the nightly run was cut short, if it wrote one."""
         if self.journal.begun is None:
             return
         label, at = self.journal.begun
@@ -250,7 +250,11 @@ def _problems(outcomes: tuple[Outcome, ...]) -> list[str]:
     found = sorted(outcomes, key=lambda outcome: -outcome.counted.severity)
     problems = [f"{o.cell.label}: {o.finished.sentence}" for o in found if o.quarantine is None and o.verdict.exit_code]
     return [
-        *(f"{o.cell.label}: its quarantine has expired: mend the cell, or renew it" for o in found if o.expired),
+        *(
+            f"{o.cell.label}: its quarantine has expired: repair the cell, or give the quarantine a new date"
+            for o in found
+            if o.expired
+        ),
         *problems,
     ]
 

@@ -1,4 +1,4 @@
-"""The report of a night: one page, and a summary in Markdown for mail or chat."""
+"""The report of a nightly run: one page, and a summary in Markdown for mail or chat."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class CellRow:
     verdict: Verdict
     sentence: str
     folder: str
-    """Name of its results folder beside the night's; empty when there is none."""
+    """Name of its results folder beside that of the nightly run; empty when there is none."""
     seconds: float
     remark: str = ""
     """Its quarantine, if it has one."""
@@ -39,7 +39,7 @@ class FindingRow:
 
 @dataclass(frozen=True)
 class NightView:
-    """All that the report of a night shows."""
+    """All that the report of a nightly run shows."""
 
     verdict: Verdict
     sentence: str
@@ -47,7 +47,7 @@ class NightView:
     seconds: float
     cells: Sequence[CellRow]
     fresh: Sequence[FindingRow]
-    """Findings of this night."""
+    """Findings of this nightly run."""
     open: Sequence[FindingRow]
     """Findings of earlier nights that nobody has acknowledged."""
     dropped: Sequence[str]

@@ -1,9 +1,8 @@
 """Pruning: old runs thinned out by a rule that keeps what history is for.
 
-Of each cell, the newest runs stay, and of those before every so manieth. Whatever the age, a run stays when a finding
-refers to it or when it is one of those around a change that tell the levels on either side, when it is one of the
-first of its cell (the anchor), and when it measured a kernel at the commit of an approval. Findings and approvals
-themselves are never pruned.
+The newest runs of each cell stay. Of the older ones, one in :attr:`Retention.every` stays. A run of any age stays when
+a finding refers to it, when it shows the level before or after a change, when it is one of the first of its cell (the
+anchor), and when it measured a kernel at the commit of an approval. Findings and approvals are never pruned.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ class Retention:
     newest: int = 400
     """Runs of each cell that stay in any case."""
     every: int = 7
-    """Of the older ones, every so manieth stays."""
+    """One in this many of the older ones stays."""
 
 
 @dataclass(frozen=True)

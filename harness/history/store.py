@@ -250,7 +250,7 @@ class History:
         return sqlite.insert(table)
 
     def runs(self, newest: int | None = None) -> list[RunRow]:
-        """Runs, oldest first; only the newest so many if asked."""
+        """Runs, oldest first; a limit keeps the newest."""
         table = schema.runs
         columns = [table.c[name] for name in _RUN_COLUMNS]
         query = sa.select(*columns).order_by(table.c.seq.desc())

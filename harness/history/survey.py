@@ -32,7 +32,7 @@ class Survey:
         return max(self.runs, default=0)
 
     def alarming(self) -> tuple[Finding, ...]:
-        """Findings that fail a night."""
+        """Findings that fail a nightly run."""
         return tuple(finding for finding in self.findings if alarming(finding, self.keys[finding.series_id]))
 
     def fresh(self, since: int) -> tuple[Finding, ...]:
