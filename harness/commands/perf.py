@@ -78,7 +78,7 @@ def _candidate_request(arguments: Arguments) -> ArmRequest:
     path = arguments.path("KERNEL") or arguments.path("ISO")
     if path is None:
         return request
-    if not path.is_file():
+    if not path.exists():
         raise UsageError(f"{path}: no such file")
     return replace(request, source=Source.FILE, where=str(path), text="ISO" if arguments.has("ISO") else "KERNEL")
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from harness.gate.measured import ArmKernel
 from harness.gate.references import BASELINES_DIR, read_baseline
 from harness.model.arms import ArmRequest, Source
-from harness.model.spec import BUILT_IN, FOREIGN, ROOT, Switches
-from harness.platform.build import build_kernel, checkout_revision, sha256_of
+from harness.model.spec import BUILT_IN, FOREIGN, ROOT, Switches, UsageError
+from harness.platform.bounded import KERNEL_BYTES_MAX, read_bounded
+from harness.platform.build import build_kernel, checkout_revision
 from harness.report.printer import Printer
+
+_OWN_WORDS = b"[BOOT] kernel=roulette"
 
 
 def build_arm(request: ArmRequest, compiler: str, out: Printer) -> ArmKernel:
@@ -17,9 +21,13 @@ def build_arm(request: ArmRequest, compiler: str, out: Printer) -> ArmKernel:
 
     if request.source is Source.FILE:
         path = Path(request.where).resolve()
+        try:
+            image = read_bounded(path, KERNEL_BYTES_MAX)
+        except OSError as error:
+            raise UsageError(f"{request.where}: cannot be read: {error.strerror}") from error
         iso = request.text == "ISO" or path.suffix == ".iso"
-        capabilities = BUILT_IN if is_own_kernel(path) else FOREIGN
-        return ArmKernel(request.name, path, sha256_of(path), None, capabilities, iso=iso)
+        capabilities = BUILT_IN if _OWN_WORDS in image else FOREIGN
+        return ArmKernel(request.name, path, hashlib.sha256(image).hexdigest(), None, capabilities, iso=iso)
     if request.source is Source.BASELINE:
         baseline, _ = read_baseline(request.switches.arch, request.where)
         path = BASELINES_DIR / baseline.arch / baseline.name / "kernel.elf"
@@ -38,4 +46,4 @@ def build_arm(request: ArmRequest, compiler: str, out: Printer) -> ArmKernel:
 
 def is_own_kernel(path: Path) -> bool:
     """Whether an image is a kernel of this project: it holds its [BOOT] line's first words."""
-    return b"[BOOT] kernel=roulette" in path.read_bytes()
+    return _OWN_WORDS in read_bounded(path, KERNEL_BYTES_MAX)

@@ -23,6 +23,7 @@ import tomllib
 from harness.gate.figures import Side
 from harness.model.metric import Metric
 from harness.model.spec import Capabilities, UsageError
+from harness.platform.bounded import read_bounded
 
 HIGHER, LOWER, NEITHER = "higher", "lower", "neither"
 ABSOLUTE, EXACT = "absolute", "exact"
@@ -270,7 +271,7 @@ def load_rules(path: Path | None) -> tuple[Rule, ...]:
     if path is None:
         return RULES
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_bounded(path).decode("utf-8")
     except (OSError, UnicodeDecodeError, ValueError) as error:
         raise UsageError(f"CONFIG={path}: cannot be read: {error}") from error
     return rules_from_toml(text, str(path))

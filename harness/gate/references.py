@@ -17,6 +17,7 @@ from harness.model.result import ResultError
 from harness.model.spec import BUILT_IN, ROOT, Switches
 from harness.model.upgrade import load_baseline
 from harness.platform.atomic import clear_leftovers, write_whole
+from harness.platform.bounded import read_bounded
 from harness.platform.build import build_kernel, checkout_revision, compiler_command, compiler_identity, git, git_bytes
 
 BASELINES_DIR = ROOT / "baselines"
@@ -50,8 +51,8 @@ def read_baseline(arch: str, name: str, root: Path = BASELINES_DIR) -> tuple[Bas
     folder = root / arch / baseline_name(name)
     clear_leftovers(folder)
     try:
-        text = (folder / FILE_NAME).read_text(encoding="utf-8")
-        elf = (folder / KERNEL_NAME).read_bytes()
+        text = read_bounded(folder / FILE_NAME).decode("utf-8")
+        elf = read_bounded(folder / KERNEL_NAME)
     except FileNotFoundError as error:
         raise NoBaseline(f"no baseline {arch}/{name}: run 'make approve REASON=\"…\"' after this run") from error
     except (OSError, UnicodeDecodeError) as error:

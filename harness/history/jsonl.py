@@ -16,6 +16,7 @@ from harness.history.store import History, HistoryDamaged, HistoryUnreachable
 from harness.model.errors import StoreError
 from harness.model.result import ResultError
 from harness.platform import atomic
+from harness.platform.bounded import HISTORY_BYTES_MAX, read_bounded
 from harness.platform.store import RESULTS_DIR
 
 _BATCH = 500
@@ -104,7 +105,7 @@ def import_lines(history: History, path: Path) -> Imported:
         When the file cannot be read, or the history does not answer.
     """
     try:
-        lines = path.read_bytes().split(b"\n")
+        lines = read_bounded(path, HISTORY_BYTES_MAX).split(b"\n")
     except OSError as error:
         raise StoreError(f"{path} cannot be read: {error.strerror}") from error
     rejected: dict[int, str] = {}

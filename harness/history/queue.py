@@ -16,6 +16,7 @@ from harness.history.store import History, HistoryDamaged, HistoryUnreachable
 from harness.model.errors import StoreError
 from harness.model.result import ResultError
 from harness.platform.atomic import write_whole
+from harness.platform.bounded import read_bounded
 from harness.platform.locks import lock
 from harness.platform.store import RESULTS_DIR
 
@@ -86,7 +87,7 @@ def _deliver_into(history: History, files: list[Path]) -> Delivery:
     said: list[str] = []
     for index, path in enumerate(files):
         try:
-            history.append(record_from_line(path.read_bytes()))
+            history.append(record_from_line(read_bounded(path)))
         except (HistoryUnreachable, HistoryDamaged) as error:
             return _postponed(error, delivered, len(files) - index, said)
         except (OSError, ResultError, StoreError) as error:

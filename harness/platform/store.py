@@ -23,6 +23,7 @@ from harness.model.errors import StoreError
 from harness.model.result import Result, result_to_json
 from harness.model.spec import ROOT, UsageError
 from harness.platform.atomic import sync_folder, uninterrupted, write_whole
+from harness.platform.bounded import read_bounded
 
 RESULTS_DIR = ROOT / "results"
 ROOM_BYTES = 1 << 16
@@ -154,7 +155,7 @@ def load_result(folder: Path) -> Result:
     """
     path = folder / "result.json"
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_bounded(path).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise StoreError(f"{folder} holds no readable result: {error}") from error
     return upgrade.load_result(text, str(folder))

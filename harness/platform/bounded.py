@@ -1,0 +1,53 @@
+"""Files from outside: regular ones only, up to a size, within a time, so that none of them can hang or fill us."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import time
+from pathlib import Path
+
+READ_S = 60.0
+TEXT_BYTES_MAX = 64 << 20
+KERNEL_BYTES_MAX = 1 << 30
+"""Of a kernel or a disc that is measured; it is read whole."""
+HISTORY_BYTES_MAX = 1 << 30
+_CHUNK = 1 << 20
+
+
+def read_bounded(path: Path, most: int = TEXT_BYTES_MAX, limit_s: float = READ_S) -> bytes:
+    """All of a regular file.
+
+    Raises
+    ------
+    OSError
+        When it is another kind of file, holds more than ``most`` bytes, takes longer than ``limit_s``, or cannot be
+        read; ``strerror`` says which.
+    """
+    # Without O_NONBLOCK the opening of a fifo waits for a writer, and a read of /proc/kmsg for a message.
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    try:
+        status = os.fstat(descriptor)
+        if stat.S_ISDIR(status.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        if status.st_size > most:
+            raise OSError(errno.EFBIG, f"{status.st_size} bytes, at most {most} are read", str(path))
+        return _read(descriptor, path, most, limit_s)
+    finally:
+        os.close(descriptor)
+
+
+def _read(descriptor: int, path: Path, most: int, limit_s: float) -> bytes:
+    """Files of /proc have no size: what comes is counted."""
+    deadline = time.monotonic() + limit_s
+    content = bytearray()
+    while chunk := os.read(descriptor, _CHUNK):
+        content += chunk
+        if len(content) > most:
+            raise OSError(errno.EFBIG, f"more than {most} bytes", str(path))
+        if time.monotonic() > deadline:
+            raise OSError(errno.ETIMEDOUT, f"not read within {limit_s:g} s", str(path))
+    return bytes(content)
