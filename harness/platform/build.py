@@ -301,5 +301,7 @@ def _unpack_revision(commit: str, repository: Path, folder: Path) -> None:
         archive = scratch / "tree.tar"
         git("archive", "--format=tar", f"--output={archive}", "--end-of-options", commit, "kernel", cwd=repository)
         with tarfile.open(archive) as tar:
+            # Python from 3.12 on wants to be told, and warns; Debian 12's does not know the word.
+            setattr(tar, "extraction_filter", getattr(tarfile, "data_filter", None))
             tar.extractall(scratch)
         archive.unlink()

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import shutil
 import subprocess
+import tarfile
 import time
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -294,3 +295,22 @@ def test_the_environment_of_a_hook_names_no_other_repository(
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "nowhere"))
     monkeypatch.setenv("GIT_WORK_TREE", str(tmp_path))
     assert source_state(repository)["git"] == before != ""
+
+
+def test_a_revision_is_unpacked_as_newer_pythons_want_it(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a filter Python 3.12 and 3.13 warn, and a warning is an error here."""
+    used: list[object] = []
+    extract = tarfile.TarFile.extractall
+
+    def note(tar: tarfile.TarFile, path: Path) -> None:
+        used.append(getattr(tar, "extraction_filter", None))
+        extract(tar, path)
+
+    monkeypatch.setattr(tarfile, "data_filter", lambda member, path: member, raising=False)
+    monkeypatch.setattr(tarfile.TarFile, "extractall", note)
+    (repository / "kernel" / "fresh.c").write_text("four\n", encoding="utf-8")
+    sh(repository, "git", "add", ".")
+    sh(repository, "git", "commit", "--quiet", "-m", "fresh")
+    folder, _ = checkout_revision("HEAD", repository)
+    assert (folder / "kernel" / "fresh.c").exists()
+    assert used == [getattr(tarfile, "data_filter")]

@@ -205,3 +205,13 @@ def test_interrupts_that_do_not_arrive_are_named(completion: str, late_ms: int, 
     assert bool(found) is named, texts
     if named:
         assert "each frame waits 45 ms longer than the device takes to answer" in found[0]
+
+
+@pytest.mark.parametrize(
+    ("arch", "says"), [("x86_64", []), ("riscv64", ["[BOOT] claims arch=riscv64 on a machine of x86_64"])]
+)
+def test_a_boot_line_of_another_architecture_is_named(arch: str, says: list[str]) -> None:
+    window = window_of(trace_of(), serial=run_model(MODEL).serial.replace(b"arch=x86_64", b"arch=" + arch.encode()))
+    window = replace(window, observed=replace(window.observed, command=("/usr/bin/qemu-system-x86_64", "-S")))
+    assert [one.text for one in window_incidents(window, BUILT_IN)] == says
+    assert window_incidents(window, FOREIGN) == []

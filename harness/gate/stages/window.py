@@ -49,6 +49,7 @@ _COMPLAINT = re.compile(
     rb"^virtio-(?:gpu|blk): (?:data corrupt|no |error|response|fence not|the device|a feature|a disk|its |blk= )[^\n]*",
     re.MULTILINE,
 )
+_QEMU = re.compile(r"qemu-system-(\w+)$")
 _UNUSED = re.compile(rb"^virtio-gpu: virgl is not used: ([^\n]*)", re.MULTILINE)
 
 DecodeFrame = Callable[[Image], int | None]
@@ -185,11 +186,22 @@ def _guest_words(window: Window, capabilities: Capabilities) -> list[str]:
         texts.append("the guest did not end with [DONE] status=ok")
     if not window.observed.ending.clean:
         texts.append(f"the guest ended badly: {window.observed.ending.reason}")
+    if capabilities.oracle:
+        texts += _forged(window)
     late = missing_interrupts(window.trace, serial)
     texts += [late] if late else []
     if window.fallback:
         texts.append(f"virgl was asked for and not used: {window.fallback}")
     return texts
+
+
+def _forged(window: Window) -> list[str]:
+    """Whether [BOOT] claims another architecture than the machine's."""
+    machine = _QEMU.search(window.observed.command[0]) if window.observed.command else None
+    claimed = window.serial.boot.get("arch") if window.serial.boot else None
+    if machine is None or claimed is None or claimed == machine[1]:
+        return []
+    return [f"[BOOT] claims arch={claimed[:20]} on a machine of {machine[1]}"]
 
 
 def _damaged_logs(window: Window) -> list[str]:
