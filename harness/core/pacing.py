@@ -22,9 +22,6 @@ F64 = npt.NDArray[np.float64]
 
 STUTTER_FACTOR = 2.5
 STUTTER_WINDOW = 19
-_BATCHES = 20
-_T19 = 2.093
-"""97.5 % point of Student's t with 19 degrees of freedom."""
 FEW_FRAMES = 100
 """Below this a 99th percentile is no more than the longest frame."""
 
@@ -102,23 +99,6 @@ def frame_pacing(frame_ms: F64, pace_hz: float | None = None) -> Pacing:
         longest_freeze_at=int(np.argmax(times)),
         paced=_paced(times, 1000 / pace_hz) if pace_hz else None,
     )
-
-
-def mean_interval(frame_ms: F64) -> tuple[float, float]:
-    """95 % interval of the mean frame time of one run, in ms; frames remember their predecessors, so by batch means.
-
-    Twenty batches and Student's t (B. Schmeiser, Operations Research 30, 1982); it covers this run, not other launches.
-
-    Raises
-    ------
-    TooFewFrames
-        With fewer than forty frame times.
-    """
-    if len(frame_ms) < 2 * _BATCHES:
-        raise TooFewFrames(f"{len(frame_ms)} frame times")
-    means = np.array([part.mean() for part in np.array_split(frame_ms, _BATCHES)])
-    half = _T19 * float(means.std(ddof=1)) / _BATCHES**0.5
-    return float(means.mean()) - half, float(means.mean()) + half
 
 
 def rolling_median(values: F64, window: int) -> F64:

@@ -34,8 +34,6 @@ NOTIFY = "virtio_queue_notify"
 POP = "virtqueue_pop"
 FILL = "virtqueue_fill"
 PUBLISH = "virtqueue_flush"
-FENCE_CTRL = "virtio_gpu_fence_ctrl"
-FENCE_RESP = "virtio_gpu_fence_resp"
 
 THREAD_SKEW_NS = 1_000_000
 """Threads stamp a line before they take the log's lock, so that lines may be out of order by about this much."""

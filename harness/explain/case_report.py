@@ -28,8 +28,6 @@ class Counts:
     timeouts: float
     frame_ms: float = 0.0
     """Mean frame time of the kernel that counted."""
-    fences_exact: bool = False
-    """Every frame had the same number."""
     counted_in: str = ""
     """Switches that had to be set to have them counted; empty when none."""
 

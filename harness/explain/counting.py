@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from harness.core.serial import parse_serial
 from harness.explain.case_report import Counts
 from harness.model.errors import GuestError
@@ -50,7 +48,5 @@ def count_events(
         raise GuestError("the guest printed no [PERF SUMMARY]", folder / "serial.log")
     drawn = max(int(log.summary.get("frames") or 0), 1)
     totals = {key: (log.total(key) or 0) / drawn for key in ("fences", "spins", "completions", "timeouts")}
-    fences = log.records.column("fences")
-    exact = fences is not None and len(fences) == drawn and int(np.ptp(fences)) == 0
     frame_ms = (log.total("elapsed_ns") or 0) / drawn / 1e6
-    return Counts(drawn, frame_ms=frame_ms, fences_exact=exact, counted_in=counted_in, **totals)
+    return Counts(drawn, frame_ms=frame_ms, counted_in=counted_in, **totals)

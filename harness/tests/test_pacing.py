@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.core.pacing import TooFewFrames, frame_pacing, mean_interval, rolling_median
+from harness.core.pacing import TooFewFrames, frame_pacing, rolling_median
 
 
 def test_figures_follow_their_formulas() -> None:
@@ -61,17 +61,3 @@ def test_no_figures_from_no_frames(times: list[float]) -> None:
 def test_rolling_median_is_narrower_at_the_ends() -> None:
     values = np.array([5.0, 1.0, 4.0, 2.0, 3.0])
     assert list(rolling_median(values, 3)) == [3.0, 4.0, 2.0, 3.0, 2.5]
-
-
-def test_the_interval_of_a_mean_holds_for_frames_that_remember() -> None:
-    rng = np.random.default_rng(2)
-    held = 0
-    for _ in range(300):
-        noise = rng.normal(0, 0.2, 620)
-        for index in range(1, 620):
-            noise[index] += 0.45 * noise[index - 1]
-        low, high = mean_interval(3 + noise[20:])
-        held += low <= 3 <= high
-    assert 0.91 <= held / 300 <= 0.98
-    with pytest.raises(TooFewFrames):
-        mean_interval(np.full(39, 3.0))
