@@ -98,6 +98,9 @@ DECLARED: tuple[Setting, ...] = (
     Setting("MODE", Size(), _RUNS_KERNEL, "the picture's size in pixels", "640x480", "1024x768"),
     Setting("SLOW", Integer(1, 1000), _RUNS_KERNEL, "per cent more drawing, with FAULT=slow_draw", "20", "10"),
     Setting("SEED", _SEED, _takes("perf ab explain acceptance calibrate"), "of everything drawn at random", "7", "1"),
+    Setting(
+        "QUIET", Choice(("no", "wait")), _takes("perf ab calibrate"), "wait up to 5 min for idle cores", "wait", "no"
+    ),
     Setting("ACCEL", Choice(("tcg", "kvm")), _takes("perf ab"), "how QEMU runs the guest", "kvm", "tcg"),
     Setting("QEMU_ARGS", ShellWords(), _takes("perf ab"), "more arguments of QEMU", "-smp 2"),
     Setting("VIRGL", Flag(), _takes("perf ab boot"), "1 for the GL device", "1", "0"),

@@ -72,6 +72,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
                 smallest=arguments.number("SMALLEST"),
                 seed=arguments.integer("SEED"),
                 pictures=arguments.integer("PICTURES"),
+                quiet=arguments.text("QUIET") == "wait",
                 stages=stages,
             )
             compared.append(Compared(request.name, measure(order, run.path / request.name, out.progress)))

@@ -11,7 +11,7 @@ from pathlib import Path
 from harness.benchmarks import Figure, measured, measures, topics
 from harness.core.serial import parse_serial
 from harness.core.statistics import State
-from harness.gate.stages.protocol import choose_protocol
+from harness.gate.stages.protocol import WARM_UP_FRAMES, choose_protocol
 from harness.gate.stages.timing import compare
 from harness.model.errors import GuestError
 from harness.model.result import Result
@@ -96,7 +96,7 @@ def switch_rows(folder: Path, out: Printer) -> list[list[str]]:
 
 def _switch_row(base: BuiltKernel, switches: Switches, folder: Path) -> list[str]:
     built = build_kernel(switches)
-    params = RunParams(seconds=3600.0, records=0)
+    params = RunParams(seconds=3600.0, records=0, warmup=WARM_UP_FRAMES)
     arms = {
         "candidate": RunSpec(built.path, MACHINE, params),
         "reference": RunSpec(base.path, MACHINE, params),

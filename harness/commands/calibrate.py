@@ -14,20 +14,27 @@ import numpy as np
 from harness.core.statistics import CANDIDATE, REFERENCE
 from harness.gate.calibration.power import (
     Cell,
-    RivalCell,
+    ReferenceMethodCell,
     Series,
     Synthetic,
     Target,
     protocol_cell,
-    rival_cell,
+    reference_method_cell,
     synthetic,
     targets,
 )
-from harness.gate.calibration.recording import LOADED, SCHEMA, Recording, Truth, record, recording_from_evidence
+from harness.gate.calibration.recording import (
+    LOADED,
+    SCHEMA,
+    InjectedEffect,
+    Recording,
+    record,
+    recording_from_evidence,
+)
 from harness.gate.calibration.simulate import autocorrelated, bimodal, heavy_tailed, normal, with_outliers
 from harness.gate.metrics import RULES
 from harness.gate.stages.catalogue import TIMING_S
-from harness.gate.stages.protocol import choose_protocol
+from harness.gate.stages.protocol import WARM_UP_FRAMES, choose_protocol
 from harness.model.result import Result
 from harness.model.spec import ROOT, Machine, RunParams, RunSpec, Switches, UsageError, Verdict
 from harness.platform.atomic import write_whole
@@ -45,7 +52,7 @@ EXAMPLES = ("", "LAUNCHES=20 EFFECTS=3,10", "FROM=baselines/x86_64/calibration.j
 NEXT = "KEEP=1 keeps the evidence under baselines/"
 BUDGETS_S = (15.0, 30.0, 60.0, 120.0)
 PAIRS = 3
-"""Pairs of images a truth."""
+"""Pairs of images an effect."""
 
 
 def main(arguments: Arguments, out: Printer) -> Verdict:
@@ -58,16 +65,18 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     loaded = arguments.flag("LOAD")
     seed = arguments.integer("SEED")
     evidence_path = arguments.path("FROM")
-    with RunFolder("calibrate") as run, lease_cores(progress=out.progress):
+    with RunFolder("calibrate") as run, lease_cores(progress=out.progress, quiet=arguments.text("QUIET") == "wait"):
         protocol = choose_protocol(probe_rights())
         recorded: dict[str, Any] | None = None
         if evidence_path is not None:
             recording, recorded = _read(evidence_path)
             loaded = LOADED in recorded["notices"]
         else:
-            truths = _truths(switches, arguments.integers("EFFECTS"), arguments.text("CC"), out)
+            injected_effects = _injected_effects(switches, arguments.integers("EFFECTS"), arguments.text("CC"), out)
             with competing_load(len(protocol.cores)) if loaded else nullcontext():
-                recording = record(truths, arguments.integer("LAUNCHES"), run.path, protocol, seed, out.progress)
+                recording = record(
+                    injected_effects, arguments.integer("LAUNCHES"), run.path, protocol, seed, out.progress
+                )
         out.progress("calibrate: replaying sessions")
         rng = np.random.default_rng(seed)
         series = _replayed(recording.series)
@@ -75,16 +84,18 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         cells = [
             protocol_cell(one, budget, recording.each_s, draws, rng, smallest) for one in series for budget in BUDGETS_S
         ]
-        rivals = [
-            rival_cell(one, budget, recording.each_s, draws // 4, rng) for one in series for budget in (30.0, 60.0)
+        references = [
+            reference_method_cell(one, budget, recording.each_s, draws // 4, rng)
+            for one in series
+            for budget in (30.0, 60.0)
         ]
         made_up = [synthetic(name, draw, draws * 2, rng) for name, draw in _SYNTHETIC.items()]
         promised = targets(cells, loaded)
-        words = f"{len(recording.series[0].effects)} launches a truth"
+        words = f"{len(recording.series[0].effects)} launches an effect"
         notices = recorded["notices"] if recorded else [protocol.words, *([LOADED] if loaded else []), words]
-        _say(out, recording, cells, rivals, made_up, ", ".join(notices))
+        _say(out, recording, cells, references, made_up, ", ".join(notices))
         result = _result(run, promised, notices)
-        evidence = _evidence(recorded or _provenance(result, switches), recording, cells, rivals, made_up, promised)
+        evidence = _evidence(recorded or _provenance(result, switches), recording, cells, references, made_up, promised)
         write_whole(run.path / "calibration.json", evidence)
         if arguments.flag("KEEP"):
             name = f"calibration{'-loaded' if loaded else ''}.json"
@@ -111,22 +122,24 @@ def _read(path: Path) -> tuple[Recording, dict[str, Any]]:
         raise UsageError(f"FROM={path}: cannot be read: {error}") from error
 
 
-def _truths(switches: Switches, effects: tuple[int, ...], compiler: str, out: Printer) -> list[Truth]:
+def _injected_effects(
+    switches: Switches, effects: tuple[int, ...], compiler: str, out: Printer
+) -> list[InjectedEffect]:
     """A/A and each planted slow-down, every one in several link orders on either side."""
     out.progress("calibrate: building")
     slowed = switches.but(FAULT="slow_draw")
     images: dict[tuple[str, int], RunSpec] = {}
     machine = Machine(arch=switches.arch, vcpus=1, maxcpus=2)
-    params = RunParams(seconds=TIMING_S, records=0)
+    params = RunParams(seconds=TIMING_S, records=0, warmup=WARM_UP_FRAMES)
     for name, which in (("plain", switches), ("slowed", slowed)):
         for order in range(1, 2 * PAIRS + 1):
             built = build_kernel(which, compiler=compiler, shuffle=order)
             images[name, order] = RunSpec(built.path, machine, params)
-    truths = [Truth("A/A", 0.0, _pairs(images, "plain", params))]
+    injected_effects = [InjectedEffect("A/A", 0.0, _pairs(images, "plain", params))]
     for effect in effects:
         planted = replace(params, slow=effect)
-        truths.append(Truth(f"slow_draw={effect}%", effect / 100, _pairs(images, "slowed", planted)))
-    return truths
+        injected_effects.append(InjectedEffect(f"slow_draw={effect}%", effect / 100, _pairs(images, "slowed", planted)))
+    return injected_effects
 
 
 def _pairs(images: dict[tuple[str, int], RunSpec], candidate: str, params: RunParams) -> tuple[dict[str, RunSpec], ...]:
@@ -148,7 +161,7 @@ def _say(
     out: Printer,
     recording: Recording,
     cells: list[Cell],
-    rivals: list[RivalCell],
+    references: list[ReferenceMethodCell],
     made_up: list[Synthetic],
     how: str,
 ) -> None:
@@ -158,7 +171,7 @@ def _say(
         + [" ".join(f"{np.expm1(np.median(pair.effect)):+.2%}" for pair in one.pairs)]
         for one in recording.series
     ]
-    out.table("launches", ["truth", "launches", "median", "sd", "by pair of images"], rows)
+    out.table("launches", ["injected", "launches", "median", "sd", "by pair of images"], rows)
     rows = [
         [
             cell.series,
@@ -171,18 +184,18 @@ def _say(
     ]
     out.table(
         f"sessions, {cells[0].slower.draws} a row",
-        ["truth", "budget", "slower", "95% bounds", "faster", "unchanged", "undecided", "median time"],
+        ["injected", "budget", "slower", "95% bounds", "faster", "unchanged", "undecided", "median time"],
         rows,
     )
     ours = {(cell.series, cell.budget_s): cell.slower.share for cell in cells}
     rows = [
-        [rival.series, f"{rival.budget_s:g} s", f"{ours[rival.series, rival.budget_s]:.1%}"]
-        + [f"{rival.mann_whitney:.1%}", f"{rival.mean_3pct:.1%}", f"{rival.mean_5pct:.1%}"]
-        for rival in rivals
+        [reference.series, f"{reference.budget_s:g} s", f"{ours[reference.series, reference.budget_s]:.1%}"]
+        + [f"{reference.mann_whitney:.1%}", f"{reference.mean_3pct:.1%}", f"{reference.mean_5pct:.1%}"]
+        for reference in references
     ]
     out.table(
         "called slower, on the same launches",
-        ["truth", "budget", "this gate", "Mann-Whitney", "mean > 3%", "mean > 5%"],
+        ["injected", "budget", "this gate", "Mann-Whitney", "mean > 3%", "mean > 5%"],
         rows,
     )
     rows = [
@@ -224,7 +237,7 @@ def _evidence(
     provenance: dict[str, Any],
     recording: Recording,
     cells: list[Cell],
-    rivals: list[RivalCell],
+    references: list[ReferenceMethodCell],
     made_up: list[Synthetic],
     promised: tuple[Target, ...],
 ) -> str:
@@ -234,7 +247,7 @@ def _evidence(
         "each_s": recording.each_s,
         "launches": [
             {
-                "truth": series.name,
+                "injected": series.name,
                 "planted": series.planted,
                 "pairs": [
                     {
@@ -248,7 +261,7 @@ def _evidence(
             for series in recording.series
         ],
         "sessions": [asdict(cell) for cell in cells],
-        "rivals": [asdict(rival) for rival in rivals],
+        "reference_methods": [asdict(reference) for reference in references],
         "synthetic": [asdict(one) for one in made_up],
         "targets": [{**asdict(target), "met": target.met} for target in promised],
     }

@@ -57,6 +57,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
             smallest=next((r.smallest for r in rules if r.primary), 0.015),
             seed=arguments.integer("SEED"),
             pictures=arguments.integer("PICTURES"),
+            quiet=arguments.text("QUIET") == "wait",
             stages=frozenset(arguments.several("STAGES")),
             rules=rules,
         )

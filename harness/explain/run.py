@@ -24,7 +24,7 @@ from harness.explain.growth import PartChange
 from harness.explain.measure_parts import compare_parts, take_run_apart
 from harness.explain.saved_run import SavedRun
 from harness.gate.stages.functions import compare_functions
-from harness.gate.stages.protocol import choose_protocol
+from harness.gate.stages.protocol import WARM_UP_FRAMES, choose_protocol
 from harness.model.errors import GuestError
 from harness.model.spec import Device, Machine, RunParams, RunSpec, Switches
 from harness.platform.build import BuiltKernel, build_kernel
@@ -184,7 +184,7 @@ def _bench(question: Question) -> Bench:
     return Bench(
         question.machine,
         protocol,
-        replace(question.params, seconds=TIMING_S, records=0),
+        replace(question.params, seconds=TIMING_S, records=0, warmup=question.params.warmup or WARM_UP_FRAMES),
         question.compiler,
         question.seed,
         pairs=0 if question.quick else 3,

@@ -54,6 +54,8 @@ class Order:
     """Frames to verify."""
     stages: frozenset[str] | None = None
     """Names of the stages to run; None is all of them."""
+    quiet: bool = False
+    """Wait, up to a limit, until the host's cores are idle."""
     rules: tuple[Rule, ...] = RULES
     """By which it will be judged: a guest that fails by them is not measured any longer."""
 

@@ -41,7 +41,7 @@ def measure(order: Order, folder: Path, progress: Callable[[str], None]) -> Meas
         When QEMU or the harness itself fails; what guests do wrong becomes incidents instead.
     """
     compares = order.asks_for("timing") and order.reference is not None
-    with lease_cores(progress=progress) if compares else nullcontext() as lease:
+    with lease_cores(progress=progress, quiet=order.quiet) if compares else nullcontext() as lease:
         session = Session(order, folder, progress)
         measured = Measured(order, lease=lease)
         for stage in STAGES:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
 from harness.history import schema
-from harness.history.series import SeriesPoint, HistoryRun, record_from_line, record_to_line
+from harness.history.series import HistoryRun, SeriesPoint, record_from_line, record_to_line
 from harness.history.store import History, HistoryDamaged, HistoryUnreachable
 from harness.model.errors import StoreError
 from harness.model.result import ResultError

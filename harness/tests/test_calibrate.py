@@ -67,7 +67,7 @@ def test_a_short_calibration_leaves_its_evidence(
     assert verdict in (Verdict.PASS, Verdict.INCONCLUSIVE)
     (evidence,) = tmp_path.glob("2*-calibrate/calibration.json")
     plain = json.loads(evidence.read_text(encoding="utf-8"))
-    assert [series["truth"] for series in plain["launches"]] == ["A/A", "slow_draw=10%"]
+    assert [series["injected"] for series in plain["launches"]] == ["A/A", "slow_draw=10%"]
     assert sum(len(pair["effect"]) for pair in plain["launches"][0]["pairs"]) == 6
     assert {target["words"] for target in plain["targets"]} >= {"false alarms within 60 s"}
     assert len(printer.tables) == 4

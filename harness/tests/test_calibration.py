@@ -16,11 +16,11 @@ from harness.gate.calibration.power import (
     Series,
     coverage,
     protocol_cell,
-    rival_cell,
+    reference_method_cell,
     synthetic,
     targets,
 )
-from harness.gate.calibration.recording import recording_from_evidence
+from harness.gate.calibration.recording import SCHEMA, recording_from_evidence, upgraded_evidence
 from harness.gate.calibration.simulate import normal
 from harness.gate.references import BASELINES_DIR
 from harness.model.result import ResultError
@@ -67,13 +67,13 @@ def test_sampling_error_is_taken_out_and_layout_is_kept() -> None:
         assert after.effect.mean() == pytest.approx(before.effect.mean(), rel=0.1)
 
 
-def test_rivals_are_worse_where_the_host_wanders() -> None:
+def test_reference_methods_are_worse_where_the_host_wanders() -> None:
     rng = np.random.default_rng(4)
     slowed = _series(0.0).slowed("A/A + 3%", 0.03)
     ours = protocol_cell(slowed, 60.0, 0.85, 40, rng, 0.015).slower.share
-    theirs = rival_cell(slowed, 60.0, 0.85, 100, rng)
+    theirs = reference_method_cell(slowed, 60.0, 0.85, 100, rng)
     assert theirs.mann_whitney < ours and theirs.mean_5pct < ours
-    idle = rival_cell(_series(0.0), 60.0, 0.85, 100, rng)
+    idle = reference_method_cell(_series(0.0), 60.0, 0.85, 100, rng)
     assert idle.mann_whitney < 0.1
 
 
@@ -128,3 +128,13 @@ def test_evidence_is_read_back_or_refused() -> None:
     ):
         with pytest.raises(ResultError, match="calibration.json"):
             recording_from_evidence(broken, "calibration.json")
+
+
+@pytest.mark.parametrize("name", ["calibration.json", "calibration-loaded.json"])
+def test_stored_evidence_of_the_first_schema_is_read(name: str) -> None:
+    text = (BASELINES_DIR / "x86_64" / name).read_text(encoding="utf-8")
+    recording, provenance = recording_from_evidence(text, name)
+    assert recording.series[0].name == "A/A" and provenance["host"]
+    plain = upgraded_evidence(json.loads(text))
+    assert plain["schema"] == SCHEMA and plain["launches"][0]["injected"] == "A/A" and plain["reference_methods"]
+    assert upgraded_evidence(plain) == plain and "rivals" not in plain

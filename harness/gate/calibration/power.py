@@ -75,7 +75,7 @@ class RecordedPair:
 
 @dataclass(frozen=True)
 class Series:
-    """Launches of one planted truth, by pair of images."""
+    """Launches of one planted effect, by pair of images."""
 
     name: str
     planted: float
@@ -114,7 +114,7 @@ class Rate:
 
 @dataclass(frozen=True)
 class Cell:
-    """Answers to one truth within one budget."""
+    """Answers to one effect within one budget."""
 
     series: str
     budget_s: float
@@ -172,7 +172,7 @@ def _rate(direction: str, found: Sequence[Decision], again: Sequence[Sequence[De
 
 
 @dataclass(frozen=True)
-class RivalCell:
+class ReferenceMethodCell:
     """What others would say of the same launches, all of a budget's used."""
 
     series: str
@@ -184,8 +184,8 @@ class RivalCell:
     """Share called slower by the ratio of mean frame times above 1.03 and 1.05."""
 
 
-def rival_cell(series: Series, budget_s: float, each_s: float, draws: int, rng: Rng) -> RivalCell:
-    """Let the rivals judge sessions drawn from a recording."""
+def reference_method_cell(series: Series, budget_s: float, each_s: float, draws: int, rng: Rng) -> ReferenceMethodCell:
+    """Let the reference methods judge sessions drawn from a recording."""
     planned = max(int(budget_s / each_s) - 1, 2)
     found = np.zeros(3)
     for _ in range(draws):
@@ -197,7 +197,7 @@ def rival_cell(series: Series, budget_s: float, each_s: float, draws: int, rng: 
             mean_threshold(ours, theirs, 0.05),
         )
         found += [answer > 0 for answer in answers]
-    return RivalCell(series.name, budget_s, *(float(share) for share in found / draws))
+    return ReferenceMethodCell(series.name, budget_s, *(float(share) for share in found / draws))
 
 
 def coverage(draw: Draw, runs: int, rng: Rng, planned: int = 70, plan: Plan = Plan()) -> float:

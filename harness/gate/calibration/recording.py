@@ -1,6 +1,6 @@
 """Recording launches of known truth: the same source against itself, and against slow-downs planted in it.
 
-Images are linked in several orders, so that candidate and reference are never the same bytes. Truths and pairs of
+Images are linked in several orders, so that candidate and reference are never the same bytes. Effects and pairs of
 images alternate from launch to launch, so that a host that changes its speed meets all of them alike.
 """
 
@@ -26,7 +26,7 @@ from harness.model.spec import RunSpec
 
 F64 = npt.NDArray[np.float64]
 
-SCHEMA = 1
+SCHEMA = 2
 """Of a calibration's evidence."""
 LOADED = "beside a competing load"
 """The notice of evidence that was recorded so."""
@@ -34,8 +34,8 @@ PAIR_KEYS = ("effect", "candidate_ms", "reference_ms")
 
 
 @dataclass(frozen=True)
-class Truth:
-    """One planted truth: its arms, one mapping a pair of images."""
+class InjectedEffect:
+    """One planted effect: its arms, one mapping a pair of images."""
 
     name: str
     planted: float
@@ -54,6 +54,15 @@ PROVENANCE = ("schema", "started", "host", "source", "switches", "notices")
 """Of evidence: how and where its launches were recorded."""
 
 
+def upgraded_evidence(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Evidence as this schema has it: schema 1 named what was injected and the reference methods in its own words."""
+    if plain["schema"] != 1:
+        return dict(plain)
+    launches = [{"injected" if key == "truth" else key: one[key] for key in one} for one in plain["launches"]]
+    kept = {key: value for key, value in plain.items() if key != "rivals"}
+    return {**kept, "schema": SCHEMA, "launches": launches, "reference_methods": plain["rivals"]}
+
+
 def recording_from_evidence(text: str, label: str) -> tuple[Recording, dict[str, Any]]:
     """What an earlier calibration recorded, and its provenance.
 
@@ -63,12 +72,12 @@ def recording_from_evidence(text: str, label: str) -> tuple[Recording, dict[str,
         When the text is not the evidence of a calibration.
     """
     try:
-        plain = json.loads(text)
+        plain = upgraded_evidence(json.loads(text))
         if plain["schema"] != SCHEMA:
             raise ResultError(f"{label}: schema {plain['schema']}, this harness reads {SCHEMA}: calibrate again")
         series = tuple(
             Series(
-                str(one["truth"]),
+                str(one["injected"]),
                 float(one["planted"]),
                 tuple(RecordedPair(*(np.array(pair[key], np.float64) for key in PAIR_KEYS)) for pair in one["pairs"]),
             )
@@ -89,14 +98,14 @@ def _sound(pair: RecordedPair) -> bool:
 
 
 def record(
-    truths: Sequence[Truth],
+    injected_effects: Sequence[InjectedEffect],
     launches: int,
     folder: Path,
     protocol: Protocol,
     seed: int,
     progress: Callable[[str], None],
 ) -> Recording:
-    """Measure every truth this many times.
+    """Measure every effect this many times.
 
     Raises
     ------
@@ -107,22 +116,24 @@ def record(
     rows: dict[tuple[str, int], list[tuple[float, float, float]]] = {}
     begun = time.monotonic()
     for number in range(launches):
-        for place in rng.permutation(len(truths)):
-            truth = truths[int(place)]
-            pair = number % len(truth.pairs)
-            progress(f"calibrate: launch {number + 1} of {launches}, {truth.name}")
-            measured = measure_launch(truth.pairs[pair], folder / "launch", protocol, rng, 0)
+        for place in rng.permutation(len(injected_effects)):
+            injected = injected_effects[int(place)]
+            pair = number % len(injected.pairs)
+            progress(f"calibrate: launch {number + 1} of {launches}, {injected.name}")
+            measured = measure_launch(injected.pairs[pair], folder / "launch", protocol, rng, 0)
             shutil.rmtree(folder / "launch")
             times = [float(measured.frame_ms[role].mean()) for role in (CANDIDATE, REFERENCE)]
-            rows.setdefault((truth.name, pair), []).append((launch_effect(measured.launch), times[0], times[1]))
-    each_s = (time.monotonic() - begun) / (launches * len(truths))
+            rows.setdefault((injected.name, pair), []).append((launch_effect(measured.launch), times[0], times[1]))
+    each_s = (time.monotonic() - begun) / (launches * len(injected_effects))
     series = tuple(
         Series(
-            truth.name,
-            truth.planted,
-            tuple(_pair(rows[truth.name, pair]) for pair in range(len(truth.pairs)) if (truth.name, pair) in rows),
+            injected.name,
+            injected.planted,
+            tuple(
+                _pair(rows[injected.name, pair]) for pair in range(len(injected.pairs)) if (injected.name, pair) in rows
+            ),
         )
-        for truth in truths
+        for injected in injected_effects
     )
     return Recording(series, each_s)
 

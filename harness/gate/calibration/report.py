@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from harness.gate.calibration.recording import upgraded_evidence
+
 ROWS: Mapping[str, str] = {
     "A/A": "the same kernel (false alarms)",
     "A/A + 2%": "a frame 2 % longer",
@@ -29,15 +31,22 @@ def calibration_markdown(evidence: Mapping[str, Any]) -> str:
     str
         Lines of a table, each ended; a share's interval is what the number of recorded launches supports.
     """
+    evidence = upgraded_evidence(evidence)
     lines = [
         "| called slower | this gate, 30 s | this gate, 60 s | undecided, 60 s | Mann–Whitney | mean over 3 % |",
         "|---|---|---|---:|---:|---:|",
     ]
     for series, what in ROWS.items():
         cells = {one["budget_s"]: one for one in evidence["sessions"] if one["series"] == series}
-        rival = next(one for one in evidence["rivals"] if (one["series"], one["budget_s"]) == (series, BUDGETS_S[1]))
+        method = next(
+            one for one in evidence["reference_methods"] if (one["series"], one["budget_s"]) == (series, BUDGETS_S[1])
+        )
         row = [what, *(_share(cells[budget_s]["slower"]) for budget_s in BUDGETS_S)]
-        row += [f"{cells[BUDGETS_S[1]]['undecided']:.1%}", f"{rival['mann_whitney']:.1%}", f"{rival['mean_3pct']:.1%}"]
+        row += [
+            f"{cells[BUDGETS_S[1]]['undecided']:.1%}",
+            f"{method['mann_whitney']:.1%}",
+            f"{method['mean_3pct']:.1%}",
+        ]
         lines.append(f"| {' | '.join(row)} |")
     return "\n".join(lines) + "\n"
 

@@ -16,7 +16,7 @@ from harness.gate.stages.functions import compare_functions
 from harness.gate.stages.launch import MeasuredLaunch
 from harness.gate.stages.observer_overhead import TooFewStretches, measure_observer_overhead
 from harness.gate.stages.pictures import Pictures, load_verification, picture_incidents, verify_pictures
-from harness.gate.stages.protocol import Protocol, choose_protocol
+from harness.gate.stages.protocol import WARM_UP_FRAMES, Protocol, choose_protocol
 from harness.gate.stages.stage import Session, Stage
 from harness.gate.stages.timing import Timing, compare
 from harness.gate.stages.window import assemble, observe, window_incidents
@@ -42,8 +42,6 @@ CLOSING_S = 6.0
 TIMING_S = 3600.0
 """How long a guest draws in a timing launch, which ends it from outside."""
 LAUNCHES_MAX = 100_000
-WARM_UP_FRAMES = 16
-"""In which a kernel that can warms QEMU's table of translations."""
 
 
 class WindowStage(Stage):

@@ -11,6 +11,9 @@ from harness.model.spec import Machine
 from harness.platform.leases import held_lease
 from harness.platform.pin import PinRights
 
+WARM_UP_FRAMES = 16
+"""In which a kernel that can warms QEMU's table of translations."""
+
 
 @dataclass(frozen=True)
 class Protocol:
