@@ -19,7 +19,7 @@ SAYS = {
     "stale": "stale",
     "corrupt": "corrupt",
     "blank": "blank",
-    "sources": "sources disagree",
+    "witnesses": "sources disagree",
     "hang": "hangs|no first serial line",
     "panic": "panicked",
     "serial": "serial output damaged",
