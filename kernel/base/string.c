@@ -5,7 +5,8 @@
 /* Words of any alignment: every architecture here allows them in normal memory. */
 typedef uint64_t __attribute__((may_alias, aligned(1))) string_word;
 
-void *memcpy(void *restrict to, const void *restrict from, size_t length)
+/* From the first byte to the last: right for ranges that overlap, too, where `to` is the lower one. */
+static void *copy_forward(void *to, const void *from, size_t length)
 {
 	uint8_t *t = to;
 	const uint8_t *f = from;
@@ -17,13 +18,18 @@ void *memcpy(void *restrict to, const void *restrict from, size_t length)
 	return to;
 }
 
+void *memcpy(void *restrict to, const void *restrict from, size_t length)
+{
+	return copy_forward(to, from, length);
+}
+
 void *memmove(void *to, const void *from, size_t length)
 {
 	uint8_t *t = to;
 	const uint8_t *f = from;
 
 	if (t <= f || t >= f + length)
-		return memcpy(to, from, length);
+		return copy_forward(to, from, length);
 	while (length--)
 		t[length] = f[length];
 	return to;

@@ -9,16 +9,17 @@ void recording_init(struct recording *recording, struct record_frame *ring, uint
 
 struct record_frame *recording_next(struct recording *recording)
 {
+	/* A full ring gives up its oldest record for the new one now: whether that is kept or not, its slot is used. */
+	if (recording->written - recording->taken == recording->capacity) {
+		recording->taken++;
+		recording->lost++;
+	}
 	return memset(&recording->ring[recording->written % recording->capacity], 0, sizeof(struct record_frame));
 }
 
 void recording_keep(struct recording *recording)
 {
 	recording->written++;
-	if (recording->written - recording->taken > recording->capacity) {
-		recording->taken++;
-		recording->lost++;
-	}
 }
 
 const struct record_frame *recording_take(struct recording *recording)

@@ -56,6 +56,20 @@ static int present_while(enum gpudevice_manner manner)
 	return error ? error : gpu_present(&gpu, &part, 1);
 }
 
+/* Whether a frame is shown after one that the device refused. */
+static bool goes_on(void)
+{
+	const struct gpu_rectangle part = {5, 7, 25, 13};
+
+	if (present_while(GPUDEVICE_ANSWERS_ERROR) != ERROR_RESPONSE || gpu.slots_used)
+		return false;
+	gpudevice.manner = GPUDEVICE_HONEST;
+	gpudevice_paint(&gpu);
+	memset(gpudevice.picture, GPUDEVICE_UNTOUCHED & 0xff, sizeof(gpudevice.picture));
+	return !gpu_present(&gpu, &part, 1) && gpudevice_shows(&gpu, part) &&
+	       gpu.control.queue.free_count == GPUDEVICE_RING;
+}
+
 static void errors(void)
 {
 	int error = start(GPUDEVICE_ANSWERS_SHORT);
@@ -72,6 +86,7 @@ static void errors(void)
 	ktest_check(present_while(GPUDEVICE_ANSWERS_NOTHING) == ERROR_BROKEN, "so is none at all");
 	ktest_check(present_while(GPUDEVICE_SILENT) == ERROR_TIMEOUT && gpu.control.queue.counters.timeouts >= 1,
 		    "silence ends at the deadline and is counted");
+	ktest_check(goes_on(), "after an error response everything has come back, and the next frame is shown");
 	if (OPTION(GPU_FENCE) == OPTION_GPU_FENCE_on)
 		ktest_check(present_while(GPUDEVICE_FORGETS_FENCE) == ERROR_RESPONSE,
 			    "a fence that does not come back is an error");

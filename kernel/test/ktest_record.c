@@ -111,9 +111,13 @@ static void recordings(void)
 	keep(&recording, 10, RING + 3);
 	ktest_check(takes(&recording, 13, 16) && recording.lost == 3,
 		    "beyond that the newest stay, the rest is counted");
+	keep(&recording, 50, RING);
+	recording_next(&recording);
+	ktest_check(takes(&recording, 51, 53) && recording.lost == 4,
+		    "a record that is begun and not kept leaves none that is half there");
 	keep(&recording, 20, RING);
 	recording_skip_to(&recording, 1);
-	ktest_check(takes(&recording, 23, 23) && recording.lost == 3, "what is skipped is not lost");
+	ktest_check(takes(&recording, 23, 23) && recording.lost == 4, "what is skipped is not lost");
 	keep(&recording, 30, 2);
 	recording_skip_to(&recording, 1);
 	ktest_check(takes(&recording, 31, 31), "one more than wanted is one skipped");

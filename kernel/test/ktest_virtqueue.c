@@ -211,6 +211,9 @@ static void hostile(void)
 	one_in_flight(&head);
 	ktest_check(refuses(0xffffffff, 0), "the largest id breaks the queue");
 	one_in_flight(&head);
+	add_pair(8, tokens);
+	ktest_check(refuses((uint32_t)head + 2, 8), "the id of a chain that was not published breaks the queue");
+	one_in_flight(&head);
 	ktest_check(refuses(head + 65536u, 8), "an id whose low half is right breaks the queue");
 	one_in_flight(&head);
 	ktest_check(refuses((head + 1u) % SIZE, 8), "the id of a descriptor inside a chain breaks the queue");

@@ -161,11 +161,13 @@ static int flush_add(struct gpu *gpu, struct gpu_rectangle rectangle)
 
 int gpu_present(struct gpu *gpu, const struct gpu_rectangle *damage, uint32_t count)
 {
-	uint64_t started = arch_ticks(), instructions = arch_instructions();
+	uint64_t started, instructions;
 	int error = 0;
 
-	/* The queue has one owner, and its time one account. */
+	/* The queue has one owner, and its time one account: the clock is read once nobody else can run here. */
 	PREEMPT_GUARD();
+	started = arch_ticks();
+	instructions = arch_instructions();
 	gpu->timing = (struct gpu_timing){0};
 	for (uint32_t i = 0; i < count && !error && !fault_skips_transfer(); i++)
 		error = transfer_add(gpu, damage[i]);

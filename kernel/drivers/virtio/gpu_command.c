@@ -82,9 +82,14 @@ static int response_check(struct gpu_slot *slot, uint32_t length)
 	return 0;
 }
 
-/* Waits for the responses to everything added, in whatever order they come. */
+/*
+ * Waits for the responses to everything added, in whatever order they come. An error response is reported once all have
+ * come back, so that the device can be used again; where the ring is broken or silent, nothing more comes back.
+ */
 static int responses_wait(struct gpu *gpu)
 {
+	int first = 0;
+
 	for (; gpu->slots_used; gpu->slots_used--) {
 		struct virtqueue_completion completion = {0};
 		uint64_t before = arch_instructions();
@@ -95,11 +100,13 @@ static int responses_wait(struct gpu *gpu)
 		if (error)
 			return error == ERROR_TIMEOUT ? ERROR_TIMEOUT : ERROR_BROKEN;
 		error = response_check(completion.token, completion.length);
-		if (error)
+		if (error == ERROR_BROKEN)
 			return error;
+		if (!first)
+			first = error;
 		gpu->timing.complete_insns += arch_instructions() - taken;
 	}
-	return 0;
+	return first;
 }
 
 int gpu_commands_run(struct gpu *gpu, uint64_t started)

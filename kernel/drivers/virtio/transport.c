@@ -34,6 +34,7 @@
 #define CAPABILITY_SIZE 12
 #define CAPABILITY_MULTIPLIER 16
 
+#define ISR_QUEUE 1      /* §4.1.4.5 */
 #define NO_VECTOR 0xffff /* §4.1.5.1.2 */
 #define RESET_NS 100000000ull
 #define QUEUE_ALIGNMENT 4096
@@ -46,13 +47,20 @@ static int transport_error(struct transport *transport, int error, const char *w
 	return error;
 }
 
-static volatile void *capability_map(struct transport *transport, unsigned at, uint32_t needed, uint32_t *length)
+/* `alignment`: of the structure's offset, which its registers need (§4.1.4). */
+static volatile void *capability_map(struct transport *transport, unsigned at, uint32_t needed, uint32_t alignment,
+				     uint32_t *length)
 {
 	uint8_t bar = pci_read8(&transport->pci, at + CAPABILITY_BAR);
 	uint32_t offset = pci_read32(&transport->pci, at + CAPABILITY_OFFSET);
 
 	*length = pci_read32(&transport->pci, at + CAPABILITY_SIZE);
-	return *length < needed ? NULL : pci_bar_map(&transport->pci, bar, offset, *length);
+	return *length < needed || offset % alignment ? NULL : pci_bar_map(&transport->pci, bar, offset, *length);
+}
+
+static uint8_t capability_length(const struct transport *transport, unsigned at)
+{
+	return pci_read8(&transport->pci, at + CAPABILITY_LENGTH);
 }
 
 static void capability_take(struct transport *transport, unsigned at)
@@ -62,23 +70,24 @@ static void capability_take(struct transport *transport, unsigned at)
 	switch (pci_read8(&transport->pci, at + CAPABILITY_TYPE)) {
 	case CAPABILITY_COMMON:
 		if (!transport->common)
-			transport->common = capability_map(transport, at, sizeof(struct transport_common), &length);
+			transport->common = capability_map(transport, at, sizeof(struct transport_common), 4, &length);
 		break;
 	case CAPABILITY_NOTIFY:
-		if (transport->notify_registers)
+		/* A field of its own stands behind the others (§4.1.4.4). */
+		if (transport->notify_registers || capability_length(transport, at) < CAPABILITY_MULTIPLIER + 4)
 			break;
-		transport->notify_registers = capability_map(transport, at, 2, &length);
+		transport->notify_registers = capability_map(transport, at, 2, 2, &length);
 		transport->notify_length = length;
 		transport->notify_multiplier = pci_read32(&transport->pci, at + CAPABILITY_MULTIPLIER);
 		break;
 	case CAPABILITY_ISR:
 		if (!transport->isr)
-			transport->isr = capability_map(transport, at, 1, &length);
+			transport->isr = capability_map(transport, at, 1, 1, &length);
 		break;
 	case CAPABILITY_DEVICE:
 		if (transport->config)
 			break;
-		transport->config = capability_map(transport, at, 1, &length);
+		transport->config = capability_map(transport, at, 1, 4, &length);
 		transport->config_length = length;
 		break;
 	default:
@@ -92,7 +101,7 @@ static int capabilities_read(struct transport *transport)
 	int at = pci_capability_find(list, PCI_CAPABILITY_VENDOR, 0);
 
 	for (; at > 0; at = pci_capability_find(list, PCI_CAPABILITY_VENDOR, (unsigned)at))
-		if (pci_read8(&transport->pci, (unsigned)at + CAPABILITY_LENGTH) >= CAPABILITY_MULTIPLIER)
+		if (capability_length(transport, (unsigned)at) >= CAPABILITY_MULTIPLIER)
 			capability_take(transport, (unsigned)at);
 	if (at == ERROR_INVALID || !transport->common || !transport->notify_registers || !transport->isr)
 		return ERROR_INVALID;
@@ -186,9 +195,12 @@ static void queue_interrupt(void *context)
 {
 	struct transport_queue *queue = context;
 
-	/* Reading it acknowledges a pin; with MSI-X it is not needed and costs an exit (§4.1.4.5). */
-	if (queue->pin)
-		(void)*queue->transport->isr;
+	/*
+	 * Reading it acknowledges a pin, which other devices may share: 0 is somebody else's interrupt. With MSI-X it
+	 * is not needed and costs an exit (§4.1.4.5).
+	 */
+	if (queue->pin && !(*queue->transport->isr & ISR_QUEUE))
+		return;
 	queue->interrupts++;
 }
 
@@ -233,7 +245,8 @@ int transport_queue_init(struct transport *transport, struct transport_queue *qu
 	if (size > size_max)
 		size = size_max;
 	notify_offset = (uint64_t)common->queue_notify_off * transport->notify_multiplier;
-	if (notify_offset + 2 > transport->notify_length)
+	/* An odd multiplier would put a register of 16 bits at an odd address (§4.1.4.4). */
+	if (notify_offset % 2 || notify_offset + 2 > transport->notify_length)
 		return transport_error(transport, ERROR_INVALID, "a queue's notify register lies outside of its BAR");
 	queue->notify_register = (volatile uint16_t *)(transport->notify_registers + notify_offset);
 	memory = heap_alloc(virtqueue_layout(size).bytes, QUEUE_ALIGNMENT);
@@ -250,16 +263,19 @@ int transport_queue_init(struct transport *transport, struct transport_queue *qu
 	common->queue_msix_vector = NO_VECTOR;
 	if (queue_attach_interrupt(transport, queue))
 		return ERROR_IRQ;
+	/* What the ring holds comes before the device may look at it. */
+	order_before_register();
 	common->queue_enable = 1;
 	return 0;
 }
 
 int transport_config_read64(struct transport *transport, uint32_t offset, uint64_t *value)
 {
-	volatile uint32_t *words = (volatile uint32_t *)(transport->config + offset);
+	volatile uint32_t *words;
 
 	if (!transport->config || offset > transport->config_length || transport->config_length - offset < 8)
 		return transport_error(transport, ERROR_INVALID, "its configuration is too short");
+	words = (volatile uint32_t *)(transport->config + offset);
 	for (unsigned look = 0; look < CONFIG_LOOKS_MAX; look++) {
 		uint8_t generation = transport->common->config_generation;
 
@@ -293,6 +309,7 @@ int transport_wait(struct transport_queue *queue, struct virtqueue_completion *c
 
 void transport_ready(struct transport *transport)
 {
+	order_before_register();
 	transport->common->device_status = STATUS_ACKNOWLEDGE | STATUS_DRIVER | STATUS_FEATURES_OK | STATUS_DRIVER_OK;
 }
 

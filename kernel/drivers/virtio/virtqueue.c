@@ -75,6 +75,8 @@ int virtqueue_add(struct virtqueue *queue, const struct virtqueue_buffer *buffer
 	queue->free_count = (uint16_t)(queue->free_count - count);
 	queue->chain_length[head] = (uint16_t)count;
 	queue->chain_writable[head] = writable;
+	queue->chain_out[head] = false;
+	queue->laid[queue->added & (queue->size - 1)] = head;
 	queue->tokens[head] = token;
 	queue->available->ring[queue->added & (queue->size - 1)] = head;
 	queue->added++;
@@ -85,6 +87,8 @@ void virtqueue_publish(struct virtqueue *queue)
 {
 	if (queue->added == queue->published)
 		return;
+	for (uint16_t at = queue->published; at != queue->added; at++)
+		queue->chain_out[queue->laid[at & (queue->size - 1)]] = true;
 	point_publish(&queue->available->index, queue->added);
 	queue->published = queue->added;
 	counters_add(&queue->counters.publish_fences, POINT_PUBLISH_FENCES);
@@ -172,12 +176,16 @@ int virtqueue_pop_used(struct virtqueue *queue, struct virtqueue_completion *com
 	point_progress();
 	counters_add(&queue->counters.fences, POINT_PROGRESS_FENCES);
 	counters_add(&queue->counters.hw_fences, POINT_PROGRESS_HW);
-	/* More completions than chains, an id that is no head, or more bytes than the chain could take: broken. */
+	/*
+	 * Broken: more completions than chains, an id that is no head or one that the device was not shown yet, more
+	 * bytes than the chain could take.
+	 */
 	if ((uint16_t)(index - queue->taken) > outstanding)
 		return queue_break(queue);
 	id = queue->used->ring[queue->taken & (queue->size - 1)].id;
 	length = queue->used->ring[queue->taken & (queue->size - 1)].length;
-	if (id >= queue->size || !queue->chain_length[id] || length > queue->chain_writable[id])
+	if (id >= queue->size || !queue->chain_length[id] || !queue->chain_out[id] ||
+	    length > queue->chain_writable[id])
 		return queue_break(queue);
 	completion->token = queue->tokens[id];
 	completion->length = length;

@@ -77,6 +77,8 @@ struct virtqueue {
 	/* By the chain's head: 0 when the driver owns it, else its length in descriptors, and what to hand back. */
 	uint16_t chain_length[VIRTQUEUE_SIZE_MAX];
 	uint32_t chain_writable[VIRTQUEUE_SIZE_MAX]; /* bytes that the device may write */
+	bool chain_out[VIRTQUEUE_SIZE_MAX];          /* the device was shown it */
+	uint16_t laid[VIRTQUEUE_SIZE_MAX]; /* heads in the order of the available ring, out of the device's reach */
 	void *tokens[VIRTQUEUE_SIZE_MAX];
 	struct virtqueue_counters counters;
 };

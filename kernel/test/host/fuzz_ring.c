@@ -23,9 +23,9 @@ struct input {
 };
 
 static struct ringdevice device;
-/* By token: bytes that the device may write, and whether the chain is out. */
+/* By token: bytes that the device may write, whether the chain is laid, and whether the device was shown it. */
 static uint32_t writable[256];
-static bool out[256];
+static bool out[256], shown[256];
 static uint8_t next_token;
 static unsigned long steps;
 
@@ -78,8 +78,8 @@ static void driver_take(void)
 	if (taken == 1) {
 		size_t token = (size_t)((uint32_t *)completion.token - writable);
 
-		CHECK(token < 256 && out[token] && completion.length <= writable[token]);
-		out[token] = false;
+		CHECK(token < 256 && out[token] && shown[token] && completion.length <= writable[token]);
+		out[token] = shown[token] = false;
 	}
 }
 
@@ -119,6 +119,7 @@ static void step(struct input *input)
 		break;
 	case 2:
 		virtqueue_publish(device.queue);
+		memcpy(shown, out, sizeof(shown));
 		break;
 	case 3:
 		virtqueue_kick(device.queue);
@@ -164,6 +165,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	device.queue->taken = device.queue->used->index = device.queue->available->index = device.queue->added;
 	device.seen = device.queue->added;
 	memset(out, 0, sizeof(out));
+	memset(shown, 0, sizeof(shown));
 	next_token = 0;
 	while (input.at < input.end && next_token < 255) {
 		step(&input);
