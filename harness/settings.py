@@ -84,6 +84,16 @@ DECLARED: tuple[Setting, ...] = (
     Setting("BUDGET", Number(15, 3600, "s"), ("bisect",), "time of one step", "120", "60"),
     Setting("BUDGET", Number(5, 3600, "s"), ("nightly",), "time of one cell; else the matrix file says", "60"),
     Setting("KERNEL", _FILE, ("perf",), "a kernel image to measure as it is", "old.elf", excludes=("ISO", *_OF_SOURCE)),
+    Setting("KERNEL", _FILE, ("proof",), "one kernel image to decide", "old.elf", excludes=_OF_SOURCE),
+    Setting(
+        "DEVICE",
+        Choice(_takes("qemu publisher hardware")),
+        ("proof",),
+        "what the device keeps in order",
+        "hardware",
+        "qemu",
+    ),
+    Setting("HERD", _FILE, ("proof",), "the program herd7, to ask it as well", "/usr/bin/herd7"),
     Setting("ISO", _FILE, ("perf",), "a bootable disc to measure", "kernel.iso", excludes=("KERNEL", *_OF_SOURCE)),
     Setting("BASELINE", Name(), ("perf",), "the approved kernel to compare with; else BARRIER names it", "linux"),
     Setting("BASELINE", Name(), ("approve",), "the name to approve it under; else BARRIER names it", "linux"),
@@ -120,7 +130,7 @@ DECLARED: tuple[Setting, ...] = (
     Setting(
         "CC",
         Compiler(),
-        _takes("perf ab explain boot build suites acceptance calibrate litmus"),
+        _takes("perf ab explain boot build suites acceptance calibrate litmus proof"),
         "the compiler",
         "clang",
         "gcc",
@@ -200,7 +210,7 @@ _ARMS = tuple(
     for letter in string.ascii_uppercase
 )
 _SWITCHED: Mapping[str, tuple[str, ...]] = {"litmus": ("ARCH", "BARRIER")}
-_ALL_SWITCHES = _takes("perf ab explain boot build suites acceptance calibrate bisect")
+_ALL_SWITCHES = _takes("perf ab explain boot build suites acceptance calibrate bisect proof")
 _SWITCH_HELP = "a switch of the kernel (kernel/options.h)"
 
 OPTIONS: Mapping[str, tuple[str, tuple[str, ...]]] = {
@@ -238,7 +248,7 @@ def settings_of(command: str) -> Mapping[str, Setting]:
     names = _SWITCHED.get(command, ("ARCH", *switch_table()) if command in _ALL_SWITCHES else ())
     for name in names:
         values = tuple(ARCHES) if name == "ARCH" else switch_table()[name].values
-        default = "" if command in ("suites", "litmus") and name in ("ARCH", "BARRIER") else values[0]
+        default = "" if command in ("suites", "litmus", "proof") and name in ("ARCH", "BARRIER") else values[0]
         rows.append(Setting(name, Choice(values), (command,), _SWITCH_HELP, values[-1], default, switch=True))
     return {row.name: row for row in rows}
 

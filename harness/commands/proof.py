@@ -1,0 +1,215 @@
+"""Decide each strategy's ordering from its machine code."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.model.errors import ToolError
+from harness.model.result import Result
+from harness.model.spec import ARCHES, Switches, UsageError, Verdict, switch_table
+from harness.platform.atomic import write_whole
+from harness.platform.build import build_kernel, sha256_of, source_state
+from harness.platform.host import host_facts
+from harness.platform.store import RESULTS_DIR, RunFolder
+from harness.proof.decide import DEVICES, Cycle
+from harness.proof.herd import observations, render
+from harness.proof.report import Row, claim, write_page
+from harness.proof.run import POINTS, Proof, TraceError, prove
+from harness.proof.weakest import Weakest, weakest
+from harness.report.printer import Printer
+from harness.settings import Arguments
+
+ORDER = 145
+EXAMPLES = ("", "ARCH=aarch64 BARRIER=linux", "KERNEL=results/latest/candidate.elf")
+NEXT = 'make ab A="BARRIER=seqcst_spin" B="BARRIER=linux", for what the strategies cost'
+
+SAVED_RUNS = 200
+"""Newest saved runs that are looked through for the frame rate of a kernel."""
+HERD_S = 300.0
+STRONGEST = "full_progress"
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel to prove."""
+
+    label: str
+    path: Path
+    sha256: str
+
+
+def main(arguments: Arguments, out: Printer) -> Verdict:
+    """``proof [ARCH=…] [BARRIER=…] [SWITCH=value …] [KERNEL=file] [DEVICE=qemu|publisher|hardware] [HERD=herd7]``."""
+    device = DEVICES[arguments.text("DEVICE")]
+    started = time.monotonic()
+    with RunFolder("proof") as run:
+        proofs, failed = [], []
+        for kernel in _kernels(arguments, out):
+            out.progress(f"proof: {kernel.label}")
+            try:
+                proofs.append(prove(kernel.path, kernel.label, kernel.sha256, device))
+            except TraceError as error:
+                failed.append(f"{kernel.label} cannot be proved: {error}")
+        exported = _export(proofs, run.path / "litmus")
+        minimal = {} if len(proofs) < 2 else _minimal(proofs, out)
+        problems = [*failed, *_herd(arguments.text("HERD"), exported, run.path / "litmus", out)]
+        verdict, sentence = _judge(proofs, problems, device.name)
+        result = Result(
+            command="proof",
+            verdict=verdict,
+            sentence=sentence,
+            started=run.started,
+            seconds=time.monotonic() - started,
+            host=host_facts(),
+            source=source_state(),
+            problems=tuple(problems),
+            details={"device": device.name, "kernels": [_details(proof) for proof in proofs]},
+        )
+        rates = _frame_rates({proof.sha256 for proof in proofs})
+        rows = [Row(proof, _fence_words(proof), rates.get(proof.sha256)) for proof in proofs]
+        write_page(run.path / "report.html", result, rows, device, minimal)
+        folder = run.commit(result)
+    _say(out, proofs, minimal)
+    if len(proofs) == 1:
+        out.line(claim(proofs[0], device))
+    for problem in problems:
+        out.line(problem)
+    out.line(sentence)
+    out.line(f"report: {folder / 'report.html'}")
+    return verdict
+
+
+def _kernels(arguments: Arguments, out: Printer) -> Iterator[Kernel]:
+    """The kernel of a file, or one for each architecture and strategy that was not chosen."""
+    path, switches = arguments.path("KERNEL"), arguments.switches
+    if path is not None:
+        if not path.is_file():
+            raise UsageError(f"KERNEL={path}: no such file")
+        yield Kernel(path.name, path, sha256_of(path))
+        return
+    arches = [switches["ARCH"]] if "ARCH" in switches else list(ARCHES)
+    strategies = [switches["BARRIER"]] if "BARRIER" in switches else list(switch_table()["BARRIER"].values)
+    for arch in arches:
+        for strategy in strategies:
+            chosen = Switches.of({**switches, "ARCH": arch, "BARRIER": strategy})
+            out.progress(f"building {chosen.label}")
+            built = build_kernel(chosen, compiler=arguments.text("CC"))
+            yield Kernel(f"{arch} {strategy}", built.path, built.sha256)
+
+
+def _judge(proofs: Sequence[Proof], problems: Sequence[str], device: str) -> tuple[Verdict, str]:
+    """One kernel passes when nothing bad can happen; a matrix when every kernel was decided."""
+    if problems or not proofs:
+        return Verdict.INCONCLUSIVE, f"{len(proofs)} kernels decided, {len(problems)} problems"
+    pairs = sum(proof.pairs for proof in proofs)
+    refuted = [proof for proof in proofs if proof.refuted]
+    if len(proofs) == 1:
+        (proof,) = proofs
+        if refuted:
+            return Verdict.GUEST_FAILED, f"{proof.label} can go wrong: {', '.join(proof.refuted)}"
+        return Verdict.PASS, f"{proof.label}: no cycle among {pairs:,} pairs (device: {device})"
+    return (
+        Verdict.PASS,
+        f"{len(proofs)} kernels decided, {pairs:,} pairs: {len(proofs) - len(refuted)} cannot go wrong, "
+        f"{len(refuted)} can",
+    )
+
+
+def _minimal(proofs: Sequence[Proof], out: Printer) -> dict[str, Sequence[Weakest]]:
+    """For each architecture, from the strategy with the strongest fences."""
+    found: dict[str, Sequence[Weakest]] = {}
+    for proof in proofs:
+        if proof.label.endswith(STRONGEST):
+            out.progress(f"proof: the weakest fences of {proof.arch}")
+            points = {point: places for point, places in proof.fences.items() if point in "ABCD"}
+            found[proof.arch] = tuple(weakest(proof.recordings, points, DEVICES["qemu"]))
+    return found
+
+
+def _export(proofs: Sequence[Proof], folder: Path) -> dict[str, Cycle]:
+    """Write each cycle as a litmus test with a name of its own; returns the cycles by name."""
+    folder.mkdir()
+    exported: dict[str, Cycle] = {}
+    for proof in proofs:
+        for answer in proof.answers:
+            for number, cycle in enumerate(one for one in answer.cycles if one.program is not None):
+                assert cycle.program is not None
+                name = "_".join(
+                    [*proof.label.replace(".", "_").split(), answer.question.replace("-", "_"), str(number)]
+                )
+                write_whole(folder / f"{name}.litmus", render(cycle.program, name, f"{proof.label}: {cycle.what}"))
+                exported[name] = cycle
+    return exported
+
+
+def _herd(program: str, exported: Mapping[str, Cycle], folder: Path, out: Printer) -> list[str]:
+    """Disagreements with herd7, where one was named."""
+    if not program or not exported:
+        return []
+    out.progress(f"proof: herd7 on {len(exported)} tests")
+    command = [program, *(str(path) for path in sorted(folder.glob("*.litmus")))]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=HERD_S, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ToolError(f"HERD={program} does not run: {error}") from error
+    seen = observations(done.stdout)
+    missing = [f"herd7 says nothing of {name}" for name in exported if name not in seen]
+    return missing + [
+        f"herd7 disagrees on {name}: it says {'allowed' if seen[name] else 'forbidden'}"
+        for name, cycle in exported.items()
+        if name in seen and seen[name] is not (cycle.execution is not None)
+    ]
+
+
+def _fence_words(proof: Proof) -> str:
+    """The fences that were executed at each point: ``A publish: dmb ish; …``."""
+    texts = {a.pc: a.text for one in proof.recordings for a in one.accesses if a.fence is not None}
+    return "; ".join(
+        f"{POINTS[letter]}: {', '.join(sorted({texts[pc] for pc in places})) or 'none'}"
+        for letter, places in proof.fences.items()
+    )
+
+
+def _details(proof: Proof) -> dict[str, object]:
+    return {
+        "label": proof.label,
+        "arch": proof.arch,
+        "sha256": proof.sha256,
+        "coverage": dataclasses.asdict(proof.coverage),
+        "answers": [
+            {"question": one.question, "answer": one.word, "pairs": one.pairs, "places": one.places}
+            for one in proof.answers
+        ],
+    }
+
+
+def _frame_rates(wanted: set[str]) -> dict[str, float]:
+    """Frames/s of kernels by hash, from the newest saved runs."""
+    found: dict[str, float] = {}
+    for path in sorted(RESULTS_DIR.glob("2*/result.json"), reverse=True)[:SAVED_RUNS]:
+        try:
+            arms = json.loads(path.read_text(encoding="utf-8")).get("arms", {})
+            for arm in arms.values():
+                rate = arm.get("metrics", {}).get("fps_trace")
+                if rate and arm.get("kernel_sha256") in wanted:
+                    found.setdefault(arm["kernel_sha256"], float(rate["value"]))
+        except (OSError, ValueError, AttributeError, TypeError, KeyError):
+            continue
+    return found
+
+
+def _say(out: Printer, proofs: Sequence[Proof], minimal: Mapping[str, Sequence[Weakest]]) -> None:
+    rows = [
+        [proof.label, "no" if not proof.refuted else f"yes: {', '.join(proof.refuted)}", f"{proof.pairs:,}"]
+        for proof in proofs
+    ]
+    out.table("can it go wrong?", ["kernel", "answer", "pairs"], rows)
+    if minimal:
+        weak = [[arch, POINTS[one.point], " or ".join(one.enough)] for arch, found in minimal.items() for one in found]
+        out.table("the weakest fences that are right", ["architecture", "point", "fence"], weak)

@@ -1,0 +1,303 @@
+"""Each question answered for one kernel: forbidden, or a cycle that shows how it can happen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from harness.proof.access import Access
+from harness.proof.checker import Execution, Program, find_execution
+from harness.proof.events import FULL, Acquire, Event, Kind, Thread
+from harness.proof.models import order_of
+from harness.proof.questions import QUESTIONS, DevicePair, Pair, Question, view_of
+from harness.proof.recording import Recording
+
+FENCES_KEPT = 8
+"""Fences kept at each end of a long stretch: order may be carried by those near the pair."""
+ACCESSES_KEPT = 10
+
+
+@dataclass(frozen=True)
+class DeviceModel:
+    """What a device is taken to keep in order, as far as the driver may rely on it."""
+
+    name: str
+    words: str
+    keeps: frozenset[DevicePair]
+    outer: bool = False
+    """It lies outside of the CPUs' inner shareable domain: barriers must reach the outer one."""
+
+
+_ALL = frozenset(DevicePair)
+DEVICES: Mapping[str, DeviceModel] = {
+    one.name: one
+    for one in (
+        DeviceModel("qemu", "QEMU: smp_rmb after the index, smp_wmb before it, smp_mb before it looks again", _ALL),
+        DeviceModel(
+            "publisher",
+            "a CPU that fences nothing but its own publish",
+            frozenset({DevicePair.WRITE_WRITE, DevicePair.READ_THEN_INDEX}),
+        ),
+        DeviceModel("hardware", "a device of its own (VIRTIO_F_ORDER_PLATFORM), in the outer domain", _ALL, outer=True),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """One way in which a question's outcome happens."""
+
+    question: str
+    what: str
+    recording: str
+    first: str
+    """The driver's earlier access, in words: ``W descriptor 3, virtqueue_add+0x7c: str x9, [x8, x5]``."""
+    second: str
+    device: DevicePair
+    by_device: bool
+    """The driver keeps its order; the device does not."""
+    program: Program | None = None
+    execution: Execution | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was found for one question."""
+
+    question: str
+    pairs: int
+    """Instances asked about; 0: the run has none, nothing is claimed."""
+    cycles: tuple[Cycle, ...]
+    """One for each pair of places in the code that can go wrong."""
+    places: int = 0
+    """Different pairs of instructions among the instances."""
+
+    @property
+    def word(self) -> str:
+        if not self.pairs:
+            return "not asked"
+        return "allowed" if self.cycles else "forbidden"
+
+
+class ProofError(Exception):
+    """Two ways to decide the same question disagree: a fault of the prover itself."""
+
+
+def _event(recording: Recording, access: Access, positions: Mapping[int, int], outer: bool) -> Event:
+    def local(sources: frozenset[int]) -> frozenset[int]:
+        return frozenset(positions[one] for one in sources if one in positions)
+
+    index = positions[access.index]
+    control = frozenset(number for one, number in positions.items() if recording.controls(one, access))
+    if access.fence is not None:
+        fence = access.fence
+        if outer and fence.inner and not fence.instruction:
+            fence = replace(fence, before="", after="")
+        return Event(index, Kind.FENCE, fence=fence, control=control)
+    return Event(
+        index,
+        Kind.WRITE if access.write else Kind.READ,
+        f"{access.address:x}+{access.size}",
+        1 if access.write else 0,
+        None,
+        access.acquire,
+        access.release,
+        recording.device(access),
+        local(access.address_from),
+        local(access.data_from),
+        control,
+    )
+
+
+def _relevant(recording: Recording, pair: Pair) -> list[Access]:
+    """The pair, the fences around it, and the reads that address and data dependencies lead through.
+
+    What is left out could only keep more in order, never less.
+    """
+    window = recording.accesses[pair.first.index : pair.second.index + 1]
+    fences = [a for a in window if a.fence is not None or a.release or a.acquire is not Acquire.NONE or a.atomic]
+    kept = {a.index for a in (*fences[:FENCES_KEPT], *fences[-FENCES_KEPT:], pair.first, pair.second)}
+    most, frontier = len(kept) + ACCESSES_KEPT, [pair.second]
+    while frontier and len(kept) < most:
+        access = frontier.pop(0)
+        for source in sorted(access.address_from | access.data_from, reverse=True):
+            if source > pair.first.index and source not in kept and len(kept) < most:
+                kept.add(source)
+                frontier.append(recording.accesses[source])
+    return [recording.accesses[index] for index in sorted(kept)]
+
+
+def driver_thread(recording: Recording, pair: Pair, outer: bool = False) -> tuple[Thread, int, int]:
+    """The driver's side as a thread of events; with the indexes of the pair in it."""
+    accesses = _relevant(recording, pair)
+    positions = {access.index: number for number, access in enumerate(accesses)}
+    thread = tuple(_event(recording, access, positions, outer) for access in accesses)
+    return thread, positions[pair.first.index], positions[pair.second.index]
+
+
+def keeps_order(arch: str, thread: Thread, first: int, second: int) -> bool:
+    """Whether preserved program order, whatever is read, leads from one event to the other."""
+    after: dict[int, set[int]] = {}
+    for earlier, later in order_of(arch, thread):
+        after.setdefault(earlier, set()).add(later)
+    reached, frontier = {first}, [first]
+    while frontier:
+        for following in after.get(frontier.pop(), ()):
+            if following not in reached:
+                reached.add(following)
+                frontier.append(following)
+    return second in reached
+
+
+def program_of(arch: str, question: Question, thread: Thread, first: int, second: int) -> Program:
+    """The question as a litmus test: the driver's thread beside a device that keeps its own order."""
+    events = [event for event in thread if event.kind is Kind.FENCE or event.index in _path(thread, first, second)]
+    renumbered = {event.index: number for number, event in enumerate(events)}
+
+    def local(sources: frozenset[int]) -> frozenset[int]:
+        return frozenset(renumbered[one] for one in sources if one in renumbered)
+
+    names = {thread[first].location: "a", thread[second].location: "b"}
+    driver = tuple(
+        replace(
+            event,
+            index=number,
+            location=names.get(event.location, f"other{event.index}" if event.location else ""),
+            value=1 if event.index in (first, second) else 0,
+            device=event.device,
+            address=local(event.address),
+            data=local(event.data),
+            control=local(event.control),
+            atomic=None,
+        )
+        for number, event in enumerate(events)
+    )
+    device, outcome, final = _device_side(question.device)
+    reads = {(1, index): value for index, value in outcome.items()}
+    a, b = renumbered[first], renumbered[second]
+    if driver[a].kind is Kind.READ:
+        reads[0, a] = 1
+    if driver[b].kind is Kind.READ:
+        reads[0, b] = 0
+    return Program(arch, (driver, device), reads, final)
+
+
+def _path(thread: Thread, first: int, second: int) -> frozenset[int]:
+    """The pair and the reads that dependencies lead through."""
+    kept, frontier = {first, second}, [second]
+    while frontier:
+        event = thread[frontier.pop()]
+        for source in event.address | event.data | event.control:
+            if source not in kept and len(kept) < ACCESSES_KEPT:
+                kept.add(source)
+                frontier.append(source)
+    return frozenset(kept)
+
+
+def _device_side(pair: DevicePair) -> tuple[Thread, dict[int, int], dict[str, int]]:
+    """The device's thread, what its reads see in the bad outcome, and which value words end with."""
+    fence = Event(1, Kind.FENCE, fence=FULL)
+    read_b = Event(0, Kind.READ, "b")
+    if pair is DevicePair.READ_READ:
+        return (read_b, fence, Event(2, Kind.READ, "a")), {0: 1, 2: 0}, {}
+    if pair is DevicePair.READ_WRITE:
+        return (read_b, fence, Event(2, Kind.WRITE, "a", 1)), {0: 1}, {}
+    if pair is DevicePair.WRITE_WRITE:
+        return (Event(0, Kind.WRITE, "b", 1), fence, Event(2, Kind.WRITE, "a", 1)), {}, {}
+    if pair is DevicePair.READ_THEN_INDEX:
+        return (read_b, fence, Event(2, Kind.WRITE, "a", 1)), {0: 1}, {}
+    return (Event(0, Kind.WRITE, "b", 1), fence, Event(2, Kind.READ, "a")), {2: 0}, {}
+
+
+class _Asker:
+    """Asks one question of all recordings of one kernel. Pairs whose path through the code is the same are one."""
+
+    def __init__(self, question: Question, device: DeviceModel) -> None:
+        self.question, self.device = question, device
+        self.cycles: dict[tuple[int, int], Cycle] = {}
+        self.paths: set[tuple[int, ...]] = set()
+        self.places: set[tuple[int, int]] = set()
+        self.pairs = 0
+
+    def ask(self, recording: Recording, pair: Pair) -> None:
+        self.pairs += 1
+        window = recording.accesses[pair.first.index : pair.second.index + 1]
+        path = tuple(access.pc for access in window)
+        place = path[0], path[-1]
+        self.places.add(place)
+        if path in self.paths or place in self.cycles:
+            return
+        self.paths.add(path)
+        side = driver_thread(recording, pair, self.device.outer)
+        found = _cycle(recording, self.question, self.device, pair, side)
+        if found is not None:
+            self.cycles[place] = found
+
+
+def answer(recordings: tuple[Recording, ...], question: Question, device: DeviceModel) -> Answer:
+    """Ask one question of all recordings of one kernel.
+
+    Raises
+    ------
+    ProofError
+        When the order of a pair and the enumeration of executions disagree.
+    """
+    asker = _Asker(question, device)
+    for recording in recordings:
+        for ring in recording.rings:
+            for pair in question.find(view_of(recording, ring)):
+                asker.ask(recording, pair)
+    return Answer(question.name, asker.pairs, tuple(asker.cycles.values()), len(asker.places))
+
+
+def _cycle(
+    recording: Recording,
+    question: Question,
+    device: DeviceModel,
+    pair: Pair,
+    side: tuple[Thread, int, int],
+) -> Cycle | None:
+    """The cycle of one pair; None where it is forbidden. Both ways to decide must agree."""
+    kept = keeps_order(recording.arch, *side)
+    program = program_of(recording.arch, question, *side)
+    execution = find_execution(_cleared(program))
+    if (execution is None) is not kept:
+        raise ProofError(
+            f"{question.name}, {_words(recording, pair.first, pair.what)}: order says "
+            f"{'forbidden' if kept else 'allowed'}, executions say otherwise"
+        )
+    by_device = kept and question.device not in device.keeps and recording.arch != "x86_64"
+    if kept and not by_device:
+        return None
+    return Cycle(
+        question.name,
+        pair.what,
+        recording.name,
+        _words(recording, pair.first, pair.what),
+        _words(recording, pair.second, ""),
+        question.device,
+        by_device,
+        program,
+        execution,
+    )
+
+
+def _cleared(program: Program) -> Program:
+    """``response-clear`` and its like: two writes to one word, of which the driver's must end last."""
+    first = next(event for event in program.threads[0] if event.location == "a")
+    device = program.threads[1][-1]
+    if first.kind is Kind.WRITE and device.kind is Kind.WRITE and device.location == "a":
+        later = replace(device, value=2)
+        threads = (program.threads[0], (*program.threads[1][:-1], later))
+        return Program(program.arch, threads, program.reads, {"a": 1})
+    return program
+
+
+def _words(recording: Recording, access: Access, what: str) -> str:
+    letter = "W" if access.write else "R"
+    return f"{letter} {what + ', ' if what else ''}{recording.where(access.pc)}: {access.text}"
+
+
+def answers(recordings: tuple[Recording, ...], device: DeviceModel) -> tuple[Answer, ...]:
+    """All questions, in their order."""
+    return tuple(answer(recordings, question, device) for question in QUESTIONS)

@@ -1,0 +1,43 @@
+"""x86-64, decoded by Capstone, as effects. x86-TSO needs no dependencies, so that none are followed."""
+
+from __future__ import annotations
+
+import capstone
+
+from harness.proof.events import FULL, Fence
+from harness.proof.instructions import Effect, UnknownInstruction
+
+_DECODER = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
+
+_FENCES = {"mfence": FULL, "lfence": Fence("ri", "rwio"), "sfence": Fence("wo", "wo")}
+_WEAK = ("movnt", "maskmov", "clflush", "clwb")
+"""Accesses that x86-TSO does not speak of. String stores may be seen out of order among themselves, but before every
+store that follows them (Intel SDM 3A 8.2.4.2), and no question asks for the order among them.
+"""
+
+
+def decode_x86_64(code: bytes, address: int) -> Effect:
+    """The first instruction of ``code``.
+
+    Raises
+    ------
+    UnknownInstruction
+        When it cannot be decoded, or accesses memory outside of what x86-TSO describes.
+    """
+    instruction = next(_DECODER.disasm(code[:15], address), None)
+    if instruction is None:
+        raise UnknownInstruction(f"{code[:15].hex()} at {address:#x}")
+    text = f"{instruction.mnemonic} {instruction.op_str}".strip()
+    if text.startswith(_WEAK):
+        raise UnknownInstruction(f"{text} at {address:#x}")
+    locked = instruction.mnemonic.startswith("lock ") or (
+        instruction.mnemonic.startswith("xchg") and "[" in instruction.op_str
+    )
+    touches = "[" in instruction.op_str and instruction.mnemonic not in ("lea", "nop")
+    return Effect(
+        fence=_FENCES.get(instruction.mnemonic),
+        atomic=locked,
+        text=text,
+        length=instruction.size,
+        touches_memory=touches,
+    )

@@ -1,0 +1,75 @@
+"""A cycle as a picture: two threads, four accesses, and the edges that close it."""
+
+from __future__ import annotations
+
+from html import escape
+
+from harness.proof.decide import Cycle
+from harness.proof.questions import DevicePair
+
+WIDTH, HEIGHT = 660, 190
+_LEFT, _RIGHT, _TOP, _BOTTOM = 20, 390, 62, 142
+_BOX_WIDTH, _BOX_HEIGHT = 250, 34
+
+_DEVICE_WORDS = {
+    DevicePair.READ_READ: ("reads the index: new", "reads the word: old"),
+    DevicePair.READ_WRITE: ("reads the index: new", "writes the word"),
+    DevicePair.WRITE_WRITE: ("writes the word", "writes the index"),
+    DevicePair.READ_THEN_INDEX: ("reads the word: the later one", "writes the index"),
+    DevicePair.WRITE_READ: ("writes its flags", "reads the index: old"),
+}
+
+
+def _box(x: int, y: int, text: str) -> str:
+    shown = text if len(text) <= 40 else f"{text[:39]}…"
+    return (
+        f'<g><title>{escape(text)}</title><rect x="{x}" y="{y}" width="{_BOX_WIDTH}" height="{_BOX_HEIGHT}" rx="5" '
+        f'fill="none" stroke="currentColor"/><text x="{x + 9}" y="{y + 21}" font-size="11.5">{escape(shown)}</text></g>'
+    )
+
+
+def _arrow(points: str, word: str, x: int, y: int, style: str) -> str:
+    return (
+        f'<polyline points="{points}" fill="none" stroke="currentColor" marker-end="url(#tip)" {style}/>'
+        f'<text x="{x}" y="{y}" font-size="11.5">{escape(word)}</text>'
+    )
+
+
+def draw_cycle(cycle: Cycle) -> str:
+    """One cycle as SVG, in the text colour of the page. A broken line is an order that is not kept."""
+    above, below = _DEVICE_WORDS[cycle.device]
+    middle, gap = _LEFT + _BOX_WIDTH // 2, 'stroke-dasharray="5 4"'
+    right = _RIGHT + _BOX_WIDTH // 2
+    lost_driver, lost_device = ("", gap) if cycle.by_device else (gap, "")
+    down = _TOP + _BOX_HEIGHT
+    parts = [
+        f'<svg class="plot" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" fill="currentColor" '
+        'font-family="system-ui, DejaVu Sans, sans-serif">',
+        f"<title>{escape(cycle.question)}: {escape(cycle.what)}</title>",
+        '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+        '<path d="M0,0 L8,4 L0,8 z" fill="currentColor"/></marker></defs>',
+        f'<text x="{_LEFT}" y="30" font-weight="650" font-size="13">driver</text>',
+        f'<text x="{_RIGHT}" y="30" font-weight="650" font-size="13">device</text>',
+        _box(_LEFT, _TOP, cycle.first),
+        _box(_LEFT, _BOTTOM, cycle.second),
+        _box(_RIGHT, _TOP, above),
+        _box(_RIGHT, _BOTTOM, below),
+        _arrow(
+            f"{middle},{down} {middle},{_BOTTOM}",
+            "kept" if cycle.by_device else "not kept in order",
+            middle + 8,
+            124,
+            lost_driver,
+        ),
+        _arrow(
+            f"{right},{down} {right},{_BOTTOM}",
+            "not kept in order" if cycle.by_device else "kept",
+            right + 8,
+            124,
+            lost_device,
+        ),
+        _arrow(f"{_LEFT + _BOX_WIDTH},{_BOTTOM + 17} {_RIGHT},{_TOP + 17}", "", 0, 0, ""),
+        _arrow(f"{_RIGHT},{_BOTTOM + 17} {_LEFT + _BOX_WIDTH},{_TOP + 17}", "", 0, 0, ""),
+        "</svg>",
+    ]
+    return "".join(parts)

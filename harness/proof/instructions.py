@@ -1,0 +1,67 @@
+"""What an instruction does, as far as a memory model sees it, for each architecture.
+
+Dependencies are never claimed where they might not be: a conditional select passes none on. An instruction that is not
+known is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from harness.proof.events import Acquire, Fence
+
+
+class UnknownInstruction(Exception):
+    """The decoder does not know what this instruction does."""
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One instruction. Registers are named; the flags are a register."""
+
+    address: tuple[str, ...] = ()
+    """Registers that the address is made of."""
+    stores: tuple[str, ...] = ()
+    """Registers stored, in the order of the accesses."""
+    loads: tuple[str, ...] = ()
+    """Registers loaded, in the order of the accesses."""
+    sources: tuple[str, ...] = ()
+    results: tuple[str, ...] = ()
+    """Registers that get a value made of ``sources`` and of nothing that is loaded."""
+    branch: tuple[str, ...] = ()
+    """Registers that decide where execution goes on."""
+    fence: Fence | None = None
+    acquire: Acquire = Acquire.NONE
+    release: bool = False
+    atomic: bool = False
+    """Reads and writes memory in one step."""
+    text: str = ""
+    length: int = 4
+    """Bytes of the instruction."""
+    touches_memory: bool = False
+    """Accesses memory, where ``loads`` and ``stores`` do not say it (x86)."""
+
+    @property
+    def concerns_memory(self) -> bool:
+        """Accesses memory, or orders accesses."""
+        return bool(self.loads or self.stores or self.fence or self.touches_memory)
+
+
+Decode = Callable[[bytes, int], Effect]
+"""From the bytes at an address, of which the first instruction counts."""
+
+
+def decoders() -> Mapping[str, Decode]:
+    """A decoder for each architecture; loads Capstone.
+
+    Raises
+    ------
+    ImportError
+        When Capstone is missing.
+    """
+    from harness.proof.decode_aarch64 import decode_aarch64
+    from harness.proof.decode_riscv64 import decode_riscv64
+    from harness.proof.decode_x86 import decode_x86_64
+
+    return {"aarch64": decode_aarch64, "riscv64": decode_riscv64, "x86_64": decode_x86_64}

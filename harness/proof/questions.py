@@ -1,0 +1,342 @@
+"""The questions: which pairs of the driver's accesses must stay in order, and what goes wrong where they do not.
+
+Each question is a cycle of two threads. The driver does ``first`` before ``second`` in program order; the device
+touches the same two words in the other order. All three models are multi-copy atomic, so the outcome is forbidden
+exactly when both sides keep their pairs in order; it can happen as soon as one of them does not.
+"""
+
+from __future__ import annotations
+
+import bisect
+import enum
+import functools
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from harness.proof.access import Access
+from harness.proof.recording import Recording, Ring
+
+
+class DevicePair(enum.Enum):
+    """The pair of accesses that the device must keep in order."""
+
+    READ_READ = "reads the index before what it stands for"
+    READ_WRITE = "reads the index before it writes a response"
+    WRITE_WRITE = "writes response and element before the index"
+    READ_THEN_INDEX = "has read a buffer before it writes the used index"
+    WRITE_READ = "writes what it wants to be told before it reads the index again"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One instance of a question in one recording."""
+
+    first: Access
+    second: Access
+    what: str
+    """The word at stake, in words: ``descriptor 3``."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question, and how its instances are found in a recording."""
+
+    name: str
+    asks: str
+    """What must not happen."""
+    device: DevicePair
+    find: Callable[["View"], Iterator[Pair]]
+
+
+class View:
+    """Looks things up in the accesses of a recording that concern one ring."""
+
+    def __init__(self, recording: Recording, ring: Ring) -> None:
+        self.recording, self.ring = recording, ring
+        self.memory = [a for a in recording.accesses if a.fence is None and not recording.device(a)]
+        self._touching: dict[tuple[bool, int], list[Access]] = defaultdict(list)
+        for access in self.memory:
+            for at in range(access.address, access.end):
+                self._touching[access.write, at].append(access)
+        self.published = self._steps(ring.avail_index, write=True)
+        """For each chain by its number: the write of ``avail->idx`` that hands it over."""
+        self.noticed = self._steps(ring.used_index, write=False)
+        """For each completion by its number: the read of ``used->idx`` that shows it first."""
+        self.publishes = sorted({one.index for one in self.published.values()})
+
+    def _steps(self, index_at: int, write: bool) -> dict[int, Access]:
+        found: dict[int, Access] = {}
+        count = 0
+        for access in self.touching(write, index_at):
+            ahead = (access.value - count) & 0xFFFF
+            if ahead < 0x8000:
+                for number in range(count, count + ahead):
+                    found[number] = access
+                count += ahead
+        return found
+
+    def touching(self, write: bool, address: int) -> list[Access]:
+        """Accesses to one byte, in program order."""
+        return self._touching.get((write, address), [])
+
+    def between(self, after: int, before: int, start: int, end: int, write: bool) -> list[Access]:
+        """Accesses to a range of bytes, by position in the recording: both bounds exclusive."""
+        found = {}
+        for at in range(start, end):
+            touching = self.touching(write, at)
+            low = bisect.bisect_right(touching, after, key=lambda a: a.index)
+            for access in touching[low:]:
+                if access.index >= before:
+                    break
+                found[access.index] = access
+        return [found[index] for index in sorted(found)]
+
+    def last_before(self, before: int, start: int, end: int, write: bool) -> list[Access]:
+        """For each byte of a range the last access before a position, each access once."""
+        found = {}
+        for at in range(start, end):
+            touching = self.touching(write, at)
+            place = bisect.bisect_left(touching, before, key=lambda a: a.index)
+            if place:
+                found[touching[place - 1].index] = touching[place - 1]
+        return [found[index] for index in sorted(found)]
+
+    def next_publish(self, after: int) -> int:
+        """The position of the first publish after another position; beyond the end where there is none."""
+        place = bisect.bisect_right(self.publishes, after)
+        return self.publishes[place] if place < len(self.publishes) else len(self.recording.accesses)
+
+
+@functools.lru_cache(maxsize=8)
+def view_of(recording: Recording, ring: Ring) -> View:
+    """The view of one ring of one recording."""
+    return View(recording, ring)
+
+
+def _payload(view: View) -> Iterator[Pair]:
+    """What the device reads once it has seen the index: slot, descriptors, requests, and the picture."""
+    ring = view.ring
+    for chain in ring.chains:
+        publish = view.published.get(chain.number)
+        if publish is None:
+            continue
+        ranges = [(ring.slot(chain.number), 2, f"slot of chain {chain.number}")]
+        ranges += [(ring.descriptors + 16 * one, 16, f"descriptor {one}") for one in chain.descriptors]
+        ranges += [(b.address, b.length, "request") for b in chain.buffers if not b.device_writes]
+        ranges += [(b.address, min(b.length, 16), "picture") for b in ring.backing]
+        for start, length, what in ranges:
+            for access in view.last_before(publish.index, start, start + length, write=True):
+                yield Pair(access, publish, what)
+
+
+def _response_clear(view: View) -> Iterator[Pair]:
+    ring = view.ring
+    for chain in ring.chains:
+        publish = view.published.get(chain.number)
+        for buffer in chain.buffers if publish is not None else ():
+            if buffer.device_writes and publish is not None:
+                end = buffer.address + min(buffer.length, 64)
+                for access in view.last_before(publish.index, buffer.address, end, write=True):
+                    yield Pair(access, publish, f"response of chain {chain.number}")
+
+
+def _response_reuse(view: View) -> Iterator[Pair]:
+    ring = view.ring
+    for chain in ring.chains:
+        publish = view.published.get(chain.number)
+        for buffer in chain.buffers if publish is not None else ():
+            if buffer.device_writes and publish is not None:
+                end = buffer.address + min(buffer.length, 64)
+                for access in view.last_before(publish.index, buffer.address, end, write=False):
+                    yield Pair(access, publish, f"response of chain {chain.number}")
+
+
+def _element_reuse(view: View) -> Iterator[Pair]:
+    ring = view.ring
+    for number in range(ring.size, len(ring.chains)):
+        publish = view.published.get(number)
+        if publish is None:
+            continue
+        start = ring.element(number)
+        for access in view.last_before(publish.index, start, start + 8, write=False):
+            yield Pair(access, publish, f"used element of completion {number - ring.size}")
+
+
+def _poll_element(view: View) -> Iterator[Pair]:
+    for number, notice in view.noticed.items():
+        start, limit = view.ring.element(number), view.next_publish(notice.index)
+        for access in view.between(notice.index, limit, start, start + 8, write=False):
+            yield Pair(notice, access, f"used element of completion {number}")
+
+
+def _poll_response(view: View) -> Iterator[Pair]:
+    for chain in view.ring.chains:
+        notice = view.noticed.get(chain.number)
+        for buffer in chain.buffers if notice is not None else ():
+            if buffer.device_writes and notice is not None:
+                end, limit = buffer.address + min(buffer.length, 64), view.next_publish(notice.index)
+                for access in view.between(notice.index, limit, buffer.address, end, write=False):
+                    yield Pair(notice, access, f"response of chain {chain.number}")
+
+
+def _buffer_reuse(view: View) -> Iterator[Pair]:
+    """What the driver writes again once it has seen that the device is done with it."""
+    for chain in view.ring.chains:
+        notice = view.noticed.get(chain.number)
+        if notice is None:
+            continue
+        ranges = [(view.ring.descriptors + 16 * one, 16, f"descriptor {one}") for one in chain.descriptors]
+        ranges += [(b.address, min(b.length, 64), "request") for b in chain.buffers if not b.device_writes]
+        limit = view.next_publish(notice.index)
+        for start, length, what in ranges:
+            for access in view.between(notice.index, limit, start, start + length, write=True):
+                yield Pair(notice, access, what)
+
+
+def _framebuffer_reuse(view: View) -> Iterator[Pair]:
+    ring = view.ring
+    for chain in ring.chains:
+        notice = view.noticed.get(chain.number)
+        if notice is None:
+            continue
+        for buffer in ring.backing:
+            end = buffer.address + min(buffer.length, 16)
+            for access in view.between(notice.index, view.next_publish(notice.index), buffer.address, end, write=True):
+                yield Pair(notice, access, "picture")
+
+
+def _first_after(accesses: list[Access], position: int) -> Access | None:
+    place = bisect.bisect_right(accesses, position, key=lambda a: a.index)
+    return accesses[place] if place < len(accesses) else None
+
+
+def _kick_check(view: View) -> Iterator[Pair]:
+    reads = view.touching(False, view.ring.notify_flags)
+    for position in view.publishes:
+        read = _first_after(reads, position)
+        if read is not None:
+            what = "avail_event" if view.ring.event_index else "notification flags"
+            yield Pair(view.recording.accesses[position], read, what)
+
+
+def _asks(view: View, write: Access) -> bool:
+    """Whether a write to the flags or to ``used_event`` asks for an interrupt with the next completion."""
+    if not view.ring.event_index:
+        return write.value == 0
+    seen = sum(notice.index < write.index for notice in view.noticed.values())
+    return (write.value - seen) & 0xFFFF < view.ring.size
+
+
+def _rearm(view: View) -> Iterator[Pair]:
+    """Asking for an interrupt, and the look at ``used->idx`` that follows."""
+    looks = view.touching(False, view.ring.used_index)
+    for write in view.touching(True, view.ring.interrupt_flags):
+        look = _first_after(looks, write.index)
+        asks = _asks(view, write)
+        if look is not None and asks and view.publishes and write.index > view.publishes[0]:
+            yield Pair(write, look, "used_event" if view.ring.event_index else "interrupt flags")
+
+
+def _doorbell(view: View) -> Iterator[Pair]:
+    tells = [
+        a
+        for a in view.recording.accesses
+        if a.fence is None and a.write and any(start <= a.address < end for start, end in view.recording.notify)
+    ]
+    for position in view.publishes:
+        tell = _first_after(tells, position)
+        if tell is not None:
+            yield Pair(view.recording.accesses[position], tell, "available index")
+
+
+def _initialisation(view: View) -> Iterator[Pair]:
+    """What the ring holds before the device may look at it: before ``queue_enable``."""
+    ring = view.ring
+    enables = [
+        a
+        for a in view.recording.accesses
+        if a.fence is None and a.write and a.value and a.address in view.recording.queue_enables
+    ]
+    for enable in enables:
+        if view.publishes and enable.index > view.publishes[0]:
+            continue
+        for start in (ring.available, ring.used_index):
+            for access in view.last_before(enable.index, start, start + 2, write=True):
+                yield Pair(access, enable, "ring")
+
+
+QUESTIONS: tuple[Question, ...] = (
+    Question(
+        "publish",
+        "the device sees the new index, and an old slot, descriptor, request or picture",
+        DevicePair.READ_READ,
+        _payload,
+    ),
+    Question(
+        "response-clear",
+        "the driver's clearing of a response lands on what the device answered",
+        DevicePair.READ_WRITE,
+        _response_clear,
+    ),
+    Question(
+        "response-reuse",
+        "the driver reads the next response where it meant to read the last one",
+        DevicePair.READ_WRITE,
+        _response_reuse,
+    ),
+    Question(
+        "element-reuse",
+        "the driver reads a used element that belongs to a later completion",
+        DevicePair.READ_WRITE,
+        _element_reuse,
+    ),
+    Question(
+        "poll-element",
+        "the driver sees the used index moved, and an old used element",
+        DevicePair.WRITE_WRITE,
+        _poll_element,
+    ),
+    Question(
+        "poll-response",
+        "the driver sees the used index moved, and an old response",
+        DevicePair.WRITE_WRITE,
+        _poll_response,
+    ),
+    Question(
+        "buffer-reuse",
+        "the device reads a descriptor or a request that the driver wrote for the next chain",
+        DevicePair.READ_THEN_INDEX,
+        _buffer_reuse,
+    ),
+    Question(
+        "framebuffer-reuse",
+        "the device transfers a pixel that the driver drew after it saw the transfer complete",
+        DevicePair.READ_THEN_INDEX,
+        _framebuffer_reuse,
+    ),
+    Question(
+        "kick-check",
+        "the driver sees that no notification is wanted, and the device that nothing was published: a lost kick",
+        DevicePair.WRITE_READ,
+        _kick_check,
+    ),
+    Question(
+        "re-arm",
+        "the driver sees no completion, and the device that no interrupt is wanted: a lost interrupt",
+        DevicePair.WRITE_READ,
+        _rearm,
+    ),
+    Question(
+        "doorbell",
+        "the device is told before the index that it was told of",
+        DevicePair.READ_READ,
+        _doorbell,
+    ),
+    Question(
+        "initialisation",
+        "the device is started before the ring is empty",
+        DevicePair.READ_READ,
+        _initialisation,
+    ),
+)

@@ -1,0 +1,107 @@
+"""The page of a proof: a matrix of kernels and questions, each cycle drawn, and what is claimed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.model.result import Result
+from harness.platform.atomic import write_whole
+from harness.proof.decide import Cycle, DeviceModel
+from harness.proof.drawing import draw_cycle
+from harness.proof.questions import QUESTIONS
+from harness.proof.run import POINTS, Proof
+from harness.proof.weakest import Weakest
+from harness.report.page import environment, verdict_class, verdict_symbol
+
+_CSS = {"forbidden": "good", "allowed": "bad", "not asked": "muted"}
+_SYMBOL = {"forbidden": "✓", "allowed": "✗", "not asked": "–"}
+CYCLES_SHOWN = 12
+
+
+@dataclass(frozen=True)
+class Row:
+    """One kernel of the matrix."""
+
+    proof: Proof
+    instructions: str
+    """The fences at its points, in words."""
+    fps: float | None
+    """Of that very ELF, in the newest saved run that measured it."""
+
+
+def claim(proof: Proof, device: DeviceModel) -> str:
+    """What a proof says, and no more."""
+    refuted = len(proof.refuted)
+    found = "no cycle" if not refuted else f"cycles for {refuted} question{'s' if refuted > 1 else ''}"
+    return (
+        f"For this ELF ({proof.sha256[:12]}), on the executed paths ({proof.coverage.run} of {proof.coverage.total} "
+        f"instructions of its driver that access memory), against {device.words}, under the memory model of "
+        f"{proof.arch}: {found} among {proof.pairs:,} pairs of accesses."
+    )
+
+
+def _cells(proof: Proof) -> list[dict[str, str]]:
+    return [
+        {"word": one.word, "css": _CSS[one.word], "symbol": _SYMBOL[one.word], "pairs": f"{one.pairs:,} pairs"}
+        for one in proof.answers
+    ]
+
+
+def _cycles(rows: Sequence[Row]) -> list[dict[str, object]]:
+    """One cycle a question and architecture, of the first kernel that has it."""
+    seen: dict[tuple[str, str], tuple[Row, Cycle]] = {}
+    for row in rows:
+        for answer in row.proof.answers:
+            for cycle in answer.cycles:
+                seen.setdefault((row.proof.arch, cycle.question), (row, cycle))
+    shown = list(seen.items())[:CYCLES_SHOWN]
+    return [
+        {
+            "title": f"{question}: {row.proof.label}",
+            "svg": draw_cycle(cycle),
+            "asks": next(one.asks for one in QUESTIONS if one.name == question),
+            "first": cycle.first,
+            "second": cycle.second,
+        }
+        for (_, question), (row, cycle) in shown
+    ]
+
+
+def write_page(
+    path: Path,
+    result: Result,
+    rows: Sequence[Row],
+    device: DeviceModel,
+    minimal: Mapping[str, Sequence[Weakest]],
+) -> None:
+    """Write ``report.html``."""
+    page = environment().get_template("proof.html.j2")
+    write_whole(
+        path,
+        page.render(
+            title=result.sentence,
+            result=result,
+            verdict_class=verdict_class(result.verdict),
+            symbol=verdict_symbol(result.verdict),
+            questions=QUESTIONS,
+            rows=[
+                {
+                    "label": row.proof.label,
+                    "cells": _cells(row.proof),
+                    "instructions": row.instructions,
+                    "fps": "–" if row.fps is None else f"{row.fps:.0f}",
+                    "claim": claim(row.proof, device),
+                    "coverage": str(row.proof.coverage),
+                }
+                for row in rows
+            ],
+            device=device,
+            minimal={
+                arch: [{"point": POINTS[one.point], "enough": " or ".join(one.enough)} for one in found]
+                for arch, found in minimal.items()
+            },
+            cycles=_cycles(rows),
+        ),
+    )

@@ -1,0 +1,82 @@
+"""One kernel proved: its driver run in the emulator, every question answered, with what the run covered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.core.ringmarks import RingpointError, read_marks
+from harness.model.errors import ToolError
+from harness.proof.decide import Answer, DeviceModel, answers
+from harness.proof.image import Image, TraceError, read_image
+from harness.proof.recording import Coverage, Recording, record
+
+POINTS: Mapping[str, str] = {"A": "A publish", "B": "B poll", "C": "C kick check", "D": "D re-arm", "E": "E doorbell"}
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What was found of one kernel."""
+
+    arch: str
+    label: str
+    sha256: str
+    answers: tuple[Answer, ...]
+    coverage: Coverage
+    recordings: tuple[Recording, ...]
+    fences: Mapping[str, frozenset[int]]
+    """Addresses of the fence instructions at each ordering point, where the kernel marks them."""
+
+    @property
+    def pairs(self) -> int:
+        """Pairs of accesses that were asked about."""
+        return sum(one.pairs for one in self.answers)
+
+    @property
+    def refuted(self) -> tuple[str, ...]:
+        """Questions whose outcome can happen."""
+        return tuple(one.question for one in self.answers if one.cycles)
+
+
+def prove(path: Path, label: str, sha256: str, device: DeviceModel) -> Proof:
+    """Answer every question for the kernel in a file.
+
+    Raises
+    ------
+    TraceError
+        When the kernel cannot be run in the emulator.
+    ToolError
+        When Unicorn or Capstone is missing.
+    """
+    try:
+        image = read_image(path)
+        recordings, coverage = record(image)
+    except ImportError as error:
+        raise ToolError(
+            f"proof needs {error.name}: install python3-unicorn and python3-capstone, or run 'make setup proof'"
+        ) from error
+    return Proof(
+        image.arch, label, sha256, answers(recordings, device), coverage, recordings, _fences(path, image, recordings)
+    )
+
+
+def _fences(path: Path, image: Image, recordings: tuple[Recording, ...]) -> dict[str, frozenset[int]]:
+    """Fences by ordering point; empty for a kernel that leaves no marks."""
+    del image
+    try:
+        marks = read_marks(path.read_bytes())
+    except RingpointError:
+        return {}
+    executed = {access.pc for one in recordings for access in one.accesses if access.fence is not None}
+    found: dict[str, set[int]] = {letter: set() for letter in POINTS}
+    for position, mark in enumerate(marks):
+        if mark.phase % 2:
+            continue
+        end = next((m.address for m in marks[position:] if m.letter == mark.letter and m.phase == mark.phase + 1), None)
+        if end is not None:
+            found[mark.letter] |= {pc for pc in executed if mark.address <= pc < end}
+    return {letter: frozenset(addresses) for letter, addresses in found.items()}
+
+
+__all__ = ["POINTS", "Proof", "TraceError", "prove"]

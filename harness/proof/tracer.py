@@ -1,0 +1,373 @@
+"""Runs a kernel's own driver in an emulator, against a model device, and records what it does to memory.
+
+The architecture's interface (``arch_…`` functions of ``arch/arch.h``) is answered here; everything above it is the
+kernel's machine code, as it was linked. Every access to memory is recorded with the instruction that made it and the
+reads that its address, its value and its execution depend on.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.proof.access import Access
+from harness.proof.emulated_cpu import emulated_cpu
+from harness.proof.events import FULL, Acquire, Fence
+from harness.proof.image import Image, TraceError
+from harness.proof.instructions import Decode, Effect, UnknownInstruction, decoders
+from harness.proof.model_device import BAR_BYTES, BLK, GPU, NOTIFY, Device, Memory
+
+PAGE = 4096
+HEAP_BYTES = 8 << 20
+STACK_BYTES = 256 << 10
+MMIO_BASE = 0xE0000000
+RETURN_ADDRESS = 0xF0000000
+INSTRUCTIONS_MAX = 3_000_000
+TICK_NS = 1000
+
+
+@dataclass
+class _Run:
+    """The instruction at hand: what it did so far."""
+
+    pc: int
+    effect: Effect
+    accesses: list[tuple[bool, int, int, int]] = field(default_factory=list)
+    """Write, address, size, value."""
+
+
+class Tracer:
+    """One kernel in the emulator."""
+
+    def __init__(self, image: Image) -> None:
+        import unicorn
+
+        self.image = image
+        self.cpu = emulated_cpu(image.arch)
+        self.uc: Any = unicorn.Uc(self.cpu.arch, self.cpu.mode)
+        self.decode: Decode = decoders()[image.arch]
+        self.effects: dict[int, Effect] = {}
+        self.executed: set[int] = set()
+        self.accesses: list[Access] = []
+        self.handlers: list[tuple[int, int]] = []
+        """Interrupt handlers that were attached, with their arguments."""
+        self.text = ""
+        """What the kernel printed."""
+        self.clock_ns = 0
+        self.tick_ns = TICK_NS
+        """What one reading of the clock adds to it."""
+        self.count = 0
+        self.error: Exception | None = None
+        self.on_read: Callable[[int, int], None] = lambda address, size: None
+        """Called before the driver reads memory: the device may act."""
+        self.on_notify: Callable[[Device], None] = lambda device: None
+        self.on_halt: Callable[[], None] = lambda: None
+        self._run: _Run | None = None
+        self._registers: dict[str, frozenset[int]] = defaultdict(frozenset)
+        self._bytes: dict[int, frozenset[int]] = {}
+        self.branch_sources: dict[int, int] = {}
+        """Reads that a branch depended on, each with its position among them."""
+        self.ram = self._map()
+        memory = Memory(lambda at, size: bytes(self.uc.mem_read(at, size)), self._poke)
+        self.devices = (
+            Device(GPU, 1, MMIO_BASE, memory),
+            Device(BLK, 2, MMIO_BASE + BAR_BYTES, memory),
+        )
+        self.stubs = self._stubs()
+        self._hook()
+
+    # The machine.
+
+    def _map(self) -> tuple[int, int]:
+        """Lay the kernel out; returns the heap's bounds."""
+        start = min(address for address, _, _ in self.image.segments) & ~(PAGE - 1)
+        end = max(address + size for address, _, size in self.image.segments)
+        heap = (end + PAGE - 1) & ~(PAGE - 1)
+        stack = heap + HEAP_BYTES
+        self.uc.mem_map(start, stack + STACK_BYTES - start)
+        for address, content, _ in self.image.segments:
+            self.uc.mem_write(address, content)
+        self.uc.mem_map(RETURN_ADDRESS, PAGE)
+        for number in range(2):
+            self.uc.mem_map(MMIO_BASE + number * BAR_BYTES, BAR_BYTES)
+        self.stack = (stack, stack + STACK_BYTES)
+        return heap, stack
+
+    def _poke(self, address: int, content: bytes) -> None:
+        """The device writes: what the driver reads there depends on nothing of its own."""
+        self.uc.mem_write(address, content)
+        for at in range(address, address + len(content)):
+            self._bytes.pop(at, None)
+
+    def _stubs(self) -> dict[int, Callable[..., int]]:
+        known: dict[str, Callable[..., int]] = {
+            "arch_pci_read32": self._pci_read,
+            "arch_pci_write32": self._pci_write,
+            "arch_map_device": lambda physical, *_: physical,
+            "arch_ticks": self._ticks,
+            "arch_ticks_to_ns": lambda ticks, *_: ticks,
+            "arch_putc": self._putc,
+            "arch_irq_wait": self._halt,
+            "arch_msi_attach": lambda *_: (1 << 64) - 1,
+            "arch_intx_attach": self._attach,
+            "arch_exit": self._exit,
+        }
+        zero = "arch_instructions arch_irq_disable arch_irq_restore arch_relax arch_cpu arch_timer_arm"
+        for name in (*zero.split(), "arch_timer_handler", "arch_ipi_send", "arch_ticks_drift_ppm"):
+            known[name] = lambda *_: 0
+        stubs = {self.image.symbols[name]: stub for name, stub in known.items() if name in self.image.symbols}
+        return stubs
+
+    def _pci_read(self, bus: int, slot: int, function: int, offset: int, *_: int) -> int:
+        device = next((one for one in self.devices if (bus, slot, function) == (0, one.slot, 0)), None)
+        return device.config_read(offset) if device else 0xFFFFFFFF
+
+    def _pci_write(self, bus: int, slot: int, function: int, offset: int, value: int, *_: int) -> int:
+        for device in self.devices:
+            if (bus, slot, function) == (0, device.slot, 0):
+                device.config_write(offset, value & 0xFFFFFFFF)
+        return 0
+
+    def _ticks(self, *_: int) -> int:
+        self.clock_ns += self.tick_ns
+        return self.clock_ns
+
+    def _putc(self, character: int, *_: int) -> int:
+        self.text += chr(character & 0x7F)
+        return 0
+
+    def _halt(self, *_: int) -> int:
+        self.on_halt()
+        self.clock_ns += 1000 * self.tick_ns
+        return 0
+
+    def _attach(self, slot: int, pin: int, handler: int, argument: int, *_: int) -> int:
+        del slot, pin
+        self.handlers.append((handler, argument))
+        return 0
+
+    def _exit(self, *_: int) -> int:
+        raise TraceError(f"the kernel gave up: {self.text.strip().splitlines()[-1:]}")
+
+    # The emulator's hooks. An exception in one would be lost in C: it is kept and raised by call().
+
+    def _hook(self) -> None:
+        import unicorn
+
+        self.uc.hook_add(unicorn.UC_HOOK_CODE, self._guard(self._on_code))
+        self.uc.hook_add(unicorn.UC_HOOK_MEM_READ, self._guard(self._on_read))
+        self.uc.hook_add(unicorn.UC_HOOK_MEM_WRITE, self._guard(self._on_write))
+
+    def _guard(self, action: Callable[..., None]) -> Callable[..., None]:
+        def guarded(uc: Any, *words: Any) -> None:
+            try:
+                action(*words)
+            except Exception as error:  # pylint: disable=broad-except
+                self.error = self.error or error
+                uc.emu_stop()
+
+        return guarded
+
+    def _on_code(self, address: int, size: int, _: object) -> None:
+        self._finish()
+        if address == RETURN_ADDRESS:
+            self.uc.emu_stop()
+            return
+        self.count += 1
+        if self.count > INSTRUCTIONS_MAX:
+            raise TraceError(f"no end after {INSTRUCTIONS_MAX:,} instructions, at {self.where(address)}")
+        stub = self.stubs.get(address)
+        if stub is not None:
+            self._return(stub(*(self.uc.reg_read(register) for register in self.cpu.arguments)))
+            return
+        effect = self.effects.get(address)
+        if effect is None:
+            effect = self.decode(bytes(self.uc.mem_read(address, max(size, 4))), address)
+            self.effects[address] = effect
+        self.executed.add(address)
+        self._run = _Run(address, effect)
+
+    def _return(self, value: int) -> None:
+        """Return from a function that is answered here."""
+        self.uc.reg_write(self.cpu.result, value & ((1 << 64) - 1))
+        if self.cpu.link is None:
+            top = self.uc.reg_read(self.cpu.stack)
+            target = int.from_bytes(self.uc.mem_read(top, 8), "little")
+            self.uc.reg_write(self.cpu.stack, top + 8)
+        else:
+            target = self.uc.reg_read(self.cpu.link)
+        self._registers.pop(_RESULT_NAMES[self.image.arch], None)
+        self.uc.reg_write(self.cpu.pc, target)
+
+    def _device_at(self, address: int) -> tuple[Device, int] | None:
+        for device in self.devices:
+            if device.bar <= address < device.bar + BAR_BYTES:
+                return device, address - device.bar
+        return None
+
+    def _on_read(self, _access: int, address: int, size: int, _value: int, _: object) -> None:
+        found = self._device_at(address)
+        if found:
+            value = found[0].register_read(found[1], size)
+            self.uc.mem_write(address, (value & ((1 << 8 * size) - 1)).to_bytes(size, "little"))
+        else:
+            self.on_read(address, size)
+        if self._run is not None:
+            seen = int.from_bytes(self.uc.mem_read(address, size), "little")
+            self._run.accesses.append((False, address, size, seen))
+
+    def _on_write(self, _access: int, address: int, size: int, value: int, _: object) -> None:
+        value &= (1 << 8 * size) - 1
+        if self._run is not None:
+            self._run.accesses.append((True, address, size, value))
+        found = self._device_at(address)
+        if found and found[1] >= NOTIFY:
+            self._finish()
+            self.on_notify(found[0])
+        elif found:
+            found[0].register_write(found[1], value)
+
+    # Dependencies.
+
+    def _origin(self, names: tuple[str, ...]) -> frozenset[int]:
+        found: frozenset[int] = frozenset()
+        for name in names:
+            if name:
+                found |= self._registers[name]
+        return found
+
+    def _record(self, run: _Run, write: bool, address: int, size: int, value: int, data: frozenset[int]) -> int:
+        effect = run.effect
+        index = len(self.accesses)
+        self.accesses.append(
+            Access(
+                index,
+                run.pc,
+                effect.text,
+                write,
+                address,
+                size,
+                value,
+                None,
+                Acquire.NONE if write else effect.acquire,
+                write and effect.release,
+                effect.atomic,
+                self._origin(effect.address),
+                data,
+                len(self.branch_sources),
+            )
+        )
+        return index
+
+    def _private(self, address: int) -> bool:
+        """The stack: nobody else sees it."""
+        return self.stack[0] <= address < self.stack[1]
+
+    def _finish(self) -> None:
+        """Account for the instruction that has just ended."""
+        run, self._run = self._run, None
+        if run is None:
+            return
+        effect = run.effect
+        if effect.fence is not None:
+            self._fence(run, effect.fence)
+        results = {name: self._origin(effect.sources) for name in effect.results if name}
+        loads, stores = list(effect.loads), list(effect.stores)
+        for write, address, size, value in run.accesses:
+            if write:
+                name = stores.pop(0) if stores else ""
+                self._stored(run, address, size, value, self._origin((name,)))
+            else:
+                origin = self._loaded(run, address, size, value)
+                name = loads.pop(0) if loads else ""
+                if name:
+                    results[name] = origin
+        if effect.atomic and self.image.arch == "x86_64":
+            # A locked operation is a full fence, whatever memory it is on (Intel SDM 3A 8.2.3.9).
+            self._fence(run, FULL)
+        self._registers.update(results)
+        for source in self._origin(effect.branch):
+            self.branch_sources.setdefault(source, len(self.branch_sources))
+
+    def _fence(self, run: _Run, fence: Fence) -> None:
+        branches = len(self.branch_sources)
+        self.accesses.append(Access(len(self.accesses), run.pc, run.effect.text, fence=fence, branches=branches))
+
+    def _stored(self, run: _Run, address: int, size: int, value: int, data: frozenset[int]) -> None:
+        if not self._private(address):
+            self._record(run, True, address, size, value, data)
+        for at in range(address, address + size):
+            if data:
+                self._bytes[at] = data
+            else:
+                self._bytes.pop(at, None)
+
+    def _loaded(self, run: _Run, address: int, size: int, value: int) -> frozenset[int]:
+        """What a loaded value depends on: the read itself, and what was stored there by this thread."""
+        origin: frozenset[int] = frozenset()
+        for at in range(address, address + size):
+            origin |= self._bytes.get(at, frozenset())
+        if self._private(address):
+            return origin
+        return frozenset({self._record(run, False, address, size, value, frozenset())})
+
+    # For those who use it.
+
+    def call(self, function: str | int, *arguments: int) -> int:
+        """Call a function of the kernel, by name or address; returns what it returned, as a signed 32-bit number.
+
+        Raises
+        ------
+        TraceError
+            When the function does not exist, does not end, meets an unknown instruction or faults.
+        """
+        import unicorn
+
+        name = function if isinstance(function, str) else self.where(function)
+        if isinstance(function, str) and function not in self.image.symbols:
+            raise TraceError(f"the kernel has no function {name}")
+        begin = self.image.symbols[function] if isinstance(function, str) else function
+        for register, value in zip(self.cpu.arguments, arguments):
+            self.uc.reg_write(register, value)
+        top = self.stack[1] - 256
+        if self.cpu.link is None:
+            top -= 8
+            self.uc.mem_write(top, RETURN_ADDRESS.to_bytes(8, "little"))
+        else:
+            self.uc.reg_write(self.cpu.link, RETURN_ADDRESS)
+        self.uc.reg_write(self.cpu.stack, top)
+        self._registers.clear()
+        self.count = 0
+        try:
+            self.uc.emu_start(begin, RETURN_ADDRESS)
+        except unicorn.UcError as error:
+            raise TraceError(f"{name} faults at {self.where(self.uc.reg_read(self.cpu.pc))}: {error}") from error
+        self._finish()
+        if isinstance(self.error, UnknownInstruction):
+            raise TraceError(f"{name}: an instruction that is not known: {self.error}") from self.error
+        if self.error is not None:
+            raise self.error
+        result: int = self.uc.reg_read(self.cpu.result) & 0xFFFFFFFF
+        return result - (1 << 32) if result >> 31 else result
+
+    def accessing(self, start: int, size: int) -> list[int]:
+        """Addresses of a function's instructions that access memory or order accesses, decoded one after the other."""
+        found, at = [], start
+        while at < start + size:
+            effect = self.decode(bytes(self.uc.mem_read(at, min(16, start + size - at))), at)
+            if effect.concerns_memory:
+                found.append(at)
+            at += effect.length
+        return found
+
+    def where(self, address: int) -> str:
+        """A program counter in words: ``virtqueue_publish+0x14``."""
+        for start, size, name in self.image.functions:
+            if start <= address < start + max(size, 1):
+                return f"{name}+{address - start:#x}"
+        return f"{address:#x}"
+
+
+_RESULT_NAMES = {"x86_64": "rax", "aarch64": "x0", "riscv64": "x10"}

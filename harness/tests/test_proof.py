@@ -1,0 +1,159 @@
+"""Proofs of real kernels: the approved ones, and strategies that are known to be wrong."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.commands import proof as command
+from harness.model.spec import ROOT, Switches, Verdict
+from harness.platform.build import build_kernel
+from harness.proof.decide import DEVICES, answers
+from harness.proof.image import TraceError, read_image
+from harness.proof.recording import Recording
+from harness.proof.run import Proof, prove
+from harness.proof.weakest import broken, with_fence
+from harness.settings import Arguments
+
+pytest.importorskip("unicorn")
+
+POLL = {"poll-element", "poll-response"}
+PUBLISH = {"publish", "response-clear"}
+KNOWN = {
+    ("x86_64", "acquire_progress"): set(),
+    ("x86_64", "late_publish"): set(),
+    ("x86_64", "no_kick_fence"): {"kick-check"},
+    ("aarch64", "acquire_progress"): set(),
+    ("aarch64", "seqcst_spin"): PUBLISH | POLL,
+    ("aarch64", "acquire_spin"): POLL,
+    ("aarch64", "volatile_only"): PUBLISH | POLL | {"kick-check"},
+    ("riscv64", "linux"): set(),
+    ("riscv64", "late_publish"): PUBLISH,
+    ("riscv64", "acquire_load"): set(),
+}
+"""What herd7 7.58 says of the same questions, drawn by hand."""
+
+
+@functools.cache
+def proved(arch: str, strategy: str, **switches: str) -> Proof:
+    built = build_kernel(Switches.of({"ARCH": arch, "BARRIER": strategy, **switches}))
+    return prove(built.path, f"{arch} {strategy}", built.sha256, DEVICES["qemu"])
+
+
+@pytest.mark.parametrize(("arch", "strategy"), KNOWN)
+def test_strategies_are_refuted_where_they_are_wrong(arch: str, strategy: str) -> None:
+    found = proved(arch, strategy)
+    assert set(found.refuted) == KNOWN[arch, strategy]
+    asked = {one.question for one in found.answers if one.pairs}
+    assert asked >= {"publish", "response-clear", "response-reuse", "poll-element", "poll-response", "kick-check"}
+    assert asked >= {"buffer-reuse", "framebuffer-reuse", "element-reuse", "doorbell", "initialisation"}
+
+
+def test_a_counter_repairs_a_strategy() -> None:
+    assert proved("x86_64", "no_kick_fence").refuted == ("kick-check",)
+    assert not proved("x86_64", "no_kick_fence", COUNTERS="atomic").refuted
+
+
+@pytest.mark.parametrize("event_idx", ("off", "on"))
+def test_an_interrupt_is_asked_for_in_order(event_idx: str) -> None:
+    found = proved("aarch64", "acquire_progress", COMPLETION="irq", EVENT_IDX=event_idx)
+    assert not found.refuted
+    assert next(one for one in found.answers if one.question == "re-arm").pairs > 0
+
+
+@pytest.mark.parametrize("arch", ("aarch64", "riscv64"))
+def test_each_fence_of_the_driver_is_needed(arch: str) -> None:
+    """Taking one fence away at a time lets some question's outcome happen."""
+    found = proved(arch, "acquire_progress")
+    for point, places in found.fences.items():
+        if not places or point == "E":  # the kick check's fence orders the notification as well
+            continue
+        bare = tuple(with_fence(one, places, None) for one in found.recordings)
+        assert broken(answers(bare, DEVICES["qemu"])), point
+
+
+def test_the_notification_needs_its_own_fence_without_that_of_the_kick_check() -> None:
+    found = proved("riscv64", "no_kick_fence")
+    bare = tuple(with_fence(one, found.fences["E"], None) for one in found.recordings)
+    assert "doorbell" in broken(answers(bare, DEVICES["qemu"])) - set(found.refuted)
+
+
+def test_branches_carry_order_where_no_fence_does() -> None:
+    """A write-only fence at A leaves the reuse of a response to the branch on its type."""
+    found = proved("riscv64", "linux")
+    loose = tuple(_without_branches(one) for one in found.recordings)
+    assert {"response-reuse"} <= broken(answers(loose, DEVICES["qemu"]))
+
+
+def _without_branches(recording: Recording) -> Recording:
+    return replace(recording, branch_sources={})
+
+
+def test_a_device_of_its_own_needs_barriers_that_reach_it() -> None:
+    found = proved("aarch64", "acquire_progress")
+    assert PUBLISH <= broken(answers(found.recordings, DEVICES["hardware"]))
+
+
+def test_a_device_that_keeps_no_order_is_blamed_itself() -> None:
+    found = answers(proved("aarch64", "acquire_progress").recordings, DEVICES["publisher"])
+    publish = next(one for one in found if one.question == "publish")
+    assert publish.cycles and all(cycle.by_device for cycle in publish.cycles)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [(b"", "not an ELF"), (b"\x7fELF" + bytes(60), "not an ELF|none of"), (Path("/bin/true").read_bytes(), "gpu_init")],
+)
+def test_what_is_no_kernel_is_refused(tmp_path: Path, content: bytes, says: str) -> None:
+    path = tmp_path / "kernel.elf"
+    path.write_bytes(content)
+    with pytest.raises(TraceError, match=says):
+        read_image(path)
+
+
+def test_an_instruction_that_is_not_known_is_an_error(tmp_path: Path) -> None:
+    """One instruction of the driver replaced by one that the decoder does not know."""
+    source = ROOT / "baselines" / "aarch64" / "acquire_progress" / "kernel.elf"
+    image = read_image(source)
+    start, content, _ = image.segments[0]
+    offset = image.symbols["virtqueue_publish"] - start
+    body = source.read_bytes()
+    at = body.index(content[offset : offset + 32])
+    (tmp_path / "odd.elf").write_bytes(
+        body[:at] + bytes.fromhex("00008052") + bytes.fromhex("00c0a04e") + body[at + 8 :]
+    )
+    with pytest.raises(TraceError, match="not known|faults"):
+        prove(tmp_path / "odd.elf", "odd", "", DEVICES["qemu"])
+
+
+class _Out:
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def line(self, text: str) -> None:
+        self.lines.append(text)
+
+    def progress(self, text: str) -> None:
+        del text
+
+    def table(self, title: str, header: object, rows: object) -> None:
+        del title, header, rows
+
+
+def test_one_kernel_is_proved_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from harness.platform import store
+
+    monkeypatch.setattr(store, "RESULTS_DIR", tmp_path)
+    monkeypatch.setattr(command, "RunFolder", lambda name: store.RunFolder(name, tmp_path))
+    out = _Out()
+    words = {"ARCH": "riscv64", "BARRIER": "late_publish"}
+    assert command.main(Arguments("proof", words), out) is Verdict.GUEST_FAILED
+    assert any(line.startswith("For this ELF (") for line in out.lines)
+    (folder,) = (one for one in tmp_path.iterdir() if one.is_dir() and not one.is_symlink())
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "late_publish" in page and "<svg" in page
+    names = [path.stem for path in (folder / "litmus").iterdir()]
+    assert names and all(name.startswith("riscv64_late_publish_") for name in names)
