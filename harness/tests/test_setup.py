@@ -13,7 +13,7 @@ from harness.history.store import History
 from harness.model.spec import ROOT, UsageError
 
 PACKAGES = ROOT / "ci" / "packages.txt"
-GROUPS = ("run", "display", "arches", "history", "test", "develop")
+GROUPS = ("run", "display", "arches", "proof", "history", "test", "develop")
 
 
 def group_rows() -> dict[str, list[list[str]]]:
@@ -65,6 +65,7 @@ def test_without_apt_the_packages_are_listed_by_purpose(tmp_path: Path, tool: st
         (("report",), {"run", "history"}),
         (("nightly",), {"run", "display", "arches", "history"}),
         (("acceptance",), {"run", "display"}),
+        (("proof",), {"run", "arches", "proof"}),
         (("test",), set(GROUPS)),
     ],
 )

@@ -264,7 +264,7 @@ int transport_queue_init(struct transport *transport, struct transport_queue *qu
 	if (queue_attach_interrupt(transport, queue))
 		return ERROR_IRQ;
 	/* What the ring holds comes before the device may look at it. */
-	order_before_register();
+	point_notify();
 	common->queue_enable = 1;
 	return 0;
 }
@@ -309,7 +309,7 @@ int transport_wait(struct transport_queue *queue, struct virtqueue_completion *c
 
 void transport_ready(struct transport *transport)
 {
-	order_before_register();
+	point_notify();
 	transport->common->device_status = STATUS_ACKNOWLEDGE | STATUS_DRIVER | STATUS_FEATURES_OK | STATUS_DRIVER_OK;
 }
 

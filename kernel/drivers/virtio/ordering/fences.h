@@ -28,12 +28,6 @@ static inline void virtio_mb(void)
 	fence_full();
 }
 
-/* What was written to memory reaches it before a device register that is written next. */
-static inline void order_before_register(void)
-{
-	fence_io();
-}
-
 /* clang-format off */
 
 /* Fences. "compiler" keeps the compiler from reordering and leaves the CPU free; "none" keeps neither. */

@@ -128,7 +128,10 @@ static inline void point_rearm(void)
 	POINT_MARK('D', 1);
 }
 
-/* E: ring in memory before the notify register in device space. Every driver needs it. */
+/*
+ * E: ring in memory before a device register that lets the device look at it: the notify register, queue_enable, the
+ * status. Every driver needs it.
+ */
 static inline void point_notify(void)
 {
 	POINT_MARK('E', 0);
