@@ -27,8 +27,8 @@
 #define COST_CLOCKS 10u
 #define SLOW_BANDS 64
 
-/* Warm-up frames after which translations are forgotten: QEMU's table has its size after four or five. */
-#define TLB_FLUSHES 16u
+/* Frames drawn to warm the TLB: QEMU's table has its size after four or five. */
+#define TLB_FRAMES 16u
 
 struct frameloop {
 	const struct run_params *params;
@@ -320,18 +320,16 @@ static bool loop_finish(unsigned cpus)
 /*
  * QEMU grows the table that caches a guest's translations only when the guest forgets them, by how full it was since
  * the last time. A frame touches far more pages than fit at boot: without this, chance decides how fast a launch is.
+ *
+ * Before the first frame, which is drawn and not presented: frame numbers and the device's commands are those of a run
+ * without it. Each flush comes first, so that the table is full in the end.
  */
-static bool loop_warm_up(void)
+static void tlb_warm_up(void)
 {
-	const struct run_params *params = loop.params;
-	bool ok = true;
-
-	for (uint32_t i = 0; ok && i < params->warmup; i++) {
-		ok = loop_frame(false);
-		if (i < TLB_FLUSHES && !params->tlb_cold && !params->exact)
-			arch_tlb_flush();
+	for (unsigned i = 0; i < TLB_FRAMES; i++) {
+		arch_tlb_flush();
+		roulette_draw(loop.scene, &loop.canvas, loop.frame);
 	}
-	return ok;
 }
 
 bool frameloop_run(const struct run_params *params, unsigned cpus)
@@ -344,7 +342,11 @@ bool frameloop_run(const struct run_params *params, unsigned cpus)
 	enabled = arch_irq_disable();
 	if (!params->exact)
 		arch_irq_restore(enabled);
-	ok = loop_warm_up();
+	if (!params->tlb_cold)
+		tlb_warm_up();
+	ok = true;
+	for (uint32_t i = 0; ok && i < params->warmup; i++)
+		ok = loop_frame(false);
 	loop.window_start = arch_ticks();
 	while (ok && !window_over()) {
 		ok = loop_frame(true);

@@ -212,5 +212,7 @@ int params_parse(const char *command_line, struct run_params *params, struct par
 	}
 	if (params->pace == PACE_NOT_SAID)
 		params->pace = params->frames || params->seconds_ms ? 0 : PARAMS_PACE_ENDLESS;
+	if (params->exact)
+		params->tlb_cold = true;
 	return 0;
 }

@@ -25,7 +25,7 @@ struct run_params {
 	uint32_t load;                /* 1: other CPUs run tasks */
 	uint32_t records;             /* most records printed at the end: the newest */
 	uint32_t exact;               /* 1: interrupts masked while drawing, instructions counted */
-	bool tlb_cold;                /* tlb=cold: translations are not forgotten during warm-up */
+	bool tlb_cold;                /* the TLB is not warmed before the first frame: tlb=cold, or exact */
 	char suite[PARAMS_SUITE_MAX]; /* empty: the roulette */
 };
 

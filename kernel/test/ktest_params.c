@@ -48,6 +48,8 @@ static void values(void)
 	ktest_check(accepts("tlb=cold") && params.tlb_cold && accepts("tlb=warm") && !params.tlb_cold && accepts("") &&
 			    !params.tlb_cold && refuses("tlb=hot", "value out of range", "tlb=hot"),
 		    "translations are warmed unless the line says cold");
+	ktest_check(accepts("exact=1") && params.tlb_cold && accepts("exact=1 tlb=warm") && params.tlb_cold,
+		    "and never where instructions are counted");
 }
 
 static void refusals(void)
@@ -77,6 +79,10 @@ static void refusals(void)
 			    refuses("seconds=1.5.5", "value out of range", "seconds=1.5.5") &&
 			    refuses("seconds=86401", "value out of range", "seconds=86401"),
 		    "seconds that are none are refused");
+	ktest_check(refuses("tlb=", "value out of range", "tlb=") && refuses("tlb=1", "value out of range", "tlb=1") &&
+			    refuses("tlb=warmer", "value out of range", "tlb=warmer") &&
+			    refuses("tlb=cold tlb=cold", "given twice", "tlb=cold"),
+		    "a TLB of another temperature is refused");
 	ktest_check(refuses("mode=319x240", "value out of range", "mode=319x240") &&
 			    refuses("mode=320x239", "value out of range", "mode=320x239") &&
 			    refuses("mode=1921x1080", "value out of range", "mode=1921x1080") &&

@@ -74,6 +74,8 @@ static void others(void)
 	ktest_check(contains(" cpus_max=" OPTION_TEXT(CPUS) " fault=" OPTION_TEXT(FAULT) " ") &&
 			    contains(" mode=1920x1080 tlb=cold\n"),
 		    "and how it was built");
+	record_text_boot(text, sizeof(text), &(struct record_boot){"x86_64", "msix", 8, 1920, 1080, false});
+	ktest_check(contains(" mode=1920x1080 tlb=warm\n"), "and how it begins");
 }
 
 /* Writes `count` records numbered from `first`. */

@@ -41,8 +41,8 @@ _Noreturn void kernel_main(void)
 	suites_machine = boot;
 	heap_init(boot->memory_start, boot->memory_end);
 	sched_init();
-	record_print_boot(
-		&(struct record_boot){.arch = boot->name, .irq = boot->irq, .cpus_present = boot->cpus_present});
+	record_print_boot(&(struct record_boot){
+		.arch = boot->name, .irq = boot->irq, .cpus_present = boot->cpus_present, .tlb_cold = true});
 	chosen = suite_word(boot->command_line);
 	passed = ktest_run(suites, suites_count - (strcmp(chosen, "all") ? 0 : suites_long), chosen, NULL);
 	record_print_done(passed);

@@ -15,19 +15,24 @@
 extern uint8_t boot_stack_guard[];
 
 /* Intel SDM 3A 4.5: four levels; the entry that maps an address or is missing, and the bytes that it stands for. */
-static uint64_t entry_of(uint64_t address, uint64_t *size)
+static uint64_t *entry_find(uint64_t address, uint64_t *size)
 {
 	uint64_t table;
 
 	__asm__ volatile("mov %%cr3, %0" : "=r"(table));
 	for (unsigned shift = 39;; shift -= 9) {
-		uint64_t entry = ((const uint64_t *)(uintptr_t)(table & PTE_ADDRESS))[address >> shift & 511];
+		uint64_t *entry = &((uint64_t *)(uintptr_t)(table & PTE_ADDRESS))[address >> shift & 511];
 
 		*size = 1ull << shift;
-		if (!(entry & PTE_PRESENT) || shift == 12 || (shift < 39 && entry & PTE_LARGE))
+		if (!(*entry & PTE_PRESENT) || shift == 12 || (shift < 39 && *entry & PTE_LARGE))
 			return entry;
-		table = entry;
+		table = *entry;
 	}
+}
+
+static uint64_t entry_of(uint64_t address, uint64_t *size)
+{
+	return *entry_find(address, size);
 }
 
 static bool is_uncached(uint64_t address)
@@ -49,6 +54,29 @@ static bool is_missing(uint64_t address)
 	uint64_t size;
 
 	return !(entry_of(address, &size) & PTE_PRESENT);
+}
+
+static uint8_t flush_pages[3][4096] __attribute__((aligned(4096)));
+
+/* A page's table entry is changed behind the TLB: the flush alone makes the change seen. */
+static void tlb_flush(void)
+{
+	volatile uint8_t *seen = flush_pages[0];
+	uint64_t *entry, size;
+	uint8_t stale;
+
+	flush_pages[1][0] = 1;
+	flush_pages[2][0] = 2;
+	if (!ktest_check(!arch_guard(flush_pages[0]), "a page gets an entry of its own"))
+		return;
+	entry = entry_find((uintptr_t)seen, &size);
+	*entry = (uintptr_t)flush_pages[1] | PTE_PRESENT;
+	stale = *seen;
+	*entry = (uintptr_t)flush_pages[2] | PTE_PRESENT;
+	arch_tlb_flush();
+	ktest_check(stale == 1 && *seen == 2, "after a flush the page tables are read anew");
+	*entry = (uintptr_t)seen | PTE_PRESENT | PTE_WRITE;
+	arch_tlb_flush();
 }
 
 static void run(void)
@@ -74,6 +102,7 @@ static void run(void)
 	if (ktest_check(arch_map_device(ADDRESS_END / 2, 4096) != NULL, "device memory beyond RAM can be mapped"))
 		ktest_check(is_uncached(ADDRESS_END / 2), "and is not cached");
 	ktest_check(!arch_map_device(ADDRESS_END, 4096), "an address beyond the tables' reach cannot");
+	tlb_flush();
 }
 
 const struct ktest_suite ktest_arch = {"arch", run};
