@@ -94,8 +94,9 @@ struct arch_pci_window arch_pci_window(void);
 volatile void *arch_map_device(uint64_t physical, size_t length);
 
 /*
- * Makes a page of RAM, which nothing uses, fault on every access: the end of a stack. Boot CPU, before others know the
- * page. ERROR_NOTSUP where page tables stay as they are, ERROR_NOMEM when there are no more of them.
+ * Makes a page of RAM, which nothing uses, fault on every access: the end of a stack. Boot CPU, asserted, before others
+ * know the page: another CPU calls arch_tlb_flush before it uses what lies beside it. ERROR_NOTSUP where page tables
+ * stay as they are, ERROR_NOMEM when there are no more of them.
  */
 int arch_guard(void *page);
 

@@ -3,6 +3,8 @@
 #include "arch/arch.h"
 
 #define WINDOWS_A_SECOND 200u
+/* Counted, because this wait is what teaches the frequency of arch_ticks: a read takes far more than the 5 ns that fill
+ * the window. */
 #define POLLS_MAX 1000000u
 #define BRACKET_POLLS 8u
 

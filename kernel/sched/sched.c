@@ -142,6 +142,8 @@ static void task_start(void *argument)
 {
 	struct task *task = argument;
 
+	/* The boot CPU has made the guard of this stack; this CPU may still know the page as it was. */
+	arch_tlb_flush();
 	arch_irq_restore(true);
 	task->entry(task->argument);
 	sched_exit();

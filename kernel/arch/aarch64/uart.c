@@ -10,7 +10,10 @@
 #define UART_INTERRUPTS 0x38
 #define FLAG_TX_FULL 0x20
 
-/* 115,200 baud send a character in 87 µs; a register read takes more than 100 ns even natively. */
+/*
+ * Counted, because characters are printed before the frequency of arch_ticks is known. 115,200 baud send a character in
+ * 87 µs; a register read takes more than 100 ns even natively.
+ */
 #define UART_POLLS_MAX 100000
 
 /* Where QEMU's virt machine has it, so that a damaged device tree can be named there. */

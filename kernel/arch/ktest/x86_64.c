@@ -1,5 +1,7 @@
 /* The page tables in use, read back leaf by leaf from CR3: TCG has no caches, so wrong attributes show nowhere else. */
 #include "arch/x86_64/cpu.h"
+#include "options.h"
+#include "sched/sched.h"
 #include "test/suites.h"
 
 #include <stddef.h>
@@ -10,6 +12,8 @@
 /* q35 puts RAM below and devices above this address; beyond 4 GiB there are only devices here. */
 #define DEVICES_START 0xb0000000ull
 #define LOCAL_APIC 0xfee00000ull
+#define PCI_READS 3000u
+#define PATIENCE_NS 5000000000ull
 #define ADDRESS_END (1ull << 47)
 
 extern uint8_t boot_stack_guard[];
@@ -79,6 +83,68 @@ static void tlb_flush(void)
 	arch_tlb_flush();
 }
 
+/* On CPU 1; what a task there saw. */
+static volatile uint8_t guarded_seen;
+static uint64_t pci_wrong;
+
+static void guarded_read(void *page)
+{
+	guarded_seen = *(volatile uint8_t *)page;
+}
+
+static void pci_read_ids(void *unused)
+{
+	uint32_t id = arch_pci_read32(0, 0, 0, 0);
+
+	(void)unused;
+	for (unsigned i = 0; i < PCI_READS; i++)
+		pci_wrong += arch_pci_read32(0, 0, 0, 0) != id;
+}
+
+static bool run_on_1(void (*entry)(void *), void *argument)
+{
+	const struct task *task = sched_spawn(1, "arch", entry, argument);
+	uint64_t start = arch_ticks();
+
+	while (task && !sched_ended(task))
+		if (arch_ticks_to_ns(arch_ticks() - start) > PATIENCE_NS)
+			return false;
+	return task;
+}
+
+/* A page that another CPU has used is guarded, here with another page in its place: its next task sees that. */
+static void guard_elsewhere(void)
+{
+	static uint8_t pages[2][4096] __attribute__((aligned(4096)));
+	uint64_t *entry, size;
+
+	pages[0][0] = 1;
+	pages[1][0] = 2;
+	if (!ktest_check(run_on_1(guarded_read, pages[0]) && guarded_seen == 1 && !arch_guard(pages[0]),
+			 "a page that CPU 1 has used becomes a guard"))
+		return;
+	entry = entry_find((uintptr_t)pages[0], &size);
+	*entry = (uintptr_t)pages[1] | PTE_PRESENT;
+	ktest_check(run_on_1(guarded_read, pages[0]) && guarded_seen == 2, "and the next task there knows it");
+	*entry = (uintptr_t)pages[0] | PTE_PRESENT | PTE_WRITE;
+	arch_tlb_flush();
+}
+
+/* Two CPUs in configuration space at once, which is one pair of ports. */
+static void pci_from_two(void)
+{
+	const struct task *task;
+	uint32_t class = arch_pci_read32(0, 0, 0, 8);
+	uint64_t wrong = 0;
+
+	task = sched_spawn(1, "pci", pci_read_ids, NULL);
+	for (unsigned i = 0; task && i < PCI_READS; i++)
+		wrong += arch_pci_read32(0, 0, 0, 8) != class;
+	while (task && !sched_ended(task))
+		sched_yield();
+	ktest_check(task && !wrong && !pci_wrong, "two CPUs read configuration space at once, each what it asked for");
+}
+
 static void run(void)
 {
 	bool identity = true, split_right = true;
@@ -103,6 +169,12 @@ static void run(void)
 		ktest_check(is_uncached(ADDRESS_END / 2), "and is not cached");
 	ktest_check(!arch_map_device(ADDRESS_END, 4096), "an address beyond the tables' reach cannot");
 	tlb_flush();
+	if (sched_start_cpus(suites_machine->cpus_present, CPUS) < 2) {
+		ktest_skip("what two CPUs do at once", "there is one CPU");
+		return;
+	}
+	guard_elsewhere();
+	pci_from_two();
 }
 
 const struct ktest_suite ktest_arch = {"arch", run};

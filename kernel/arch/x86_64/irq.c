@@ -16,7 +16,7 @@
 #define APIC_MASKED 0x10000
 #define APIC_COMMAND_PENDING 0x1000
 #define APIC_DIVIDE_BY_1 0x0b
-#define COMMAND_POLLS_MAX 100000
+#define COMMAND_NS 100000000ull
 
 struct msi_handler {
 	void (*handler)(void *);
@@ -40,15 +40,21 @@ uint8_t irq_apic_id(void)
 	return (uint8_t)(*apic_register(APIC_ID) >> 24);
 }
 
+/* The command register has two halves, and only writing the lower one sends: no interrupt may write them in between. */
 void irq_apic_command(uint8_t apic_id, uint32_t command)
 {
+	bool enabled = arch_irq_disable();
+	uint64_t began;
+
 	*apic_register(APIC_COMMAND_HIGH) = (uint32_t)apic_id << 24;
 	*apic_register(APIC_COMMAND_LOW) = command;
-	for (unsigned poll = 0; poll < COMMAND_POLLS_MAX; poll++) {
-		if (!(*apic_register(APIC_COMMAND_LOW) & APIC_COMMAND_PENDING))
-			return;
+	began = arch_ticks();
+	while (*apic_register(APIC_COMMAND_LOW) & APIC_COMMAND_PENDING) {
+		if (arch_ticks_to_ns(arch_ticks() - began) > COMMAND_NS)
+			break;
 		arch_relax();
 	}
+	arch_irq_restore(enabled);
 }
 
 void irq_init_cpu(void)

@@ -1,6 +1,8 @@
 /* Page tables beyond what boot.S built. */
 #include "arch/x86_64/cpu.h"
 
+#include "base/panic.h"
+
 #define PAGE_2M (1ull << 21)
 #define PTE_ADDRESS 0x000ffffffffff000ull
 #define PTE_UNCACHED (PTE_CACHE_DISABLE | PTE_WRITE_THROUGH)
@@ -87,6 +89,7 @@ int arch_guard(void *page)
 {
 	uintptr_t address = (uintptr_t)page;
 
+	ASSERT(!arch_cpu());
 	if (!page_level1(address) && !page_split(address))
 		return ERROR_NOMEM;
 	*page_level1(address) = 0;
@@ -113,4 +116,6 @@ void mmu_init(void)
 {
 	for (uint64_t at = DEVICES_START; at < 1ull << 32; at += PAGE_2M)
 		*page_level2(at) |= PTE_UNCACHED;
+	/* A change of the memory type counts once no translation of the old one is left (Intel SDM 3A 11.12.4). */
+	arch_tlb_flush();
 }

@@ -1,8 +1,13 @@
 /* PCI configuration space through its two ports (PCI Local Bus 3.0 §3.2.2.3.2). */
 #include "arch/x86_64/cpu.h"
 
+#include "sync/spinlock.h"
+
 #define PCI_ADDRESS 0xcf8
 #define PCI_DATA 0xcfc
+
+/* The ports are one pair for all CPUs, and an access takes both. */
+static struct spinlock ports;
 
 static uint32_t pci_select(unsigned bus, unsigned device, unsigned function, unsigned offset)
 {
@@ -11,18 +16,28 @@ static uint32_t pci_select(unsigned bus, unsigned device, unsigned function, uns
 
 uint32_t arch_pci_read32(unsigned bus, unsigned device, unsigned function, unsigned offset)
 {
+	uint32_t value;
+	bool enabled;
+
 	if (offset > 0xff)
 		return UINT32_MAX;
+	enabled = spinlock_lock(&ports);
 	io_out32(PCI_ADDRESS, pci_select(bus, device, function, offset));
-	return io_in32(PCI_DATA);
+	value = io_in32(PCI_DATA);
+	spinlock_unlock(&ports, enabled);
+	return value;
 }
 
 void arch_pci_write32(unsigned bus, unsigned device, unsigned function, unsigned offset, uint32_t value)
 {
+	bool enabled;
+
 	if (offset > 0xff)
 		return;
+	enabled = spinlock_lock(&ports);
 	io_out32(PCI_ADDRESS, pci_select(bus, device, function, offset));
 	io_out32(PCI_DATA, value);
+	spinlock_unlock(&ports, enabled);
 }
 
 /* SeaBIOS has assigned every BAR. */

@@ -18,7 +18,10 @@
 #define STATUS_EMPTY 0x20
 #define STATUS_IDLE 0x40
 
-/* 115,200 baud send a character in 87 µs; a register read takes more than 100 ns even natively. */
+/*
+ * Counted, because characters are printed before the frequency of arch_ticks is known. 115,200 baud send a character in
+ * 87 µs; a register read takes more than 100 ns even natively.
+ */
 #define POLLS_MAX 100000u
 
 void ns16550_init(const struct ns16550 *uart, uint8_t divisor)
