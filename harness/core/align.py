@@ -1,7 +1,7 @@
 """Aligning the guest's clock with the host's, with a bound that rests on cause and effect.
 
-Every frame brackets the offset between the clocks: the device's first trace event of a frame comes after the guest rang
-the doorbell, its last one before the guest took the last completion. Over many frames, the tightest brackets leave a
+Every frame brackets the offset between the clocks: the device's first trace event of a frame comes after the guest's
+notification, its last one before the guest took the last completion. Over many frames, the tightest brackets leave a
 thin channel through which a line (offset and drift) must pass; its middle is the estimate, its width the error. (F.
 Cristian, Distributed Computing 3, 1989, for one exchange; here for a line over all of them, by linear programming.)
 """
@@ -43,8 +43,8 @@ class Unalignable(Exception):
 class Brackets:
     """What guest and host say of the same frames; all arrays of shape (frames,), int64, ns.
 
-    ``rang`` and ``took`` are guest times of the first doorbell and of the last completion taken; ``first`` and ``last``
-    host times of the device's first and last trace event of that frame.
+    ``rang`` and ``took`` are guest times of the first notification and of the last completion taken; ``first`` and
+    ``last`` host times of the device's first and last trace event of that frame.
     """
 
     rang: I64
@@ -144,8 +144,8 @@ def _shared_jitter(guest_ns: I64, host_ns: I64, found: I64) -> float:
 def _follow(rang: I64, took: I64, host_ns: I64, offset_ns: int, slack_ns: int) -> I64:
     """Match with a first offset, following the drift outwards from the middle, a few frames at a time.
 
-    A frame is matched with the last flush between its doorbell and its completion. The frames matched so far bound the
-    offset from both sides, and it moves no further than they make it.
+    A frame is matched with the last flush between its notification and its completion. The frames matched so far bound
+    the offset from both sides, and it moves no further than they make it.
     """
     found = np.full(len(took), -1, np.int64)
     middle = len(took) // 2

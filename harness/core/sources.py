@@ -168,7 +168,7 @@ def _guest(
 
 
 def _guest_spans(records: FrameRecords) -> tuple[I64, I64, I64, bool] | None:
-    """Guest times of doorbell, last completion and start of each frame, shape (n,); are the first two exact?
+    """Guest times of notification, last completion and start of each frame, shape (n,); are the first two exact?
 
     None without ``t_ns``. Without the spans inside a frame, all is only known to happen before the next frame's start.
     """
@@ -302,7 +302,7 @@ def _count_notifies(trace: Trace, records: FrameRecords, window: tuple[int, int]
     rung, host = int(claimed.sum(dtype=object)), _between(seen.time_ns, window)
     findings.counts.append(Count("notifies", rung, host))
     if host > rung:
-        findings.disagreements.append(f"the guest claims {rung} doorbell writes, the device saw {host}")
+        findings.disagreements.append(f"the guest claims {rung} notifications, the device saw {host}")
 
 
 def _between(times: I64, window: tuple[int, int]) -> int:

@@ -32,7 +32,7 @@ LOG, BLK, SCHEDULER, IDLE, OTHER, GUEST = "log", "blk", "scheduler", "idle", "ot
 PARTS: Mapping[str, str] = {
     DRAW: "drawing the picture",
     SUBMIT: "building commands and publishing them",
-    NOTIFYING: "ringing the doorbell, while the device does not have the commands yet",
+    NOTIFYING: "writing the notify register, while the device does not have the commands yet",
     DEVICE: "the device has the commands: copying and showing",
     POLL: "waiting while the device does not have them: latency of noticing, on either side",
     LOG: "the frame's own serial line",
@@ -206,7 +206,7 @@ def _from_spans(trace: Trace, spans: _Spans, busy: I64, alignment: Alignment | N
         several = spans.column("notifies") > 1
         if several.any():
             notices.append(
-                "doorbells rang more than once a frame: the device's time is taken from both waits in proportion"
+                "the device was notified more than once a frame: its time is taken from both waits in proportion"
             )
         disk = without(device_busy(trace, disk=True), busy)
         for name, intervals in ((DEVICE, busy), (BLK, disk)):
@@ -236,8 +236,8 @@ def _from_spans(trace: Trace, spans: _Spans, busy: I64, alignment: Alignment | N
 def _move(parts: dict[str, F64], name: str, ringing: F64, waiting: F64, several: B1) -> None:
     """Move what the device did out of the guest's ringing and waiting.
 
-    A doorbell write returns to a guest only when QEMU's lock is free, and its main loop may hold that while it serves
-    the queue. Where several doorbells rang, the guest tells only sums, and their order is not known.
+    A notify write returns to a guest only when QEMU's lock is free, and its main loop may hold that while it serves
+    the queue. Where there were several notifications, the guest tells only sums, and their order is not known.
     """
     both = parts[NOTIFYING] + parts[POLL]
     told = np.minimum(ringing + waiting, both)

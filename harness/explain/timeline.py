@@ -36,7 +36,7 @@ class TimelineSpan:
 
 
 def guest_track(lengths_ns: Mapping[str, float]) -> list[TimelineSpan]:
-    """The guest's spans one after the other; a frame of several doorbells has their sums."""
+    """The guest's spans one after the other; a frame of several notifications has their sums."""
     found: list[TimelineSpan] = []
     at = 0.0
     for key, name in GUEST_SPANS.items():

@@ -33,6 +33,9 @@ OUTPUT_BYTES_MAX = 16 << 20
 _POLL_S, _STOP_POLL_S = 0.2, 0.005
 _STOP_S = 10.0
 
+LASTING_THREAD = threading.main_thread()
+"""The thread that lives as long as the process: a child's parent-death signal follows the thread that started it."""
+
 
 class ChildError(HarnessError):
     """A process that cannot be started, takes too long, or says too much."""
@@ -84,7 +87,7 @@ def start_child(
     ChildError
         When it cannot be started. A program that does not exist ends with status 127 instead.
     """
-    assert threading.current_thread() is threading.main_thread(), "a child would die with this thread"
+    assert threading.current_thread() is LASTING_THREAD, "a child would die with this thread"
     guarded = ["setpriv", "--pdeathsig", "KILL", "--", "sh", "-c", _GUARD, str(os.getpid()), *command]
     try:
         return subprocess.Popen(

@@ -238,7 +238,7 @@ def _rearm(view: View) -> Iterator[Pair]:
             yield Pair(write, look, "used_event" if view.ring.event_index else "interrupt flags")
 
 
-def _doorbell(view: View) -> Iterator[Pair]:
+def _notify(view: View) -> Iterator[Pair]:
     tells = [
         a
         for a in view.recording.accesses
@@ -328,10 +328,10 @@ QUESTIONS: tuple[Question, ...] = (
         _rearm,
     ),
     Question(
-        "doorbell",
+        "notify",
         "the device is told before the index that it was told of",
         DevicePair.READ_READ,
-        _doorbell,
+        _notify,
     ),
     Question(
         "initialisation",

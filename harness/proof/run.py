@@ -12,7 +12,7 @@ from harness.proof.decide import Answer, DeviceModel, answers
 from harness.proof.image import Image, TraceError, read_image
 from harness.proof.recording import Coverage, Recording, record
 
-POINTS: Mapping[str, str] = {"A": "A publish", "B": "B poll", "C": "C kick check", "D": "D re-arm", "E": "E doorbell"}
+POINTS: Mapping[str, str] = {"A": "A publish", "B": "B poll", "C": "C kick check", "D": "D re-arm", "E": "E notify"}
 
 
 @dataclass(frozen=True)

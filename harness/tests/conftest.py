@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from harness.platform import child
 from harness.tests.printer import RecordingPrinter
 
 Mounted = Callable[[Path, str], list[str]]
+
+
+def pytest_sessionstart() -> None:
+    """A worker on a loaded machine may run all tests in a thread of its own, which lasts as long as the worker."""
+    child.LASTING_THREAD = threading.current_thread()
+
+
+@pytest.fixture
+def main_thread() -> None:
+    """Skips a test that sends this process a signal, where tests do not run in the thread that Python interrupts."""
+    if threading.current_thread() is not threading.main_thread():
+        pytest.skip("this worker runs its tests outside of the main thread")
 
 
 @pytest.fixture

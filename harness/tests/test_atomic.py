@@ -140,6 +140,7 @@ def test_readers_never_see_none(tmp_path: Path) -> None:
     assert names(tmp_path) == ["site"]
 
 
+@pytest.mark.usefixtures("main_thread")
 def test_an_interrupt_while_a_folder_is_placed_comes_too_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = atomic._place
 

@@ -25,7 +25,7 @@ SAYS = {
     "serial": "serial output damaged",
     "timeout": "timeout",
     "disk": "corrupt|disk|block",
-    "rekicks": "doorbell",
+    "rekicks": "notification",
     "failed": "descriptor|failing status|DONE",
     "regression": "instructions",
     "fallback": "virgl was asked for and not used: it is not offered",

@@ -49,7 +49,7 @@ def test_strategies_are_refuted_where_they_are_wrong(arch: str, strategy: str) -
     assert set(found.refuted) == KNOWN[arch, strategy]
     asked = {one.question for one in found.answers if one.pairs}
     assert asked >= {"publish", "response-clear", "response-reuse", "poll-element", "poll-response", "kick-check"}
-    assert asked >= {"buffer-reuse", "framebuffer-reuse", "element-reuse", "doorbell", "initialisation"}
+    assert asked >= {"buffer-reuse", "framebuffer-reuse", "element-reuse", "notify", "initialisation"}
 
 
 def test_a_counter_repairs_a_strategy() -> None:
@@ -78,7 +78,7 @@ def test_each_fence_of_the_driver_is_needed(arch: str) -> None:
 def test_the_notification_needs_its_own_fence_without_that_of_the_kick_check() -> None:
     found = proved("riscv64", "no_kick_fence")
     bare = tuple(with_fence(one, found.fences["E"], None) for one in found.recordings)
-    assert "doorbell" in broken(answers(bare, DEVICES["qemu"])) - set(found.refuted)
+    assert "notify" in broken(answers(bare, DEVICES["qemu"])) - set(found.refuted)
 
 
 def test_branches_carry_order_where_no_fence_does() -> None:

@@ -106,6 +106,7 @@ def test_a_result_stays_whatever_happens_after_it(tmp_path: Path) -> None:
     assert load_result(final) == RESULT
 
 
+@pytest.mark.usefixtures("main_thread")
 def test_an_interrupt_while_a_result_becomes_visible_comes_too_late(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
