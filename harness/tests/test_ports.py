@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from harness.core.serial import parse_serial
 from harness.model.spec import ARCHES, KERNEL_DIR, Machine, RunParams, Switches
 from harness.platform import qemu_command as machine_module
 from harness.platform.build import build_kernel
-from harness.tests.booted import boot_image, boot_kernel
+from harness.tests.booted import boot_image, boot_kernel, column
 
 pytestmark = pytest.mark.qemu
 
@@ -121,6 +123,28 @@ def with_damaged_tree(folder: Path, arch: str, old: bytes, new: bytes) -> Machin
 def test_a_damaged_tree_is_named(tmp_path: Path, arch: str, old: bytes, new: bytes, said: str) -> None:
     line = panics(tmp_path, with_damaged_tree(tmp_path, arch, old, new))
     assert "device tree: " in line and said in line
+
+
+def test_a_hart_that_the_plic_does_not_serve_is_named(tmp_path: Path) -> None:
+    """Pairs (hart's controller, cause): 11 is machine mode's external interrupt, 9 the kernel's."""
+    pairs = re.findall(rb"(?s)(\0\0\0\x0b....\0\0\0)\x09", tree_of(tmp_path, "riscv64"))
+    assert len(pairs) == 2
+    line = panics(tmp_path, with_damaged_tree(tmp_path, "riscv64", pairs[0] + b"\x09", pairs[0] + b"\x0b"))
+    assert "plic: no context for cpu" in line
+
+
+@pytest.mark.parametrize("arch", PORTS)
+def test_devices_on_one_line_wake_the_cpus_that_wait_for_them(tmp_path: Path, arch: str) -> None:
+    """The display in slot 1 is the boot CPU's, the disk in slot 5 another one's; the pins of both are one line."""
+    disk = tmp_path / "disk"
+    disk.write_bytes(bytes(4 << 20))
+    extra = ("-drive", f"file={disk},if=none,id=d,format=raw", "-device", "virtio-blk-pci,drive=d,addr=5")
+    params = RunParams(frames=120, blk=4)
+    booted = boot_kernel(tmp_path, machine_of(arch, extra=extra), params, {"COMPLETION": "irq"})
+    assert booted.ending.clean, booted.log
+    log = parse_serial(booted.serial)
+    assert log.summary and int(log.summary.get("interrupts") or 0) and int(log.summary.get("blk_requests") or 0)
+    assert max(column(log, "halt_ns")) < 250e6, "a halt that nothing ended lasts 500 ms"
 
 
 @pytest.mark.parametrize("arch", PORTS)

@@ -103,13 +103,19 @@ int arch_guard(void *page);
 /* Forgets this CPU's cached translations, all of them. */
 void arch_tlb_flush(void);
 
-/* A message interrupt to the calling CPU: what the device must write, and where. ERROR_NOTSUP where there is none. */
+/*
+ * A message interrupt to the calling CPU: what the device must write, and where. ERROR_NOTSUP where there is none. The
+ * same handler with the same argument again takes the place of the first; so it is below.
+ */
 struct arch_msi {
 	uint64_t address;
 	uint32_t value;
 };
 int arch_msi_attach(void (*handler)(void *), void *argument, struct arch_msi *msi);
-/* A pin interrupt to the calling CPU, by PCI slot and pin (1 = INTA). ERROR_NOTSUP where there is none. */
+/*
+ * A pin interrupt, by PCI slot and pin (1 = INTA). ERROR_NOTSUP where there is none. Devices share lines, and the
+ * handler may run on another CPU, which then interrupts the calling one: there, a halt ends.
+ */
 int arch_intx_attach(unsigned slot, unsigned pin, void (*handler)(void *), void *argument);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Memory handed out at start-up and never given back: rings, framebuffers, stacks, records. Boot CPU only.
- * Zeroed. NULL when there is no more.
+ * Memory handed out at start-up and never given back: rings, framebuffers, stacks, records. Zeroed; NULL when there is
+ * no more. One CPU at a time: the boot CPU, which waits while a task of another CPU sets up a device.
  */
 #ifndef BASE_HEAP_H
 #define BASE_HEAP_H

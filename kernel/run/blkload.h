@@ -2,7 +2,8 @@
  * Background load on the disk (`blk=<MiB/s>`): a task that writes blocks, reads them back and checks every byte, at a
  * given rate, beside the roulette and on another CPU where there is one.
  *
- * Context: boot CPU. Reasons of failure are printed.
+ * Context: boot CPU. The task sets up the disk, on its own CPU, with heap, page tables and PCI; the boot CPU waits in
+ * blkload_start until that is done. Reasons of failure are printed.
  */
 #ifndef RUN_BLKLOAD_H
 #define RUN_BLKLOAD_H

@@ -52,11 +52,13 @@ boot_secondary:
 	bl	smp_entry
 	brk	#0
 
+/* From here on an SError is taken, and says what it is; it stays pending while it is masked. */
 set_vectors:
 	adrp	x9, trap_vectors
 	add	x9, x9, :lo12:trap_vectors
 	msr	vbar_el1, x9
 	isb
+	msr	daifclr, #4
 	ret
 
 /* Leaves EL2 for EL1 with nothing trapped and the virtual counter equal to the physical one; clobbers x9, x10. */

@@ -99,6 +99,7 @@ irq_entry:
 	stp	x30, x0, [sp, #160]
 	mrs	x0, spsr_el1
 	str	x0, [sp, #176]
+	msr	daifclr, #4			/* SErrors: a handler may switch to another context */
 	bl	irq_dispatch
 	ldr	x0, [sp, #176]
 	msr	spsr_el1, x0

@@ -5,29 +5,54 @@
 
 #define HANDLERS_MAX 8
 
-static struct {
+struct intx {
 	uint32_t line;
+	unsigned cpu; /* which asked for it, and is woken */
 	void (*handler)(void *);
 	void *argument;
-} handlers[HANDLERS_MAX];
+};
+
+static struct intx handlers[HANDLERS_MAX];
 static unsigned handlers_used;
+
+uint32_t intx_line(unsigned slot, unsigned pin)
+{
+	struct fdt_interrupt interrupt;
+
+	if (machine.pci < 0 || fdt_pci_interrupt(&machine.fdt, machine.pci, slot, pin, &interrupt))
+		return 0;
+	return irq_line(&interrupt);
+}
+
+static bool line_is_attached(uint32_t line)
+{
+	for (unsigned i = 0; i < handlers_used; i++)
+		if (handlers[i].line == line)
+			return true;
+	return false;
+}
+
+/* The record of this handler with this argument, a new one if there is none; NULL without room. */
+static struct intx *handler_record(void (*handler)(void *), void *argument)
+{
+	for (unsigned i = 0; i < handlers_used; i++)
+		if (handlers[i].handler == handler && handlers[i].argument == argument)
+			return &handlers[i];
+	return handlers_used < HANDLERS_MAX ? &handlers[handlers_used++] : NULL;
+}
 
 int arch_intx_attach(unsigned slot, unsigned pin, void (*handler)(void *), void *argument)
 {
-	struct fdt_interrupt interrupt;
-	uint32_t line;
+	uint32_t line = intx_line(slot, pin);
+	bool attached = line_is_attached(line);
+	struct intx *record = line ? handler_record(handler, argument) : NULL;
 
-	if (machine.pci < 0 || fdt_pci_interrupt(&machine.fdt, machine.pci, slot, pin, &interrupt))
-		return ERROR_NODEV;
-	line = irq_line(&interrupt);
-	if (!line)
-		return ERROR_NODEV;
-	if (handlers_used == HANDLERS_MAX)
-		return ERROR_NOMEM;
-	handlers[handlers_used].line = line;
-	handlers[handlers_used].handler = handler;
-	handlers[handlers_used++].argument = argument;
-	irq_line_enable(line);
+	if (!record)
+		return line ? ERROR_NOMEM : ERROR_NODEV;
+	*record = (struct intx){line, arch_cpu(), handler, argument};
+	/* A line goes to one CPU, the first that asked: moved, it would no longer wake the others that share it. */
+	if (!attached)
+		irq_line_enable(line);
 	return 0;
 }
 
@@ -39,6 +64,8 @@ bool intx_dispatch(uint32_t line)
 		if (handlers[i].line != line)
 			continue;
 		handlers[i].handler(handlers[i].argument);
+		if (handlers[i].cpu != arch_cpu())
+			arch_ipi_send(handlers[i].cpu);
 		found = true;
 	}
 	return found;

@@ -1,7 +1,8 @@
 /*
  * Identity-mapping page tables of 512 entries a table and 4 KiB pages, whatever an entry looks like.
  *
- * Boot CPU only. Entries are added, never changed: mapping again what is mapped alike is fine, anything else panics.
+ * One CPU at a time: the boot CPU, or another for which it waits. Entries are added, never changed: mapping again what
+ * is mapped alike is fine, anything else panics.
  */
 #ifndef ARCH_COMMON_PAGING_H
 #define ARCH_COMMON_PAGING_H

@@ -1,9 +1,17 @@
 /* The page tables in use, read back leaf by leaf: TCG has no caches, so wrong attributes show nowhere else. */
+#include "arch/common/intx.h"
 #include "arch/common/machine.h"
 #include "arch/common/paging.h"
+#include "arch/ktest/cpu.h"
+#include "options.h"
+#include "sched/sched.h"
 #include "test/suites.h"
 
 #define PAGE_SIZE 4096ull
+#define PATIENCE_NS 5000000000ull
+/* A slot without a device. */
+#define SLOT 30
+#define PIN 1
 
 extern uint8_t kernel_start[], kernel_constants[], kernel_data[], kernel_end[], boot_stack_guard[];
 
@@ -63,6 +71,69 @@ static struct survey survey_all(void)
 	return survey;
 }
 
+static unsigned here_calls;
+/* By the task on CPU 1, and for it. */
+static volatile bool attached, called, woken, errors_elsewhere;
+
+static void here_handler(void *argument)
+{
+	(void)argument;
+	here_calls++;
+}
+
+static void elsewhere_handler(void *argument)
+{
+	(void)argument;
+	called = true;
+}
+
+/* Shares the line, then halts; nothing but the line's CPU will wake it. */
+static void elsewhere(void *argument)
+{
+	bool enabled = arch_irq_disable();
+
+	errors_elsewhere = cpu_takes_errors();
+	attached = !arch_intx_attach(SLOT, PIN, elsewhere_handler, argument);
+	while (attached && !called)
+		arch_irq_wait();
+	woken = attached;
+	arch_irq_restore(enabled);
+}
+
+static bool wait_for(const volatile bool *flag)
+{
+	uint64_t start = arch_ticks();
+
+	while (!*flag)
+		if (arch_ticks_to_ns(arch_ticks() - start) > PATIENCE_NS)
+			return false;
+	return true;
+}
+
+static void shared_line(void)
+{
+	uint32_t line = intx_line(SLOT, PIN);
+	bool enabled;
+
+	ktest_check(!arch_intx_attach(SLOT, PIN, here_handler, NULL) &&
+			    !arch_intx_attach(SLOT, PIN, here_handler, NULL),
+		    "a handler is attached to a pin, twice");
+	enabled = arch_irq_disable();
+	ktest_check(intx_dispatch(line) && here_calls == 1, "and runs once an interrupt");
+	arch_irq_restore(enabled);
+	if (sched_start_cpus(suites_machine->cpus_present, CPUS) < 2) {
+		ktest_skip("a line that two CPUs share", "there is one CPU");
+		return;
+	}
+	if (!ktest_check(sched_spawn(1, "line", elsewhere, NULL) && wait_for(&attached), "CPU 1 shares the line"))
+		return;
+	enabled = arch_irq_disable();
+	intx_dispatch(line);
+	arch_irq_restore(enabled);
+	ktest_check(here_calls == 2 && called && wait_for(&woken), "an interrupt here wakes the handler's CPU");
+	ktest_check(errors_elsewhere, "a task on CPU 1 takes SErrors");
+}
+
 static void run(void)
 {
 	struct survey survey = survey_all();
@@ -85,6 +156,9 @@ static void run(void)
 	if (machine.pci >= 0)
 		ktest_check(mmu_agrees(machine.ecam.start, PAGING_DEVICE),
 			    "the MMU takes PCI's registers for a device");
+	ktest_check(cpu_takes_errors(), "the boot CPU takes SErrors");
+	if (machine.pci >= 0)
+		shared_line();
 }
 
 const struct ktest_suite ktest_arch = {"arch", run};

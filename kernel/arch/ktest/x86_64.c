@@ -83,6 +83,23 @@ static void tlb_flush(void)
 	arch_tlb_flush();
 }
 
+static void no_handler(void *argument)
+{
+	(void)argument;
+}
+
+static void messages(void)
+{
+	static uint8_t arguments[2];
+	struct arch_msi first, again, other;
+
+	ktest_check(!arch_msi_attach(no_handler, &arguments[0], &first) &&
+			    !arch_msi_attach(no_handler, &arguments[0], &again) &&
+			    !arch_msi_attach(no_handler, &arguments[1], &other),
+		    "a handler is attached to a message, twice, and with another argument");
+	ktest_check(first.value == again.value && first.value != other.value, "the same again has the same vector");
+}
+
 /* On CPU 1; what a task there saw. */
 static volatile uint8_t guarded_seen;
 static uint64_t pci_wrong;
@@ -169,6 +186,7 @@ static void run(void)
 		ktest_check(is_uncached(ADDRESS_END / 2), "and is not cached");
 	ktest_check(!arch_map_device(ADDRESS_END, 4096), "an address beyond the tables' reach cannot");
 	tlb_flush();
+	messages();
 	if (sched_start_cpus(suites_machine->cpus_present, CPUS) < 2) {
 		ktest_skip("what two CPUs do at once", "there is one CPU");
 		return;

@@ -12,6 +12,8 @@
 #define PLIC_CLAIM 0x200004
 #define PLIC_CONTEXT_STRIDE 0x1000
 #define PLIC_LINES_MAX 1024
+/* Of a hart that the PLIC does not serve: 0 is a context. */
+#define CONTEXT_NONE UINT64_MAX
 
 /* scause without its top bit (Privileged ISA table 4.2). */
 #define CAUSE_INTERRUPT (1ull << 63)
@@ -41,6 +43,8 @@ static void contexts_find(int node, uint64_t length)
 
 	if (fdt_property(&machine.fdt, node, "interrupts-extended", &pairs))
 		panic("device tree: the PLIC serves no CPU");
+	for (unsigned cpu = 0; cpu < machine.cpus; cpu++)
+		cpus[cpu].interrupts = CONTEXT_NONE;
 	for (uint32_t context = 0; context < pairs.length / 8; context++) {
 		uint64_t hart = hart_of(fdt_cell(&pairs, 2 * context, 0));
 
@@ -77,6 +81,8 @@ static uint64_t enable_register(uint32_t line)
 
 void irq_init_cpu(void)
 {
+	if (cpus[arch_cpu()].interrupts == CONTEXT_NONE)
+		panic("plic: no context for cpu %u, hart %lu", arch_cpu(), cpus[arch_cpu()].id);
 	for (uint32_t line = 0; line < lines; line += 32)
 		mmio_write32(enable_register(line), 0);
 	mmio_write32(plic + PLIC_THRESHOLD + PLIC_CONTEXT_STRIDE * cpus[arch_cpu()].interrupts, 0);

@@ -90,12 +90,18 @@ bool irq_dispatch(unsigned vector)
 
 int arch_msi_attach(void (*handler)(void *), void *argument, struct arch_msi *msi)
 {
-	if (msi_used == VECTOR_MSI_COUNT)
+	unsigned at = 0;
+
+	while (at < msi_used && (msi_handlers[at].handler != handler || msi_handlers[at].argument != argument))
+		at++;
+	if (at == VECTOR_MSI_COUNT)
 		return ERROR_NOMEM;
-	msi_handlers[msi_used] = (struct msi_handler){handler, argument};
+	msi_handlers[at] = (struct msi_handler){handler, argument};
+	if (at == msi_used)
+		msi_used++;
 	/* Fixed delivery, physical destination, edge (Intel SDM 3A 11.11). */
 	msi->address = APIC_BASE | (uint64_t)irq_apic_id() << 12;
-	msi->value = VECTOR_MSI_FIRST + msi_used++;
+	msi->value = VECTOR_MSI_FIRST + at;
 	return 0;
 }
 

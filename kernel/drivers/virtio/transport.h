@@ -1,8 +1,8 @@
 /*
  * Modern virtio over PCI (VIRTIO 1.2 §4.1): capabilities, feature negotiation, queues, notifies.
  *
- * Context: boot CPU while probing; the notify from whichever CPU owns the queue. On any failure the device has been
- * reset (§3.1.1) and the reason printed on one line.
+ * Context: one CPU at a time while probing: the boot CPU, or another for which it waits; the notify from whichever CPU
+ * owns the queue. On any failure the device has been reset (§3.1.1) and the reason printed on one line.
  */
 #ifndef DRIVERS_VIRTIO_TRANSPORT_H
 #define DRIVERS_VIRTIO_TRANSPORT_H

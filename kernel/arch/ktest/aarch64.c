@@ -1,0 +1,9 @@
+#include "arch/aarch64/cpu.h"
+#include "arch/ktest/cpu.h"
+
+#define DAIF_SERROR (1u << 8)
+
+bool cpu_takes_errors(void)
+{
+	return !(SYSREG_READ(daif) & DAIF_SERROR);
+}
