@@ -15,7 +15,8 @@ from harness.front.words import parse_each
 from harness.model.errors import HarnessError
 from harness.model.result import ResultError
 from harness.model.spec import UsageError, Verdict
-from harness.settings import Arguments
+from harness.platform.store import kept_of, record_ending
+from harness.settings import MEASURING, Arguments
 
 
 class Interrupted(KeyboardInterrupt):
@@ -33,10 +34,10 @@ def main(words: Sequence[str]) -> int:
     asked = False
     try:
         verdict, asked = _outcome(words, printer)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         printer.renew()
-        printer.line(f"{Verdict.HARNESS_FAILED.value}: interrupted; nothing was stored")
         verdict = Verdict.HARNESS_FAILED
+        _end(words[0], error, verdict, f"{verdict.value}: interrupted{_stored(words[0], error)}", printer)
     finally:
         printer.close()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -53,7 +54,7 @@ def _outcome(words: Sequence[str], printer: TerminalPrinter) -> tuple[Verdict, b
     try:
         each = parse_each(words)
     except UsageError as error:
-        printer.line(f"usage: {error} (exit {Verdict.USAGE.exit_code})")
+        _end(words[0], error, Verdict.USAGE, f"usage: {error} (exit {Verdict.USAGE.exit_code})", printer)
         return Verdict.USAGE, True
     verdicts = []
     for number, arguments in enumerate(each, 1):
@@ -70,24 +71,49 @@ def _attempt(arguments: Arguments, printer: TerminalPrinter) -> Verdict:
     """Run one command, and turn whatever it raises into a line and a verdict."""
     try:
         return _run(arguments.command, arguments, printer)
-    except UsageError as error:
-        printer.line(f"usage: {error}")
-        return Verdict.USAGE
-    except HarnessError as error:
-        printer.line(f"{error.verdict.value}: {error}")
-        return error.verdict
-    except ResultError as error:
-        printer.line(f"{Verdict.HARNESS_FAILED.value}: {error}")
-    except OSError as error:
+    except Exception as error:
+        verdict, said = _meaning(error)
+        _end(arguments.command, error, verdict, said, printer)
+        return verdict
+
+
+def _meaning(error: Exception) -> tuple[Verdict, str]:
+    """The verdict that an error means, and the line to say."""
+    failed = Verdict.HARNESS_FAILED
+    if isinstance(error, UsageError):
+        return Verdict.USAGE, f"usage: {error}"
+    if isinstance(error, HarnessError):
+        return error.verdict, f"{error.verdict.value}: {error}"
+    if isinstance(error, ResultError):
+        return failed, f"{failed.value}: {error}"
+    if isinstance(error, OSError):
         # A copy names its source first and its target second, and it is the target that fails.
         place = error.filename2 or error.filename
         where = f" {place}" if place else ""
-        printer.line(f"{Verdict.HARNESS_FAILED.value}:{where}: {error.strerror or error}")
-    except Exception as error:
-        # Python's own exit code for this is 1, which here means a regression.
-        traceback.print_exc()
-        printer.line(f"{Verdict.HARNESS_FAILED.value}: a fault of the harness itself: {type(error).__name__}: {error}")
-    return Verdict.HARNESS_FAILED
+        return failed, f"{failed.value}:{where}: {error.strerror or error}"
+    # Python's own exit code for this is 1, which here means a regression.
+    traceback.print_exception(error)
+    return failed, f"{failed.value}: a fault of the harness itself: {type(error).__name__}: {error}"
+
+
+def _end(command: str, error: BaseException, verdict: Verdict, said: str, printer: TerminalPrinter) -> None:
+    """Say how a command ended and, of one that measures, let the latest result say it too."""
+    printer.line(said)
+    kept = kept_of(error)
+    if command not in MEASURING or (kept and not kept.complete):
+        return
+    try:
+        record_ending(command, verdict, said)
+    except HarnessError as problem:
+        printer.line(f"note: {problem}")
+
+
+def _stored(command: str, error: BaseException) -> str:
+    """What an interrupt left."""
+    kept = kept_of(error)
+    if kept:
+        return f"; the result is stored in {kept.folder}"
+    return "; no result was stored" if command in MEASURING else ""
 
 
 def _run(command: str, arguments: Arguments, printer: TerminalPrinter) -> Verdict:

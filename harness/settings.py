@@ -31,6 +31,8 @@ from harness.model.values import (
     Text,
 )
 
+MEASURING = ("perf", "ab", "explain", "boot", "calibrate", "bench", "bisect", "acceptance", "nightly", "proof")
+"""Commands that leave results: ``results/latest`` says how the last one ended."""
 STAGES = ("window", "pictures", "overhead", "exact", "timing")
 SWITCHES = "switches"
 """In ``excludes``: every switch of the kernel but ARCH."""

@@ -66,7 +66,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         machine = replace(machine, device=Device.GPU_GL)
     spec = RunSpec(kernel.path, machine, params)
     run = RunFolder("boot")
-    begun = time.monotonic()
+    begun, evidence = time.monotonic(), None
     with ExitStack() as stack:
         try:
             guest = _open(stack, spec, displays, run.path)
@@ -77,10 +77,12 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
             _keep_picture(guest, run.path, out)
             verdict, sentence = _judge(guest, seen, sentence)
         except HarnessError as error:
-            verdict, sentence = error.verdict, str(error)
+            verdict, sentence, evidence = error.verdict, error.message, error.evidence
     seconds = time.monotonic() - begun
     folder = run.commit(Result("boot", verdict, sentence, run.started, seconds, host=host_facts()))
     out.line(sentence)
+    if evidence is not None and evidence.is_relative_to(run.path):
+        out.line(f"  evidence: {folder / evidence.relative_to(run.path)}")
     out.line(f"serial log: {folder / 'serial.log'}")
     return verdict
 

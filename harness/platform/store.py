@@ -1,8 +1,9 @@
 """Results on disk: a folder a run, complete or not there at all.
 
 A run works in ``results/.<name>.part``; :meth:`RunFolder.commit` renames it to ``results/<name>`` and turns the
-``latest`` link. A run that fails leaves the part folder as evidence, one that was interrupted or never began leaves
-nothing, and none leaves half a result.
+``latest`` link. A run that fails keeps its files as evidence under its visible name, with ``exit_code`` and no
+``result.json``. Of one that was interrupted or never began, ``latest`` is a hidden folder with ``exit_code`` and what
+was said (:func:`record_ending`), which goes when ``latest`` turns again. None leaves half a result.
 """
 
 from __future__ import annotations
@@ -15,18 +16,30 @@ import os
 import secrets
 import shutil
 import weakref
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 from harness.model import upgrade
-from harness.model.errors import StoreError
+from harness.model.errors import HarnessError, StoreError
 from harness.model.result import Result, result_to_json
-from harness.model.spec import ROOT, UsageError
+from harness.model.spec import ROOT, UsageError, Verdict
 from harness.platform.atomic import sync_folder, uninterrupted, write_whole
 from harness.platform.bounded import read_bounded
 
-RESULTS_DIR = ROOT / "results"
+RESULTS_DIR = Path(os.environ.get("HARNESS_RESULTS") or ROOT / "results")
+"""Another place than the checkout's keeps what tests run apart from what people measured."""
 ROOM_BYTES = 1 << 16
+_ENDED = ".ended-"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What is left of a run that an error ended."""
+
+    folder: Path
+    complete: bool
+    """It has its result: the error came later."""
 
 
 class RunFolder:
@@ -38,7 +51,7 @@ class RunFolder:
         self.started = now.isoformat(timespec="seconds")
         self._name = f"{now:%Y%m%dT%H%M%SZ}-{command}"
         self.path = root / f".{self._name}-{secrets.token_hex(4)}.part"
-        self._committed = False
+        self._committed: Path | None = None
         # Before there is a folder: an interrupt may come when it exists and nobody has entered it yet.
         self._orphan = weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
         try:
@@ -58,10 +71,15 @@ class RunFolder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._committed or error is None:
+        if error is None:
+            return
+        if self._committed is not None:
+            _note(error, Kept(self._committed, True))
             return
         failed = isinstance(error, Exception) and not isinstance(error, UsageError)
-        if not failed or not any(self.path.iterdir()):
+        if failed and any(self.path.iterdir()):
+            self._keep(error)
+        else:
             self.discard()
         self._orphan.detach()
 
@@ -80,7 +98,7 @@ class RunFolder:
             sync_folder(self.path)
             with uninterrupted():
                 final = self._rename()
-                self._committed = True
+                self._committed = final
                 self._orphan.detach()
                 turn_latest(self.root, final.name)
             return final
@@ -90,6 +108,18 @@ class RunFolder:
     def discard(self) -> None:
         """Remove the folder: nothing was measured in it."""
         shutil.rmtree(self.path, ignore_errors=True)
+
+    def _keep(self, error: BaseException) -> None:
+        """Make the evidence visible; where that cannot be, it stays where it is: the error is what matters."""
+        verdict = error.verdict if isinstance(error, HarnessError) else Verdict.HARNESS_FAILED
+        with contextlib.suppress(OSError, StoreError):
+            write_whole(self.path / "exit_code", f"{verdict.exit_code}\n")
+            self.path.chmod(0o755)
+            with uninterrupted():
+                final = self._rename()
+                _move_words(error, self.path, final)
+                turn_latest(self.root, final.name)
+                _note(error, Kept(final, False))
 
     def _rename(self) -> Path:
         for number in range(1, 1000):
@@ -104,13 +134,59 @@ class RunFolder:
 
 
 def turn_latest(root: Path, name: str) -> None:
-    """Let ``latest`` be this entry of the results folder."""
-    link = root / f".latest-{os.getpid()}"
+    """Let ``latest`` be this entry of the results folder; what it named goes when it was only an ending."""
+    link, latest = root / f".latest-{os.getpid()}", root / "latest"
     with contextlib.suppress(FileNotFoundError):
         link.unlink()
     link.symlink_to(name)
-    os.replace(link, root / "latest")
+    before = os.readlink(latest) if latest.is_symlink() else ""
+    os.replace(link, latest)
     sync_folder(root)
+    if before.startswith(_ENDED) and before != name and os.sep not in before:
+        shutil.rmtree(root / before, ignore_errors=True)
+
+
+def record_ending(command: str, verdict: Verdict, said: str, root: Path | None = None) -> None:
+    """Let ``latest`` say how a run ended that has no folder of its own.
+
+    Raises
+    ------
+    StoreError
+        When it cannot be written; ``latest`` is as it was.
+    """
+    root = root or RESULTS_DIR
+    folder = root / f"{_ENDED}{secrets.token_hex(4)}"
+    try:
+        folder.mkdir(parents=True)
+        write_whole(folder / "exit_code", f"{verdict.exit_code}\n")
+        write_whole(folder / "ending.txt", f"{command}: {said}\n".encode("utf-8", "backslashreplace"))
+        turn_latest(root, folder.name)
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise StoreError(f"{root / 'latest'} is still that of an earlier run: {error.strerror}") from error
+
+
+def kept_of(error: BaseException) -> Kept | None:
+    """What is left of the run that this error ended."""
+    kept = getattr(error, "kept_run", None)
+    return kept if isinstance(kept, Kept) else None
+
+
+def _note(error: BaseException, kept: Kept) -> None:
+    setattr(error, "kept_run", kept)
+
+
+def _move_words(error: BaseException, source: Path, target: Path) -> None:
+    """Let an error name its files where they are now."""
+    if isinstance(error, HarnessError):
+        error.message = error.message.replace(str(source), str(target))
+        if error.evidence is not None and error.evidence.is_relative_to(source):
+            error.evidence = target / error.evidence.relative_to(source)
+    elif isinstance(error, OSError):
+        for name in ("filename", "filename2"):
+            place = getattr(error, name)
+            if isinstance(place, (str, Path)):
+                setattr(error, name, str(place).replace(str(source), str(target)))
 
 
 def check_room(folder: Path) -> None:
@@ -141,7 +217,8 @@ def saved_run(path: Path | None) -> Path:
     named = path or RESULTS_DIR / "latest"
     folder = (named if named.exists() else RESULTS_DIR.parent / named).resolve()
     if not (folder / "result.json").is_file():
-        raise UsageError(f"RESULT={named}: no saved run; 'ls results' lists them")
+        what = "that run ended without a result" if (folder / "exit_code").is_file() else "no saved run"
+        raise UsageError(f"RESULT={named}: {what}; 'ls results' lists those that are saved")
     return folder
 
 

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import atexit
+import os
+import shutil
 import subprocess
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+# Before any module of the harness is there to read it: what tests run never touches the results of this checkout.
+if "HARNESS_RESULTS" not in os.environ:
+    _place = tempfile.mkdtemp(prefix="results-of-tests-")
+    os.environ["HARNESS_RESULTS"] = str(Path(_place) / "results")
+    atexit.register(shutil.rmtree, _place, ignore_errors=True)
 
 from harness.platform import child
 from harness.tests.printer import RecordingPrinter

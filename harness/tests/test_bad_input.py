@@ -44,6 +44,11 @@ class Ended:
         return [line for line in self.said.splitlines() if not line.startswith(passing)]
 
 
+def own_results() -> dict[str, str]:
+    """The environment in which a copy of the tree keeps its results in itself."""
+    return {name: value for name, value in os.environ.items() if name != "HARNESS_RESULTS"}
+
+
 class Tree:
     """A copy of the tree, and the harness in it."""
 
@@ -53,7 +58,7 @@ class Tree:
             shutil.copytree(ROOT / part, root / part, ignore=shutil.ignore_patterns("__pycache__", "tests"))
 
     def start(self, *words: str, path: str | None = None, stdout: int = subprocess.PIPE) -> subprocess.Popen[str]:
-        environment = os.environ | ({"PATH": path} if path else {})
+        environment = own_results() | ({"PATH": path} if path else {})
         return subprocess.Popen(
             [sys.executable, "-m", "harness", *words],
             cwd=self.root,
@@ -100,6 +105,12 @@ class Tree:
         results = self.root / "results"
         return sorted(one.name for one in results.iterdir() if not one.name.startswith(".")) if results.is_dir() else []
 
+    def check_ending(self, code: int) -> None:
+        """Check that there is no result, and that the latest run is said to have ended with this code."""
+        results = self.root / "results"
+        assert not list(results.glob("*/result.json"))
+        assert (results / "latest" / "exit_code").read_text() == f"{code}\n"
+
     def forget(self) -> None:
         shutil.rmtree(self.root / "results", ignore_errors=True)
 
@@ -131,7 +142,7 @@ def failed(ended: Ended, code: int, says: str) -> None:
 def test_qemu_is_missing(tree: Tree, tmp_path: Path) -> None:
     ended = tree.run(*WINDOW, path=without(tmp_path, "qemu-system"))
     failed(ended, 5, "harness-failed: qemu-system-x86_64 is not installed: install the package qemu-system-x86")
-    assert tree.visible() == []
+    tree.check_ending(5)
 
 
 def test_qemu_is_too_old(tree: Tree, tmp_path: Path) -> None:
@@ -195,10 +206,11 @@ def test_the_disk_is_full_or_read_only(tree: Tree, mounted: Mounted, options: st
     """Full from the start, full in the middle of a run, and not writable at all."""
     (tree.root / "results").mkdir()
     command = mounted(tree.root / "results", options)
-    script = '"$@"; code=$?; ls results; exit $code'
+    script = '"$@"; code=$?; ls results/*/result.json 2>/dev/null; exit $code'
     done = subprocess.run(
         [*command, "sh", "-c", script, "sh", sys.executable, "-m", "harness", *WINDOW],
         cwd=tree.root,
+        env=own_results(),
         capture_output=True,
         text=True,
         timeout=LIMIT_S,
@@ -213,15 +225,18 @@ def test_the_disk_is_full_or_read_only(tree: Tree, mounted: Mounted, options: st
 def test_qemu_is_killed_from_outside(tree: Tree) -> None:
     harness = tree.start(*WINDOW)
     tree.wait_for_machine(harness).kill()
-    failed(tree.end(harness), 5, "harness-failed: QEMU was ended by SIGKILL from outside")
-    assert tree.visible() == []
+    ended = tree.end(harness)
+    failed(ended, 5, "harness-failed: QEMU was ended by SIGKILL from outside")
+    evidence = re.search(r"evidence: (\S+)", ended.said)
+    assert evidence is None or Path(evidence[1]).exists(), "a line names a file that is not there"
+    tree.check_ending(5)
 
 
 def test_qemu_stands_still(tree: Tree) -> None:
     harness = tree.start(*PICTURES)
     tree.wait_for_machine(harness).suspend()
     failed(tree.end(harness), 5, "harness-failed: QEMU was stopped from outside: its times mean nothing; run it again")
-    assert tree.visible() == []
+    tree.check_ending(5)
 
 
 def _loading(tree: Tree, harness: subprocess.Popen[str]) -> None:
@@ -258,8 +273,9 @@ def test_an_interrupt_at_any_point(
     moment(tree, harness)
     harness.send_signal(how)
     failed(tree.end(harness), 5, "harness-failed: interrupted")
-    results = tree.root / "results"
-    assert not results.exists() or list(results.iterdir()) == [], "nothing half-written"
+    assert tree.visible() == ["latest"] and not list(tree.root.glob("results/.*.part")), "nothing half-written"
+    tree.check_ending(5)
+    assert "no result was stored" in (tree.root / "results" / "latest" / "ending.txt").read_text()
 
 
 def test_the_harness_is_killed(tree: Tree) -> None:

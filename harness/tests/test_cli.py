@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,9 +17,10 @@ from harness import cli
 from harness.front.terminal import TerminalPrinter
 from harness.front.words import parse
 from harness.model.errors import BuildError, GuestError, HarnessError, QemuError, StoreError, ToolError
-from harness.model.result import ResultError
+from harness.model.result import Result, ResultError
 from harness.model.spec import ROOT, UsageError, Verdict
-from harness.settings import Arguments
+from harness.platform import store
+from harness.settings import MEASURING, Arguments
 
 
 def run_with(command: object, monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
@@ -159,3 +161,83 @@ def test_runs_of_several_values_end_with_one_table_and_the_worst_verdict(
     said = capsys.readouterr().out
     assert "1 of 2: make perf BARRIER=linux\nguest-failed: the guest hangs\n2 of 2" in said
     assert [line.split()[0] for line in said.splitlines()[-3:]] == ["guest-failed", "pass", "verdict:"]
+
+
+@pytest.fixture
+def latest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The link to the latest run, in a place of its own where one has passed."""
+    monkeypatch.setattr(store, "RESULTS_DIR", tmp_path)
+    store.RunFolder("perf", tmp_path).commit(Result("perf", Verdict.PASS, "pass", "2026-01-01T00:00:00+00:00", 1.0))
+    return tmp_path / "latest"
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (UsageError("LOG=x: unknown value"), 2),
+        (QemuError("qemu-system-x86_64 is not installed"), 5),
+        (GuestError("the guest hangs"), 3),
+        (KeyboardInterrupt(), 5),
+        (ZeroDivisionError(), 5),
+    ],
+)
+def test_every_ending_of_a_run_is_the_latest(
+    error: BaseException, code: int, latest: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(arguments: Arguments, out: object) -> Verdict:
+        raise error
+
+    assert run_with(fail, monkeypatch) == code
+    assert (latest / "exit_code").read_text() == f"{code}\n"
+
+
+def test_what_a_failed_run_left_stays_the_latest(
+    latest: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(arguments: Arguments, out: object) -> Verdict:
+        with store.RunFolder("perf", latest.parent) as run:
+            (run.path / "serial.log").write_text("[BOOT]")
+            raise GuestError("the guest hangs", run.path / "serial.log")
+
+    assert run_with(fail, monkeypatch) == 3
+    assert (latest / "serial.log").read_text() == "[BOOT]" and (latest / "exit_code").read_text() == "3\n"
+    assert f"evidence: {latest.resolve() / 'serial.log'}" in capsys.readouterr().out
+
+
+def test_an_interrupt_after_the_result_says_where_it_is(
+    latest: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(arguments: Arguments, out: object) -> Verdict:
+        with store.RunFolder("perf", latest.parent) as run:
+            run.commit(Result("perf", Verdict.PASS, "pass", "2026-01-01T00:00:00+00:00", 1.0))
+            raise KeyboardInterrupt
+
+    assert run_with(fail, monkeypatch) == 5
+    said = re.search(r"interrupted; the result is stored in (\S+)", capsys.readouterr().out)
+    assert said and store.load_result(Path(said[1])).verdict is Verdict.PASS
+    assert (latest / "exit_code").read_text() == "5\n"
+
+
+@pytest.mark.parametrize("words", [("perf", "LOG=x"), ("perf", "nonesuch"), ("boot", "VIDEO=x"), ("ab", "A")])
+def test_words_that_are_refused_are_an_ending(words: tuple[str, ...], latest: Path) -> None:
+    assert cli.main(words) == 2
+    assert (latest / "exit_code").read_text() == "2\n"
+
+
+def test_what_measures_nothing_leaves_the_latest(latest: Path) -> None:
+    assert cli.main(["analyze", "RESULT=/nonexistent"]) == cli.main(["history", "nonesuch"]) == 2
+    environment = os.environ | {"HARNESS_RESULTS": str(latest.parent)}
+    for words in (["--version"], ["perf", "--help"], ["completion", "bash"], ["help"], ["--version", "x"]):
+        subprocess.run(
+            [sys.executable, "-m", "harness", *words], cwd=ROOT, env=environment, capture_output=True, check=False
+        )
+    assert (latest / "exit_code").read_text() == "0\n"
+
+
+def test_every_command_that_keeps_runs_is_one_that_measures() -> None:
+    folder = Path(cli.__file__).parent / "commands"
+    assert sorted(MEASURING) == sorted(path.stem for path in folder.glob("*.py") if "RunFolder(" in path.read_text())
+
+
+def test_tests_have_a_place_of_their_own_for_results() -> None:
+    assert not store.RESULTS_DIR.is_relative_to(ROOT)

@@ -17,7 +17,7 @@ from harness.model.result import Result
 from harness.model.spec import ROOT, Limits, UsageError, Verdict
 from harness.platform.atomic import write_whole
 from harness.platform.capture import CaptureError, parse_ppm
-from harness.platform.store import RunFolder, load_result
+from harness.platform.store import Kept, RunFolder, kept_of, load_result, record_ending, saved_run
 
 RESULT = Result("perf", Verdict.PASS, "pass: all", "2026-01-01T00:00:00+00:00", 1.0)
 
@@ -82,7 +82,44 @@ def test_only_a_run_that_failed_leaves_its_evidence(tmp_path: Path, error: BaseE
     with pytest.raises(type(error)), RunFolder("perf", tmp_path) as run:
         (run.path / "serial.log").write_text("[BOOT]")
         raise error
-    assert [path.suffix for path in tmp_path.iterdir()] == ([".part"] if stays else [])
+    assert not list(tmp_path.glob(".*")), "what failed is visible"
+    assert {path.name for path in tmp_path.glob("*/*")} == ({"exit_code", "serial.log"} if stays else set())
+    assert not stays or (tmp_path / "latest").resolve() == run.final
+
+
+def test_an_error_names_its_evidence_where_it_lies_in_the_end(tmp_path: Path) -> None:
+    with pytest.raises(GuestError) as guest, RunFolder("perf", tmp_path) as run:
+        log = run.path / "serial.log"
+        log.write_text("[BOOT]")
+        raise GuestError(f"{log} says nothing", log)
+    assert guest.value.evidence is not None and guest.value.evidence.read_text() == "[BOOT]"
+    assert ".part" not in str(guest.value)
+    assert (tmp_path / "latest" / "exit_code").read_text() == "3\n"
+    with pytest.raises(OSError) as full, RunFolder("perf", tmp_path) as run:
+        (run.path / "trace.log").write_text("")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), run.path / "trace.log")
+    assert Path(full.value.filename).exists()
+    assert (tmp_path / "latest" / "exit_code").read_text() == "5\n"
+
+
+def test_an_ending_without_a_run_is_the_latest_until_the_next(tmp_path: Path) -> None:
+    stored = RunFolder("perf", tmp_path).commit(RESULT)
+    for said in ("usage: LOG=x", "usage: LOG=y"):
+        record_ending("perf", Verdict.USAGE, said, tmp_path)
+        assert (tmp_path / "latest" / "exit_code").read_text() == "2\n"
+        assert (tmp_path / "latest" / "ending.txt").read_text() == f"perf: {said}\n"
+        assert len(list(tmp_path.glob(".*"))) == 1, "only the last is kept"
+        with pytest.raises(UsageError, match="ended without a result"):
+            saved_run(tmp_path / "latest")
+    RunFolder("perf", tmp_path).commit(RESULT)
+    assert (tmp_path / "latest" / "exit_code").read_text() == "0\n"
+    assert not list(tmp_path.glob(".*")) and load_result(stored) == RESULT
+
+
+def test_an_ending_that_cannot_be_written_says_that_latest_is_old(tmp_path: Path) -> None:
+    (tmp_path / "results").write_text("")
+    with pytest.raises(StoreError, match="still that of an earlier run"):
+        record_ending("perf", Verdict.USAGE, "usage", tmp_path / "results")
 
 
 def test_a_run_that_failed_before_it_began_leaves_nothing(tmp_path: Path) -> None:
@@ -100,10 +137,11 @@ def test_a_run_that_nobody_entered_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_a_result_stays_whatever_happens_after_it(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), RunFolder("perf", tmp_path) as run:
+    with pytest.raises(KeyboardInterrupt) as ended, RunFolder("perf", tmp_path) as run:
         final = run.commit(RESULT)
         raise KeyboardInterrupt
     assert load_result(final) == RESULT
+    assert kept_of(ended.value) == Kept(final, True)
 
 
 @pytest.mark.usefixtures("main_thread")
