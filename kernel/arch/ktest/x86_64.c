@@ -91,7 +91,7 @@ static void no_handler(void *argument)
 static void messages(void)
 {
 	static uint8_t arguments[2];
-	struct arch_msi first, again, other;
+	struct arch_msi first = {0}, again = {0}, other = {0};
 
 	ktest_check(!arch_msi_attach(no_handler, &arguments[0], &first) &&
 			    !arch_msi_attach(no_handler, &arguments[0], &again) &&
