@@ -6,9 +6,19 @@ Pictures are arrays of shape (height, width, 3), uint8, channels R, G, B, as cap
 
 from __future__ import annotations
 
-import ctypes
+import contextlib
+import fcntl
 import hashlib
+import math
+import mmap
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
 import tempfile
+import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,37 +29,21 @@ import numpy.typing as npt
 
 from harness.model.errors import BuildError
 from harness.model.spec import KERNEL_DIR, Limits
+from harness.platform import oracle_child
 from harness.platform.atomic import write_whole
 from harness.platform.build import BUILD_DIR, compiler_identity
-from harness.platform.child import ChildError, run_child
+from harness.platform.child import ChildError, end_child, run_child, start_child
 
 Image = npt.NDArray[np.uint8]
 
 ORACLE_DIR = BUILD_DIR / "oracle"
 DEFAULT_SEED = 1
 """What the kernel takes when no seed is given."""
+LOAD_S, REQUEST_S = 30.0, 20.0
+"""How long the scene may take to be loaded, and to draw one frame."""
+_GOING_S = 2.0
+_ANSWER_BYTES, _WORD = 512, 0xFFFFFFFF
 _FLAGS = ("-std=c11", "-O2", "-shared", "-fPIC", "-ffreestanding", "-fvisibility=default")
-
-
-class _Canvas(ctypes.Structure):
-    """``struct canvas`` of kernel/scene/canvas.h."""
-
-    _fields_ = [
-        ("pixels", ctypes.c_void_p),
-        ("width_px", ctypes.c_uint32),
-        ("height_px", ctypes.c_uint32),
-        ("stride_px", ctypes.c_uint32),
-    ]
-
-
-class _Rect(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_int32) for name in ("x0", "y0", "x1", "y1")]
-
-
-class _Damage(ctypes.Structure):
-    """``struct roulette_damage`` of kernel/scene/roulette.h."""
-
-    _fields_ = [("count", ctypes.c_uint32), ("rects", _Rect * 4)]
 
 
 @dataclass(frozen=True)
@@ -102,45 +96,107 @@ def _compile(command: list[str], library: Path) -> None:
 class Oracle:
     """What every frame of one mode and seed looks like.
 
-    Not for use by several threads at once: it draws on one canvas.
+    The scene is the candidate's own code: it runs in a process of its own (:mod:`harness.platform.oracle_child`) and
+    draws on memory that both see. Not for use by several threads at once: it draws on one canvas.
 
     Raises
     ------
     BuildError
-        When the library cannot be built or loaded.
+        When the library cannot be built or loaded; from every method when the scene ends, crashes or does not answer.
     ValueError
         When the scene does not offer the mode.
     """
 
     def __init__(self, width_px: int, height_px: int, seed: int = DEFAULT_SEED, library: Path | None = None) -> None:
-        path = library or build_oracle()
-        try:
-            self._scene = ctypes.CDLL(str(path))
-        except OSError as error:
-            raise BuildError(f"the oracle {path.name} cannot be loaded: {error}") from error
-        self._scene.roulette_size.restype = ctypes.c_uint32
-        self._roulette = ctypes.create_string_buffer(self._scene.roulette_size())
-        if self._scene.roulette_init(self._roulette, width_px, height_px, ctypes.c_uint32(seed)):
+        self._library = library or build_oracle()
+        shape = (height_px, width_px, 4)
+        if not math.prod(shape):
             raise ValueError(f"the scene does not offer {width_px}x{height_px}")
-        self._pixels: Image = np.zeros((height_px, width_px, 4), np.uint8)
-        self._canvas = _Canvas(self._pixels.ctypes.data, width_px, height_px, width_px)
+        with contextlib.ExitStack() as stack:
+            canvas = os.memfd_create("oracle", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+            stack.callback(os.close, canvas)
+            os.ftruncate(canvas, math.prod(shape))
+            # Who draws on it could otherwise cut it short under our eyes.
+            fcntl.fcntl(canvas, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
+            self._pixels: Image = np.frombuffer(mmap.mmap(canvas, math.prod(shape)), np.uint8).reshape(shape)
+            self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            stack.callback(theirs.close)
+            self._child = self._start(stack, theirs, canvas, (width_px, height_px, seed))
+        self._end = weakref.finalize(self, _end, self._channel, self._child)
+        self._channel.settimeout(LOAD_S)
+        said = self._hear("while it was loaded")
+        if said != oracle_child.READY:
+            self._end()
+            if said == oracle_child.NO_MODE:
+                raise ValueError(f"the scene does not offer {width_px}x{height_px}")
+            raise BuildError(f"the oracle {self._library} cannot be loaded: {said.decode('utf-8', 'replace')}")
+        self._channel.settimeout(REQUEST_S)
+
+    def _start(
+        self, stack: contextlib.ExitStack, channel: socket.socket, canvas: int, scene: tuple[int, int, int]
+    ) -> subprocess.Popen[bytes]:
+        try:
+            library = stack.enter_context(self._library.open("rb"))
+            # A descriptor leads to it through folders that are closed to nobody.
+            readable = os.fstat(library.fileno()).st_mode & stat.S_IROTH
+            passed = (channel.fileno(), library.fileno(), canvas)
+            numbers = (*passed, *scene, os.getpid(), int(os.geteuid() == 0 and bool(readable)))
+            script = Path(oracle_child.__file__)
+            return start_child([sys.executable, "-I", "-S", str(script), *map(str, numbers)], pass_fds=passed)
+        except (OSError, ChildError) as error:
+            self._channel.close()
+            raise BuildError(f"the oracle {self._library} cannot be loaded: {error}") from error
+
+    def _hear(self, doing: str) -> bytes:
+        """The child's answer.
+
+        Raises
+        ------
+        BuildError
+            When there is none.
+        """
+        try:
+            said = self._channel.recv(_ANSWER_BYTES)
+        except TimeoutError:
+            limit_s = self._channel.gettimeout()
+            self._end()
+            raise BuildError(f"{self._what}: no answer within {limit_s:g} s {doing}") from None
+        except ConnectionError:
+            said = b""
+        if not said:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._child.wait(_GOING_S)
+            self._end()
+            raise BuildError(f"{self._what}: the scene {_ending(self._child.returncode)} {doing}")
+        return said
+
+    def _ask(self, dirty: bool, previous: int, frame: int) -> tuple[int, ...]:
+        """Have a frame drawn; the number of rectangles, and their sides."""
+        doing = f"while it drew frame {frame}"
+        if not self._end.alive:
+            raise BuildError(f"{self._what}: the scene has ended before")
+        with contextlib.suppress(ConnectionError):
+            self._channel.send(oracle_child.REQUEST.pack(dirty, previous & _WORD, frame & _WORD))
+        said = self._hear(doing)
+        if len(said) != oracle_child.ANSWER.size:
+            raise BuildError(f"{self._what}: an answer that makes no sense {doing}")
+        return oracle_child.ANSWER.unpack(said)
 
     def draw(self, frame: int) -> Image:
         """Draw one frame whole: shape (height, width, 4), B, G, R, 0. The next call draws on the same array."""
-        self._scene.roulette_draw(self._roulette, ctypes.byref(self._canvas), ctypes.c_uint32(frame))
+        self._ask(False, 0, frame)
         return self._pixels
 
     def draw_dirty(self, previous: int, frame: int) -> tuple[Image, tuple[Rect, ...]]:
         """Draw what differs from `previous`, which must be on the canvas; the array, and what was touched."""
-        damage = _Damage()
-        self._scene.roulette_draw_dirty(
-            self._roulette,
-            ctypes.byref(self._canvas),
-            ctypes.c_uint32(previous),
-            ctypes.c_uint32(frame),
-            ctypes.byref(damage),
-        )
-        return self._pixels, tuple(Rect(r.x0, r.y0, r.x1, r.y1) for r in damage.rects[: damage.count])
+        count, *sides = self._ask(True, previous, frame)
+        if count > len(sides) // 4:
+            raise BuildError(f"{self._what}: {count} rectangles of damage in frame {frame}")
+        return self._pixels, tuple(Rect(*sides[4 * one : 4 * one + 4]) for one in range(count))
+
+    @property
+    def _what(self) -> str:
+        return f"the oracle of kernel/scene ({self._library})"
 
     def picture(self, frame: int) -> Image:
         """One frame as a capture would show it, shape (height, width, 3), R, G, B; an array of its own."""
@@ -150,3 +206,14 @@ class Oracle:
     def shows(self, picture: Image, frame: int) -> bool:
         """Whether a capture is exactly this frame, every pixel."""
         return bool(np.array_equal(picture, self.picture(frame)))
+
+
+def _end(channel: socket.socket, child: subprocess.Popen[bytes]) -> None:
+    channel.close()
+    end_child(child)
+
+
+def _ending(status: int) -> str:
+    if status < 0:
+        return f"was ended by {signal.Signals(-status).name}"
+    return f"ended the process with status {status}"

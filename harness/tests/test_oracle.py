@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import zlib
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.model.errors import BuildError
+from harness.platform import oracle as oracle_module
 from harness.platform.golden import GOLDEN, KERNEL_GOLDEN, golden_lines, golden_problem, kernel_golden, scene_hash
 from harness.platform.oracle import Oracle, Rect, build_oracle
 from harness.tests.scenes import build_mutant, replaced
@@ -142,3 +145,44 @@ def test_forgotten_damage_is_noticed(tmp_path: Path) -> None:
     drawn.draw(449)
     after, _ = drawn.draw_dirty(449, 450)
     assert not np.array_equal(after, Oracle(320, 240).draw(450))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("", "\n__attribute__((constructor)) static void go(void) { _Exit(0); }\n", "status 0 while it was loaded"),
+        ("\n\t*(volatile int *)0 = 1;", "", "SIGSEGV while it drew frame 7"),
+        ("\n\tfor (volatile int i = 0;; i++)\n\t\t;", "", "no answer within 1 s while it drew frame 7"),
+    ],
+    ids=["exit", "null store", "endless"],
+)
+def test_a_hostile_scene_ends_only_its_own_process(
+    old: str, new: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def plant(text: str) -> str:
+        head, body, rest = text.partition("void roulette_draw(")
+        assert body
+        begin, brace, end = rest.partition("{")
+        exits = "void _Exit(int);\n" if new else ""
+        return exits + head + body + begin + brace + old + end + new
+
+    monkeypatch.setattr(oracle_module, "REQUEST_S", 1.0)
+    library = build_mutant(tmp_path, {"roulette.c": plant})
+    with pytest.raises(BuildError, match=f"kernel/scene.*{library.name}.*{says}"):
+        Oracle(320, 240, library=library).draw(7)
+    assert Oracle(320, 240).draw(7).any(), "the next one draws"
+
+
+def test_the_scene_runs_with_nothing_that_it_does_not_need() -> None:
+    oracle = Oracle(320, 240)
+    status = dict(
+        line.split(":", 1) for line in Path(f"/proc/{oracle._child.pid}/status").read_text().splitlines() if ":" in line
+    )
+    assert status["NoNewPrivs"].strip() == "1"
+    assert int(status["CapEff"], 16) == 0, "no capability"
+    assert os.getuid() or set(status["Uid"].split()) == {"65534"}
+    limits = Path(f"/proc/{oracle._child.pid}/limits").read_text()
+    for name, most in (("Max file size", "0"), ("Max processes", "0"), ("Max core file size", "0")):
+        assert re.search(rf"^{name} +{most} ", limits, re.MULTILINE), limits
+    assert re.search(r"^Max address space +\d+ ", limits, re.MULTILINE)
+    assert re.search(r"^Max cpu time +\d+ ", limits, re.MULTILINE)
