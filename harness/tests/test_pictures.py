@@ -47,6 +47,9 @@ class FakeMachine:
         boot = f"[BOOT] kernel=roulette scene={self.scene}\n".encode()
         self.console = SimpleNamespace(content=lambda: boot, check=lambda: None)
 
+    def check(self) -> None:
+        """Nothing from outside has happened to it."""
+
     def __enter__(self) -> "FakeMachine":
         return self
 
