@@ -87,7 +87,7 @@ def test_the_gate_names_them() -> None:
     arms = [Arm({}, "0", {"instructions_per_frame": Metric(count, "instructions", "icount")}) for count in (1100, 1000)]
     judged = judge(Basis(arms[0], arms[1], grown="draw +10 (+10.0%)"))
     gate = next(gate for gate in judged.gates if gate.metric == "instructions_per_frame")
-    assert gate.verdict is Verdict.REGRESSION and gate.why.endswith("up: draw +10 (+10.0%)")
+    assert gate.verdict is Verdict.REGRESSION and gate.why.endswith("allowed): draw +10 (+10.0%)")
 
 
 def test_no_elf_file_has_no_symbols() -> None:

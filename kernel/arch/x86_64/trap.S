@@ -23,63 +23,37 @@ trap_stubs:
 	.set	number, number + 1
 	.endr
 
+	.noaltmacro
+	.macro	push_list registers:vararg
+	.irp	name, \registers
+	push	%\name
+	.endr
+	.endm
+	.macro	pop_list registers:vararg
+	.irp	name, \registers
+	pop	%\name
+	.endr
+	.endm
+
 trap_common:
-	push	%rax
-	push	%rbx
-	push	%rcx
-	push	%rdx
-	push	%rsi
-	push	%rdi
-	push	%rbp
-	push	%r8
-	push	%r9
-	push	%r10
-	push	%r11
-	push	%r12
-	push	%r13
-	push	%r14
-	push	%r15
+	push_list rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15
 	cld
 	mov	%rsp, %rdi
 	mov	%rsp, %rbp
 	and	$-16, %rsp
 	call	cpu_trap
 	mov	%rbp, %rsp
-	pop	%r15
-	pop	%r14
-	pop	%r13
-	pop	%r12
-	pop	%r11
-	pop	%r10
-	pop	%r9
-	pop	%r8
-	pop	%rbp
-	pop	%rdi
-	pop	%rsi
-	pop	%rdx
-	pop	%rcx
-	pop	%rbx
-	pop	%rax
+	pop_list r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax
 	add	$16, %rsp
 	iretq
 
 /* void arch_context_switch(void **save, void *next): callee-saved registers live on the suspended stack. */
 	.global arch_context_switch
 arch_context_switch:
-	push	%rbx
-	push	%rbp
-	push	%r12
-	push	%r13
-	push	%r14
-	push	%r15
+	push_list rbx, rbp, r12, r13, r14, r15
 	mov	%rsp, (%rdi)
 	mov	%rsi, %rsp
-	pop	%r15
-	pop	%r14
-	pop	%r13
-	pop	%r12
-	pop	%rbp
-	pop	%rbx
+	pop_list r15, r14, r13, r12, rbp, rbx
 	ret
 
 /* First return of a new context: r12 is the entry, r13 its argument (arch_context_new). */
