@@ -86,7 +86,7 @@ def complaints(text: str, kind: str) -> list[str]:
     if re.search(r"[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]", text):
         found.append("a control or bidi character")
     outside = re.sub(r"`[^`\n]*`", "", text) if kind == "md" else text
-    if kind != "log" and re.search(r"(?<!\\)<(script|img)", outside):
+    if re.search(r"(?<!\\)<(script|img)", outside):
         found.append("an element")
     if kind == "md":
         patterns = {
