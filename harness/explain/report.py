@@ -19,9 +19,8 @@ from harness.explain.rows import account_words, growth_rows, part_rows
 from harness.model.result import Result
 from harness.platform.gnuplot import PlotError, plot_svg
 from harness.report.markdown import cell
-from harness.report.page import Plot, environment
+from harness.report.page import Plot, environment, facts, verdict_class, verdict_symbol
 from harness.report.plots import themed
-from harness.report.view import facts, verdict_class, verdict_symbol
 
 _CLASS = {Worth.SLOWER: "bad", Worth.FASTER: "good", Worth.NOISE: "muted"}
 _SYMBOL = {Worth.SLOWER: "▲", Worth.FASTER: "▼", Worth.NOISE: "·"}

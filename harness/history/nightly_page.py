@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from harness.model.spec import Verdict
 from harness.report.markdown import cell as escaped
-from harness.report.page import environment
-from harness.report.view import verdict_class, verdict_symbol
+from harness.report.page import environment, verdict_class, verdict_symbol
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,7 @@ from harness.proof.drawing import draw_cycle
 from harness.proof.questions import QUESTIONS
 from harness.proof.run import POINTS, Proof
 from harness.proof.weakest import Weakest
-from harness.report.page import environment
-from harness.report.view import verdict_class, verdict_symbol
+from harness.report.page import environment, verdict_class, verdict_symbol
 
 _CSS = {"forbidden": "good", "allowed": "bad", "not asked": "muted"}
 _SYMBOL = {"forbidden": "✓", "allowed": "✗", "not asked": "–"}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,18 +15,28 @@ import jinja2
 import numpy as np
 import numpy.typing as npt
 
-from harness.core.text import printable
-from harness.model.result import Frames, Result
-from harness.report.view import number, view_of
+from harness.core.hostnoise import noise_words
+from harness.model.result import Frames, Gate, Result
+from harness.model.spec import Verdict
 
 F64 = npt.NDArray[np.float64]
 
 TEMPLATES = Path(__file__).parent / "templates"
 CLASSES = ("checked", "intact", "torn", "stale", "frozen", "corrupt", "blank", "undecodable")
+_CLASS = {Verdict.PASS: "good", Verdict.INCONCLUSIVE: "unsure", None: "muted"}
+_SYMBOL = {Verdict.PASS: "✓", Verdict.INCONCLUSIVE: "?", None: "·"}
 EVIDENCE_MAX = 6
-FILES = ("result.json", "window/serial.log", "window/trace.log", "junit.xml")
-"""What a page links to, beside it in the run's folder."""
 PICTURE_BYTES_MAX = 8 << 20
+
+
+def verdict_class(verdict: Verdict | None) -> str:
+    """CSS class of a verdict."""
+    return _CLASS.get(verdict, "bad")
+
+
+def verdict_symbol(verdict: Verdict | None) -> str:
+    """A sign besides the colour."""
+    return _SYMBOL.get(verdict, "✗")
 
 
 @dataclass(frozen=True)
@@ -47,15 +58,40 @@ class Film:
 
 
 def environment() -> jinja2.Environment:
-    """Templates with everything escaped, control and bidi characters too."""
+    """Templates with everything escaped."""
     return jinja2.Environment(
-        finalize=lambda value: printable(value) if type(value) is str else value,
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def number(value: float | None) -> str:
+    """A figure for a table; a dash for none."""
+    return "–" if value is None else f"{value:.5g}"
+
+
+def per_cent(value: float | None) -> str:
+    return "–" if value is None else f"{value:+.2%}"
+
+
+def _gate_row(gate: Gate) -> dict[str, str]:
+    change = per_cent(gate.change)
+    if gate.low is not None and gate.high is not None:
+        change += f" [{gate.low:+.1%}, {gate.high:+.1%}]"
+    return {
+        "metric": gate.metric,
+        "kind": gate.kind,
+        "value": number(gate.value),
+        "reference": number(gate.reference),
+        "change": change,
+        "verdict": gate.verdict.value if gate.verdict else "reported",
+        "class": verdict_class(gate.verdict),
+        "symbol": verdict_symbol(gate.verdict),
+        "why": gate.why,
+    }
 
 
 def _arms(result: Result) -> dict[str, Any] | None:
@@ -88,18 +124,12 @@ def data_uri(path: Path) -> str | None:
     return "data:image/png;base64," + base64.b64encode(content).decode("ascii")
 
 
-_CAPTIONS = {"-expected": "expected", "-difference": "difference"}
-
-
 def _evidence(frames: Frames | None, folder: Path) -> list[dict[str, str]]:
-    """Pictures kept as evidence, each with what it shows: captured, expected or the difference."""
     found = []
     for name in frames.evidence[:EVIDENCE_MAX] if frames else ():
         uri = data_uri(folder / name)
         if uri is not None:
-            stem = Path(name).stem
-            what = next((word for end, word in _CAPTIONS.items() if stem.endswith(end)), "captured")
-            found.append({"name": name, "data": uri, "what": what})
+            found.append({"name": name, "data": uri})
     return found
 
 
@@ -116,20 +146,66 @@ def film(folder: Path, names: Sequence[str]) -> Film | None:
     return Film(uri, len(pictures), width, height)
 
 
+def facts(result: Result) -> list[tuple[str, str]]:
+    """Where a result was measured, for a table."""
+    found = []
+    if result.host:
+        host = result.host
+        found.append(("host", f"{host.cpu}, {host.cores} cores, {host.os}, Linux {host.kernel}"))
+    if result.qemu:
+        qemu = result.qemu
+        found.append(("QEMU", f"{qemu.version}, {qemu.accelerator}, {qemu.vcpus} vCPU, thread={qemu.tcg_thread}"))
+    found.append(("compiler", result.compiler or "unknown"))
+    dirty = " with uncommitted changes" if result.source.get("dirty") else ""
+    found.append(("commit", f"{result.source.get('git') or 'not in git'}{dirty}"))
+    timing = result.run.timing if result.run else None
+    if timing is not None:
+        found.append(("protocol", f"{len(timing.launches)} launches; {timing.protocol}"))
+        found.append(("estimator", timing.estimator or "slice medians"))
+        found.append(("host's noise", noise_words(timing.host)))
+    return found
+
+
+def reproduce(result: Result) -> str:
+    """One line that runs the same again: the words that were given, quoted for a shell."""
+    if result.words:
+        return shlex.join(["make", result.command, *result.words])
+    if result.command == "ab":
+        arms = " ".join(f'{name}="{_switches(arm.switches)}"' for name, arm in result.arms.items())
+        return f"make ab {arms}"
+    switches = _switches(result.arms["candidate"].switches) if "candidate" in result.arms else ""
+    return f"make {result.command} {switches}".strip()
+
+
+def _switches(switches: Mapping[str, str]) -> str:
+    from harness.model.spec import Switches
+
+    chosen = Switches.of(switches) if switches else None
+    if chosen is None:
+        return "KERNEL=…"
+    words = [f"ARCH={chosen.arch}"] if chosen.arch != "x86_64" else []
+    return " ".join([*words, *(f"{name}={value}" for name, value in chosen.chosen)])
+
+
 def render_page(result: Result, folder: Path, plots: Sequence[Plot]) -> str:
     """The text of ``report.html``."""
     pictures = result.run.pictures if result.run else None
-    page = environment().get_template("run.html.j2")
-    return page.render(
-        title=f"{result.verdict.value}: {result.command}",
-        view=view_of(result),
-        plots=plots,
-        arms=_arms(result),
-        classes=CLASSES,
-        frames=dataclasses.asdict(result.frames) if result.frames else None,
-        pictures_sentence=pictures.sentence if pictures else "",
-        evidence=_evidence(result.frames, folder),
-        film=film(folder, pictures.film if pictures else ()),
-        qemu_command=result.qemu.command if result.qemu else "",
-        files=[name for name in FILES if name == "result.json" or (folder / name).exists()],
+    return (
+        environment()
+        .get_template("run.html.j2")
+        .render(
+            title=f"{result.verdict.value}: {result.command}",
+            result={**dataclasses.asdict(result), "verdict": result.verdict, "exit_code": result.exit_code},
+            verdict_class=verdict_class(result.verdict),
+            symbol=verdict_symbol(result.verdict),
+            gates=[_gate_row(gate) for gate in result.gates],
+            plots=plots,
+            arms=_arms(result),
+            classes=CLASSES,
+            pictures_sentence=pictures.sentence if pictures else "",
+            evidence=_evidence(result.frames, folder),
+            film=film(folder, pictures.film if pictures else ()),
+            facts=facts(result),
+            reproduce=reproduce(result),
+        )
     )
