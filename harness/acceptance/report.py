@@ -8,7 +8,9 @@ from typing import Any
 
 from harness.acceptance.criteria import Criterion, Status
 from harness.model.result import Gate, Result
-from harness.report.markdown import cell
+from harness.report.render import markdown
+from harness.report.run_view import facts, reproduce
+from harness.report.view import Cell, Row, Section, View, columns, table, texts, tone_of
 
 FILE_NAME = "acceptance.md"
 _TITLES = {"": "On every device", "virgl": "GL device (VIRGL=1), on a display", "2d": "Plain 2D device"}
@@ -44,33 +46,40 @@ def plain_lines(lines: Iterable[Criterion]) -> list[dict[str, Any]]:
     ]
 
 
-def _row(line: Criterion) -> str:
-    status = line.status.value if line.status is Status.PASS else f"**{line.status.value}**"
-    texts = [line.level.value, line.name, line.figure, line.source]
-    return "| " + " | ".join([status, *(cell(text) for text in texts)]) + " |"
+def _row(line: Criterion) -> Row:
+    status = Cell(line.status.value, tone_of(line.verdict), strong=line.status is not Status.PASS)
+    return Row((status, *texts(line.level.value, line.name, line.figure, line.source)))
 
 
-def markdown(result: Result, lines: Sequence[Criterion], kernel: str) -> str:
-    """All of ``acceptance.md``: verdict, what was tested where, one table a device.
+def acceptance_view(result: Result, lines: Sequence[Criterion], kernel: str) -> View:
+    """What the checklist shows: verdict, what was tested where, one table a device.
 
     Parameters
     ----------
     kernel
         Its switches and its hash.
     """
-    commit = str(result.source.get("git", ""))[:12] or "no commit"
-    text = [f"### Acceptance: {result.verdict.value}", "", cell(result.sentence), ""]
-    text += [f"- kernel: {cell(kernel)}, {commit}{' with changes' if result.source.get('dirty') else ''}"]
-    text += [f"- compiler: {cell(result.compiler)}"]
-    if result.host is not None:
-        text += [f"- host: {cell(result.host.cpu)}, {result.host.cores} cores, {cell(result.host.os)}"]
-    if result.qemu is not None:
-        text += [f"- QEMU {cell(result.qemu.version)}, {result.qemu.accelerator}"]
-    text += [f"- {cell(notice)}" for notice in result.notices]
-    for device, title in _TITLES.items():
-        rows = [_row(line) for line in lines if line.device == device]
-        if rows:
-            text += ["", f"#### {title}", "", "| | weight | criterion | figure | evidence |", "|---|---|---|---|---|"]
-            text += rows
-    text += ["", f"`{result.command}`, exit {result.exit_code}, {result.seconds:.0f} s, {result.started}"]
-    return "\n".join(text) + "\n"
+    head = columns("", "weight", "criterion", "figure", "evidence")
+    sections = [
+        Section(title, table=table(head, [_row(line) for line in lines if line.device == device]))
+        for device, title in _TITLES.items()
+        if any(line.device == device for line in lines)
+    ]
+    return View(
+        command=result.command,
+        verdict=result.verdict,
+        headline=result.sentence,
+        title="Acceptance",
+        started=result.started,
+        seconds=result.seconds,
+        next_steps=result.next_steps,
+        sections=tuple(sections),
+        notices=result.notices,
+        facts=(("kernel", kernel), *facts(result)),
+        again=reproduce(result),
+    )
+
+
+def acceptance_markdown(result: Result, lines: Sequence[Criterion], kernel: str) -> str:
+    """All of ``acceptance.md``."""
+    return markdown(acceptance_view(result, lines, kernel))

@@ -7,7 +7,7 @@ import time
 from harness.acceptance.criteria import criteria, sentence_of, verdict_of
 from harness.acceptance.evidence import Absent, Counted, DeviceEvidence, Roulette
 from harness.acceptance.measure import Acceptance, AcceptancePlan, accept
-from harness.acceptance.report import FILE_NAME, gates_of, markdown, plain_lines, terminal_lines
+from harness.acceptance.report import FILE_NAME, acceptance_markdown, gates_of, plain_lines, terminal_lines
 from harness.gate.finish import finish
 from harness.model.result import Arm, Frames, Metric, Qemu, Result
 from harness.model.spec import Switches, Verdict
@@ -48,7 +48,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
             details={"criteria": plain_lines(lines)},
         )
         kernel = f"{plan.switches.label}, {done.kernel.sha256[:12]}"
-        (run.path / FILE_NAME).write_text(markdown(result, lines, kernel), encoding="utf-8")
+        (run.path / FILE_NAME).write_text(acceptance_markdown(result, lines, kernel), encoding="utf-8")
         for line in terminal_lines(lines) if not arguments.json else ():
             out.line(line)
         return finish(run, result, out, {}, [], json_out=arguments.json)

@@ -5,22 +5,23 @@ A section that is missing is left out with its reason; the others do not change 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.explain.attribution import FrameAccount
 from harness.explain.case_report import CandidateRow, Counts, Replay, StepRow, measured_words
 from harness.explain.effects import Ablation, Worth, label
-from harness.explain.explanation import Explanation
+from harness.explain.explanation import Explanation, Regression
 from harness.explain.frame_plots import stack_script, timeline_script
 from harness.explain.plots import effects_script, steps_script
 from harness.explain.rows import account_words, growth_rows, part_rows
 from harness.model.result import Result
-from harness.platform.gnuplot import PlotError, plot_svg
-from harness.report.markdown import cell
-from harness.report.page import Plot, environment, facts, verdict_class, verdict_symbol
-from harness.report.plots import themed
+from harness.report.plots import Script, drawn
+from harness.report.render import markdown
+from harness.report.render import page as html_page
+from harness.report.run_view import facts, run_links
+from harness.report.view import MUTED, UNSURE, Cell, Plot, Row, Section, Table, View, columns, table, texts
 
 _CLASS = {Worth.SLOWER: "bad", Worth.FASTER: "good", Worth.NOISE: "muted"}
 _SYMBOL = {Worth.SLOWER: "▲", Worth.FASTER: "▼", Worth.NOISE: "·"}
@@ -118,78 +119,183 @@ def _count(counts: Counts | None, key: str) -> str:
 
 def write_explanation(page: Page, folder: Path) -> tuple[str, ...]:
     """Write ``report.html``, ``report.md`` and the plots' scripts; returns what could not be drawn."""
-    plots, missing = _plots(page.found, folder)
-    (folder / "report.html").write_text(render_explanation(page, plots), encoding="utf-8")
-    (folder / "report.md").write_text(explanation_markdown(page), encoding="utf-8")
+    plots, missing = drawn(_scripts(page.found), folder)
+    view = explanation_view(page, folder, plots)
+    (folder / "report.html").write_text(html_page(view), encoding="utf-8")
+    (folder / "report.md").write_text(markdown(view), encoding="utf-8")
     return missing
 
 
-def _plots(found: Explanation, folder: Path) -> tuple[dict[str, Plot], tuple[str, ...]]:
-    scripts: dict[str, tuple[str, str]] = {}
-    if found.account is not None:
-        scripts |= _frame_scripts(found.account)
+def _scripts(found: Explanation) -> list[Script]:
+    scripts = list(_frame_scripts(found.account)) if found.account is not None else []
     if found.ablation is not None and found.ablation.effects:
         caption = "Change of frame time with its interval; right of the line a frame takes longer."
-        scripts["effects"] = effects_script(found.ablation.effects), caption
+        scripts.append(Script("effects", effects_script(found.ablation.effects), caption))
     for replay in found.replays:
         rates = [(row.step.name, row.fps) for row in replay.rows if row.fps]
         if len(rates) > 1:
             caption = "Frames a second at each step, each measured beside the step before."
-            scripts[f"seed-{replay.device}"] = steps_script(rates), caption
-    plots: dict[str, Plot] = {}
-    missing: list[str] = []
-    for name, (script, caption) in scripts.items():
-        try:
-            plots[name] = Plot(themed(plot_svg(script)), caption)
-            (folder / f"{name}.gnuplot").write_text(script, encoding="utf-8")
-        except PlotError as error:
-            missing.append(error.message)
-    return plots, tuple(dict.fromkeys(missing))
+            scripts.append(Script(f"seed-{replay.device}", steps_script(rates), caption))
+    return scripts
 
 
-def _frame_scripts(account: FrameAccount) -> dict[str, tuple[str, str]]:
-    caption = "Each frame's time by part, from the start of drawing to the next start."
-    found = {"parts": (stack_script(account), caption)}
-    for name, number, spans in (
-        ("typical", account.typical_frame, account.typical),
-        ("worst", account.worst_frame, account.worst),
-    ):
-        if spans:
-            caption = {"typical": "The frame of median length", "worst": "The longest frame"}[name]
-            title = f"frame {number}, {name}"
-            found[f"frame-{name}"] = timeline_script(title, spans), f"{caption}: who did what, on one clock."
-    return found
-
-
-def render_explanation(page: Page, plots: dict[str, Plot]) -> str:
-    """The text of ``report.html``."""
-    found = page.found
-    restored = found.regression.restored if found.regression else None
-    return (
-        environment()
-        .get_template("explain.html.j2")
-        .render(
-            title=f"explain {found.subject}",
-            result=page.result,
-            found=found,
-            verdict_class=verdict_class(page.result.verdict),
-            symbol=verdict_symbol(page.result.verdict),
-            plots=plots,
-            parts=part_rows(found.account) if found.account else (),
-            account_words=account_words(found.account) if found.account else "",
-            growth=growth_rows(found.regression.parts) if found.regression else (),
-            functions=found.regression.functions[:FUNCTIONS_SHOWN] if found.regression else (),
-            restored=effect_rows(restored) if restored else (),
-            effects=effect_rows(found.ablation) if found.ablation else (),
-            interactions=found.ablation.interactions if found.ablation else (),
-            unmeasured=unmeasured_rows(found.ablation or restored),
-            label=label,
-            replays=[(replay, seed_rows(replay)) for replay in found.replays],
-            counted_in=_counted_in(found.replays),
-            facts=facts(page.result),
-            again=page.again,
-        )
+def _frame_scripts(account: FrameAccount) -> Iterator[Script]:
+    yield Script(
+        "parts", stack_script(account), "Each frame's time by part, from the start of drawing to the next start."
     )
+    drawings = (
+        ("typical", account.typical_frame, account.typical, "The frame of median length"),
+        ("worst", account.worst_frame, account.worst, "The longest frame"),
+    )
+    for name, number, spans, caption in drawings:
+        if spans:
+            script = timeline_script(f"frame {number}, {name}", spans)
+            yield Script(f"frame-{name}", script, f"{caption}: who did what, on one clock.")
+
+
+def explanation_view(page: Page, folder: Path, plots: Mapping[str, Plot]) -> View:
+    """Everything that the report of an explanation shows."""
+    found = page.found
+    if found.regression is not None:
+        sections = _regression_sections(found.regression)
+    else:
+        sections = [*_frame_sections(found, plots), *_switch_sections(found, plots), *_seed_sections(found, plots)]
+    measured = (("protocol", found.ablation.protocol),) if found.ablation else ()
+    return View(
+        command="explain",
+        verdict=page.result.verdict,
+        headline=f"{found.sentence}.",
+        started=page.result.started,
+        seconds=page.result.seconds,
+        next_steps=page.result.next_steps,
+        sections=tuple(sections),
+        notices=page.result.notices,
+        facts=(*facts(page.result), *measured),
+        again=page.again,
+        links=tuple(link for link in run_links(page.result, folder) if (folder / link.href).is_file()),
+    )
+
+
+def _frame_sections(found: Explanation, plots: Mapping[str, Plot]) -> list[Section]:
+    title = "Where a frame goes"
+    counts = found.counts
+    counted = ""
+    if counts is not None:
+        counted = (
+            f"A frame has {counts.fences:.4g} fences, {counts.spins:.4g} spins, {counts.completions:.4g} completions "
+            f"and {counts.timeouts:.4g} timeouts while polling, by the kernel's own count"
+            f"{f' in a build with {counts.counted_in}' if counts.counted_in else ''}."
+        )
+    if found.account is None:
+        why = found.missing.get("parts", "Not asked for.")
+        return [Section(title, lead=tuple(text for text in (why, counted) if text))]
+    rows = [
+        Row((Cell(one.name, colour=one.colour, strong=not one.colour), *texts(one.milliseconds, one.share, one.means)))
+        for one in part_rows(found.account)
+    ]
+    shown = tuple(plots[name] for name in ("parts", "frame-typical", "frame-worst") if name in plots)
+    closing = tuple(text for text in (account_words(found.account), counted) if text)
+    return [
+        Section(title, plots=shown, table=table(columns("part", "#ms", "#share", "which is"), rows), closing=closing)
+    ]
+
+
+def _effects_table(ablation: Ablation, first: str) -> Table | None:
+    rows = [
+        Row(
+            (Cell(r.what, code=True), *texts(r.milliseconds, r.change, r.interval), Cell(f"{r.symbol} {r.says}", r.css))
+        )
+        for r in effect_rows(ablation)
+    ]
+    return table(columns(first, "#frame time", "#of a frame", "#interval", "which is"), rows)
+
+
+def _switch_sections(found: Explanation, plots: Mapping[str, Plot]) -> list[Section]:
+    ablation = found.ablation
+    title = "What each switch is worth"
+    if ablation is None or not ablation.effects:
+        sections = [Section(title, lead=(found.missing.get("switches", "Not asked for."),))]
+    else:
+        lead = (
+            f"One switch changed at a time, from {ablation.base}, whose frames take {ablation.frame_ms:.2f} ms. "
+            "The intervals hold all at once, at 95 %."
+        )
+        shown = tuple(plots[name] for name in ("effects",) if name in plots)
+        sections = [Section(title, lead=(lead,), plots=shown, table=_effects_table(ablation, "changed to"))]
+        sections += _pair_sections(ablation)
+    rows = [Row((Cell(what, code=True), Cell(why))) for what, why in unmeasured_rows(ablation)]
+    if rows:
+        sections.append(Section("Not measured", table=table(columns("change", "why"), rows), folded=len(rows) > 6))
+    return sections
+
+
+def _pair_sections(ablation: Ablation) -> list[Section]:
+    rows = []
+    for one in ablation.interactions:
+        sizes = (f"{one.together:+.1%}", f"{one.apart:+.1%}", f"{one.low:+.1%} to {one.high:+.1%}")
+        says = "adds up, within the noise" if one.adds_up else "does not add up"
+        tone = MUTED if one.adds_up else UNSURE
+        rows.append(Row((Cell(label(one.changes), code=True), *texts(*sizes), Cell(says, tone))))
+    lead = "Changes whose effects are sure, made together: does the frame change by the sum of both?"
+    head = columns("changed together", "#together", "#as a sum", "#difference, interval", "so it")
+    return [Section("Two at once", lead=(lead,), table=table(head, rows))] if rows else []
+
+
+def _seed_sections(found: Explanation, plots: Mapping[str, Plot]) -> list[Section]:
+    counted_in = _counted_in(found.replays)
+    built = f"; steps that count nothing were built with {counted_in} for it" if counted_in else ""
+    head = columns("step", "#fences", "#spins", "#timeouts", "#FPS", "against the step before")
+    sections = []
+    for replay in found.replays:
+        name = f"seed-{replay.device}"
+        rows = [
+            Row(
+                (Cell(r.name, strong=True), *texts(r.fences, r.spins, r.timeouts, r.fps), Cell(r.against, r.css)),
+                why=f"{r.changed} Claimed: {r.claimed}",
+            )
+            for r in seed_rows(replay)
+        ]
+        lead = (
+            "Step by step: what its authors changed, what they said it did, and what it does here. "
+            f"Fences, spins and timeouts are means a frame, counted by the kernel{built}."
+        )
+        title = f"The seed case, replayed on the {replay.device} device"
+        shown = (plots[name],) if name in plots else ()
+        sections.append(Section(title, (lead,), shown, table(head, rows), replay.closing, emphatic=True))
+    return sections or [Section("The seed case", lead=(found.missing.get("seed", "Not asked for."),))]
+
+
+def _regression_sections(found: Regression) -> list[Section]:
+    sections = [Section("The regression", lead=(found.said,))]
+    rows = [
+        Row((*texts(r.name, r.reference, r.candidate, r.change, r.interval), Cell(r.says, r.css)))
+        for r in growth_rows(found.parts)
+    ]
+    if rows:
+        lead = (
+            "Both kernels took turns; parts are means of the shorter 95 % of a launch's frames. "
+            "The intervals hold all at once, at 95 %."
+        )
+        head = columns("part", "#reference, ms", "#candidate, ms", "#change", "#interval", "which")
+        sections.append(Section("Which part of the frame grew", (lead,), table=table(head, rows)))
+    counts = [
+        Row((Cell(one.name, code=True), *texts(*_instructions(one.reference, one.candidate))))
+        for one in found.functions[:FUNCTIONS_SHOWN]
+    ]
+    if counts:
+        lead = (
+            "Instructions a frame, exactly, by QEMU's log of every block that ran; functions that vary by themselves, "
+            "as polling does, are left out."
+        )
+        head = columns("function", "#reference", "#candidate", "#change")
+        sections.append(Section("Which functions execute more", (lead,), table=table(head, counts)))
+    if found.restored is not None and found.restored.effects:
+        sections.append(Section("Which switch gives it back", table=_effects_table(found.restored, "set back to")))
+    return sections
+
+
+def _instructions(before: float, now: float) -> tuple[str, str, str]:
+    return f"{before:,.0f}", f"{now:,.0f}", f"{now - before:+,.0f}"
 
 
 def unmeasured_rows(ablation: Ablation | None) -> tuple[tuple[str, str], ...]:
@@ -204,43 +310,3 @@ def _counted_in(replays: Sequence[Replay]) -> str:
     """Which switches had to be set to have every step's events counted."""
     found = {row.counts.counted_in for replay in replays for row in replay.rows if row.counts}
     return " or ".join(sorted(text for text in found if text))
-
-
-def explanation_markdown(page: Page) -> str:
-    """The whole page without its plots."""
-    found = page.found
-    lines = [f"### {cell(found.sentence)}", ""]
-    if found.account is not None:
-        lines += ["| part | ms | share | which is |", "|---|---:|---:|---|"]
-        lines += [_line([row.name, row.milliseconds, row.share, row.means]) for row in part_rows(found.account)]
-        lines += ["", cell(account_words(found.account)), ""]
-    if found.regression is not None and found.regression.parts:
-        lines += ["| part | reference, ms | candidate, ms | change | interval | |", "|---|---:|---:|---:|---:|---|"]
-        for part in growth_rows(found.regression.parts):
-            lines.append(_line([part.name, part.reference, part.candidate, part.change, part.interval, part.says]))
-        lines.append("")
-    if found.regression is not None:
-        lines += [f"- {cell(one.words)} instructions a frame" for one in found.regression.functions[:FUNCTIONS_SHOWN]]
-        lines.append("")
-    if found.ablation is not None and found.ablation.effects:
-        lines += ["| change | frame time | ms | interval | |", "|---|---:|---:|---:|---|"]
-        for row in effect_rows(found.ablation):
-            lines.append(_line([row.what, row.change, row.milliseconds, row.interval, f"{row.symbol} {row.says}"]))
-        lines.append("")
-        lines += [f"- {cell(label(one.changes))}: {cell(one.words)}" for one in found.ablation.interactions]
-        lines += [f"- {cell(what)}: {cell(why)}" for what, why in unmeasured_rows(found.ablation)]
-    for replay in found.replays:
-        lines += ["", f"#### The seed case on the {replay.device} device", ""]
-        lines += ["| step | what changed | claimed | fences | spins | timeouts | FPS | against the step before |"]
-        lines += ["|---|---|---|---:|---:|---:|---:|---|"]
-        for step in seed_rows(replay):
-            texts = [step.name, step.changed, step.claimed, step.fences, step.spins, step.timeouts, step.fps]
-            lines.append(_line([*texts, step.against]))
-        lines += ["", " ".join(cell(sentence) for sentence in replay.closing)]
-    lines += [""] + [f"- {cell(text)}" for text in page.result.notices]
-    lines += ["", f"`{page.again}`, exit {page.result.exit_code}, {page.result.seconds:.0f} s"]
-    return "\n".join(lines) + "\n"
-
-
-def _line(texts: Sequence[str]) -> str:
-    return "| " + " | ".join(cell(text) for text in texts) + " |"

@@ -20,6 +20,8 @@ from harness.platform.store import RunFolder
 from harness.report.files import write_reports
 from harness.report.machine import github_lines
 from harness.report.printer import Printer, Verbatim
+from harness.report.render import terminal_lines
+from harness.report.run_view import short_view
 
 F64 = npt.NDArray[np.float64]
 
@@ -41,6 +43,15 @@ def say_json(folder: Path, out: Printer) -> None:
     out.line(Verbatim(json.dumps({**stored, "folder": str(folder)})))
 
 
+def commit_url_of(environment: Mapping[str, str]) -> str:
+    """Where the CI service that runs this shows a commit; empty outside of one."""
+    server, repository = environment.get("GITHUB_SERVER_URL", ""), environment.get("GITHUB_REPOSITORY", "")
+    if server and repository:
+        return f"{server}/{repository}/commit/{{commit}}"
+    project = environment.get("CI_PROJECT_URL", "")
+    return f"{project}/-/commit/{{commit}}" if project else ""
+
+
 def finish(
     run: RunFolder,
     result: Result,
@@ -49,23 +60,31 @@ def finish(
     effects: Sequence[tuple[float, int]],
     *,
     json_out: bool = False,
+    commit_url: str = "",
+    strict: bool = False,
 ) -> Verdict:
-    """Write reports, make the folder visible, say the verdict and what to do next."""
+    """Write reports, make the folder visible, say the verdict and what to do next.
+
+    Parameters
+    ----------
+    commit_url
+        Where a commit is shown, with ``{commit}`` in it; empty for where CI says, if it does.
+    strict
+        What could not be decided is an error in JUnit.
+    """
     out.progress("writing the report")
+    commit_url = commit_url or commit_url_of(os.environ)
     result = replace(result, next_steps=(*result.next_steps, *next_steps(result, run.final)))
-    missing = write_reports(result, run.path, frame_ms, effects)
+    missing = write_reports(result, run.path, frame_ms, effects, commit_url=commit_url, strict=strict)
     result = replace(result, notices=(*result.notices, *(f"report: {text}" for text in missing)))
     folder = run.commit(result)
     if json_out:
         say_json(folder, out)
         return result.verdict
-    for notice in result.notices:
-        out.line(f"note: {notice}")
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for line in github_lines(result):
             out.line(Verbatim(line))
-    out.line(result.sentence)
-    for step in result.next_steps:
-        out.line(f"next: {step.why}{f': {step.command}' if step.command else ''}")
+    for line in terminal_lines(short_view(result)):
+        out.line(line)
     out.line(f"report: {folder / 'report.html'}")
     return result.verdict

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from harness.model.spec import Verdict
-from harness.report.markdown import cell as escaped
-from harness.report.page import environment, verdict_class, verdict_symbol
+from harness.report.render import markdown, page
+from harness.report.view import BAD, GOOD, MUTED, Cell, Link, Row, Section, View, columns, symbol_of, table, tone_of
 
 
 @dataclass(frozen=True)
@@ -55,30 +56,70 @@ class NightView:
     problems: Sequence[str]
 
 
+def _finding_rows(view: NightView) -> list[Row]:
+    rows = []
+    for one in (*view.fresh, *view.open):
+        tone = BAD if one.worse else MUTED if one.worse is None else GOOD
+        symbol = "▼" if one.worse else "◆" if one.worse is None else "▲"
+        runs = [Cell(text, href=_address(folder)) if folder else Cell("") for text, folder in _sides(one)]
+        rows.append(
+            Row((Cell(f"finding {one.number}"), Cell(f"{symbol} {one.status}", tone), Cell(one.sentence), *runs))
+        )
+    return rows
+
+
+def _sides(one: FindingRow) -> tuple[tuple[str, str], tuple[str, str]]:
+    return ("before", one.before_folder), ("after", one.after_folder)
+
+
+def _address(folder: str) -> str:
+    return f"../{quote(folder, safe='')}/report.html"
+
+
+def _cell_row(one: CellRow) -> Row:
+    verdict = f"{symbol_of(one.verdict)} {one.verdict.value}{' (quarantined)' if one.remark else ''}"
+    tone = MUTED if one.remark else tone_of(one.verdict)
+    what = f"{one.sentence}; {one.remark}" if one.remark else one.sentence
+    return Row(
+        (
+            Cell(one.label, href=_address(one.folder) if one.folder else ""),
+            Cell(verdict, tone),
+            Cell(what),
+            Cell(f"{one.seconds:.0f}"),
+        )
+    )
+
+
+def night_view_of(view: NightView) -> View:
+    """The night as any other report."""
+    settle = 'A finding fails every night until it is fixed or acknowledged: make history FINDING=… REASON="…"'
+    sections = []
+    found = _finding_rows(view)
+    if found:
+        head = columns("no.", "status", "finding", "before", "after")
+        sections.append(Section("What moved", table=table(head, found), closing=(settle,)))
+    dropped = (f"No time for: {', '.join(view.dropped)}",) if view.dropped else ()
+    cells = sorted(view.cells, key=lambda one: one.verdict.severity if not one.remark else -1, reverse=True)
+    head = columns("cell", "verdict", "what", "#s")
+    sections.append(Section("Cells", table=table(head, [_cell_row(one) for one in cells]), closing=dropped))
+    return View(
+        command="nightly",
+        verdict=view.verdict,
+        headline=view.sentence,
+        started=view.started,
+        seconds=view.seconds,
+        problems=tuple(view.problems),
+        sections=tuple(sections),
+        notices=tuple(view.notices),
+        links=(Link("history", "../site/index.html"),),
+    )
+
+
 def night_markdown(view: NightView) -> str:
     """The summary."""
-    lines = [f"### {verdict_symbol(view.verdict)} {escaped(view.sentence)}", ""]
-    lines += [f"- **{escaped(text)}**" for text in view.problems]
-    for title, findings in (("New", view.fresh), ("Still open", view.open)):
-        lines += [f"- {title}: finding {row.number}, {escaped(row.sentence)}" for row in findings]
-    lines += ["", "| cell | verdict | what | s |", "|---|---|---|---:|"]
-    for row in view.cells:
-        verdict = f"{verdict_symbol(row.verdict)} {row.verdict.value}{' (quarantined)' if row.remark else ''}"
-        what = f"{row.sentence}; {row.remark}" if row.remark else row.sentence
-        lines.append(f"| {escaped(row.label)} | {verdict} | {escaped(what)} | {row.seconds:.0f} |")
-    if view.dropped:
-        lines += ["", f"No time for: {escaped(', '.join(view.dropped))}"]
-    lines += [""] + [f"- {escaped(text)}" for text in view.notices]
-    lines += ["", f"`nightly`, {view.started}, {view.seconds / 60:.0f} min, exit {view.verdict.exit_code}"]
-    return "\n".join(lines) + "\n"
+    return markdown(night_view_of(view))
 
 
 def night_page(view: NightView) -> str:
     """The page: self-contained, with links to the runs beside it."""
-    template = environment().get_template("dashboard-night.html.j2")
-    return template.render(
-        title=f"nightly: {view.verdict.value}",
-        view=view,
-        verdict_class=verdict_class,
-        verdict_symbol=verdict_symbol,
-    )
+    return page(night_view_of(view))

@@ -6,8 +6,6 @@ from the views below, which hold nothing but what is shown.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,7 +17,7 @@ from markupsafe import Markup
 from harness.history.series import CREEP, NEW
 from harness.model.spec import Verdict
 from harness.platform.atomic import whole_folder
-from harness.report.page import TEMPLATES, environment
+from harness.report.render import TEMPLATES, environment, source_policy
 
 _SPARK_WIDTH, _SPARK_HEIGHT = 160, 28
 _SPARK_RUNS = 90
@@ -168,8 +166,7 @@ class Dashboard:
         self._environment = environment()
         self._environment.filters["zip_newest"] = lambda one, other, count: list(zip(one, other))[: -count - 1 : -1]
         self._script = (TEMPLATES / "dashboard-plot.js").read_text(encoding="utf-8")
-        digest = base64.b64encode(hashlib.sha256(self._script.encode()).digest()).decode()
-        self._policy = Markup(f"'sha256-{digest}'")
+        self._policy = source_policy(self._script)
 
     def overview(self, site: SiteView) -> str:
         """``index.html``."""

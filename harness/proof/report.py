@@ -13,7 +13,8 @@ from harness.proof.drawing import draw_cycle
 from harness.proof.questions import QUESTIONS
 from harness.proof.run import POINTS, Proof
 from harness.proof.weakest import Weakest
-from harness.report.page import environment, verdict_class, verdict_symbol
+from harness.report.render import environment
+from harness.report.view import symbol_of, tone_of
 
 _CSS = {"forbidden": "good", "allowed": "bad", "not asked": "muted"}
 _SYMBOL = {"forbidden": "✓", "allowed": "✗", "not asked": "–"}
@@ -83,8 +84,8 @@ def write_page(
         page.render(
             title=result.sentence,
             result=result,
-            verdict_class=verdict_class(result.verdict),
-            symbol=verdict_symbol(result.verdict),
+            verdict_class=tone_of(result.verdict),
+            symbol=symbol_of(result.verdict),
             questions=QUESTIONS,
             rows=[
                 {

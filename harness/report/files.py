@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -9,17 +10,23 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.model.result import Result
-from harness.platform.gnuplot import PlotError, plot_svg
 from harness.report.machine import benchmark_json, junit
-from harness.report.markdown import markdown
-from harness.report.page import Plot, render_page
-from harness.report.plots import Ratio, distribution_script, launches_script, ratio_script, series_script, themed
+from harness.report.plots import Ratio, Script, distribution, drawn, frame_series, launches_plot, ratio_plot
+from harness.report.render import markdown, page
+from harness.report.run_view import arm_names, view_of
+from harness.report.words import label_of
 
 F64 = npt.NDArray[np.float64]
 
 
 def write_reports(
-    result: Result, folder: Path, frame_ms: Mapping[str, F64], effects: Sequence[tuple[float, int]] = ()
+    result: Result,
+    folder: Path,
+    frame_ms: Mapping[str, F64],
+    effects: Sequence[tuple[float, int]] = (),
+    *,
+    commit_url: str = "",
+    strict: bool = False,
 ) -> tuple[str, ...]:
     """Write every report of a result.
 
@@ -31,55 +38,67 @@ def write_reports(
         Frame times by arm, each of shape (n,).
     effects
         Each launch's effect as (log ratio of frame times, batch), in order.
+    commit_url
+        Where a commit is shown, with ``{commit}`` in it; empty for nowhere.
+    strict
+        An inconclusive gate is an error for CI, not skipped.
 
     Returns
     -------
     tuple of str
         What could not be drawn, for the notices.
     """
-    scripts: list[tuple[str, str, str]] = []
-    ratios = _ratios(result)
-    if ratios:
-        limit = next((gate.limit for gate in result.gates if gate.kind == "ratio" and gate.limit), None)
-        scripts.append(("ratio", ratio_script(ratios, limit), "Change of frame time with its interval."))
-    drawn = {name: values for name, values in frame_ms.items() if len(values) > 2}
-    if drawn:
-        scripts.append(("distribution", distribution_script(drawn), "How often each frame time occurred."))
-        name = next(iter(drawn))
-        scripts.append(("frames", series_script(drawn[name], name), "Every frame in its order: pacing and freezes."))
-    if len(effects) > 1:
-        script = launches_script([effect for effect, _ in effects], [batch for _, batch in effects])
-        scripts.append(("launches", script, "Each launch is one sample: their spread is the noise."))
-    plots, missing = [], []
-    for stem, script, caption in scripts:
-        try:
-            svg = plot_svg(script)
-        except PlotError as error:
-            missing.append(error.message)
-            continue
-        (folder / f"{stem}.gnuplot").write_text(script, encoding="utf-8")
-        plots.append(Plot(themed(svg), caption))
+    plots, missing = drawn(_scripts(result, frame_ms, effects), folder)
+    if frame_ms:
+        (folder / "frames.csv").write_text(frames_csv(frame_ms), encoding="utf-8")
+    (folder / "junit.xml").write_text(junit(result, strict), encoding="utf-8")
+    view = view_of(result, folder, tuple(plots.values()), commit_url)
     texts = {
-        "report.html": render_page(result, folder, plots),
-        "report.md": markdown(result),
-        "junit.xml": junit(result),
+        "report.html": page(view),
+        "report.md": markdown(view),
         "benchmark.json": benchmark_json(result),
     }
     for file, text in texts.items():
         (folder / file).write_text(text, encoding="utf-8")
-    return tuple(dict.fromkeys(missing))
+    return missing
+
+
+def frames_csv(frame_ms: Mapping[str, F64]) -> str:
+    """Every frame time, one a line."""
+    text = io.StringIO()
+    text.write("arm,frame,frame_ms\n")
+    for name, values in frame_ms.items():
+        text.writelines(f"{name},{i},{value:.6f}\n" for i, value in enumerate(values.tolist()))
+    return text.getvalue()
+
+
+def _scripts(result: Result, frame_ms: Mapping[str, F64], effects: Sequence[tuple[float, int]]) -> list[Script]:
+    scripts = []
+    ratios = _ratios(result)
+    limit = next((gate.limit for gate in result.gates if gate.kind == "ratio" and gate.limit), None)
+    if ratios:
+        scripts.append(ratio_plot(ratios, limit))
+    names = arm_names(result.arms)
+    known = {names.get(name, name): values for name, values in frame_ms.items() if len(values) > 2}
+    if known:
+        name = next(iter(known))
+        scripts += [distribution(known), frame_series(known[name], name)]
+    if len(effects) > 1:
+        scripts.append(launches_plot([effect for effect, _ in effects], [batch for _, batch in effects], limit))
+    return scripts
 
 
 def _ratios(result: Result) -> list[Ratio]:
-    """The comparisons, as changes of frame time: the inverse of changes of frame rate."""
+    """The comparisons as changes of frame time, + is slower."""
     found = []
     for gate in result.gates:
-        if gate.kind != "ratio" or gate.change is None or gate.low is None or gate.high is None:
-            continue
-        label = gate.metric if result.command != "ab" else gate.why.partition(":")[0]
-        if gate.metric.startswith("fps"):
-            change, low, high = (1 / (1 + value) - 1 for value in (gate.change, gate.high, gate.low))
-        else:
-            change, low, high = gate.change, gate.low, gate.high
-        found.append(Ratio(label, change, low, high))
+        change = gate.frame_time
+        if gate.kind == "ratio" and change is not None:
+            label = _time_label(gate.metric) if result.command != "ab" else gate.why.partition(":")[0]
+            found.append(Ratio(label, change.change, change.low, change.high))
     return found
+
+
+def _time_label(metric: str) -> str:
+    """What the change of a metric is called, as one of time."""
+    return "frame time" if metric == "fps_trace" else label_of(metric)

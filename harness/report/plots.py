@@ -5,20 +5,30 @@ Colours are placeholders that :func:`themed` turns into CSS variables, so that o
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from markupsafe import escape
+
+from harness.platform.gnuplot import PlotError, plot_svg
+from harness.report.view import Plot
 
 F64 = npt.NDArray[np.float64]
 
 INK, MUTED, FIRST, SECOND, THIRD = "#010203", "#020304", "#030405", "#040506", "#050607"
 _VARIABLES = {INK: "--ink", MUTED: "--muted", FIRST: "--series-1", SECOND: "--series-2", THIRD: "--series-3"}
 SERIES = (FIRST, SECOND, THIRD)
-WIDTH, HEIGHT = 760, 300
+WIDTH, HEIGHT, FONT = 760, 320, 14
+NARROW_WIDTH, NARROW_HEIGHT, NARROW_FONT = 380, 260, 12
+DRAWN = 1500
+"""Points of a series in a drawing; a browser gets twice as many."""
 
 
 def quoted(text: str) -> str:
@@ -26,21 +36,88 @@ def quoted(text: str) -> str:
     return "'" + "".join(c for c in text if c.isprintable()).replace("'", "''") + "'"
 
 
-def themed(svg: str) -> str:
-    """Colours as CSS variables, sizes that fit the page."""
+def themed(svg: str, caption: str = "", narrow: bool = False) -> str:
+    """Colours as CSS variables, sizes that fit the page, names of its own; the narrow drawing is for phones."""
     for colour, variable in _VARIABLES.items():
         red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
         svg = re.sub(rf"rgb\(\s*{red},\s*{green},\s*{blue}\s*\)", f"var({variable})", svg)
         svg = svg.replace(colour, f"var({variable})").replace(colour.upper(), f"var({variable})")
     svg = svg.replace('fill="black"', 'fill="var(--ink)"').replace('stroke="black"', 'stroke="var(--ink)"')
-    svg = re.sub(r'<svg\s+(?:width="\d+"\s+height="\d+"\s+)?', '<svg class="plot" role="img" ', svg, count=1)
-    return re.sub(r"<title>.*?</title>|<desc>.*?</desc>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<title>.*?</title>|<desc>.*?</desc>", "", svg, flags=re.DOTALL)
+    prefix = f"p{hashlib.sha256(svg.encode()).hexdigest()[:8]}{'n' if narrow else 'w'}-"
+    svg = re.sub(r"""(\bid=['"])""", rf"\1{prefix}", svg)
+    svg = re.sub(r"""((?:href=['"]|url\())#""", rf"\1#{prefix}", svg)
+    kind = (
+        'class="plot narrow" aria-hidden="true"'
+        if narrow
+        else f'class="plot" role="img" aria-label="{escape(caption)}"'
+    )
+    return re.sub(r'<svg\s+(?:width="\d+"\s+height="\d+"\s+)?', f"<svg {kind} ", svg, count=1)
+
+
+def narrowed(script: str) -> str:
+    """The same plot for a phone: narrower, with its key below."""
+
+    def smaller(found: re.Match[str]) -> str:
+        return f"size {NARROW_WIDTH},{max(NARROW_HEIGHT, int(found[1]))}"
+
+    script = re.sub(rf"size {WIDTH},(\d+)", smaller, script)
+    script = script.replace(f"Sans,{FONT}'", f"Sans,{NARROW_FONT}'")
+    return re.sub(r"^set key (?!textcolor).*$", "set key below left horizontal samplen 1.2", script, flags=re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Script:
+    """A plot before it is drawn. ``chart`` is what a browser needs to let it be zoomed, as JSON."""
+
+    stem: str
+    text: str
+    caption: str
+    chart: str = ""
+
+
+def drawn(scripts: Sequence[Script], folder: Path) -> tuple[dict[str, Plot], tuple[str, ...]]:
+    """Draw plots by their stems, and keep their scripts in ``folder``; with what could not be drawn."""
+    plots: dict[str, Plot] = {}
+    missing: list[str] = []
+    for one in scripts:
+        try:
+            wide, narrow = (plot_svg(text) for text in (one.text, narrowed(one.text)))
+        except PlotError as error:
+            missing.append(error.message)
+            continue
+        (folder / f"{one.stem}.gnuplot").write_text(one.text, encoding="utf-8")
+        shown = themed(wide, one.caption), themed(narrow, narrow=True)
+        plots[one.stem] = Plot(shown[0], one.caption, shown[1], one.chart)
+    return plots, tuple(dict.fromkeys(missing))
+
+
+def chart(
+    axes: tuple[str, str, str],
+    series: Mapping[str, Sequence[float | None]],
+    across: Sequence[float],
+    limits: Sequence[tuple[float, str]] = (),
+    points: bool = False,
+) -> str:
+    """What a browser draws: axes as (across, up, unit), and series by name over the same places."""
+    rounded = [[None if v is None else float(f"{v:.5g}") for v in values] for values in (across, *series.values())]
+    plain = {
+        "x": axes[0],
+        "y": axes[1],
+        "unit": axes[2],
+        "names": list(series),
+        "data": rounded,
+        "limits": [list(one) for one in limits],
+        "points": points,
+    }
+    text = json.dumps(plain, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def head(title: str, xlabel: str, ylabel: str, height: int = HEIGHT) -> list[str]:
     """Terminal, borders and labels that all plots share."""
     return [
-        f"set terminal svg size {WIDTH},{height} dynamic enhanced font 'DejaVu Sans,12'",
+        f"set terminal svg size {WIDTH},{height} dynamic enhanced font 'DejaVu Sans,{FONT}'",
         "set termoption noenhanced",
         f"set title {quoted(title)} textcolor rgb '{INK}'",
         f"set xlabel {quoted(xlabel)} textcolor rgb '{MUTED}'",
@@ -58,34 +135,54 @@ def block(name: str, rows: Sequence[Sequence[float | str]]) -> list[str]:
     return [f"${name} << EOD", *lines, "EOD"]
 
 
-def distribution_script(frame_ms: Mapping[str, F64]) -> str:
-    """Frame times of each arm as a histogram, the share of frames in a bin; the longest 0.5 % are left of the edge."""
+BINS = 61
+
+
+def _binned(frame_ms: Mapping[str, F64]) -> tuple[F64, dict[str, F64]]:
+    """Centres of bins, and the share of each arm's frames in them; the longest 0.5 % lie beyond the last."""
     everything = np.concatenate(list(frame_ms.values()))
     low, high = float(np.min(everything)), float(np.quantile(everything, 0.995))
-    edges = np.linspace(low, max(high, low * 1.01), 61)
-    centres = (edges[1:] + edges[:-1]) / 2
+    edges = np.linspace(low, max(high, low * 1.01), BINS)
+    shares = {name: np.histogram(v, edges)[0] / max(len(v), 1) * 100 for name, v in frame_ms.items()}
+    return (edges[1:] + edges[:-1]) / 2, shares
+
+
+def distribution(frame_ms: Mapping[str, F64]) -> Script:
+    """Frame times of each arm as a histogram."""
+    centres, shares = _binned(frame_ms)
     lines = head("frame time distribution", "frame time, ms", "share of frames, %")
-    drawn = []
-    for number, (name, values) in enumerate(frame_ms.items()):
-        shares = np.histogram(values, edges)[0] / max(len(values), 1) * 100
-        lines += block(f"d{number}", [(float(x), float(y)) for x, y in zip(centres, shares)])
+    parts = []
+    for number, (name, values) in enumerate(shares.items()):
+        lines += block(f"d{number}", [(float(x), float(y)) for x, y in zip(centres, values)])
         style = f"linecolor rgb '{SERIES[number % 3]}' linewidth 2 dashtype {number + 1}"
-        drawn.append(f"$d{number} using 1:2 with histeps {style} title {quoted(name)}")
-    return "\n".join([*lines, "set yrange [0:*]", "plot " + ", ".join(drawn)]) + "\n"
+        parts.append(f"$d{number} using 1:2 with histeps {style} title {quoted(name)}")
+    text = "\n".join([*lines, "set yrange [0:*]", "plot " + ", ".join(parts)]) + "\n"
+    live = chart(
+        ("frame time, ms", "share of frames, %", "%"), {n: v.tolist() for n, v in shares.items()}, centres.tolist()
+    )
+    return Script("distribution", text, "How often each frame time occurred, by arm.", live)
 
 
-def series_script(frame_ms: F64, name: str) -> str:
+def frame_series(frame_ms: F64, name: str) -> Script:
     """Frame times in their order, with the median."""
-    lines = head(f"frame times, {name}", "frame", "ms")
-    thinned = np.arange(0, len(frame_ms), max(len(frame_ms) // 3000, 1))
+    lines = head(f"frame times, {name}", "frame", "frame time, ms")
+    thinned = np.arange(0, len(frame_ms), max(len(frame_ms) // DRAWN, 1))
     lines += block("frames", [(float(i), float(frame_ms[i])) for i in thinned])
     median = float(np.median(frame_ms))
     lines += [
-        f"set yrange [0:{max(float(np.quantile(frame_ms, 0.999)) * 1.1, median * 2):.6g}]",
+        f"set yrange [0:{max(float(np.quantile(frame_ms, 0.999)) * 1.15, median * 2):.6g}]",
         f"plot $frames using 1:2 with points pointtype 7 pointsize 0.25 linecolor rgb '{FIRST}' title 'frame', "
         f"{median:.6g} with lines linecolor rgb '{SECOND}' linewidth 1.5 title 'median {median:.2f} ms'",
     ]
-    return "\n".join(lines) + "\n"
+    finer = np.arange(0, len(frame_ms), max(len(frame_ms) // (2 * DRAWN), 1))
+    live = chart(
+        ("frame", "frame time, ms", "ms"),
+        {name: frame_ms[finer].tolist()},
+        finer.tolist(),
+        [(median, f"median {median:.2f} ms")],
+        points=True,
+    )
+    return Script("frames", "\n".join(lines) + "\n", f"Every frame of {name} in its order: pacing and freezes.", live)
 
 
 @dataclass(frozen=True)
@@ -98,35 +195,57 @@ class Ratio:
     high: float
 
 
-def ratio_script(ratios: Sequence[Ratio], limit: float | None) -> str:
-    """Changes of frame time with their intervals, one line each; the limit dashed."""
+def ratio_plot(ratios: Sequence[Ratio], limit: float | None) -> Script:
+    """Changes of frame time with their intervals, one line each; the limit dashed and named."""
     bounded = [ratio for ratio in ratios if all(math.isfinite(v) for v in (ratio.change, ratio.low, ratio.high))]
-    lines = head(
-        "frame time against the reference", "change, % (right of 0: slower)", "", 110 + 34 * max(len(bounded), 1)
-    )
+    height = 150 + 40 * max(len(bounded), 1)
+    lines = head("frame time against the reference", "change of frame time, % (right of 0: slower)", "", height)
     rows: list[tuple[float | str, ...]] = [
         (100 * one.change, float(len(bounded) - i), 100 * one.low, 100 * one.high) for i, one in enumerate(bounded)
     ]
     lines += block("r", rows)
     tics = ", ".join(f"{quoted(one.label)} {len(bounded) - i}" for i, one in enumerate(bounded))
-    lines += [f"set ytics ({tics})", f"set yrange [0.4:{len(bounded) + 0.6}]", "unset key", "unset grid"]
+    lines += [f"set ytics ({tics})", f"set yrange [0.4:{len(bounded) + 0.9}]", "unset key", "unset grid"]
+    ends = [0.0, *(100 * end for one in bounded for end in (one.low, one.high)), 100 * (limit or 0.0)]
+    space = 0.08 * (max(ends) - min(ends) or 1.0)
+    lines += [f"set xrange [{min(ends) - space:.6g}:{max(ends) + space:.6g}]"]
     lines += [f"set arrow from 0, graph 0 to 0, graph 1 nohead linecolor rgb '{MUTED}'"]
     if limit is not None:
         at = 100 * limit
         lines += [f"set arrow from {at:.4g}, graph 0 to {at:.4g}, graph 1 nohead dashtype 2 linecolor rgb '{SECOND}'"]
+        side = "right" if at > (max(ends) + min(ends)) / 2 else "left"
+        words = quoted(f" limit {at:+.3g} % ")
+        lines += [f"set label {words} at {at:.4g}, graph 0.94 {side} textcolor rgb '{SECOND}'"]
     lines += [f"plot $r using 1:2:3:4 with xerrorbars pointtype 7 pointsize 0.8 linewidth 2 linecolor rgb '{FIRST}'"]
-    return "\n".join(lines) + "\n"
+    return Script(
+        "ratio", "\n".join(lines) + "\n", "Change of frame time with its 95 % interval; the gate's limit dashed."
+    )
 
 
-def launches_script(effects: Sequence[float], batches: Sequence[int]) -> str:
+def launches_plot(effects: Sequence[float], batches: Sequence[int], limit: float | None = None) -> Script:
     """Every launch's own effect, in order; the confirming batch in another shape."""
-    lines = head("effect of each launch", "launch", "frame time, %")
+    lines = head("effect of each launch", "launch", "change of frame time, %")
     lines += block(
         "l", [(float(i), 100 * effect, float(batch)) for i, (effect, batch) in enumerate(zip(effects, batches))]
     )
+    ends = [0.0, 100 * (limit or 0.0), *(100 * effect for effect in effects)]
+    space = 0.08 * (max(ends) - min(ends) or 1.0)
+    lines += [f"set xzeroaxis linecolor rgb '{MUTED}'", f"set yrange [{min(ends) - space:.6g}:{max(ends) + space:.6g}]"]
+    if limit is not None:
+        at = 100 * limit
+        reach = f"from graph 0, first {at:.4g} to graph 1, first {at:.4g}"
+        lines += [f"set arrow {reach} nohead dashtype 2 linecolor rgb '{SECOND}'"]
+        place = f"at graph 0.01, first {at:.4g} offset 0,0.6"
+        lines += [f"set label {quoted(f'limit {at:+.3g} %')} {place} textcolor rgb '{SECOND}'"]
     lines += [
-        f"set xzeroaxis linecolor rgb '{MUTED}'",
         f"plot $l using 1:($3==0?$2:NaN) with points pointtype 7 pointsize 0.5 linecolor rgb '{FIRST}' title 'launch', "
-        f"$l using 1:($3==1?$2:NaN) with points pointtype 9 pointsize 0.7 linecolor rgb '{SECOND}' title 'confirming'",
+        f"$l using 1:($3==1?$2:NaN) with points pointtype 9 pointsize 0.7 linecolor rgb '{THIRD}' title 'confirming'",
     ]
-    return "\n".join(lines) + "\n"
+    parts: dict[str, list[float | None]] = {
+        name: [100 * effect if (batch == 1) == later else None for effect, batch in zip(effects, batches)]
+        for name, later in (("launch", False), ("confirming", True))
+    }
+    shown = {name: values for name, values in parts.items() if any(v is not None for v in values)}
+    limits = [(100 * limit, f"limit {100 * limit:+.3g} %")] if limit is not None else []
+    live = chart(("launch", "change of frame time, %", "%"), shown, range(len(effects)), limits, points=True)
+    return Script("launches", "\n".join(lines) + "\n", "Each launch is one sample: their spread is the noise.", live)

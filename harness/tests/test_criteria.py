@@ -20,7 +20,7 @@ from harness.acceptance.evidence import (
     Roulette,
     Watched,
 )
-from harness.acceptance.report import gates_of, markdown, plain_lines, terminal_lines
+from harness.acceptance.report import acceptance_markdown, gates_of, plain_lines, terminal_lines
 from harness.core.ringpoints import claimed
 from harness.model.result import Frames, Result
 from harness.model.spec import Verdict
@@ -236,8 +236,8 @@ def test_reports_say_every_line_and_nothing_as_markup() -> None:
     assert shown[0] == "NOT RUN all   must   builds without warnings: clang is not installed"
     assert "FAIL    2d    must   boots, no hang, no crash: 9000 frames, [DONE] status=ok: a|b **c** <d>" in shown
     result = Result("acceptance", verdict_of(lines), sentence_of(lines), "2026-01-01T00:00:00Z", 200.0)
-    text = markdown(result, lines, "x86_64, 0000")
-    assert text.startswith("### Acceptance: harness-failed\n") and r"a\|b \*\*c\*\* \<d\>" in text
+    text = acceptance_markdown(result, lines, "x86_64, 0000")
+    assert "\n### ✗ Acceptance: harness-failed" in text and r"a\|b \*\*c\*\* \<d\>" in text
     assert text.count("\n| PASS |") == 36 and text.count("\n| **") == 2
     assert "#### GL device" in text and "#### Plain 2D device" in text
     assert [gate.verdict for gate in gates_of(lines)] == [line.verdict for line in lines]

@@ -14,8 +14,8 @@ from harness.history.series import run_record
 from harness.model.metric import Metric
 from harness.model.result import Result
 from harness.model.spec import Verdict
-from harness.report.markdown import markdown
-from harness.report.page import render_page
+from harness.report.render import markdown, page
+from harness.report.run_view import view_of
 from harness.tests.test_replay import save_run
 
 MADE_UP = MetricRow(
@@ -41,7 +41,7 @@ def test_a_made_up_metric_is_seen_everywhere(tmp_path: Path, monkeypatch: pytest
     points = run_record(result, "id", "run", "cell", None).points
     assert [(point.scope, point.value) for point in points if point.metric == "flushes_total"] == [(EXACT, found.value)]
     assert "flushes_total" in metrics.stored_names(EXACT)
-    assert "flushes_total" in render_page(result, tmp_path, ()) and "flushes" in markdown(result)
+    assert "flushes_total" in page(view_of(result, tmp_path)) and "flushes" in markdown(view_of(result, tmp_path))
     assert (
         "flushes_total"
         in metrics.rules_from_toml("[metrics.flushes_total.bound]\nlimit=9\n", "x", metrics.rules_of(metrics.ROWS))[

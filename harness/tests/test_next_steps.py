@@ -14,7 +14,7 @@ from harness.model.record import JudgedBy, RunRecord
 from harness.model.result import Arm, Frames, Gate, Result, result_to_json
 from harness.model.spec import ROOT, RunParams, Verdict
 from harness.model.upgrade import load_result
-from harness.report.page import reproduce
+from harness.report.run_view import reproduce
 
 FOLDER = ROOT / "results" / "20261128T100000Z-perf"
 RUN = RunRecord(RunParams(), judged_by=JudgedBy("x86_64/acquire_progress"))

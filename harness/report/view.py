@@ -1,0 +1,199 @@
+"""One view of a thing: what a report shows, in words, before anything decides how it looks.
+
+Every feature builds its reports from these pieces; the templates turn a view into a page, Markdown or terminal text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.model.result import NextStep
+from harness.model.spec import Verdict
+
+GOOD, BAD, UNSURE, MUTED = "good", "bad", "unsure", "muted"
+_TONES = {Verdict.PASS: GOOD, Verdict.INCONCLUSIVE: UNSURE, None: MUTED}
+_SYMBOLS = {Verdict.PASS: "✓", Verdict.INCONCLUSIVE: "?", None: "·"}
+
+
+def tone_of(verdict: Verdict | None) -> str:
+    """The colour of a verdict, by name."""
+    return _TONES.get(verdict, BAD)
+
+
+def symbol_of(verdict: Verdict | None) -> str:
+    """A sign besides the colour."""
+    return _SYMBOLS.get(verdict, "✗")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a table."""
+
+    text: str
+    tone: str = ""
+    href: str = ""
+    small: str = ""
+    """A second line, muted: the name in the data, or an interval."""
+    code: bool = False
+    strong: bool = False
+    colour: str = ""
+    """Of a swatch before the text, as in a plot."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table; numbers stand to the right."""
+
+    name: str
+    number: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row; ``why`` stands in words under it."""
+
+    cells: tuple[Cell, ...]
+    why: str = ""
+    tone: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows that are compared with each other."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A finished plot, in a wide and a narrow drawing: the only text of a page that is not escaped.
+
+    ``chart`` holds what a browser needs to let it be hovered and zoomed, as JSON; empty where there is nothing to zoom.
+    """
+
+    svg: str
+    caption: str
+    narrow: str = ""
+    chart: str = ""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture as a data URI, with what it shows."""
+
+    uri: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Pictures of one bad frame side by side."""
+
+    title: str
+    pictures: tuple[Picture, ...]
+
+
+@dataclass(frozen=True)
+class Film:
+    """Frames in one tall picture, which the page moves through."""
+
+    sprite: str
+    count: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Section:
+    """A headed part of a report; ``folded`` ones are opened by who wants them."""
+
+    title: str
+    lead: tuple[str, ...] = ()
+    plots: tuple[Plot, ...] = ()
+    table: Table | None = None
+    closing: tuple[str, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    film: Film | None = None
+    folded: bool = False
+    emphatic: bool = False
+    """The closing words are the answer to a question, and are set apart."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a reader came for: one thing that changed or failed, its figure and its bounds."""
+
+    label: str
+    figure: str
+    words: str
+    tone: str
+
+
+@dataclass(frozen=True)
+class Link:
+    """A way on from here."""
+
+    text: str
+    href: str
+
+
+@dataclass(frozen=True)
+class View:
+    """All that a report shows."""
+
+    command: str
+    verdict: Verdict
+    headline: str
+    started: str = ""
+    seconds: float = 0.0
+    title: str = ""
+    """The heading of a report that is a thing of its own, as a comparison of two arms; else the headline is it."""
+    changes: tuple[Change, ...] = ()
+    problems: tuple[str, ...] = ()
+    next_steps: tuple[NextStep, ...] = ()
+    sections: tuple[Section, ...] = ()
+    notices: tuple[str, ...] = ()
+    facts: tuple[tuple[str, str], ...] = ()
+    """Where and how it was measured."""
+    again: str = ""
+    """The command that does the same again."""
+    qemu: str = ""
+    """QEMU's own command line."""
+    links: tuple[Link, ...] = ()
+    trend: str = ""
+    """The metric's history as a small picture, made by :mod:`harness.report.spark`."""
+    trend_words: str = ""
+
+    @property
+    def tone(self) -> str:
+        return tone_of(self.verdict)
+
+    @property
+    def symbol(self) -> str:
+        return symbol_of(self.verdict)
+
+    @property
+    def exit_code(self) -> int:
+        return self.verdict.exit_code
+
+    @property
+    def marker(self) -> str:
+        """Names the kind of report, so that the next one replaces it where it was posted."""
+        return f"performance-report: {self.command}"
+
+
+def columns(*names: str) -> tuple[Column, ...]:
+    """Columns by name; a leading ``#`` marks numbers."""
+    return tuple(Column(name.removeprefix("#"), name.startswith("#")) for name in names)
+
+
+def table(head: Sequence[Column], rows: Sequence[Row]) -> Table | None:
+    """A table, or nothing where there are no rows."""
+    return Table(tuple(head), tuple(rows)) if rows else None
+
+
+def texts(*values: str) -> tuple[Cell, ...]:
+    """Plain cells."""
+    return tuple(Cell(value) for value in values)

@@ -1,0 +1,52 @@
+"""Metrics and their figures as people read them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from harness.core.wording import amount, percent, signed_percent, span
+from harness.model.result import Gate
+
+LABELS: Mapping[str, str] = {
+    "fps_trace": "frame rate",
+    "fps_window": "frame rate, measured window",
+    "fps_screendump": "frame rate by screendumps",
+    "fps_guest": "frame rate by the guest's word",
+    "frame_ms_p50": "frame time, median",
+    "frame_ms_p95": "frame time, 95th percentile",
+    "frame_ms_p99": "frame time, 99th percentile",
+    "frame_ms_max": "frame time, longest",
+    "fps_low_1pct": "frame rate of the slowest 1 %",
+    "stutter_share": "stuttering frames",
+    "fences_per_frame": "fences a frame",
+    "spins_per_frame": "spins a frame",
+    "completions_per_frame": "completions a frame",
+    "timeouts": "waits that gave up",
+    "rekicks": "missed notifications",
+    "instructions_per_frame": "instructions a frame",
+    "boot_ms": "time to the first frame",
+    "pictures": "bad pictures",
+}
+
+
+def label_of(metric: str) -> str:
+    """A metric's name for people; one that is not known keeps its own."""
+    return LABELS.get(metric, metric)
+
+
+def figure(value: float | None, unit: str = "") -> str:
+    """A figure with its unit; a share as per cent, a dash for none."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    return percent(value) if unit == "ratio" else f"{amount(value)} {unit}".strip()
+
+
+def change_words(gate: Gate) -> tuple[str, str]:
+    """A gate's change as one of time (+ is slower), and its interval; of counts the change itself."""
+    found = gate.frame_time
+    if found is None or not math.isfinite(found.change):
+        return "–", ""
+    digits = 1 if not found.change or abs(found.change) >= 0.001 else 3
+    bounded = math.isfinite(found.low) and math.isfinite(found.high)
+    return signed_percent(found.change, digits), span(found.low, found.high) if bounded else ""
