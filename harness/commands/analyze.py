@@ -39,6 +39,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         baseline=baseline,
         same_host=judged_by.same_host,
         no_reference=judged_by.no_reference,
+        other_compiler=judged_by.other_compiler,
     )
     for problem in judgement.problems:
         out.line(problem)

@@ -138,7 +138,16 @@ def _result(
     machine = measured.order.machine
     alike = machine.device is Device.GPU_2D  # as what baselines are approved on
     same_host = bool(alike and baseline and baseline.same_host(fingerprint(version, machine.accelerator)))
-    judgement, arms = evaluate(measured, rules=rules, no_reference=missing, same_host=same_host, baseline=baseline)
+    other_compiler = reference.other_compiler if reference else ""
+    judgement, arms = evaluate(
+        measured,
+        rules=rules,
+        no_reference=missing,
+        same_host=same_host,
+        other_compiler=other_compiler,
+        baseline=baseline,
+    )
+    judged_by = JudgedBy(baseline.label if baseline else "", same_host, missing, other_compiler)
     qemu = (
         Qemu(version, machine.accelerator, machine.vcpus, "multi", shlex.join(window.observed.command))
         if window
@@ -169,5 +178,5 @@ def _result(
         frames=measured.pictures.frames if measured.pictures else None,
         notices=(*judgement.notices, *notices, *skipped, *_host_notices(measured)),
         problems=judgement.problems,
-        runs={"candidate": record_of(measured, JudgedBy(baseline.label if baseline else "", same_host, missing))},
+        runs={"candidate": record_of(measured, judged_by)},
     )

@@ -33,6 +33,8 @@ class Basis:
     """``stored_fps`` was measured on a host with this fingerprint."""
     no_reference: str = ""
     """Why there is nothing to compare with."""
+    other_compiler: str = ""
+    """In words, where another compiler built the reference: what got slower may be its doing."""
     same_kernel: str = ""
     """In words, where both arms are one kernel: no comparison was needed."""
     noise: str = ""

@@ -58,6 +58,7 @@ def evaluate(
     rules: tuple[Rule, ...] = RULES,
     no_reference: str = "",
     same_host: bool = False,
+    other_compiler: str = "",
     baseline: Baseline | None = None,
 ) -> tuple[Judgement, dict[str, Arm]]:
     """Judge a session.
@@ -95,6 +96,7 @@ def evaluate(
         stored_fps=stored,
         same_host=same_host,
         no_reference=no_reference,
+        other_compiler=other_compiler,
         same_kernel=measured.skipped["timing"] if measured.same_kernel else "",
         noise=noise_cause(measured.timing.host) if measured.timing else "",
         grown=function_words(measured.functions),

@@ -126,6 +126,10 @@ def _after_inconclusive(result: Result, folder: Path) -> Iterator[NextStep]:
         command = f'make approve REASON="…" RESULT={shlex.quote(_shown(folder))}'
         yield NextStep("there is nothing to compare with yet: look at the pictures, then approve this run", command)
         return
+    if judged_by and judged_by.other_compiler:
+        why = "fetch the whole history, so that the reference is built with this compiler, then run it again"
+        yield NextStep(why, "git fetch --unshallow")
+        return
     left_out = _left_out(result)
     if left_out:
         yield NextStep(f"measure what was left out ({', '.join(left_out)})", again(result, STAGES=""))

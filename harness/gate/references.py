@@ -34,6 +34,8 @@ class Reference:
     kernel: ArmKernel
     baseline: Baseline
     notices: tuple[str, ...]
+    other_compiler: str = ""
+    """In words, where the candidate's compiler is another one and the reference could not be built with it."""
 
 
 def read_baseline(arch: str, name: str, root: Path = BASELINES_DIR) -> tuple[Baseline, bytes]:
@@ -123,21 +125,19 @@ def find_reference(
     if local == baseline.compiler:
         return Reference(stored, baseline, tuple(notices))
     if not allow_rebuild or not baseline.commit:
-        notices.append(_unlike(baseline, local, "its commit is not recorded"))
-        return Reference(stored, baseline, tuple(notices))
+        return _unlike(stored, baseline, notices, local, "its commit is not recorded")
     try:
         tree, commit = checkout_revision(baseline.commit)
         built = build_kernel(switches, compiler=compiler, tree=tree, commit=commit)
     except BuildError as error:
-        notices.append(_unlike(baseline, local, error.message))
-        return Reference(stored, baseline, tuple(notices))
+        return _unlike(stored, baseline, notices, local, error.message)
     notices.append(f"reference rebuilt from {commit[:12]} with {local}: approved was {baseline.compiler}")
     kernel = ArmKernel("reference", built.path, built.sha256, switches, BUILT_IN, built.compiler, commit)
     return Reference(kernel, baseline, tuple(notices))
 
 
-def _unlike(baseline: Baseline, local: str, why: str) -> str:
-    return (
-        f"the reference is the stored kernel, built by {baseline.compiler}, the candidate by {local} ({why}): "
-        "a difference may be the compiler's"
-    )
+def _unlike(stored: ArmKernel, baseline: Baseline, notices: list[str], local: str, why: str) -> Reference:
+    """The stored kernel in the place of one that this compiler would have made."""
+    words = f"the reference was built by {baseline.compiler}, the candidate by {local}"
+    notices.append(f"{words} ({why}): a difference may be the compiler's")
+    return Reference(stored, baseline, tuple(notices), words)

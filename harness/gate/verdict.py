@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.core.statistics import Decision
 from harness.core.wording import amount
@@ -14,6 +14,8 @@ from harness.model.record import Incident
 from harness.model.result import Gate
 from harness.model.spec import Verdict
 
+COMPARING = ("ratio", "rise", "growth")
+"""Kinds of gates that compare the candidate's cost with the reference's."""
 STORED_FPS_TOLERANCE = 0.35
 """How far below its stored frame rate the same host may fall: whole runs differ by 11 % (one sigma) on one host."""
 
@@ -48,7 +50,7 @@ def judge(basis: Basis) -> Judgement:
 def _gates(basis: Basis) -> tuple[Gate, ...]:
     if basis.candidate is None:
         return (Gate("fps_trace", "ratio", Verdict.INCONCLUSIVE, "the candidate was not measured"),)
-    found = [judge_metric(rule, basis.candidate, basis) for rule in basis.rules]
+    found = [_attributed(judge_metric(rule, basis.candidate, basis), basis) for rule in basis.rules]
     if "fps_trace" not in basis.candidate.metrics:
         found.append(Gate("fps_trace", "equal", Verdict.INCONCLUSIVE, "no frame rate from the trace"))
     found.append(picture_gate(basis.frames))
@@ -58,6 +60,13 @@ def _gates(basis: Basis) -> tuple[Gate, ...]:
         fps = basis.candidate.metrics.get("fps_window")
         found.append(stored_fps_gate(basis.stored_fps, basis.same_host, fps, STORED_FPS_TOLERANCE, _host_s(basis)))
     return tuple(found)
+
+
+def _attributed(gate: Gate, basis: Basis) -> Gate:
+    """A regression against a kernel of another compiler is no finding about the source."""
+    if not basis.other_compiler or gate.kind not in COMPARING or gate.verdict is not Verdict.REGRESSION:
+        return gate
+    return replace(gate, verdict=Verdict.INCONCLUSIVE, why=f"{gate.why}; but {basis.other_compiler}")
 
 
 def _host_s(basis: Basis) -> Decision | str | None:

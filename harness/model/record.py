@@ -262,6 +262,8 @@ class JudgedBy:
     """The baseline was measured on a host with this fingerprint."""
     no_reference: str = ""
     """Why there was nothing to compare with."""
+    other_compiler: str = ""
+    """In words, where another compiler built the reference."""
 
 
 @dataclass(frozen=True)

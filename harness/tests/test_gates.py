@@ -377,3 +377,15 @@ def test_what_is_wrong_with_an_override_is_named_with_its_line(text: str, messag
 
 def test_the_plan_of_the_primary_metric_is_its_rules() -> None:
     assert Plan().smallest == next(rule.smallest for rule in RULES if rule.primary)
+
+
+def test_a_reference_of_another_compiler_raises_no_regression() -> None:
+    slower = _judge(decision=_decision(0.05))
+    assert slower.verdict is Verdict.REGRESSION
+    unlike = _judge(
+        decision=_decision(0.05), other_compiler="the reference was built by gcc 12, the candidate by gcc 13"
+    )
+    gate = next(gate for gate in unlike.gates if (gate.metric, gate.kind) == ("fps_trace", "ratio"))
+    assert unlike.verdict is Verdict.INCONCLUSIVE and gate.why.endswith("the candidate by gcc 13")
+    floor = _judge(decision=_decision(0.05), other_compiler="x", candidate=_arm(fps_trace=5.0))
+    assert floor.verdict is Verdict.REGRESSION, "what compares with nothing is judged as ever"

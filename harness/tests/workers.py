@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 
-@pytest.hookimpl(tryfirst=True, optionalhook=True)
+@pytest.hookimpl(tryfirst=True, optionalhook=True)  # type: ignore[misc]
 def pytest_xdist_newgateway(gateway: Any) -> None:
     """Keep what pytest-xdist asks a new worker for."""
     gateway._cache_rinfo = SimpleNamespace(
