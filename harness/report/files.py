@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -83,6 +84,7 @@ def _scripts(result: Result, frame_ms: Mapping[str, F64], effects: Sequence[tupl
     if known:
         name = next(iter(known))
         scripts += [distribution(known), frame_series(known[name], name)]
+    effects = [(effect, batch) for effect, batch in effects if math.isfinite(effect)]
     if len(effects) > 1:
         scripts.append(launches_plot([effect for effect, _ in effects], [batch for _, batch in effects], limit))
     return scripts
@@ -93,7 +95,7 @@ def _ratios(result: Result) -> list[Ratio]:
     found = []
     for gate in result.gates:
         change = gate.frame_time
-        if gate.kind == "ratio" and change is not None:
+        if gate.kind == "ratio" and change is not None and math.isfinite(change.change + change.low + change.high):
             label = _time_label(gate.metric) if result.command != "ab" else gate.why.partition(":")[0]
             found.append(Ratio(label, change.change, change.low, change.high))
     return found

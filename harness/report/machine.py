@@ -38,7 +38,7 @@ def junit(result: Result, strict: bool = False) -> str:
     xml.update_statistics()
     suite.time = round(result.seconds, 3)
     suite._elem.attrib.pop("disabled", None)
-    xml._elem.attrib.update(time=f"{result.seconds:.3f}", name="harness")
+    xml._elem.attrib.update({"time": f"{result.seconds:.3f}", "name": "harness"})
     for surplus in ("skipped", "disabled"):
         xml._elem.attrib.pop(surplus, None)
     text = xml.tostring()

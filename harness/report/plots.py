@@ -99,8 +99,14 @@ def chart(
     limits: Sequence[tuple[float, str]] = (),
     points: bool = False,
 ) -> str:
-    """What a browser draws: axes as (across, up, unit), and series by name over the same places."""
-    rounded = [[None if v is None else float(f"{v:.5g}") for v in values] for values in (across, *series.values())]
+    """What a browser draws: axes as (across, up, unit), and series by name over the same places.
+
+    What is unknown or infinite is left out of the drawing.
+    """
+    rounded = [
+        [None if v is None or not math.isfinite(v) else float(f"{v:.5g}") for v in values]
+        for values in (across, *series.values())
+    ]
     plain = {
         "x": axes[0],
         "y": axes[1],

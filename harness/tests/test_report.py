@@ -190,3 +190,10 @@ def test_the_checker_knows_what_it_looks_for() -> None:
     assert runner_problems("x ##[y]") and runner_problems(" ::debug::x") and runner_problems("\x1b[2J")
     assert html_problems("<script></script><script></script>") and html_problems("<b onclick=x>")
     assert html_problems("a\u202eb") and not html_problems("<p>plain</p>")
+
+
+def test_figures_that_are_unknown_are_left_out_of_plots(tmp_path: Path) -> None:
+    unknown = Gate("fps_trace", "ratio", Verdict.INCONCLUSIVE, "too few launches", 808.0, 960.0, -0.16)
+    effects = [(float("nan"), 0), (0.01, 0), (0.02, 1), (float("inf"), 1)]
+    assert write_reports(result(gates=(unknown,)), tmp_path, FRAMES_MS, effects) == ()
+    assert "NaN" not in (tmp_path / "report.html").read_text().replace(":NaN)", "")
