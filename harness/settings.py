@@ -104,7 +104,13 @@ DECLARED: tuple[Setting, ...] = (
     Setting("PICTURES", _COUNT, ("perf",), "frames whose every pixel is checked", "500", "250"),
     Setting("PICTURES", _COUNT, ("ab",), "frames whose every pixel is checked, an arm", "250", "60"),
     Setting("PICTURES", _COUNT, ("acceptance",), "frames whose every pixel is checked, a device", "100", "300"),
-    Setting("CONFIG", _FILE, _takes("perf analyze"), "a TOML file that changes the gates", "perf.toml"),
+    Setting(
+        "CONFIG",
+        _FILE,
+        _takes("perf analyze"),
+        "a TOML file that changes the gates, and names where a commit is shown",
+        "perf.toml",
+    ),
     Setting("SMALLEST", Number(0.001, 0.9), ("ab",), "the smallest change worth telling, as a share", "0.02", "0.01"),
     Setting("OPTS", Parameters(), _RUNS_KERNEL, "words of the kernel's command line", "seed=3 blk=8"),
     Setting("MODE", Size(), _RUNS_KERNEL, "the picture's size in pixels", "640x480", "1024x768"),
@@ -150,6 +156,9 @@ DECLARED: tuple[Setting, ...] = (
         excludes=_OF_A_SAVED_RUN,
     ),
     Setting("RESULT", _RESULT, _takes("analyze approve"), "a saved run", "results/latest", "results/latest"),
+    Setting("A", _RESULT, ("compare",), "a saved run", "results/latest", required=True),
+    Setting("B", _RESULT, ("compare",), "another saved run", "results/latest", required=True),
+    Setting("PAGE", _FILE, ("compare",), "the page to write", "compare.html", "results/compare.html"),
     Setting("REASON", Text("a sentence"), ("approve",), "why this is right", "faster fills", required=True),
     Setting("ALLOW_DIRTY", Flag(), ("approve",), "1 approves a tree with uncommitted changes", "1", "0"),
     Setting("ONLY", Text("topics joined by commas"), ("bench",), "these topics alone", "gate,memory"),
@@ -217,6 +226,7 @@ _SWITCH_HELP = "a switch of the kernel (kernel/options.h)"
 
 OPTIONS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "json": ("print the result as JSON and nothing else", _takes("perf ab explain acceptance bisect nightly")),
+    "strict": ("what could not be decided is an error in junit.xml, not skipped", _takes("perf ab")),
 }
 """Options with what they do and which commands take them; ``--help`` is every command's."""
 
@@ -275,6 +285,10 @@ class Arguments:
     @property
     def json(self) -> bool:
         return "json" in self.options
+
+    @property
+    def strict(self) -> bool:
+        return "strict" in self.options
 
     @property
     def again(self) -> str:

@@ -82,7 +82,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         result = replace(result, words=given_words(tuple(arguments.given.items()), ()))
         _say(out, requests, result)
         frame_ms, effects = _timed(first, compared)
-        return finish(run, result, out, frame_ms, effects, json_out=arguments.json)
+        return finish(run, result, out, frame_ms, effects, json_out=arguments.json, strict=arguments.strict)
 
 
 def _timed(first: str, compared: list[Compared]) -> tuple[dict[str, F64], list[tuple[float, int]]]:

@@ -14,7 +14,7 @@ from harness.gate.evaluate import evaluate, record_of
 from harness.gate.finish import finish, timed
 from harness.gate.kernels import build_arm
 from harness.gate.measured import ArmKernel, Measured, Order
-from harness.gate.metrics import Rule, load_rules
+from harness.gate.metrics import Rule, load_commit_url, load_rules
 from harness.gate.next_steps import given_words
 from harness.gate.references import NoBaseline, Reference, find_reference, keep_baseline
 from harness.gate.session import measure
@@ -71,7 +71,15 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
             run, measured, reference, (*notices, *accel_notices), missing, rules, arguments.text("BASELINE_REF")
         )
         result = replace(result, words=given_words(tuple(arguments.given.items()), ()))
-        return finish(run, result, out, *timed(measured), json_out=arguments.json)
+        return finish(
+            run,
+            result,
+            out,
+            *timed(measured),
+            json_out=arguments.json,
+            commit_url=load_commit_url(arguments.path("CONFIG")),
+            strict=arguments.strict,
+        )
 
 
 def _candidate_request(arguments: Arguments) -> ArmRequest:

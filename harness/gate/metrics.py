@@ -7,6 +7,9 @@ A TOML file holds any of the keys of :class:`Rule` that may be overridden::
 
     [metrics.fps_low_1pct.ratio]
     kind = "report"
+
+    [report]
+    commit_url = "https://example.org/kernel/commit/{commit}"    # what reports link
 """
 
 from __future__ import annotations
@@ -268,13 +271,36 @@ def load_rules(path: Path | None) -> tuple[Rule, ...]:
     UsageError
         When the file cannot be read, or says what no rule can be.
     """
+    return rules_from_toml(_config(path), str(path)) if path is not None else RULES
+
+
+def load_commit_url(path: Path | None) -> str:
+    """Where a commit is shown: ``commit_url`` of the file's table ``report``, with ``{commit}`` in it; else empty.
+
+    Raises
+    ------
+    UsageError
+        When it is no such address.
+    """
     if path is None:
-        return RULES
+        return ""
     try:
-        text = read_bounded(path).decode("utf-8")
+        found = tomllib.loads(_config(path)).get("report", {})
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path}: {error}") from error
+    url = found.get("commit_url", "") if isinstance(found, dict) else None
+    if url == "" and not found:
+        return ""
+    if not isinstance(url, str) or not re.fullmatch(r"https?://\S+", url) or "{commit}" not in url:
+        raise UsageError(f'{path}: report: must hold commit_url = "https://…/{{commit}}"')
+    return url
+
+
+def _config(path: Path) -> str:
+    try:
+        return read_bounded(path).decode("utf-8")
     except (OSError, UnicodeDecodeError, ValueError) as error:
         raise UsageError(f"CONFIG={path}: cannot be read: {error}") from error
-    return rules_from_toml(text, str(path))
 
 
 def rules_from_toml(text: str, origin: str, rules: tuple[Rule, ...] = RULES) -> tuple[Rule, ...]:

@@ -245,16 +245,8 @@ def short_view(result: Result) -> View:
     return View(result.command, result.verdict, result.sentence, next_steps=result.next_steps, notices=result.notices)
 
 
-def view_of(
-    result: Result, folder: Path, plots: Sequence[Plot] = (), commit_url: str = "", trend: tuple[str, str] = ("", "")
-) -> View:
-    """Everything that a report of this run shows.
-
-    Parameters
-    ----------
-    trend
-        The metric's history as a small picture, and what it shows.
-    """
+def view_of(result: Result, folder: Path, plots: Sequence[Plot] = (), commit_url: str = "") -> View:
+    """Everything that a report of this run shows."""
     sections = _gate_sections(result, plots)
     pictures = _pictures_sections(result, folder)
     arms = _arms_section(result)
@@ -280,6 +272,4 @@ def view_of(
         again=reproduce(result),
         qemu=result.qemu.command if result.qemu else "",
         links=run_links(result, folder, commit_url),
-        trend=trend[0],
-        trend_words=trend[1],
     )

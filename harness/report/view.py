@@ -162,9 +162,8 @@ class View:
     qemu: str = ""
     """QEMU's own command line."""
     links: tuple[Link, ...] = ()
-    trend: str = ""
-    """The metric's history as a small picture, made by :mod:`harness.report.spark`."""
-    trend_words: str = ""
+    judged: bool = True
+    """It judges something; a page that only shows has no verdict of its own."""
 
     @property
     def tone(self) -> str:

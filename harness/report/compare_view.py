@@ -1,0 +1,109 @@
+"""The view of two saved runs beside each other. Nothing is judged: both were measured at times of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.core.wording import signed_percent
+from harness.model.result import Arm, Gate, Result
+from harness.report.run_view import facts
+from harness.report.view import Cell, Plot, Row, Section, View, columns, symbol_of, table, tone_of
+from harness.report.words import figure, label_of
+
+CANDIDATE = "candidate"
+APART = (
+    "The runs were measured one after the other: differences of time hold what the host did in between, and between "
+    "two hosts they mean nothing. 'make ab' measures two kernels side by side."
+)
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the runs."""
+
+    name: str
+    """Of its folder."""
+    result: Result
+    href: str = ""
+    """Its report, relative to the page; empty where there is none."""
+
+    @property
+    def arm(self) -> Arm | None:
+        """What it measured: its candidate, or else its last arm."""
+        arms = self.result.arms
+        return arms.get(CANDIDATE) or (list(arms.values())[-1] if arms else None)
+
+
+def compare_view(one: Side, other: Side, plots: Sequence[Plot] = (), again: str = "") -> View:
+    """Two runs on one page."""
+    sections = [
+        Section("The runs", table=table(columns("run", "verdict", "started", "what it said"), _runs((one, other)))),
+        Section("Frame times", plots=tuple(plots)) if plots else None,
+        _section("Every metric", (f"#{one.name} (A)", f"#{other.name} (B)", "#B against A"), _metrics(one, other)),
+        _section("What was judged in each", (f"{one.name} (A)", f"{other.name} (B)"), _gates(one, other)),
+        _section("What differs between them", (f"{one.name} (A)", f"{other.name} (B)"), _differences(one, other)),
+    ]
+    alike = one.result.host == other.result.host
+    return View(
+        command="compare",
+        verdict=one.result.verdict,
+        judged=False,
+        headline=f"{other.name} (B) against {one.name} (A)",
+        sections=tuple(section for section in sections if section is not None),
+        notices=(APART,) if alike else ("The runs were measured on different hosts.", APART),
+        again=again,
+    )
+
+
+def _section(title: str, names: tuple[str, ...], rows: Sequence[Row]) -> Section | None:
+    return Section(title, table=table(columns("", *names), rows)) if rows else None
+
+
+def _runs(sides: tuple[Side, Side]) -> list[Row]:
+    return [
+        Row(
+            (
+                Cell(f"{side.name} ({letter})", href=side.href),
+                Cell(f"{symbol_of(side.result.verdict)} {side.result.verdict.value}", tone_of(side.result.verdict)),
+                Cell(side.result.started),
+                Cell(side.result.sentence),
+            )
+        )
+        for letter, side in zip("AB", sides)
+    ]
+
+
+def _metrics(one: Side, other: Side) -> list[Row]:
+    found = [side.arm.metrics if side.arm else {} for side in (one, other)]
+    rows = []
+    for name in dict.fromkeys((*found[0], *found[1])):
+        ours, theirs = found[0].get(name), found[1].get(name)
+        values = [Cell(figure(metric.value, metric.unit)) if metric else Cell("n/a") for metric in (ours, theirs)]
+        change = signed_percent(theirs.value / ours.value - 1) if ours and theirs and ours.value else "–"
+        label = label_of(name)
+        rows.append(Row((Cell(label, small="" if label == name else name), *values, Cell(change))))
+    return rows
+
+
+def _gates(one: Side, other: Side) -> list[Row]:
+    found = [{(g.metric, g.kind): g for g in side.result.gates if g.verdict is not None} for side in (one, other)]
+    rows = []
+    for key in dict.fromkeys((*found[0], *found[1])):
+        pair = [side.get(key) for side in found]
+        worst = max(gate.verdict.severity for gate in pair if gate is not None and gate.verdict is not None)
+        rows.append((worst, Row((Cell(label_of(key[0]), small=", ".join(key), strong=True), *map(_verdict, pair)))))
+    return [row for _, row in sorted(rows, key=lambda one: one[0], reverse=True)]
+
+
+def _verdict(gate: Gate | None) -> Cell:
+    if gate is None:
+        return Cell("n/a")
+    verdict = gate.verdict.value if gate.verdict else ""
+    return Cell(f"{symbol_of(gate.verdict)} {verdict}", tone_of(gate.verdict), small=gate.why)
+
+
+def _differences(one: Side, other: Side) -> list[Row]:
+    told = [dict(facts(side.result)) | dict(side.arm.switches if side.arm else {}) for side in (one, other)]
+    keys = [key for key in dict.fromkeys((*told[0], *told[1])) if told[0].get(key) != told[1].get(key)]
+    return [Row((Cell(key, strong=True), *(Cell(side.get(key, "–")) for side in told))) for key in keys]
