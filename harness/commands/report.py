@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.gate.metrics import NEITHER, find_row
 from harness.history.series import ABSOLUTE, NEW, RATIO, WITHDRAWN, Finding, SeriesKey
-from harness.history.site import CellView, FindingView, RunView, SeriesLink, SeriesView, SiteView, write_site
+from harness.history.site import CellView, FindingView, RunView, SeriesLink, SeriesView, SiteView, by_cause, write_site
 from harness.history.store import History, RunRow
 from harness.history.survey import Survey, finding_details, finding_headline, read, require
 from harness.model.spec import Verdict
@@ -111,6 +111,7 @@ def _finding_view(finding: Finding, look: Survey, shelf: _Shelf) -> FindingView:
         before_folder=shelf.folder(look.runs.get(finding.before_seq)),
         after_folder=shelf.folder(look.runs.get(finding.after_seq)),
         reason=finding.reason,
+        cause=(key.cell, finding.at_seq, finding.worse),
     )
 
 
@@ -122,7 +123,8 @@ def site_view(look: Survey, results: Path) -> SiteView:
     cells = [_cell_view(run, look, by_series, shelf.folder(run)) for _, run in sorted(newest.items())]
     views = [view for found in by_series.values() for view in found]
     waits: Callable[[FindingView], bool] = lambda view: view.status == NEW and view.worse is not False
-    views.sort(key=lambda view: -view.number)
+    scopes = {number: key.scope for number, key in look.keys.items()}
+    views = by_cause(sorted(views, key=lambda view: -view.number), scopes)
     return SiteView(
         written=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="minutes"),
         runs=len(look.runs),

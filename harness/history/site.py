@@ -7,8 +7,8 @@ from the views below, which hold nothing but what is shown.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jinja2
@@ -45,6 +45,10 @@ class FindingView:
     after_folder: str
     """Results folders with a report, relative to the results; empty where there is none."""
     reason: str = ""
+    cause: tuple[str, int, bool | None] = ("", 0, None)
+    """Cell, run and direction: what moved in the same run of the same cell has one cause."""
+    also: tuple["FindingView", ...] = ()
+    """Other metrics that the same cause moved."""
 
     @property
     def tone(self) -> str:
@@ -139,6 +143,27 @@ class SiteView:
     """Findings that are acknowledged or fixed, or for the better."""
 
 
+_SCOPE_RANK = {"ratio": 0, "exact": 1}
+
+
+def by_cause(findings: Sequence[FindingView], scopes: Mapping[int, str]) -> list[FindingView]:
+    """Findings with those of the same cause folded into the one that says most, in the order given.
+
+    Parameters
+    ----------
+    scopes
+        Scope of each series, by its number: a ratio says more than a count, a count more than an absolute figure.
+    """
+    causes: dict[tuple[str, int, bool | None, str], list[FindingView]] = {}
+    for one in findings:
+        causes.setdefault((*one.cause, one.status), []).append(one)
+    led = []
+    for group in causes.values():
+        ranked = sorted(group, key=lambda one: _SCOPE_RANK.get(scopes.get(one.series_id, ""), 2))
+        led.append(replace(ranked[0], also=tuple(ranked[1:])))
+    return led
+
+
 def sparkline(values: Sequence[float], marks: Sequence[tuple[int, bool | None]]) -> Markup:
     """A small picture of a series: its course, its changes, its newest value."""
     values = list(values)[-_SPARK_RUNS:]
@@ -170,8 +195,13 @@ class Dashboard:
 
     def overview(self, site: SiteView) -> str:
         """``index.html``."""
+        script = (TEMPLATES / "dashboard-filter.js").read_text(encoding="utf-8")
         return self._template("dashboard-overview.html.j2").render(
-            title="performance history", site=site, sparkline=sparkline
+            title="performance history",
+            site=site,
+            sparkline=sparkline,
+            script=Markup(script),
+            script_policy=source_policy(script),
         )
 
     def series_page(self, series: SeriesView) -> str:

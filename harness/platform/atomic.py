@@ -182,6 +182,8 @@ def uninterrupted() -> Iterator[None]:
 def _new_part(path: Path, *, folder: bool) -> tuple[Path, int]:
     """A part of our own, locked: its path, and the descriptor that holds the lock."""
     while True:
+        if not path.parent.is_dir():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path.parent))
         part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
         # Until it is locked, another writer takes it for a leftover.
         with contextlib.suppress(FileNotFoundError):

@@ -200,3 +200,10 @@ def test_lines_of_several_writers_do_not_mix(tmp_path: Path) -> None:
     assert [writer.wait() for writer in writers] == [0, 0]
     assert sorted(set(path.read_bytes().splitlines())) == [b"a" * 5000, b"b" * 5000]
     assert len(path.read_bytes().splitlines()) == 100 and time.monotonic() - began < 60
+
+
+@pytest.mark.timeout(20)
+def test_a_folder_that_is_not_there_is_an_error_and_no_wait(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        write_whole(tmp_path / "nowhere" / "file", "text")
+    assert names(tmp_path) == []

@@ -72,7 +72,7 @@ def test_the_overview_names_every_cell_and_what_waits(results: Path, look: Surve
     text = (results / "site" / "index.html").read_text()
     for cell in CELLS:
         assert f"<h3>{cell}</h3>" in text
-    waiting = [f for f in look.findings if f.status == "new" and f.worse]
+    waiting = {(look.keys[f.series_id].cell, f.at_seq) for f in look.findings if f.status == "new" and f.worse}
     assert f"{len(waiting)} changes for somebody to look at" in text
     assert "the safer barrier is worth it" in text and "✓ pass" in text
     assert len(re.findall(r'<svg class="spark"', text)) == 3
@@ -169,6 +169,56 @@ def test_a_point_opens_its_run(page: Browser, results: Path, look: Survey) -> No
     page.mouse("mouseReleased", x, y)
     page.settle()
     assert page.evaluate("document.title") == "run 59"
+
+
+def test_a_click_beside_a_point_goes_nowhere_and_the_wheel_scrolls(page: Browser, results: Path, look: Survey) -> None:
+    page.open(ratio_page(look, results, CELLS[0]))
+    x, y, bottom = page.evaluate(
+        "(b => [b.x + b.width / 2, b.y + b.height / 2, document.getElementById('plot').getBoundingClientRect().bottom])"
+        "([...document.querySelectorAll('#plot .dot')].pop().getBoundingClientRect())"
+    )
+    for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
+        page.mouse(kind, x, y + 60 if y + 60 < bottom else y - 60)
+    page.settle()
+    assert page.evaluate("document.title") != "run 59" and "commit" in page.evaluate("note.textContent")
+    wheel = "plot.dispatchEvent(new WheelEvent('wheel', {deltaY: -100, ctrlKey: %s, cancelable: true, clientX: 500}))"
+    assert page.evaluate(wheel % "false") and not page.evaluate(wheel % "true")
+    assert page.evaluate("document.querySelectorAll('#plot .dot').length") < 60
+
+
+def test_a_tap_shows_the_value_and_whiskers_are_within_the_plot(page: Browser, results: Path, look: Survey) -> None:
+    page.open(ratio_page(look, results, CELLS[0]), width=390, height=800)
+    x, y = page.evaluate(
+        "(b => [b.x + b.width / 2, b.y + b.height / 2])"
+        "([...document.querySelectorAll('#plot .dot')].pop().getBoundingClientRect())"
+    )
+    page.call("Emulation.setTouchEmulationEnabled", enabled=True)
+    for kind, points in (("touchStart", [{"x": x, "y": y}]), ("touchEnd", [])):
+        page.call("Input.dispatchTouchEvent", type=kind, touchPoints=points)
+    page.call("Emulation.setTouchEmulationEnabled", enabled=False)
+    page.settle()
+    assert page.evaluate("document.title") != "run 59" and "commit" in page.evaluate("note.textContent")
+    inside = "(b => [...document.querySelectorAll('#plot .whisker')].every(w => +w.getAttribute('y1') >= 0 && "
+    assert page.evaluate(inside + "+w.getAttribute('y2') <= b.height))(plot.getBoundingClientRect())")
+
+
+def test_cells_are_found_by_words_and_by_what_moved(page: Browser, results: Path) -> None:
+    page.open(results / "site" / "index.html")
+    shown = "[...document.querySelectorAll('.cell')].filter(c => !c.hidden).length"
+    assert page.evaluate(shown) == 3
+    page.evaluate("words.value = 'RISCV64 linux'; words.dispatchEvent(new Event('input', {bubbles: true}))")
+    assert page.evaluate(shown) == 1 and page.evaluate("count.textContent") == "1 of 3 cells"
+    page.evaluate("words.value = ''; moved.checked = true; moved.dispatchEvent(new Event('input', {bubbles: true}))")
+    assert page.evaluate(shown) == page.evaluate("document.querySelectorAll('.cell[data-moved]').length") < 3
+
+
+def test_what_moved_in_one_run_of_one_cell_is_one_finding(look: Survey, results: Path) -> None:
+    site = site_view(look, results)
+    listed = [*site.open, *site.settled]
+    folded = [one for view in listed for one in view.also]
+    assert folded and len(listed) + len(folded) == len([f for f in look.findings if f.status != "withdrawn"])
+    assert all(one.cause == view.cause and one.status == view.status for view in listed for one in view.also)
+    assert len({(view.cause, view.status) for view in listed}) == len(listed)
 
 
 def night_view() -> NightView:

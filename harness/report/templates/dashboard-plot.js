@@ -9,7 +9,8 @@
   const breaks = data.findings.map(([before, at, after, , , , creep]) => (creep ? [before + 1, after] : [at, at])).sort((a, b) => a[0] - b[0]);
   const margin = { left: 68, right: 14, top: 26, bottom: 30 };
   let first = -0.5, last = data.points.length - 0.5;
-  let dragFrom = null, dragTo = null, near = null;
+  const reach = 14;
+  let dragFrom = null, dragTo = null, near = null, scaleY = () => 0, known = null;
 
   const make = (name, attributes, parent, text) => {
     const node = document.createElementNS("http://www.w3.org/2000/svg", name);
@@ -25,8 +26,8 @@
   const range = (shown) => {
     let low = Infinity, high = -Infinity;
     for (const p of shown) {
-      low = Math.min(low, p.value);
-      high = Math.max(high, p.value);
+      low = Math.min(low, p.value, p.low ?? p.value);
+      high = Math.max(high, p.value, p.high ?? p.value);
     }
     if (!(high >= low)) return [0, 1];
     const space = (high - low) * 0.12 || Math.abs(high) * 0.01 || 1;
@@ -52,6 +53,7 @@
     const [low, high] = range(shown);
     const x = scaleX(width);
     const y = (value) => margin.top + (high - value) / (high - low) * (height - margin.top - margin.bottom);
+    scaleY = y;
     const [rows, digits] = ticks(low, high, 9);
     for (const row of rows) {
       make("line", { class: "grid", x1: margin.left, x2: width - margin.right, y1: y(row), y2: y(row) }, svg);
@@ -112,24 +114,34 @@
   const open = () => { if (near && near.folder) location.href = `../../${encodeURIComponent(near.folder)}/report.html`; };
   const place = (event) => event.clientX - svg.getBoundingClientRect().left;
 
-  svg.addEventListener("pointerdown", (event) => { dragFrom = place(event); dragTo = null; svg.setPointerCapture(event.pointerId); });
-  svg.addEventListener("pointermove", (event) => {
-    const at = place(event);
-    if (dragFrom !== null) dragTo = at;
-    const index = indexAt(at, size().width);
+  const away = (event) => {
+    const box = svg.getBoundingClientRect();
+    return near ? Math.hypot(scaleX(size().width)(near.index) - (event.clientX - box.left), scaleY(near.value) - (event.clientY - box.top)) : Infinity;
+  };
+  const seek = (event) => {
+    const index = indexAt(place(event), size().width);
     near = points.reduce((best, p) => (!best || Math.abs(p.index - index) < Math.abs(best.index - index) ? p : best), null);
     say();
     draw();
+  };
+
+  svg.addEventListener("pointerdown", (event) => { dragFrom = place(event); dragTo = null; known = near; svg.setPointerCapture(event.pointerId); });
+  svg.addEventListener("pointermove", (event) => {
+    if (dragFrom !== null) dragTo = place(event);
+    seek(event);
   });
+  svg.addEventListener("pointercancel", () => { dragFrom = dragTo = null; draw(); });
   svg.addEventListener("pointerup", (event) => {
     const from = dragFrom, to = place(event), { width } = size();
     dragFrom = dragTo = null;
-    if (from !== null && Math.abs(to - from) > 8) zoom(indexAt(Math.min(from, to), width), indexAt(Math.max(from, to), width));
-    else open();
+    if (from !== null && Math.abs(to - from) > 8) return zoom(indexAt(Math.min(from, to), width), indexAt(Math.max(from, to), width));
+    seek(event);
+    if (away(event) <= reach && (event.pointerType === "mouse" || known === near)) open();
   });
-  svg.addEventListener("pointerleave", () => { if (dragFrom === null) { near = null; say(); draw(); } });
+  svg.addEventListener("pointerleave", () => { if (dragFrom === null && matchMedia("(hover: hover)").matches) { near = null; say(); draw(); } });
   svg.addEventListener("dblclick", () => zoom(-0.5, data.points.length - 0.5));
   svg.addEventListener("wheel", (event) => {
+    if (!event.ctrlKey && !event.metaKey) return;
     event.preventDefault();
     const middle = indexAt(place(event), size().width), factor = event.deltaY > 0 ? 1.25 : 0.8;
     zoom(middle - (middle - first) * factor, middle + (last - middle) * factor);
