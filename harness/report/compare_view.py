@@ -57,7 +57,7 @@ def compare_view(one: Side, other: Side, plots: Sequence[Plot] = (), again: str 
 
 
 def _section(title: str, names: tuple[str, ...], rows: Sequence[Row]) -> Section | None:
-    return Section(title, table=table(columns("", *names), rows)) if rows else None
+    return Section(title, table=table(columns("what", *names), rows)) if rows else None
 
 
 def _runs(sides: tuple[Side, Side]) -> list[Row]:

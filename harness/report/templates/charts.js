@@ -19,7 +19,11 @@
       ctx.moveTo(bbox.left, y);
       ctx.lineTo(bbox.left + bbox.width, y);
       ctx.stroke();
-      ctx.fillText(text, bbox.left + 6, y - 5);
+      const tall = 16 * devicePixelRatio, wide = ctx.measureText(text).width;
+      ctx.fillStyle = css("--paper");
+      ctx.fillRect(bbox.left + 4, y - tall - 2, wide + 8, tall);
+      ctx.fillStyle = css("--bad");
+      ctx.fillText(text, bbox.left + 8, y - 6);
     }
     ctx.restore();
   };
