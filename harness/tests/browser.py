@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,16 @@ class Browser:
         answer = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
+
+    def title(self) -> str:
+        """The title of the page that is there once its loading has ended; empty after ten seconds without one."""
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            found = str(self.evaluate("document.readyState == 'complete' ? document.title : ''"))
+            if found:
+                return found
+            time.sleep(0.05)
+        return ""
 
     def mouse(self, kind: str, x: float, y: float, clicks: int = 1) -> None:
         """``mousePressed``, ``mouseMoved`` or ``mouseReleased`` with the left button."""

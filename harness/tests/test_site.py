@@ -168,7 +168,7 @@ def test_a_point_opens_its_run(page: Browser, results: Path, look: Survey) -> No
     page.mouse("mousePressed", x, y)
     page.mouse("mouseReleased", x, y)
     page.settle()
-    assert page.evaluate("document.title") == "run 59"
+    assert page.title() == "run 59"
 
 
 def test_a_click_beside_a_point_goes_nowhere_and_the_wheel_scrolls(page: Browser, results: Path, look: Survey) -> None:
