@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import json
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.model.errors import ToolError
-from harness.model.result import Result
+from harness.model.errors import StoreError, ToolError
+from harness.model.result import Result, ResultError
 from harness.model.spec import ARCHES, Switches, UsageError, Verdict, switch_table
 from harness.platform.atomic import write_whole
 from harness.platform.build import build_kernel, sha256_of, source_state
 from harness.platform.host import host_facts
-from harness.platform.store import RESULTS_DIR, RunFolder
-from harness.proof.decide import DEVICES, Cycle
+from harness.platform.store import RESULTS_DIR, RunFolder, load_result
+from harness.proof.decide import DEVICES
 from harness.proof.herd import observations, render
+from harness.proof.image import TraceError
 from harness.proof.report import Row, claim, write_page
-from harness.proof.run import POINTS, Proof, TraceError, prove
+from harness.proof.run import POINTS, Proof, prove
 from harness.proof.weakest import Weakest, weakest
 from harness.report.printer import Printer
 from harness.settings import Arguments
@@ -132,23 +133,22 @@ def _minimal(proofs: Sequence[Proof], out: Printer) -> dict[str, Sequence[Weakes
     return found
 
 
-def _export(proofs: Sequence[Proof], folder: Path) -> dict[str, Cycle]:
-    """Write each cycle as a litmus test with a name of its own; returns the cycles by name."""
+def _export(proofs: Sequence[Proof], folder: Path) -> list[str]:
+    """Write each cycle as a litmus test with a name of its own; returns the names."""
     folder.mkdir()
-    exported: dict[str, Cycle] = {}
+    exported = []
     for proof in proofs:
         for answer in proof.answers:
-            for number, cycle in enumerate(one for one in answer.cycles if one.program is not None):
-                assert cycle.program is not None
+            for number, cycle in enumerate(answer.cycles):
                 name = "_".join(
                     [*proof.label.replace(".", "_").split(), answer.question.replace("-", "_"), str(number)]
                 )
                 write_whole(folder / f"{name}.litmus", render(cycle.program, name, f"{proof.label}: {cycle.what}"))
-                exported[name] = cycle
+                exported.append(name)
     return exported
 
 
-def _herd(program: str, exported: Mapping[str, Cycle], folder: Path, out: Printer) -> list[str]:
+def _herd(program: str, exported: Sequence[str], folder: Path, out: Printer) -> list[str]:
     """Disagreements with herd7, where one was named."""
     if not program or not exported:
         return []
@@ -161,9 +161,7 @@ def _herd(program: str, exported: Mapping[str, Cycle], folder: Path, out: Printe
     seen = observations(done.stdout)
     missing = [f"herd7 says nothing of {name}" for name in exported if name not in seen]
     return missing + [
-        f"herd7 disagrees on {name}: it says {'allowed' if seen[name] else 'forbidden'}"
-        for name, cycle in exported.items()
-        if name in seen and seen[name] is not (cycle.execution is not None)
+        f"herd7 disagrees on {name}: it says forbidden" for name in exported if name in seen and not seen[name]
     ]
 
 
@@ -192,15 +190,11 @@ def _details(proof: Proof) -> dict[str, object]:
 def _frame_rates(wanted: set[str]) -> dict[str, float]:
     """Frames/s of kernels by hash, from the newest saved runs."""
     found: dict[str, float] = {}
-    for path in sorted(RESULTS_DIR.glob("2*/result.json"), reverse=True)[:SAVED_RUNS]:
-        try:
-            arms = json.loads(path.read_text(encoding="utf-8")).get("arms", {})
-            for arm in arms.values():
-                rate = arm.get("metrics", {}).get("fps_trace")
-                if rate and arm.get("kernel_sha256") in wanted:
-                    found.setdefault(arm["kernel_sha256"], float(rate["value"]))
-        except (OSError, ValueError, AttributeError, TypeError, KeyError):
-            continue
+    for folder in sorted(RESULTS_DIR.glob("2*"), reverse=True)[:SAVED_RUNS]:
+        with contextlib.suppress(StoreError, ResultError):
+            for arm in load_result(folder).arms.values():
+                if arm.kernel_sha256 in wanted and "fps_trace" in arm.metrics:
+                    found.setdefault(arm.kernel_sha256, arm.metrics["fps_trace"].value)
     return found
 
 

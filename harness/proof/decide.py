@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from harness.proof.access import Access
 from harness.proof.checker import Execution, Program, find_execution
-from harness.proof.events import FULL, Acquire, Event, Kind, Thread
+from harness.proof.events import FULL, NO_FENCE, Acquire, Event, Kind, Thread
 from harness.proof.models import order_of
 from harness.proof.questions import QUESTIONS, DevicePair, Pair, Question, view_of
 from harness.proof.recording import Recording
@@ -56,8 +56,9 @@ class Cycle:
     device: DevicePair
     by_device: bool
     """The driver keeps its order; the device does not."""
-    program: Program | None = None
-    execution: Execution | None = None
+    program: Program
+    """The cycle as a litmus test."""
+    execution: Execution
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def _event(recording: Recording, access: Access, positions: Mapping[int, int], o
     if access.fence is not None:
         fence = access.fence
         if outer and fence.inner and not fence.instruction:
-            fence = replace(fence, before="", after="")
+            fence = NO_FENCE
         return Event(index, Kind.FENCE, fence=fence, control=control)
     return Event(
         index,
@@ -149,8 +150,12 @@ def keeps_order(arch: str, thread: Thread, first: int, second: int) -> bool:
     return second in reached
 
 
-def program_of(arch: str, question: Question, thread: Thread, first: int, second: int) -> Program:
-    """The question as a litmus test: the driver's thread beside a device that keeps its own order."""
+def program_of(
+    arch: str, question: Question, thread: Thread, first: int, second: int, *, device_keeps: bool = True
+) -> Program:
+    """The question as a litmus test: the driver's thread beside a device with a full fence between its accesses, or
+    none.
+    """
     events = [event for event in thread if event.kind is Kind.FENCE or event.index in _path(thread, first, second)]
     renumbered = {event.index: number for number, event in enumerate(events)}
 
@@ -164,7 +169,6 @@ def program_of(arch: str, question: Question, thread: Thread, first: int, second
             index=number,
             location=names.get(event.location, f"other{event.index}" if event.location else ""),
             value=1 if event.index in (first, second) else 0,
-            device=event.device,
             address=local(event.address),
             data=local(event.data),
             control=local(event.control),
@@ -172,14 +176,17 @@ def program_of(arch: str, question: Question, thread: Thread, first: int, second
         )
         for number, event in enumerate(events)
     )
-    device, outcome, final = _device_side(question.device)
-    reads = {(1, index): value for index, value in outcome.items()}
     a, b = renumbered[first], renumbered[second]
+    device, outcome = _device_side(question.device, device_keeps)
+    reads = {(1, index): value for index, value in outcome.items()}
     if driver[a].kind is Kind.READ:
         reads[0, a] = 1
     if driver[b].kind is Kind.READ:
         reads[0, b] = 0
-    return Program(arch, (driver, device), reads, final)
+    if driver[a].kind is Kind.WRITE and device[-1].kind is Kind.WRITE:
+        # Both write the word: the driver's write, which came first, must not be the one that lasts.
+        return Program(arch, (driver, (*device[:-1], replace(device[-1], value=2))), reads, {"a": 1})
+    return Program(arch, (driver, device), reads, {})
 
 
 def _path(thread: Thread, first: int, second: int) -> frozenset[int]:
@@ -194,19 +201,16 @@ def _path(thread: Thread, first: int, second: int) -> frozenset[int]:
     return frozenset(kept)
 
 
-def _device_side(pair: DevicePair) -> tuple[Thread, dict[int, int], dict[str, int]]:
-    """The device's thread, what its reads see in the bad outcome, and which value words end with."""
-    fence = Event(1, Kind.FENCE, fence=FULL)
-    read_b = Event(0, Kind.READ, "b")
-    if pair is DevicePair.READ_READ:
-        return (read_b, fence, Event(2, Kind.READ, "a")), {0: 1, 2: 0}, {}
-    if pair is DevicePair.READ_WRITE:
-        return (read_b, fence, Event(2, Kind.WRITE, "a", 1)), {0: 1}, {}
-    if pair is DevicePair.WRITE_WRITE:
-        return (Event(0, Kind.WRITE, "b", 1), fence, Event(2, Kind.WRITE, "a", 1)), {}, {}
-    if pair is DevicePair.READ_THEN_INDEX:
-        return (read_b, fence, Event(2, Kind.WRITE, "a", 1)), {0: 1}, {}
-    return (Event(0, Kind.WRITE, "b", 1), fence, Event(2, Kind.READ, "a")), {2: 0}, {}
+def _device_side(pair: DevicePair, keeps: bool) -> tuple[Thread, dict[int, int]]:
+    """The device's thread, and what its reads see in the bad outcome."""
+    fence = (Event(1, Kind.FENCE, fence=FULL),) if keeps else ()
+    last = 1 + len(fence)
+    first_reads = pair in (DevicePair.READ_READ, DevicePair.READ_WRITE, DevicePair.READ_THEN_INDEX)
+    last_reads = pair in (DevicePair.READ_READ, DevicePair.WRITE_READ)
+    first = Event(0, Kind.READ, "b") if first_reads else Event(0, Kind.WRITE, "b", 1)
+    second = Event(last, Kind.READ, "a") if last_reads else Event(last, Kind.WRITE, "a", 1)
+    seen = ({0: 1} if first_reads else {}) | ({last: 0} if last_reads else {})
+    return (first, *fence, second), seen
 
 
 class _Asker:
@@ -260,14 +264,16 @@ def _cycle(
     """The cycle of one pair; None where it is forbidden. Both ways to decide must agree."""
     kept = keeps_order(recording.arch, *side)
     program = program_of(recording.arch, question, *side)
-    execution = find_execution(_cleared(program))
+    execution = find_execution(program)
     if (execution is None) is not kept:
         raise ProofError(
             f"{question.name}, {_words(recording, pair.first, pair.what)}: order says "
             f"{'forbidden' if kept else 'allowed'}, executions say otherwise"
         )
-    by_device = kept and question.device not in device.keeps and recording.arch != "x86_64"
-    if kept and not by_device:
+    if execution is None and question.device not in device.keeps:
+        program = program_of(recording.arch, question, *side, device_keeps=False)
+        execution = find_execution(program)
+    if execution is None:
         return None
     return Cycle(
         question.name,
@@ -276,21 +282,10 @@ def _cycle(
         _words(recording, pair.first, pair.what),
         _words(recording, pair.second, ""),
         question.device,
-        by_device,
+        kept,
         program,
         execution,
     )
-
-
-def _cleared(program: Program) -> Program:
-    """``response-clear`` and its like: two writes to one word, of which the driver's must end last."""
-    first = next(event for event in program.threads[0] if event.location == "a")
-    device = program.threads[1][-1]
-    if first.kind is Kind.WRITE and device.kind is Kind.WRITE and device.location == "a":
-        later = replace(device, value=2)
-        threads = (program.threads[0], (*program.threads[1][:-1], later))
-        return Program(program.arch, threads, program.reads, {"a": 1})
-    return program
 
 
 def _words(recording: Recording, access: Access, what: str) -> str:

@@ -43,6 +43,8 @@ class Fence:
 
 
 FULL = Fence("rwio", "rwio")
+NO_FENCE = Fence("", "")
+"""What stands in the place of a fence that was taken away."""
 
 
 @dataclass(frozen=True)

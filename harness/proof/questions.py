@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from harness.proof.access import Access
-from harness.proof.recording import Recording, Ring
+from harness.proof.model_device import Chain
+from harness.proof.recording import DRAWN_BYTES, Recording, Ring
 
 
 class DevicePair(enum.Enum):
@@ -102,10 +103,19 @@ class View:
                 found[touching[place - 1].index] = touching[place - 1]
         return [found[index] for index in sorted(found)]
 
-    def next_publish(self, after: int) -> int:
-        """The position of the first publish after another position; beyond the end where there is none."""
-        place = bisect.bisect_right(self.publishes, after)
-        return self.publishes[place] if place < len(self.publishes) else len(self.recording.accesses)
+    def until_next_publish(self, notice: Access, start: int, end: int, write: bool) -> list[Access]:
+        """Accesses to a range of bytes after a completion was seen and before anything is published again."""
+        place = bisect.bisect_right(self.publishes, notice.index)
+        limit = self.publishes[place] if place < len(self.publishes) else len(self.recording.accesses)
+        return self.between(notice.index, limit, start, end, write)
+
+    def handed_over(self) -> Iterator[tuple[Chain, Access]]:
+        """Each chain with the write of ``avail->idx`` that hands it over."""
+        return ((chain, self.published[chain.number]) for chain in self.ring.chains if chain.number in self.published)
+
+    def completed(self) -> Iterator[tuple[Chain, Access]]:
+        """Each chain with the read of ``used->idx`` that shows its completion first."""
+        return ((chain, self.noticed[chain.number]) for chain in self.ring.chains if chain.number in self.noticed)
 
 
 @functools.lru_cache(maxsize=8)
@@ -114,96 +124,72 @@ def view_of(recording: Recording, ring: Ring) -> View:
     return View(recording, ring)
 
 
+Range = tuple[int, int, str]
+"""Start, length in bytes, and what lies there."""
+
+
+def _read_by_device(ring: Ring, chain: Chain) -> list[Range]:
+    """The descriptors of a chain, and its requests."""
+    ranges = [(ring.descriptors + 16 * one, 16, f"descriptor {one}") for one in chain.descriptors]
+    return ranges + [(b.address, b.length, "request") for b in chain.buffers if not b.device_writes]
+
+
+def _pictures(ring: Ring) -> list[Range]:
+    """What was drawn, of each picture."""
+    return [(b.address, min(b.length, DRAWN_BYTES), "picture") for b in ring.backing]
+
+
+def _responses(chain: Chain) -> list[Range]:
+    """What the device answers into."""
+    what = f"response of chain {chain.number}"
+    return [(b.address, b.length, what) for b in chain.buffers if b.device_writes]
+
+
 def _payload(view: View) -> Iterator[Pair]:
     """What the device reads once it has seen the index: slot, descriptors, requests, and the picture."""
-    ring = view.ring
-    for chain in ring.chains:
-        publish = view.published.get(chain.number)
-        if publish is None:
-            continue
-        ranges = [(ring.slot(chain.number), 2, f"slot of chain {chain.number}")]
-        ranges += [(ring.descriptors + 16 * one, 16, f"descriptor {one}") for one in chain.descriptors]
-        ranges += [(b.address, b.length, "request") for b in chain.buffers if not b.device_writes]
-        ranges += [(b.address, min(b.length, 16), "picture") for b in ring.backing]
-        for start, length, what in ranges:
+    for chain, publish in view.handed_over():
+        slot = (view.ring.slot(chain.number), 2, f"slot of chain {chain.number}")
+        for start, length, what in (slot, *_read_by_device(view.ring, chain), *_pictures(view.ring)):
             for access in view.last_before(publish.index, start, start + length, write=True):
                 yield Pair(access, publish, what)
 
 
-def _response_clear(view: View) -> Iterator[Pair]:
-    ring = view.ring
-    for chain in ring.chains:
-        publish = view.published.get(chain.number)
-        for buffer in chain.buffers if publish is not None else ():
-            if buffer.device_writes and publish is not None:
-                end = buffer.address + min(buffer.length, 64)
-                for access in view.last_before(publish.index, buffer.address, end, write=True):
-                    yield Pair(access, publish, f"response of chain {chain.number}")
-
-
-def _response_reuse(view: View) -> Iterator[Pair]:
-    ring = view.ring
-    for chain in ring.chains:
-        publish = view.published.get(chain.number)
-        for buffer in chain.buffers if publish is not None else ():
-            if buffer.device_writes and publish is not None:
-                end = buffer.address + min(buffer.length, 64)
-                for access in view.last_before(publish.index, buffer.address, end, write=False):
-                    yield Pair(access, publish, f"response of chain {chain.number}")
+def _response(view: View, write: bool) -> Iterator[Pair]:
+    """The last write to a response, or the last read of it, before the device may answer into it."""
+    for chain, publish in view.handed_over():
+        for start, length, what in _responses(chain):
+            for access in view.last_before(publish.index, start, start + length, write):
+                yield Pair(access, publish, what)
 
 
 def _element_reuse(view: View) -> Iterator[Pair]:
     ring = view.ring
-    for number in range(ring.size, len(ring.chains)):
-        publish = view.published.get(number)
-        if publish is None:
-            continue
-        start = ring.element(number)
-        for access in view.last_before(publish.index, start, start + 8, write=False):
-            yield Pair(access, publish, f"used element of completion {number - ring.size}")
+    for chain, publish in view.handed_over():
+        last = chain.number - ring.size
+        for access in view.last_before(publish.index, *ring.element(chain.number), write=False) if last >= 0 else ():
+            yield Pair(access, publish, f"used element of completion {last}")
 
 
 def _poll_element(view: View) -> Iterator[Pair]:
     for number, notice in view.noticed.items():
-        start, limit = view.ring.element(number), view.next_publish(notice.index)
-        for access in view.between(notice.index, limit, start, start + 8, write=False):
+        start, end = view.ring.element(number)
+        for access in view.until_next_publish(notice, start, end, write=False):
             yield Pair(notice, access, f"used element of completion {number}")
 
 
 def _poll_response(view: View) -> Iterator[Pair]:
-    for chain in view.ring.chains:
-        notice = view.noticed.get(chain.number)
-        for buffer in chain.buffers if notice is not None else ():
-            if buffer.device_writes and notice is not None:
-                end, limit = buffer.address + min(buffer.length, 64), view.next_publish(notice.index)
-                for access in view.between(notice.index, limit, buffer.address, end, write=False):
-                    yield Pair(notice, access, f"response of chain {chain.number}")
-
-
-def _buffer_reuse(view: View) -> Iterator[Pair]:
-    """What the driver writes again once it has seen that the device is done with it."""
-    for chain in view.ring.chains:
-        notice = view.noticed.get(chain.number)
-        if notice is None:
-            continue
-        ranges = [(view.ring.descriptors + 16 * one, 16, f"descriptor {one}") for one in chain.descriptors]
-        ranges += [(b.address, min(b.length, 64), "request") for b in chain.buffers if not b.device_writes]
-        limit = view.next_publish(notice.index)
-        for start, length, what in ranges:
-            for access in view.between(notice.index, limit, start, start + length, write=True):
+    for chain, notice in view.completed():
+        for start, length, what in _responses(chain):
+            for access in view.until_next_publish(notice, start, start + length, write=False):
                 yield Pair(notice, access, what)
 
 
-def _framebuffer_reuse(view: View) -> Iterator[Pair]:
-    ring = view.ring
-    for chain in ring.chains:
-        notice = view.noticed.get(chain.number)
-        if notice is None:
-            continue
-        for buffer in ring.backing:
-            end = buffer.address + min(buffer.length, 16)
-            for access in view.between(notice.index, view.next_publish(notice.index), buffer.address, end, write=True):
-                yield Pair(notice, access, "picture")
+def _reuse(view: View, ranges_of: Callable[[Ring, Chain], list[Range]]) -> Iterator[Pair]:
+    """What the driver writes again once it has seen that the device is done with it."""
+    for chain, notice in view.completed():
+        for start, length, what in ranges_of(view.ring, chain):
+            for access in view.until_next_publish(notice, start, start + length, write=True):
+                yield Pair(notice, access, what)
 
 
 def _first_after(accesses: list[Access], position: int) -> Access | None:
@@ -277,13 +263,13 @@ QUESTIONS: tuple[Question, ...] = (
         "response-clear",
         "the driver's clearing of a response lands on what the device answered",
         DevicePair.READ_WRITE,
-        _response_clear,
+        functools.partial(_response, write=True),
     ),
     Question(
         "response-reuse",
         "the driver reads the next response where it meant to read the last one",
         DevicePair.READ_WRITE,
-        _response_reuse,
+        functools.partial(_response, write=False),
     ),
     Question(
         "element-reuse",
@@ -307,13 +293,13 @@ QUESTIONS: tuple[Question, ...] = (
         "buffer-reuse",
         "the device reads a descriptor or a request that the driver wrote for the next chain",
         DevicePair.READ_THEN_INDEX,
-        _buffer_reuse,
+        functools.partial(_reuse, ranges_of=_read_by_device),
     ),
     Question(
         "framebuffer-reuse",
         "the device transfers a pixel that the driver drew after it saw the transfer complete",
         DevicePair.READ_THEN_INDEX,
-        _framebuffer_reuse,
+        functools.partial(_reuse, ranges_of=lambda ring, chain: _pictures(ring)),
     ),
     Question(
         "kick-check",

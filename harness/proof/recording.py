@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from harness.proof.access import Access
 from harness.proof.image import Image, TraceError
-from harness.proof.model_device import BLK, GPU, QUEUE_ENABLE, Buffer, Chain, Device, Manner
+from harness.proof.model_device import GPU, QUEUE_ENABLE, Buffer, Chain, Device, Manner
 from harness.proof.tracer import Tracer
 
 FRAMES = 40
@@ -60,13 +60,10 @@ class Ring:
         """The entry of the available ring that the n-th chain is put into."""
         return self.available + 4 + 2 * (number % self.size)
 
-    def element(self, number: int) -> int:
-        """The used element of the n-th completion."""
-        return self.used + 4 + 8 * (number % self.size)
-
-    @property
-    def end(self) -> int:
-        return self.used + 6 + 8 * self.size
+    def element(self, number: int) -> tuple[int, int]:
+        """Start and end of the used element of the n-th completion."""
+        start = self.used + 4 + 8 * (number % self.size)
+        return start, start + 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,6 +243,3 @@ def _coverage(tracer: Tracer, executed: frozenset[int]) -> Coverage:
                 missing[name] = missing.get(name, 0) + 1
     words = tuple(f"{count} in {name}" for name, count in sorted(missing.items()))
     return Coverage(run, total, words)
-
-
-__all__ = ["BLK", "GPU", "Coverage", "Recording", "Ring", "record"]

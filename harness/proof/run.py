@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.core.ringmarks import RingpointError, read_marks
 from harness.model.errors import ToolError
 from harness.proof.decide import Answer, DeviceModel, answers
-from harness.proof.image import Image, TraceError, read_image
+from harness.proof.image import Image, read_image
 from harness.proof.recording import Coverage, Recording, record
 
 POINTS: Mapping[str, str] = {"A": "A publish", "B": "B poll", "C": "C kick check", "D": "D re-arm", "E": "E notify"}
@@ -56,27 +55,20 @@ def prove(path: Path, label: str, sha256: str, device: DeviceModel) -> Proof:
         raise ToolError(
             f"proof needs {error.name}: install python3-unicorn and python3-capstone, or run 'make setup proof'"
         ) from error
-    return Proof(
-        image.arch, label, sha256, answers(recordings, device), coverage, recordings, _fences(path, image, recordings)
-    )
+    found = answers(recordings, device)
+    return Proof(image.arch, label, sha256, found, coverage, recordings, _fences(image, recordings))
 
 
-def _fences(path: Path, image: Image, recordings: tuple[Recording, ...]) -> dict[str, frozenset[int]]:
+def _fences(image: Image, recordings: tuple[Recording, ...]) -> dict[str, frozenset[int]]:
     """Fences by ordering point; empty for a kernel that leaves no marks."""
-    del image
-    try:
-        marks = read_marks(path.read_bytes())
-    except RingpointError:
-        return {}
     executed = {access.pc for one in recordings for access in one.accesses if access.fence is not None}
-    found: dict[str, set[int]] = {letter: set() for letter in POINTS}
-    for position, mark in enumerate(marks):
+    found: dict[str, set[int]] = {letter: set() for letter in POINTS if image.marks}
+    for position, mark in enumerate(image.marks):
         if mark.phase % 2:
             continue
-        end = next((m.address for m in marks[position:] if m.letter == mark.letter and m.phase == mark.phase + 1), None)
+        end = next(
+            (m.address for m in image.marks[position:] if m.letter == mark.letter and m.phase == mark.phase + 1), None
+        )
         if end is not None:
             found[mark.letter] |= {pc for pc in executed if mark.address <= pc < end}
     return {letter: frozenset(addresses) for letter, addresses in found.items()}
-
-
-__all__ = ["POINTS", "Proof", "TraceError", "prove"]

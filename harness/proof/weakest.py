@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from harness.proof.access import Access
 from harness.proof.decide import Answer, DeviceModel, answers
-from harness.proof.events import Fence
+from harness.proof.events import NO_FENCE, Fence
 from harness.proof.recording import Recording
 
 _LETTERS = ("r", "w", "rw")
@@ -43,7 +43,7 @@ def with_fence(recording: Recording, places: frozenset[int], fence: Fence | None
     def changed(access: Access) -> Access:
         if access.fence is None or access.pc not in places:
             return access
-        return replace(access, fence=fence or Fence("", ""))
+        return replace(access, fence=fence or NO_FENCE)
 
     return replace(recording, accesses=tuple(map(changed, recording.accesses)))
 

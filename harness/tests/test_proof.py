@@ -17,6 +17,7 @@ from harness.proof.recording import Recording
 from harness.proof.run import Proof, prove
 from harness.proof.weakest import broken, with_fence
 from harness.settings import Arguments
+from harness.tests.printer import RecordingPrinter
 
 pytest.importorskip("unicorn")
 
@@ -97,6 +98,18 @@ def test_a_device_of_its_own_needs_barriers_that_reach_it() -> None:
     assert PUBLISH <= broken(answers(found.recordings, DEVICES["hardware"]))
 
 
+def test_on_x86_a_device_without_a_fence_loses_kicks_and_nothing_else() -> None:
+    found = answers(proved("x86_64", "acquire_progress").recordings, DEVICES["publisher"])
+    blamed = {one.question: {cycle.by_device for cycle in one.cycles} for one in found if one.cycles}
+    assert blamed == {"kick-check": {True}}, "TSO keeps every order of the device but a read after a write"
+
+
+def test_a_clearing_that_lands_last_is_asked_with_two_values() -> None:
+    found = next(one for one in proved("riscv64", "late_publish").answers if one.question == "response-clear")
+    for cycle in found.cycles:
+        assert cycle.program.final == {"a": 1} and cycle.program.threads[1][-1].value == 2
+
+
 def test_a_device_that_keeps_no_order_is_blamed_itself() -> None:
     found = answers(proved("aarch64", "acquire_progress").recordings, DEVICES["publisher"])
     publish = next(one for one in found if one.question == "publish")
@@ -129,29 +142,16 @@ def test_an_instruction_that_is_not_known_is_an_error(tmp_path: Path) -> None:
         prove(tmp_path / "odd.elf", "odd", "", DEVICES["qemu"])
 
 
-class _Out:
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def line(self, text: str) -> None:
-        self.lines.append(text)
-
-    def progress(self, text: str) -> None:
-        del text
-
-    def table(self, title: str, header: object, rows: object) -> None:
-        del title, header, rows
-
-
-def test_one_kernel_is_proved_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_kernel_is_proved_from_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printer: RecordingPrinter
+) -> None:
     from harness.platform import store
 
     monkeypatch.setattr(store, "RESULTS_DIR", tmp_path)
     monkeypatch.setattr(command, "RunFolder", lambda name: store.RunFolder(name, tmp_path))
-    out = _Out()
     words = {"ARCH": "riscv64", "BARRIER": "late_publish"}
-    assert command.main(Arguments("proof", words), out) is Verdict.GUEST_FAILED
-    assert any(line.startswith("For this ELF (") for line in out.lines)
+    assert command.main(Arguments("proof", words), printer) is Verdict.GUEST_FAILED
+    assert any(line.startswith("For this ELF (") for line in printer.lines)
     (folder,) = (one for one in tmp_path.iterdir() if one.is_dir() and not one.is_symlink())
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "late_publish" in page and "<svg" in page

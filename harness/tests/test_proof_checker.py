@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.proof.checker import CheckError, Program, find_execution
-from harness.proof.events import FULL, Acquire, Event, Fence, Kind, Thread
+from harness.proof.events import FULL, NO_FENCE, Acquire, Event, Fence, Kind, Thread
 from harness.proof.herd import observations, render
 from harness.tests.litmus_programs import program
 
@@ -84,6 +84,11 @@ def test_a_program_that_is_too_large_is_refused() -> None:
 def test_tests_have_the_name_they_are_given(arch: str) -> None:
     text = render(program(arch, 1), f"{arch}_one", "a question")
     assert text.splitlines()[0].endswith(f" {arch}_one") and '"a question"' in text and "exists (" in text
+
+
+def test_a_fence_that_was_taken_away_has_no_instruction() -> None:
+    assert "DMB" in render(message_passing("aarch64", Fence("w", "w"), None), "with", "?")
+    assert "DMB" not in render(message_passing("aarch64", NO_FENCE, NO_FENCE), "without", "?")
 
 
 def test_what_herd7_prints_is_read() -> None:
