@@ -20,7 +20,6 @@ from harness.model.values import (
     Flag,
     Integer,
     Integers,
-    Kind,
     Name,
     Number,
     Parameters,
@@ -29,6 +28,7 @@ from harness.model.values import (
     ShellWords,
     Size,
     Text,
+    ValueKind,
 )
 
 MEASURING = ("perf", "ab", "explain", "boot", "calibrate", "bench", "bisect", "acceptance", "nightly", "proof")
@@ -44,7 +44,7 @@ class Setting:
     """One setting, as some commands take it; a name may stand in several rows, each for other commands."""
 
     name: str
-    kind: Kind
+    kind: ValueKind
     commands: tuple[str, ...]
     help: str
     """One line."""

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-from harness.acceptance.evidence import Change, Counted, DiskLoad, Roulette
+from harness.acceptance.evidence import Counted, DiskLoad, FrameRateChange, Roulette
 from harness.core.statistics import Decision
 from harness.gate.stages.window import Window, window_incidents
 from harness.model.spec import BUILT_IN
@@ -46,10 +46,10 @@ def counted(window: Window, source: str) -> Counted:
     )
 
 
-def changed(decision: Decision, source: str) -> Change:
+def changed(decision: Decision, source: str) -> FrameRateChange:
     """A ratio of frame times as a change of the frame rate."""
     low, high = 1 / decision.high - 1, 1 / decision.low - 1 if decision.low else float("inf")
-    return Change(1 / decision.ratio - 1, low, high, decision.launches, source)
+    return FrameRateChange(1 / decision.ratio - 1, low, high, decision.launches, source)
 
 
 def mean_fps(window: Window) -> float:

@@ -12,11 +12,11 @@ from harness.acceptance.evidence import (
     Absent,
     Approved,
     Built,
-    Change,
     Counted,
     DeviceEvidence,
     DiskLoad,
     Evidence,
+    FrameRateChange,
     Judgement,
     Roulette,
     Watched,
@@ -283,7 +283,7 @@ def _completions(counted: Counted, draws_whole: bool) -> Judgement:
     return low >= COMPLETIONS and not counted.findings, _also(f"{figure}, as the device published", counted.findings)
 
 
-def _change(change: Change) -> Judgement | Absent:
+def _change(change: FrameRateChange) -> Judgement | Absent:
     if not math.isfinite(change.high):
         return Absent(f"{change.launches} launches are too few for an interval")
     figure = f"{change.change:+.1%} ({change.low:+.1%} to {change.high:+.1%} at 95 %, {change.launches} launches)"

@@ -78,7 +78,7 @@ class Counted:
 
 
 @dataclass(frozen=True)
-class Change:
+class FrameRateChange:
     """What the optimised strategy does to the frame rate, timed side by side with the spinning one."""
 
     change: float
@@ -149,7 +149,7 @@ class DeviceEvidence:
     pictures: Watched | Absent
     optimised: Counted | Absent
     spinning: Counted | Absent
-    change: Change | Absent
+    change: FrameRateChange | Absent
     disk: DiskLoad | Absent
     approved: Approved | Absent
 

@@ -19,11 +19,11 @@ from harness.acceptance.evidence import (
     Absent,
     Approved,
     Built,
-    Change,
     Counted,
     DeviceEvidence,
     DiskLoad,
     Evidence,
+    FrameRateChange,
     RingCode,
     Roulette,
     Watched,
@@ -259,7 +259,7 @@ class Checklist:
         window = self.observe(kernel.path, machine, where, COUNTED_S, self.plan.params)
         return counted(window, f"{where}/serial.log")
 
-    def change(self, machine: Machine, where: str) -> Change:
+    def change(self, machine: Machine, where: str) -> FrameRateChange:
         """The very kernels that were counted, side by side."""
         optimised, spinning = (
             ArmKernel(built.path.name, built.path, built.sha256, built.switches, BUILT_IN, built.compiler)

@@ -10,7 +10,7 @@ from harness.acceptance.criteria import Criterion, Status
 from harness.model.result import Gate, Result
 from harness.report.render import markdown
 from harness.report.run_view import facts, reproduce
-from harness.report.view import Cell, Row, Section, View, columns, table, texts, tone_of
+from harness.report.view import ReportView, Section, TableCell, TableRow, columns, table, texts, tone_of
 
 FILE_NAME = "acceptance.md"
 _TITLES = {"": "On every device", "virgl": "GL device (VIRGL=1), on a display", "2d": "Plain 2D device"}
@@ -46,12 +46,12 @@ def plain_lines(lines: Iterable[Criterion]) -> list[dict[str, Any]]:
     ]
 
 
-def _row(line: Criterion) -> Row:
-    status = Cell(line.status.value, tone_of(line.verdict), strong=line.status is not Status.PASS)
-    return Row((status, *texts(line.level.value, line.name, line.figure, line.source)))
+def _row(line: Criterion) -> TableRow:
+    status = TableCell(line.status.value, tone_of(line.verdict), strong=line.status is not Status.PASS)
+    return TableRow((status, *texts(line.level.value, line.name, line.figure, line.source)))
 
 
-def acceptance_view(result: Result, lines: Sequence[Criterion], kernel: str) -> View:
+def acceptance_view(result: Result, lines: Sequence[Criterion], kernel: str) -> ReportView:
     """What the checklist shows: verdict, what was tested where, one table a device.
 
     Parameters
@@ -65,7 +65,7 @@ def acceptance_view(result: Result, lines: Sequence[Criterion], kernel: str) -> 
         for device, title in _TITLES.items()
         if any(line.device == device for line in lines)
     ]
-    return View(
+    return ReportView(
         command=result.command,
         verdict=result.verdict,
         headline=result.sentence,

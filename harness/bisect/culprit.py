@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass
 
 
-class Side(enum.Enum):
+class BisectMark(enum.Enum):
     """What ``git bisect`` is told of a commit."""
 
     GOOD = "good"
@@ -47,7 +47,7 @@ def threshold(whole: MeasuredEffect) -> float:
     return max(weaker / 2, abs(whole.change) / 4)
 
 
-def side_of(step: MeasuredEffect, whole: MeasuredEffect) -> Side:
+def side_of(step: MeasuredEffect, whole: MeasuredEffect) -> BisectMark:
     """The side of a commit.
 
     Parameters
@@ -63,12 +63,12 @@ def side_of(step: MeasuredEffect, whole: MeasuredEffect) -> Side:
         change, low, high = step.change, step.low, step.high
     middle = threshold(whole)
     if step.decided:
-        return Side.BAD if change >= middle else Side.GOOD
+        return BisectMark.BAD if change >= middle else BisectMark.GOOD
     if low > middle:
-        return Side.BAD
-    return Side.GOOD if high < middle else Side.SKIP
+        return BisectMark.BAD
+    return BisectMark.GOOD if high < middle else BisectMark.SKIP
 
 
 def confirmed(own: MeasuredEffect, whole: MeasuredEffect) -> bool:
     """A culprit's own effect, against its parent, is certain and beyond the threshold of the search."""
-    return own.decided and own.surely_not_zero and side_of(own, whole) is Side.BAD
+    return own.decided and own.surely_not_zero and side_of(own, whole) is BisectMark.BAD

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.bisect.culprit import MeasuredEffect, Side, confirmed, side_of, threshold
+from harness.bisect.culprit import BisectMark, MeasuredEffect, confirmed, side_of, threshold
 from harness.bisect.worktree import (
     BisectError,
     NothingToFindError,
@@ -210,13 +210,13 @@ def _judge(plan: BisectPlan, folder: Path, tree: Path, commit: str) -> Step:
     except ToolError:
         raise
     except BuildError as error:
-        return Step(commit, Side.SKIP.value, f"does not build: {error.message}")
+        return Step(commit, BisectMark.SKIP.value, f"does not build: {error.message}")
     known = [
-        Step(plan.good, Side.GOOD.value, "", plan.good_sha256),
-        Step(plan.bad, Side.BAD.value, "", plan.bad_sha256),
+        Step(plan.good, BisectMark.GOOD.value, "", plan.good_sha256),
+        Step(plan.bad, BisectMark.BAD.value, "", plan.bad_sha256),
         *load_steps(folder),
     ]
-    same = next((one for one in known if one.sha256 == sha256 and one.side != Side.SKIP.value), None)
+    same = next((one for one in known if one.sha256 == sha256 and one.side != BisectMark.SKIP.value), None)
     if same is not None:
         return Step(commit, same.side, f"builds the same kernel as {same.commit[:12]}", sha256)
     good = _kernel(folder, plan.good_sha256)
@@ -224,8 +224,8 @@ def _judge(plan: BisectPlan, folder: Path, tree: Path, commit: str) -> Step:
         found = compare(plan.recipe, good, kernel, budget_s, threshold(plan.whole))
         if found.broken:
             raise BisectError(f"{commit[:12]} could not be compared: {found.why}")
-        side = Side.SKIP if found.effect is None else side_of(found.effect, plan.whole)
-        if side is not Side.SKIP or found.effect is None:
+        side = BisectMark.SKIP if found.effect is None else side_of(found.effect, plan.whole)
+        if side is not BisectMark.SKIP or found.effect is None:
             break
     return Step(commit, side.value, found.why, sha256, found.folder)
 
@@ -337,7 +337,7 @@ class Bisection:
         steps = load_steps(self.folder)
         if len(candidates) != 1:
             names = ", ".join(commit[:12] for commit in candidates)
-            skipped = sum(step.side == Side.SKIP.value for step in steps)
+            skipped = sum(step.side == BisectMark.SKIP.value for step in steps)
             text = f"one of {len(candidates)} commits ({names}): {skipped} could not be judged"
             return self._found(plan, steps, candidates, Verdict.INCONCLUSIVE, text)
         commit = candidates[0]

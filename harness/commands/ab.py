@@ -20,7 +20,7 @@ from harness.gate.next_steps import given_words
 from harness.gate.session import measure
 from harness.model.arms import ArmRequest, parse_arm
 from harness.model.record import Incident
-from harness.model.result import Arm, Frames, Gate, Qemu, Result
+from harness.model.result import Arm, Frames, Gate, QemuSetup, Result
 from harness.model.spec import Machine, RunSpec, UsageError, Verdict
 from harness.platform.build import source_state
 from harness.platform.host import host_facts
@@ -135,7 +135,7 @@ def _result(
     qemu = None
     if window is not None:
         command = shlex.join(window.observed.command)
-        qemu = Qemu(window.observed.qemu_version, machine.accelerator, machine.vcpus, "multi", command)
+        qemu = QemuSetup(window.observed.qemu_version, machine.accelerator, machine.vcpus, "multi", command)
     return Result(
         command="ab",
         verdict=verdict,

@@ -9,7 +9,7 @@ from harness.acceptance.evidence import Absent, Counted, DeviceEvidence, Roulett
 from harness.acceptance.measure import Acceptance, AcceptancePlan, accept
 from harness.acceptance.report import FILE_NAME, acceptance_markdown, gates_of, plain_lines, terminal_lines
 from harness.gate.finish import finish
-from harness.model.result import Arm, Frames, Metric, Qemu, Result
+from harness.model.result import Arm, Frames, Metric, QemuSetup, Result
 from harness.model.spec import Switches, Verdict
 from harness.platform.build import source_state
 from harness.platform.host import host_facts
@@ -38,7 +38,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
             started=run.started,
             seconds=time.monotonic() - begun,
             host=host_facts(),
-            qemu=Qemu(done.qemu_version, "tcg", 2, "multi", done.command) if done.qemu_version else None,
+            qemu=QemuSetup(done.qemu_version, "tcg", 2, "multi", done.command) if done.qemu_version else None,
             source=source_state(),
             compiler=done.kernel.compiler,
             arms={one.device: _arm(one, plan.switches, done.kernel.sha256) for one in done.evidence.devices},

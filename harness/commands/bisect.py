@@ -6,7 +6,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from harness.bisect.culprit import Side
+from harness.bisect.culprit import BisectMark
 from harness.bisect.search import Bisection, Found, Recipe, judge_step
 from harness.gate.finish import finish
 from harness.model.result import Gate, Result
@@ -24,7 +24,7 @@ EXAMPLES = (
     "GOOD=v1 BAD=v2 REPO=../os BUILD='make -C os' IMAGE=os/kernel.elf",
 )
 NEXT = "make ab A=<parent> B=<commit> measures the culprit again"
-_VERDICTS = {Side.GOOD: Verdict.PASS, Side.BAD: Verdict.REGRESSION, Side.SKIP: Verdict.INCONCLUSIVE}
+_VERDICTS = {BisectMark.GOOD: Verdict.PASS, BisectMark.BAD: Verdict.REGRESSION, BisectMark.SKIP: Verdict.INCONCLUSIVE}
 
 
 def main(arguments: Arguments, out: Printer) -> Verdict:
@@ -37,7 +37,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     if folder is not None:
         step = judge_step(folder)
         out.line(f"{step.commit[:12]} {step.side}: {step.why}")
-        return _VERDICTS[Side(step.side)]
+        return _VERDICTS[BisectMark(step.side)]
     recipe = _recipe(arguments)
     repository = (arguments.path("REPO") or ROOT).resolve()
     begun = time.monotonic()

@@ -13,21 +13,21 @@ import numpy as np
 
 from harness.core.statistics import CANDIDATE, REFERENCE
 from harness.gate.calibration.power import (
-    Cell,
-    ReferenceMethodCell,
+    DetectionRates,
+    ReferenceMethodRates,
     Series,
     Synthetic,
     Target,
-    protocol_cell,
-    reference_method_cell,
+    protocol_rates,
+    reference_method_rates,
     synthetic,
     targets,
 )
 from harness.gate.calibration.recording import (
     LOADED,
     SCHEMA,
+    CalibrationRecording,
     InjectedEffect,
-    Recording,
     record,
     recording_from_evidence,
 )
@@ -82,10 +82,12 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         series = _replayed(recording.series)
         smallest = next(rule.smallest for rule in RULES if rule.primary)
         cells = [
-            protocol_cell(one, budget, recording.each_s, draws, rng, smallest) for one in series for budget in BUDGETS_S
+            protocol_rates(one, budget, recording.each_s, draws, rng, smallest)
+            for one in series
+            for budget in BUDGETS_S
         ]
         references = [
-            reference_method_cell(one, budget, recording.each_s, draws // 4, rng)
+            reference_method_rates(one, budget, recording.each_s, draws // 4, rng)
             for one in series
             for budget in (30.0, 60.0)
         ]
@@ -115,7 +117,7 @@ _SYNTHETIC = {
 }
 
 
-def _read(path: Path) -> tuple[Recording, dict[str, Any]]:
+def _read(path: Path) -> tuple[CalibrationRecording, dict[str, Any]]:
     try:
         return recording_from_evidence(path.read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
@@ -159,9 +161,9 @@ def _replayed(recorded: tuple[Series, ...]) -> list[Series]:
 
 def _say(
     out: Printer,
-    recording: Recording,
-    cells: list[Cell],
-    references: list[ReferenceMethodCell],
+    recording: CalibrationRecording,
+    cells: list[DetectionRates],
+    references: list[ReferenceMethodRates],
     made_up: list[Synthetic],
     how: str,
 ) -> None:
@@ -235,9 +237,9 @@ def _provenance(result: Result, switches: Switches) -> dict[str, Any]:
 
 def _evidence(
     provenance: dict[str, Any],
-    recording: Recording,
-    cells: list[Cell],
-    references: list[ReferenceMethodCell],
+    recording: CalibrationRecording,
+    cells: list[DetectionRates],
+    references: list[ReferenceMethodRates],
     made_up: list[Synthetic],
     promised: tuple[Target, ...],
 ) -> str:

@@ -15,7 +15,7 @@ from harness.model.errors import StoreError
 from harness.model.spec import Verdict
 from harness.platform.atomic import write_whole
 from harness.platform.store import load_result, saved_run
-from harness.report.compare_view import CANDIDATE, Side, compare_view
+from harness.report.compare_view import CANDIDATE, ComparedRun, compare_view
 from harness.report.plots import distribution, drawn
 from harness.report.printer import Printer
 from harness.report.render import markdown, page
@@ -33,7 +33,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     target = arguments.path("PAGE")
     assert target is not None
     folders = [saved_run(arguments.path(letter)) for letter in "AB"]
-    sides = [Side(folder.name, load_result(folder), _report(folder, target)) for folder in folders]
+    sides = [ComparedRun(folder.name, load_result(folder), _report(folder, target)) for folder in folders]
     frame_ms = {f"{letter}: {folder.name}": _frame_ms(folder) for letter, folder in zip("AB", folders)}
     known = {name: values for name, values in frame_ms.items() if len(values) > 2}
     with tempfile.TemporaryDirectory() as scratch:

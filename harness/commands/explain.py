@@ -12,12 +12,12 @@ from harness.explain.attribution import FrameAccount
 from harness.explain.explanation import Explanation
 from harness.explain.report import Page, effect_rows, seed_rows, write_explanation
 from harness.explain.rows import part_rows
-from harness.explain.run import Question, explain, explain_regression
+from harness.explain.run import ExplainRequest, explain, explain_regression
 from harness.explain.saved_run import open_regression
 from harness.gate.finish import say_json
 from harness.model.arms import parse_arm
 from harness.model.errors import QemuError
-from harness.model.result import Arm, Metric, Qemu, Result
+from harness.model.result import Arm, Metric, QemuSetup, Result
 from harness.model.spec import LOAD_DISK_MIB, Machine, RunParams, Verdict
 from harness.platform.build import BuiltKernel, build_kernel, source_state
 from harness.platform.host import host_facts
@@ -79,7 +79,9 @@ def _subject(name: str, arguments: Arguments) -> str:
     return f"{kernel} with {asked}" if asked else kernel
 
 
-def _question(subject: str, kernel: BuiltKernel, arguments: Arguments, params: RunParams, budget_s: float) -> Question:
+def _question(
+    subject: str, kernel: BuiltKernel, arguments: Arguments, params: RunParams, budget_s: float
+) -> ExplainRequest:
     begun = time.monotonic()
     quick = arguments.flag("QUICK")
     loaded = bool(params.blk)
@@ -90,7 +92,7 @@ def _question(subject: str, kernel: BuiltKernel, arguments: Arguments, params: R
     seed = arguments.integer("SEED")
     left_s = budget_s - (time.monotonic() - begun)
     compiler = arguments.text("CC")
-    return Question(subject, kernel, machine, left_s, devices, quick, compiler, seed, notice, params)
+    return ExplainRequest(subject, kernel, machine, left_s, devices, quick, compiler, seed, notice, params)
 
 
 def _devices(plain: Machine, arguments: Arguments) -> tuple[tuple[Machine, ...], str]:
@@ -103,7 +105,7 @@ def _devices(plain: Machine, arguments: Arguments) -> tuple[tuple[Machine, ...],
         return (plain,), f"the seed case is not replayed on the GL device: {error.message}"
 
 
-def _result(started: str, kernel: BuiltKernel, question: Question, found: Explanation, seconds: float) -> Result:
+def _result(started: str, kernel: BuiltKernel, question: ExplainRequest, found: Explanation, seconds: float) -> Result:
     metrics = {}
     if found.frame_ms:
         metrics["fps_trace"] = Metric(1e3 / found.frame_ms, "frames/s", "trace")
@@ -117,7 +119,7 @@ def _result(started: str, kernel: BuiltKernel, question: Question, found: Explan
         started=started,
         seconds=seconds,
         host=host_facts(),
-        qemu=Qemu(version, machine.accelerator, machine.vcpus, "multi", ""),
+        qemu=QemuSetup(version, machine.accelerator, machine.vcpus, "multi", ""),
         source=source_state(),
         compiler=kernel.compiler,
         arms={"base": Arm(kernel.switches.everything(), kernel.sha256, metrics)},

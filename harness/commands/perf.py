@@ -22,7 +22,7 @@ from harness.gate.stages.frame_file import save_frames
 from harness.model.arms import ArmRequest, Source, parse_arm
 from harness.model.errors import StoreError
 from harness.model.record import JudgedBy
-from harness.model.result import Qemu, Result, ResultError
+from harness.model.result import QemuSetup, Result, ResultError
 from harness.model.spec import LOAD_DISK_MIB, Device, Machine, RunSpec, UsageError, Verdict
 from harness.platform.build import baselines_in_commits, source_state
 from harness.platform.host import fingerprint, host_facts
@@ -157,7 +157,7 @@ def _result(
     )
     judged_by = JudgedBy(baseline.label if baseline else "", same_host, missing, other_compiler)
     qemu = (
-        Qemu(version, machine.accelerator, machine.vcpus, "multi", shlex.join(window.observed.command))
+        QemuSetup(version, machine.accelerator, machine.vcpus, "multi", shlex.join(window.observed.command))
         if window
         else None
     )

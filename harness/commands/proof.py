@@ -20,7 +20,7 @@ from harness.platform.store import RESULTS_DIR, RunFolder, load_result
 from harness.proof.decide import DEVICES
 from harness.proof.herd import observations, render
 from harness.proof.image import TraceError
-from harness.proof.report import Row, claim, write_page
+from harness.proof.report import StrategyRow, claim, write_page
 from harness.proof.run import POINTS, Proof, prove
 from harness.proof.weakest import Weakest, weakest
 from harness.report.printer import Printer
@@ -73,7 +73,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
             details={"device": device.name, "kernels": [_details(proof) for proof in proofs]},
         )
         rates = _frame_rates({proof.sha256 for proof in proofs})
-        rows = [Row(proof, _fence_words(proof), rates.get(proof.sha256)) for proof in proofs]
+        rows = [StrategyRow(proof, _fence_words(proof), rates.get(proof.sha256)) for proof in proofs]
         write_page(run.path / "report.html", result, rows, device, minimal)
         folder = run.commit(result)
     _say(out, proofs, minimal)

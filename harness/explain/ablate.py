@@ -139,7 +139,7 @@ def sample_of(changes: Changes, timing: Timing) -> Sample:
     return Sample(changes, tuple(effect for effect in effects if np.isfinite(effect)), timing.plan.launches)
 
 
-class _Stage:
+class _AblationSession:
     """Measures alternatives of one base, collecting samples and reasons."""
 
     def __init__(
@@ -217,7 +217,7 @@ def ablate(
         In the order of their importance: the last ones are left out when time runs out.
     """
     spent = Spent(budget_s)
-    stage = _Stage(base, bench, folder, spent, progress)
+    stage = _AblationSession(base, bench, folder, spent, progress)
     useless = [changes for changes in alternatives if changes[0][0] in ONE_CPU_SWITCHES]
     for changes in useless:
         stage.unmeasured.append(Unmeasured(changes, "of no effect here: the timing machine has one CPU"))

@@ -49,7 +49,7 @@ class _Outcome:
     trouble: str = ""
 
 
-class _Stage:
+class _CaseSession:
     """Builds, counts and times combinations."""
 
     def __init__(self, bench: Bench, folder: Path, frames: int, progress: Callable[[str], None]) -> None:
@@ -158,7 +158,7 @@ def replay_seed(
     ]
     start = combinations[0]
     tasks += [_Task(_name(one), start.but(**dict(one.changes)), start) for one in SEED_CANDIDATES]
-    found = _Stage(bench, folder, frames, progress).measure(tasks, budget_s)
+    found = _CaseSession(bench, folder, frames, progress).measure(tasks, budget_s)
     family = [one.sample for one in found.values() if one.sample is not None]
     effects = {effect.changes[0][0]: effect for effect in measure_effects(family)[0]}
     rates = _rates(steps, found)

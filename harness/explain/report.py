@@ -21,7 +21,19 @@ from harness.report.plots import Script, drawn
 from harness.report.render import markdown
 from harness.report.render import page as html_page
 from harness.report.run_view import facts, run_links
-from harness.report.view import MUTED, UNSURE, Cell, Plot, Row, Section, Table, View, columns, table, texts
+from harness.report.view import (
+    MUTED,
+    UNSURE,
+    Plot,
+    ReportView,
+    Section,
+    Table,
+    TableCell,
+    TableRow,
+    columns,
+    table,
+    texts,
+)
 
 _CLASS = {Worth.SLOWER: "bad", Worth.FASTER: "good", Worth.NOISE: "muted"}
 _SYMBOL = {Worth.SLOWER: "▲", Worth.FASTER: "▼", Worth.NOISE: "·"}
@@ -153,7 +165,7 @@ def _frame_scripts(account: FrameAccount) -> Iterator[Script]:
             yield Script(f"frame-{name}", script, f"{caption}: who did what, on one clock.")
 
 
-def explanation_view(page: Page, folder: Path, plots: Mapping[str, Plot]) -> View:
+def explanation_view(page: Page, folder: Path, plots: Mapping[str, Plot]) -> ReportView:
     """Everything that the report of an explanation shows."""
     found = page.found
     if found.regression is not None:
@@ -161,7 +173,7 @@ def explanation_view(page: Page, folder: Path, plots: Mapping[str, Plot]) -> Vie
     else:
         sections = [*_frame_sections(found, plots), *_switch_sections(found, plots), *_seed_sections(found, plots)]
     measured = (("protocol", found.ablation.protocol),) if found.ablation else ()
-    return View(
+    return ReportView(
         command="explain",
         verdict=page.result.verdict,
         headline=f"{found.sentence}.",
@@ -190,7 +202,12 @@ def _frame_sections(found: Explanation, plots: Mapping[str, Plot]) -> list[Secti
         why = found.missing.get("parts", "Not asked for.")
         return [Section(title, lead=tuple(text for text in (why, counted) if text))]
     rows = [
-        Row((Cell(one.name, colour=one.colour, strong=not one.colour), *texts(one.milliseconds, one.share, one.means)))
+        TableRow(
+            (
+                TableCell(one.name, colour=one.colour, strong=not one.colour),
+                *texts(one.milliseconds, one.share, one.means),
+            )
+        )
         for one in part_rows(found.account)
     ]
     shown = tuple(plots[name] for name in ("parts", "frame-typical", "frame-worst") if name in plots)
@@ -202,8 +219,12 @@ def _frame_sections(found: Explanation, plots: Mapping[str, Plot]) -> list[Secti
 
 def _effects_table(ablation: Ablation, first: str) -> Table | None:
     rows = [
-        Row(
-            (Cell(r.what, code=True), *texts(r.milliseconds, r.change, r.interval), Cell(f"{r.symbol} {r.says}", r.css))
+        TableRow(
+            (
+                TableCell(r.what, code=True),
+                *texts(r.milliseconds, r.change, r.interval),
+                TableCell(f"{r.symbol} {r.says}", r.css),
+            )
         )
         for r in effect_rows(ablation)
     ]
@@ -223,7 +244,7 @@ def _switch_sections(found: Explanation, plots: Mapping[str, Plot]) -> list[Sect
         shown = tuple(plots[name] for name in ("effects",) if name in plots)
         sections = [Section(title, lead=(lead,), plots=shown, table=_effects_table(ablation, "changed to"))]
         sections += _pair_sections(ablation)
-    rows = [Row((Cell(what, code=True), Cell(why))) for what, why in unmeasured_rows(ablation)]
+    rows = [TableRow((TableCell(what, code=True), TableCell(why))) for what, why in unmeasured_rows(ablation)]
     if rows:
         sections.append(Section("Not measured", table=table(columns("change", "why"), rows), folded=len(rows) > 6))
     return sections
@@ -235,7 +256,7 @@ def _pair_sections(ablation: Ablation) -> list[Section]:
         sizes = (f"{one.together:+.1%}", f"{one.apart:+.1%}", f"{one.low:+.1%} to {one.high:+.1%}")
         says = "adds up, within the noise" if one.adds_up else "does not add up"
         tone = MUTED if one.adds_up else UNSURE
-        rows.append(Row((Cell(label(one.changes), code=True), *texts(*sizes), Cell(says, tone))))
+        rows.append(TableRow((TableCell(label(one.changes), code=True), *texts(*sizes), TableCell(says, tone))))
     lead = "Changes whose effects are sure, made together: does the frame change by the sum of both?"
     head = columns("changed together", "#together", "#as a sum", "#difference, interval", "so it")
     return [Section("Two at once", lead=(lead,), table=table(head, rows))] if rows else []
@@ -249,8 +270,12 @@ def _seed_sections(found: Explanation, plots: Mapping[str, Plot]) -> list[Sectio
     for replay in found.replays:
         name = f"seed-{replay.device}"
         rows = [
-            Row(
-                (Cell(r.name, strong=True), *texts(r.fences, r.spins, r.timeouts, r.fps), Cell(r.against, r.css)),
+            TableRow(
+                (
+                    TableCell(r.name, strong=True),
+                    *texts(r.fences, r.spins, r.timeouts, r.fps),
+                    TableCell(r.against, r.css),
+                ),
                 why=f"{r.changed} Claimed: {r.claimed}",
             )
             for r in seed_rows(replay)
@@ -268,7 +293,7 @@ def _seed_sections(found: Explanation, plots: Mapping[str, Plot]) -> list[Sectio
 def _regression_sections(found: Regression) -> list[Section]:
     sections = [Section("The regression", lead=(found.said,))]
     rows = [
-        Row((*texts(r.name, r.reference, r.candidate, r.change, r.interval), Cell(r.says, r.css)))
+        TableRow((*texts(r.name, r.reference, r.candidate, r.change, r.interval), TableCell(r.says, r.css)))
         for r in growth_rows(found.parts)
     ]
     if rows:
@@ -279,7 +304,7 @@ def _regression_sections(found: Regression) -> list[Section]:
         head = columns("part", "#reference, ms", "#candidate, ms", "#change", "#interval", "which")
         sections.append(Section("Which part of the frame grew", (lead,), table=table(head, rows)))
     counts = [
-        Row((Cell(one.name, code=True), *texts(*_instructions(one.reference, one.candidate))))
+        TableRow((TableCell(one.name, code=True), *texts(*_instructions(one.reference, one.candidate))))
         for one in found.functions[:FUNCTIONS_SHOWN]
     ]
     if counts:

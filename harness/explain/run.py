@@ -47,7 +47,7 @@ QUICK_SWITCHES = ("FILL", "LOG", "BATCH", "BARRIER", "COUNTERS", "GPU_FENCE")
 
 
 @dataclass(frozen=True)
-class Question:
+class ExplainRequest:
     """What to explain, on what, and how long it may take."""
 
     subject: str
@@ -65,7 +65,7 @@ class Question:
     """The kernel's command line; the seed case is replayed without it."""
 
 
-def explain(question: Question, folder: Path, progress: Callable[[str], None]) -> Explanation:
+def explain(question: ExplainRequest, folder: Path, progress: Callable[[str], None]) -> Explanation:
     """Measure all sections.
 
     Raises
@@ -106,7 +106,7 @@ def explain(question: Question, folder: Path, progress: Callable[[str], None]) -
     return Explanation(question.subject, counts, account, ablation, tuple(replays), missing=missing, notices=notices)
 
 
-def _account(question: Question, kernel: Path, folder: Path, missing: dict[str, str]) -> FrameAccount | None:
+def _account(question: ExplainRequest, kernel: Path, folder: Path, missing: dict[str, str]) -> FrameAccount | None:
     window_s = QUICK_WINDOW_S if question.quick else WINDOW_S
     try:
         return take_run_apart(RunSpec(kernel, question.machine, question.params), folder, window_s)
@@ -121,7 +121,9 @@ def _replay(bench: Bench, folder: Path, budget_s: float, progress: Callable[[str
     return replay_seed(bench, folder, budget_s, progress, frames=frames, causes_only=slow)
 
 
-def explain_regression(run: SavedRun, question: Question, folder: Path, progress: Callable[[str], None]) -> Explanation:
+def explain_regression(
+    run: SavedRun, question: ExplainRequest, folder: Path, progress: Callable[[str], None]
+) -> Explanation:
     """What would undo a regression.
 
     Parameters
@@ -151,7 +153,7 @@ def explain_regression(run: SavedRun, question: Question, folder: Path, progress
 
 
 def _grown(
-    run: SavedRun, question: Question, folder: Path, notices: list[str], progress: Callable[[str], None]
+    run: SavedRun, question: ExplainRequest, folder: Path, notices: list[str], progress: Callable[[str], None]
 ) -> tuple[PartChange, ...]:
     """What changed in which part of the frame, between the two kernels that the run kept."""
     arms = [RunSpec(kernel, question.machine, run.params) for kernel in (run.reference, run.candidate)]
@@ -163,7 +165,7 @@ def _grown(
 
 
 def _functions(
-    run: SavedRun, question: Question, folder: Path, notices: list[str], progress: Callable[[str], None]
+    run: SavedRun, question: ExplainRequest, folder: Path, notices: list[str], progress: Callable[[str], None]
 ) -> tuple[FunctionChange, ...]:
     """Which functions execute more or fewer instructions, as the run says already or by logging both kernels."""
     if run.functions:
@@ -177,7 +179,7 @@ def _functions(
         return ()
 
 
-def _bench(question: Question) -> Bench:
+def _bench(question: ExplainRequest) -> Bench:
     # The launch is the unit of noise: many short ones say more than few long ones.
     slices = QUICK_SLICES if question.quick else SLICES
     protocol = replace(choose_protocol(probe_rights()), slices=slices, settle_s=SETTLE_S)
@@ -191,7 +193,7 @@ def _bench(question: Question) -> Bench:
     )
 
 
-def _alternatives(question: Question) -> tuple[Changes, ...]:
+def _alternatives(question: ExplainRequest) -> tuple[Changes, ...]:
     everything = other_values(question.kernel.switches)
     return quick_choice(question.kernel.switches, everything) if question.quick else in_turn(everything)
 

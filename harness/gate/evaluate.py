@@ -13,7 +13,7 @@ from harness.core.serial import SerialLog
 from harness.core.statistics import CANDIDATE, REFERENCE
 from harness.gate import metrics
 from harness.gate.basis import Basis
-from harness.gate.figures import Side
+from harness.gate.figures import ArmFigures
 from harness.gate.measured import ArmKernel, Measured
 from harness.gate.metrics import HIGHER, LOWER, RULES, Rule
 from harness.gate.stages.catalogue import STAGES
@@ -34,7 +34,7 @@ def arms_of(measured: Measured) -> dict[str, Arm]:
 
 
 def _arm(kernel: ArmKernel, role: str, measured: Measured) -> Arm:
-    found = metrics.metrics_of(Side(measured, role))
+    found = metrics.metrics_of(ArmFigures(measured, role))
     switches = kernel.switches.everything() if kernel.switches else {}
     build = {"compiler": kernel.compiler, "commit": kernel.commit, "path": kernel.path.name}
     launches = len(measured.timing.launches) if measured.timing else 0

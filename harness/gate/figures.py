@@ -22,7 +22,7 @@ F64 = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Side:
+class ArmFigures:
     """One arm of a session. Every figure is a :class:`Metric` without a unit, which the metric's row adds."""
 
     measured: "Measured"

@@ -29,7 +29,7 @@ def _gate(rule: Rule, figures: Figures, verdict: Verdict | None, why: str, compa
     return Gate(rule.metric, rule.kind, verdict, why, figures.candidate.value, before, change)
 
 
-class Kind:
+class GateKind:
     """One way of judging a metric that was measured."""
 
     compares = True
@@ -40,7 +40,7 @@ class Kind:
         raise NotImplementedError
 
 
-class Report(Kind):
+class Report(GateKind):
     """Told, never judged."""
 
     compares = False
@@ -50,7 +50,7 @@ class Report(Kind):
         return replace(gate, low=figures.candidate.low, high=figures.candidate.high)
 
 
-class Floor(Kind):
+class Floor(GateKind):
     """At least so much; a warning between ``limit`` and ``warn`` passes and says so."""
 
     compares = False
@@ -66,7 +66,7 @@ class Floor(Kind):
         return replace(_gate(rule, figures, verdict, why, compared=False), limit=rule.limit)
 
 
-class Bound(Kind):
+class Bound(GateKind):
     """At most so much. A counter with a failure above it means that the guest failed, else it is a regression."""
 
     compares = False
@@ -102,7 +102,7 @@ class Bound(Kind):
         return self._within(rule, figures, most.value, f"one a completion ({most.value:g})")
 
 
-class Equal(Kind):
+class Equal(GateKind):
     """Exact equality, to a millionth for means of counts."""
 
     def judge(self, rule: Rule, figures: Figures) -> Gate:
@@ -115,7 +115,7 @@ class Equal(Kind):
         return _gate(rule, figures, Verdict.REGRESSION, why)
 
 
-class Rise(Kind):
+class Rise(GateKind):
     """An exact count may fall, and rise by less than ``smallest``; any change is told, with the functions that grew."""
 
     def judge(self, rule: Rule, figures: Figures) -> Gate:
@@ -139,7 +139,7 @@ LAUNCHES_FEWEST = 3
 """With fewer launches of an arm one busy moment of the host would decide."""
 
 
-class Growth(Kind):
+class Growth(GateKind):
     """A time measured once a launch may grow by ``smallest`` of itself or by ``limit``, whichever allows more."""
 
     def judge(self, rule: Rule, figures: Figures) -> Gate:
@@ -157,7 +157,7 @@ class Growth(Kind):
         return replace(_gate(rule, figures, verdict, why), limit=rule.smallest)
 
 
-class Ratio(Kind):
+class Ratio(GateKind):
     """Judged over the launches: the primary metric by the comparison of frame times, others as tails beside it."""
 
     def judge(self, rule: Rule, figures: Figures) -> Gate:
@@ -234,7 +234,7 @@ def _change(ratio: float, invert: bool) -> float:
     return ratio - 1
 
 
-KINDS: Mapping[str, Kind] = {
+KINDS: Mapping[str, GateKind] = {
     "ratio": Ratio(),
     "equal": Equal(),
     "bound": Bound(),

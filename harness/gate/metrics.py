@@ -23,7 +23,7 @@ from typing import Any
 
 import tomllib
 
-from harness.gate.figures import Side
+from harness.gate.figures import ArmFigures
 from harness.model.metric import Metric
 from harness.model.spec import Capabilities, UsageError
 from harness.platform.bounded import read_bounded
@@ -31,7 +31,7 @@ from harness.platform.bounded import read_bounded
 HIGHER, LOWER, NEITHER = "higher", "lower", "neither"
 ABSOLUTE, EXACT = "absolute", "exact"
 
-Compute = Callable[[Side], Metric | None]
+Compute = Callable[[ArmFigures], Metric | None]
 Lack = Callable[[Capabilities, Mapping[str, str]], str | None]
 """Why a build cannot offer a metric; None when it can."""
 
@@ -131,7 +131,7 @@ ROWS: tuple[MetricRow, ...] = (
         scope=ABSOLUTE,
         stored=True,
     ),
-    MetricRow("fps_window", "frames/s", HIGHER, Side.window_fps, scope=ABSOLUTE, stored=True),
+    MetricRow("fps_window", "frames/s", HIGHER, ArmFigures.window_fps, scope=ABSOLUTE, stored=True),
     MetricRow("fps_screendump", "frames/s", HIGHER, lambda side: side.rate("screendump"), lack=no_stamp),
     MetricRow("fps_guest", "frames/s", HIGHER, lambda side: side.rate("guest"), lack=no_records),
     MetricRow("frame_ms_p50", "ms", LOWER, lambda side: side.paced("p50_ms"), scope=ABSOLUTE, stored=True),
@@ -201,17 +201,19 @@ ROWS: tuple[MetricRow, ...] = (
         "instructions_per_frame",
         "instructions",
         LOWER,
-        Side.instructions,
+        ArmFigures.instructions,
         (Judged("rise", smallest=0.0005),),
         stage="exact",
         lack=no_exact_mode,
         scope=EXACT,
         stored=True,
     ),
-    MetricRow("boot_ms", "ms", LOWER, Side.boot_ms, (Judged("growth", smallest=0.25, limit=50.0),), scope=ABSOLUTE),
-    MetricRow("perturbation", "ratio", LOWER, Side.event_cost, scope=ABSOLUTE),
-    MetricRow("perturbation_records", "ratio", LOWER, Side.record_cost),
-    MetricRow("perturbation_screendumps", "ratio", LOWER, Side.capture_cost),
+    MetricRow(
+        "boot_ms", "ms", LOWER, ArmFigures.boot_ms, (Judged("growth", smallest=0.25, limit=50.0),), scope=ABSOLUTE
+    ),
+    MetricRow("perturbation", "ratio", LOWER, ArmFigures.event_cost, scope=ABSOLUTE),
+    MetricRow("perturbation_records", "ratio", LOWER, ArmFigures.record_cost),
+    MetricRow("perturbation_screendumps", "ratio", LOWER, ArmFigures.capture_cost),
 )
 
 
@@ -227,7 +229,7 @@ def row_of(metric: str) -> MetricRow:
     return row
 
 
-def metrics_of(side: Side) -> dict[str, Metric]:
+def metrics_of(side: ArmFigures) -> dict[str, Metric]:
     """Every metric that was measured of one side, with its unit."""
     found = ((row, row.compute(side)) for row in ROWS)
     return {row.name: dataclasses.replace(one, unit=row.unit) for row, one in found if one is not None}

@@ -42,7 +42,7 @@ class NightPlan:
 
 
 @dataclass(frozen=True)
-class Begun:
+class CellStarted:
     """A cell that has started."""
 
     cell: str
@@ -51,7 +51,7 @@ class Begun:
 
 
 @dataclass(frozen=True)
-class Finished:
+class CellFinished:
     """A cell that has run."""
 
     cell: str
@@ -84,7 +84,7 @@ class Journal:
     def __init__(self, folder: Path = NIGHT_DIR) -> None:
         self._path = folder / _JOURNAL
         self.plan: NightPlan | None = None
-        self.finished: list[Finished] = []
+        self.finished: list[CellFinished] = []
         self.begun: tuple[str, float] | None = None
         """The cell that was running when the journal ended, and when it began, by the clock of the files."""
         self._read()
@@ -101,10 +101,10 @@ class Journal:
                 if kind == "plan":
                     self.plan, self.finished, self.begun = codec.from_plain(NightPlan, plain), [], None
                 elif kind == "begun":
-                    begun = codec.from_plain(Begun, plain)
+                    begun = codec.from_plain(CellStarted, plain)
                     self.begun = begun.cell, begun.at
                 elif kind == "finished":
-                    self.finished.append(codec.from_plain(Finished, plain))
+                    self.finished.append(codec.from_plain(CellFinished, plain))
                     self.begun = None
 
     def resumable(self, digest: str, commit: str, now: datetime.datetime) -> bool:
@@ -124,7 +124,7 @@ class Journal:
         """A cell starts."""
         self._write({"kind": "begun", "cell": cell, "at": _now_of_files(self._path)})
 
-    def finish(self, finished: Finished) -> None:
+    def finish(self, finished: CellFinished) -> None:
         """A cell has run."""
         self.finished.append(finished)
         self._write({"kind": "finished", **asdict(finished)})

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from harness.gate.references import NoBaseline, read_baseline
 from harness.history.finding_store import load_findings, store_approvals
-from harness.history.journal import Finished, Journal, NightPlan
+from harness.history.journal import CellFinished, Journal, NightPlan
 from harness.history.jsonl import LINES_FILE, append_line
 from harness.history.matrix import Cell, Matrix, Quarantine, Standing, by_information
 from harness.history.queue import QUEUE_DIR, remember
@@ -56,7 +56,7 @@ class Outcome:
     """What became of one cell."""
 
     cell: Cell
-    finished: Finished
+    finished: CellFinished
     quarantine: Quarantine | None
     expired: bool = False
 
@@ -191,20 +191,20 @@ class NightlyRun:
             self._remember(finished)
         return []
 
-    def _judged(self, cell: Cell, ran: Ran, elapsed: Callable[[], float]) -> Finished:
+    def _judged(self, cell: Cell, ran: Ran, elapsed: Callable[[], float]) -> CellFinished:
         """What a run says: by its result, or where it left none, by its exit code and last words."""
         if ran.folder is not None:
             try:
                 return replace(_finished(cell, load_result(ran.folder), ran.folder.name), seconds=elapsed())
             except (StoreError, ResultError) as error:
-                return Finished(cell.label, Verdict.HARNESS_FAILED.value, str(error), "", elapsed())
+                return CellFinished(cell.label, Verdict.HARNESS_FAILED.value, str(error), "", elapsed())
         verdict = next((one for one in Verdict if one.exit_code == ran.exit_code), Verdict.HARNESS_FAILED)
         if verdict is Verdict.PASS:
             verdict = Verdict.HARNESS_FAILED  # a pass without a result is none
         words = [line for line in ran.said if not line.startswith("verdict:")]
-        return Finished(cell.label, verdict.value, words[-1] if words else "it said nothing", "", elapsed())
+        return CellFinished(cell.label, verdict.value, words[-1] if words else "it said nothing", "", elapsed())
 
-    def _remember(self, finished: Finished) -> None:
+    def _remember(self, finished: CellFinished) -> None:
         """Bring a finished cell into the history; doing so twice does nothing."""
         if not finished.folder:
             return
@@ -292,8 +292,8 @@ def record_of(folder: Path, cell: str) -> HistoryRun:
     return run_record(result, f"{folder.name}-{digest[:12]}", folder.name, cell, baseline)
 
 
-def _finished(cell: Cell, result: Result, folder: str) -> Finished:
-    return Finished(cell.label, result.verdict.value, result.sentence, folder, result.seconds)
+def _finished(cell: Cell, result: Result, folder: str) -> CellFinished:
+    return CellFinished(cell.label, result.verdict.value, result.sentence, folder, result.seconds)
 
 
 def _finished_since(results: Path, cell: Cell, at: float) -> Path | None:

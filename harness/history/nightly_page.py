@@ -8,7 +8,20 @@ from urllib.parse import quote
 
 from harness.model.spec import Verdict
 from harness.report.render import markdown, page
-from harness.report.view import BAD, GOOD, MUTED, Cell, Link, Row, Section, View, columns, symbol_of, table, tone_of
+from harness.report.view import (
+    BAD,
+    GOOD,
+    MUTED,
+    Link,
+    ReportView,
+    Section,
+    TableCell,
+    TableRow,
+    columns,
+    symbol_of,
+    table,
+    tone_of,
+)
 
 
 @dataclass(frozen=True)
@@ -56,14 +69,21 @@ class NightView:
     problems: Sequence[str]
 
 
-def _finding_rows(view: NightView) -> list[Row]:
+def _finding_rows(view: NightView) -> list[TableRow]:
     rows = []
     for one in (*view.fresh, *view.open):
         tone = BAD if one.worse else MUTED if one.worse is None else GOOD
         symbol = "▼" if one.worse else "◆" if one.worse is None else "▲"
-        runs = [Cell(text, href=_address(folder)) if folder else Cell("") for text, folder in _sides(one)]
+        runs = [TableCell(text, href=_address(folder)) if folder else TableCell("") for text, folder in _sides(one)]
         rows.append(
-            Row((Cell(f"finding {one.number}"), Cell(f"{symbol} {one.status}", tone), Cell(one.sentence), *runs))
+            TableRow(
+                (
+                    TableCell(f"finding {one.number}"),
+                    TableCell(f"{symbol} {one.status}", tone),
+                    TableCell(one.sentence),
+                    *runs,
+                )
+            )
         )
     return rows
 
@@ -76,21 +96,21 @@ def _address(folder: str) -> str:
     return f"../{quote(folder, safe='')}/report.html"
 
 
-def _cell_row(one: CellRow) -> Row:
+def _cell_row(one: CellRow) -> TableRow:
     verdict = f"{symbol_of(one.verdict)} {one.verdict.value}{' (quarantined)' if one.remark else ''}"
     tone = MUTED if one.remark else tone_of(one.verdict)
     what = f"{one.sentence}; {one.remark}" if one.remark else one.sentence
-    return Row(
+    return TableRow(
         (
-            Cell(one.label, href=_address(one.folder) if one.folder else ""),
-            Cell(verdict, tone),
-            Cell(what),
-            Cell(f"{one.seconds:.0f}"),
+            TableCell(one.label, href=_address(one.folder) if one.folder else ""),
+            TableCell(verdict, tone),
+            TableCell(what),
+            TableCell(f"{one.seconds:.0f}"),
         )
     )
 
 
-def night_view_of(view: NightView) -> View:
+def night_view_of(view: NightView) -> ReportView:
     """The night as any other report."""
     settle = 'A finding fails every night until it is fixed or acknowledged: make history FINDING=… REASON="…"'
     sections = []
@@ -102,7 +122,7 @@ def night_view_of(view: NightView) -> View:
     cells = sorted(view.cells, key=lambda one: one.verdict.severity if not one.remark else -1, reverse=True)
     head = columns("cell", "verdict", "what", "#s")
     sections.append(Section("Cells", table=table(head, [_cell_row(one) for one in cells]), closing=dropped))
-    return View(
+    return ReportView(
         command="nightly",
         verdict=view.verdict,
         headline=view.sentence,

@@ -107,7 +107,7 @@ class Host:
 
 
 @dataclass(frozen=True)
-class Qemu:
+class QemuSetup:
     version: str
     accelerator: str
     vcpus: int
@@ -135,7 +135,7 @@ class Result:
     """UTC, ISO 8601."""
     seconds: float
     host: Host | None = None
-    qemu: Qemu | None = None
+    qemu: QemuSetup | None = None
     source: Mapping[str, Any] = field(default_factory=dict)
     """``git`` (commit or ""), ``dirty`` (bool)."""
     compiler: str = ""

@@ -28,7 +28,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _COMPILER = re.compile(r"[A-Za-z0-9/][A-Za-z0-9._+/-]{0,250}")
 
 
-class Kind(Protocol):
+class ValueKind(Protocol):
     """How a value is written."""
 
     @property
@@ -259,7 +259,7 @@ class Size:
         return size
 
 
-_PARAMETERS: dict[str, Kind] = {
+_PARAMETERS: dict[str, ValueKind] = {
     "mode": Size(),
     "pace": Integer(0, 1000),
     "blk": Integer(0, 4096),

@@ -26,7 +26,7 @@ class CaptureError(HarnessError):
 
 
 @dataclass(frozen=True)
-class Picture:
+class Screendump:
     """One captured frame."""
 
     pixels: Image
@@ -65,7 +65,7 @@ def parse_ppm(content: bytes, limits: Limits = Limits()) -> Image:
     return np.ascontiguousarray(pixels).reshape(height_px, width_px, 3)
 
 
-def screendump(qmp: Qmp, folder: Path, limits: Limits = Limits()) -> Picture:
+def screendump(qmp: Qmp, folder: Path, limits: Limits = Limits()) -> Screendump:
     """Capture the scanout now; the file does not stay.
 
     Raises
@@ -88,4 +88,4 @@ def screendump(qmp: Qmp, folder: Path, limits: Limits = Limits()) -> Picture:
         raise CaptureError(f"the screendump cannot be read: {error.strerror}") from error
     finally:
         path.unlink(missing_ok=True)
-    return Picture(parse_ppm(content, limits), before_ns, after_ns)
+    return Screendump(parse_ppm(content, limits), before_ns, after_ns)

@@ -42,7 +42,7 @@ class ChildError(HarnessError):
 
 
 @dataclass(frozen=True)
-class Finished:
+class ChildResult:
     """How a child ended, and all that it said."""
 
     status: int
@@ -139,7 +139,7 @@ def run_child(
     environment: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     merged: bool = False,
-) -> Finished:
+) -> ChildResult:
     """Run a tool to its end, and whatever it started too.
 
     Parameters
@@ -166,7 +166,7 @@ def run_child(
         for writer in writers:
             writer.close()
         said = _listen(child, readers, limit_s, output_bytes, name)
-    return Finished(child.returncode, said[0], b"" if merged else said[1])
+    return ChildResult(child.returncode, said[0], b"" if merged else said[1])
 
 
 def _listen(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 
-from harness.platform.capture import Picture, screendump
+from harness.platform.capture import Screendump, screendump
 from harness.platform.display import parse_xwd, window_of
 from harness.platform.qemu import Qemu
 
 
-def take_picture(machine: Qemu) -> Picture:
+def take_picture(machine: Qemu) -> Screendump:
     """Capture the scanout exactly.
 
     A virtual display's memory is read while the machine stands still, and once it stands still itself: what is torn
@@ -32,10 +32,10 @@ def take_picture(machine: Qemu) -> Picture:
             before_ns = time.time_ns()
             screen = display.settled_picture(machine.limits.qmp_s)
             after_ns = time.time_ns()
-    return Picture(window_of(screen, machine.spec.params.mode), before_ns, after_ns)
+    return Screendump(window_of(screen, machine.spec.params.mode), before_ns, after_ns)
 
 
-def glimpse(machine: Qemu) -> Picture:
+def glimpse(machine: Qemu) -> Screendump:
     """Capture the scanout without stopping the machine; on a virtual display it may then show parts of two frames.
 
     Raises as :func:`take_picture`.
@@ -47,4 +47,4 @@ def glimpse(machine: Qemu) -> Picture:
         before_ns = time.time_ns()
         dump = display.read()
         after_ns = time.time_ns()
-    return Picture(window_of(parse_xwd(dump), machine.spec.params.mode), before_ns, after_ns)
+    return Screendump(window_of(parse_xwd(dump), machine.spec.params.mode), before_ns, after_ns)

@@ -16,7 +16,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.proof.events import Event, Kind, Thread
+from harness.proof.events import Event, EventKind, Thread
 from harness.proof.models import Place, order_of
 
 EVENTS_MAX = 24
@@ -84,13 +84,13 @@ class _Candidates:
             (number, event.index): event
             for number, thread in enumerate(program.threads)
             for event in thread
-            if event.kind is not Kind.FENCE
+            if event.kind is not EventKind.FENCE
         }
         if len(self.events) > EVENTS_MAX:
             raise CheckError(f"{len(self.events)} accesses; at most {EVENTS_MAX} can be counted out")
         self.writes: dict[str, list[Place]] = defaultdict(list)
         for place, event in self.events.items():
-            self.writes[event.location] += [place] if event.kind is Kind.WRITE else []
+            self.writes[event.location] += [place] if event.kind is EventKind.WRITE else []
         self.local = self._local_edges()
 
     def _local_edges(self) -> list[tuple[Place, Place]]:
@@ -122,7 +122,7 @@ class _Candidates:
                 yield whole
 
     def consistent(self) -> Iterator[Execution]:
-        reads = [place for place, event in self.events.items() if event.kind is Kind.READ]
+        reads = [place for place, event in self.events.items() if event.kind is EventKind.READ]
         locations = sorted(self.writes)
         for orders in itertools.product(*(tuple(self.orders(one)) for one in locations)):
             coherence = dict(zip(locations, orders, strict=True))
@@ -154,7 +154,7 @@ class _Candidates:
 
     def _atomic(self, seen: Mapping[Place, Place], coherence: Mapping[str, tuple[Place, ...]]) -> bool:
         for place, event in self.events.items():
-            if event.kind is not Kind.WRITE or event.atomic is None:
+            if event.kind is not EventKind.WRITE or event.atomic is None:
                 continue
             order = coherence[event.location]
             begin, end = order.index(seen[place[0], event.atomic]), order.index(place)

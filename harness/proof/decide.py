@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from harness.proof.access import Access
 from harness.proof.checker import Execution, Program, find_execution
-from harness.proof.events import FULL, NO_FENCE, Acquire, Event, Kind, Thread
+from harness.proof.events import FULL, NO_FENCE, Acquire, Event, EventKind, Thread
 from harness.proof.models import order_of
 from harness.proof.questions import QUESTIONS, DevicePair, Pair, Question, view_of
 from harness.proof.recording import Recording
@@ -94,10 +94,10 @@ def _event(recording: Recording, access: Access, positions: Mapping[int, int], o
         fence = access.fence
         if outer and fence.inner and not fence.instruction:
             fence = NO_FENCE
-        return Event(index, Kind.FENCE, fence=fence, control=control)
+        return Event(index, EventKind.FENCE, fence=fence, control=control)
     return Event(
         index,
-        Kind.WRITE if access.write else Kind.READ,
+        EventKind.WRITE if access.write else EventKind.READ,
         f"{access.address:x}+{access.size}",
         1 if access.write else 0,
         None,
@@ -156,7 +156,7 @@ def program_of(
     """The question as a litmus test: the driver's thread beside a device with a full fence between its accesses, or
     none.
     """
-    events = [event for event in thread if event.kind is Kind.FENCE or event.index in _path(thread, first, second)]
+    events = [event for event in thread if event.kind is EventKind.FENCE or event.index in _path(thread, first, second)]
     renumbered = {event.index: number for number, event in enumerate(events)}
 
     def local(sources: frozenset[int]) -> frozenset[int]:
@@ -179,11 +179,11 @@ def program_of(
     a, b = renumbered[first], renumbered[second]
     device, outcome = _device_side(question.device, device_keeps)
     reads = {(1, index): value for index, value in outcome.items()}
-    if driver[a].kind is Kind.READ:
+    if driver[a].kind is EventKind.READ:
         reads[0, a] = 1
-    if driver[b].kind is Kind.READ:
+    if driver[b].kind is EventKind.READ:
         reads[0, b] = 0
-    if driver[a].kind is Kind.WRITE and device[-1].kind is Kind.WRITE:
+    if driver[a].kind is EventKind.WRITE and device[-1].kind is EventKind.WRITE:
         # Both write the word: the driver's write, which came first, must not be the one that lasts.
         return Program(arch, (driver, (*device[:-1], replace(device[-1], value=2))), reads, {"a": 1})
     return Program(arch, (driver, device), reads, {})
@@ -203,12 +203,12 @@ def _path(thread: Thread, first: int, second: int) -> frozenset[int]:
 
 def _device_side(pair: DevicePair, keeps: bool) -> tuple[Thread, dict[int, int]]:
     """The device's thread, and what its reads see in the bad outcome."""
-    fence = (Event(1, Kind.FENCE, fence=FULL),) if keeps else ()
+    fence = (Event(1, EventKind.FENCE, fence=FULL),) if keeps else ()
     last = 1 + len(fence)
     first_reads = pair in (DevicePair.READ_READ, DevicePair.READ_WRITE, DevicePair.READ_THEN_INDEX)
     last_reads = pair in (DevicePair.READ_READ, DevicePair.WRITE_READ)
-    first = Event(0, Kind.READ, "b") if first_reads else Event(0, Kind.WRITE, "b", 1)
-    second = Event(last, Kind.READ, "a") if last_reads else Event(last, Kind.WRITE, "a", 1)
+    first = Event(0, EventKind.READ, "b") if first_reads else Event(0, EventKind.WRITE, "b", 1)
+    second = Event(last, EventKind.READ, "a") if last_reads else Event(last, EventKind.WRITE, "a", 1)
     seen = ({0: 1} if first_reads else {}) | ({last: 0} if last_reads else {})
     return (first, *fence, second), seen
 

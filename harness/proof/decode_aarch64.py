@@ -6,7 +6,7 @@ import capstone
 from capstone import arm64
 
 from harness.proof.events import Acquire, Fence
-from harness.proof.instructions import Effect, UnknownInstruction
+from harness.proof.instructions import DecodedInstruction, UnknownInstruction
 
 _DECODER = capstone.Cs(capstone.CS_ARCH_ARM64, capstone.CS_MODE_ARM)
 _DECODER.detail = True
@@ -67,25 +67,27 @@ def _barrier(instruction: capstone.CsInsn) -> Fence:
     return Fence(before, after, inner)
 
 
-def _memory(instruction: capstone.CsInsn, name: str, text: str) -> Effect | None:
+def _memory(instruction: capstone.CsInsn, name: str, text: str) -> DecodedInstruction | None:
     registers, address = _registers(instruction), _address(instruction)
     writeback = address[:1] if instruction.writeback else ()
     if name in _LOADS:
         if not address:  # relative to the program counter: a constant
-            return Effect(loads=registers, text=text)
-        return Effect(address, (), registers, writeback, writeback, acquire=_LOADS[name], text=text)
+            return DecodedInstruction(loads=registers, text=text)
+        return DecodedInstruction(address, (), registers, writeback, writeback, acquire=_LOADS[name], text=text)
     if name in _STORES:
-        return Effect(address, registers, (), writeback, writeback, release=_STORES[name], text=text)
+        return DecodedInstruction(address, registers, (), writeback, writeback, release=_STORES[name], text=text)
     stem = next((one for one in _ATOMICS if name.startswith(one)), None)
     if stem is not None:
         suffix = name.removeprefix(stem)
         acquire = Acquire.SC if suffix.startswith("a") else Acquire.NONE
         release = "l" in suffix
-        return Effect(address, registers[:1], registers[1:2], (), (), (), None, acquire, release, True, text)
+        return DecodedInstruction(
+            address, registers[:1], registers[1:2], (), (), (), None, acquire, release, True, text
+        )
     return None
 
 
-def decode_aarch64(code: bytes, address: int) -> Effect:
+def decode_aarch64(code: bytes, address: int) -> DecodedInstruction:
     """The first instruction of ``code``.
 
     Raises
@@ -102,27 +104,27 @@ def decode_aarch64(code: bytes, address: int) -> Effect:
     if memory is not None:
         return memory
     if name in ("dmb", "dsb", "isb"):
-        return Effect(fence=_barrier(instruction), text=text)
+        return DecodedInstruction(fence=_barrier(instruction), text=text)
     if name in _COMPARES:
-        return Effect(sources=registers, results=(_FLAGS,), text=text)
+        return DecodedInstruction(sources=registers, results=(_FLAGS,), text=text)
     if name in _CONDITIONAL_COMPARES:
-        return Effect(sources=(), results=(_FLAGS,), text=text)
+        return DecodedInstruction(sources=(), results=(_FLAGS,), text=text)
     if name in _SELECTS:
-        return Effect(results=registers[:1], text=text)
+        return DecodedInstruction(results=registers[:1], text=text)
     if name in _ARITHMETIC:
-        return Effect(sources=registers[1:], results=registers[:1], text=text)
+        return DecodedInstruction(sources=registers[1:], results=registers[:1], text=text)
     if name in _ARITHMETIC_FLAGS:
-        return Effect(sources=registers[1:], results=(*registers[:1], _FLAGS), text=text)
+        return DecodedInstruction(sources=registers[1:], results=(*registers[:1], _FLAGS), text=text)
     if name in _KEEPS_DESTINATION:
-        return Effect(sources=registers, results=registers[:1], text=text)
+        return DecodedInstruction(sources=registers, results=registers[:1], text=text)
     if name in _BRANCH_ON_REGISTER:
-        return Effect(branch=registers or ("lr",), text=text)
+        return DecodedInstruction(branch=registers or ("lr",), text=text)
     if name.startswith("b."):
-        return Effect(branch=(_FLAGS,), text=text)
+        return DecodedInstruction(branch=(_FLAGS,), text=text)
     if name in ("b", "bl"):
-        return Effect(results=("lr",) if name == "bl" else (), text=text)
+        return DecodedInstruction(results=("lr",) if name == "bl" else (), text=text)
     if name in ("adr", "adrp", "mrs"):
-        return Effect(results=registers[:1], text=text)
+        return DecodedInstruction(results=registers[:1], text=text)
     if name in _NOTHING:
-        return Effect(text=text)
+        return DecodedInstruction(text=text)
     raise UnknownInstruction(f"{text} at {address:#x}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import capstone
 
 from harness.proof.events import FULL, Fence
-from harness.proof.instructions import Effect, UnknownInstruction
+from harness.proof.instructions import DecodedInstruction, UnknownInstruction
 
 _DECODER = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
 
@@ -16,7 +16,7 @@ store that follows them (Intel SDM 3A 8.2.4.2), and no question asks for the ord
 """
 
 
-def decode_x86_64(code: bytes, address: int) -> Effect:
+def decode_x86_64(code: bytes, address: int) -> DecodedInstruction:
     """The first instruction of ``code``.
 
     Raises
@@ -34,7 +34,7 @@ def decode_x86_64(code: bytes, address: int) -> Effect:
         instruction.mnemonic.startswith("xchg") and "[" in instruction.op_str
     )
     touches = "[" in instruction.op_str and instruction.mnemonic not in ("lea", "nop")
-    return Effect(
+    return DecodedInstruction(
         fence=_FENCES.get(instruction.mnemonic),
         atomic=locked,
         text=text,

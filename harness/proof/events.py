@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass
 
 
-class Kind(enum.Enum):
+class EventKind(enum.Enum):
     """Kinds of events."""
 
     READ = "R"
@@ -52,7 +52,7 @@ class Event:
     """One access or fence of one thread; indexes count the thread's events in program order, from 0."""
 
     index: int
-    kind: Kind
+    kind: EventKind
     location: str = ""
     """The shared word; empty for a fence."""
     value: int = 0
@@ -74,7 +74,7 @@ class Event:
     @property
     def letter(self) -> str:
         """The class of the access as fences name it."""
-        if self.kind is Kind.READ:
+        if self.kind is EventKind.READ:
             return "i" if self.device else "r"
         return "o" if self.device else "w"
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from harness.proof.checker import Program
-from harness.proof.events import NO_FENCE, Acquire, Event, Fence, Kind
+from harness.proof.events import NO_FENCE, Acquire, Event, EventKind, Fence
 
 _HEADERS: Mapping[str, str] = {"x86_64": "X86_64", "aarch64": "AArch64", "riscv64": "RISCV"}
 _OBSERVATION = re.compile(r"^Observation (\S+) (Never|Sometimes|Always) \d+ \d+$", re.MULTILINE)
@@ -34,11 +34,11 @@ class _Column:
         if event.fence is not None:
             # A fence that does not reach the device orders nothing that it sees, and has no instruction here.
             self.lines += [self.fence(event.fence)] if event.fence != NO_FENCE else []
-        elif event.kind is Kind.READ and event.atomic is not None:
+        elif event.kind is EventKind.READ and event.atomic is not None:
             self.register(event)
             if event.acquire is not Acquire.NONE:
                 self.acquiring.add(event.index)
-        elif event.kind is Kind.READ:
+        elif event.kind is EventKind.READ:
             self.read(event, self.register(event))
         else:
             self.write(event)

@@ -17,7 +17,7 @@ class UnknownInstruction(Exception):
 
 
 @dataclass(frozen=True)
-class Effect:
+class DecodedInstruction:
     """One instruction. Registers are named; the flags are a register."""
 
     address: tuple[str, ...] = ()
@@ -48,7 +48,7 @@ class Effect:
         return bool(self.loads or self.stores or self.fence or self.touches_memory)
 
 
-Decode = Callable[[bytes, int], Effect]
+Decode = Callable[[bytes, int], DecodedInstruction]
 """From the bytes at an address, of which the first instruction counts."""
 
 

@@ -44,7 +44,7 @@ class Branch:
 
 
 @dataclass(frozen=True)
-class Fence:
+class DeviceFence:
     """A fence of the device: ``acquire``, ``release`` or ``full``."""
 
     kind: str
@@ -59,7 +59,7 @@ class At:
     register: str = ""
 
 
-Step = Union[Store, Load, Branch, Fence, At]
+Step = Union[Store, Load, Branch, DeviceFence, At]
 Outcome = tuple[tuple[int, str, int], ...]
 """All of (thread, register, value)."""
 
@@ -82,28 +82,28 @@ SHAPES: tuple[Shape, ...] = (
         "publish",
         "the device sees the new index and an old descriptor",
         (Store("descriptor"), At(Point.PUBLISH, "avail_index")),
-        (Load("avail_index", "published"), Fence("acquire"), Load("descriptor", "read")),
+        (Load("avail_index", "published"), DeviceFence("acquire"), Load("descriptor", "read")),
         (((DEVICE, "published", 1), (DEVICE, "read", 0)),),
     ),
     Shape(
         "response-reuse",
         "the driver reads the next response where it meant to read the last one, before it published the buffer again",
         (Load("response", "read"), At(Point.PUBLISH, "avail_index")),
-        (Load("avail_index", "published"), Fence("acquire"), Store("response")),
+        (Load("avail_index", "published"), DeviceFence("acquire"), Store("response")),
         (((DRIVER, "read", 1), (DEVICE, "published", 1)),),
     ),
     Shape(
         "poll-response",
         "the driver sees the used index moved and an old response",
         (*_POLL, Load("response", "read")),
-        (Store("response"), Fence("release"), Store("used_index")),
+        (Store("response"), DeviceFence("release"), Store("used_index")),
         (((DRIVER, "moved", 1), (DRIVER, "read", 0)),),
     ),
     Shape(
         "poll-element-response",
         "the driver sees the used index moved, and an old used element or the old response that it leads to",
         (*_POLL, Load("element", "id"), Load("response", "read", after="id")),
-        (Store("response"), Store("element"), Fence("release"), Store("used_index")),
+        (Store("response"), Store("element"), DeviceFence("release"), Store("used_index")),
         (
             ((DRIVER, "moved", 1), (DRIVER, "id", 0)),
             ((DRIVER, "moved", 1), (DRIVER, "read", 0)),
@@ -113,21 +113,21 @@ SHAPES: tuple[Shape, ...] = (
         "framebuffer-reuse",
         "the device transfers a pixel that the driver drew after it saw the transfer complete",
         (*_POLL, Store("pixel")),
-        (Load("pixel", "transferred"), Fence("release"), Store("used_index")),
+        (Load("pixel", "transferred"), DeviceFence("release"), Store("used_index")),
         (((DRIVER, "moved", 1), (DEVICE, "transferred", 1)),),
     ),
     Shape(
         "kick-check",
         "the driver sees that no notification is wanted, and the device that nothing was published: a lost kick",
         (At(Point.PUBLISH, "avail_index"), At(Point.KICK), Load("wanted", "kick")),
-        (Store("wanted"), Fence("full"), Load("avail_index", "published")),
+        (Store("wanted"), DeviceFence("full"), Load("avail_index", "published")),
         (((DRIVER, "kick", 0), (DEVICE, "published", 0)),),
     ),
     Shape(
         "re-arm",
         "the driver sees no completion, and the device that no interrupt is wanted: a lost interrupt",
         (Store("interrupt"), At(Point.REARM), Load("used_index", "moved")),
-        (Store("used_index"), Fence("full"), Load("interrupt", "wanted")),
+        (Store("used_index"), DeviceFence("full"), Load("interrupt", "wanted")),
         (((DRIVER, "moved", 0), (DEVICE, "wanted", 0)),),
     ),
 )
@@ -276,7 +276,7 @@ def _write(thread: _Thread, steps: Sequence[Step], arch: str, table: Mapping[Poi
                 thread.load_after(step.word, step.register, step.after)
         elif isinstance(step, Branch):
             thread.branch(step.register)
-        elif isinstance(step, Fence):
+        elif isinstance(step, DeviceFence):
             for operation in fence_words(arch, step.kind):
                 thread.fence(operation)
         else:

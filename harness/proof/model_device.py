@@ -86,7 +86,7 @@ class Memory:
 
 
 @dataclass
-class Device:
+class ModelDevice:
     """One function of the bus."""
 
     kind: int

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from harness.proof.events import Acquire, Event, Kind, Thread
+from harness.proof.events import Acquire, Event, EventKind, Thread
 
 Place = tuple[int, int]
 """A thread's number and an event's index; thread -1 holds the initial writes."""
@@ -22,7 +22,7 @@ Edge = tuple[int, int]
 
 
 def _accesses(thread: Thread) -> list[Event]:
-    return [event for event in thread if event.kind is not Kind.FENCE]
+    return [event for event in thread if event.kind is not EventKind.FENCE]
 
 
 def _pairs(thread: Thread) -> Iterator[tuple[Event, Event]]:
@@ -37,8 +37,8 @@ def _fenced(thread: Thread) -> Iterator[Edge]:
     for fence in thread:
         if fence.fence is None or fence.fence.instruction:
             continue
-        before = [e for e in thread[: fence.index] if e.kind is not Kind.FENCE and e.letter in fence.fence.before]
-        after = [e for e in thread[fence.index :] if e.kind is not Kind.FENCE and e.letter in fence.fence.after]
+        before = [e for e in thread[: fence.index] if e.kind is not EventKind.FENCE and e.letter in fence.fence.before]
+        after = [e for e in thread[fence.index :] if e.kind is not EventKind.FENCE and e.letter in fence.fence.after]
         for first in before:
             for second in after:
                 yield first.index, second.index
@@ -47,7 +47,7 @@ def _fenced(thread: Thread) -> Iterator[Edge]:
 def _last_local_write(thread: Thread, read: Event) -> Event | None:
     """The newest earlier write of the thread to the location of a read."""
     for event in reversed(thread[: read.index]):
-        if event.kind is Kind.WRITE and event.location == read.location:
+        if event.kind is EventKind.WRITE and event.location == read.location:
             return event
     return None
 
@@ -57,7 +57,7 @@ def order_x86_64(thread: Thread, number: int, reads_from: ReadsFrom) -> Iterator
     del number, reads_from
     yield from _fenced(thread)
     for first, second in _pairs(thread):
-        relaxed = first.kind is Kind.WRITE and second.kind is Kind.READ
+        relaxed = first.kind is EventKind.WRITE and second.kind is EventKind.READ
         if not relaxed or first.atomic is not None or second.atomic is not None:
             yield first.index, second.index
 
@@ -66,7 +66,7 @@ def _order_dependencies(second: Event) -> Iterator[Edge]:
     """Address and data dependencies, and control dependencies to writes."""
     for source in second.address | second.data:
         yield source, second.index
-    if second.kind is Kind.WRITE:
+    if second.kind is EventKind.WRITE:
         for source in second.control:
             yield source, second.index
 
@@ -74,7 +74,7 @@ def _order_dependencies(second: Event) -> Iterator[Edge]:
 def _order_after_addresses(thread: Thread) -> Iterator[Edge]:
     """A write may not reach memory before the addresses of all accesses before it are known: ``addr; po; [W]``."""
     for first, second in _pairs(thread):
-        if second.kind is Kind.WRITE:
+        if second.kind is EventKind.WRITE:
             for source in first.address:
                 yield source, second.index
 
@@ -88,7 +88,7 @@ def _order_aarch64_sync(thread: Thread) -> Iterator[Edge]:
         for event in thread[: barrier.index]:
             sources |= event.address
         for event in thread[barrier.index :]:
-            if event.kind is Kind.READ:
+            if event.kind is EventKind.READ:
                 for source in sources:
                     yield source, event.index
 
@@ -101,7 +101,7 @@ def order_aarch64(thread: Thread, number: int, reads_from: ReadsFrom) -> Iterato
     yield from _order_aarch64_sync(thread)
     for event in _accesses(thread):
         yield from _order_dependencies(event)
-        if event.kind is Kind.READ:
+        if event.kind is EventKind.READ:
             local = _last_local_write(thread, event)
             if local is not None:
                 for source in local.address | local.data:
@@ -111,13 +111,13 @@ def order_aarch64(thread: Thread, number: int, reads_from: ReadsFrom) -> Iterato
         elif event.atomic is not None:
             yield event.atomic, event.index
     for first, second in _pairs(thread):
-        if first.location == second.location and second.kind is Kind.WRITE:
+        if first.location == second.location and second.kind is EventKind.WRITE:
             yield first.index, second.index
         if first.acquire is not Acquire.NONE or second.release:
             yield first.index, second.index
         if first.release and second.acquire is Acquire.SC:
             yield first.index, second.index
-        if first.atomic is not None and first.kind is Kind.WRITE and first.release:
+        if first.atomic is not None and first.kind is EventKind.WRITE and first.release:
             # [A]; amo; [L]; po: an atomic operation that acquires and releases orders what follows it.
             if thread[first.atomic].acquire is Acquire.SC:
                 yield first.index, second.index
@@ -129,7 +129,7 @@ def order_riscv64(thread: Thread, number: int, reads_from: ReadsFrom) -> Iterato
     yield from _order_after_addresses(thread)  # 13
     for event in _accesses(thread):
         yield from _order_dependencies(event)  # 9, 10, 11
-        if event.kind is Kind.WRITE and event.atomic is not None:
+        if event.kind is EventKind.WRITE and event.atomic is not None:
             yield event.atomic, event.index  # 8
         source = reads_from.get((number, event.index))
         if source is not None and source[0] == number:
@@ -140,7 +140,7 @@ def order_riscv64(thread: Thread, number: int, reads_from: ReadsFrom) -> Iterato
                 yield write.index, event.index  # 3
     for first, second in _pairs(thread):
         same = first.location == second.location
-        if same and second.kind is Kind.WRITE:
+        if same and second.kind is EventKind.WRITE:
             yield first.index, second.index  # 1
         if same and _read_read(thread, number, first, second, reads_from):
             yield first.index, second.index  # 2
@@ -155,10 +155,10 @@ def _read_read(thread: Thread, number: int, first: Event, second: Event, reads_f
 
     Without knowing what is read from, the reads may be of one write, and nothing is claimed.
     """
-    if first.kind is not Kind.READ or second.kind is not Kind.READ:
+    if first.kind is not EventKind.READ or second.kind is not EventKind.READ:
         return False
     between = thread[first.index + 1 : second.index]
-    if any(event.kind is Kind.WRITE and event.location == first.location for event in between):
+    if any(event.kind is EventKind.WRITE and event.location == first.location for event in between):
         return False
     return reads_from.get((number, first.index)) != reads_from.get((number, second.index))
 

@@ -47,10 +47,10 @@ class Question:
     asks: str
     """What must not happen."""
     device: DevicePair
-    find: Callable[["View"], Iterator[Pair]]
+    find: Callable[["RingAccesses"], Iterator[Pair]]
 
 
-class View:
+class RingAccesses:
     """Looks things up in the accesses of a recording that concern one ring."""
 
     def __init__(self, recording: Recording, ring: Ring) -> None:
@@ -119,9 +119,9 @@ class View:
 
 
 @functools.lru_cache(maxsize=8)
-def view_of(recording: Recording, ring: Ring) -> View:
+def view_of(recording: Recording, ring: Ring) -> RingAccesses:
     """The view of one ring of one recording."""
-    return View(recording, ring)
+    return RingAccesses(recording, ring)
 
 
 Range = tuple[int, int, str]
@@ -145,7 +145,7 @@ def _responses(chain: Chain) -> list[Range]:
     return [(b.address, b.length, what) for b in chain.buffers if b.device_writes]
 
 
-def _payload(view: View) -> Iterator[Pair]:
+def _payload(view: RingAccesses) -> Iterator[Pair]:
     """What the device reads once it has seen the index: slot, descriptors, requests, and the picture."""
     for chain, publish in view.handed_over():
         slot = (view.ring.slot(chain.number), 2, f"slot of chain {chain.number}")
@@ -154,7 +154,7 @@ def _payload(view: View) -> Iterator[Pair]:
                 yield Pair(access, publish, what)
 
 
-def _response(view: View, write: bool) -> Iterator[Pair]:
+def _response(view: RingAccesses, write: bool) -> Iterator[Pair]:
     """The last write to a response, or the last read of it, before the device may answer into it."""
     for chain, publish in view.handed_over():
         for start, length, what in _responses(chain):
@@ -162,7 +162,7 @@ def _response(view: View, write: bool) -> Iterator[Pair]:
                 yield Pair(access, publish, what)
 
 
-def _element_reuse(view: View) -> Iterator[Pair]:
+def _element_reuse(view: RingAccesses) -> Iterator[Pair]:
     ring = view.ring
     for chain, publish in view.handed_over():
         last = chain.number - ring.size
@@ -170,21 +170,21 @@ def _element_reuse(view: View) -> Iterator[Pair]:
             yield Pair(access, publish, f"used element of completion {last}")
 
 
-def _poll_element(view: View) -> Iterator[Pair]:
+def _poll_element(view: RingAccesses) -> Iterator[Pair]:
     for number, notice in view.noticed.items():
         start, end = view.ring.element(number)
         for access in view.until_next_publish(notice, start, end, write=False):
             yield Pair(notice, access, f"used element of completion {number}")
 
 
-def _poll_response(view: View) -> Iterator[Pair]:
+def _poll_response(view: RingAccesses) -> Iterator[Pair]:
     for chain, notice in view.completed():
         for start, length, what in _responses(chain):
             for access in view.until_next_publish(notice, start, start + length, write=False):
                 yield Pair(notice, access, what)
 
 
-def _reuse(view: View, ranges_of: Callable[[Ring, Chain], list[Range]]) -> Iterator[Pair]:
+def _reuse(view: RingAccesses, ranges_of: Callable[[Ring, Chain], list[Range]]) -> Iterator[Pair]:
     """What the driver writes again once it has seen that the device is done with it."""
     for chain, notice in view.completed():
         for start, length, what in ranges_of(view.ring, chain):
@@ -197,7 +197,7 @@ def _first_after(accesses: list[Access], position: int) -> Access | None:
     return accesses[place] if place < len(accesses) else None
 
 
-def _kick_check(view: View) -> Iterator[Pair]:
+def _kick_check(view: RingAccesses) -> Iterator[Pair]:
     reads = view.touching(False, view.ring.notify_flags)
     for position in view.publishes:
         read = _first_after(reads, position)
@@ -206,7 +206,7 @@ def _kick_check(view: View) -> Iterator[Pair]:
             yield Pair(view.recording.accesses[position], read, what)
 
 
-def _asks(view: View, write: Access) -> bool:
+def _asks(view: RingAccesses, write: Access) -> bool:
     """Whether a write to the flags or to ``used_event`` asks for an interrupt with the next completion."""
     if not view.ring.event_index:
         return write.value == 0
@@ -214,7 +214,7 @@ def _asks(view: View, write: Access) -> bool:
     return (write.value - seen) & 0xFFFF < view.ring.size
 
 
-def _rearm(view: View) -> Iterator[Pair]:
+def _rearm(view: RingAccesses) -> Iterator[Pair]:
     """Asking for an interrupt, and the look at ``used->idx`` that follows."""
     looks = view.touching(False, view.ring.used_index)
     for write in view.touching(True, view.ring.interrupt_flags):
@@ -224,7 +224,7 @@ def _rearm(view: View) -> Iterator[Pair]:
             yield Pair(write, look, "used_event" if view.ring.event_index else "interrupt flags")
 
 
-def _notify(view: View) -> Iterator[Pair]:
+def _notify(view: RingAccesses) -> Iterator[Pair]:
     tells = [
         a
         for a in view.recording.accesses
@@ -236,7 +236,7 @@ def _notify(view: View) -> Iterator[Pair]:
             yield Pair(view.recording.accesses[position], tell, "available index")
 
 
-def _initialisation(view: View) -> Iterator[Pair]:
+def _initialisation(view: RingAccesses) -> Iterator[Pair]:
     """What the ring holds before the device may look at it: before ``queue_enable``."""
     ring = view.ring
     enables = [

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from harness.proof.access import Access
 from harness.proof.image import Image, TraceError
-from harness.proof.model_device import GPU, QUEUE_ENABLE, Buffer, Chain, Device, Manner
+from harness.proof.model_device import GPU, QUEUE_ENABLE, Buffer, Chain, Manner, ModelDevice
 from harness.proof.tracer import Tracer
 
 FRAMES = 40
@@ -123,7 +123,7 @@ class _Session:
         self.tracer.on_halt = self._halted
         self.tracer.call("heap_init", self.heap + _HEAP_AT, self.tracer.ram[1])
 
-    def _notified(self, device: Device) -> None:
+    def _notified(self, device: ModelDevice) -> None:
         if device.manner is Manner.SILENT and device.pending and self.forgiving:
             device.manner = Manner.HONEST
         device.take()
@@ -141,7 +141,7 @@ class _Session:
             device.answer()
 
     @property
-    def display(self) -> Device:
+    def display(self) -> ModelDevice:
         return next(device for device in self.tracer.devices if device.kind == GPU)
 
     def start(self) -> None:

@@ -22,7 +22,7 @@ CYCLES_SHOWN = 12
 
 
 @dataclass(frozen=True)
-class Row:
+class StrategyRow:
     """One kernel of the matrix."""
 
     proof: Proof
@@ -50,9 +50,9 @@ def _cells(proof: Proof) -> list[dict[str, str]]:
     ]
 
 
-def _cycles(rows: Sequence[Row]) -> list[dict[str, object]]:
+def _cycles(rows: Sequence[StrategyRow]) -> list[dict[str, object]]:
     """One cycle a question and architecture, of the first kernel that has it."""
-    seen: dict[tuple[str, str], tuple[Row, Cycle]] = {}
+    seen: dict[tuple[str, str], tuple[StrategyRow, Cycle]] = {}
     for row in rows:
         for answer in row.proof.answers:
             for cycle in answer.cycles:
@@ -73,7 +73,7 @@ def _cycles(rows: Sequence[Row]) -> list[dict[str, object]]:
 def write_page(
     path: Path,
     result: Result,
-    rows: Sequence[Row],
+    rows: Sequence[StrategyRow],
     device: DeviceModel,
     minimal: Mapping[str, Sequence[Weakest]],
 ) -> None:

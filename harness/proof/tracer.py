@@ -16,8 +16,8 @@ from harness.proof.access import Access
 from harness.proof.emulated_cpu import emulated_cpu
 from harness.proof.events import FULL, Acquire, Fence
 from harness.proof.image import Image, TraceError
-from harness.proof.instructions import Decode, Effect, UnknownInstruction, decoders
-from harness.proof.model_device import BAR_BYTES, BLK, GPU, NOTIFY, Device, Memory
+from harness.proof.instructions import Decode, DecodedInstruction, UnknownInstruction, decoders
+from harness.proof.model_device import BAR_BYTES, BLK, GPU, NOTIFY, Memory, ModelDevice
 
 PAGE = 4096
 HEAP_BYTES = 8 << 20
@@ -33,7 +33,7 @@ class _Run:
     """The instruction at hand: what it did so far."""
 
     pc: int
-    effect: Effect
+    effect: DecodedInstruction
     accesses: list[tuple[bool, int, int, int]] = field(default_factory=list)
     """Write, address, size, value."""
 
@@ -48,7 +48,7 @@ class Tracer:
         self.cpu = emulated_cpu(image.arch)
         self.uc: Any = unicorn.Uc(self.cpu.arch, self.cpu.mode)
         self.decode: Decode = decoders()[image.arch]
-        self.effects: dict[int, Effect] = {}
+        self.effects: dict[int, DecodedInstruction] = {}
         self.executed: set[int] = set()
         self.accesses: list[Access] = []
         self.handlers: list[tuple[int, int]] = []
@@ -62,7 +62,7 @@ class Tracer:
         self.error: Exception | None = None
         self.on_read: Callable[[int, int], None] = lambda address, size: None
         """Called before the driver reads memory: the device may act."""
-        self.on_notify: Callable[[Device], None] = lambda device: None
+        self.on_notify: Callable[[ModelDevice], None] = lambda device: None
         self.on_halt: Callable[[], None] = lambda: None
         self._run: _Run | None = None
         self._registers: dict[str, frozenset[int]] = defaultdict(frozenset)
@@ -72,8 +72,8 @@ class Tracer:
         self.ram = self._map()
         memory = Memory(lambda at, size: bytes(self.uc.mem_read(at, size)), self._poke)
         self.devices = (
-            Device(GPU, 1, MMIO_BASE, memory),
-            Device(BLK, 2, MMIO_BASE + BAR_BYTES, memory),
+            ModelDevice(GPU, 1, MMIO_BASE, memory),
+            ModelDevice(BLK, 2, MMIO_BASE + BAR_BYTES, memory),
         )
         self.stubs = self._stubs()
         self._hook()
@@ -201,7 +201,7 @@ class Tracer:
         self._registers.pop(_RESULT_NAMES[self.image.arch], None)
         self.uc.reg_write(self.cpu.pc, target)
 
-    def _device_at(self, address: int) -> tuple[Device, int] | None:
+    def _device_at(self, address: int) -> tuple[ModelDevice, int] | None:
         for device in self.devices:
             if device.bar <= address < device.bar + BAR_BYTES:
                 return device, address - device.bar

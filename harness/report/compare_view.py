@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from harness.core.wording import signed_percent
 from harness.model.result import Arm, Gate, Result
 from harness.report.run_view import facts
-from harness.report.view import Cell, Plot, Row, Section, View, columns, symbol_of, table, tone_of
+from harness.report.view import Plot, ReportView, Section, TableCell, TableRow, columns, symbol_of, table, tone_of
 from harness.report.words import figure, label_of
 
 CANDIDATE = "candidate"
@@ -19,7 +19,7 @@ APART = (
 
 
 @dataclass(frozen=True)
-class Side:
+class ComparedRun:
     """One of the runs."""
 
     name: str
@@ -35,7 +35,7 @@ class Side:
         return arms.get(CANDIDATE) or (list(arms.values())[-1] if arms else None)
 
 
-def compare_view(one: Side, other: Side, plots: Sequence[Plot] = (), again: str = "") -> View:
+def compare_view(one: ComparedRun, other: ComparedRun, plots: Sequence[Plot] = (), again: str = "") -> ReportView:
     """Two runs on one page."""
     sections = [
         Section("The runs", table=table(columns("run", "verdict", "started", "what it said"), _runs((one, other)))),
@@ -45,7 +45,7 @@ def compare_view(one: Side, other: Side, plots: Sequence[Plot] = (), again: str 
         _section("What differs between them", (f"{one.name} (A)", f"{other.name} (B)"), _differences(one, other)),
     ]
     alike = one.result.host == other.result.host
-    return View(
+    return ReportView(
         command="compare",
         verdict=one.result.verdict,
         judged=False,
@@ -56,54 +56,60 @@ def compare_view(one: Side, other: Side, plots: Sequence[Plot] = (), again: str 
     )
 
 
-def _section(title: str, names: tuple[str, ...], rows: Sequence[Row]) -> Section | None:
+def _section(title: str, names: tuple[str, ...], rows: Sequence[TableRow]) -> Section | None:
     return Section(title, table=table(columns("what", *names), rows)) if rows else None
 
 
-def _runs(sides: tuple[Side, Side]) -> list[Row]:
+def _runs(sides: tuple[ComparedRun, ComparedRun]) -> list[TableRow]:
     return [
-        Row(
+        TableRow(
             (
-                Cell(f"{side.name} ({letter})", href=side.href),
-                Cell(f"{symbol_of(side.result.verdict)} {side.result.verdict.value}", tone_of(side.result.verdict)),
-                Cell(side.result.started),
-                Cell(side.result.sentence),
+                TableCell(f"{side.name} ({letter})", href=side.href),
+                TableCell(
+                    f"{symbol_of(side.result.verdict)} {side.result.verdict.value}", tone_of(side.result.verdict)
+                ),
+                TableCell(side.result.started),
+                TableCell(side.result.sentence),
             )
         )
         for letter, side in zip("AB", sides)
     ]
 
 
-def _metrics(one: Side, other: Side) -> list[Row]:
+def _metrics(one: ComparedRun, other: ComparedRun) -> list[TableRow]:
     found = [side.arm.metrics if side.arm else {} for side in (one, other)]
     rows = []
     for name in dict.fromkeys((*found[0], *found[1])):
         ours, theirs = found[0].get(name), found[1].get(name)
-        values = [Cell(figure(metric.value, metric.unit)) if metric else Cell("n/a") for metric in (ours, theirs)]
+        values = [
+            TableCell(figure(metric.value, metric.unit)) if metric else TableCell("n/a") for metric in (ours, theirs)
+        ]
         change = signed_percent(theirs.value / ours.value - 1) if ours and theirs and ours.value else "–"
         label = label_of(name)
-        rows.append(Row((Cell(label, small="" if label == name else name), *values, Cell(change))))
+        rows.append(TableRow((TableCell(label, small="" if label == name else name), *values, TableCell(change))))
     return rows
 
 
-def _gates(one: Side, other: Side) -> list[Row]:
+def _gates(one: ComparedRun, other: ComparedRun) -> list[TableRow]:
     found = [{(g.metric, g.kind): g for g in side.result.gates if g.verdict is not None} for side in (one, other)]
     rows = []
     for key in dict.fromkeys((*found[0], *found[1])):
         pair = [side.get(key) for side in found]
         worst = max(gate.verdict.severity for gate in pair if gate is not None and gate.verdict is not None)
-        rows.append((worst, Row((Cell(label_of(key[0]), small=", ".join(key), strong=True), *map(_verdict, pair)))))
+        rows.append(
+            (worst, TableRow((TableCell(label_of(key[0]), small=", ".join(key), strong=True), *map(_verdict, pair))))
+        )
     return [row for _, row in sorted(rows, key=lambda one: one[0], reverse=True)]
 
 
-def _verdict(gate: Gate | None) -> Cell:
+def _verdict(gate: Gate | None) -> TableCell:
     if gate is None:
-        return Cell("n/a")
+        return TableCell("n/a")
     verdict = gate.verdict.value if gate.verdict else ""
-    return Cell(f"{symbol_of(gate.verdict)} {verdict}", tone_of(gate.verdict), small=gate.why)
+    return TableCell(f"{symbol_of(gate.verdict)} {verdict}", tone_of(gate.verdict), small=gate.why)
 
 
-def _differences(one: Side, other: Side) -> list[Row]:
+def _differences(one: ComparedRun, other: ComparedRun) -> list[TableRow]:
     told = [dict(facts(side.result)) | dict(side.arm.switches if side.arm else {}) for side in (one, other)]
     keys = [key for key in dict.fromkeys((*told[0], *told[1])) if told[0].get(key) != told[1].get(key)]
-    return [Row((Cell(key, strong=True), *(Cell(side.get(key, "–")) for side in told))) for key in keys]
+    return [TableRow((TableCell(key, strong=True), *(TableCell(side.get(key, "–")) for side in told))) for key in keys]

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from harness.model.result import Result
 from harness.report.machine import benchmark_json, junit
-from harness.report.plots import Ratio, Script, distribution, drawn, frame_series, launches_plot, ratio_plot
+from harness.report.plots import PlottedChange, Script, distribution, drawn, frame_series, launches_plot, ratio_plot
 from harness.report.render import markdown, page
 from harness.report.run_view import arm_names, view_of
 from harness.report.words import label_of
@@ -90,14 +90,14 @@ def _scripts(result: Result, frame_ms: Mapping[str, F64], effects: Sequence[tupl
     return scripts
 
 
-def _ratios(result: Result) -> list[Ratio]:
+def _ratios(result: Result) -> list[PlottedChange]:
     """The comparisons as changes of frame time, + is slower."""
     found = []
     for gate in result.gates:
         change = gate.frame_time
         if gate.kind == "ratio" and change is not None and math.isfinite(change.change + change.low + change.high):
             label = _time_label(gate.metric) if result.command != "ab" else gate.why.partition(":")[0]
-            found.append(Ratio(label, change.change, change.low, change.high))
+            found.append(PlottedChange(label, change.change, change.low, change.high))
     return found
 
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from harness.report.view import Evidence, Film, Picture
+from harness.report.view import Film, Picture, PictureComparison
 
 Image = npt.NDArray[np.uint8]
 
@@ -76,25 +76,25 @@ def _marked(captured: Image, expected: Image) -> Image:
     return shown
 
 
-def _one(folder: Path, name: str) -> Evidence | None:
+def _one(folder: Path, name: str) -> PictureComparison | None:
     stem = name.removesuffix(".png").removesuffix(_DIFFERENCE)
     captured, expected = (_read(folder / f"{stem}{end}.png") for end in ("", "-expected"))
     if captured is None:
         return None
     title = Path(stem).name
     if expected is None or expected.shape != captured.shape:
-        return Evidence(title, (Picture(_uri(captured), "captured"),))
+        return PictureComparison(title, (Picture(_uri(captured), "captured"),))
     top, bottom, left, right = _box(captured, expected)
     if (bottom - top, right - left) != captured.shape[:2]:
         title += f", rows {top} to {bottom - 1}, columns {left} to {right - 1}"
     shown = {"captured": captured, "expected": expected, "difference": _marked(captured, expected)}
     pictures = [Picture(_uri(one[top:bottom, left:right]), caption) for caption, one in shown.items()]
-    return Evidence(title, tuple(pictures))
+    return PictureComparison(title, tuple(pictures))
 
 
-def evidence_of(folder: Path, names: Sequence[str]) -> tuple[tuple[Evidence, ...], str]:
+def evidence_of(folder: Path, names: Sequence[str]) -> tuple[tuple[PictureComparison, ...], str]:
     """Bad frames with what they should have been; and in words, how many there was no room for."""
-    shown: list[Evidence] = []
+    shown: list[PictureComparison] = []
     room = EVIDENCE_BYTES_MAX
     for name in names[:EVIDENCE_MAX]:
         one = _one(folder, name)

@@ -192,7 +192,7 @@ def frame_series(frame_ms: F64, name: str) -> Script:
 
 
 @dataclass(frozen=True)
-class Ratio:
+class PlottedChange:
     """One comparison as a point with an interval, per cent of frame time."""
 
     label: str
@@ -201,7 +201,7 @@ class Ratio:
     high: float
 
 
-def ratio_plot(ratios: Sequence[Ratio], limit: float | None) -> Script:
+def ratio_plot(ratios: Sequence[PlottedChange], limit: float | None) -> Script:
     """Changes of frame time with their intervals, one line each; the limit dashed and named."""
     bounded = [ratio for ratio in ratios if all(math.isfinite(v) for v in (ratio.change, ratio.low, ratio.high))]
     height = 150 + 40 * max(len(bounded), 1)

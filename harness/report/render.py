@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from harness.core.text import neutral
 from harness.report.text import cell, code, fenced, visible
-from harness.report.view import Cell, Section, View
+from harness.report.view import ReportView, Section, TableCell
 
 TEMPLATES = Path(__file__).parent / "templates"
 VENDOR = Path(__file__).parent / "vendor"
@@ -41,7 +41,7 @@ def _markdown_text(value: Any) -> Any:
     return value if isinstance(value, Markup) else Markup(cell(str(value)))
 
 
-def _markdown_cell(one: Cell) -> Markup:
+def _markdown_cell(one: TableCell) -> Markup:
     """A table's cell; the second line stands in brackets."""
     text = f"**{cell(one.text)}**" if one.strong and one.text else cell(one.text)
     return Markup(f"{text} ({cell(one.small)})" if one.small else text)
@@ -69,7 +69,7 @@ def chart_script() -> str:
     return "\n".join(path.read_text(encoding="utf-8") for path in parts)
 
 
-def page(view: View) -> str:
+def page(view: ReportView) -> str:
     """The text of ``report.html``: complete in itself."""
     interactive = any(plot.chart for section in view.sections for plot in section.plots)
     script = chart_script() if interactive else ""
@@ -89,11 +89,11 @@ def page(view: View) -> str:
     )
 
 
-def _open(view: View) -> tuple[Section, ...]:
+def _open(view: ReportView) -> tuple[Section, ...]:
     return tuple(section for section in view.sections if not section.folded)
 
 
-def markdown(view: View) -> str:
+def markdown(view: ReportView) -> str:
     """The text of ``report.md``: a comment for a pull request, which the next run replaces."""
     made = environment(_markdown_text)
     made.filters.update(code=code, fenced=fenced, mdcell=_markdown_cell, url=_address)
@@ -104,7 +104,7 @@ def markdown(view: View) -> str:
     return text.rstrip("\n") + "\n"
 
 
-def terminal_lines(view: View) -> tuple[str, ...]:
+def terminal_lines(view: ReportView) -> tuple[str, ...]:
     """What a terminal says of it, a line each."""
     text = environment(_plain_text).get_template("report.txt.j2").render(view=view)
     return tuple(line for line in text.splitlines() if line.strip())

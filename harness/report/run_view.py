@@ -12,13 +12,13 @@ from harness.model.result import Arm, Gate, Result
 from harness.model.spec import Switches, Verdict
 from harness.report.pictures import evidence_of, film_of
 from harness.report.view import (
-    Cell,
-    Change,
+    Highlight,
     Link,
     Plot,
-    Row,
+    ReportView,
     Section,
-    View,
+    TableCell,
+    TableRow,
     columns,
     symbol_of,
     table,
@@ -141,7 +141,7 @@ def _about(gate: Gate, result: Result) -> str:
     return label_of(gate.metric)
 
 
-def _changes(result: Result) -> tuple[Change, ...]:
+def _changes(result: Result) -> tuple[Highlight, ...]:
     """The comparison's outcome, then whatever failed, worst first."""
     ratios = [gate for gate in result.gates if gate.kind == "ratio" and gate.metric == "fps_trace"]
     failed = sorted(
@@ -154,11 +154,11 @@ def _changes(result: Result) -> tuple[Change, ...]:
         size, bounds = change_words(gate)
         if size != "–":
             label = "frame time" if result.command != "ab" else f"frame time, {_about(gate, result)}"
-            found.append(Change(label, size, bounds, tone_of(gate.verdict)))
+            found.append(Highlight(label, size, bounds, tone_of(gate.verdict)))
     for gate in failed:
         size, _ = change_words(gate)
         shown = size if size != "–" else figure(gate.value)
-        found.append(Change(label_of(gate.metric), shown, gate.why, tone_of(gate.verdict)))
+        found.append(Highlight(label_of(gate.metric), shown, gate.why, tone_of(gate.verdict)))
     return tuple(found[: CHANGES_SHOWN + max(0, len(ratios) - 1)])
 
 
@@ -169,22 +169,22 @@ def _unit(gate: Gate, result: Result) -> str:
     return ""
 
 
-def _gate_row(gate: Gate, result: Result) -> Row:
+def _gate_row(gate: Gate, result: Result) -> TableRow:
     size, bounds = change_words(gate)
     unit = _unit(gate, result)
     tone = tone_of(gate.verdict)
     verdict = gate.verdict.value if gate.verdict else "reported"
     label = _about(gate, result)
     cells = (
-        Cell(
+        TableCell(
             label, small="" if label == gate.metric else f"{gate.metric}, {gate.kind}", strong=gate.verdict is not None
         ),
-        Cell(f"{symbol_of(gate.verdict)} {verdict}", tone=tone),
-        Cell(figure(gate.value, unit)),
-        Cell(figure(gate.reference, unit)),
-        Cell(size, small=bounds),
+        TableCell(f"{symbol_of(gate.verdict)} {verdict}", tone=tone),
+        TableCell(figure(gate.value, unit)),
+        TableCell(figure(gate.reference, unit)),
+        TableCell(size, small=bounds),
     )
-    return Row(cells, why=gate.why if gate.why != "reported, not judged" else "", tone=tone)
+    return TableRow(cells, why=gate.why if gate.why != "reported, not judged" else "", tone=tone)
 
 
 def _gate_sections(result: Result, plots: Sequence[Plot]) -> list[Section]:
@@ -209,9 +209,13 @@ def _arms_section(result: Result) -> Section | None:
     for metric in metrics:
         found = [result.arms[name].metrics.get(metric) for name in names]
         source = next((one.source for one in found if one), "")
-        values = [Cell(figure(one.value, one.unit)) if one else Cell("n/a", tone="muted") for one in found]
+        values = [TableCell(figure(one.value, one.unit)) if one else TableCell("n/a", tone="muted") for one in found]
         label = label_of(metric)
-        rows.append(Row((Cell(label, small="" if label == metric else metric), *values, Cell(source, tone="muted"))))
+        rows.append(
+            TableRow(
+                (TableCell(label, small="" if label == metric else metric), *values, TableCell(source, tone="muted"))
+            )
+        )
     made = table(columns("metric", *(f"#{name}" for name in names.values()), "source"), rows)
     folded = result.command != "ab"
     return Section("Arms, every metric", table=made, folded=folded) if made else None
@@ -223,7 +227,7 @@ def _pictures_sections(result: Result, folder: Path) -> list[Section]:
         return []
     noted = result.run.pictures if result.run else None
     evidence, more = evidence_of(folder, frames.evidence)
-    counts = Row(tuple(Cell(f"{getattr(frames, name):,}") for name in CLASSES))
+    counts = TableRow(tuple(TableCell(f"{getattr(frames, name):,}") for name in CLASSES))
     told = [text for text in frames.findings if text not in result.problems]
     lead = [text for text in (noted.sentence if noted else "", *told[:FINDINGS_SHOWN], more) if text]
     section = Section(
@@ -240,12 +244,14 @@ def _pictures_sections(result: Result, folder: Path) -> list[Section]:
     return [section, Section("Film", film=film, closing=(words,), folded=True)]
 
 
-def short_view(result: Result) -> View:
+def short_view(result: Result) -> ReportView:
     """What a terminal says of a run."""
-    return View(result.command, result.verdict, result.sentence, next_steps=result.next_steps, notices=result.notices)
+    return ReportView(
+        result.command, result.verdict, result.sentence, next_steps=result.next_steps, notices=result.notices
+    )
 
 
-def view_of(result: Result, folder: Path, plots: Sequence[Plot] = (), commit_url: str = "") -> View:
+def view_of(result: Result, folder: Path, plots: Sequence[Plot] = (), commit_url: str = "") -> ReportView:
     """Everything that a report of this run shows."""
     sections = _gate_sections(result, plots)
     pictures = _pictures_sections(result, folder)
@@ -256,7 +262,7 @@ def view_of(result: Result, folder: Path, plots: Sequence[Plot] = (), commit_url
     sections[at:at] = bad
     sections += [*([arms] if arms else []), *rest]
     said = {result.sentence, *(result.sentence.partition(": ")[2::2])}
-    return View(
+    return ReportView(
         command=result.command,
         verdict=result.verdict,
         headline=result.sentence,

@@ -27,7 +27,7 @@ def symbol_of(verdict: Verdict | None) -> str:
 
 
 @dataclass(frozen=True)
-class Cell:
+class TableCell:
     """One cell of a table."""
 
     text: str
@@ -50,10 +50,10 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """One row; ``why`` stands in words under it."""
 
-    cells: tuple[Cell, ...]
+    cells: tuple[TableCell, ...]
     why: str = ""
     tone: str = ""
 
@@ -63,7 +63,7 @@ class Table:
     """Rows that are compared with each other."""
 
     columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[TableRow, ...]
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class PictureComparison:
     """Pictures of one bad frame side by side."""
 
     title: str
@@ -114,7 +114,7 @@ class Section:
     plots: tuple[Plot, ...] = ()
     table: Table | None = None
     closing: tuple[str, ...] = ()
-    evidence: tuple[Evidence, ...] = ()
+    evidence: tuple[PictureComparison, ...] = ()
     film: Film | None = None
     folded: bool = False
     emphatic: bool = False
@@ -122,7 +122,7 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Change:
+class Highlight:
     """What a reader came for: one thing that changed or failed, its figure and its bounds."""
 
     label: str
@@ -140,7 +140,7 @@ class Link:
 
 
 @dataclass(frozen=True)
-class View:
+class ReportView:
     """All that a report shows."""
 
     command: str
@@ -150,7 +150,7 @@ class View:
     seconds: float = 0.0
     title: str = ""
     """The heading of a report that is a thing of its own, as a comparison of two arms; else the headline is it."""
-    changes: tuple[Change, ...] = ()
+    changes: tuple[Highlight, ...] = ()
     problems: tuple[str, ...] = ()
     next_steps: tuple[NextStep, ...] = ()
     sections: tuple[Section, ...] = ()
@@ -188,11 +188,11 @@ def columns(*names: str) -> tuple[Column, ...]:
     return tuple(Column(name.removeprefix("#"), name.startswith("#")) for name in names)
 
 
-def table(head: Sequence[Column], rows: Sequence[Row]) -> Table | None:
+def table(head: Sequence[Column], rows: Sequence[TableRow]) -> Table | None:
     """A table, or nothing where there are no rows."""
     return Table(tuple(head), tuple(rows)) if rows else None
 
 
-def texts(*values: str) -> tuple[Cell, ...]:
+def texts(*values: str) -> tuple[TableCell, ...]:
     """Plain cells."""
-    return tuple(Cell(value) for value in values)
+    return tuple(TableCell(value) for value in values)

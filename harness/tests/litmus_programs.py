@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from harness.proof.checker import Program
-from harness.proof.events import Acquire, Event, Fence, Kind
+from harness.proof.events import Acquire, Event, EventKind, Fence
 
 FENCES = {
     # herd7 7.58 takes LFENCE and SFENCE for full fences in its x86-64 model, which they are not (Intel SDM 3A 8.2.5).
@@ -25,7 +25,7 @@ class _Thread:
         self.control: frozenset[int] = frozenset()
 
     def _sources(self, chance: float) -> frozenset[int]:
-        reads = [event.index for event in self.events if event.kind is Kind.READ]
+        reads = [event.index for event in self.events if event.kind is EventKind.READ]
         if self.arch == "x86_64" or not reads or self.rng.random() > chance:
             return frozenset()
         return frozenset({self.rng.choice(reads)})
@@ -36,15 +36,15 @@ class _Thread:
 
     def fence(self) -> None:
         fence = self.rng.choice(FENCES[self.arch])
-        self.events.append(Event(len(self.events), Kind.FENCE, fence=fence, control=self.control))
+        self.events.append(Event(len(self.events), EventKind.FENCE, fence=fence, control=self.control))
 
     def atomic(self, word: str) -> None:
         at = len(self.events)
         acquire = Acquire.SC if self.arch != "x86_64" and self.rng.random() < 0.5 else Acquire.NONE
         release = self.arch != "x86_64" and self.rng.random() < 0.5
-        self.events.append(Event(at, Kind.READ, word, acquire=acquire, control=self.control, atomic=at + 1))
+        self.events.append(Event(at, EventKind.READ, word, acquire=acquire, control=self.control, atomic=at + 1))
         self.events.append(
-            Event(at + 1, Kind.WRITE, word, self._value(word), release=release, control=self.control, atomic=at)
+            Event(at + 1, EventKind.WRITE, word, self._value(word), release=release, control=self.control, atomic=at)
         )
 
     def access(self, word: str) -> None:
@@ -52,13 +52,13 @@ class _Thread:
         address = self._sources(0.3)
         if self.rng.random() < 0.5:
             acquire = self.rng.choice((Acquire.PC, Acquire.SC)) if strong and self.arch == "aarch64" else Acquire.NONE
-            self.events.append(Event(at, Kind.READ, word, acquire=acquire, address=address, control=self.control))
+            self.events.append(Event(at, EventKind.READ, word, acquire=acquire, address=address, control=self.control))
         else:
             release = strong and self.arch == "aarch64"
             self.events.append(
                 Event(
                     at,
-                    Kind.WRITE,
+                    EventKind.WRITE,
                     word,
                     self._value(word),
                     release=release,
@@ -93,7 +93,7 @@ def program(arch: str, seed: int) -> Program:
         (number, event.index): rng.randint(0, values.get(event.location, 0))
         for number, thread in enumerate(threads)
         for event in thread
-        if event.kind is Kind.READ
+        if event.kind is EventKind.READ
     }
     final = {word: rng.randint(1, top) for word, top in values.items() if rng.random() < 0.7}
     return Program(arch, tuple(threads), reads, final)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.bisect.culprit import MeasuredEffect, Side, confirmed, side_of, threshold
+from harness.bisect.culprit import BisectMark, MeasuredEffect, confirmed, side_of, threshold
 from harness.bisect.search import Bisection, Found, Recipe
 from harness.bisect.worktree import BisectError, NothingToFindError
 from harness.commands.bisect import main
@@ -199,13 +199,13 @@ def test_sides_are_decided_by_the_middle_of_the_whole() -> None:
     slower, faster = MeasuredEffect(-0.05, -0.055, -0.045), MeasuredEffect(0.05, 0.045, 0.055)
     assert threshold(slower) == threshold(faster) == pytest.approx(0.0225)
     assert threshold(MeasuredEffect(-0.13, -0.21, -0.05)) == pytest.approx(0.0325)
-    assert side_of(MeasuredEffect(-0.049, -0.055, -0.04), slower) is Side.BAD
-    assert side_of(MeasuredEffect(-0.001, -0.02, 0.01), slower) is Side.GOOD
-    assert side_of(MeasuredEffect(0.06, 0.05, 0.07), slower) is Side.GOOD
-    assert side_of(MeasuredEffect(-0.03, -0.05, -0.01, decided=False), slower) is Side.SKIP
-    assert side_of(MeasuredEffect(-0.04, -0.05, -0.03, decided=False), slower) is Side.BAD
-    assert side_of(MeasuredEffect(0.049, 0.04, 0.055), faster) is Side.BAD
-    assert side_of(MeasuredEffect(0.001, -0.01, 0.02, decided=False), faster) is Side.GOOD
+    assert side_of(MeasuredEffect(-0.049, -0.055, -0.04), slower) is BisectMark.BAD
+    assert side_of(MeasuredEffect(-0.001, -0.02, 0.01), slower) is BisectMark.GOOD
+    assert side_of(MeasuredEffect(0.06, 0.05, 0.07), slower) is BisectMark.GOOD
+    assert side_of(MeasuredEffect(-0.03, -0.05, -0.01, decided=False), slower) is BisectMark.SKIP
+    assert side_of(MeasuredEffect(-0.04, -0.05, -0.03, decided=False), slower) is BisectMark.BAD
+    assert side_of(MeasuredEffect(0.049, 0.04, 0.055), faster) is BisectMark.BAD
+    assert side_of(MeasuredEffect(0.001, -0.01, 0.02, decided=False), faster) is BisectMark.GOOD
     assert confirmed(slower, slower) and not confirmed(faster, slower)
     assert not confirmed(MeasuredEffect(-0.05, -0.11, 0.01), slower)
 

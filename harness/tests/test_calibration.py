@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from harness.gate.calibration.power import (
-    Cell,
+    DetectionRates,
     Rate,
     RecordedPair,
     Series,
     coverage,
-    protocol_cell,
-    reference_method_cell,
+    protocol_rates,
+    reference_method_rates,
     synthetic,
     targets,
 )
@@ -43,17 +43,17 @@ def _series(
 def test_a_quiet_recording_gives_no_false_alarm_and_full_power() -> None:
     rng = np.random.default_rng(2)
     same = _series(0.0).without_sampling_error(0.0)
-    idle = protocol_cell(same, 60.0, 0.85, 40, rng, 0.015)
+    idle = protocol_rates(same, 60.0, 0.85, 40, rng, 0.015)
     assert idle.slower.share == idle.faster.share == 0 and idle.unchanged > 0.9
     assert idle.launches == 69 and idle.median_s < 60
-    seen = protocol_cell(same.slowed("A/A + 3%", 0.03), 60.0, 0.85, 40, rng, 0.015)
+    seen = protocol_rates(same.slowed("A/A + 3%", 0.03), 60.0, 0.85, 40, rng, 0.015)
     assert seen.slower.share >= 0.95 and seen.slower.low <= seen.slower.share <= seen.slower.high
 
 
 def test_a_gate_that_cries_wolf_would_be_seen() -> None:
     """A lasting difference between the images of the same source must show as alarms, not be averaged away."""
     biased = _series(0.0, offsets=(0.05, -0.05, 0.05)).without_sampling_error(0.0)
-    cell = protocol_cell(biased, 60.0, 0.85, 40, np.random.default_rng(3), 0.015)
+    cell = protocol_rates(biased, 60.0, 0.85, 40, np.random.default_rng(3), 0.015)
     assert cell.slower.share + cell.faster.share > 0.9
 
 
@@ -70,10 +70,10 @@ def test_sampling_error_is_taken_out_and_layout_is_kept() -> None:
 def test_reference_methods_are_worse_where_the_host_wanders() -> None:
     rng = np.random.default_rng(4)
     slowed = _series(0.0).slowed("A/A + 3%", 0.03)
-    ours = protocol_cell(slowed, 60.0, 0.85, 40, rng, 0.015).slower.share
-    theirs = reference_method_cell(slowed, 60.0, 0.85, 100, rng)
+    ours = protocol_rates(slowed, 60.0, 0.85, 40, rng, 0.015).slower.share
+    theirs = reference_method_rates(slowed, 60.0, 0.85, 100, rng)
     assert theirs.mann_whitney < ours and theirs.mean_5pct < ours
-    idle = reference_method_cell(_series(0.0), 60.0, 0.85, 100, rng)
+    idle = reference_method_rates(_series(0.0), 60.0, 0.85, 100, rng)
     assert idle.mann_whitney < 0.1
 
 
@@ -83,8 +83,8 @@ def test_coverage_and_synthetic_rows() -> None:
     assert row.false_alarms == 0 and row.power_3pct == 1 and row.sessions == 40
 
 
-def _cell(series: str, budget_s: float, slower: float) -> Cell:
-    return Cell(series, budget_s, 70, Rate(slower, 0, 1, 100), Rate(0.0, 0, 0, 100), 0.0, 0.0, 30.0)
+def _cell(series: str, budget_s: float, slower: float) -> DetectionRates:
+    return DetectionRates(series, budget_s, 70, Rate(slower, 0, 1, 100), Rate(0.0, 0, 0, 100), 0.0, 0.0, 30.0)
 
 
 def test_targets_are_met_or_missed() -> None:
@@ -108,7 +108,7 @@ def test_drawing_a_recording_again_keeps_its_truth() -> None:
     assert [pair.again(rng).centre for _ in range(5)] == pytest.approx([pair.centre] * 5)
     # A skewed loud recording is no reason for alarms, however its launches fall when drawn again.
     loud = Series("A/A", 0.0, (pair,)).without_sampling_error(0.0)
-    cell = protocol_cell(loud, 60.0, 0.85, 100, rng, 0.015)
+    cell = protocol_rates(loud, 60.0, 0.85, 100, rng, 0.015)
     assert cell.slower.share + cell.faster.share <= 0.02
 
 

@@ -17,7 +17,7 @@ from harness.explain.case_report import Counts, Replay, StepRow, closing_sentenc
 from harness.explain.effects import Ablation, Changes, Effect, Interaction, Unmeasured, Worth
 from harness.explain.explanation import SEED, SWITCHES, Explanation, Regression
 from harness.explain.report import Page, write_explanation
-from harness.explain.run import Question, explain, in_turn, quick_choice
+from harness.explain.run import ExplainRequest, explain, in_turn, quick_choice
 from harness.explain.saved_run import open_regression
 from harness.front.words import parse
 from harness.gate.stages.protocol import choose_protocol
@@ -146,7 +146,7 @@ def test_different_code_is_not_taken_for_identical(tmp_path: Path, monkeypatch: 
 
 
 def test_a_short_explanation_of_a_real_kernel(tmp_path: Path) -> None:
-    question = Question("default", build_kernel(Switches()), MACHINE, 16.0, (), quick=True)
+    question = ExplainRequest("default", build_kernel(Switches()), MACHINE, 16.0, (), quick=True)
     found = explain(question, tmp_path / "work", lambda text: None)
     assert found.ablation is not None
     asked = set(quick_choice(Switches(), other_values(Switches())))

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from harness.history.journal import Finished, Journal, NightPlan, NightRunning, only_night
+from harness.history.journal import CellFinished, Journal, NightPlan, NightRunning, only_night
 from harness.history.matrix import Cell, Matrix, Quarantine, Standing, by_information, parse_matrix
 from harness.history.nightly import Night, NightlyRun, Places
 from harness.history.series import EXACT, RATIO
 from harness.history.store import History
 from harness.model.errors import StoreError
-from harness.model.result import Arm, Gate, Host, Metric, Qemu, Result
+from harness.model.result import Arm, Gate, Host, Metric, QemuSetup, Result
 from harness.model.spec import Switches, UsageError, Verdict
 from harness.platform.pipeline import Ran, run_harness
 from harness.platform.store import RunFolder
@@ -51,7 +51,7 @@ def result(cell: Cell, verdict: Verdict = Verdict.PASS, fps: float = 300.0) -> R
         NOW.isoformat(),
         100.0,
         host=Host("a CPU", 2, "6.1", "Debian"),
-        qemu=Qemu("7.2.22", "tcg", 1, "multi", ""),
+        qemu=QemuSetup("7.2.22", "tcg", 1, "multi", ""),
         source={"git": "a" * 40, "dirty": False},
         compiler="gcc 12",
         arms={"candidate": Arm(cell.switches.everything(), "0" * 64, metrics)},
@@ -252,7 +252,7 @@ def test_a_night_of_another_commit_or_of_last_week_starts_afresh(tmp_path: Path)
         (tmp_path / "night").mkdir(exist_ok=True)
         journal = Journal(tmp_path / "night")
         journal.start(NightPlan(NOW.isoformat(), matrix().digest, "c0ffee"))
-        journal.finish(Finished(matrix().cells[0].label, "pass", "pass", "", 1.0))
+        journal.finish(CellFinished(matrix().cells[0].label, "pass", "pass", "", 1.0))
         gate = FakeGate(tmp_path / "results")
         done = night(tmp_path, matrix(), gate, commit, now=NOW + later)
         assert len(gate.ran) == 6 and "given up" in done.notices[0]
@@ -262,12 +262,12 @@ def test_a_torn_journal_line_costs_its_cell_only(tmp_path: Path) -> None:
     (tmp_path / "night").mkdir()
     journal = Journal(tmp_path / "night")
     journal.start(NightPlan(NOW.isoformat(), "digest", "c0ffee"))
-    journal.finish(Finished("one", "pass", "pass", "", 1.0))
+    journal.finish(CellFinished("one", "pass", "pass", "", 1.0))
     with open(tmp_path / "night" / "journal.jsonl", "a") as file:
         file.write('{"kind": "finished", "cell": "tw')
     journal = Journal(tmp_path / "night")
     assert [finished.cell for finished in journal.finished] == ["one"]
-    journal.finish(Finished("three", "pass", "pass", "", 1.0))
+    journal.finish(CellFinished("three", "pass", "pass", "", 1.0))
     assert [finished.cell for finished in Journal(tmp_path / "night").finished] == ["one", "three"]
 
 
@@ -358,7 +358,7 @@ def test_results_that_cannot_be_written_stop_the_night(tmp_path: Path) -> None:
 def test_a_damaged_line_of_the_journal_is_ignored(tmp_path: Path, line: str) -> None:
     journal = Journal(tmp_path)
     journal.start(NightPlan("2026-01-01T00:00:00+00:00", "d", "c"))
-    journal.finish(Finished("one", "pass", "pass", "", 1.0))
+    journal.finish(CellFinished("one", "pass", "pass", "", 1.0))
     with open(tmp_path / "journal.jsonl", "a", encoding="utf-8") as file:
         file.write(f"{line}\n")
     again = Journal(tmp_path)

@@ -15,7 +15,7 @@ from harness.gate.stages import pictures as stage
 from harness.gate.stages.pictures import Pictures, load_verification, picture_incidents, verify_pictures
 from harness.model.errors import GuestError
 from harness.model.spec import FOREIGN, RunParams, RunSpec
-from harness.platform.capture import CaptureError, Picture
+from harness.platform.capture import CaptureError, Screendump
 from harness.platform.golden import scene_hash
 from harness.platform.oracle import Oracle
 
@@ -63,13 +63,13 @@ class FakeMachine:
     def wait_first_flush(self) -> None:
         pass
 
-    def capture(self) -> Picture:
+    def capture(self) -> Screendump:
         if self.captures >= self.dies_at:
             raise GuestError("the guest ended while it was watched")
         self.captures += 1
         self.frame += 2
         at_ns = 1_700_000_000 * 10**9 + (self.frame - self.first) * FRAME_NS + 1000
-        return Picture(self.show(self.frame), at_ns, at_ns + 1000)
+        return Screendump(self.show(self.frame), at_ns, at_ns + 1000)
 
 
 def run(

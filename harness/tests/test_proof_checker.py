@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.proof.checker import CheckError, Program, find_execution
-from harness.proof.events import FULL, NO_FENCE, Acquire, Event, Fence, Kind, Thread
+from harness.proof.events import FULL, NO_FENCE, Acquire, Event, EventKind, Fence, Thread
 from harness.proof.herd import observations, render
 from harness.tests.litmus_programs import program
 
@@ -29,8 +29,8 @@ def store_buffering(arch: str, fence: Fence | None) -> Program:
     """Each thread writes one word and reads the other; can both read the old value?"""
 
     def thread(mine: str, other: str) -> Thread:
-        middle = (Event(1, Kind.FENCE, fence=fence),) if fence else ()
-        return (Event(0, Kind.WRITE, mine, 1), *middle, Event(1 + len(middle), Kind.READ, other))
+        middle = (Event(1, EventKind.FENCE, fence=fence),) if fence else ()
+        return (Event(0, EventKind.WRITE, mine, 1), *middle, Event(1 + len(middle), EventKind.READ, other))
 
     threads = (thread("x", "y"), thread("y", "x"))
     last = len(threads[0]) - 1
@@ -48,11 +48,11 @@ def message_passing(arch: str, writer: Fence | None, reader: Fence | None, acqui
     """One thread writes a payload and a flag, the other reads the flag and the payload; can it see an old payload?"""
 
     def with_fence(first: Event, second: Event, fence: Fence | None) -> Thread:
-        middle = (Event(1, Kind.FENCE, fence=fence),) if fence else ()
+        middle = (Event(1, EventKind.FENCE, fence=fence),) if fence else ()
         return (first, *middle, replace(second, index=1 + len(middle)))
 
-    writes = with_fence(Event(0, Kind.WRITE, "x", 1), Event(1, Kind.WRITE, "y", 1), writer)
-    reads = with_fence(Event(0, Kind.READ, "y", acquire=acquire), Event(1, Kind.READ, "x"), reader)
+    writes = with_fence(Event(0, EventKind.WRITE, "x", 1), Event(1, EventKind.WRITE, "y", 1), writer)
+    reads = with_fence(Event(0, EventKind.READ, "y", acquire=acquire), Event(1, EventKind.READ, "x"), reader)
     return Program(arch, (writes, reads), {(1, 0): 1, (1, len(reads) - 1): 0}, {})
 
 
@@ -75,7 +75,7 @@ def test_an_outcome_that_nobody_writes_is_forbidden() -> None:
 
 
 def test_a_program_that_is_too_large_is_refused() -> None:
-    thread = tuple(Event(number, Kind.WRITE, "x", 1) for number in range(30))
+    thread = tuple(Event(number, EventKind.WRITE, "x", 1) for number in range(30))
     with pytest.raises(CheckError, match="30 accesses"):
         find_execution(Program("x86_64", (thread,), {}, {}))
 

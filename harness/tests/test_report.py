@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from harness.model.result import Arm, Frames, Gate, Host, Metric, NextStep, Qemu, Result
+from harness.model.result import Arm, Frames, Gate, Host, Metric, NextStep, QemuSetup, Result
 from harness.model.spec import Verdict
 from harness.report.files import write_reports
 from harness.report.machine import github_lines, junit
@@ -161,7 +161,7 @@ def hostile(text: str) -> Result:
         next_steps=(NextStep(text, text),),
         words=(text,),
         host=Host(text, 2, text, text),
-        qemu=Qemu(text, text, 1, text, text),
+        qemu=QemuSetup(text, text, 1, text, text),
         compiler=text,
         arms={text: Arm({"ARCH": "x86_64"}, "c" * 64, {text: metric, "fps_trace": metric})},
         gates=(Gate(text, text, Verdict.GUEST_FAILED, text, 1.0), Gate("pictures", "equal", None, text)),

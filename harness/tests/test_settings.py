@@ -11,7 +11,7 @@ from harness.front.together import fault_needs
 from harness.front.words import parse, parse_each
 from harness.gate.stages.catalogue import STAGE_NAMES
 from harness.model.spec import KERNEL_DIR, UsageError
-from harness.model.values import MODE_MAX, MODE_MIN, Flag, Integer, Kind, Number
+from harness.model.values import MODE_MAX, MODE_MIN, Flag, Integer, Number, ValueKind
 from harness.settings import DECLARED, POSITIONAL, STAGES, Setting, settings_of
 
 PAIRS = [(command, setting) for command in commands() for setting in settings_of(command).values()]
@@ -39,7 +39,7 @@ def first_words(command: str) -> list[str]:
     return [command, means.choices[0]] if means and means.choices else [command]
 
 
-def wrong_value(kind: Kind) -> str:
+def wrong_value(kind: ValueKind) -> str:
     """A value that this kind cannot have."""
     if isinstance(kind, (Number, Integer)):
         return f"{kind.high + 1:.0f}" if kind.high < 10**11 else "x"
@@ -189,7 +189,7 @@ def test_getters_know_the_defaults() -> None:
 
 
 @pytest.mark.parametrize("kind", [Number(1, 2, "s"), Integer(1, 2), Flag()])
-def test_digits_of_other_scripts_are_no_numbers(kind: Kind) -> None:
+def test_digits_of_other_scripts_are_no_numbers(kind: ValueKind) -> None:
     for text in ("²", "١", "1\u0661", "１"):
         with pytest.raises(ValueError):
             kind.parse(text)

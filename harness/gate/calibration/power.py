@@ -113,7 +113,7 @@ class Rate:
 
 
 @dataclass(frozen=True)
-class Cell:
+class DetectionRates:
     """Answers to one effect within one budget."""
 
     series: str
@@ -128,7 +128,9 @@ class Cell:
     """Time to the verdict."""
 
 
-def protocol_cell(series: Series, budget_s: float, each_s: float, draws: int, rng: Rng, smallest: float) -> Cell:
+def protocol_rates(
+    series: Series, budget_s: float, each_s: float, draws: int, rng: Rng, smallest: float
+) -> DetectionRates:
     """Run the protocol on sessions drawn from a recording.
 
     Parameters
@@ -143,7 +145,7 @@ def protocol_cell(series: Series, budget_s: float, each_s: float, draws: int, rn
     found = _sessions(series.pairs, plan, draws, rng)
     inner = max(draws // RESAMPLINGS, 1)
     again = [_sessions([pair.again(rng) for pair in series.pairs], plan, inner, rng) for _ in range(RESAMPLINGS)]
-    return Cell(
+    return DetectionRates(
         series.name,
         budget_s,
         planned,
@@ -172,7 +174,7 @@ def _rate(direction: str, found: Sequence[Decision], again: Sequence[Sequence[De
 
 
 @dataclass(frozen=True)
-class ReferenceMethodCell:
+class ReferenceMethodRates:
     """What others would say of the same launches, all of a budget's used."""
 
     series: str
@@ -184,7 +186,9 @@ class ReferenceMethodCell:
     """Share called slower by the ratio of mean frame times above 1.03 and 1.05."""
 
 
-def reference_method_cell(series: Series, budget_s: float, each_s: float, draws: int, rng: Rng) -> ReferenceMethodCell:
+def reference_method_rates(
+    series: Series, budget_s: float, each_s: float, draws: int, rng: Rng
+) -> ReferenceMethodRates:
     """Let the reference methods judge sessions drawn from a recording."""
     planned = max(int(budget_s / each_s) - 1, 2)
     found = np.zeros(3)
@@ -197,7 +201,7 @@ def reference_method_cell(series: Series, budget_s: float, each_s: float, draws:
             mean_threshold(ours, theirs, 0.05),
         )
         found += [answer > 0 for answer in answers]
-    return ReferenceMethodCell(series.name, budget_s, *(float(share) for share in found / draws))
+    return ReferenceMethodRates(series.name, budget_s, *(float(share) for share in found / draws))
 
 
 def coverage(draw: Draw, runs: int, rng: Rng, planned: int = 70, plan: Plan = Plan()) -> float:
@@ -249,7 +253,7 @@ class Target:
         return self.reached <= self.wanted if self.at_most else self.reached >= self.wanted
 
 
-def targets(cells: Sequence[Cell], loaded: bool = False) -> tuple[Target, ...]:
+def targets(cells: Sequence[DetectionRates], loaded: bool = False) -> tuple[Target, ...]:
     """The promised figures: a 3 % longer frame in 60 and 30 s, 2 % in 60 s, and false alarms.
 
     Beside a competing load the gate may be undecided, but not wrong: then a longer frame must not be called unchanged.

@@ -43,7 +43,7 @@ class InjectedEffect:
 
 
 @dataclass(frozen=True)
-class Recording:
+class CalibrationRecording:
     """All launches, and what one took."""
 
     series: tuple[Series, ...]
@@ -63,7 +63,7 @@ def upgraded_evidence(plain: Mapping[str, Any]) -> dict[str, Any]:
     return {**kept, "schema": SCHEMA, "launches": launches, "reference_methods": plain["rivals"]}
 
 
-def recording_from_evidence(text: str, label: str) -> tuple[Recording, dict[str, Any]]:
+def recording_from_evidence(text: str, label: str) -> tuple[CalibrationRecording, dict[str, Any]]:
     """What an earlier calibration recorded, and its provenance.
 
     Raises
@@ -83,7 +83,7 @@ def recording_from_evidence(text: str, label: str) -> tuple[Recording, dict[str,
             )
             for one in plain["launches"]
         )
-        recording = Recording(series, float(plain["each_s"]))
+        recording = CalibrationRecording(series, float(plain["each_s"]))
         sound = series and all(_sound(pair) for one in series for pair in one.pairs)
         if not sound or not recording.each_s > 0:
             raise ValueError("launches are missing or not finite")
@@ -104,7 +104,7 @@ def record(
     protocol: Protocol,
     seed: int,
     progress: Callable[[str], None],
-) -> Recording:
+) -> CalibrationRecording:
     """Measure every effect this many times.
 
     Raises
@@ -135,7 +135,7 @@ def record(
         )
         for injected in injected_effects
     )
-    return Recording(series, each_s)
+    return CalibrationRecording(series, each_s)
 
 
 def _pair(rows: list[tuple[float, float, float]]) -> RecordedPair:
