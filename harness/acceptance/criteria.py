@@ -12,12 +12,12 @@ from harness.acceptance.evidence import (
     Absent,
     Approved,
     Built,
+    CheckOutcome,
     Counted,
     DeviceEvidence,
     DiskLoad,
     Evidence,
     FrameRateChange,
-    Judgement,
     Roulette,
     Watched,
 )
@@ -75,13 +75,13 @@ class Criterion:
         return Verdict.PASS if self.status is Status.PASS or missed_target else self.failure
 
 
-Found = TypeVar("Found")
+T = TypeVar("T")
 
 
 def _line(
     name: str,
-    evidence: Found | Absent,
-    judge: Callable[[Found], Judgement | Absent],
+    evidence: T | Absent,
+    judge: Callable[[T], CheckOutcome | Absent],
     device: str = "",
     *,
     level: Level = Level.MUST,
@@ -171,16 +171,16 @@ def _device(found: DeviceEvidence, draws_whole: bool) -> list[Criterion]:
     ]
 
 
-def _built(built: Built) -> Judgement:
+def _built(built: Built) -> CheckOutcome:
     return not built.complaints, _also(f"-Werror, {' and '.join(built.compilers)}", built.complaints)
 
 
-def _suites(run: SuiteRun) -> Judgement:
+def _suites(run: SuiteRun) -> CheckOutcome:
     figure = _also(f"{run.passed} passed, {run.failed} failed", run.complaints)
     return run.passed > 0 and not run.failed and not run.complaints, figure
 
 
-def _race(run: SuiteRun) -> Judgement | Absent:
+def _race(run: SuiteRun) -> CheckOutcome | Absent:
     tests = {name: passed for name, passed in run.tests.items() if RACE in name.split(".")}
     if run.complaints:
         return False, run.complaints[0]
@@ -190,23 +190,23 @@ def _race(run: SuiteRun) -> Judgement | Absent:
     return not lost, _also(f"{len(tests) - len(lost)} of {len(tests)} checks, on every instruction of the drop", lost)
 
 
-def _sound(seen: Roulette) -> Judgement:
+def _sound(seen: Roulette) -> CheckOutcome:
     return not seen.findings and seen.frames > 0, _also(f"{seen.frames} frames, [DONE] status=ok", seen.findings)
 
 
-def _probed(seen: Roulette) -> Judgement:
+def _probed(seen: Roulette) -> CheckOutcome:
     said = "virtio-gpu: driver probe succeeded"
     return seen.probed, said if seen.probed else f"the serial log does not say '{said}'"
 
 
-def _no_fallback(seen: Roulette, wanted: str) -> Judgement:
+def _no_fallback(seen: Roulette, wanted: str) -> CheckOutcome:
     if seen.fallback:
         return False, seen.fallback
     return seen.path == wanted, f"path '{seen.path or 'not named'}', wanted '{wanted}'"
 
 
-def _fps(least: float) -> Callable[[Roulette], Judgement | Absent]:
-    def judge(seen: Roulette) -> Judgement | Absent:
+def _fps(least: float) -> Callable[[Roulette], CheckOutcome | Absent]:
+    def judge(seen: Roulette) -> CheckOutcome | Absent:
         figure = f"{seen.fps:.1f} frames/s over {seen.seconds:.1f} s by the trace"
         if seen.fps >= least and seen.seconds < WHOLE * ROULETTE_S:
             return Absent(f"{figure}, too short to tell")
@@ -215,7 +215,7 @@ def _fps(least: float) -> Callable[[Roulette], Judgement | Absent]:
     return judge
 
 
-def _pictures(watched: Watched) -> Judgement | Absent:
+def _pictures(watched: Watched) -> CheckOutcome | Absent:
     frames = watched.frames
     figure = f"{frames.bad} of {frames.checked} pictures bad, every pixel compared: < {watched.bad_share_max:.2%}"
     if frames.bad or frames.findings:
@@ -225,7 +225,7 @@ def _pictures(watched: Watched) -> Judgement | Absent:
     return True, f"{figure} at 95 %"
 
 
-def _records(counted: Counted) -> Judgement:
+def _records(counted: Counted) -> CheckOutcome:
     figure = f"{counted.records} records of {counted.presented} frames"
     whole = 0 < counted.records == counted.presented and not counted.gaps and not counted.lost
     if counted.gaps or counted.lost:
@@ -252,8 +252,8 @@ def _both(optimised: Counted | Absent, spinning: Counted | Absent) -> _Both | Ab
     return _Both(optimised, spinning, ", ".join(one.source for one in (spinning, optimised) if one.source))
 
 
-def _fences(least: float) -> Callable[[_Both], Judgement | Absent]:
-    def judge(both: _Both) -> Judgement | Absent:
+def _fences(least: float) -> Callable[[_Both], CheckOutcome | Absent]:
+    def judge(both: _Both) -> CheckOutcome | Absent:
         after, before = both.optimised.fences, both.spinning.fences
         if not before:
             return Absent("the spinning strategy counted no fence")
@@ -262,12 +262,12 @@ def _fences(least: float) -> Callable[[_Both], Judgement | Absent]:
     return judge
 
 
-def _fence_each(counted: Counted) -> Judgement:
+def _fence_each(counted: Counted) -> CheckOutcome:
     most = counted.most_fences_a_completion
     return 0 < counted.records and most <= 1, f"at most {most:.3g} a completion in any of {counted.records} frames"
 
 
-def _spins(both: _Both) -> Judgement:
+def _spins(both: _Both) -> CheckOutcome:
     after, before = both.optimised.spins, both.spinning.spins
     figure = f"{before:.1f} to {after:.1f} a frame"
     if min(after, before) <= 0:
@@ -275,7 +275,7 @@ def _spins(both: _Both) -> Judgement:
     return 1 / ALIKE <= after / before <= ALIKE, f"{figure} (× {after / before:.2f})"
 
 
-def _completions(counted: Counted, draws_whole: bool) -> Judgement:
+def _completions(counted: Counted, draws_whole: bool) -> CheckOutcome:
     low, high = counted.completions_range
     figure = f"{counted.completions:.4g} a frame, {low} to {high}"
     if draws_whole:
@@ -283,25 +283,25 @@ def _completions(counted: Counted, draws_whole: bool) -> Judgement:
     return low >= COMPLETIONS and not counted.findings, _also(f"{figure}, as the device published", counted.findings)
 
 
-def _change(change: FrameRateChange) -> Judgement | Absent:
+def _change(change: FrameRateChange) -> CheckOutcome | Absent:
     if not math.isfinite(change.high):
         return Absent(f"{change.launches} launches are too few for an interval")
     figure = f"{change.change:+.1%} ({change.low:+.1%} to {change.high:+.1%} at 95 %, {change.launches} launches)"
     return True, f"{figure} from seqcst_spin"
 
 
-def _disk(load: DiskLoad) -> Judgement | Absent:
+def _disk(load: DiskLoad) -> CheckOutcome | Absent:
     figure = f"{load.timeouts} timeouts in {load.requests} requests, {load.mib:.1f} MiB in {load.seconds:.1f} s"
     if load.timeouts or load.findings:
         return False, _also(figure, load.findings)
     return (True, figure) if load.requests else Absent("the disk was asked for nothing")
 
 
-def _preempt(seen: Roulette) -> Judgement:
+def _preempt(seen: Roulette) -> CheckOutcome:
     return seen.preempt == "percpu", f"[BOOT] preempt={seen.preempt or '?'}"
 
 
-def _approved(approved: Approved) -> Judgement:
+def _approved(approved: Approved) -> CheckOutcome:
     frames, findings = approved.frames, (*approved.findings, *approved.frames.findings)
     figure = (
         f"{approved.label} {approved.sha256[:12]}: {approved.fps:.1f} frames/s, {frames.bad} of {frames.checked} bad"

@@ -9,7 +9,7 @@ from harness.model.spec import Verdict
 from harness.model.suites import SuiteRun
 
 Operations = tuple[str, ...]
-Judgement = tuple[bool, str]
+CheckOutcome = tuple[bool, str]
 """Does a line pass, and the figure that says so."""
 
 

@@ -70,7 +70,7 @@ SMALLEST = 0.01
 PATHS = {Device.GPU_2D: "2d", Device.GPU_GL: "virgl transfer"}
 NAMES = {Device.GPU_2D: "2d", Device.GPU_GL: "virgl"}
 
-Found = TypeVar("Found")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ class Checklist:
         evidence = Evidence(built, race, ring, tuple(devices), draws_whole=whole)
         return Acceptance(evidence, self.kernel, tuple(self.notices), self.version, self.command)
 
-    def attempt(self, name: str, step: Callable[[], Found]) -> Found | Absent:
+    def attempt(self, name: str, step: Callable[[], T]) -> T | Absent:
         """One piece of evidence, or why there is none."""
         self.progress(f"{name}: started")
         try:
@@ -209,7 +209,7 @@ class Checklist:
     def on_device(self, machine: Machine, everything: SuiteBoot) -> DeviceEvidence:
         name = NAMES[machine.device]
 
-        def attempt(step: str, measure_it: Callable[[str], Found]) -> Found | Absent:
+        def attempt(step: str, measure_it: Callable[[str], T]) -> T | Absent:
             return self.attempt(f"{name}-{step}", lambda: measure_it(f"{name}-{step}"))
 
         boot = replace(everything, machine=replace(everything.machine, device=machine.device, display=machine.display))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.acceptance.evidence import Absent, Judgement, Operations, RingCode
+from harness.acceptance.evidence import Absent, CheckOutcome, Operations, RingCode
 from harness.core.ringpoints import Point, claimed, fence_words, show
 from harness.model.spec import Verdict
 
@@ -12,7 +12,7 @@ ORDERED = ("acquire_progress", "full_progress", "linux", "acquire_load")
 """Strategies that order a publish before it (VIRTIO 1.2, 2.7.13.3.1) and a receipt after it."""
 
 
-def publishes_in_order(code: RingCode) -> Judgement | Absent:
+def publishes_in_order(code: RingCode) -> CheckOutcome | Absent:
     """Every place that publishes holds the operations of a strategy that orders it."""
     places = [operations for point, operations in code.places if point == Point.PUBLISH.value]
     wanted = [claimed(strategy, code.arch)[Point.PUBLISH] for strategy in ORDERED]
@@ -21,7 +21,7 @@ def publishes_in_order(code: RingCode) -> Judgement | Absent:
     return _ordered(places, wanted, code, "A", "release")
 
 
-def receives_in_order(code: RingCode) -> Judgement | Absent:
+def receives_in_order(code: RingCode) -> CheckOutcome | Absent:
     """Looking at the used index and going on after it has moved: the same, of both points together."""
     looks = [operations for point, operations in code.places if point == Point.POLL.value]
     moved = [operations for point, operations in code.places if point == Point.PROGRESS.value]
@@ -34,7 +34,7 @@ def receives_in_order(code: RingCode) -> Judgement | Absent:
 
 def _ordered(
     places: Sequence[Operations], wanted: Sequence[Operations], code: RingCode, letter: str, fence: str
-) -> Judgement:
+) -> CheckOutcome:
     weak = [one for one in places if not any(_holds(one, claim) for claim in wanted)]
     seen = " or ".join(dict.fromkeys(f"'{show(one)}'" for one in weak or places))
     figure = f"{letter} is {seen} in {code.sha256[:12]}, {code.arch} {code.strategy}"

@@ -92,7 +92,7 @@ class BisectPlan:
 
 
 @dataclass(frozen=True)
-class Step:
+class BisectStep:
     """One commit and what git was told of it."""
 
     commit: str
@@ -112,7 +112,7 @@ class Found:
     good: str
     bad: str
     whole: MeasuredEffect
-    steps: tuple[Step, ...]
+    steps: tuple[BisectStep, ...]
     candidates: tuple[str, ...]
     """The commit found; several where those between could not be judged."""
     own: MeasuredEffect | None = None
@@ -189,7 +189,7 @@ def build_commit(recipe: Recipe, tree: Path, kernels: Path) -> tuple[Path, str]:
     return kept, sha256
 
 
-def judge_step(folder: Path) -> Step:
+def judge_step(folder: Path) -> BisectStep:
     """Judge the commit that git has checked out in the bisection's folder, and note it.
 
     Raises
@@ -204,21 +204,21 @@ def judge_step(folder: Path) -> Step:
     return step
 
 
-def _judge(plan: BisectPlan, folder: Path, tree: Path, commit: str) -> Step:
+def _judge(plan: BisectPlan, folder: Path, tree: Path, commit: str) -> BisectStep:
     try:
         kernel, sha256 = build_commit(plan.recipe, tree, folder / "kernels")
     except ToolError:
         raise
     except BuildError as error:
-        return Step(commit, BisectMark.SKIP.value, f"does not build: {error.message}")
+        return BisectStep(commit, BisectMark.SKIP.value, f"does not build: {error.message}")
     known = [
-        Step(plan.good, BisectMark.GOOD.value, "", plan.good_sha256),
-        Step(plan.bad, BisectMark.BAD.value, "", plan.bad_sha256),
+        BisectStep(plan.good, BisectMark.GOOD.value, "", plan.good_sha256),
+        BisectStep(plan.bad, BisectMark.BAD.value, "", plan.bad_sha256),
         *load_steps(folder),
     ]
     same = next((one for one in known if one.sha256 == sha256 and one.side != BisectMark.SKIP.value), None)
     if same is not None:
-        return Step(commit, same.side, f"builds the same kernel as {same.commit[:12]}", sha256)
+        return BisectStep(commit, same.side, f"builds the same kernel as {same.commit[:12]}", sha256)
     good = _kernel(folder, plan.good_sha256)
     for budget_s in (plan.recipe.step_s, 2 * plan.recipe.step_s):
         found = compare(plan.recipe, good, kernel, budget_s, threshold(plan.whole))
@@ -227,7 +227,7 @@ def _judge(plan: BisectPlan, folder: Path, tree: Path, commit: str) -> Step:
         side = BisectMark.SKIP if found.effect is None else side_of(found.effect, plan.whole)
         if side is not BisectMark.SKIP or found.effect is None:
             break
-    return Step(commit, side.value, found.why, sha256, found.folder)
+    return BisectStep(commit, side.value, found.why, sha256, found.folder)
 
 
 def _kernel(folder: Path, sha256: str) -> Path:
@@ -242,13 +242,13 @@ def load_plan(folder: Path) -> BisectPlan:
         raise BisectError(f"plan.json of the bisection cannot be used: {error}") from error
 
 
-def load_steps(folder: Path) -> tuple[Step, ...]:
+def load_steps(folder: Path) -> tuple[BisectStep, ...]:
     """The steps so far, in order; a line that a kill cut short is none."""
     path = folder / "steps.jsonl"
     steps = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []:
         with contextlib.suppress(CodecError):
-            steps.append(codec.from_json(Step, line))
+            steps.append(codec.from_json(BisectStep, line))
     return tuple(steps)
 
 
@@ -358,7 +358,7 @@ class Bisection:
     def _found(
         self,
         plan: BisectPlan,
-        steps: tuple[Step, ...],
+        steps: tuple[BisectStep, ...],
         candidates: tuple[str, ...],
         verdict: Verdict,
         text: str,

@@ -7,9 +7,7 @@ import string
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-import numpy as np
-import numpy.typing as npt
-
+from harness.core.arrays import F64
 from harness.core.statistics import CANDIDATE, REFERENCE, Decision, State
 from harness.core.wording import signed_percent
 from harness.gate.evaluate import arms_of, incidents_of, record_of
@@ -29,8 +27,6 @@ from harness.platform.store import RunFolder
 from harness.platform.virgl import chosen_device
 from harness.report.printer import Printer
 from harness.settings import Arguments
-
-F64 = npt.NDArray[np.float64]
 
 ORDER = 20
 EXAMPLES = ("", 'A="BARRIER=linux" B="HEAD~3 LOG=frame"', "A=baseline B=old.elf BUDGET=300")

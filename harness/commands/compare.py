@@ -8,8 +8,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
-import numpy.typing as npt
 
+from harness.core.arrays import F64
 from harness.gate.stages.frame_file import FRAMES_FILE, load_frames
 from harness.model.errors import StoreError
 from harness.model.spec import Verdict
@@ -20,8 +20,6 @@ from harness.report.plots import distribution, drawn
 from harness.report.printer import Printer
 from harness.report.render import markdown, page
 from harness.settings import Arguments
-
-F64 = npt.NDArray[np.float64]
 
 ORDER = 55
 EXAMPLES = ("A=results/latest B=results/latest", "A=results/latest B=results/latest PAGE=compare.html")

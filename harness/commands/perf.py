@@ -7,9 +7,6 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from harness.gate.evaluate import evaluate, record_of
 from harness.gate.finish import finish, timed
 from harness.gate.kernels import build_arm
@@ -31,8 +28,6 @@ from harness.platform.store import RunFolder
 from harness.platform.virgl import chosen_device
 from harness.report.printer import Printer
 from harness.settings import Arguments
-
-F64 = npt.NDArray[np.float64]
 
 ORDER = 10
 EXAMPLES = ("", "BARRIER=linux BUDGET=120", "FAULT=flip_pixel", "KERNEL=old.elf STAGES=window,pictures")

@@ -11,11 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import linprog
 
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
+from harness.core.arrays import F64, I64
 
 TRACE_RESOLUTION_NS = 1000
 """The trace cuts its stamps to whole microseconds, downwards."""

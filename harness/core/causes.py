@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-Image = npt.NDArray[np.uint8]
+from harness.core.arrays import Image
+
 Pixels = npt.NDArray[np.uint32]
 
 SHIFT_MAX_PX = 64

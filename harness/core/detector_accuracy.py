@@ -10,14 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from harness.core.arrays import I64, DrawFrame, Image
 from harness.core.frames import FrameClass, check_picture
-from harness.core.planted_pictures import KINDS, Damaged, Draw, plant
+from harness.core.planted_pictures import KINDS, Damaged, plant
 from harness.core.stamp import STRIP_ROWS
 from harness.core.unknown_pictures import judge_picture, learn_golden
-
-Image = npt.NDArray[np.uint8]
 
 GROSS_KINDS = tuple(kind for kind in KINDS if kind not in ("pixel", "levels"))
 """Those that a person could see; one pixel by one level is not."""
@@ -69,7 +67,7 @@ class Confusion:
         )
 
 
-def measure_exact(draws: Sequence[Draw], damaged: int, clean: int, seed: int) -> tuple[Confusion, tuple[str, ...]]:
+def measure_exact(draws: Sequence[DrawFrame], damaged: int, clean: int, seed: int) -> tuple[Confusion, tuple[str, ...]]:
     """Measure the exact detector; also returns every wrong answer in words.
 
     Parameters
@@ -99,7 +97,7 @@ def measure_exact(draws: Sequence[Draw], damaged: int, clean: int, seed: int) ->
     return _confusion(answers), tuple(wrong)
 
 
-def measure_judge(draws: Sequence[Draw], damaged: int, clean: int, seed: int) -> Confusion:
+def measure_judge(draws: Sequence[DrawFrame], damaged: int, clean: int, seed: int) -> Confusion:
     """Measure the judging detector on gross damage, on pictures without stamps.
 
     Parameters are those of :func:`measure_exact`; damage that a person would not see is planted again.
@@ -119,7 +117,7 @@ def measure_judge(draws: Sequence[Draw], damaged: int, clean: int, seed: int) ->
     return _confusion(answers)
 
 
-def _plant_gross(kind: str, draw: Draw, rng: np.random.Generator, tries: int = 25) -> Damaged | None:
+def _plant_gross(kind: str, draw: DrawFrame, rng: np.random.Generator, tries: int = 25) -> Damaged | None:
     for _ in range(tries):
         planted = plant(kind, draw, int(rng.integers(SPINS_FRAMES)), rng)
         if planted.is_gross(draw(planted.frame)):
@@ -127,7 +125,7 @@ def _plant_gross(kind: str, draw: Draw, rng: np.random.Generator, tries: int = 2
     return None
 
 
-def _without_stamps(draw: Draw) -> Draw:
+def _without_stamps(draw: DrawFrame) -> DrawFrame:
     """A kernel that no oracle knows has no stamp either; its counter would be new colours in old places."""
 
     def bare(frame: int) -> Image:
@@ -142,7 +140,7 @@ def _without_stamps(draw: Draw) -> Draw:
 class _Drawn:
     """Pictures drawn when they are asked for."""
 
-    def __init__(self, draw: Draw, frames: npt.NDArray[np.int64]) -> None:
+    def __init__(self, draw: DrawFrame, frames: I64) -> None:
         self._draw = draw
         self._frames = frames
 

@@ -6,10 +6,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy import stats
 
-F64 = npt.NDArray[np.float64]
+from harness.core.arrays import F64
 
 _CORRELATION_KNOWN = 20
 """Launches below which their autocorrelation cannot be told from chance."""

@@ -7,22 +7,18 @@ Pure: what each frame must look like is handed in, as a function or from a saved
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 from scipy import stats
 
+from harness.core.arrays import DrawFrame, Image
 from harness.core.causes import screen_notice
 from harness.core.damage import Damage, differing, find_damage, find_tear
 from harness.core.stamp import decode_stamps, salvage_frame
 from harness.core.wording import percent
 from harness.model.result import Frames
-
-Image = npt.NDArray[np.uint8]
-Expected = Callable[[int], Image]
-"""The picture of a frame number."""
 
 STALE_LOOKBACK = 8
 """Damage is compared with this many frames before the one claimed, to see where it comes from."""
@@ -66,7 +62,7 @@ class Capture:
     due: int | None = None
 
 
-def check_picture(picture: Image, expected: Expected) -> Checked:
+def check_picture(picture: Image, expected: DrawFrame) -> Checked:
     """Compare one picture, by itself, with the frame that it claims to be."""
     if _is_blank(picture):
         level = ", ".join(str(int(value)) for value in picture[0, 0])
@@ -113,7 +109,7 @@ def _is_blank(picture: Image) -> bool:
     return bool((picture == picture[0, 0]).all())
 
 
-def _check_torn(picture: Image, top: int, bottom: int, expected: Expected) -> Checked:
+def _check_torn(picture: Image, top: int, bottom: int, expected: DrawFrame) -> Checked:
     above, below = expected(top), expected(bottom)
     rows = find_tear(picture, above, below) if above.shape == picture.shape == below.shape else None
     if rows is None:
@@ -123,7 +119,7 @@ def _check_torn(picture: Image, top: int, bottom: int, expected: Expected) -> Ch
     return Checked(FrameClass.TORN, f"torn at {where}: frame {top} above, {bottom} below", top, tear_rows=rows)
 
 
-def _older_frame(picture: Image, wanted: Image, claimed: int, expected: Expected) -> str:
+def _older_frame(picture: Image, wanted: Image, claimed: int, expected: DrawFrame) -> str:
     """Whether the damaged pixels are those of an earlier frame, that a transfer left standing."""
     mask = differing(picture, wanted)
     rows = np.flatnonzero(mask.any(axis=1))

@@ -13,13 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from harness.core.arrays import F64, I64, Mask
 from harness.core.stamp import STRIP_ROWS
-from harness.core.trace import FLUSH, I64, SET_SCANOUT, TRANSFER_2D, TRANSFERS_3D, Events, Refusal, Trace
-
-F64 = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
+from harness.core.trace import FLUSH, SET_SCANOUT, TRANSFER_2D, TRANSFERS_3D, Events, Refusal, Trace
 
 _RESOURCE_FLUSH = ("error", "ctrl 0x104,")
 """VIRTIO_GPU_CMD_RESOURCE_FLUSH in what QEMU's GL device says (VIRTIO 1.2 §5.7.6.7)."""

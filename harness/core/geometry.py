@@ -16,9 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-Image = npt.NDArray[np.uint8]
-F64 = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
+from harness.core.arrays import I64, Image, Mask
 
 SEGMENTS = 12
 SPEED_MAX_DEG = 14.0
@@ -193,7 +191,7 @@ def _find_rim(picture: Image) -> tuple[float, float, float]:
     return float(cx), float(cy), radius
 
 
-def _longest_run(mask: Mask) -> npt.NDArray[np.int64]:
+def _longest_run(mask: Mask) -> I64:
     """Indices of the longest run of True: the wheel's rows rather than the title's or the banner's."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
     if not len(edges):

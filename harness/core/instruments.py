@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-I64 = npt.NDArray[np.int64]
+from harness.core.arrays import I64
 
 
 def capture_cost(shown_ns: I64, captures: Sequence[tuple[int, int]]) -> float | None:

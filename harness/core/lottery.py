@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-F64 = npt.NDArray[np.float64]
+from harness.core.arrays import F64
 
 FEWEST_LAUNCHES = 10
 APART = 0.06

@@ -15,10 +15,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
-F64 = npt.NDArray[np.float64]
+from harness.core.arrays import F64
 
 STUTTER_FACTOR = 2.5
 STUTTER_WINDOW = 19

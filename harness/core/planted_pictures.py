@@ -10,13 +10,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from harness.core.arrays import DrawFrame, Image
 from harness.core.frames import FrameClass
-
-Image = npt.NDArray[np.uint8]
-Draw = Callable[[int], Image]
-"""The picture of a frame number."""
 
 
 @dataclass(frozen=True)
@@ -54,16 +50,16 @@ class Damaged:
         return int(np.count_nonzero(off[at])) >= 0.1 * good.shape[1]
 
 
-def plant(kind: str, draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
+def plant(kind: str, draw: DrawFrame, frame: int, rng: np.random.Generator) -> Damaged:
     """Damage one frame; what is planted always changes at least one pixel."""
     return {**_PLANTERS, **_MISTAKES}[kind](draw, frame, rng)
 
 
-def _copy(draw: Draw, frame: int) -> Image:
+def _copy(draw: DrawFrame, frame: int) -> Image:
     return draw(frame).copy()
 
 
-def _pixel(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
+def _pixel(draw: DrawFrame, frame: int, rng: np.random.Generator) -> Damaged:
     """One pixel, one channel, one level."""
     picture = _copy(draw, frame)
     y, x, channel = (int(rng.integers(size)) for size in picture.shape)
@@ -73,7 +69,7 @@ def _pixel(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
     return Damaged("pixel", picture, frame, FrameClass.CORRUPT, box=(x, y, x + 1, y + 1), pixels=1)
 
 
-def _block(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
+def _block(draw: DrawFrame, frame: int, rng: np.random.Generator) -> Damaged:
     """A rectangle of garbage, of any size from 2 x 2 up."""
     picture = _copy(draw, frame)
     height, width = picture.shape[:2]
@@ -83,7 +79,7 @@ def _block(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
     return Damaged("block", picture, frame, FrameClass.CORRUPT, box=(x, y, x + w, y + h), pixels=h * w)
 
 
-def _line(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
+def _line(draw: DrawFrame, frame: int, rng: np.random.Generator) -> Damaged:
     """One row of another colour."""
     picture = _copy(draw, frame)
     y = int(rng.integers(8, picture.shape[0] - 8))
@@ -91,7 +87,7 @@ def _line(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
     return Damaged("line", picture, frame, FrameClass.CORRUPT, box=(0, y, picture.shape[1], y + 1))
 
 
-def _torn(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
+def _torn(draw: DrawFrame, frame: int, rng: np.random.Generator) -> Damaged:
     """The lower part of another frame, the one before or any."""
     other = frame - 1 if frame and rng.integers(2) else int(rng.integers(10_000))
     other = other if other != frame else frame + 1
@@ -101,7 +97,7 @@ def _torn(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
     return Damaged("torn", picture, frame, FrameClass.TORN, box=(0, row, picture.shape[1], picture.shape[0]))
 
 
-def _band(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
+def _band(draw: DrawFrame, frame: int, rng: np.random.Generator) -> Damaged:
     """Rows in the middle left from a frame before, at a moment when the wheel moves."""
     frame = frame - frame % 600 + 60 + frame % 150
     picture = _copy(draw, frame)
@@ -113,12 +109,12 @@ def _band(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
     return Damaged("band", picture, frame, FrameClass.CORRUPT, cause=f"still those of frame {frame - 1}")
 
 
-def _swapped(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
+def _swapped(draw: DrawFrame, frame: int, rng: np.random.Generator) -> Damaged:
     order = [[2, 1, 0], [1, 0, 2], [0, 2, 1], [1, 2, 0], [2, 0, 1]][rng.integers(5)]
     return Damaged("swapped", draw(frame)[..., order].copy(), frame, FrameClass.CORRUPT, cause="swapped channels")
 
 
-def _levels(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
+def _levels(draw: DrawFrame, frame: int, rng: np.random.Generator) -> Damaged:
     """One channel brighter or darker everywhere, by too little to hide the stamp."""
     offset = int(rng.integers(1, 12)) * (1 if rng.integers(2) else -1)
     channel = int(rng.integers(3))
@@ -129,7 +125,7 @@ def _levels(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
     return Damaged("levels", shifted, frame, FrameClass.CORRUPT, cause=name)
 
 
-def _stride(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
+def _stride(draw: DrawFrame, frame: int, rng: np.random.Generator) -> Damaged:
     """Read with rows longer or shorter than they were written."""
     source = draw(frame)
     height, width = source.shape[:2]
@@ -140,7 +136,7 @@ def _stride(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
     return Damaged("stride", flat[index].copy(), frame, FrameClass.CORRUPT, cause="wrong stride")
 
 
-def _displaced(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
+def _displaced(draw: DrawFrame, frame: int, rng: np.random.Generator) -> Damaged:
     right, down = int(rng.integers(1, 30)), int(rng.integers(-30, 30))
     picture = np.zeros_like(draw(frame))
     source = draw(frame)
@@ -151,17 +147,17 @@ def _displaced(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
     return Damaged("displaced", picture, frame, FrameClass.CORRUPT, cause=cause)
 
 
-def _blank(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
+def _blank(draw: DrawFrame, frame: int, rng: np.random.Generator) -> Damaged:
     picture = np.zeros_like(draw(frame))
     picture[...] = rng.integers(0, 256, 3)
     return Damaged("blank", picture, frame, FrameClass.BLANK)
 
 
-def _noise(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
+def _noise(draw: DrawFrame, frame: int, rng: np.random.Generator) -> Damaged:
     return Damaged("noise", rng.integers(0, 256, draw(frame).shape, np.uint8), frame, FrameClass.UNDECODABLE)
 
 
-def _blurred(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
+def _blurred(draw: DrawFrame, frame: int, rng: np.random.Generator) -> Damaged:
     """Scaled down and up again, as by a display path that resamples."""
     source = draw(frame)
     height, width = source.shape[:2]
@@ -170,7 +166,7 @@ def _blurred(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
     return Damaged("blurred", picture, frame, FrameClass.CORRUPT)
 
 
-_PLANTERS: dict[str, Callable[[Draw, int, np.random.Generator], Damaged]] = {
+_PLANTERS: dict[str, Callable[[DrawFrame, int, np.random.Generator], Damaged]] = {
     "pixel": _pixel,
     "block": _block,
     "line": _line,
@@ -190,13 +186,13 @@ KINDS = tuple(_PLANTERS)
 def _whole(name: str, change: Callable[[Image], Image], cause: str) -> Callable[..., Damaged]:
     """A mistake that changes the whole picture in one way."""
 
-    def make(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
+    def make(draw: DrawFrame, frame: int, rng: np.random.Generator) -> Damaged:
         return Damaged(name, np.ascontiguousarray(change(draw(frame))), frame, FrameClass.CORRUPT, cause=cause)
 
     return make
 
 
-def _byte_order(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
+def _byte_order(draw: DrawFrame, frame: int, rng: np.random.Generator) -> Damaged:
     """Bytes B, G, R, X of memory taken in another order, X being 0: as the formats of VIRTIO 1.2 §5.7.6.8 do."""
     bytes_bgrx = np.concatenate([draw(frame)[..., ::-1], np.zeros((*draw(frame).shape[:2], 1), np.uint8)], axis=2)
     order = [[1, 2, 3], [3, 2, 1], [3, 0, 1], [2, 3, 0]][rng.integers(4)]
@@ -206,7 +202,7 @@ def _byte_order(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
     )
 
 
-def _padded(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
+def _padded(draw: DrawFrame, frame: int, rng: np.random.Generator) -> Damaged:
     """Written in rows longer than those that are shown."""
     source = draw(frame)
     height, width = source.shape[:2]
@@ -217,7 +213,7 @@ def _padded(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
     return Damaged("padded", picture, frame, FrameClass.CORRUPT, cause=f"rows are written {pitch} px long")
 
 
-def _offset(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
+def _offset(draw: DrawFrame, frame: int, rng: np.random.Generator) -> Damaged:
     """Taken from further on in memory, where the end is missing, or from before its beginning."""
     source = draw(frame).reshape(-1, 3)
     width = draw(frame).shape[1]
@@ -231,7 +227,7 @@ def _offset(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
     return Damaged("offset", picture, frame, FrameClass.CORRUPT, cause="a wrong transfer offset|displaced by")
 
 
-def _cropped(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
+def _cropped(draw: DrawFrame, frame: int, rng: np.random.Generator) -> Damaged:
     """The scanout shows the top left part."""
     source = draw(frame)
     height, width = source.shape[0] * 3 // 4, max(source.shape[1] * 3 // 4, 300)
@@ -239,21 +235,21 @@ def _cropped(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
     return Damaged("cropped", source[:height, :width].copy(), frame, FrameClass.CORRUPT, cause=size)
 
 
-def _dark(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
+def _dark(draw: DrawFrame, frame: int, rng: np.random.Generator) -> Damaged:
     """QEMU's own notice on a screen of its own size."""
     picture = np.zeros((480, 640, 3), np.uint8)
     picture[232:248, 150:490] = np.where(rng.random((16, 340, 1)) < 0.3, np.uint8(0xAA), np.uint8(0))
     return Damaged("dark", picture, frame, FrameClass.UNDECODABLE, cause="the scanout is off, or was never set")
 
 
-def _halves(draw: Draw, frame: int, rng: np.random.Generator) -> Damaged:
+def _halves(draw: DrawFrame, frame: int, rng: np.random.Generator) -> Damaged:
     axis = int(rng.integers(2))
     picture = np.roll(draw(frame), draw(frame).shape[axis] // 2, axis)
     name = ("upper and lower", "left and right")[axis]
     return Damaged("halves", picture, frame, FrameClass.CORRUPT, cause=f"the {name} halves are swapped")
 
 
-_MISTAKES: dict[str, Callable[[Draw, int, np.random.Generator], Damaged]] = {
+_MISTAKES: dict[str, Callable[[DrawFrame, int, np.random.Generator], Damaged]] = {
     "upside down": _whole("upside down", lambda image: image[::-1], "upside down"),
     "mirrored": _whole("mirrored", lambda image: image[:, ::-1], "mirrored"),
     "turned": _whole("turned", lambda image: image[::-1, ::-1], "turned by 180 degrees"),

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from harness.core.arrays import I64
+
 U64 = npt.NDArray[np.uint64]
-LineNumbers = npt.NDArray[np.int64]
 
 PERF_TAG = b"[VIRTIO PERF]"
 KEY = rb"[A-Za-z_][A-Za-z0-9_.]*"
@@ -81,7 +82,7 @@ class FrameRecords:
     """
 
     columns: Mapping[str, U64]
-    lines: LineNumbers
+    lines: I64
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -103,7 +104,7 @@ class _Block:
 
     keys: tuple[str, ...]
     values: U64
-    lines: LineNumbers
+    lines: I64
 
 
 def parse_blocks(blocks: list[tuple[int, bytes]], problems: Problems) -> FrameRecords:
@@ -194,7 +195,7 @@ def _joined(blocks: list[_Block], problems: Problems) -> FrameRecords:
     return FrameRecords(columns, lines)
 
 
-def _check_order(frames: U64, lines: LineNumbers, problems: Problems) -> None:
+def _check_order(frames: U64, lines: I64, problems: Problems) -> None:
     """Frame numbers must rise by one, and each may be recorded once."""
     signed = frames.astype(np.int64)
     steps = np.diff(signed)

@@ -6,18 +6,15 @@ frame when its rectangles cover whatever changed. Rectangles are x0, y0, x1, y1,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from harness.core.arrays import I64, DrawFrame, Mask
 from harness.core.frametimes import refused_flushes
-from harness.core.trace import FLUSH, I64, SET_SCANOUT, SET_SCANOUT_BLOB, Events, Trace
+from harness.core.trace import FLUSH, SET_SCANOUT, SET_SCANOUT_BLOB, Events, Trace
 
-Image = npt.NDArray[np.uint8]
-Mask = npt.NDArray[np.bool_]
-Draw = Callable[[int], Image]
 Rectangle = tuple[int, int, int, int]
 
 SIDE_MAX_PX = 8192
@@ -147,7 +144,7 @@ def flushed_before_transfer(trace: Trace) -> bool:
     return float(np.median(to_flush)) > _WRONG_WAY_ROUND * float(np.median(to_transfer))
 
 
-def changes_left_out(trace: Trace, first: int, draw: Draw, size_px: tuple[int, int]) -> tuple[str, ...]:
+def changes_left_out(trace: Trace, first: int, draw: DrawFrame, size_px: tuple[int, int]) -> tuple[str, ...]:
     """Frames of which a flush left out pixels that changed, by the frames' own pictures.
 
     Parameters
@@ -179,7 +176,7 @@ def _is_whole(rectangles: Sequence[Rectangle], size_px: tuple[int, int]) -> bool
     return any(x0 <= 0 and y0 <= 0 and x1 >= size_px[0] and y1 >= size_px[1] for x0, y0, x1, y1 in rectangles)
 
 
-def _left_out(frame: int, rectangles: Sequence[Rectangle], draw: Draw, size_px: tuple[int, int]) -> str:
+def _left_out(frame: int, rectangles: Sequence[Rectangle], draw: DrawFrame, size_px: tuple[int, int]) -> str:
     changed = np.asarray(cv2.absdiff(draw(frame), draw(frame - 1))).max(axis=2) > 0
     lost = changed & ~_covered(rectangles, size_px)
     if not lost.any():

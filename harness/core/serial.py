@@ -22,14 +22,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
+from harness.core.arrays import I64
 from harness.core.ktap import Suites, parse_ktap
 from harness.core.records import KEY, PERF_TAG, FrameRecords, Problem, Problems, parse_blocks
 from harness.core.serial_noise import without_noise
 from harness.model.spec import Limits
-
-Offsets = npt.NDArray[np.int64]
 
 _FIELDS = re.compile(rb"(?: " + KEY + rb"=[^ \t]*)+")
 _PERF_BLOCK = re.compile(rb"(?:\[VIRTIO PERF\].*\n)+")
@@ -150,7 +148,7 @@ def _without_half_line(text: bytes, ended: bool, problems: Problems) -> bytes:
     return text[:end]
 
 
-def _check_lines(text: bytes, newlines: Offsets, limits: Limits, problems: Problems) -> None:
+def _check_lines(text: bytes, newlines: I64, limits: Limits, problems: Problems) -> None:
     """Overlong lines, and bytes that are no UTF-8."""
     lengths = np.diff(newlines) - 1
     for index in np.flatnonzero(lengths > limits.serial_line_bytes):
@@ -163,7 +161,7 @@ def _check_lines(text: bytes, newlines: Offsets, limits: Limits, problems: Probl
                 problems.add("not-text", line, f"not UTF-8 at byte {error.start}: {_decode(content[:60])!r}")
 
 
-def _check_strays(text: bytes, newlines: Offsets, problems: Problems) -> None:
+def _check_strays(text: bytes, newlines: I64, problems: Problems) -> None:
     """Tags that do not start a line. Those inside ``[VIRTIO PERF]`` lines have spoilt these already."""
     for tag in _TAGS:
         if text.count(tag) == text.count(b"\n" + tag):
@@ -173,12 +171,12 @@ def _check_strays(text: bytes, newlines: Offsets, problems: Problems) -> None:
             problems.add("malformed", line, f"{tag.decode()} inside a line: two writers, or lost bytes")
 
 
-def _line_at(newlines: Offsets, offset: int) -> int:
+def _line_at(newlines: I64, offset: int) -> int:
     """Number, from 1, of the line at an offset, where offset 0 is the newline put before line 1."""
     return int(np.searchsorted(newlines, offset))
 
 
-def _tagged(text: bytes, newlines: Offsets, tag: bytes) -> Iterator[tuple[int, bytes]]:
+def _tagged(text: bytes, newlines: I64, tag: bytes) -> Iterator[tuple[int, bytes]]:
     """Number and content of every line that starts with a tag."""
     start = text.find(b"\n" + tag)
     while start >= 0:
@@ -187,7 +185,7 @@ def _tagged(text: bytes, newlines: Offsets, tag: bytes) -> Iterator[tuple[int, b
         start = text.find(b"\n" + tag, end)
 
 
-def _without_perf_blocks(text: bytes, newlines: Offsets) -> tuple[list[tuple[int, bytes]], bytes]:
+def _without_perf_blocks(text: bytes, newlines: I64) -> tuple[list[tuple[int, bytes]], bytes]:
     """Consecutive ``[VIRTIO PERF]`` lines, with the number of the first, and the text with these lines emptied."""
     blocks: list[tuple[int, bytes]] = []
     others: list[bytes] = []
@@ -204,7 +202,7 @@ def _without_perf_blocks(text: bytes, newlines: Offsets) -> tuple[list[tuple[int
     return blocks, b"".join([*others, text[end:]])
 
 
-def _parse_words(text: bytes, newlines: Offsets, problems: Problems) -> dict[str, Words]:
+def _parse_words(text: bytes, newlines: I64, problems: Problems) -> dict[str, Words]:
     """The lines made of key=word fields, by tag; the first of several."""
     found: dict[str, Words] = {}
     for tag in (b"[BOOT]", b"[PERF SUMMARY]", b"[DONE]"):

@@ -10,15 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from harness.core.align import Alignment, Brackets, Unalignable, align, match_frames
+from harness.core.arrays import I64
 from harness.core.frametimes import Presented
 from harness.core.records import FrameRecords
 from harness.core.trace import FILL, FLUSH, NOTIFY, POP, PUBLISH, TRANSFERS, Events, Trace
 from harness.model.record import Sighting as Sighting
-
-I64 = npt.NDArray[np.int64]
 
 DRIFT_BOUND = 0.005
 """Guest clocks are calibrated to about 0.1 %; more than this is another rate, not another clock."""

@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-import numpy.typing as npt
 
-Image = npt.NDArray[np.uint8]
+from harness.core.arrays import Image, Mask
 
 TOP, BOTTOM = 0, 1
 STRIP_ROWS = 4
@@ -81,7 +80,7 @@ def salvage_frame(picture: Image, sizes_px: Sequence[tuple[int, int]] = ()) -> i
     return None
 
 
-def _salvage_from(lit: npt.NDArray[np.bool_], sizes_px: Sequence[tuple[int, int]]) -> int | None:
+def _salvage_from(lit: Mask, sizes_px: Sequence[tuple[int, int]]) -> int | None:
     """The first row of cells in a picture's pixels, one after the other; True is brighter than the threshold."""
     places = len(lit) - _WIDTH_PX + 1
     synced = np.ones(places, bool)

@@ -26,16 +26,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from harness.core.arrays import F64, I64
 from harness.core.estimate import Estimate, estimate, hodges_lehmann
 from harness.core.sequential import bound_at, look_sizes
 from harness.core.wording import changed_by, percent, signed_percent, span
 from harness.model.record import Launch as Launch
 from harness.model.record import Plan as Plan
 from harness.model.record import Slice as Slice
-
-F64 = npt.NDArray[np.float64]
 
 CANDIDATE = "candidate"
 REFERENCE = "reference"
@@ -141,7 +139,7 @@ def decide(launches: Sequence[Launch], plan: Plan = Plan()) -> Decision:
     return decide_effects(effects[sound], batches[sound], plan)
 
 
-def decide_effects(effects: F64, batches: npt.NDArray[np.int64], plan: Plan = Plan()) -> Decision:
+def decide_effects(effects: F64, batches: I64, plan: Plan = Plan()) -> Decision:
     """:func:`decide` on the effects of launches, shape (n,), with their batches, shape (n,)."""
     looks = look_sizes(plan.launches, plan.looks, plan.fewest)
     seen = max((look for look in looks if look <= len(effects)), default=0)

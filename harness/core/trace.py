@@ -20,9 +20,8 @@ from datetime import datetime, timezone
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 
-I64 = npt.NDArray[np.int64]
+from harness.core.arrays import I64
 
 FLUSH = "virtio_gpu_cmd_res_flush"
 TRANSFER_2D = "virtio_gpu_cmd_res_xfer_toh_2d"

@@ -15,13 +15,10 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
-import numpy.typing as npt
 
+from harness.core.arrays import F64, I64
 from harness.core.wording import percent
 from harness.model.record import LaunchLoad
-
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
 
 PREEMPTED_FROM = 0.10
 """Share of its time that a machine waited for a core, from which on medians of slices are not to be trusted."""

@@ -17,12 +17,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from harness.core.arrays import I64, Image, Mask
 from harness.core.frames import Checked, FrameClass
 
-Image = npt.NDArray[np.uint8]
-Mask = npt.NDArray[np.bool_]
 F32 = npt.NDArray[np.float32]
-Counts = npt.NDArray[np.int64]
 
 BLANK_LEVELS = 3
 """A picture whose channels each stay within so many levels is blank."""
@@ -62,7 +60,7 @@ class Golden:
     """Where nothing ever moves, shape (height, width)."""
     colours: Mask
     """Colours seen where things move, by the upper five bits of R, G and B; shape (32768,)."""
-    steps: Counts
+    steps: I64
     """How far the count of steps stands out in good pictures at or near each row, at most; shape (height,)."""
 
 
@@ -161,9 +159,9 @@ def _correlation(a: F32, b: F32) -> float:
     return float((a * b).mean()) / spread if spread > 0 else 1.0
 
 
-def _bins(colours: Image) -> npt.NDArray[np.int64]:
+def _bins(colours: Image) -> I64:
     upper = colours.astype(np.int64) >> 3
-    bins: npt.NDArray[np.int64] = upper[..., 0] << 10 | upper[..., 1] << 5 | upper[..., 2]
+    bins: I64 = upper[..., 0] << 10 | upper[..., 1] << 5 | upper[..., 2]
     return bins
 
 
@@ -176,7 +174,7 @@ def _grown(colours: Mask) -> Mask:
     return cube.reshape(-1)
 
 
-def _steps(picture: Image, still: Mask) -> Counts:
+def _steps(picture: Image, still: Mask) -> I64:
     """How many more pixels step from the row above than in the rows above and below; shape (height,).
 
     Only where things move. An oblique edge steps in every row that it crosses, a tear in one alone.
@@ -185,7 +183,7 @@ def _steps(picture: Image, still: Mask) -> Counts:
     step = np.abs(levels[1:] - levels[:-1]).max(axis=2) > STEP_LEVELS
     counts = np.zeros(len(levels) + 2, np.int64)
     counts[2:-1] = np.count_nonzero(step & ~still[1:], axis=1)
-    prominent: Counts = np.maximum(counts[1:-1] - np.maximum(counts[:-2], counts[2:]), 0)
+    prominent: I64 = np.maximum(counts[1:-1] - np.maximum(counts[:-2], counts[2:]), 0)
     return prominent
 
 

@@ -13,18 +13,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from harness.core.align import Alignment
+from harness.core.arrays import F64, I64, Mask
 from harness.core.frametimes import Presented
 from harness.core.records import FrameRecords
 from harness.core.sources import gpu_queue
 from harness.core.trace import FILL, POP, PUBLISH, Trace
 from harness.explain.timeline import GUEST_SPANS, TimelineSpan, guest_track, host_tracks
-
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
-B1 = npt.NDArray[np.bool_]
 
 DRAW, SUBMIT, NOTIFYING, DEVICE, POLL = "draw", "submit", "notify", "device", "poll"
 LOG, BLK, SCHEDULER, IDLE, OTHER, GUEST = "log", "blk", "scheduler", "idle", "other", "guest"
@@ -168,7 +164,7 @@ class _Spans:
     def column(self, key: str) -> F64:
         return self.columns.get(key, np.zeros(len(self.start)))
 
-    def keep(self, wanted: B1) -> _Spans:
+    def keep(self, wanted: Mask) -> _Spans:
         columns = {key: column[wanted] for key, column in self.columns.items()}
         return _Spans(self.frames[wanted], self.start[wanted], self.period[wanted], columns)
 
@@ -233,7 +229,7 @@ def _from_spans(trace: Trace, spans: _Spans, busy: I64, alignment: Alignment | N
     )
 
 
-def _move(parts: dict[str, F64], name: str, ringing: F64, waiting: F64, several: B1) -> None:
+def _move(parts: dict[str, F64], name: str, ringing: F64, waiting: F64, several: Mask) -> None:
     """Move what the device did out of the guest's ringing and waiting.
 
     A notify write returns to a guest only when QEMU's lock is free, and its main loop may hold that while it serves

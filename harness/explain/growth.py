@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from harness.explain.attribution import F64, PARTS, FrameAccount
+from harness.core.arrays import F64
+from harness.explain.attribution import PARTS, FrameAccount
 
 CONFIDENCE = 0.95
 TRIMMED = 0.2

@@ -12,13 +12,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import brentq
 from scipy.special import digamma, polygamma
 
+from harness.core.arrays import F64
 from harness.core.estimate import Estimate
-
-F64 = npt.NDArray[np.float64]
 
 FEWEST = 4
 """Samples below which what they have in common is not known."""

@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from harness.core.arrays import I64
 from harness.core.trace import FILL, FLUSH, NOTIFY, POP, PUBLISH, TRANSFERS, Trace
-
-I64 = npt.NDArray[np.int64]
 
 GUEST_CPU, DEVICE, MAIN_LOOP = LANES = ("guest CPU", "device", "main loop")
 GUEST_SPANS: Mapping[str, str] = {

@@ -7,8 +7,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from harness.core.arrays import F64
 from harness.core.instruments import capture_cost, record_cost
 from harness.core.pacing import Pacing, TooFewFrames, frame_pacing
 from harness.core.statistics import CANDIDATE
@@ -17,8 +17,6 @@ from harness.model.metric import Metric
 if TYPE_CHECKING:
     from harness.gate.measured import Measured
     from harness.gate.stages.window import Window
-
-F64 = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

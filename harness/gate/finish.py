@@ -8,9 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
+from harness.core.arrays import F64
 from harness.core.statistics import CANDIDATE, REFERENCE, launch_effect
 from harness.gate.measured import Measured
 from harness.gate.next_steps import next_steps
@@ -22,8 +20,6 @@ from harness.report.machine import github_lines
 from harness.report.printer import Printer, Verbatim
 from harness.report.render import terminal_lines
 from harness.report.run_view import short_view
-
-F64 = npt.NDArray[np.float64]
 
 
 def timed(measured: Measured) -> tuple[dict[str, F64], list[tuple[float, int]]]:

@@ -11,14 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy import stats
 
+from harness.core.arrays import F64
 from harness.core.estimate import estimate
 from harness.core.statistics import Launch, State
 from harness.gate.metrics import HIGHER, Rule
-
-F64 = npt.NDArray[np.float64]
 
 _TRIM = 0.1
 _FEWEST = 8

@@ -16,9 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-F64 = npt.NDArray[np.float64]
+from harness.core.arrays import F64, I64
 
 WEAK_P = 0.01
 STRONG_P = 0.001
@@ -69,7 +68,7 @@ class SeriesNoise:
 
 def noise_of(
     values: F64,
-    groups: npt.NDArray[np.int64] | None = None,
+    groups: I64 | None = None,
     floor: float = 0.0,
     splits: Sequence[int] = (),
 ) -> SeriesNoise:
@@ -154,7 +153,7 @@ def maximum_p(statistic: float, n: int, shortest: int = SHORTEST) -> float:
 def change_points(
     values: F64,
     *,
-    groups: npt.NDArray[np.int64] | None = None,
+    groups: I64 | None = None,
     floor: float = 0.0,
     smallest: float = 0.0,
     weak_p: float = WEAK_P,

@@ -12,14 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 
+from harness.core.arrays import F64, I64
 from harness.gate.metrics import HIGHER, LOWER, find_row
 from harness.history.changepoints import CLIP_SIGMA, STRONG_P, WEAK_P, ChangePoint, SeriesNoise, change_points, noise_of
 from harness.history.series import ABSOLUTE, CREEP, EXACT, RATIO, STEP, SeriesKey
-
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
 
 _SIGMAS_95 = 1.96
 _ANCHOR_RUNS = 20

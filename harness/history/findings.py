@@ -11,12 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
+from harness.core.arrays import I64
 from harness.history.drift import Drift
 from harness.history.series import ABSOLUTE, ACKNOWLEDGED, CREEP, FIXED, NEW, WITHDRAWN, Finding, SeriesKey
-
-I64 = npt.NDArray[np.int64]
 
 _NEAR_RUNS = 3
 """How far a change may seem to move, as more runs come in, and still be the same one."""

@@ -114,12 +114,12 @@ class Matrix:
         return next((one for one in self.quarantines if one.cell == cell.label), None)
 
 
-Approved = Mapping[str, Mapping[str, Switches]]
+ApprovedBaselines = Mapping[str, Mapping[str, Switches]]
 """Approved baselines: architecture, name, and the switches of the approved kernel."""
 
 
 def parse_matrix(
-    text: str, origin: str, approved: Approved, settings: Mapping[str, str] = MappingProxyType({})
+    text: str, origin: str, approved: ApprovedBaselines, settings: Mapping[str, str] = MappingProxyType({})
 ) -> Matrix:
     """Understand a matrix file.
 
@@ -159,7 +159,7 @@ def _setting(settings: Mapping[str, str], key: str, default: float, low: float, 
 class _Reader:
     """Turns the parsed file into a matrix; every complaint names file and key."""
 
-    def __init__(self, origin: str, approved: Approved) -> None:
+    def __init__(self, origin: str, approved: ApprovedBaselines) -> None:
         self.origin = origin
         self.approved = approved
         self.combinations: dict[str, Mapping[str, str]] = {}

@@ -17,12 +17,12 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import sqlalchemy as sa
 from sqlalchemy import exc
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine.url import URL, make_url
 
+from harness.core.arrays import F64, I64
 from harness.history import schema
 from harness.history.series import HistoryRun, SeriesKey, record_to_line
 from harness.model.errors import StoreError
@@ -68,12 +68,12 @@ class StoredSeries:
 
     id: int
     key: SeriesKey
-    seq: npt.NDArray[np.int64]
+    seq: I64
     """Run numbers, shape (n,), rising."""
-    value: npt.NDArray[np.float64]
-    low: npt.NDArray[np.float64]
+    value: F64
+    low: F64
     """Lower ends of 95 % intervals, NaN where there is none."""
-    high: npt.NDArray[np.float64]
+    high: F64
 
 
 def history_url() -> str:
@@ -297,7 +297,7 @@ _SAME_NAMES = "run_id cell started verdict sentence dirty host compiler folder s
 _RUN_COLUMNS = "seq run_id cell started verdict sentence commit_id host folder seconds".split()
 
 
-def _floats(values: Sequence[float | None]) -> npt.NDArray[np.float64]:
+def _floats(values: Sequence[float | None]) -> F64:
     return np.array([np.nan if value is None else value for value in values], np.float64)
 
 

@@ -14,7 +14,7 @@ from harness.model.codec import CodecError
 from harness.model.result import Result, ResultError, result_from_plain
 
 Plain = dict[str, Any]
-Step = Callable[[Plain], Plain]
+UpgradeStep = Callable[[Plain], Plain]
 
 
 def _runs_of_details(plain: Plain) -> Plain:
@@ -68,9 +68,9 @@ def _timing(noted: Plain) -> Plain:
     return {name: noted[name] for name in ("protocol", "seconds", "plan")} | {"launches": launches}
 
 
-RESULT_STEPS: Mapping[int, Step] = {1: _runs_of_details}
+RESULT_STEPS: Mapping[int, UpgradeStep] = {1: _runs_of_details}
 """From a schema to the next one."""
-BASELINE_STEPS: Mapping[int, Step] = {}
+BASELINE_STEPS: Mapping[int, UpgradeStep] = {}
 
 
 def load_result(text: str, label: str) -> Result:
@@ -104,7 +104,7 @@ def load_baseline(text: str, label: str) -> Baseline:
         raise ResultError(f"{what} is damaged ({error}): restore it from git or run 'make approve'") from error
 
 
-def _upgraded(text: str, what: str, current: int, steps: Mapping[int, Step], remedy: str) -> Plain:
+def _upgraded(text: str, what: str, current: int, steps: Mapping[int, UpgradeStep], remedy: str) -> Plain:
     plain = codec.parse(text)
     schema = plain.get("schema") if isinstance(plain, dict) else None
     if isinstance(schema, bool) or not isinstance(schema, int):

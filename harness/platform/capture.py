@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from harness.core.arrays import Image
 from harness.model.errors import HarnessError
 from harness.model.spec import Limits
 from harness.platform.qmp import Qmp
-
-Image = npt.NDArray[np.uint8]
 
 HEADER_BYTES_MAX = 64
 

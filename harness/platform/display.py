@@ -20,9 +20,10 @@ from types import TracebackType
 
 import numpy as np
 
+from harness.core.arrays import Image
 from harness.model.errors import HarnessError
 from harness.model.spec import Limits
-from harness.platform.capture import CaptureError, Image
+from harness.platform.capture import CaptureError
 from harness.platform.child import clean_environment, end_child, start_child
 
 START_S = 10.0

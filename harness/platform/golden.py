@@ -11,8 +11,9 @@ import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from harness.core.arrays import Image
 from harness.model.spec import KERNEL_DIR
-from harness.platform.oracle import DEFAULT_SEED, Image, Oracle
+from harness.platform.oracle import DEFAULT_SEED, Oracle
 
 GOLDEN = KERNEL_DIR / "scene" / "golden.txt"
 KERNEL_GOLDEN = KERNEL_DIR / "test" / "golden.h"

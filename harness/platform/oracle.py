@@ -25,16 +25,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from harness.core.arrays import Image
 from harness.model.errors import BuildError
 from harness.model.spec import KERNEL_DIR, Limits
 from harness.platform import oracle_child
 from harness.platform.atomic import write_whole
 from harness.platform.build import BUILD_DIR, compiler_identity
 from harness.platform.child import ChildError, end_child, run_child, start_child
-
-Image = npt.NDArray[np.uint8]
 
 ORACLE_DIR = BUILD_DIR / "oracle"
 DEFAULT_SEED = 1

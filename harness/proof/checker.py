@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.proof.events import Event, EventKind, Thread
-from harness.proof.models import Place, order_of
+from harness.proof.models import EventPlace, order_of
 
 EVENTS_MAX = 24
 """Accesses of a program at most: candidates are counted out, and their number grows with the factorial."""
@@ -31,9 +31,9 @@ class CheckError(Exception):
 class Execution:
     """One consistent candidate."""
 
-    reads_from: tuple[tuple[Place, Place], ...]
+    reads_from: tuple[tuple[EventPlace, EventPlace], ...]
     """Read, write."""
-    coherence: tuple[tuple[str, tuple[Place, ...]], ...]
+    coherence: tuple[tuple[str, tuple[EventPlace, ...]], ...]
     """For each location its writes in order, the initial one first."""
 
 
@@ -43,22 +43,22 @@ class Program:
 
     arch: str
     threads: tuple[Thread, ...]
-    reads: Mapping[Place, int]
+    reads: Mapping[EventPlace, int]
     """The outcome: for these reads, the value that each must see."""
     final: Mapping[str, int]
     """For these locations, the value that they must end with."""
 
 
-def has_cycle(edges: Sequence[tuple[Place, Place]]) -> bool:
+def has_cycle(edges: Sequence[tuple[EventPlace, EventPlace]]) -> bool:
     """Whether a directed graph has a cycle."""
-    after: dict[Place, list[Place]] = defaultdict(list)
+    after: dict[EventPlace, list[EventPlace]] = defaultdict(list)
     for first, second in edges:
         after[first].append(second)
-    state: dict[Place, int] = {}
+    state: dict[EventPlace, int] = {}
     for start in list(after):
         if state.get(start):
             continue
-        stack: list[tuple[Place, Iterator[Place]]] = [(start, iter(after[start]))]
+        stack: list[tuple[EventPlace, Iterator[EventPlace]]] = [(start, iter(after[start]))]
         state[start] = 1
         while stack:
             place, rest = stack[-1]
@@ -80,7 +80,7 @@ class _Candidates:
 
     def __init__(self, program: Program) -> None:
         self.program = program
-        self.events: dict[Place, Event] = {
+        self.events: dict[EventPlace, Event] = {
             (number, event.index): event
             for number, thread in enumerate(program.threads)
             for event in thread
@@ -88,12 +88,12 @@ class _Candidates:
         }
         if len(self.events) > EVENTS_MAX:
             raise CheckError(f"{len(self.events)} accesses; at most {EVENTS_MAX} can be counted out")
-        self.writes: dict[str, list[Place]] = defaultdict(list)
+        self.writes: dict[str, list[EventPlace]] = defaultdict(list)
         for place, event in self.events.items():
             self.writes[event.location] += [place] if event.kind is EventKind.WRITE else []
         self.local = self._local_edges()
 
-    def _local_edges(self) -> list[tuple[Place, Place]]:
+    def _local_edges(self) -> list[tuple[EventPlace, EventPlace]]:
         """Program order between accesses of one location."""
         return [
             (first, second)
@@ -103,17 +103,17 @@ class _Candidates:
             and self.events[first].location == self.events[second].location
         ]
 
-    def value(self, place: Place) -> int:
+    def value(self, place: EventPlace) -> int:
         return self.events[place].value if place[0] >= 0 else 0
 
-    def sources(self, place: Place) -> list[Place]:
+    def sources(self, place: EventPlace) -> list[EventPlace]:
         """Writes that a read may see, given the outcome that is asked for."""
         event = self.events[place]
         choices = [(-1, 0), *self.writes[event.location]]
         wanted = self.program.reads.get(place)
         return [one for one in choices if wanted is None or self.value(one) == wanted]
 
-    def orders(self, location: str) -> Iterator[tuple[Place, ...]]:
+    def orders(self, location: str) -> Iterator[tuple[EventPlace, ...]]:
         """Coherence orders of a location that end as the outcome asks."""
         for order in itertools.permutations(self.writes[location]):
             whole = ((-1, 0), *order)
@@ -131,7 +131,7 @@ class _Candidates:
                 if self._holds(seen, coherence):
                     yield Execution(tuple(seen.items()), tuple(coherence.items()))
 
-    def _holds(self, seen: Mapping[Place, Place], coherence: Mapping[str, tuple[Place, ...]]) -> bool:
+    def _holds(self, seen: Mapping[EventPlace, EventPlace], coherence: Mapping[str, tuple[EventPlace, ...]]) -> bool:
         rf = [(write, read) for read, write in seen.items() if write[0] >= 0]
         co = [
             (first, second)
@@ -152,7 +152,7 @@ class _Candidates:
             outside += [(a, b) for a, b in co + fr if a[0] == b[0]]
         return not has_cycle(self._preserved(seen) + outside)
 
-    def _atomic(self, seen: Mapping[Place, Place], coherence: Mapping[str, tuple[Place, ...]]) -> bool:
+    def _atomic(self, seen: Mapping[EventPlace, EventPlace], coherence: Mapping[str, tuple[EventPlace, ...]]) -> bool:
         for place, event in self.events.items():
             if event.kind is not EventKind.WRITE or event.atomic is None:
                 continue
@@ -162,7 +162,7 @@ class _Candidates:
                 return False
         return True
 
-    def _preserved(self, seen: Mapping[Place, Place]) -> list[tuple[Place, Place]]:
+    def _preserved(self, seen: Mapping[EventPlace, EventPlace]) -> list[tuple[EventPlace, EventPlace]]:
         return [
             ((number, first), (number, second))
             for number, thread in enumerate(self.program.threads)

@@ -21,7 +21,7 @@ class TraceError(Exception):
 
 
 @dataclass(frozen=True)
-class Image:
+class ElfImage:
     """A linked kernel."""
 
     arch: str
@@ -34,7 +34,7 @@ class Image:
     """Where its ordering points are; empty for a kernel that does not say."""
 
 
-def read_image(path: Path) -> Image:
+def read_image(path: Path) -> ElfImage:
     """Load a kernel.
 
     Raises
@@ -63,7 +63,7 @@ def read_image(path: Path) -> Image:
     functions = sorted(
         (one.entry.st_value, one.entry.st_size, one.name) for one in entries if one.entry.st_info.type == "STT_FUNC"
     )
-    return Image(arch, segments, symbols, tuple(functions), _marks(content))
+    return ElfImage(arch, segments, symbols, tuple(functions), _marks(content))
 
 
 def _marks(content: bytes) -> tuple[Mark, ...]:

@@ -59,8 +59,8 @@ class At:
     register: str = ""
 
 
-Step = Union[Store, Load, Branch, DeviceFence, At]
-Outcome = tuple[tuple[int, str, int], ...]
+LitmusStep = Union[Store, Load, Branch, DeviceFence, At]
+LitmusOutcome = tuple[tuple[int, str, int], ...]
 """All of (thread, register, value)."""
 
 
@@ -70,9 +70,9 @@ class Shape:
 
     name: str
     question: str
-    driver: tuple[Step, ...]
-    device: tuple[Step, ...]
-    outcomes: tuple[Outcome, ...]
+    driver: tuple[LitmusStep, ...]
+    device: tuple[LitmusStep, ...]
+    outcomes: tuple[LitmusOutcome, ...]
 
 
 _POLL = (At(Point.POLL, "used_index", "moved"), Branch("moved"), At(Point.PROGRESS))
@@ -265,7 +265,7 @@ _STORES = frozenset(("store", "stlrh"))
 _FENCES = ("dmb ", "dsb ", "fence ", "lock ", "mfence", "lfence", "sfence")
 
 
-def _write(thread: _Thread, steps: Sequence[Step], arch: str, table: Mapping[Point, tuple[str, ...]]) -> None:
+def _write(thread: _Thread, steps: Sequence[LitmusStep], arch: str, table: Mapping[Point, tuple[str, ...]]) -> None:
     for step in steps:
         if isinstance(step, Store):
             thread.store(step.word)

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator, Mapping
 
 from harness.proof.events import Acquire, Event, EventKind, Thread
 
-Place = tuple[int, int]
+EventPlace = tuple[int, int]
 """A thread's number and an event's index; thread -1 holds the initial writes."""
-ReadsFrom = Mapping[Place, Place]
+ReadsFrom = Mapping[EventPlace, EventPlace]
 """The write that each read sees."""
 Edge = tuple[int, int]
 
@@ -163,9 +163,9 @@ def _read_read(thread: Thread, number: int, first: Event, second: Event, reads_f
     return reads_from.get((number, first.index)) != reads_from.get((number, second.index))
 
 
-Order = Callable[[Thread, int, ReadsFrom], Iterator[Edge]]
+PreservedOrder = Callable[[Thread, int, ReadsFrom], Iterator[Edge]]
 
-ORDERS: Mapping[str, Order] = {
+ORDERS: Mapping[str, PreservedOrder] = {
     "x86_64": order_x86_64,
     "aarch64": order_aarch64,
     "riscv64": order_riscv64,

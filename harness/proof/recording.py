@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from harness.proof.access import Access
-from harness.proof.image import Image, TraceError
+from harness.proof.image import ElfImage, TraceError
 from harness.proof.model_device import GPU, QUEUE_ENABLE, Buffer, Chain, Manner, ModelDevice
 from harness.proof.tracer import Tracer
 
@@ -112,7 +112,7 @@ _DRIVER = ("virtqueue_", "gpu_", "transport_", "blk_", "queue_notify", "wait_")
 class _Session:
     """One emulator with its devices' habits."""
 
-    def __init__(self, image: Image) -> None:
+    def __init__(self, image: ElfImage) -> None:
         self.tracer = Tracer(image)
         self.heap = self.tracer.ram[0]
         self.looks = 0
@@ -197,7 +197,7 @@ class _Session:
         )
 
 
-def record(image: Image) -> tuple[tuple[Recording, ...], Coverage]:
+def record(image: ElfImage) -> tuple[tuple[Recording, ...], Coverage]:
     """Run the driver of a kernel through everything that is asked about.
 
     Raises

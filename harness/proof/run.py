@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.model.errors import ToolError
 from harness.proof.decide import Answer, DeviceModel, answers
-from harness.proof.image import Image, read_image
+from harness.proof.image import ElfImage, read_image
 from harness.proof.recording import Coverage, Recording, record
 
 POINTS: Mapping[str, str] = {"A": "A publish", "B": "B poll", "C": "C kick check", "D": "D re-arm", "E": "E notify"}
@@ -59,7 +59,7 @@ def prove(path: Path, label: str, sha256: str, device: DeviceModel) -> Proof:
     return Proof(image.arch, label, sha256, found, coverage, recordings, _fences(image, recordings))
 
 
-def _fences(image: Image, recordings: tuple[Recording, ...]) -> dict[str, frozenset[int]]:
+def _fences(image: ElfImage, recordings: tuple[Recording, ...]) -> dict[str, frozenset[int]]:
     """Fences by ordering point; empty for a kernel that leaves no marks."""
     executed = {access.pc for one in recordings for access in one.accesses if access.fence is not None}
     found: dict[str, set[int]] = {letter: set() for letter in POINTS if image.marks}

@@ -15,7 +15,7 @@ from typing import Any
 from harness.proof.access import Access
 from harness.proof.emulated_cpu import emulated_cpu
 from harness.proof.events import FULL, Acquire, Fence
-from harness.proof.image import Image, TraceError
+from harness.proof.image import ElfImage, TraceError
 from harness.proof.instructions import Decode, DecodedInstruction, UnknownInstruction, decoders
 from harness.proof.model_device import BAR_BYTES, BLK, GPU, NOTIFY, Memory, ModelDevice
 
@@ -41,7 +41,7 @@ class _Run:
 class Tracer:
     """One kernel in the emulator."""
 
-    def __init__(self, image: Image) -> None:
+    def __init__(self, image: ElfImage) -> None:
         import unicorn
 
         self.image = image

@@ -7,17 +7,13 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
+from harness.core.arrays import F64
 from harness.model.result import Result
 from harness.report.machine import benchmark_json, junit
 from harness.report.plots import PlottedChange, Script, distribution, drawn, frame_series, launches_plot, ratio_plot
 from harness.report.render import markdown, page
 from harness.report.run_view import arm_names, view_of
 from harness.report.words import label_of
-
-F64 = npt.NDArray[np.float64]
 
 
 def write_reports(

@@ -8,11 +8,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from harness.core.arrays import Image
 from harness.report.view import Film, Picture, PictureComparison
-
-Image = npt.NDArray[np.uint8]
 
 EVIDENCE_MAX = 6
 EVIDENCE_BYTES_MAX = 900_000

@@ -14,13 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from markupsafe import escape
 
+from harness.core.arrays import F64
 from harness.platform.gnuplot import PlotError, plot_svg
 from harness.report.view import Plot
-
-F64 = npt.NDArray[np.float64]
 
 INK, MUTED, FIRST, SECOND, THIRD = "#010203", "#020304", "#030405", "#040506", "#050607"
 _VARIABLES = {INK: "--ink", MUTED: "--muted", FIRST: "--series-1", SECOND: "--series-2", THIRD: "--series-3"}

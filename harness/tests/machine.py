@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
+
+from harness.core.arrays import I64
 
 _VQ = 0x55E63DF1E2F0
 
@@ -51,7 +52,7 @@ class MachineLogs:
 
     trace: bytes
     serial: bytes
-    flush_ns: npt.NDArray[np.int64]
+    flush_ns: I64
     """Host times of the flush of every frame that had one, warm-up included."""
 
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 
+from harness.core.arrays import I64
 from harness.core.statistics import CANDIDATE, REFERENCE
 from harness.gate.stages.launch import MeasuredLaunch, slice_launch
 from harness.model.record import LaunchLoad
-
-I64 = npt.NDArray[np.int64]
 
 BASE_NS = 1_700_000_000_000_000_000
 SLICE_NS, SLICES = 40_000_000, 14

@@ -12,11 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from harness.core.arrays import F64
 from harness.core.statistics import CANDIDATE, REFERENCE, Launch, Slice, launch_effect
-
-F64 = npt.NDArray[np.float64]
 
 FRAME_NS = 2.9e6
 _SLOW_SHARE, _SLOW_PHI, _FAST_PHI = 0.25, 0.97, 0.277

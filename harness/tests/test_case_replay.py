@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
+from harness.core.arrays import F64
 from harness.core.statistics import CANDIDATE
 from harness.explain import case_replay as seedreplay
 from harness.explain.ablate import Bench
@@ -34,7 +34,7 @@ class FakeTiming:
     reference: Switches
     launches: tuple[str, ...] = ("one",)
 
-    def frame_ms(self, role: str) -> npt.NDArray[np.float64]:
+    def frame_ms(self, role: str) -> F64:
         return np.array([frame_ms(self.candidate if role == CANDIDATE else self.reference)])
 
 

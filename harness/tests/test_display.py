@@ -10,10 +10,11 @@ import numpy as np
 import psutil
 import pytest
 
+from harness.core.arrays import Image
 from harness.core.stamp import decode_frame
 from harness.model.spec import Device, Display, Limits, Machine, RunParams, RunSpec, Switches
 from harness.platform.build import build_kernel
-from harness.platform.capture import CaptureError, Image
+from harness.platform.capture import CaptureError
 from harness.platform.display import DisplayError, Xvfb, parse_xwd, screen_for, window_of
 from harness.platform.oracle import DEFAULT_SEED, Oracle
 from harness.platform.qemu import Qemu

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
+from harness.core.arrays import F64, I64
 from harness.history.changepoints import change_points, maximum_p, noise_of
 from harness.history.drift import DriftSettings, SeriesData, find_drifts, series_drifts
 from harness.history.findings import acknowledged, alarming, follow
@@ -25,7 +25,6 @@ from harness.history.series import (
     SeriesKey,
 )
 
-F64 = npt.NDArray[np.float64]
 NOISE = 0.004
 KEY = SeriesKey("cell", "fps_trace", RATIO, "since kernel 0123")
 
@@ -34,7 +33,7 @@ def nights(seed: int, count: int = 60, noise: float = NOISE) -> F64:
     return np.asarray(np.exp(np.random.default_rng(seed).normal(0, noise, count)))
 
 
-def series(value: F64, key: SeriesKey = KEY, number: int = 1, host: npt.NDArray[np.int64] | None = None) -> SeriesData:
+def series(value: F64, key: SeriesKey = KEY, number: int = 1, host: I64 | None = None) -> SeriesData:
     """Runs 1, 8, 15 …: other cells run in between."""
     seq = np.arange(len(value), dtype=np.int64) * 7 + 1
     return SeriesData(number, key, seq, value, np.zeros(len(value), np.int64) if host is None else host)

@@ -9,7 +9,7 @@ import pytest
 
 from harness.model.spec import Switches
 from harness.platform.build import build_kernel
-from harness.proof.image import Image, read_image
+from harness.proof.image import ElfImage, read_image
 from harness.proof.model_device import ISR, NOTIFY, ModelDevice
 from harness.proof.tracer import Tracer
 
@@ -20,7 +20,7 @@ COMMON_CAPABILITY, ISR_CAPABILITY, CONFIG_CAPABILITY, NOTIFY_CAPABILITY = 0x40, 
 
 
 @functools.cache
-def image(completion: str = "poll") -> Image:
+def image(completion: str = "poll") -> ElfImage:
     return read_image(build_kernel(Switches.of({"ARCH": "aarch64", "COMPLETION": completion})).path)
 
 

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from harness.core.arrays import Image
 from harness.core.damage import difference_picture, find_damage, find_tear
 from harness.core.frames import Capture, Checked, FrameClass, bad_share_bound, check_picture, count_frames, verify
-from harness.core.planted_pictures import KINDS, MISTAKES, Damaged, Image, plant
+from harness.core.planted_pictures import KINDS, MISTAKES, Damaged, plant
 from harness.platform.oracle import Oracle
 
 MODES = [(320, 240), (333, 777), (641, 487), (1024, 768)]

@@ -6,14 +6,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import pytest
 
+from harness.core.arrays import Image
 from harness.core.geometry import geometry_problems, measure_wheel, rotation_deg, rotation_problem
 from harness.platform.oracle import Oracle
 from harness.tests.scenes import Patch, build_mutant, replaced, swap_red_and_blue
-
-Image = npt.NDArray[np.uint8]
 
 MODES = [(320, 240), (333, 777), (641, 487), (800, 600), (1024, 768), (1920, 240), (1920, 1080)]
 PHASES = [0, 75, 391, 450, 466, 1103, 4294967295]

@@ -13,16 +13,16 @@ from harness.core.ringpoints import Point, claimed, markdown
 from harness.front.words import parse
 from harness.model.spec import ARCHES, UsageError, switch_table
 from harness.platform.build import BUILD_DIR
-from harness.proof.litmus import DEVICE, DRIVER, SHAPES, At, Branch, Load, Shape, Step, Store, render
+from harness.proof.litmus import DEVICE, DRIVER, SHAPES, At, Branch, LitmusStep, Load, Shape, Store, render
 from harness.tests.printer import RecordingPrinter
 
 STRATEGIES = switch_table()["BARRIER"].values
 SHAPE_NAMES = [shape.name for shape in SHAPES]
 
 
-def accesses(steps: Sequence[Step]) -> list[Step]:
+def accesses(steps: Sequence[LitmusStep]) -> list[LitmusStep]:
     """A thread without its fences: points become the accesses that they stand around."""
-    plain: list[Step] = []
+    plain: list[LitmusStep] = []
     for step in steps:
         if isinstance(step, At) and step.point is Point.PUBLISH:
             plain.append(Store(step.word))
@@ -33,7 +33,7 @@ def accesses(steps: Sequence[Step]) -> list[Step]:
     return plain
 
 
-def run(order: Sequence[tuple[int, Step]]) -> dict[tuple[int, str], int]:
+def run(order: Sequence[tuple[int, LitmusStep]]) -> dict[tuple[int, str], int]:
     """The registers after the steps in this order; a branch that leaves its thread skips what follows there."""
     memory: dict[str, int] = {}
     registers: dict[tuple[int, str], int] = {}
@@ -50,7 +50,7 @@ def run(order: Sequence[tuple[int, Step]]) -> dict[tuple[int, str], int]:
     return registers
 
 
-def interleavings(driver: Sequence[Step], device: Sequence[Step]) -> Iterator[list[tuple[int, Step]]]:
+def interleavings(driver: Sequence[LitmusStep], device: Sequence[LitmusStep]) -> Iterator[list[tuple[int, LitmusStep]]]:
     for places in itertools.combinations(range(len(driver) + len(device)), len(driver)):
         left, right = iter(driver), iter(device)
         yield [
@@ -59,7 +59,7 @@ def interleavings(driver: Sequence[Step], device: Sequence[Step]) -> Iterator[li
         ]
 
 
-def reached(shape: Shape, driver: Sequence[Step], device: Sequence[Step]) -> bool:
+def reached(shape: Shape, driver: Sequence[LitmusStep], device: Sequence[LitmusStep]) -> bool:
     """Whether one of the shape's outcomes is seen in any interleaving of these orders."""
     return any(
         all(registers.get((thread, name), 0) == value for thread, name, value in outcome)
@@ -68,7 +68,7 @@ def reached(shape: Shape, driver: Sequence[Step], device: Sequence[Step]) -> boo
     )
 
 
-def reorderings(steps: Sequence[Step]) -> Iterator[Sequence[Step]]:
+def reorderings(steps: Sequence[LitmusStep]) -> Iterator[Sequence[LitmusStep]]:
     """Every order of a thread's accesses, without its branches, as if nothing kept them in place."""
     return itertools.permutations([step for step in steps if not isinstance(step, Branch)])
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
+from harness.core.arrays import Image
 from harness.gate.stages import pictures as stage
 from harness.gate.stages.pictures import Pictures, load_verification, picture_incidents, verify_pictures
 from harness.model.errors import GuestError
@@ -19,7 +19,6 @@ from harness.platform.capture import CaptureError, Screendump
 from harness.platform.golden import scene_hash
 from harness.platform.oracle import Oracle
 
-Image = npt.NDArray[np.uint8]
 Show = Callable[[int], Image]
 
 MODE = (320, 240)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
+from harness.core.arrays import I64
 from harness.core.statistics import CANDIDATE, REFERENCE, launch_effect
 from harness.gate.stages.launch import MeasuredLaunch, slice_launch
 
@@ -13,18 +13,18 @@ SLICE_NS = 40_000_000
 BASE_NS = 1_700_000_000_000_000_000
 
 
-def _trace(frame_ns: npt.NDArray[np.int64]) -> bytes:
+def _trace(frame_ns: I64) -> bytes:
     times = BASE_NS - 10_000_000 + np.cumsum(frame_ns)
     event = "virtio_gpu_cmd_res_flush res 0x1, w 1024, h 768, x 0, y 0"
     return "".join(f"7@{at // 10**9}.{at % 10**9 // 1000:06d}:{event}\n" for at in times.tolist()).encode()
 
 
-def steady_launch(candidate: npt.NDArray[np.int64], batch: int = 0) -> MeasuredLaunch:
+def steady_launch(candidate: I64, batch: int = 0) -> MeasuredLaunch:
     """A launch whose reference takes 3 ms a frame."""
     return _launch(candidate, batch=batch)
 
 
-def _launch(candidate: npt.NDArray[np.int64], turns: bool = False, batch: int = 0) -> MeasuredLaunch:
+def _launch(candidate: I64, turns: bool = False, batch: int = 0) -> MeasuredLaunch:
     logs = {CANDIDATE: _trace(candidate), REFERENCE: _trace(np.full(400, 3_000_000, np.int64))}
     spans = []
     for slot in range(12):

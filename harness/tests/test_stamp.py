@@ -6,15 +6,13 @@ import struct
 import zlib
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from harness.core.arrays import Image
 from harness.core.stamp import Stamps, decode_frame, decode_stamps, salvage_frame
-
-Image = npt.NDArray[np.uint8]
 
 FRAMES = st.integers(0, 2**32 - 1)
 SETTINGS = settings(max_examples=200, deadline=None, derandomize=True)

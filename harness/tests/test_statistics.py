@@ -28,7 +28,7 @@ from harness.core.statistics import (
 from harness.gate.calibration.power import coverage
 from harness.gate.calibration.reference_methods import mann_whitney, mean_threshold
 from harness.gate.calibration.simulate import (
-    Draw,
+    DrawEffects,
     autocorrelated,
     bimodal,
     heavy_tailed,
@@ -40,7 +40,7 @@ from harness.gate.calibration.simulate import (
 from harness.tests.fuzz import FULL
 from harness.tests.simulated import HostNoise, effects_of, simulate_launch
 
-SERIES: dict[str, Callable[[float], Draw]] = {
+SERIES: dict[str, Callable[[float], DrawEffects]] = {
     "normal": normal,
     "heavy tails": heavy_tailed,
     "bimodal": bimodal,
@@ -215,7 +215,7 @@ def test_intervals_hold_at_all_looks_at_once(name: str) -> None:
     assert abs(share - 0.95) <= allowed + (0.01 if name == "autocorrelated" else 0)
 
 
-def _states(draw: Draw, effect: float, runs: int, planned: int, seed: int) -> Counter[str]:
+def _states(draw: DrawEffects, effect: float, runs: int, planned: int, seed: int) -> Counter[str]:
     rng = np.random.default_rng(seed)
     found: Counter[str] = Counter()
     for _ in range(runs):

@@ -6,9 +6,9 @@ import math
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
+from harness.core.arrays import F64
 from harness.core.statistics import CANDIDATE, REFERENCE, State, launch_effect
 from harness.core.twins import preempted, twin_effect
 from harness.gate.calibration.power import coverage
@@ -18,7 +18,6 @@ from harness.gate.stages.timing import estimator_words
 from harness.model.record import Launch, LaunchLoad, Plan
 from harness.tests.preemption import preempted_launch
 
-F64 = npt.NDArray[np.float64]
 LOADED, QUIET = 0.5, 0.0
 
 

@@ -7,9 +7,10 @@ import functools
 import numpy as np
 import pytest
 
+from harness.core.arrays import DrawFrame, Image
 from harness.core.detector_accuracy import GROSS_KINDS, Confusion, KindTable, measure_exact, measure_judge
 from harness.core.frames import Checked, FrameClass
-from harness.core.planted_pictures import KINDS, Draw, Image, plant
+from harness.core.planted_pictures import KINDS, plant
 from harness.core.unknown_pictures import Golden, judge_picture, judge_sequence, learn_golden
 from harness.platform.oracle import Oracle
 
@@ -17,7 +18,7 @@ MODES = [(320, 240), (641, 487), (1024, 768)]
 
 
 @functools.cache
-def draw(mode: tuple[int, int]) -> Draw:
+def draw(mode: tuple[int, int]) -> DrawFrame:
     return Oracle(*mode).picture
 
 

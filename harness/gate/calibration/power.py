@@ -14,15 +14,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from harness.core.arrays import F64
 from harness.core.estimate import estimate
 from harness.core.sequential import bound_at, look_sizes
 from harness.core.statistics import Decision, Plan, State
 from harness.gate.calibration.reference_methods import mann_whitney, mean_threshold
-from harness.gate.calibration.simulate import Draw, run_session
+from harness.gate.calibration.simulate import DrawEffects, run_session
 
-F64 = npt.NDArray[np.float64]
 Rng = np.random.Generator
 
 WRONG_MAX = 1 / 200
@@ -204,7 +203,7 @@ def reference_method_rates(
     return ReferenceMethodRates(series.name, budget_s, *(float(share) for share in found / draws))
 
 
-def coverage(draw: Draw, runs: int, rng: Rng, planned: int = 70, plan: Plan = Plan()) -> float:
+def coverage(draw: DrawEffects, runs: int, rng: Rng, planned: int = 70, plan: Plan = Plan()) -> float:
     """Share of sessions in which the interval held the truth at every look, for launches around no effect."""
     looks = look_sizes(planned, plan.looks, plan.fewest)
     held = 0
@@ -230,7 +229,7 @@ class Synthetic:
     coverage: float
 
 
-def synthetic(name: str, draw: Draw, sessions: int, rng: Rng) -> Synthetic:
+def synthetic(name: str, draw: DrawEffects, sessions: int, rng: Rng) -> Synthetic:
     """False alarms, power for a 3 % longer frame, and coverage, of launches of one kind."""
     plan = Plan()
     alarms = sum(run_session(draw(rng, plan.launches), plan).state is State.CHANGED for _ in range(sessions))

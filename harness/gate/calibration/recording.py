@@ -15,16 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from harness.core.arrays import F64
 from harness.core.statistics import CANDIDATE, REFERENCE, launch_effect
 from harness.gate.calibration.power import RecordedPair, Series
 from harness.gate.stages.launch import measure_launch
 from harness.gate.stages.protocol import Protocol
 from harness.model.result import ResultError
 from harness.model.spec import RunSpec
-
-F64 = npt.NDArray[np.float64]
 
 SCHEMA = 2
 """Of a calibration's evidence."""

@@ -11,10 +11,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 from scipy import stats
 
-F64 = npt.NDArray[np.float64]
+from harness.core.arrays import F64
 
 
 def mann_whitney(candidate: F64, reference: F64, alpha: float = 0.05) -> int:

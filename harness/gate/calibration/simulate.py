@@ -6,12 +6,11 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
+from harness.core.arrays import F64
 from harness.core.statistics import Decision, Next, Plan, decide_effects, next_look
 
-F64 = npt.NDArray[np.float64]
-Draw = Callable[[np.random.Generator, int], F64]
+DrawEffects = Callable[[np.random.Generator, int], F64]
 """Launch effects: generator, count → shape (count,)."""
 
 
@@ -31,23 +30,23 @@ def run_session(effects: F64, plan: Plan) -> Decision:
     return decision
 
 
-def normal(sd: float) -> Draw:
+def normal(sd: float) -> DrawEffects:
     """Independent launches of normal noise."""
     return lambda rng, count: rng.normal(0, sd, count)
 
 
-def heavy_tailed(sd: float, freedom: float = 3.0) -> Draw:
+def heavy_tailed(sd: float, freedom: float = 3.0) -> DrawEffects:
     """Student's t, scaled to this standard deviation."""
     scale = sd / math.sqrt(freedom / (freedom - 2))
     return lambda rng, count: rng.standard_t(freedom, count) * scale
 
 
-def bimodal(sd: float) -> Draw:
+def bimodal(sd: float) -> DrawEffects:
     """Two kinds of launches, 1.8 standard deviations apart."""
     return lambda rng, count: rng.choice((-0.9, 0.9), count) * sd + rng.normal(0, sd * math.sqrt(1 - 0.81), count)
 
 
-def with_outliers(sd: float, share: float = 0.05, size: float = 12.0) -> Draw:
+def with_outliers(sd: float, share: float = 0.05, size: float = 12.0) -> DrawEffects:
     """Normal launches, some of which are many times as noisy."""
 
     def draw(rng: np.random.Generator, count: int) -> F64:
@@ -57,7 +56,7 @@ def with_outliers(sd: float, share: float = 0.05, size: float = 12.0) -> Draw:
     return draw
 
 
-def autocorrelated(sd: float, phi: float = 0.2) -> Draw:
+def autocorrelated(sd: float, phi: float = 0.2) -> DrawEffects:
     """Launches that remember the one before."""
 
     def draw(rng: np.random.Generator, count: int) -> F64:
@@ -71,7 +70,7 @@ def autocorrelated(sd: float, phi: float = 0.2) -> Draw:
     return draw
 
 
-def resampled(recorded: F64) -> Draw:
+def resampled(recorded: F64) -> DrawEffects:
     """Launches drawn with replacement from recorded effects, shape (n,), centred on no effect."""
     centred: F64 = recorded - np.median(recorded)
 

@@ -7,11 +7,9 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from harness.core.arrays import F64
 from harness.gate.stages.timing import Timing
-
-F64 = npt.NDArray[np.float64]
 
 FRAMES_FILE = "timing.npz"
 FRAMES_BYTES_MAX = 256 << 20

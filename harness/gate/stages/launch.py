@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from harness.core.arrays import F64, I64
 from harness.core.frametimes import presented_frames, stamp_rows
 from harness.core.pacing import TooFewFrames, frame_pacing
 from harness.core.serial import parse_serial
@@ -35,13 +35,9 @@ from harness.platform.hostload import (
 from harness.platform.pin import pin_process, prefer_main_thread
 from harness.platform.qemu import TIMING_EVENTS, Qemu
 
-I64 = npt.NDArray[np.int64]
-F64 = npt.NDArray[np.float64]
-
-
 BOOT_BYTES_MAX = 65536
 """Of the serial log, in which a boot line is looked for."""
-Span = tuple[int, int, str, int]
+CoreSpan = tuple[int, int, str, int]
 """A slice: start_ns, end_ns (host time since the epoch), role, core."""
 
 
@@ -55,7 +51,7 @@ class MeasuredLaunch:
     boot_ms: Mapping[str, float]
     trace_log: Mapping[str, bytes]
     """By role, of this launch, for a replay."""
-    spans: tuple[Span, ...]
+    spans: tuple[CoreSpan, ...]
     load: LaunchLoad = LaunchLoad()
     tlb: Mapping[str, str] = field(default_factory=dict)
     """By role: ``warm`` or ``cold``, as the kernel says; empty of one that does not."""
@@ -116,7 +112,7 @@ class _Watch:
         self.ended_ns = time.time_ns()
         self.after = self._look()
 
-    def load(self, spans: Sequence[Span]) -> LaunchLoad:
+    def load(self, spans: Sequence[CoreSpan]) -> LaunchLoad:
         """The worse of the machines, over the stretch."""
         delays = []
         for role, pid in self.pids.items():
@@ -153,8 +149,8 @@ def _pin(machine: Qemu, core: int) -> None:
 
 def _slices(
     machines: Mapping[str, Qemu], roles: Sequence[str], protocol: Protocol, first_core: int
-) -> tuple[Span, ...]:
-    spans: list[Span] = []
+) -> tuple[CoreSpan, ...]:
+    spans: list[CoreSpan] = []
     for slot in range(protocol.slices):
         placed = {role: protocol.cores[(first_core + place + slot) % 2] for place, role in enumerate(roles)}
         if protocol.swap:
@@ -178,7 +174,7 @@ def _slices(
 
 def slice_launch(
     logs: Mapping[str, bytes],
-    spans: Sequence[Span],
+    spans: Sequence[CoreSpan],
     started_ns: Mapping[str, int],
     batch: int,
     guard_s: float,

@@ -11,9 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from scipy import stats
 
+from harness.core.arrays import I64
 from harness.core.records import FrameRecords
 from harness.core.serial import parse_serial
 from harness.core.trace import FLUSH, parse_trace
@@ -21,9 +21,6 @@ from harness.model.errors import GuestError, HarnessError, QmpError
 from harness.model.result import Metric
 from harness.model.spec import RunSpec, Verdict
 from harness.platform.qemu import TIMING_EVENTS, Qemu
-
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
 
 STRETCH_S = 0.05
 SETTLE_S = 0.2

@@ -16,6 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from harness.core.arrays import Image
 from harness.core.captures import CapturesError, SavedCapture, SavedCaptures, captures_from_json, captures_to_json
 from harness.core.damage import Damage, difference_picture, find_damage
 from harness.core.frames import Capture, Checked, FrameClass, Verification, check_picture
@@ -28,7 +29,7 @@ from harness.model.errors import QemuError
 from harness.model.record import Cause, Incident
 from harness.model.result import Frames
 from harness.model.spec import RunSpec, Verdict
-from harness.platform.capture import CaptureError, Image
+from harness.platform.capture import CaptureError
 from harness.platform.golden import golden_problem, scene_hash
 from harness.platform.hostclock import ClockWatch
 from harness.platform.oracle import DEFAULT_SEED, Oracle

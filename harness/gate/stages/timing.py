@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from harness.core.arrays import F64
 from harness.core.lottery import launch_groups, lottery_advice
 from harness.core.statistics import CANDIDATE, REFERENCE, Decision, Next, Plan, decide, next_look
 from harness.gate.stages.launch import MeasuredLaunch, measure_launch
@@ -26,8 +26,6 @@ from harness.model.record import HostLoad, Launch
 from harness.model.spec import RunSpec
 from harness.platform.hostload import host_load, host_moment
 from harness.platform.pin import CoreVanished
-
-F64 = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from harness.core.answers import missing_interrupts
+from harness.core.arrays import F64, Image
 from harness.core.complaints import device_complaints
 from harness.core.frametimes import Presented, WarmUp, presented_frames, stamp_rows, warm_up
 from harness.core.screen import screen_problems
@@ -30,13 +28,10 @@ from harness.model.record import Incident
 from harness.model.record import Observed as Observed
 from harness.model.record import Sighting
 from harness.model.spec import Capabilities, RunSpec, Verdict
-from harness.platform.capture import Image
 from harness.platform.hostclock import ClockWatch
 from harness.platform.qemu import FRAME_EVENTS, Qemu
 from harness.platform.qemu_command import GL_DEVICE
 from harness.platform.screen import glimpse
-
-F64 = npt.NDArray[np.float64]
 
 WINDOW_S = 2.0
 WARM_UP_S = 0.15
