@@ -23,6 +23,8 @@ DRIFT_BOUND = 0.005
 ALIGNMENT_GOAL_NS = 50_000
 _FEWEST_MATCHED = 0.8
 """Share of the guest's frames that must coincide with a flush before the clocks count as matched at all."""
+FRAMES, COMMANDS = "frames", "commands"
+"""What is counted: frames, and the transfers and flushes that show them."""
 _LOOSE = 0.2
 """Alignment error, as a share of a frame, from which on frames can be mistaken for their neighbours."""
 
@@ -250,7 +252,7 @@ def _count(
     inside = np.searchsorted(presented.time_ns, ends, side="right") - np.searchsorted(presented.time_ns, starts)
     window = (int(starts[0]), int(ends[-1]))
     host = _between(presented.time_ns, window)
-    findings.counts.append(Count("frames", len(records), host))
+    findings.counts.append(Count(FRAMES, len(records), host))
     unseen = np.flatnonzero(inside == 0)
     if len(unseen):
         frames = records.column("frame")
@@ -268,6 +270,8 @@ def _count(
         return
     filled = gpu_queue(trace, FILL)
     completions = int(records.columns["completions"].sum(dtype=object))
+    commands_ns = np.concatenate([trace.transfers.time_ns, trace.of(FLUSH).time_ns])
+    findings.counts.append(Count(COMMANDS, completions, _between(commands_ns, window)))
     if len(filled):
         published = _between(filled.time_ns, window)
         findings.counts.append(Count("completions", completions, published))

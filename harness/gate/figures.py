@@ -11,6 +11,7 @@ import numpy as np
 from harness.core.arrays import F64
 from harness.core.instruments import capture_cost, record_cost
 from harness.core.pacing import Pacing, TooFewFrames, frame_pacing
+from harness.core.sources import COMMANDS, FRAMES
 from harness.core.statistics import CANDIDATE
 from harness.model.metric import Metric
 
@@ -97,6 +98,14 @@ class ArmFigures:
         if not len(records) or column not in records.columns:
             return None
         return Metric(float(np.mean(records.columns[column])), "", "guest", n=len(records))
+
+    def commands(self) -> Metric | None:
+        """Transfers and flushes a recorded frame, by the trace, where the records' frames could be found in it."""
+        counts = {count.what: count for count in self.window.sources.counts} if self.window is not None else {}
+        commands, frames = counts.get(COMMANDS), counts.get(FRAMES)
+        if commands is None or frames is None or not frames.host:
+            return None
+        return Metric(commands.host / frames.host, "", "trace", n=frames.host)
 
     def total(self, name: str) -> Metric | None:
         """A counter of the whole run."""

@@ -107,12 +107,36 @@ class Equal(GateKind):
 
     def judge(self, rule: Rule, figures: Figures) -> Gate:
         ours, theirs = figures.candidate, figures.reference
+        if rule.decided_by and _differ(rule.decided_by, figures):
+            return self._by_metric(rule, figures)
         if theirs is None:
             return _gate(rule, figures, Verdict.INCONCLUSIVE, "the reference has no data")
-        if math.isclose(ours.value, theirs.value, rel_tol=1e-6, abs_tol=1e-9):
+        if _same(ours, theirs):
             return _gate(rule, figures, Verdict.PASS, "equal")
         why = f"{_figure(ours)} where the reference has {_figure(theirs)}"
         return _gate(rule, figures, Verdict.REGRESSION, why)
+
+    def _by_metric(self, rule: Rule, figures: Figures) -> Gate:
+        """Against another source's count of the same kernel: the reference, built otherwise, says nothing of it."""
+        differs, own = f"{rule.decided_by} differs", figures.arm.metrics.get(rule.limit_metric)
+        if own is None:
+            why = f"{NOT_APPLICABLE}{differs}, and there is no {rule.limit_metric} to compare with"
+            return _gate(rule, figures, None, why, compared=False)
+        if _same(figures.candidate, own):
+            return _gate(rule, figures, Verdict.PASS, f"{differs}: equal to {rule.limit_metric}", compared=False)
+        why = f"{differs}: {_figure(figures.candidate)} where its own {rule.limit_metric} are {_figure(own)}"
+        return _gate(rule, figures, Verdict.REGRESSION, why, compared=False)
+
+
+def _differ(switch: str, figures: Figures) -> bool:
+    """Whether both arms say how this switch stands, and not alike."""
+    reference = figures.basis.reference
+    ours, theirs = figures.arm.switches.get(switch), reference.switches.get(switch) if reference else None
+    return ours is not None and theirs is not None and ours != theirs
+
+
+def _same(ours: Metric, theirs: Metric) -> bool:
+    return math.isclose(ours.value, theirs.value, rel_tol=1e-6, abs_tol=1e-9)
 
 
 class Rise(GateKind):

@@ -47,6 +47,7 @@ class Judged:
     warn: float | None = None
     primary: bool = False
     limit_metric: str = ""
+    decided_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,10 @@ class Rule:
     primary: bool = False
     """The metric that the comparison protocol decides on."""
     limit_metric: str = ""
-    """Bound: the metric whose value is the most allowed, of strategies that fence on progress alone."""
+    """Bound: the metric whose value is the most allowed, of strategies that fence on progress alone. Equal: the metric
+    of the same kernel that must be equal where ``decided_by`` differs."""
+    decided_by: str = ""
+    """Equal: a switch that decides the value; kernels that differ in it are not compared."""
 
     @property
     def row(self) -> MetricRow:
@@ -161,11 +165,12 @@ ROWS: tuple[MetricRow, ...] = (
         "completions",
         NEITHER,
         lambda side: side.counted("completions"),
-        (Judged("equal"),),
+        (Judged("equal", limit_metric="commands_per_frame", decided_by="DRAW"),),
         lack=no_counters,
         scope=EXACT,
         stored=True,
     ),
+    MetricRow("commands_per_frame", "commands", NEITHER, Side.commands, lack=no_counters),
     MetricRow(
         "fences_per_frame",
         "fences",
@@ -248,9 +253,7 @@ def stored_names(scope: str) -> tuple[str, ...]:
 def rules_of(rows: tuple[MetricRow, ...]) -> tuple[Rule, ...]:
     """Every way in which these metrics are judged, in the table's order."""
     return tuple(
-        Rule(row.name, one.kind, row.better, one.smallest, one.limit, one.warn, one.primary, one.limit_metric)
-        for row in rows
-        for one in row.judged
+        Rule(metric=row.name, better=row.better, **dataclasses.asdict(one)) for row in rows for one in row.judged
     )
 
 

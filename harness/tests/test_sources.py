@@ -33,6 +33,7 @@ def test_honest_sources_agree_and_the_clock_error_is_bounded(drift: float, frame
     assert {count.what: (count.guest, count.host) for count in sources.counts} == {
         "frames": (frames, frames),
         "frame numbers": (frames, frames),
+        "commands": (2 * frames, 2 * frames),
         "completions": (2 * frames, 2 * frames),
         "notifies": (frames, frames),
     }
@@ -55,12 +56,19 @@ def test_a_host_that_preempts_at_every_step_does_not_make_sources_disagree(seed:
 
 def test_without_virtqueue_events_the_bound_is_wider_but_true() -> None:
     sources = _reconciled(MachineModel(published=False))
-    assert sources.problem is None and [count.what for count in sources.counts] == ["frames", "frame numbers"]
+    assert sources.problem is None and [count.what for count in sources.counts] == [
+        "frames",
+        "frame numbers",
+        "commands",
+    ]
     assert sources.alignment is not None and sources.alignment.error_ns < 200_000
 
 
 def test_several_flushes_a_frame_agree() -> None:
-    assert _reconciled(MachineModel(rectangles=4)).problem is None
+    sources = _reconciled(MachineModel(rectangles=4))
+    assert sources.problem is None
+    counts = {count.what: count.host for count in sources.counts}
+    assert counts["commands"] == 8 * counts["frames"], "a transfer and a flush for each rectangle"
 
 
 @pytest.mark.parametrize("seed", range(5))
