@@ -16,6 +16,7 @@ from harness.gate.next_steps import given_words
 from harness.gate.references import NoBaseline, Reference, find_reference, keep_baseline
 from harness.gate.session import measure
 from harness.gate.stages.frame_file import save_frames
+from harness.gate.stages.window import window_notices
 from harness.model.arms import ArmRequest, Source, parse_arm
 from harness.model.errors import StoreError
 from harness.model.record import JudgedBy
@@ -120,10 +121,12 @@ def _machine(candidate: ArmKernel, request: ArmRequest, arguments: Arguments) ->
     return machine, tuple(text for text in (notice, shown) if text)
 
 
-def _host_notices(measured: Measured) -> tuple[str, ...]:
+def _remarks(measured: Measured) -> tuple[str, ...]:
     """What kept the comparison from being ideal, and what the guest's author could do about it."""
     cores = measured.lease.notices if measured.lease else ()
-    return (*cores, *measured.timing.advice) if measured.timing else cores
+    window, candidate = measured.window, measured.order.candidate
+    said = window_notices(window, candidate.capabilities, candidate.scene) if window else ()
+    return (*said, *cores, *(measured.timing.advice if measured.timing else ()))
 
 
 def _result(
@@ -179,7 +182,7 @@ def _result(
         arms=arms,
         gates=judgement.gates,
         frames=measured.pictures.frames if measured.pictures else None,
-        notices=(*judgement.notices, *notices, *skipped, *_host_notices(measured)),
+        notices=(*judgement.notices, *notices, *skipped, *_remarks(measured)),
         problems=judgement.problems,
         runs={"candidate": record_of(measured, judged_by)},
     )

@@ -37,6 +37,8 @@ def _arm(kernel: ArmKernel, role: str, measured: Measured) -> Arm:
     found = metrics.metrics_of(ArmFigures(measured, role))
     switches = kernel.switches.everything() if kernel.switches else {}
     build = {"compiler": kernel.compiler, "commit": kernel.commit, "path": kernel.path.name}
+    if kernel.scene:
+        build["scene"] = kernel.scene
     launches = len(measured.timing.launches) if measured.timing else 0
     scene = _scene(measured.window.serial) if role == CANDIDATE and measured.window else ""
     return Arm(switches, kernel.sha256, found, scene=scene, launches=launches, build=build)

@@ -11,6 +11,7 @@ from harness.model.arms import ArmRequest, Source
 from harness.model.spec import BUILT_IN, FOREIGN, ROOT, Switches, UsageError
 from harness.platform.bounded import KERNEL_BYTES_MAX, read_bounded
 from harness.platform.build import build_kernel, checkout_revision
+from harness.platform.golden import scene_hash
 from harness.report.printer import Printer
 
 _OWN_WORDS = b"[BOOT] kernel=roulette"
@@ -34,14 +35,30 @@ def build_arm(request: ArmRequest, compiler: str, out: Printer) -> ArmKernel:
 
         kernel_switches = Switches.of({**baseline.switches, "ARCH": baseline.arch})
         return ArmKernel(
-            request.name, path, baseline.kernel_sha256, kernel_switches, BUILT_IN, baseline.compiler, baseline.commit
+            request.name,
+            path,
+            baseline.kernel_sha256,
+            kernel_switches,
+            BUILT_IN,
+            baseline.compiler,
+            baseline.commit,
+            scene=baseline.scene,
         )
     out.progress(f"building {request.label}")
     tree, commit = ROOT, ""
     if request.source is Source.REVISION:
         tree, commit = checkout_revision(request.where)
     built = build_kernel(request.switches, compiler=compiler, tree=tree, commit=commit)
-    return ArmKernel(request.name, built.path, built.sha256, built.switches, BUILT_IN, built.compiler, commit)
+    return ArmKernel(
+        request.name,
+        built.path,
+        built.sha256,
+        built.switches,
+        BUILT_IN,
+        built.compiler,
+        commit,
+        scene=scene_hash(tree / "kernel"),
+    )
 
 
 def is_own_kernel(path: Path) -> bool:

@@ -35,6 +35,8 @@ class ArmKernel:
     compiler: str = ""
     commit: str = ""
     iso: bool = False
+    scene: str = ""
+    """What its source names its scene; empty where there is no source to ask."""
 
 
 @dataclass(frozen=True)

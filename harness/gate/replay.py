@@ -83,4 +83,5 @@ def _kernel(role: str, result: Result, folder: Path) -> ArmKernel:
         capabilities,
         arm.build.get("compiler", ""),
         arm.build.get("commit", ""),
+        scene=arm.build.get("scene", ""),
     )

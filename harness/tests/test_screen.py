@@ -13,7 +13,7 @@ from harness.core.complaints import device_complaints
 from harness.core.screen import changes_left_out, screen_problems
 from harness.core.trace import parse_trace
 from harness.gate.basis import Basis
-from harness.gate.stages.window import Observed, Window, assemble, window_incidents
+from harness.gate.stages.window import Observed, Window, assemble, window_incidents, window_notices
 from harness.gate.verdict import judge
 from harness.model.record import Ending, Incident
 from harness.model.spec import BUILT_IN, FOREIGN, Verdict
@@ -215,3 +215,24 @@ def test_a_boot_line_of_another_architecture_is_named(arch: str, says: list[str]
     window = replace(window, observed=replace(window.observed, command=("/usr/bin/qemu-system-x86_64", "-S")))
     assert [one.text for one in window_incidents(window, BUILT_IN)] == says
     assert window_incidents(window, FOREIGN) == []
+
+
+@pytest.mark.parametrize(
+    ("scene", "says"),
+    [("12ab", []), ("34cd", ["[BOOT] claims scene=34cd where the kernel's source has 12ab"]), ("", [])],
+)
+def test_a_boot_line_of_another_scene_is_named(scene: str, says: list[str]) -> None:
+    claim = b"arch=x86_64" + (b" scene=" + scene.encode() if scene else b"")
+    window = window_of(trace_of(), serial=run_model(MODEL).serial.replace(b"arch=x86_64", claim))
+    assert [one.text for one in window_incidents(window, BUILT_IN, "12ab")] == says
+    assert window_incidents(window, BUILT_IN) == [], "of a kernel without source nothing is known"
+
+
+def test_a_foreign_kernel_that_takes_our_name_is_remarked_on() -> None:
+    ours, other = run_model(MODEL).serial, run_model(MODEL).serial.replace(b"kernel=roulette", b"kernel=other")
+    assert window_notices(window_of(trace_of(), serial=ours), BUILT_IN, "12ab") == ()
+    assert window_notices(window_of(trace_of(), serial=other), FOREIGN, "") == ()
+    for capabilities, taken in ((FOREIGN, "nothing in that line is believed"), (BUILT_IN, "it is taken at its word")):
+        said = window_notices(window_of(trace_of(), serial=ours), capabilities, "")
+        assert len(said) == 1 and "calls it roulette" in said[0] and said[0].endswith(taken), said
+    assert window_incidents(window_of(trace_of(), serial=ours), FOREIGN) == []

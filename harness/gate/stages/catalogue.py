@@ -58,7 +58,8 @@ class WindowStage(Stage):
     def incidents(self, measured: Measured) -> tuple[Incident, ...]:
         if measured.window is None:
             return ()
-        return tuple(window_incidents(measured.window, measured.order.candidate.capabilities))
+        candidate = measured.order.candidate
+        return tuple(window_incidents(measured.window, candidate.capabilities, candidate.scene))
 
     def record(self, measured: Measured, run: RunRecord) -> RunRecord:
         return replace(run, window=measured.window.observed if measured.window else None)

@@ -44,6 +44,8 @@ _COMPLAINT = re.compile(
     rb"^virtio-(?:gpu|blk): (?:data corrupt|no |error|response|fence not|the device|a feature|a disk|its |blk= )[^\n]*",
     re.MULTILINE,
 )
+OUR_NAME = "roulette"
+"""What the built-in kernel calls itself in its [BOOT] line."""
 _QEMU = re.compile(r"qemu-system-(\w+)$")
 _UNUSED = re.compile(rb"^virtio-gpu: virgl is not used: ([^\n]*)", re.MULTILINE)
 
@@ -149,14 +151,19 @@ def _fallback(command: Sequence[str], serial_log: bytes, trace: Trace) -> str:
     return f"{reason} ({plain} 2D transfers, {virgl} virgl commands)"
 
 
-def window_incidents(window: Window, capabilities: Capabilities) -> list[Incident]:
+def window_incidents(window: Window, capabilities: Capabilities, scene: str = "") -> list[Incident]:
     """What a finished window shows to be wrong, the plainest cause first.
 
     What the instruments did wrong is told instead of what they then seemed to show.
+
+    Parameters
+    ----------
+    scene
+        What the kernel's source names its scene, where that is known.
     """
     trace = window.trace
     found = [Incident(Verdict.GUEST_FAILED, text, Cause.DEVICE) for text in window.device]
-    found += [Incident(Verdict.GUEST_FAILED, text) for text in _guest_words(window, capabilities)]
+    found += [Incident(Verdict.GUEST_FAILED, text) for text in _guest_words(window, capabilities, scene)]
     if trace.unreadable:
         return [*found, Incident(Verdict.HARNESS_FAILED, trace.unreadable, Cause.INSTRUMENT)]
     screen = screen_problems(trace, whole=capabilities.oracle)
@@ -170,7 +177,7 @@ def window_incidents(window: Window, capabilities: Capabilities) -> list[Inciden
     return found
 
 
-def _guest_words(window: Window, capabilities: Capabilities) -> list[str]:
+def _guest_words(window: Window, capabilities: Capabilities, scene: str) -> list[str]:
     """What the guest says went wrong, and how it ended."""
     serial = window.serial
     texts = [f"the guest panicked: {panic}" for panic in serial.panics[:1]]
@@ -182,7 +189,7 @@ def _guest_words(window: Window, capabilities: Capabilities) -> list[str]:
     if not window.observed.ending.clean:
         texts.append(f"the guest ended badly: {window.observed.ending.reason}")
     if capabilities.oracle:
-        texts += _forged(window)
+        texts += _forged(window, scene)
     late = missing_interrupts(window.trace, serial)
     texts += [late] if late else []
     if window.fallback:
@@ -190,13 +197,25 @@ def _guest_words(window: Window, capabilities: Capabilities) -> list[str]:
     return texts
 
 
-def _forged(window: Window) -> list[str]:
-    """Whether [BOOT] claims another architecture than the machine's."""
+def _forged(window: Window, scene: str) -> list[str]:
+    """Whether [BOOT] claims another architecture than the machine's, or another scene than the source's."""
+    boot = dict(window.serial.boot.fields) if window.serial.boot else {}
     machine = _QEMU.search(window.observed.command[0]) if window.observed.command else None
-    claimed = window.serial.boot.get("arch") if window.serial.boot else None
-    if machine is None or claimed is None or claimed == machine[1]:
-        return []
-    return [f"[BOOT] claims arch={claimed[:20]} on a machine of {machine[1]}"]
+    texts = []
+    if machine is not None and boot.get("arch", machine[1]) != machine[1]:
+        texts.append(f"[BOOT] claims arch={boot['arch'][:20]} on a machine of {machine[1]}")
+    if scene and boot.get("scene", scene) != scene:
+        texts.append(f"[BOOT] claims scene={boot['scene'][:20]} where the kernel's source has {scene}")
+    return texts
+
+
+def window_notices(window: Window, capabilities: Capabilities, scene: str) -> tuple[str, ...]:
+    """What a reader should know of a kernel that calls itself the built-in one and has no source that says so."""
+    boot = window.serial.boot
+    if scene or boot is None or boot.get("kernel") != OUR_NAME:
+        return ()
+    taken = "it is taken at its word" if capabilities.oracle else "nothing in that line is believed"
+    return (f"this kernel's [BOOT] line calls it {OUR_NAME}, and there is no source to compare it with: {taken}",)
 
 
 def _damaged_logs(window: Window) -> list[str]:
