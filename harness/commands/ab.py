@@ -15,7 +15,9 @@ from harness.gate.finish import finish, timed
 from harness.gate.kernels import build_arm
 from harness.gate.measured import SAME_KERNEL, ArmKernel, Measured, Order
 from harness.gate.next_steps import given_words
+from harness.gate.references import approval_notices
 from harness.gate.session import measure
+from harness.gate.stages.window import window_notices
 from harness.model.arms import ArmRequest, parse_arm
 from harness.model.record import Incident
 from harness.model.result import Arm, Frames, Gate, QemuSetup, Result
@@ -132,6 +134,7 @@ def _result(
     if window is not None:
         command = shlex.join(window.observed.command)
         qemu = QemuSetup(window.observed.qemu_version, machine.accelerator, machine.vcpus, "multi", command)
+    source = source_state()
     return Result(
         command="ab",
         verdict=verdict,
@@ -140,15 +143,27 @@ def _result(
         seconds=alone.seconds + sum(one.measured.seconds for one in compared),
         host=host_facts(),
         qemu=qemu,
-        source=source_state(),
+        source=source,
         compiler=alone.order.candidate.compiler,
         arms=arms,
         gates=tuple(gates),
         frames=_frames([alone, *(one.measured for one in compared)]),
-        notices=(*(f"{request.name} is {request.label}" for request in requests), *([shown] if shown else [])),
+        notices=(
+            *(f"{request.name} is {request.label}" for request in requests),
+            *([shown] if shown else []),
+            *approval_notices(source, judges=False),
+            *_borrowed_names([alone, *(one.measured for one in compared)]),
+        ),
         problems=tuple(finding.text for finding in findings),
         runs={first: record_of(alone)} | {one.name: record_of(one.measured) for one in compared},
     )
+
+
+def _borrowed_names(measured: list[Measured]) -> list[str]:
+    arms = [(one.window, one.order.candidate) for one in measured]
+    return [
+        f"{arm.name}: {text}" for window, arm in arms for text in window_notices(window, arm.capabilities, arm.scene)
+    ]
 
 
 def _first_arm(alone: Measured, compared: list[Compared]) -> Arm:

@@ -13,7 +13,7 @@ from harness.gate.kernels import build_arm
 from harness.gate.measured import ArmKernel, Measured, Order
 from harness.gate.metrics import Rule, load_commit_url, load_rules
 from harness.gate.next_steps import given_words
-from harness.gate.references import NoBaseline, Reference, find_reference, keep_baseline
+from harness.gate.references import NoBaseline, Reference, approval_notices, find_reference, keep_baseline
 from harness.gate.session import measure
 from harness.gate.stages.frame_file import save_frames
 from harness.gate.stages.window import window_notices
@@ -22,7 +22,7 @@ from harness.model.errors import StoreError
 from harness.model.record import JudgedBy
 from harness.model.result import QemuSetup, Result, ResultError
 from harness.model.spec import LOAD_DISK_MIB, Device, Machine, RunSpec, UsageError, Verdict
-from harness.platform.build import baselines_in_commits, source_state
+from harness.platform.build import source_state
 from harness.platform.host import fingerprint, host_facts
 from harness.platform.probe import choose_accelerator, qemu_version
 from harness.platform.store import RunFolder
@@ -124,8 +124,8 @@ def _machine(candidate: ArmKernel, request: ArmRequest, arguments: Arguments) ->
 def _remarks(measured: Measured) -> tuple[str, ...]:
     """What kept the comparison from being ideal, and what the guest's author could do about it."""
     cores = measured.lease.notices if measured.lease else ()
-    window, candidate = measured.window, measured.order.candidate
-    said = window_notices(window, candidate.capabilities, candidate.scene) if window else ()
+    candidate = measured.order.candidate
+    said = window_notices(measured.window, candidate.capabilities, candidate.scene)
     return (*said, *cores, *(measured.timing.advice if measured.timing else ()))
 
 
@@ -162,12 +162,7 @@ def _result(
     source = source_state()
     if source.get("problem"):
         notices = (*notices, f"the commit is not known: {source['problem']}")
-    target, approvals = baselines_in_commits(target)
-    if approvals:
-        many = "1 commit changes" if approvals == 1 else f"{approvals} commits change"
-        notices = (*notices, f"{many} baselines/ since {target}: BASELINE_REF={target} judges by what it had approved")
-    if source.get("baselines_changed"):
-        notices = (*notices, "this tree changes baselines/: what it is judged by is not what was committed")
+    notices = (*notices, *approval_notices(source, target))
     skipped = tuple(f"{stage}: not measured: {why}" for stage, why in measured.skipped.items())
     return Result(
         command="perf",

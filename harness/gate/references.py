@@ -7,6 +7,7 @@ that only the source differs. Without that commit: the stored ELF after all, and
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,15 @@ from harness.model.spec import BUILT_IN, ROOT, Switches
 from harness.model.upgrade import load_baseline
 from harness.platform.atomic import clear_leftovers, write_whole
 from harness.platform.bounded import read_bounded
-from harness.platform.build import build_kernel, checkout_revision, compiler_command, compiler_identity, git, git_bytes
+from harness.platform.build import (
+    baselines_in_commits,
+    build_kernel,
+    checkout_revision,
+    compiler_command,
+    compiler_identity,
+    git,
+    git_bytes,
+)
 
 BASELINES_DIR = ROOT / "baselines"
 
@@ -36,6 +45,32 @@ class Reference:
     notices: tuple[str, ...]
     other_compiler: str = ""
     """In words, where the candidate's compiler is another one and the reference could not be built with it."""
+
+
+def approval_notices(source: Mapping[str, object], target: str = "", judges: bool = True) -> tuple[str, ...]:
+    """What to know of a change that approves itself, in its commits or in its tree.
+
+    Parameters
+    ----------
+    source
+        State of the checkout.
+    target
+        The revision to count commits from; by default a branch that this one may be meant for.
+    judges
+        The command judges by a baseline, and takes ``BASELINE_REF``.
+    """
+    notices = []
+    target, approvals = baselines_in_commits(target)
+    if approvals:
+        many = "1 commit changes" if approvals == 1 else f"{approvals} commits change"
+        remedy = (
+            f"BASELINE_REF={target} judges by what it had approved" if judges else "a baseline may be its own approval"
+        )
+        notices.append(f"{many} baselines/ since {target}: {remedy}")
+    if source.get("baselines_changed"):
+        remedy = "what it is judged by" if judges else "what stands there"
+        notices.append(f"this tree changes baselines/: {remedy} is not what was committed")
+    return tuple(notices)
 
 
 def read_baseline(arch: str, name: str, root: Path = BASELINES_DIR) -> tuple[Baseline, bytes]:

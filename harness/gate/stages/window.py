@@ -209,9 +209,9 @@ def _forged(window: Window, scene: str) -> list[str]:
     return texts
 
 
-def window_notices(window: Window, capabilities: Capabilities, scene: str) -> tuple[str, ...]:
+def window_notices(window: Window | None, capabilities: Capabilities, scene: str) -> tuple[str, ...]:
     """What a reader should know of a kernel that calls itself the built-in one and has no source that says so."""
-    boot = window.serial.boot
+    boot = window.serial.boot if window is not None else None
     if scene or boot is None or boot.get("kernel") != OUR_NAME:
         return ()
     taken = "it is taken at its word" if capabilities.oracle else "nothing in that line is believed"

@@ -1,0 +1,52 @@
+"""A change that approves itself says so, whichever command compares it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.commands import ab
+from harness.gate import references
+from harness.gate.measured import ArmKernel, Measured, Order
+from harness.gate.references import approval_notices
+from harness.model.arms import parse_arm
+from harness.model.spec import BUILT_IN, Machine, RunParams, Switches
+from harness.platform.store import RunFolder
+
+KERNEL = ArmKernel("A", Path("a.elf"), "ab" * 32, Switches(), BUILT_IN)
+ORDER = Order(KERNEL, KERNEL, Machine(), RunParams())
+SOURCE: dict[str, object] = {"git": "0" * 40, "dirty": False, "baselines_changed": False}
+
+
+@pytest.fixture(params=[0, 1, 2])
+def approvals(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """As many commits change baselines/."""
+    count = int(request.param)
+    monkeypatch.setattr(references, "baselines_in_commits", lambda target: (target or "origin/main", count))
+    return count
+
+
+def test_commits_that_change_baselines_are_told(approvals: int) -> None:
+    said = approval_notices(SOURCE, "release")
+    beginning = {0: None, 1: "1 commit changes baselines/ since release: ", 2: "2 commits change baselines/ since"}
+    begins = beginning[approvals]
+    assert len(said) == bool(begins)
+    assert begins is None or said[0].startswith(begins) and "BASELINE_REF=release" in said[0]
+
+
+def test_a_tree_that_changes_baselines_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(references, "baselines_in_commits", lambda target: ("", 0))
+    said = approval_notices({**SOURCE, "baselines_changed": True})
+    assert said == ("this tree changes baselines/: what it is judged by is not what was committed",)
+
+
+def test_ab_tells_it_too(approvals: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ab, "source_state", lambda: SOURCE)
+    requests = [parse_arm("A", "", {}), parse_arm("B", "baseline", {})]
+    compared = [ab.Compared("B", Measured(ORDER))]
+    with RunFolder("ab") as run:
+        result = ab._result(run, requests, Measured(ORDER), compared, "")
+    told = [text for text in result.notices if "baselines/ since origin/main" in text]
+    assert len(told) == bool(approvals), result.notices
+    assert not any("BASELINE_REF" in text for text in told), "which ab does not take"
