@@ -6,18 +6,16 @@ import contextlib
 import fcntl
 import math
 import os
-import re
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from harness.core.last_words import headline, last_words
 from harness.model.errors import GuestError, StoreError
 from harness.model.spec import Limits
 
 _PANIC = b"[PANIC]"
-_PROSE = re.compile(rb"^[A-Za-z][^\r\n]*", re.MULTILINE)
-LAST_WORDS_MOST = 120
 PIPE_BYTES = 1 << 20
 FORGET_S = 60.0
 REMEMBERED_BYTES = 1 << 20
@@ -135,10 +133,8 @@ class Console:
             return bytes(self._data[max(offset - self._forgotten, 0) :])
 
     def last_words(self) -> str:
-        """The last line that is prose and no record, at a sentence's length, of what can be printed; maybe empty."""
-        lines = _PROSE.findall(self.content())
-        text = lines[-1].decode("ascii", "replace") if lines else ""
-        return "".join(one if one.isprintable() else "?" for one in text[:LAST_WORDS_MOST]).strip()
+        """What the guest said of its end, in one harmless line; maybe empty."""
+        return last_words(self.content())
 
     @property
     def size(self) -> int:
@@ -166,7 +162,8 @@ class Console:
                 if left <= 0:
                     raise GuestError(f"no {what} within {timeout_s:g} s", self._path)
                 if self.closed:
-                    raise GuestError(f"the guest ended before {what}", self._path)
+                    said = last_words(bytes(self._data))
+                    raise GuestError(f"the guest ended before {what}{f': {said}' if said else ''}", self._path)
                 self._change.wait(left)
 
     def check(self) -> None:
@@ -176,8 +173,8 @@ class Console:
                 raise StoreError(f"the serial log cannot be written: {self.write_error.strerror}", self._path)
             end = self._data.find(b"\n", self._panic_at) if self._panic_at >= 0 else -1
             if end >= 0:
-                line = self._data[self._panic_at + len(_PANIC) : end].decode("utf-8", "replace").strip()
-                raise GuestError(f"the guest panicked: {line}", self._path)
+                line = bytes(self._data[self._panic_at + len(_PANIC) : end])
+                raise GuestError(f"the guest panicked: {headline(line)}", self._path)
             if self.flooded:
                 raise GuestError(f"the serial line brought more than {self._limits.serial_bytes} bytes", self._path)
 

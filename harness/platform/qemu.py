@@ -210,7 +210,7 @@ class Qemu:
         while not (self.trace_path.exists() and needle in self.trace_path.read_bytes()):
             self.check()
             if self.exited():
-                raise GuestError(f"{self.wait_end(1.0).reason} before the first frame", self.serial_path)
+                raise GuestError(f"no frame was shown: {self._last_said(1.0)}", self.serial_path)
             if time.monotonic() > deadline:
                 self._fail(f"no frame within {self.limits.first_frame_s:g} s of the launch")
             time.sleep(TRACE_POLL_S)
@@ -227,7 +227,7 @@ class Qemu:
         while self._signs_of_life() == seen:
             self.console.check()
             if self.exited():
-                raise GuestError(f"the guest ended too early: {self.wait_end(1.0).reason}", self.serial_path)
+                raise GuestError(f"the guest ended too early: {self._last_said(1.0)}", self.serial_path)
             if time.monotonic() > deadline:
                 self._fail(f"the guest hangs: neither a frame nor a serial line for {self.limits.frame_s:g} s")
             time.sleep(TRACE_POLL_S)
@@ -290,7 +290,7 @@ class Qemu:
                 self._process.wait(self.limits.shutdown_s)
             self.console.check()
             if self.exited():
-                reason = self.wait_end(self.limits.shutdown_s).reason
+                reason = self._last_said(self.limits.shutdown_s)
                 raise GuestError(f"the guest ended too early: {reason}", self.serial_path) from None
             check_room(self.folder)
             raise
@@ -319,6 +319,12 @@ class Qemu:
         if ending is None:
             raise QemuError(f"QEMU ended with status {code}: {self._last_words()}", self.log_path)
         return ending
+
+    def _last_said(self, timeout_s: float) -> str:
+        """How a guest ended that should not have, with its own last words, which an unclean ending quotes already."""
+        ending = self.wait_end(timeout_s)
+        said = self.console.last_words() if ending.clean else ""
+        return f"{ending.reason}: {said}" if said else ending.reason
 
     def _signs_of_life(self) -> tuple[int, int]:
         """Sizes of trace and serial log: a guest that draws or prints makes one of them grow."""

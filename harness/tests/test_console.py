@@ -78,10 +78,17 @@ def test_an_end_before_the_line_does_not_wait(line: Line) -> None:
         line.console.wait_for(b"[BOOT]", 60, "first serial line")
 
 
+def test_an_end_before_the_line_quotes_the_guest(line: Line) -> None:
+    line.send(b"[BOOT] ok\nvirtio-gpu: error response, command 0x101 response 0x1201\nhalted\n")
+    line.hang_up()
+    with pytest.raises(GuestError, match="before end: virtio-gpu: error response, command 0x101 response 0x1201\n"):
+        line.console.wait_for(b"[DONE]", 60, "end")
+
+
 def test_a_panic_ends_the_wait_with_its_words(line: Line) -> None:
     line.send(b"[BOOT] ok\n[PAN")
     line.send(b"IC] gpu.c:12 \xff\xfe bad response\r\nregisters\n")
-    with pytest.raises(GuestError, match="the guest panicked: gpu.c:12 \ufffd\ufffd bad response\n"):
+    with pytest.raises(GuestError, match=r"the guest panicked: gpu.c:12 \\xff\\xfe bad response" + "\n"):
         line.console.wait_for(b"[DONE]", 60, "end")
 
 

@@ -64,7 +64,8 @@ def _read_counts(machine: Qemu) -> ExactCount:
     ending = machine.wait_end(END_S)
     log = parse_serial(machine.console.content())
     if not ending.clean or log.done is None:
-        raise GuestError(f"exact stage: {ending.reason}, no clean end", machine.serial_path)
+        said = f": {machine.console.last_words()}" if ending.clean else ""
+        raise GuestError(f"exact stage: no clean end: {ending.reason}{said}", machine.serial_path)
     columns = log.records.columns
     wanted = (*EXACT_PARTS, "poll_insns")
     if len(log.records) != FRAMES or any(part not in columns for part in wanted):

@@ -17,6 +17,7 @@ from harness.core.answers import missing_interrupts
 from harness.core.arrays import F64, Image
 from harness.core.complaints import device_complaints
 from harness.core.frametimes import Presented, WarmUp, presented_frames, stamp_rows, warm_up
+from harness.core.last_words import COMPLAINT, last_words
 from harness.core.screen import screen_problems
 from harness.core.serial import SerialLog, parse_serial
 from harness.core.serial_noise import without_noise
@@ -40,10 +41,6 @@ PRINT_S = 12.0
 
 GLIMPSES_MAX = 20
 COMPLAINTS_MAX = 3
-_COMPLAINT = re.compile(
-    rb"^virtio-(?:gpu|blk): (?:data corrupt|no |error|response|fence not|the device|a feature|a disk|its |blk= )[^\n]*",
-    re.MULTILINE,
-)
 OUR_NAME = "roulette"
 """What the built-in kernel calls itself in its [BOOT] line."""
 _QEMU = re.compile(r"qemu-system-(\w+)$")
@@ -72,6 +69,8 @@ class Window:
     """Lines in which a driver of the guest says what went wrong."""
     fallback: str = ""
     """Of a guest that was given the GL device and does not use it: why, in its own words."""
+    last_words: str = ""
+    """What the guest said of its end, or last."""
 
 
 def observe(
@@ -122,7 +121,7 @@ def assemble(observed: Observed, serial_log: bytes, trace_log: bytes, qemu_log: 
     frame_ms = presented.intervals_ms[warm.frames :]
     boot_ms = (first_ns - observed.launched_ns) / 1e6
     said = without_noise(serial_log)
-    complaints = tuple(line.decode("utf-8", "replace") for line in _COMPLAINT.findall(said)[:COMPLAINTS_MAX])
+    complaints = tuple(line.decode("utf-8", "replace") for line in COMPLAINT.findall(said)[:COMPLAINTS_MAX])
     fallback = _fallback(observed.command, said, trace)
     return Window(
         observed,
@@ -136,6 +135,7 @@ def assemble(observed: Observed, serial_log: bytes, trace_log: bytes, qemu_log: 
         device_complaints(trace, qemu_log),
         complaints,
         fallback,
+        last_words(serial_log),
     )
 
 
@@ -185,7 +185,8 @@ def _guest_words(window: Window, capabilities: Capabilities, scene: str) -> list
     texts += [text for text in window.complaints if text not in texts]
     done = dict(serial.done.fields) if serial.done else {}
     if capabilities.done_line and done.get("status") != "ok":
-        texts.append("the guest did not end with [DONE] status=ok")
+        said = window.last_words if window.observed.ending.clean and not texts else ""
+        texts.append(f"the guest did not end with [DONE] status=ok{f': {said}' if said else ''}")
     if not window.observed.ending.clean:
         texts.append(f"the guest ended badly: {window.observed.ending.reason}")
     if capabilities.oracle:
