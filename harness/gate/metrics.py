@@ -170,7 +170,7 @@ ROWS: tuple[MetricRow, ...] = (
         scope=EXACT,
         stored=True,
     ),
-    MetricRow("commands_per_frame", "commands", NEITHER, Side.commands, lack=no_counters),
+    MetricRow("commands_per_frame", "commands", NEITHER, ArmFigures.commands, lack=no_counters),
     MetricRow(
         "fences_per_frame",
         "fences",
