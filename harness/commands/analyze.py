@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from harness.gate.evaluate import evaluate
-from harness.gate.metrics import load_rules
 from harness.gate.references import NoBaseline, read_baseline
 from harness.gate.replay import load_measured
+from harness.gate.rule_file import load_rules
 from harness.model.record import JudgedBy
 from harness.model.result import ResultError
 from harness.model.spec import UsageError, Verdict

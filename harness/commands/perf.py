@@ -11,9 +11,10 @@ from harness.gate.evaluate import evaluate, record_of
 from harness.gate.finish import finish, timed
 from harness.gate.kernels import build_arm
 from harness.gate.measured import ArmKernel, Measured, Order
-from harness.gate.metrics import Rule, load_commit_url, load_rules
+from harness.gate.metrics import Rule
 from harness.gate.next_steps import given_words
 from harness.gate.references import NoBaseline, Reference, approval_notices, find_reference, keep_baseline
+from harness.gate.rule_file import load_commit_url, load_rules
 from harness.gate.session import measure
 from harness.gate.stages.frame_file import save_frames
 from harness.gate.stages.window import window_notices

@@ -1,32 +1,14 @@
-"""Metrics: one table, from which units, rules, reports, history and baselines are derived; users override it in TOML.
-
-A TOML file holds any of the keys of :class:`Rule` that may be overridden::
-
-    [metrics.fps_trace.ratio]
-    smallest = 0.02          # relative: 2 %
-
-    [metrics.fps_low_1pct.ratio]
-    kind = "report"
-
-    [report]
-    commit_url = "https://example.org/kernel/commit/{commit}"    # what reports link
-"""
+"""Metrics: one table, from which units, rules, reports, history and baselines are derived."""
 
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-
-import tomllib
 
 from harness.gate.figures import ArmFigures
 from harness.model.metric import Metric
-from harness.model.spec import Capabilities, UsageError
-from harness.platform.bounded import read_bounded
+from harness.model.spec import Capabilities
 
 HIGHER, LOWER, NEITHER = "higher", "lower", "neither"
 ABSOLUTE, EXACT = "absolute", "exact"
@@ -259,133 +241,8 @@ def rules_of(rows: tuple[MetricRow, ...]) -> tuple[Rule, ...]:
 
 RULES: tuple[Rule, ...] = rules_of(ROWS)
 
-_OVERRIDABLE: Mapping[str, type] = {"kind": str, "smallest": float, "limit": float, "warn": float}
-
 
 def not_offered(metric: str, capabilities: Capabilities, switches: Mapping[str, str]) -> str | None:
     """Why a build cannot offer a metric; None when it can, so that its absence is a failure to measure."""
     lack = row_of(metric).lack
     return lack(capabilities, switches) if lack is not None else None
-
-
-def load_rules(path: Path | None) -> tuple[Rule, ...]:
-    """The table of metrics with the user's changes.
-
-    Raises
-    ------
-    UsageError
-        When the file cannot be read, or says what no rule can be.
-    """
-    return rules_from_toml(_config(path), str(path)) if path is not None else RULES
-
-
-def load_commit_url(path: Path | None) -> str:
-    """Where a commit is shown: ``commit_url`` of the file's table ``report``, with ``{commit}`` in it; else empty.
-
-    Raises
-    ------
-    UsageError
-        When it is no such address.
-    """
-    if path is None:
-        return ""
-    try:
-        found = tomllib.loads(_config(path)).get("report", {})
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path}: {error}") from error
-    url = found.get("commit_url", "") if isinstance(found, dict) else None
-    if url == "" and not found:
-        return ""
-    if not isinstance(url, str) or not re.fullmatch(r"https?://\S+", url) or "{commit}" not in url:
-        raise UsageError(f'{path}: report: must hold commit_url = "https://…/{{commit}}"')
-    return url
-
-
-def _config(path: Path) -> str:
-    try:
-        return read_bounded(path).decode("utf-8")
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        raise UsageError(f"CONFIG={path}: cannot be read: {error}") from error
-
-
-def rules_from_toml(text: str, origin: str, rules: tuple[Rule, ...] = RULES) -> tuple[Rule, ...]:
-    """The table with a user's changes.
-
-    Parameters
-    ----------
-    text : str
-        The whole TOML file; tables other than ``metrics`` are not looked at.
-    origin : str
-        The file's name, for messages.
-
-    Raises
-    ------
-    UsageError
-        Naming the file, the line and the key of what is wrong.
-    """
-    try:
-        tables = tomllib.loads(text).get("metrics", {})
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{origin}: {error}") from error
-    changed = {(rule.metric, rule.kind): rule for rule in rules}
-    for metric, kinds in _tables(tables, "metrics", text, origin).items():
-        known = [rule.kind for rule in rules if rule.metric == metric]
-        if not known:
-            raise _wrong(text, origin, f"metrics.{metric}", f"no such metric; there are {_names(rules)}")
-        for kind, settings in _tables(kinds, f"metrics.{metric}", text, origin).items():
-            where = f"metrics.{metric}.{kind}"
-            if kind not in known:
-                raise _wrong(text, origin, where, f"{metric} has no such rule; it has {' '.join(known)}")
-            rule = changed[metric, kind]
-            for key, value in _tables(settings, where, text, origin, leaves=True).items():
-                rule = dataclasses.replace(rule, **{key: _checked(key, value, f"{where}.{key}", text, origin)})
-            changed[metric, kind] = rule
-    return tuple(changed.values())
-
-
-def _checked(key: str, value: Any, where: str, text: str, origin: str) -> Any:
-    """A value of the right type and range."""
-    if key not in _OVERRIDABLE:
-        raise _wrong(text, origin, where, f"no such key; there are {' '.join(_OVERRIDABLE)}")
-    if key == "kind":
-        if value != "report":
-            raise _wrong(text, origin, where, 'a rule can only be turned into "report"')
-        return value
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e9:
-        raise _wrong(text, origin, where, f"{value!r} is not a number from 0 up")
-    if key == "smallest" and not 0 < value < 1:
-        raise _wrong(text, origin, where, f"{value!r} is not a relative change between 0 and 1, as in 0.02 for 2 %")
-    return float(value)
-
-
-def _tables(value: Any, where: str, text: str, origin: str, leaves: bool = False) -> Mapping[str, Any]:
-    if not isinstance(value, dict) or (not leaves and any(not isinstance(item, dict) for item in value.values())):
-        raise _wrong(text, origin, where, "must hold tables, as in [metrics.fps_trace.ratio]")
-    return value
-
-
-def _wrong(text: str, origin: str, where: str, why: str) -> UsageError:
-    return UsageError(f"{origin}:{_line_of(text, where)}: {where}: {why}")
-
-
-def _line_of(text: str, where: str) -> int:
-    """The line, from 1, where a dotted key is set, or its table opened; 1 when it cannot be found."""
-    best, table = 1, ""
-    for number, line in enumerate(text.splitlines(), 1):
-        if header := re.match(r"\s*\[\s*([^\[\]]+?)\s*\]", line):
-            table = re.sub(r"[\s\"']", "", header[1])
-            path = table
-        elif setting := re.match(r"\s*([\w.\"' -]+?)\s*=", line):
-            key = re.sub(r"[\s\"']", "", setting[1])
-            path = f"{table}.{key}".lstrip(".")
-        else:
-            continue
-        if path == where or path.startswith(f"{where}."):
-            return number
-        if where.startswith(f"{path}."):
-            best = number
-    return best
-
-
-def _names(rules: tuple[Rule, ...]) -> str:
-    return " ".join(dict.fromkeys(rule.metric for rule in rules))

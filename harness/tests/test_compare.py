@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from harness.commands.compare import main
-from harness.gate.metrics import load_commit_url
+from harness.gate.rule_file import load_commit_url
 from harness.model.errors import StoreError
 from harness.model.result import Arm, Host, Metric, Result, result_to_json
 from harness.model.spec import UsageError, Verdict

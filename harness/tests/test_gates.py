@@ -12,7 +12,8 @@ from harness.core.statistics import Decision, Launch, Plan, State, decide_effect
 from harness.gate import gates
 from harness.gate.basis import Basis, Figures
 from harness.gate.further_gates import picture_gate
-from harness.gate.metrics import HIGHER, LOWER, RULES, Rule, not_offered, row_of, rules_from_toml
+from harness.gate.metrics import HIGHER, LOWER, RULES, Rule, not_offered, row_of
+from harness.gate.rule_file import rules_from_toml
 from harness.gate.tails import compare_tails, holm
 from harness.gate.verdict import Judgement, judge
 from harness.model.record import Incident

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.gate import metrics
+from harness.gate import metrics, rule_file
 from harness.gate.evaluate import evaluate
 from harness.gate.metrics import EXACT, LOWER, Judged, MetricRow
 from harness.gate.replay import load_measured
@@ -44,7 +44,7 @@ def test_a_made_up_metric_is_seen_everywhere(tmp_path: Path, monkeypatch: pytest
     assert "flushes_total" in page(view_of(result, tmp_path)) and "flushes" in markdown(view_of(result, tmp_path))
     assert (
         "flushes_total"
-        in metrics.rules_from_toml("[metrics.flushes_total.bound]\nlimit=9\n", "x", metrics.rules_of(metrics.ROWS))[
+        in rule_file.rules_from_toml("[metrics.flushes_total.bound]\nlimit=9\n", "x", metrics.rules_of(metrics.ROWS))[
             -1
         ].metric
     )
