@@ -52,34 +52,43 @@ ifneq ($(filter-out none,$(if $(filter FAULT,$(GIVEN)),$(FAULT))),)
 SOURCES += fault/fault.c
 endif
 
-# The test kernel has these in the place of main.c.
-TEST_SOURCES := \
-	test/ktest.c \
-	test/suites.c \
-	test/test_main.c \
+# Suites, one a file, in the order in which they run. Those of the first list also run natively (test/host/host.mk).
+SUITES := \
 	test/ktest_ktest.c \
-	test/ktest_string.c \
 	test/ktest_print.c \
 	test/ktest_memory.c \
 	test/ktest_pci.c \
 	test/ktest_runqueue.c \
-	test/ktest_sched.c \
-	test/ktest_preempt.c \
-	test/ktest_preempt_race.c \
 	test/ktest_fdt.c \
 	test/ktest_record.c \
 	test/ktest_params.c \
-	test/ringdevice.c \
 	test/ktest_virtqueue.c \
 	test/ktest_wait.c \
-	test/ktest_transport.c \
-	test/gpudevice.c \
 	test/ktest_gpu.c \
 	test/ktest_gpu_virgl.c \
 	test/ktest_blk.c \
 	test/ktest_fault.c \
-	test/ktest_scene.c \
-	test/ktest_golden.c \
+	test/ktest_scene.c
+MACHINE_SUITES := \
+	test/ktest_string.c \
+	test/ktest_sched.c \
+	test/ktest_preempt.c \
+	test/ktest_preempt_race.c \
+	test/ktest_transport.c \
+	test/ktest_golden.c
+
+# Devices, as suites and fuzzers model them.
+MODEL_SOURCES := \
+	test/ringdevice.c \
+	test/gpudevice.c
+
+# The test kernel has these in the place of main.c.
+TEST_SOURCES := \
+	test/ktest.c \
+	test/test_main.c \
+	$(MODEL_SOURCES) \
+	$(SUITES) \
+	$(MACHINE_SUITES) \
 	firmware/fdt.c \
 	firmware/fdt_bus.c \
 	firmware/acpi.c \

@@ -6,6 +6,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 
+REGISTRY(suites, const struct ktest_suite);
+
 /* One call of ktest_run. */
 struct ktest_session {
 	ktest_emit *emit;
@@ -102,9 +104,22 @@ static bool is_chosen(const struct ktest_suite *suite, const char *chosen)
 	size_t length;
 
 	for (const char *at = chosen; (length = name_next(&at)); at += length)
-		if (name_is(suite, at, length) || (length == 3 && !strncmp(at, "all", 3)))
+		if (name_is(suite, at, length) || (length == 3 && !strncmp(at, "all", 3) && !suite->by_name))
 			return true;
 	return false;
+}
+
+/* Two suites of one name are a failed result of their own: a run of one by its name would run both. */
+static void report_twins(const struct ktest_suite *const *suites, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		for (unsigned j = 0; j < i; j++) {
+			if (strcmp(suites[i]->name, suites[j]->name) != 0)
+				continue;
+			session.failed_suites++;
+			ktest_line("# two suites have the name: %s", suites[i]->name);
+			ktest_line("not ok %u suite registered twice", ++session.suites);
+		}
 }
 
 /* A name that no suite has is a failed result of its own: a misspelt run must not pass. */
@@ -136,8 +151,14 @@ bool ktest_run(const struct ktest_suite *const *suites, unsigned count, const ch
 		if (is_chosen(suites[i], chosen))
 			suite_run(suites[i]);
 	report_unknown(suites, count, chosen);
+	report_twins(suites, count);
 	ktest_line("1..%u", session.suites);
 	passed = session.suites && !session.failed_suites;
 	session = outer;
 	return passed;
+}
+
+bool ktest_run_registered(const char *chosen, ktest_emit *emit)
+{
+	return ktest_run(REGISTRY_FIRST(suites), REGISTRY_COUNT(suites), chosen, emit);
 }

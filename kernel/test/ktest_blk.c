@@ -1,5 +1,5 @@
 /* drivers/virtio/blk: against a modelled disk in memory, and against the real one. */
-#include "test/suites.h"
+#include "test/ktest.h"
 
 #include "base/heap.h"
 #include "base/string.h"
@@ -187,4 +187,4 @@ static void run(void)
 	real();
 }
 
-const struct ktest_suite ktest_blk = {"blk", run};
+KTEST_SUITE(blk, run);

@@ -1,5 +1,5 @@
 /* fault/: that a kernel without a fault changes nothing. What each fault does is for the harness to see. */
-#include "test/suites.h"
+#include "test/ktest.h"
 
 #include "fault/fault.h"
 
@@ -28,4 +28,4 @@ static void run(void)
 		ktest_check(nothing_happens(), "no hook does anything in 1,000 frames");
 }
 
-const struct ktest_suite ktest_fault = {"fault", run};
+KTEST_SUITE(fault, run);

@@ -1,6 +1,6 @@
 /* firmware/fdt, firmware/fdt_bus: a small machine's tree, built here, and damaged in every byte. Also built natively.
  */
-#include "test/suites.h"
+#include "test/ktest.h"
 
 #include "base/string.h"
 #include "firmware/fdt.h"
@@ -315,4 +315,4 @@ static void run(void)
 	depth();
 }
 
-const struct ktest_suite ktest_fdt = {"fdt", run};
+KTEST_SUITE(fdt, run);

@@ -2,7 +2,7 @@
  * All of scene/golden.txt, drawn here: that every architecture and compiler makes the pixels that were approved, in
  * small, odd and large modes. Takes long, so it runs when it is asked for by name.
  */
-#include "test/suites.h"
+#include "test/ktest.h"
 
 #include "base/heap.h"
 #include "scene/canvas.h"
@@ -81,4 +81,4 @@ static void run(void)
 	ktest_check(ROWS >= 1000 && !wrong, "1,000 frames have the pixels that were approved");
 }
 
-const struct ktest_suite ktest_golden = {"golden", run};
+KTEST_SUITE_BY_NAME(golden, run);

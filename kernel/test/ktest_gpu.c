@@ -1,6 +1,6 @@
 /* drivers/virtio/gpu: the 2D path against a modelled device, which keeps a picture of its own, and against the real
  * one. */
-#include "test/suites.h"
+#include "test/ktest.h"
 
 #include "base/string.h"
 #include "options.h"
@@ -120,4 +120,4 @@ static void run(void)
 	real();
 }
 
-const struct ktest_suite ktest_gpu = {"gpu", run};
+KTEST_SUITE(gpu, run);

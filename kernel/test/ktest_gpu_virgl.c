@@ -1,5 +1,5 @@
 /* drivers/virtio/gpu_virgl: the virgl path against a modelled device, and what it falls back from. */
-#include "test/suites.h"
+#include "test/ktest.h"
 
 #include "base/string.h"
 #include "options.h"
@@ -157,4 +157,4 @@ static void run(void)
 	real();
 }
 
-const struct ktest_suite ktest_gpu_virgl = {"gpu_virgl", run};
+KTEST_SUITE(gpu_virgl, run);

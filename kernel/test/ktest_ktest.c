@@ -1,6 +1,5 @@
 /* The test framework, tested by itself: what it prints for suites that pass, fail, skip and do nothing. */
 #include "test/ktest.h"
-#include "test/suites.h"
 
 #include "base/string.h"
 
@@ -43,17 +42,25 @@ static void inner_skipping(void)
 	ktest_skip("needs more", "not here");
 }
 
-static const struct ktest_suite good = {"good", inner_good};
-static const struct ktest_suite bad = {"bad", inner_bad};
-static const struct ktest_suite idle = {"idle", inner_idle};
-static const struct ktest_suite skipping = {"skipping", inner_skipping};
+static const struct ktest_suite good = {"good", inner_good, false};
+static const struct ktest_suite bad = {"bad", inner_bad, false};
+static const struct ktest_suite idle = {"idle", inner_idle, false};
+static const struct ktest_suite skipping = {"skipping", inner_skipping, false};
+static const struct ktest_suite by_name = {"by_name", inner_bad, true};
 static const struct ktest_suite *const inner[] = {&good, &bad, &idle, &skipping};
+static const struct ktest_suite *const twins[] = {&good, &skipping, &good};
+static const struct ktest_suite *const long_ones[] = {&good, &by_name};
 
-static bool run_inner(const char *chosen)
+static bool run_of(const struct ktest_suite *const *suites, unsigned count, const char *chosen)
 {
 	captured_length = 0;
 	captured[0] = '\0';
-	return ktest_run(inner, sizeof(inner) / sizeof(inner[0]), chosen, capture);
+	return ktest_run(suites, count, chosen, capture);
+}
+
+static bool run_inner(const char *chosen)
+{
+	return run_of(inner, sizeof(inner) / sizeof(inner[0]), chosen);
 }
 
 #define SUITE_GOOD                                                                                                     \
@@ -67,6 +74,23 @@ static bool run_inner(const char *chosen)
 #define SUITE_SKIPPING                                                                                                 \
 	"KTAP version 1\n    KTAP version 1\n    # Subtest: skipping\n    ok 1 needs more # SKIP not here\n"           \
 	"    1..1\nok 1 skipping\n1..1\n"
+
+#define SUITE_TWICE "# two suites have the name: good\nnot ok 2 suite registered twice\n1..2\n"
+
+static bool captured_ends(const char *end)
+{
+	return captured_length >= strlen(end) && !strcmp(captured + captured_length - strlen(end), end);
+}
+
+static void lists(void)
+{
+	ktest_check(!run_of(inner, 0, "all"), "a run of no suites at all fails");
+	ktest_check(!run_of(twins, 3, "skipping") && captured_ends(SUITE_TWICE),
+		    "two suites of one name fail every run, and the name is told");
+	ktest_check(run_of(long_ones, 2, "all") && !run_of(long_ones, 2, "by_name") &&
+			    !run_of(long_ones, 2, "all,by_name"),
+		    "a suite that takes long runs by its name alone");
+}
 
 static void run(void)
 {
@@ -87,6 +111,7 @@ static void run(void)
 	ktest_check(!run_inner("good,goo"), "a part of a name is not a name");
 	ktest_check(!run_inner("nonesuch"), "a name that no suite has fails the run");
 	ktest_check(!run_inner(""), "a run without a suite fails");
+	lists();
 }
 
-const struct ktest_suite ktest_ktest = {"ktest", run};
+KTEST_SUITE(ktest, run);

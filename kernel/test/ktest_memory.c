@@ -1,5 +1,5 @@
 /* base/heap, loaders' memory maps, clocks, and the tables of firmware/acpi with planted damage. */
-#include "test/suites.h"
+#include "test/ktest.h"
 
 #include "base/clock.h"
 #include "base/heap.h"
@@ -184,4 +184,4 @@ static void run(void)
 	acpi();
 }
 
-const struct ktest_suite ktest_memory = {"memory", run};
+KTEST_SUITE(memory, run);

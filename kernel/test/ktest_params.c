@@ -1,5 +1,5 @@
 /* run/params: every key, its limits, and what is refused, by name. */
-#include "test/suites.h"
+#include "test/ktest.h"
 
 #include "base/string.h"
 #include "run/params.h"
@@ -113,4 +113,4 @@ static void run(void)
 	long_words();
 }
 
-const struct ktest_suite ktest_params = {"params", run};
+KTEST_SUITE(params, run);

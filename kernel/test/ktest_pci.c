@@ -1,5 +1,5 @@
 /* drivers/pci/: capability lists that lie, base address registers of every kind, and the scan of a real bus. */
-#include "test/suites.h"
+#include "test/ktest.h"
 
 #include "base/string.h"
 #include "drivers/pci/bar.h"
@@ -146,4 +146,4 @@ static void run(void)
 	scan();
 }
 
-const struct ktest_suite ktest_pci = {"pci", run};
+KTEST_SUITE(pci, run);

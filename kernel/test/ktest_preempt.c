@@ -1,5 +1,6 @@
 /* sync/preempt: guards, requests, and what a global counter does to another CPU's (claim 4 of preempt.h). */
-#include "test/suites.h"
+#include "test/ktest.h"
+#include "test/machine.h"
 
 #include "arch/arch.h"
 #include "options.h"
@@ -101,7 +102,7 @@ static void across_cpus(void)
 static void run(void)
 {
 	preempt_reschedule *scheduler = preempt_handler(count_reschedule);
-	unsigned cpus = sched_start_cpus(suites_machine->cpus_present, CPUS);
+	unsigned cpus = sched_start_cpus(ktest_machine->cpus_present, CPUS);
 
 	guards();
 	/* The other CPU runs its task from its idle loop, which asks no handler. */
@@ -112,4 +113,4 @@ static void run(void)
 	preempt_handler(scheduler);
 }
 
-const struct ktest_suite ktest_preempt = {"preempt", run};
+KTEST_SUITE(preempt, run);

@@ -4,7 +4,7 @@
  *
  * Lost: no guard is up any more, and the request still waits. Doubled: a reschedule with no request left to serve.
  */
-#include "test/suites.h"
+#include "test/ktest.h"
 
 #include "arch/arch.h"
 #include "sync/alarm.h"
@@ -313,4 +313,4 @@ static void run(void)
 	wrong_drops();
 }
 
-const struct ktest_suite ktest_preempt_race = {"preempt_race", run};
+KTEST_SUITE(preempt_race, run);

@@ -1,6 +1,6 @@
 /* base/print: every conversion at its limits, and text that does not fit; drivers/uart/ns16550 against a UART of
  * memory. */
-#include "test/suites.h"
+#include "test/ktest.h"
 
 #include "base/print.h"
 #include "base/string.h"
@@ -118,4 +118,4 @@ static void run(void)
 	bounds();
 }
 
-const struct ktest_suite ktest_print = {"print", run};
+KTEST_SUITE(print, run);

@@ -1,5 +1,5 @@
 /* run/record and run/recording: the lines as run/serial-protocol.md has them, and the ring that keeps them. */
-#include "test/suites.h"
+#include "test/ktest.h"
 
 #include "base/string.h"
 #include "options.h"
@@ -138,4 +138,4 @@ static void run(void)
 	recordings();
 }
 
-const struct ktest_suite ktest_record = {"record", run};
+KTEST_SUITE(record, run);

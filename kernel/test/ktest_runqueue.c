@@ -1,5 +1,5 @@
 /* sched/runqueue: the order of those in line and of those asleep. */
-#include "test/suites.h"
+#include "test/ktest.h"
 
 #include "sched/runqueue.h"
 
@@ -27,4 +27,4 @@ static void run(void)
 	ktest_check(runqueue_pop(&queue) == &a && !runqueue_pop(&queue), "a queue that ran empty is used again");
 }
 
-const struct ktest_suite ktest_runqueue = {"runqueue", run};
+KTEST_SUITE(runqueue, run);

@@ -1,5 +1,5 @@
 /* scene: stamp and CRC, fills at their edges, how the wheel moves, and frames whose pixels are known. */
-#include "test/suites.h"
+#include "test/ktest.h"
 
 #include "base/heap.h"
 #include "base/string.h"
@@ -321,4 +321,4 @@ static void run(void)
 	parts();
 }
 
-const struct ktest_suite ktest_scene = {"scene", run};
+KTEST_SUITE(scene, run);

@@ -1,5 +1,6 @@
 /* sched/ and sync/: tasks that take turns, sleep and are preempted, and work on every CPU. */
-#include "test/suites.h"
+#include "test/ktest.h"
+#include "test/machine.h"
 
 #include "arch/arch.h"
 #include "options.h"
@@ -230,9 +231,9 @@ static void others(unsigned cpus)
 
 static void run(void)
 {
-	unsigned cpus = sched_start_cpus(suites_machine->cpus_present, CPUS);
+	unsigned cpus = sched_start_cpus(ktest_machine->cpus_present, CPUS);
 
-	ktest_check(cpus == (suites_machine->cpus_present < CPUS ? suites_machine->cpus_present : CPUS),
+	ktest_check(cpus == (ktest_machine->cpus_present < CPUS ? ktest_machine->cpus_present : CPUS),
 		    "all CPUs that are present start, up to CPUS");
 	tasks();
 	preemption();
@@ -241,4 +242,4 @@ static void run(void)
 	others(cpus);
 }
 
-const struct ktest_suite ktest_sched = {"sched", run};
+KTEST_SUITE(sched, run);

@@ -1,5 +1,5 @@
 /* base/string: against byte-by-byte models, over every small length and misalignment. */
-#include "test/suites.h"
+#include "test/ktest.h"
 
 #include "base/string.h"
 
@@ -102,4 +102,4 @@ static void run(void)
 	copy_strings();
 }
 
-const struct ktest_suite ktest_string = {"string", run};
+KTEST_SUITE(string, run);

@@ -1,6 +1,6 @@
 /* drivers/virtio/transport: probing, negotiation and queues on this machine's virtio-gpu; skipped where there is none.
  */
-#include "test/suites.h"
+#include "test/ktest.h"
 
 #include "base/string.h"
 #include "drivers/virtio/transport.h"
@@ -69,4 +69,4 @@ static void run(void)
 	transport_fail(&transport);
 }
 
-const struct ktest_suite ktest_transport = {"transport", run};
+KTEST_SUITE(transport, run);

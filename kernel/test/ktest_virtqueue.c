@@ -1,6 +1,6 @@
 /* drivers/virtio/virtqueue: the driver's side of the ring against a modelled device, an honest one and a hostile one.
  */
-#include "test/suites.h"
+#include "test/ktest.h"
 
 #include "drivers/virtio/ordering/points.h"
 #include "options.h"
@@ -334,4 +334,4 @@ static void run(void)
 	interrupts();
 }
 
-const struct ktest_suite ktest_virtqueue = {"virtqueue", run};
+KTEST_SUITE(virtqueue, run);

@@ -1,6 +1,6 @@
 /* drivers/virtio/wait: how a wait ends, and what it counts, with a device that answers at once, late, badly or never.
  */
-#include "test/suites.h"
+#include "test/ktest.h"
 
 #include "arch/arch.h"
 #include "drivers/virtio/ordering/points.h"
@@ -113,4 +113,4 @@ static void run(void)
 		    "a device that breaks the ring ends the wait at once");
 }
 
-const struct ktest_suite ktest_wait = {"wait", run};
+KTEST_SUITE(wait, run);

@@ -5,12 +5,13 @@
 #include "base/string.h"
 #include "run/record.h"
 #include "sched/sched.h"
-#include "test/suites.h"
+#include "test/ktest.h"
+#include "test/machine.h"
 
 /* Called by arch/<arch>/boot.S on the boot CPU, on its own stack, with interrupts off. */
 _Noreturn void kernel_main(void);
 
-const struct arch_boot *suites_machine;
+const struct arch_boot *ktest_machine;
 
 /* The value of suite= on the command line, cut to fit; "all" when there is none. Other words are for the roulette. */
 static const char *suite_word(const char *command_line)
@@ -35,16 +36,14 @@ static const char *suite_word(const char *command_line)
 _Noreturn void kernel_main(void)
 {
 	const struct arch_boot *boot = arch_init();
-	const char *chosen;
 	bool passed;
 
-	suites_machine = boot;
+	ktest_machine = boot;
 	heap_init(boot->memory_start, boot->memory_end);
 	sched_init();
 	record_print_boot(&(struct record_boot){
 		.arch = boot->name, .irq = boot->irq, .cpus_present = boot->cpus_present, .tlb_cold = true});
-	chosen = suite_word(boot->command_line);
-	passed = ktest_run(suites, suites_count - (strcmp(chosen, "all") ? 0 : suites_long), chosen, NULL);
+	passed = ktest_run_registered(suite_word(boot->command_line), NULL);
 	record_print_done(passed);
 	arch_exit(passed);
 }

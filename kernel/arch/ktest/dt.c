@@ -5,7 +5,8 @@
 #include "arch/ktest/cpu.h"
 #include "options.h"
 #include "sched/sched.h"
-#include "test/suites.h"
+#include "test/ktest.h"
+#include "test/machine.h"
 
 #define PAGE_SIZE 4096ull
 #define PATIENCE_NS 5000000000ull
@@ -121,7 +122,7 @@ static void shared_line(void)
 	enabled = arch_irq_disable();
 	ktest_check(intx_dispatch(line) && here_calls == 1, "and runs once an interrupt");
 	arch_irq_restore(enabled);
-	if (sched_start_cpus(suites_machine->cpus_present, CPUS) < 2) {
+	if (sched_start_cpus(ktest_machine->cpus_present, CPUS) < 2) {
 		ktest_skip("a line that two CPUs share", "there is one CPU");
 		return;
 	}
@@ -161,4 +162,4 @@ static void run(void)
 		shared_line();
 }
 
-const struct ktest_suite ktest_arch = {"arch", run};
+KTEST_SUITE(arch, run);

@@ -2,7 +2,8 @@
 #include "arch/x86_64/cpu.h"
 #include "options.h"
 #include "sched/sched.h"
-#include "test/suites.h"
+#include "test/ktest.h"
+#include "test/machine.h"
 
 #include <stddef.h>
 
@@ -180,14 +181,14 @@ static void run(void)
 	ktest_check(split_right && device_bytes, "RAM is cached and device memory is not, page by page");
 	ktest_check(is_missing(0), "the null page is not mapped");
 	ktest_check(is_missing((uintptr_t)boot_stack_guard), "the stack's guard is not mapped");
-	ktest_check(is_cached((uintptr_t)run) && is_cached((uintptr_t)&ktest_arch), "the kernel's image is cached");
+	ktest_check(is_cached((uintptr_t)run) && is_cached((uintptr_t)&ktest_machine), "the kernel's image is cached");
 	ktest_check(is_uncached(LOCAL_APIC), "the local APIC is not cached");
 	if (ktest_check(arch_map_device(ADDRESS_END / 2, 4096) != NULL, "device memory beyond RAM can be mapped"))
 		ktest_check(is_uncached(ADDRESS_END / 2), "and is not cached");
 	ktest_check(!arch_map_device(ADDRESS_END, 4096), "an address beyond the tables' reach cannot");
 	tlb_flush();
 	messages();
-	if (sched_start_cpus(suites_machine->cpus_present, CPUS) < 2) {
+	if (sched_start_cpus(ktest_machine->cpus_present, CPUS) < 2) {
 		ktest_skip("what two CPUs do at once", "there is one CPU");
 		return;
 	}
@@ -195,4 +196,4 @@ static void run(void)
 	pci_from_two();
 }
 
-const struct ktest_suite ktest_arch = {"arch", run};
+KTEST_SUITE(arch, run);

@@ -2,7 +2,6 @@
 #
 # The generic sources and the suites that need no machine, on arch/host, by both compilers under ASan and UBSan; the
 # kick race between two threads, unsanitised, for a strategy with and one without the fence; fuzzers, in short.
-HOST_OUT := $(call choose,OUT,../build/host)
 HOST_FLAGS := -std=c11 -g -O1 -Wall -Wextra -Werror -I. -DSCENE_HASH='"host"' -DFENCE_HEADER='"arch/host/fence.h"' \
 	-fno-strict-aliasing -fno-common -fno-pie -no-pie -pthread
 HOST_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -37,27 +36,9 @@ HOST_LIBRARY := \
 	drivers/virtio/blk.c \
 	run/params.c \
 	run/recording.c \
-	test/ringdevice.c \
-	test/gpudevice.c \
+	$(MODEL_SOURCES) \
 	$(SCENE_SOURCES)
-HOST_SUITES := \
-	test/ktest.c \
-	test/ktest_ktest.c \
-	test/ktest_print.c \
-	test/ktest_memory.c \
-	test/ktest_runqueue.c \
-	test/ktest_pci.c \
-	test/ktest_fdt.c \
-	test/ktest_record.c \
-	test/ktest_params.c \
-	test/ktest_virtqueue.c \
-	test/ktest_wait.c \
-	test/ktest_gpu.c \
-	test/ktest_gpu_virgl.c \
-	test/ktest_blk.c \
-	test/ktest_fault.c \
-	test/ktest_scene.c \
-	test/host/host_suites.c
+HOST_SUITES := test/ktest.c $(SUITES) test/host/host_suites.c
 HOST_RACE := arch/host/cpu.c drivers/virtio/virtqueue.c test/host/kick_race.c
 
 # name:compiler:switches, a comma for a blank

@@ -1,16 +1,10 @@
 /* The in-kernel suites that need no machine, run natively under sanitizers; ends with `N passed, N failed`. */
 #include "arch/arch.h"
 #include "base/heap.h"
-#include "test/suites.h"
+#include "test/ktest.h"
 
 #include <stdio.h>
 #include <string.h>
-
-static const struct ktest_suite *const host_suites[] = {
-	&ktest_ktest, &ktest_print,     &ktest_memory, &ktest_runqueue,  &ktest_pci,
-	&ktest_fdt,   &ktest_record,    &ktest_params, &ktest_virtqueue, &ktest_wait,
-	&ktest_gpu,   &ktest_gpu_virgl, &ktest_blk,    &ktest_fault,     &ktest_scene,
-};
 
 static unsigned passed, failed;
 
@@ -46,7 +40,7 @@ int main(int argc, char **argv)
 	bool ok;
 
 	heap_init(boot->memory_start, boot->memory_end);
-	ok = ktest_run(host_suites, sizeof(host_suites) / sizeof(host_suites[0]), argc > 1 ? argv[1] : "all", emit);
+	ok = ktest_run_registered(argc > 1 ? argv[1] : "all", emit);
 	if (!ok && !failed)
 		failed = 1;
 	printf("%u passed, %u failed\n", passed, failed);

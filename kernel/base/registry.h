@@ -1,0 +1,20 @@
+/*
+ * Lists that gather themselves: each entry stands in its own file, and the linker puts all entries of the files that
+ * were linked into one section, in link order. Both linkers give a section with the name of an identifier two symbols,
+ * its start and its stop. A list without any entry has neither, and does not link.
+ */
+#ifndef BASE_REGISTRY_H
+#define BASE_REGISTRY_H
+
+/* In a header or the file that reads the list: its bounds. */
+#define REGISTRY(list, type)                                                                                           \
+	extern type *const __start_##list[];                                                                           \
+	extern type *const __stop_##list[]
+#define REGISTRY_FIRST(list) (__start_##list)
+#define REGISTRY_COUNT(list) ((unsigned)(__stop_##list - __start_##list))
+
+/* Puts an object into the list. Entries are pointers: compilers align structs, and so space them, as they like. */
+#define REGISTRY_ADD(list, type, object)                                                                               \
+	static type *const list##_entry_##object __attribute__((used, section(#list))) = &(object)
+
+#endif
