@@ -21,24 +21,22 @@ def findings_of(window: Window) -> tuple[str, ...]:
 
 
 def counted(window: Window, source: str) -> Counted:
-    """Events of every frame, by the records of a window. Pure."""
+    """Events of every frame, by what the guest counted. Pure."""
     records = window.serial.records
     findings = findings_of(window)
-    columns = [records.column(key) for key in ("fences", "spins", "completions")]
-    frames = records.column("frame")
-    if not len(records) or frames is None or any(column is None for column in columns):
+    fences, completions, frames = (records.column(key) for key in ("fences", "completions", "frame"))
+    if not len(records) or frames is None or fences is None or completions is None:
         presented = len(window.presented.time_ns)
         return Counted(presented, 0, 0, 0, 0.0, 0.0, 0.0, (0, 0), 0.0, findings, source)
-    fences, spins, completions = (np.asarray(column, np.float64) for column in columns)
     numbers = np.asarray(frames, np.int64)
     return Counted(
         presented=len(window.presented.time_ns) - int(numbers[0]),
         records=len(records),
         gaps=int((np.diff(numbers) - 1).clip(0).sum()),
         lost=window.serial.total("overflow") or 0,
-        fences=float(fences.mean()),
-        spins=float(spins.mean()),
-        completions=float(completions.mean()),
+        fences=window.serial.per_frame("fences") or 0.0,
+        spins=window.serial.per_frame("spins") or 0.0,
+        completions=window.serial.per_frame("completions") or 0.0,
         completions_range=(int(completions.min()), int(completions.max())),
         most_fences_a_completion=float((fences / np.maximum(completions, 1)).max()),
         findings=findings,

@@ -67,7 +67,7 @@ class Counted:
     lost: int
     """Records that the guest dropped."""
     fences: float
-    """Means over the recorded frames, as the next two."""
+    """Means over the frames, as the next two."""
     spins: float
     completions: float
     completions_range: tuple[int, int]

@@ -9,18 +9,16 @@ import time
 from pathlib import Path
 
 from harness.benchmarks import Figure, measured, measures, topics
-from harness.core.serial import parse_serial
 from harness.core.statistics import State
+from harness.explain.counting import COUNTED, count_events
 from harness.gate.stages.protocol import WARM_UP_FRAMES, choose_protocol
 from harness.gate.stages.timing import compare
-from harness.model.errors import GuestError
 from harness.model.result import Result
 from harness.model.spec import Machine, RunParams, RunSpec, Switches, UsageError, Verdict, switch_table
 from harness.platform.build import BuiltKernel, build_kernel
 from harness.platform.host import host_facts
 from harness.platform.leases import lease_cores
 from harness.platform.pin import probe_rights
-from harness.platform.qemu import Qemu
 from harness.platform.store import RunFolder
 from harness.report.printer import Printer
 from harness.settings import Arguments
@@ -116,16 +114,9 @@ def _switch_row(base: BuiltKernel, switches: Switches, folder: Path) -> list[str
 
 def _counts(built: BuiltKernel, switches: Switches, folder: Path) -> list[str]:
     """Fences, spins, completions and timeouts a frame, by the kernel's own summary; a dash for what is not counted."""
-    with Qemu(RunSpec(built.path, MACHINE, RunParams(frames=100, records=0)), folder, ()) as machine:
-        machine.wait_end(60)
-        summary = parse_serial(machine.console.content()).summary
-    if summary is None:
-        raise GuestError(f"{switches.label} ended without a summary", machine.serial_path)
-    values = dict(summary.fields)
-    frames = int(values["frames"])
+    counts = count_events(built.path, MACHINE, folder, frames=100, params=RunParams(records=0))
     uncounted = ("fences", "spins") if switches.get("COUNTERS") == "none" else ()
-    keys = ("fences", "spins", "completions", "timeouts")
-    return ["—" if key in uncounted else _count_words(int(values[key]) / frames) for key in keys]
+    return ["—" if key in uncounted else _count_words(getattr(counts, key)) for key in COUNTED]
 
 
 def _count_words(count: float) -> str:

@@ -86,9 +86,26 @@ class SerialLog:
 
     def total(self, key: str) -> int | None:
         """Sum of a counter over the run: by the summary, which has every frame, else over the records; None without."""
+        said = self._summed(key)
+        return self._recorded(key) if said is None else said
+
+    def per_frame(self, key: str) -> float | None:
+        """Mean of a counter over all frames of the summary, else over the recorded ones; None where neither has it."""
+        total, frames = self._summed(key), self._summed("frames")
+        if total is None or not frames:
+            total, frames = self._recorded(key), len(self.records)
+        return None if total is None else total / frames
+
+    @property
+    def counted_frames(self) -> int:
+        """Frames that :meth:`per_frame` divides by."""
+        return self._summed("frames") or len(self.records)
+
+    def _summed(self, key: str) -> int | None:
         said = self.summary.get(key) if self.summary else None
-        if said is not None and said.isdecimal() and len(said) <= 20:
-            return int(said)
+        return int(said) if said is not None and said.isdecimal() and len(said) <= 20 else None
+
+    def _recorded(self, key: str) -> int | None:
         values = self.records.column(key)
         return int(values.sum(dtype=object)) if values is not None and len(values) else None
 

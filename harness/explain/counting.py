@@ -11,6 +11,7 @@ from harness.model.errors import GuestError
 from harness.model.spec import Machine, RunParams, RunSpec, Switches
 from harness.platform.qemu import TIMING_EVENTS, Qemu
 
+COUNTED = ("fences", "spins", "completions", "timeouts")
 FRAMES = 60
 END_S = 60.0
 
@@ -44,9 +45,8 @@ def count_events(
         log = parse_serial(guest.console.content())
     if log.panics:
         raise GuestError(f"the guest panicked: {log.panics[0]}", folder / "serial.log")
-    if log.summary is None or not (log.summary.get("frames") or "").isdecimal():
+    if log.summary is None or not log.counted_frames:
         raise GuestError("the guest printed no [PERF SUMMARY]", folder / "serial.log")
-    drawn = max(int(log.summary.get("frames") or 0), 1)
-    totals = {key: (log.total(key) or 0) / drawn for key in ("fences", "spins", "completions", "timeouts")}
-    frame_ms = (log.total("elapsed_ns") or 0) / drawn / 1e6
-    return Counts(drawn, frame_ms=frame_ms, counted_in=counted_in, **totals)
+    counts = {key: log.per_frame(key) or 0.0 for key in COUNTED}
+    frame_ms = (log.per_frame("elapsed_ns") or 0.0) / 1e6
+    return Counts(log.counted_frames, frame_ms=frame_ms, counted_in=counted_in, **counts)

@@ -89,15 +89,14 @@ class ArmFigures:
             return Metric(self.measured.timing.boot_ms(self.role), "", "trace", n=len(self.measured.timing.launches))
         return Metric(self.window.boot_ms, "", "trace", n=1) if self.window is not None else None
 
-    def counted(self, column: str) -> Metric | None:
-        """Mean of a column of the guest's records, unless the kernel counts nothing."""
+    def counted(self, counter: str) -> Metric | None:
+        """A counter of the guest, a frame, unless the kernel counts nothing."""
         switches = self.measured.order.candidate.switches
         if self.window is None or (switches is not None and switches.get("COUNTERS") == "none"):
             return None
-        records = self.window.serial.records
-        if not len(records) or column not in records.columns:
-            return None
-        return Metric(float(np.mean(records.columns[column])), "", "guest", n=len(records))
+        serial = self.window.serial
+        count = serial.per_frame(counter) if len(serial.records) else None
+        return None if count is None else Metric(count, "", "guest", n=serial.counted_frames)
 
     def commands(self) -> Metric | None:
         """Transfers and flushes a recorded frame, by the trace, where the records' frames could be found in it."""

@@ -193,6 +193,17 @@ def test_totals_come_from_the_summary_which_has_every_frame() -> None:
     assert parse_serial(records).total("rekicks") is None and parse_serial(b"").total("fences") is None
 
 
+def test_a_count_a_frame_is_of_all_frames_where_a_summary_says_so() -> None:
+    records = _record(frame=8) + _record(fences=4, frame=9)
+    summary = b"[PERF SUMMARY] frames=10 fences=50\n"
+    assert parse_serial(records).per_frame("fences") == 3.0 and parse_serial(records).counted_frames == 2
+    assert parse_serial(records + summary).per_frame("fences") == 5.0
+    assert parse_serial(records + summary).counted_frames == 10
+    assert parse_serial(records + summary).per_frame("completions") == 2.0
+    assert parse_serial(b"").per_frame("fences") is None
+    assert parse_serial(b"[PERF SUMMARY] frames=0 fences=50\n").per_frame("fences") is None
+
+
 def test_panics_and_timeouts_are_found_in_order() -> None:
     log = parse_serial(
         b"virtio-gpu: command timeout after 5000 ms\n[PANIC] kernel/main.c:12 <no> gpu\n"
