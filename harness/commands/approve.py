@@ -27,7 +27,6 @@ from harness.model.result import Arm, Result
 from harness.model.spec import ON_PROGRESS_BARRIERS, Verdict, switch_table
 from harness.platform.atomic import uninterrupted, whole_folder
 from harness.platform.build import kernel_tree_hash, sha256_of
-from harness.platform.host import fingerprint
 from harness.platform.locks import lock
 from harness.platform.store import RESULTS_DIR, load_result, saved_run
 from harness.report.printer import Printer
@@ -89,7 +88,7 @@ def _baseline(result: Result, candidate: Arm, name: str, reason: str, tree: str)
     exact = set(stored_names(EXACT))
     if candidate.switches.get("BARRIER") not in ON_PROGRESS_BARRIERS:
         exact.discard("fences_per_frame")
-    version, accelerator = (result.qemu.version, result.qemu.accelerator) if result.qemu else ("", "")
+    assert result.fingerprint is not None
     return Baseline(
         arch=candidate.switches["ARCH"],
         name=name,
@@ -103,9 +102,9 @@ def _baseline(result: Result, candidate: Arm, name: str, reason: str, tree: str)
         switches={key: value for key, value in candidate.switches.items() if key != "ARCH"},
         exact={key: metric for key, metric in candidate.metrics.items() if key in exact},
         absolute={key: metric for key, metric in candidate.metrics.items() if key in stored_names(ABSOLUTE)},
-        host=fingerprint(version, accelerator),
+        host=result.fingerprint,
         dirty=bool(result.source.get("dirty")),
-        tools={"qemu": version},
+        tools={"qemu": result.fingerprint.qemu},
     )
 
 

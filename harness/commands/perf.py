@@ -21,10 +21,10 @@ from harness.gate.stages.window import window_notices
 from harness.model.arms import ArmRequest, Source, parse_arm
 from harness.model.errors import StoreError
 from harness.model.record import JudgedBy
-from harness.model.result import QemuSetup, Result, ResultError
+from harness.model.result import Fingerprint, QemuSetup, Result, ResultError
 from harness.model.spec import LOAD_DISK_MIB, Device, Machine, RunSpec, UsageError, Verdict
 from harness.platform.build import source_state
-from harness.platform.host import fingerprint, host_facts
+from harness.platform.host import host_facts
 from harness.platform.probe import choose_accelerator, qemu_version
 from harness.platform.store import RunFolder
 from harness.platform.virgl import chosen_device
@@ -141,10 +141,12 @@ def _result(
 ) -> Result:
     baseline = reference.baseline if reference else None
     window = measured.window
-    version = window.observed.qemu_version if window else ""
-    machine = measured.order.machine
+    machine, host, qemu = measured.order.machine, host_facts(), None
+    if window is not None:
+        command = shlex.join(window.observed.command)
+        qemu = QemuSetup(window.observed.qemu_version, machine.accelerator, machine.vcpus, "multi", command)
     alike = machine.device is Device.GPU_2D  # as what baselines are approved on
-    same_host = bool(alike and baseline and baseline.same_host(fingerprint(version, machine.accelerator)))
+    same_host = bool(alike and baseline and qemu and baseline.same_host(Fingerprint.of(host, qemu)))
     other_compiler = reference.other_compiler if reference else ""
     judgement, arms = evaluate(
         measured,
@@ -155,11 +157,6 @@ def _result(
         baseline=baseline,
     )
     judged_by = JudgedBy(baseline.label if baseline else "", same_host, missing, other_compiler)
-    qemu = (
-        QemuSetup(version, machine.accelerator, machine.vcpus, "multi", shlex.join(window.observed.command))
-        if window
-        else None
-    )
     source = source_state()
     if source.get("problem"):
         notices = (*notices, f"the commit is not known: {source['problem']}")
@@ -171,7 +168,7 @@ def _result(
         sentence=judgement.sentence,
         started=run.started,
         seconds=measured.seconds,
-        host=host_facts(),
+        host=host,
         qemu=qemu,
         source=source,
         compiler=measured.order.candidate.compiler,

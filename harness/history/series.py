@@ -134,13 +134,6 @@ class Finding:
         return self.status == NEW
 
 
-def host_label(result: Result) -> str:
-    """The stable fields of a host: absolute figures are compared only where all of them agree."""
-    if result.host is None or result.qemu is None:
-        return ""
-    return f"{result.host.cpu}, {result.host.cores} cores, QEMU {result.qemu.version}, {result.qemu.accelerator}"
-
-
 def anchor_of(baseline: Baseline) -> tuple[str, float]:
     """The oldest approved kernel that a chain of measured ratios reaches, and the baseline's frame rate against it.
 
@@ -174,7 +167,7 @@ def run_record(result: Result, run_id: str, folder: str, cell: str, baseline: Ba
     baseline
         What the result was judged by; without it, ratios belong to no series.
     """
-    host = host_label(result)
+    host = result.fingerprint.label if result.fingerprint else ""
     arm = result.arms.get(_CANDIDATE)
     points: list[SeriesPoint] = []
     if arm is not None:

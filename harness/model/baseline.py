@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.model import codec
 from harness.model.codec import CodecError
-from harness.model.result import Metric, Result, ResultError
+from harness.model.result import Fingerprint, Metric, Result, ResultError
 from harness.model.spec import Device, UsageError, Verdict
 
 SCHEMA = 1
@@ -26,17 +26,6 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _HEX = re.compile(r"[0-9a-f]{13,}")
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 _REVISION = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
-
-
-@dataclass(frozen=True)
-class Fingerprint:
-    """The host, by fields that stay the same from day to day."""
-
-    cpu: str
-    cores: int
-    qemu: str
-    """QEMU's version."""
-    accelerator: str
 
 
 @dataclass(frozen=True)
@@ -206,6 +195,8 @@ def approval_refusals(result: Result, reason: str, allow_dirty: bool, kernel_tre
         refused.append("kernel/ is not what was measured: run 'make perf' again")
     if result.run is not None and result.run.device is not Device.GPU_2D:
         refused.append("it was measured on the GL device, whose figures are no baseline for others: leave out VIRGL=1")
+    if result.fingerprint is None:
+        refused.append("it does not say on which host, with which QEMU, it was measured: run 'make perf' again")
     candidate = result.arms.get("candidate")
     if candidate is None or "fps_trace" not in candidate.metrics:
         refused.append("the result has no frame rate of a candidate")

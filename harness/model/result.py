@@ -116,6 +116,26 @@ class QemuSetup:
 
 
 @dataclass(frozen=True)
+class Fingerprint:
+    """The host, by fields that stay the same from day to day: absolute figures are compared where all of them agree."""
+
+    cpu: str
+    cores: int
+    qemu: str
+    """QEMU's version."""
+    accelerator: str
+
+    @classmethod
+    def of(cls, host: Host, qemu: QemuSetup) -> Fingerprint:
+        return cls(host.cpu, host.cores, qemu.version, qemu.accelerator)
+
+    @property
+    def label(self) -> str:
+        """The key of series in the history."""
+        return f"{self.cpu}, {self.cores} cores, QEMU {self.qemu}, {self.accelerator}"
+
+
+@dataclass(frozen=True)
 class NextStep:
     """What to do after a verdict: why, and a line to paste into a shell where one does it."""
 
@@ -159,6 +179,11 @@ class Result:
     @property
     def exit_code(self) -> int:
         return self.verdict.exit_code
+
+    @property
+    def fingerprint(self) -> Fingerprint | None:
+        """Where it was measured; None when it does not say."""
+        return Fingerprint.of(self.host, self.qemu) if self.host and self.qemu else None
 
     @property
     def run(self) -> RunRecord | None:

@@ -1,4 +1,4 @@
-"""What machine this is, by fields that mean something to a reader or identify it."""
+"""What machine this is, by fields that mean something to a reader."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 import platform
 from pathlib import Path
 
-from harness.model.baseline import Fingerprint
 from harness.model.result import Host
 
 
@@ -30,8 +29,3 @@ def host_facts() -> Host:
     except OSError:
         system = platform.system()
     return Host(cpu_model(), os.cpu_count() or 1, platform.release(), system)
-
-
-def fingerprint(qemu_version: str, accelerator: str) -> Fingerprint:
-    """The stable fields: absolute figures are compared only where all of them agree."""
-    return Fingerprint(cpu_model(), os.cpu_count() or 1, qemu_version, accelerator)

@@ -15,7 +15,6 @@ from harness.model.baseline import (
     SCHEMA,
     Approval,
     Baseline,
-    Fingerprint,
     approval_refusals,
     baseline_name,
     baseline_to_json,
@@ -27,7 +26,18 @@ from harness.model.baseline import (
 )
 from harness.model.record import JudgedBy, RunRecord
 from harness.model.result import SCHEMA as RESULT_SCHEMA
-from harness.model.result import Arm, Frames, Gate, Metric, Result, ResultError, result_to_json
+from harness.model.result import (
+    Arm,
+    Fingerprint,
+    Frames,
+    Gate,
+    Host,
+    Metric,
+    QemuSetup,
+    Result,
+    ResultError,
+    result_to_json,
+)
 from harness.model.spec import RunParams, UsageError, Verdict
 from harness.model.upgrade import load_baseline, load_result
 
@@ -62,6 +72,8 @@ def _result(**changes: Any) -> Result:
         "pass",
         "2026-11-23T13:00:00Z",
         50.0,
+        host=Host(HOST.cpu, HOST.cores, "6.1", "Debian"),
+        qemu=QemuSetup(HOST.qemu, HOST.accelerator, 1, "multi", ""),
         source={"kernel_tree": TREE},
         arms={"candidate": arm},
         frames=Frames(400, 400),
@@ -82,6 +94,10 @@ def test_a_baseline_survives_storage() -> None:
     stored = succeed(BASELINE, dataclasses.replace(BASELINE, reason="second", ratio=0.99))
     assert load_baseline(baseline_to_json(stored), LABEL) == stored
     assert BASELINE.same_host(HOST) and not BASELINE.same_host(dataclasses.replace(HOST, cores=4))
+
+
+def test_the_key_of_series_on_a_host_stays_as_it_is_stored() -> None:
+    assert HOST.label == "AMD EPYC 7B13, 2 cores, QEMU 7.2.22, tcg"
 
 
 def _edited(**changes: Any) -> str:
@@ -180,6 +196,8 @@ def test_the_difference_to_accept_is_shown() -> None:
         (_armed(ARCH=""), "why", False, 1),
         (_result(arms={"candidate": Arm({"ARCH": "x86_64"}, "", {"fps_trace": Metric(1.0, "", "")})}), "why", True, 1),
         (_result(frames=None), "why", False, 1),
+        (_result(host=None), "why", False, 1),
+        (_result(qemu=None), "why", False, 1),
         (_result(frames=Frames(400, 399, torn=1)), "why", False, 1),
         (_result(frames=None, arms={}, verdict=Verdict.HARNESS_FAILED), "", False, 4),
     ],

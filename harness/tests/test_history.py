@@ -18,8 +18,9 @@ from harness.history.prune import AROUND, Retention, prune
 from harness.history.queue import deliver, remember
 from harness.history.series import ABSOLUTE, EXACT, NEW, RATIO, STEP, Finding, SeriesPoint, anchor_of
 from harness.history.store import History, HistoryDamaged, HistoryUnreachable
-from harness.model.baseline import Approval, Baseline, Fingerprint
+from harness.model.baseline import Approval, Baseline
 from harness.model.errors import StoreError
+from harness.model.result import Fingerprint
 from harness.tests.databases import approved_kernels, postgresql, record, waiting
 
 

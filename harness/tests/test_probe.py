@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from harness.model.result import Fingerprint, QemuSetup
 from harness.model.spec import FOREIGN, Machine, RunSpec, Switches, UsageError
 from harness.platform import host as host_module
 from harness.platform import probe
 from harness.platform.build import build_kernel
-from harness.platform.host import cpu_model, fingerprint, host_facts
+from harness.platform.host import cpu_model, host_facts
 from harness.platform.probe import boots, choose_accelerator
 from harness.tests.tinyguest import HALT, tiny_guest
 
@@ -82,6 +83,9 @@ def test_an_accelerator_that_qemu_refuses_does_not_boot() -> None:
 
 
 def test_the_fingerprint_is_stable_and_feels_qemu_and_accelerator() -> None:
+    def fingerprint(version: str, accelerator: str) -> Fingerprint:
+        return Fingerprint.of(host_facts(), QemuSetup(version, accelerator, 1, "multi", ""))
+
     one = fingerprint("7.2.22", "tcg")
     assert one == fingerprint("7.2.22", "tcg")
     assert len({one, fingerprint("8.0.0", "tcg"), fingerprint("7.2.22", "kvm")}) == 3
