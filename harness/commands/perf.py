@@ -17,7 +17,7 @@ from harness.gate.references import NoBaseline, Reference, approval_notices, fin
 from harness.gate.rule_file import load_commit_url, load_rules
 from harness.gate.session import measure
 from harness.gate.stages.frame_file import save_frames
-from harness.gate.stages.window import window_notices
+from harness.gate.stages.window import late_frames, window_notices
 from harness.model.arms import ArmRequest, Source, parse_arm
 from harness.model.errors import StoreError
 from harness.model.record import JudgedBy
@@ -127,7 +127,8 @@ def _remarks(measured: Measured) -> tuple[str, ...]:
     cores = measured.lease.notices if measured.lease else ()
     candidate = measured.order.candidate
     said = window_notices(measured.window, candidate.capabilities, candidate.scene)
-    return (*said, *cores, *(measured.timing.advice if measured.timing else ()))
+    late = late_frames(measured.window, measured.order.params.pace)
+    return (*said, *late, *cores, *(measured.timing.advice if measured.timing else ()))
 
 
 def _result(

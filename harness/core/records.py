@@ -14,11 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from harness.core.arrays import I64
-
-U64 = npt.NDArray[np.uint64]
+from harness.core.arrays import I64, U64
 
 PERF_TAG = b"[VIRTIO PERF]"
 KEY = rb"[A-Za-z_][A-Za-z0-9_.]*"

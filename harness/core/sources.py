@@ -49,6 +49,15 @@ class Count:
 
 
 @dataclass(frozen=True)
+class Numbered:
+    """Frames of the trace with their numbers, each of shape (n,)."""
+
+    frame: I64
+    shown_ns: I64
+    """When each was flushed, running time."""
+
+
+@dataclass(frozen=True)
 class Sources:
     """What the sources said, and where they contradict each other."""
 
@@ -60,6 +69,8 @@ class Sources:
     counts: tuple[Count, ...] = ()
     disagreements: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
+    numbered: Numbered | None = None
+    """Frames whose number the guest's records tell; None where clocks could not be matched."""
 
     @property
     def agree(self) -> bool:
@@ -101,18 +112,29 @@ def reconcile(
     findings = _Findings()
     times = presented.time_ns
     rate = _rate(times, 0.0) if len(times) > 1 else None
-    guest, alignment = None, None
+    guest, alignment, numbered = None, None, None
     if records is not None and len(records):
         guest, alignment, matched = _guest(trace, presented, records, findings)
-        if len(matched) > 1:
-            rate = _rate(times[matched[0] : matched[-1] + 1], 0.0)
+        flushed = matched[matched >= 0]
+        if len(flushed) > 1:
+            rate = _rate(times[flushed[0] : flushed[-1] + 1], 0.0)
+        numbers = records.column("frame")
+        if numbers is not None and len(matched) == len(numbers):
+            numbered = Numbered(numbers[matched >= 0].astype(np.int64), times[flushed])
     seen = _screendumps(times, sightings, findings) if len(sightings) > 1 else None
     if presented.unflushed:
         findings.disagreements.append(
             f"the guest transferred {presented.unflushed} frames that it never flushed, of {len(times)} flushed"
         )
     return Sources(
-        rate, seen, guest, alignment, tuple(findings.counts), tuple(findings.disagreements), tuple(findings.notices)
+        rate,
+        seen,
+        guest,
+        alignment,
+        tuple(findings.counts),
+        tuple(findings.disagreements),
+        tuple(findings.notices),
+        numbered,
     )
 
 
@@ -124,7 +146,7 @@ def _rate(times: I64, bound: float) -> SourceRate:
 def _guest(
     trace: Trace, presented: Presented, records: FrameRecords, findings: _Findings
 ) -> tuple[SourceRate | None, Alignment | None, I64]:
-    """The guest's word against the trace: its rate, its clock, and which presented frames its records are of."""
+    """The guest's word against the trace: its rate, its clock, and which presented frame each record is of, else -1."""
     nothing = np.zeros(0, np.int64)
     spans = _guest_spans(records)
     if spans is None:
@@ -164,7 +186,7 @@ def _guest(
         # Between its spans a frame may stand still unseen; its flush is over when the next frame begins, at the latest.
         until = np.maximum(np.append(started[1:], took[-1]), took)
         _count(trace, presented, records, alignment, (rang, until), findings)
-    return rate, alignment, matched[pairs]
+    return rate, alignment, matched
 
 
 def _guest_spans(records: FrameRecords) -> tuple[I64, I64, I64, bool] | None:

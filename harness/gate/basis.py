@@ -27,6 +27,8 @@ class Basis:
     rules: tuple[Rule, ...] = RULES
     not_measured: Mapping[str, str] = field(default_factory=dict)
     """Metrics that nobody asked for, with the reason: not applicable."""
+    paced: bool = False
+    """The run was asked to keep a pace."""
     stored_fps: Mapping[str, float] = field(default_factory=dict)
     """``{"fps_window": …}`` as stored with the baseline."""
     same_host: bool = False

@@ -95,6 +95,7 @@ def evaluate(
         capabilities=measured.order.candidate.capabilities,
         rules=rules,
         not_measured=not_measured,
+        paced=bool(measured.order.params.pace),
         stored_fps=stored,
         same_host=same_host,
         no_reference=no_reference,

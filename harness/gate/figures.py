@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.core.animation import Animation, TooFewSteps, animation, overruns
 from harness.core.arrays import F64
 from harness.core.instruments import capture_cost, record_cost
 from harness.core.pacing import Pacing, TooFewFrames, frame_pacing
@@ -139,3 +140,38 @@ class ArmFigures:
         captures = [(one.asked_ns, one.answered_ns) for one in self.window.observed.sightings]
         cost = capture_cost(self.window.presented.time_ns, captures)
         return None if cost is None else Metric(float(cost), "", "trace", n=len(captures))
+
+    def animation(self) -> Animation | None:
+        """What a viewer saw of the window, frame by frame; None where frames carry no numbers."""
+        numbered = self.window.sources.numbered if self.window is not None else None
+        if numbered is None:
+            return None
+        try:
+            return animation(numbered.shown_ns, numbered.frame, self.measured.order.params.pace)
+        except TooFewSteps:
+            return None
+
+    def animation_error(self, per_cent: float) -> Metric | None:
+        """A percentile of the animation error of a paced run: of all launches, else of the window."""
+        pace_hz = self.measured.order.params.pace
+        if not pace_hz:
+            return None
+        if self.timed and self.measured.timing is not None:
+            error_ms = self.measured.timing.frame_ms(self.role) - 1000 / pace_hz
+            launches = len(self.measured.timing.launches)
+            return Metric(float(np.percentile(np.abs(error_ms), per_cent)), "", "trace", n=launches)
+        seen = self.animation()
+        return Metric(seen.percentile_ms(per_cent), "", "trace", n=1) if seen is not None else None
+
+    def deadlines(self, name: str) -> Metric | None:
+        """``repeats`` or ``drops`` of a paced window."""
+        seen = self.animation() if self.measured.order.params.pace else None
+        return Metric(float(getattr(seen, name)), "", "trace", n=len(seen.error_ms)) if seen is not None else None
+
+    def overruns(self) -> Metric | None:
+        """Frames of a paced window whose work was longer than a period, by the guest's records."""
+        pace_hz = self.measured.order.params.pace
+        if self.window is None or not pace_hz or not len(self.window.serial.records):
+            return None
+        records = self.window.serial.records
+        return Metric(float(len(overruns(records.columns, 1000 / pace_hz))), "", "guest", n=len(records))

@@ -20,6 +20,9 @@ from harness.model.spec import ON_PROGRESS_BARRIERS, Verdict
 
 NO_DATA = "no data"
 NOT_APPLICABLE = "not applicable: "
+UNPACED = (
+    "an unpaced run moves one step a frame, so that its animation error is 0 by construction; OPTS=pace=60 paces it"
+)
 
 
 def _gate(rule: Rule, figures: Figures, verdict: Verdict | None, why: str, compared: bool = True) -> Gate:
@@ -273,7 +276,7 @@ def judge_metric(rule: Rule, candidate: Arm, basis: Basis) -> Gate:
     """The gate of one rule, measured or not."""
     metric = candidate.metrics.get(rule.metric)
     if metric is None:
-        why = basis.not_measured.get(rule.metric)
+        why = basis.not_measured.get(rule.metric) or (UNPACED if rule.row.paced and not basis.paced else None)
         return missing_gate(rule, why or not_offered(rule.metric, basis.capabilities, candidate.switches))
     kind = KINDS[rule.kind]
     reference = basis.reference.metrics.get(rule.metric) if basis.reference else None

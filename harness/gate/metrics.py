@@ -50,6 +50,8 @@ class MetricRow:
     """How history compares it: ``absolute`` on one host, ``exact`` on any; empty for none of its own."""
     stored: bool = False
     """A baseline keeps it."""
+    paced: bool = False
+    """Only a run with ``pace=`` has it: the animation of another has no clock."""
     failure: str = ""
     """Of a counter that must stay within its bound: what has happened to a guest where it does not."""
 
@@ -195,6 +197,27 @@ ROWS: tuple[MetricRow, ...] = (
         scope=EXACT,
         stored=True,
     ),
+    MetricRow(
+        "animation_error_ms_p50", "ms", LOWER, lambda side: side.animation_error(50), lack=no_records, paced=True
+    ),
+    MetricRow(
+        "animation_error_ms_p95", "ms", LOWER, lambda side: side.animation_error(95), lack=no_records, paced=True
+    ),
+    MetricRow(
+        "animation_error_ms_p99",
+        "ms",
+        LOWER,
+        lambda side: side.animation_error(99),
+        (Judged("growth", smallest=0.25, limit=2.0),),
+        lack=no_records,
+        scope=ABSOLUTE,
+        paced=True,
+    ),
+    MetricRow(
+        "deadline_repeats", "deadlines", LOWER, lambda side: side.deadlines("repeats"), lack=no_records, paced=True
+    ),
+    MetricRow("deadline_drops", "frames", LOWER, lambda side: side.deadlines("drops"), lack=no_records, paced=True),
+    MetricRow("deadline_overruns", "frames", LOWER, ArmFigures.overruns, lack=no_records, paced=True),
     MetricRow(
         "boot_ms", "ms", LOWER, ArmFigures.boot_ms, (Judged("growth", smallest=0.25, limit=50.0),), scope=ABSOLUTE
     ),

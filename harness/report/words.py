@@ -25,6 +25,12 @@ LABELS: Mapping[str, str] = {
     "timeouts": "waits that gave up",
     "rekicks": "missed notifications",
     "instructions_per_frame": "instructions a frame",
+    "animation_error_ms_p50": "animation error, median",
+    "animation_error_ms_p95": "animation error, 95th percentile",
+    "animation_error_ms_p99": "animation error, 99th percentile",
+    "deadline_repeats": "deadlines without a new frame",
+    "deadline_drops": "frames never seen at a deadline",
+    "deadline_overruns": "frames that worked longer than a period",
     "boot_ms": "time to the first frame",
     "pictures": "bad pictures",
 }

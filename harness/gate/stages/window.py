@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness.core.animation import overrun_words, overruns
 from harness.core.answers import missing_interrupts
 from harness.core.arrays import F64, Image
 from harness.core.complaints import device_complaints
@@ -217,6 +218,15 @@ def window_notices(window: Window | None, capabilities: Capabilities, scene: str
         return ()
     taken = "it is taken at its word" if capabilities.oracle else "nothing in that line is believed"
     return (f"this kernel's [BOOT] line calls it {OUR_NAME}, and there is no source to compare it with: {taken}",)
+
+
+def late_frames(window: Window | None, pace_hz: int | None) -> tuple[str, ...]:
+    """How many frames of a paced run worked longer than a period, and which part of the frame was late."""
+    if window is None or not pace_hz:
+        return ()
+    records = window.serial.records
+    words = overrun_words(overruns(records.columns, 1000 / pace_hz), len(records))
+    return (words,) if words else ()
 
 
 def _damaged_logs(window: Window) -> list[str]:
