@@ -91,7 +91,7 @@ def match_frames(rang: I64, took: I64, host_ns: I64) -> I64:
     if not len(took) or not len(host_ns):
         raise Unalignable("one side saw no frames")
     if max(abs(int(times.max()) - int(times.min())) for times in (rang, took, host_ns)) > 1 << 60:
-        raise Unalignable("times that are no times")
+        raise Unalignable("invalid timestamps: further apart than 2^60 ns")
     period = float(np.median(np.diff(took))) if len(took) > 1 else 0.0
     slack = int(min(max(2 * _VOTE_WINDOW * period, 2000), _SLACK_NS))
     best: tuple[float, float, I64] | None = None

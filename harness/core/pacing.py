@@ -82,7 +82,7 @@ def frame_pacing(frame_ms: F64, pace_hz: float | None = None) -> Pacing:
     if len(times) < 2:
         raise TooFewFrames(f"{len(times)} frame times")
     if not np.all(np.isfinite(times)) or times.min() < 0 or times.sum() <= 0:
-        raise TooFewFrames("frame times that are no times")
+        raise TooFewFrames("frame times that are negative, not finite or all zero")
     p50, p95, p99 = (float(value) for value in np.percentile(times, (50, 95, 99)))
     long = times > STUTTER_FACTOR * rolling_median(times, STUTTER_WINDOW)
     return Pacing(

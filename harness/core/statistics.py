@@ -7,7 +7,7 @@ the answer is.
 1. Within a launch, slices of both arms are combined into blocks in which every core carried both roles equally often
    and at the same mean time, so that differences between cores and steady drift cancel. The launch's effect is the
    Hodges-Lehmann estimate over its blocks (J. L. Hodges and E. L. Lehmann, Ann. Math. Statist. 34, 1963). Where the
-   host preempts, undisturbed frames serve instead (:mod:`harness.core.twins`); measured run delay decides which.
+   host preempts, undisturbed frames serve instead (:mod:`harness.core.undisturbed`); measured run delay decides which.
 2. Over launches, the effect is a trimmed mean with the standard error of J. W. Tukey and D. H. McLaughlin (Sankhya A
    25, 1963) and Student's t; where launches follow each other's noise, the error is widened accordingly.
 3. The data are looked at several times, with bounds that hold under stopping (:mod:`harness.core.sequential`).

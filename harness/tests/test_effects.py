@@ -138,7 +138,7 @@ def test_a_pair_without_its_parts_says_nothing() -> None:
     assert not measure_interactions([], [sample(one("A") + one("B"), 1.0, rng)])
 
 
-def test_a_twin_has_its_twins_effect() -> None:
+def test_the_same_code_has_the_effect_of_what_it_equals() -> None:
     effects, _ = measure_effects([sample(one("BARRIER", "a"), 0.3, np.random.default_rng(7))])
     same_code = Unmeasured(one("BARRIER", "b"), "identical code", same_code=one("BARRIER", "a"))
     found = Ablation("base", 2.0, effects, (), (same_code,))

@@ -18,7 +18,7 @@ from harness.core.pacing import TooFewFrames, frame_pacing
 from harness.core.serial import parse_serial
 from harness.core.statistics import CANDIDATE, REFERENCE
 from harness.core.trace import parse_trace
-from harness.core.twins import preempted, undisturbed_effect
+from harness.core.undisturbed import preempted, undisturbed_effect
 from harness.gate.stages.protocol import Protocol
 from harness.model.record import Launch, LaunchLoad, Slice
 from harness.model.spec import RunSpec

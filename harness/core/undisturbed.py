@@ -65,7 +65,7 @@ def undisturbed_effect(
     """
     if len(computed_ms) == 2 and any(_late_low_end(frame_ms[role], computed_ms[role]) for role in arms):
         return math.log(computed_ms[arms[0]] / computed_ms[arms[1]])
-    return twin_effect(numbers, frame_ms, *arms)
+    return low_end_effect(numbers, frame_ms, *arms)
 
 
 def _late_low_end(frame_ms: F64, computed_ms: float) -> bool:
@@ -81,7 +81,7 @@ def _late_share(frame_ms: F64) -> float:
     return float(np.mean(frame_ms > 1.5 * np.quantile(frame_ms, LOW_END[1])))
 
 
-def twin_effect(numbers: Mapping[str, I64], frame_ms: Mapping[str, F64], candidate: str, reference: str) -> float:
+def low_end_effect(numbers: Mapping[str, I64], frame_ms: Mapping[str, F64], candidate: str, reference: str) -> float:
     """Log frame time, candidate minus reference, of the undisturbed frames; NaN with too few that both arms drew.
 
     Parameters

@@ -10,7 +10,7 @@ import pytest
 
 from harness.core.arrays import F64
 from harness.core.statistics import CANDIDATE, REFERENCE, State, launch_effect
-from harness.core.twins import preempted, twin_effect
+from harness.core.undisturbed import low_end_effect, preempted
 from harness.gate.calibration.power import coverage
 from harness.gate.calibration.simulate import resampled, run_session
 from harness.gate.stages.launch import MeasuredLaunch
@@ -108,13 +108,13 @@ def test_the_scene_cancels_even_where_one_arm_falls_behind() -> None:
     scene = np.where(numbers < 240, 1.0, 3.0)
     whole = {CANDIDATE: numbers, REFERENCE: numbers[:240]}
     times = {CANDIDATE: 1.05 * scene, REFERENCE: scene[:240]}
-    assert twin_effect(whole, times, CANDIDATE, REFERENCE) == pytest.approx(math.log(1.05), abs=1e-9)
+    assert low_end_effect(whole, times, CANDIDATE, REFERENCE) == pytest.approx(math.log(1.05), abs=1e-9)
 
 
 def test_too_few_common_frames_leave_the_slices() -> None:
     few = {CANDIDATE: np.arange(10), REFERENCE: np.arange(10)}
     times = {role: np.ones(10) for role in few}
-    assert math.isnan(twin_effect(few, times, CANDIDATE, REFERENCE))
+    assert math.isnan(low_end_effect(few, times, CANDIDATE, REFERENCE))
     apart = {CANDIDATE: np.arange(100), REFERENCE: np.arange(1000, 1100)}
-    assert math.isnan(twin_effect(apart, {role: np.ones(100) for role in apart}, CANDIDATE, REFERENCE))
+    assert math.isnan(low_end_effect(apart, {role: np.ones(100) for role in apart}, CANDIDATE, REFERENCE))
     assert launch_effect(Launch((), twins=0.5)) == 0.5
