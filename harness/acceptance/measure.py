@@ -9,6 +9,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,6 +29,7 @@ from harness.acceptance.evidence import (
     Roulette,
     Watched,
 )
+from harness.core import budget
 from harness.core.ringpoints import problems
 from harness.core.stamp import decode_frame
 from harness.gate.measured import ArmKernel, Order
@@ -73,6 +75,12 @@ NAMES = {Device.GPU_2D: "2d", Device.GPU_GL: "virgl"}
 T = TypeVar("T")
 
 
+class NoTimeError(HarnessError):
+    """The budget left no time for a part."""
+
+    verdict = Verdict.INCONCLUSIVE
+
+
 @dataclass(frozen=True)
 class AcceptancePlan:
     """What to measure, and how long."""
@@ -85,8 +93,8 @@ class AcceptancePlan:
     roulette_s: float = 30.0
     pictures: int = 300
     """On each device."""
-    budget_s: float = 35.0
-    """For the change in frame rate, on each device."""
+    budget_s: float | None = None
+    """For everything; None is as long as it takes, with ``budget.CHANGE_ON_DEVICE_S`` for the change in frame rate."""
     seed: int = 1
 
 
@@ -127,6 +135,8 @@ class Checklist:
         self.progress = progress
         self.notices: list[str] = []
         self.version = self.command = ""
+        self.begun = time.monotonic()
+        self.devices_left = 0
 
     def measure(self) -> Acceptance:
         plan, arch = self.plan, self.plan.switches.arch
@@ -138,6 +148,7 @@ class Checklist:
         race = self.attempt("suites-icount", lambda: self.run_suites(icount, "suites-icount"))
         ring = self.attempt("ring", self.read_ring)
         plain = Machine(arch, vcpus=2, maxcpus=2)
+        self.devices_left = 2 if arch == "x86_64" else 1
         devices = [*([self.with_gl(plain, everything)] if arch == "x86_64" else []), self.on_device(plain, everything)]
         whole = plan.switches.get("DRAW") == "full"
         evidence = Evidence(built, race, ring, tuple(devices), draws_whole=whole)
@@ -197,11 +208,13 @@ class Checklist:
     def with_gl(self, plain: Machine, everything: SuiteBoot) -> DeviceEvidence:
         """The GL device on a display that works here; every line of it not run where none does."""
         if not self.plan.virgl:
+            self.devices_left -= 1
             return absent_device(Device.GPU_GL, Absent("VIRGL=0: not asked for"))
         self.progress("looking for a display with OpenGL")
         try:
             machine, words = with_virgl(plain)
         except HarnessError as error:
+            self.devices_left -= 1
             return absent_device(Device.GPU_GL, Absent(error.message, error.verdict))
         self.notices.append(words)
         return self.on_device(machine, everything)
@@ -213,7 +226,7 @@ class Checklist:
             return self.attempt(f"{name}-{step}", lambda: measure_it(f"{name}-{step}"))
 
         boot = replace(everything, machine=replace(everything.machine, device=machine.device, display=machine.display))
-        return DeviceEvidence(
+        evidence = DeviceEvidence(
             name,
             PATHS[machine.device],
             suites=attempt("suites", lambda where: self.run_suites(boot, where)),
@@ -225,6 +238,8 @@ class Checklist:
             disk=attempt("disk", lambda where: self.load_disk(machine, where)),
             approved=attempt("approved", lambda where: self.approved(machine, where)),
         )
+        self.devices_left -= 1
+        return evidence
 
     def observe(
         self,
@@ -261,6 +276,9 @@ class Checklist:
 
     def change(self, machine: Machine, where: str) -> FrameRateChange:
         """The very kernels that were counted, side by side."""
+        share_s = self.change_s()
+        if share_s < budget.STAGE_S["timing"]:
+            raise NoTimeError(budget.no_time(self.would_do_s(share_s)))
         optimised, spinning = (
             ArmKernel(built.path.name, built.path, built.sha256, built.switches, BUILT_IN, built.compiler)
             for built in (self.kernel, self.spinning)
@@ -270,7 +288,7 @@ class Checklist:
             spinning,
             replace(machine, vcpus=1),
             self.plan.params,
-            budget_s=self.plan.budget_s,
+            budget_s=share_s + budget.CLOSING_S,
             smallest=SMALLEST,
             seed=self.plan.seed,
             stages=frozenset({"timing"}),
@@ -282,6 +300,20 @@ class Checklist:
         shutil.rmtree(self.folder / where / "timing", ignore_errors=True)
         (self.folder / where / "decision.txt").write_text(f"{decision.words}\n", encoding="utf-8")
         return changed(decision, f"{where}/decision.txt")
+
+    def change_s(self) -> float:
+        """How long the change in frame rate may be measured on this device: all devices share what the rest leaves."""
+        if self.plan.budget_s is None:
+            return budget.CHANGE_ON_DEVICE_S
+        left_s = self.plan.budget_s - (time.monotonic() - self.begun) - budget.CLOSING_S
+        each_s = budget.DEVICE_S + self.plan.roulette_s + budget.stage_s("pictures", self.plan.pictures)
+        # Of this device, disk and approved kernel are still to come: a third of what it takes besides.
+        later_s = (self.devices_left - 1) * each_s + budget.DEVICE_S / 3
+        return (left_s - later_s) / self.devices_left
+
+    def would_do_s(self, share_s: float) -> int:
+        """The budget that would do, on a host as slow as this one, where the change had only so long."""
+        return budget.rounded_s((self.plan.budget_s or 0.0) + self.devices_left * (budget.CHANGE_ON_DEVICE_S - share_s))
 
     def load_disk(self, machine: Machine, where: str) -> DiskLoad:
         params = replace(self.plan.params, blk=BLK_MIB_S)

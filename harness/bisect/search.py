@@ -12,6 +12,7 @@ import os
 import shlex
 import shutil
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from harness.bisect.worktree import (
     run_build,
     subject_of,
 )
+from harness.core import budget
 from harness.model import codec
 from harness.model.codec import CodecError
 from harness.model.errors import BuildError, ToolError
@@ -75,8 +77,14 @@ class Recipe:
     step_s: float = 60.0
     direct_s: float = 120.0
     """For the two ends, and for the culprit against its parent."""
+    ends_s: float = 0.0
+    """On the monotonic clock, when all of it must have ended; 0 for never."""
     gate: str = "harness"
     """The Python module that compares two kernels."""
+
+    def has_time(self, step_s: float) -> bool:
+        """A step may begin: after it there is still time to confirm what was found."""
+        return not self.ends_s or time.monotonic() + step_s + self.direct_s <= self.ends_s
 
 
 @dataclass(frozen=True)
@@ -220,7 +228,11 @@ def _judge(plan: BisectPlan, folder: Path, tree: Path, commit: str) -> BisectSte
     if same is not None:
         return BisectStep(commit, same.side, f"builds the same kernel as {same.commit[:12]}", sha256)
     good = _kernel(folder, plan.good_sha256)
+    found = Comparison(None, budget.NO_TIME, "", False)
+    side = BisectMark.SKIP
     for budget_s in (plan.recipe.step_s, 2 * plan.recipe.step_s):
+        if not plan.recipe.has_time(budget_s):
+            break
         found = compare(plan.recipe, good, kernel, budget_s, threshold(plan.whole))
         if found.broken:
             raise BisectError(f"{commit[:12]} could not be compared: {found.why}")
@@ -339,6 +351,10 @@ class Bisection:
             names = ", ".join(commit[:12] for commit in candidates)
             skipped = sum(step.side == BisectMark.SKIP.value for step in steps)
             text = f"one of {len(candidates)} commits ({names}): {skipped} could not be judged"
+            if any(budget.NO_TIME in step.why for step in steps):
+                spent_s = len(steps) * self.recipe.step_s
+                would_do = budget.bisect_s(len(candidates), 2 * self.recipe.step_s) + spent_s
+                text += f"; {budget.no_time(budget.rounded_s(would_do))}"
             return self._found(plan, steps, candidates, Verdict.INCONCLUSIVE, text)
         commit = candidates[0]
         parents = parents_of(self.repository, commit)

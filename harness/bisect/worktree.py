@@ -66,6 +66,11 @@ def commit_range(repository: Path, good: str, bad: str) -> tuple[str, str]:
     return ends
 
 
+def commits_between(repository: Path, good: str, bad: str) -> int:
+    """How many commits git may have to search: those of BAD that are none of GOOD."""
+    return int(git("rev-list", "--count", f"{good}..{bad}", cwd=repository))
+
+
 class Worktree:
     """A detached checkout beside the repository's own; as a context manager it is removed at the end."""
 

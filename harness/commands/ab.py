@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import shlex
 import string
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
+from harness.core import budget
 from harness.core.arrays import F64
 from harness.core.statistics import CANDIDATE, REFERENCE, Decision, State
 from harness.core.wording import signed_percent
@@ -33,6 +36,8 @@ from harness.settings import Arguments
 ORDER = 20
 EXAMPLES = ("", 'A="BARRIER=linux" B="HEAD~3 LOG=frame"', "A=baseline B=old.elf BUDGET=300")
 NEXT = "make explain SWITCH=value says where a frame's time goes in one of them"
+ALONE = frozenset({"window", "pictures"})
+"""What the first arm does by itself."""
 SEED_ARMS = {"A": "BARRIER=seqcst_spin", "B": "BARRIER=acquire_progress"}
 
 
@@ -52,35 +57,51 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     """``ab [A=… B=… C=…] [SWITCH=value …]``; alone: the seed's two strategies."""
     named = {key: value for key, value in arguments.given.items() if key in string.ascii_uppercase}
     requests = _requests(named or SEED_ARMS, arguments.switches)
-    budget_s = arguments.number("BUDGET")
-    stages = frozenset(arguments.several("STAGES"))
+    begun = time.monotonic()
     with RunFolder("ab") as run:
         kernels = {request.name: build_arm(request, arguments.text("CC"), out) for request in requests}
         machine, shown = _machine(requests[0], kernels, arguments)
         first = requests[0].name
-        share_s = budget_s / (len(requests) - 1)
-        compared: list[Compared] = []
-        for request in requests[1:]:
-            order = Order(
-                kernels[request.name],
-                kernels[first],
-                machine,
-                arguments.run_params(),
-                budget_s=share_s,
-                smallest=arguments.number("SMALLEST"),
-                seed=arguments.integer("SEED"),
-                pictures=arguments.integer("PICTURES"),
-                quiet=arguments.text("QUIET") == "wait",
-                stages=stages,
-            )
-            compared.append(Compared(request.name, measure(order, run.path / request.name, out.progress)))
-        base = replace(compared[0].measured.order, candidate=kernels[first], reference=None)
-        alone = measure(replace(base, stages=stages & {"window", "pictures"}), run.path / first, out.progress)
+        order = Order(
+            kernels[first],
+            None,
+            machine,
+            arguments.run_params(),
+            smallest=arguments.number("SMALLEST"),
+            seed=arguments.integer("SEED"),
+            pictures=arguments.integer("PICTURES"),
+            quiet=arguments.text("QUIET") == "wait",
+            stages=frozenset(arguments.several("STAGES")),
+        )
+        others = [kernels[request.name] for request in requests[1:]]
+        alone, compared = _measure(order, others, run.path, begun, arguments.number("BUDGET"), out.progress)
         result = _result(run, requests, alone, compared, shown)
         result = replace(result, words=given_words(tuple(arguments.given.items()), ()))
         _say(out, requests, result)
         frame_ms, effects = _timed(first, compared)
         return finish(run, result, out, frame_ms, effects, json_out=arguments.json, strict=arguments.strict)
+
+
+def _measure(
+    first: Order,
+    others: Sequence[ArmKernel],
+    folder: Path,
+    begun: float,
+    budget_s: float,
+    progress: Callable[[str], None],
+) -> tuple[Measured, list[Compared]]:
+    """Every other arm against the first, in equal shares of what is left of the budget; then the first by itself."""
+    stages = first.stages or frozenset()
+    alone_s = budget.stages_s(stages & ALONE, first.pictures)
+    compared: list[Compared] = []
+    for number, kernel in enumerate(others):
+        spent_s = time.monotonic() - begun
+        share_s = (budget_s - spent_s - budget.CLOSING_S - alone_s) / (len(others) - number) + budget.CLOSING_S
+        order = replace(first, candidate=kernel, reference=first.candidate, budget_s=share_s, spent_s=spent_s)
+        compared.append(Compared(kernel.name, measure(order, folder / kernel.name, progress)))
+    spent_s = time.monotonic() - begun
+    order = replace(first, stages=stages & ALONE, budget_s=budget_s - spent_s, spent_s=spent_s)
+    return measure(order, folder / first.candidate.name, progress), compared
 
 
 def _timed(first: str, compared: list[Compared]) -> tuple[dict[str, F64], list[tuple[float, int]]]:

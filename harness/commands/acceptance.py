@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from harness.acceptance.criteria import criteria, sentence_of, verdict_of
 from harness.acceptance.evidence import Absent, Counted, DeviceEvidence, Roulette
 from harness.acceptance.measure import Acceptance, AcceptancePlan, accept
 from harness.acceptance.report import FILE_NAME, acceptance_markdown, gates_of, plain_lines, terminal_lines
 from harness.gate.finish import finish
+from harness.gate.next_steps import given_words
 from harness.model.result import Arm, Frames, Metric, QemuSetup, Result
 from harness.model.spec import Switches, Verdict
 from harness.platform.build import source_state
@@ -51,6 +53,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         (run.path / FILE_NAME).write_text(acceptance_markdown(result, lines, kernel), encoding="utf-8")
         for line in terminal_lines(lines) if not arguments.json else ():
             out.line(line)
+        result = replace(result, words=given_words(tuple(arguments.given.items()), ()))
         return finish(run, result, out, {}, [], json_out=arguments.json)
 
 
@@ -63,7 +66,7 @@ def plan_of(arguments: Arguments) -> AcceptancePlan:
         virgl=arguments.flag("VIRGL"),
         roulette_s=arguments.number("BOOT_LOG_TIMEOUT"),
         pictures=arguments.integer("PICTURES"),
-        budget_s=arguments.number("BUDGET"),
+        budget_s=arguments.number("BUDGET") if arguments.has("BUDGET") else None,
         seed=arguments.integer("SEED"),
     )
 

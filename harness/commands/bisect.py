@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from harness.bisect.culprit import BisectMark
 from harness.bisect.search import Bisection, Found, Recipe, judge_step
+from harness.bisect.worktree import commit_range, commits_between
+from harness.core import budget
 from harness.gate.finish import finish
+from harness.gate.next_steps import given_words
 from harness.model.result import Gate, Result
-from harness.model.spec import ROOT, Switches, Verdict
+from harness.model.spec import ROOT, Switches, UsageError, Verdict
 from harness.platform.build import source_state
 from harness.platform.host import host_facts
 from harness.platform.store import RunFolder
@@ -20,15 +23,17 @@ from harness.settings import Arguments
 ORDER = 80
 EXAMPLES = (
     "GOOD=v1.0 BAD=HEAD",
-    "GOOD=HEAD~20 BAD=HEAD BARRIER=linux BUDGET=30",
+    "GOOD=HEAD~20 BAD=HEAD BARRIER=linux BUDGET=900",
     "GOOD=v1 BAD=v2 REPO=../os BUILD='make -C os' IMAGE=os/kernel.elf",
 )
 NEXT = "make ab A=<parent> B=<commit> measures the culprit again"
+STEP_S = 60.0
+"""Without a budget."""
 _VERDICTS = {BisectMark.GOOD: Verdict.PASS, BisectMark.BAD: Verdict.REGRESSION, BisectMark.SKIP: Verdict.INCONCLUSIVE}
 
 
 def main(arguments: Arguments, out: Printer) -> Verdict:
-    """``bisect GOOD=revision BAD=revision [SWITCH=value …] [BUDGET=seconds of a step]``.
+    """``bisect GOOD=revision BAD=revision [SWITCH=value …] [BUDGET=seconds]``.
 
     Another kernel: ``REPO=path BUILD='make -C kernel' IMAGE=kernel/out/kernel.elf``, the command run at the top of each
     checkout, the image named from there. ``STEP=folder`` is how git calls back.
@@ -38,21 +43,38 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         step = judge_step(folder)
         out.line(f"{step.commit[:12]} {step.side}: {step.why}")
         return _VERDICTS[BisectMark(step.side)]
-    recipe = _recipe(arguments)
-    repository = (arguments.path("REPO") or ROOT).resolve()
     begun = time.monotonic()
+    repository = (arguments.path("REPO") or ROOT).resolve()
+    recipe = _recipe(arguments, repository, begun)
     with RunFolder("bisect") as run:
         found = Bisection(repository, recipe, run.path, out.line).run(arguments.text("GOOD"), arguments.text("BAD"))
         result = _result(run, found, repository, time.monotonic() - begun)
+        result = replace(result, words=given_words(tuple(arguments.given.items()), ()))
         return finish(run, result, out, {}, [], json_out=arguments.json)
 
 
-def _recipe(arguments: Arguments) -> Recipe:
-    step_s = arguments.number("BUDGET")
+def _recipe(arguments: Arguments, repository: Path, begun: float) -> Recipe:
+    """How commits are built and compared, in the time that there is for them.
+
+    Raises
+    ------
+    UsageError
+        When git cannot search between the revisions, or the budget is too small for so many commits.
+    """
+    step_s, ends_s = STEP_S, 0.0
+    if arguments.has("BUDGET"):
+        budget_s = arguments.number("BUDGET")
+        ends = commit_range(repository, arguments.text("GOOD"), arguments.text("BAD"))
+        commits = commits_between(repository, *ends)
+        least_s = budget.rounded_s(budget.bisect_s(commits))
+        if budget_s < least_s:
+            many = "1 commit" if commits == 1 else f"{commits} commits"
+            raise UsageError(f"BUDGET={budget_s:g} is too small for {many}: give BUDGET={least_s} or more")
+        step_s, ends_s = budget.bisect_step_s(budget_s, commits), begun + budget_s
     switches = arguments.switches
     words = tuple(f"{name}={value}" for name, value in switches.items() if name != "ARCH")
     image = str(arguments.path("IMAGE") or "")
-    return Recipe(Switches.of(switches).arch, words, arguments.text("BUILD"), image, step_s, 2 * step_s)
+    return Recipe(Switches.of(switches).arch, words, arguments.text("BUILD"), image, step_s, 2 * step_s, ends_s)
 
 
 def _result(run: RunFolder, found: Found, repository: Path, seconds: float) -> Result:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import shlex
 import shutil
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from harness.explain.attribution import FrameAccount
+from harness.explain.effects import Worth, label
 from harness.explain.explanation import Explanation
 from harness.explain.report import Page, effect_rows, seed_rows, write_explanation
 from harness.explain.rows import part_rows
 from harness.explain.run import ExplainRequest, explain, explain_regression
 from harness.explain.saved_run import open_regression
 from harness.gate.finish import say_json
+from harness.gate.next_steps import given_words, next_steps
 from harness.model.arms import parse_arm
 from harness.model.errors import QemuError
-from harness.model.result import Arm, Metric, QemuSetup, Result
-from harness.model.spec import LOAD_DISK_MIB, Machine, RunParams, Verdict
+from harness.model.result import Arm, Metric, NextStep, QemuSetup, Result
+from harness.model.spec import LOAD_DISK_MIB, Machine, RunParams, Switches, Verdict
 from harness.platform.build import BuiltKernel, build_kernel, source_state
 from harness.platform.host import host_facts
 from harness.platform.leases import lease_cores
@@ -26,6 +30,8 @@ from harness.platform.probe import qemu_version
 from harness.platform.store import RunFolder
 from harness.platform.virgl import chosen_device, with_virgl
 from harness.report.printer import Printer
+from harness.report.render import terminal_lines
+from harness.report.run_view import short_view
 from harness.settings import Arguments
 
 ORDER = 30
@@ -57,6 +63,10 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         for scratch in run.path.iterdir():
             shutil.rmtree(scratch, ignore_errors=True)
         result = _result(run.started, kernel, question, found, time.monotonic() - begun)
+        result = dataclasses.replace(result, words=given_words(tuple(arguments.given.items()), ()))
+        result = dataclasses.replace(
+            result, next_steps=(*_worth_trying(found, kernel.switches), *next_steps(result, run.final))
+        )
         missing = write_explanation(Page(result, found, arguments.again), run.path)
         result = dataclasses.replace(result, notices=(*result.notices, *(f"report: {text}" for text in missing)))
         folder = run.commit(result)
@@ -114,7 +124,7 @@ def _result(started: str, kernel: BuiltKernel, question: ExplainRequest, found: 
     missing = tuple(f"{section}: {why}" for section, why in found.missing.items())
     return Result(
         command="explain",
-        verdict=Verdict.PASS if found.answered else Verdict.INCONCLUSIVE,
+        verdict=Verdict.PASS if found.answered and not found.incomplete else Verdict.INCONCLUSIVE,
         sentence=found.sentence,
         started=started,
         seconds=seconds,
@@ -152,9 +162,28 @@ def _plain(items: list[tuple[str, Any]]) -> dict[str, Any]:
     return {key: value.value if isinstance(value, enum.Enum) else value for key, value in items}
 
 
+def _worth_trying(found: Explanation, base: Switches) -> tuple[NextStep, ...]:
+    """The switch that gains most, compared by itself."""
+    regression = found.regression
+    ablation = regression.restored if regression is not None else found.ablation
+    faster = [effect for effect in ablation.effects if effect.worth is Worth.FASTER] if ablation is not None else []
+    if not faster:
+        return ()
+    best = min(faster, key=lambda effect: effect.change).changes
+    arms = (base, base.but(**dict(best)))
+    words = [" ".join(f"{name}={value}" for name, value in arm.chosen) or "default" for arm in arms]
+    command = shlex.join(["make", "ab", f"ARCH={base.arch}", f"A={words[0]}", f"B={words[1]}"])
+    return (NextStep(f"{label(best)} gains most: compare it by itself", command),)
+
+
+def _next_lines(result: Result) -> Iterator[str]:
+    for step in result.next_steps:
+        yield f"next: {step.why}: {step.command}" if step.command else f"next: {step.why}"
+
+
 def _say(out: Printer, found: Explanation, result: Result) -> None:
     if found.regression is not None:
-        for line in found.regression.lines:
+        for line in [*found.regression.lines, *found.incomplete, *_next_lines(result)]:
             out.line(line)
         return
     if found.account is not None:
@@ -169,6 +198,5 @@ def _say(out: Printer, found: Explanation, result: Result) -> None:
         out.table(f"the seed case on the {replay.device} device, a frame", header, rows)
         for sentence in replay.closing:
             out.line(sentence)
-    for notice in result.notices:
-        out.line(f"note: {notice}")
-    out.line(result.sentence)
+    for line in terminal_lines(short_view(result)):
+        out.line(line)

@@ -24,7 +24,7 @@ from harness.report.printer import Printer
 from harness.settings import Arguments
 
 ORDER = 70
-EXAMPLES = ("", "MINUTES=60", "MATRIX=ci/nightly.toml BUDGET=30")
+EXAMPLES = ("", "MINUTES=60", "MATRIX=ci/nightly.toml BUDGET=45")
 NEXT = "make report renders the history as a site"
 
 MATRIX = ROOT / "ci" / "nightly.toml"

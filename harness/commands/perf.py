@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,6 +39,7 @@ NEXT = "make explain RESULT=results/latest says where the time went; make approv
 
 def main(arguments: Arguments, out: Printer) -> Verdict:
     """Run the gate."""
+    begun = time.monotonic()
     rules = load_rules(arguments.path("CONFIG"))
     request = _candidate_request(arguments)
     with RunFolder("perf") as run:
@@ -45,12 +47,14 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         shutil.copyfile(candidate.path, run.path / "candidate.elf")
         reference, notices, missing = _reference(request, candidate, arguments, run.path)
         machine, accel_notices = _machine(candidate, request, arguments)
+        spent_s = time.monotonic() - begun
         order = Order(
             candidate,
             reference.kernel if reference else None,
             machine,
             arguments.run_params(),
-            budget_s=arguments.number("BUDGET"),
+            budget_s=arguments.number("BUDGET") - spent_s,
+            spent_s=spent_s,
             smallest=next((r.smallest for r in rules if r.primary), 0.015),
             seed=arguments.integer("SEED"),
             pictures=arguments.integer("PICTURES"),

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.core.budget import NO_TIME
 from harness.core.objectcode import ObjectCodeError, code_digest
 from harness.core.statistics import CANDIDATE, REFERENCE, launch_effect
 from harness.explain.effects import (
@@ -166,7 +167,7 @@ class _AblationSession:
     def _try(self, changes: Changes, left_s: float, share_s: float) -> None:
         enough_s = FEWEST_LAUNCHES * self.each_s
         if left_s < enough_s:
-            self._leave(changes, "no time was left for it: give a larger BUDGET")
+            self._leave(changes, NO_TIME)
             return
         try:
             built = build_kernel(self.base.switches.but(**dict(changes)), compiler=self.bench.compiler)
@@ -191,7 +192,7 @@ class _AblationSession:
             self._leave(changes, f"the guest failed: {error.message}")
             return
         if not timing.launches:
-            self._leave(changes, "no launch fitted into its share of the budget: give a larger BUDGET")
+            self._leave(changes, f"{NO_TIME} for one launch")
             return
         self.each_s = timing.seconds / (len(timing.launches) + 1)
         self.samples[changes] = sample_of(changes, timing)

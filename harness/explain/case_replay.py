@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.core.budget import NO_TIME
 from harness.core.statistics import CANDIDATE, REFERENCE
 from harness.explain.ablate import Bench, Spent, code_of, fitted, sample_of, time_pair
 from harness.explain.case_report import CandidateRow, Counts, Replay, StepRow, closing_sentences
@@ -22,9 +23,10 @@ from harness.platform.build import BuiltKernel, build_kernel
 
 NO_SWITCH = "no switch changes"
 SAME_CODE = "identical code"
-NO_TIME = "no time was left: give a larger BUDGET"
 NOT_BLAMED = "not timed here: nobody blamed what it changed"
 SHORTEST_S = 1.0
+COUNT_SHARE = 0.5
+"""Of the budget, what counting may take: the rest is for timing."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class _CaseSession:
     def measure(self, tasks: Sequence[_Task], budget_s: float) -> dict[str, _Outcome]:
         """Count all, then time those that differ from what they are compared with, each in its share of the budget."""
         spent = Spent(budget_s)
-        found = {task.name: self._look(task) for task in tasks}
+        found = {task.name: self._look(task, spent.left_s > budget_s * (1 - COUNT_SHARE)) for task in tasks}
         waiting = [task for task in tasks if task.before is not None and task.timed and not found[task.name].same]
         for number, task in enumerate(waiting):
             share_s = spent.left_s / (len(waiting) - number)
@@ -72,11 +74,14 @@ class _CaseSession:
     def _kernel(self, switches: Switches) -> BuiltKernel:
         return build_kernel(switches, compiler=self.bench.compiler)
 
-    def _look(self, task: _Task) -> _Outcome:
-        """Its counts, and whether it is the same as what it is compared with."""
+    def _look(self, task: _Task, timely: bool) -> _Outcome:
+        """Its counts, while there is time for them, and whether it is the same as what it is compared with."""
         counts, trouble = None, "" if task.timed or task.before is None else NOT_BLAMED
         try:
-            counts = self._count(task)
+            if timely or task.before is None:
+                counts = self._count(task)
+            else:
+                trouble = f"{NO_TIME} to count its events"
         except GuestError as error:
             trouble = f"the guest failed: {error.message}"
         return _Outcome(counts, same=self._same(task), trouble=trouble)
@@ -116,7 +121,7 @@ class _CaseSession:
             return replace(known, trouble=f"the guest failed: {error.message}")
         sample = sample_of(((task.name, ""),), timing)
         if len(sample.effects) < sample.looks[0]:
-            return replace(known, trouble=f"{len(sample.effects)} launches are too few: give a larger BUDGET")
+            return replace(known, trouble=f"{NO_TIME} for more launches than {len(sample.effects)}")
         fps, before = (1e3 / float(np.mean(timing.frame_ms(role))) for role in (CANDIDATE, REFERENCE))
         return replace(known, sample=sample, fps=fps, fps_before=before)
 

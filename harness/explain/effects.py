@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from harness.core.budget import NO_TIME
 from harness.core.estimate import Estimate, estimate
 from harness.core.sequential import bound_at, look_sizes
 from harness.core.statistics import Plan
@@ -195,7 +196,8 @@ def measure_effects(
     for sample in samples:
         measured = known.get(sample.changes)
         if measured is None:
-            unmeasured.append(Unmeasured(sample.changes, f"{len(sample.effects)} launches are too few to say anything"))
+            why = f"{NO_TIME} for more launches than {len(sample.effects)}"
+            unmeasured.append(Unmeasured(sample.changes, why))
             continue
         found, half = measured.found, measured.found.half_width(measured.bound)
         worth = Worth.NOISE

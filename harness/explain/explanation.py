@@ -99,6 +99,8 @@ class Explanation:
     regression: Regression | None = None
     missing: Mapping[str, str] = field(default_factory=dict)
     """By section: why it is not there."""
+    incomplete: tuple[str, ...] = ()
+    """What was asked for and not measured, and the budget that would do."""
     notices: tuple[str, ...] = ()
 
     @property
@@ -117,9 +119,12 @@ class Explanation:
     def sentence(self) -> str:
         """The answer in short."""
         if self.regression is not None:
-            return "; ".join(self.regression.lines)
-        said = [self._frame_words(), self._switch_words()]
+            return "; ".join([*self.regression.lines, *filter(None, [self._incomplete_words()])])
+        said = [self._frame_words(), self._switch_words(), self._incomplete_words()]
         return ". ".join(part for part in said if part) or f"{self.subject}: nothing could be measured"
+
+    def _incomplete_words(self) -> str:
+        return f"Not measured: {', '.join(self.incomplete)}" if self.incomplete else ""
 
     def _frame_words(self) -> str:
         length_ms = self.frame_ms or (self.account.mean_ms if self.account else None)

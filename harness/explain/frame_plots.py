@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.explain.attribution import OTHER, PARTS, FrameAccount
 from harness.explain.timeline import LANES, TimelineSpan
-from harness.report.plots import INK, MUTED, block, head, quoted
+from harness.report.plots import INK, MUTED, block, head, named_tics, quoted
 
 COLOURS: Mapping[str, str] = {
     "draw": "#3f9172",
@@ -73,9 +73,8 @@ def timeline_script(title: str, spans: Sequence[TimelineSpan]) -> str:
     spans = spans[:SPANS_DRAWN]
     end = max((span.end_ns for span in spans), default=1.0) / 1e6
     lines = head(title, "ms since drawing began", "", 210)
-    tics = ", ".join(f"{quoted(track)} {len(LANES) - i}" for i, track in enumerate(LANES))
     lines += [
-        f"set ytics ({tics})",
+        named_tics(list(LANES)),
         f"set yrange [0.45:{len(LANES) + 0.55}]",
         f"set xrange [0:{end:.6g}]",
         "set key outside right top vertical Left reverse samplen 1.2",

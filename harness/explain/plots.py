@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.explain.effects import Effect, Worth, label
-from harness.report.plots import FIRST, MUTED, SECOND, block, head, quoted
+from harness.report.plots import FIRST, MUTED, SECOND, block, head, named_tics, quoted
 
 REACH = 2.0
 """Intervals are cut off at this multiple of the largest change: one of few launches may have no end."""
@@ -29,8 +29,8 @@ def effects_script(effects: Sequence[Effect]) -> str:
             lines += block(name, rows)
             style = f"pointtype {_POINTS[worth]} pointsize 0.9 linewidth 2 linecolor rgb '{_COLOURS[worth]}'"
             drawn.append(f"${name} using 1:2:3:4 with xerrorbars {style} title {quoted(name)}")
-    tics = ", ".join(f"{quoted(label(one.changes))} {count - i}" for i, one in enumerate(effects))
-    lines += [f"set ytics ({tics})", f"set yrange [0.4:{count + 0.6}]", "set key bottom right"]
+    lines += [named_tics([label(one.changes) for one in effects])]
+    lines += [f"set yrange [0.4:{count + 0.6}]", "set key bottom right"]
     reach = REACH * max(abs(one.change) for one in effects)
     low, high = max(-1.0, -reach, min(one.low for one in effects)), min(reach, max(one.high for one in effects))
     lines += [f"set xrange [{105 * min(low, 0):.6g}:{105 * max(high, 0.001):.6g}]"]
@@ -44,9 +44,9 @@ def steps_script(rates: Sequence[tuple[str, float]]) -> str:
     lines = head("frames a second, step by step", "frames/s", "", 90 + 24 * count)
     rows: list[tuple[float | str, ...]] = [(0.0, fps, float(count - i)) for i, (_, fps) in enumerate(rates)]
     lines += block("steps", rows)
-    tics = ", ".join(f"{quoted(name)} {count - i}" for i, (name, _) in enumerate(rates))
+    lines += [named_tics([name for name, _ in rates])]
     most = max(fps for _, fps in rates)
-    lines += [f"set ytics ({tics})", f"set yrange [0.4:{count + 0.6}]", f"set xrange [0:{most * 1.15:.6g}]"]
+    lines += [f"set yrange [0.4:{count + 0.6}]", f"set xrange [0:{most * 1.15:.6g}]"]
     lines += ["unset key", "set style fill solid 0.85 noborder", "set boxwidth 0.6"]
     bars = "$steps using (0):3:(0):2:($3-0.3):($3+0.3) with boxxyerror"
     figures = f"$steps using 2:3:(sprintf(' %.0f', $2)) with labels left offset 0.5,0 textcolor rgb '{MUTED}'"

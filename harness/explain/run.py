@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness.core import budget
 from harness.core.functions import FunctionChange
 from harness.core.statistics import CANDIDATE
 from harness.explain.ablate import TIMING_S, Bench, ablate, fitted, other_values
@@ -18,7 +19,7 @@ from harness.explain.attribution import FrameAccount
 from harness.explain.case_replay import replay_seed
 from harness.explain.case_report import Replay
 from harness.explain.counting import FRAMES, count_events, counting_switches
-from harness.explain.effects import Changes
+from harness.explain.effects import Ablation, Changes
 from harness.explain.explanation import PARTS, SEED, SWITCHES, Explanation, Regression
 from harness.explain.growth import PartChange
 from harness.explain.measure_parts import compare_parts, take_run_apart
@@ -33,10 +34,7 @@ from harness.platform.pin import probe_rights
 CLOSING_S = 5.0
 """For plots and pages."""
 COUNTED_FRAMES = 200
-SEED_SHARE = 0.5
 GL_FRAMES = 30
-GL_WEIGHT = 2.0
-"""A launch on the GL device takes about twice as long."""
 SLICES, QUICK_SLICES = 8, 4
 SETTLE_S = 0.12
 WINDOW_S, QUICK_WINDOW_S = 2.0, 0.6
@@ -83,17 +81,18 @@ def explain(question: ExplainRequest, folder: Path, progress: Callable[[str], No
     bench = replace(bench, protocol=fitted(bench.protocol, counts.frame_ms))
     progress("taking frames apart")
     account = _account(question, counted.path, folder / "parts", missing)
-    left_s = ends_s - time.monotonic()
-    share_s = left_s * (1 - SEED_SHARE) if question.devices else left_s
     alternatives = _alternatives(question)
+    seed_s = {machine: budget.SEED_S[machine.device.value] for machine in question.devices}
+    needs_s = len(alternatives) * _change_s(question)
+    share_s = (ends_s - time.monotonic()) * needs_s / (needs_s + sum(seed_s.values()))
     ablation = ablate(question.kernel, alternatives, bench, folder / "ablation", share_s, progress)
     if not ablation.effects:
         why = next((one.why for one in ablation.unmeasured if one.same_code is None), "nothing could be changed")
         missing[SWITCHES] = f"no switch was measured: {why}"
     replays = []
-    weights = [GL_WEIGHT if machine.device is Device.GPU_GL else 1.0 for machine in question.devices]
     for number, machine in enumerate(question.devices):
-        share_s = (ends_s - time.monotonic()) * weights[number] / sum(weights[number:])
+        later_s = sum(seed_s[one] for one in question.devices[number:])
+        share_s = (ends_s - time.monotonic()) * seed_s[machine] / later_s
         place = folder / f"seed-{machine.device.value}"
         try:
             replays.append(_replay(replace(bench, machine=machine), place, max(share_s, 0.0), progress))
@@ -103,7 +102,41 @@ def explain(question: ExplainRequest, folder: Path, progress: Callable[[str], No
     if not replays and SEED not in missing:
         missing[SEED] = "QUICK=1 leaves it out: run 'make explain'"
     notices += account.notices if account else ()
-    return Explanation(question.subject, counts, account, ablation, tuple(replays), missing=missing, notices=notices)
+    found = Explanation(question.subject, counts, account, ablation, tuple(replays), missing=missing, notices=notices)
+    return replace(found, incomplete=incomplete(question, found))
+
+
+def _change_s(question: ExplainRequest) -> float:
+    return budget.QUICK_CHANGE_S if question.quick else budget.CHANGE_S
+
+
+def incomplete(question: ExplainRequest, found: Explanation) -> tuple[str, ...]:
+    """What was asked for and not measured; where time was short, with the budget that would do."""
+    said = [f"{section} ({why})" for section, why in found.missing.items() if section in (PARTS, SEED)]
+    said = said if question.devices else [one for one in said if not one.startswith(SEED)]
+    left, tried = _short_changes(found.ablation)
+    if left:
+        said.append(f"{left} of {tried} switches")
+    short_s, done_s = left * _change_s(question), (tried - left) * _change_s(question)
+    for replay in found.replays:
+        rows = [row.trouble for row in replay.rows] + [row.trouble for row in replay.candidates]
+        left = sum(trouble.startswith(budget.NO_TIME) for trouble in rows)
+        each_s = budget.SEED_S[replay.device] / max(len(rows), 1)
+        short_s, done_s = short_s + left * each_s, done_s + (len(rows) - left) * each_s
+        if left:
+            said.append(f"{left} of {len(rows)} steps of the seed case on the {replay.device} device")
+    if not short_s:
+        return tuple(said)
+    would_do = budget.budget_that_would_do(0.0, question.budget_s, done_s, short_s)
+    return (*said[:-1], f"{said[-1]}: {budget.no_time(would_do)}")
+
+
+def _short_changes(ablation: Ablation | None) -> tuple[int, int]:
+    """Changes that there was no time for, and all that were to be timed."""
+    if ablation is None:
+        return 0, 0
+    short = sum(one.why.startswith(budget.NO_TIME) and len(one.changes) == 1 for one in ablation.unmeasured)
+    return short, short + len(ablation.effects)
 
 
 def _account(question: ExplainRequest, kernel: Path, folder: Path, missing: dict[str, str]) -> FrameAccount | None:
@@ -149,7 +182,14 @@ def explain_regression(
         restored = ablate(question.kernel, run.restorations, bench, folder / "restored", share_s, progress)
     regression = Regression(run.folder.name, run.result.sentence, run.slower, restored, why, grown, functions)
     missing = {SWITCHES: "of a regression only the switches that differ are tried", SEED: "run 'make explain'"}
-    return Explanation(question.subject, regression=regression, missing=missing, notices=tuple(notices))
+    left, tried = _short_changes(restored)
+    incomplete: tuple[str, ...] = ()
+    if left:
+        would_do = budget.budget_that_would_do(0.0, question.budget_s, tried - left, left)
+        incomplete = (f"{left} of {tried} switches that differ: {budget.no_time(would_do)}",)
+    return Explanation(
+        question.subject, regression=regression, missing=missing, incomplete=incomplete, notices=tuple(notices)
+    )
 
 
 def _grown(

@@ -6,6 +6,7 @@ import functools
 import re
 from collections.abc import Callable
 
+from harness.front.budgets import too_small
 from harness.model.spec import KERNEL_DIR
 from harness.model.values import Parameters, shown
 from harness.settings import STAGES, SWITCHES, Arguments, settings_of
@@ -188,4 +189,5 @@ _RULES: tuple[Callable[[Arguments], str], ...] = (
     _pictures,
     _litmus,
     _history,
+    too_small,
 )

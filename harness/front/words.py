@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
+from harness.front.budgets import least
 from harness.front.catalogue import commands
 from harness.front.together import contradiction
 from harness.model.spec import UsageError
@@ -58,7 +60,18 @@ def parse_each(words: Sequence[str]) -> tuple[Arguments, ...]:
     if words[0] == "perf":
         for name in _EACH:
             lines = [line for one in lines for line in _spread(one, name)]
-    return tuple(parse(line) for line in lines)
+    each = tuple(parse(line) for line in lines)
+    return tuple(_share(arguments, len(each)) for arguments in each) if len(each) > 1 else each
+
+
+def _share(arguments: Arguments, runs: int) -> Arguments:
+    """One of several runs, with its share of the budget that was given for all."""
+    if not arguments.has("BUDGET"):
+        return arguments
+    whole_s, least_s = arguments.number("BUDGET"), runs * least(arguments)
+    if whole_s < least_s:
+        raise UsageError(f"BUDGET={whole_s:g} is too small for {runs} runs: give BUDGET={least_s} or more")
+    return replace(arguments, given={**arguments.given, "BUDGET": f"{whole_s / runs:g}"})
 
 
 def _spread(words: list[str], name: str) -> list[list[str]]:

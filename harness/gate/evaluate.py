@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from harness.core.budget import NO_TIME
 from harness.core.functions import function_words
 from harness.core.hostnoise import noise_cause
 from harness.core.serial import SerialLog
@@ -20,8 +21,9 @@ from harness.gate.stages.catalogue import STAGES
 from harness.gate.tails import compare_tails
 from harness.gate.verdict import Judgement, judge
 from harness.model.baseline import Baseline
-from harness.model.record import Incident, JudgedBy, RunRecord
+from harness.model.record import Cause, Incident, JudgedBy, RunRecord
 from harness.model.result import Arm
+from harness.model.spec import Verdict
 
 
 def arms_of(measured: Measured) -> dict[str, Arm]:
@@ -51,6 +53,10 @@ def _scene(serial: SerialLog) -> str:
 def incidents_of(measured: Measured) -> tuple[Incident, ...]:
     """Everything that went wrong outside of metrics: what stopped a stage first, then what finished stages saw."""
     found = [*measured.incidents, *(one for stage in STAGES for one in stage.incidents(measured))]
+    for stage, why in measured.skipped.items():
+        if NO_TIME in why:
+            text = f"{stage}: not measured: {why}"
+            found.append(Incident(Verdict.INCONCLUSIVE, text, Cause.INSTRUMENT))
     return tuple(dict.fromkeys(found))
 
 

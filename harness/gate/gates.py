@@ -17,6 +17,7 @@ from harness.gate.metrics import HIGHER, Rule, not_offered
 from harness.gate.tails import Tail
 from harness.model.result import Arm, Gate, Metric
 from harness.model.spec import ON_PROGRESS_BARRIERS, Verdict
+from harness.report.words import label_of
 
 NO_DATA = "no data"
 NOT_APPLICABLE = "not applicable: "
@@ -100,7 +101,7 @@ class Bound(GateKind):
             return _gate(reported, figures, None, f"{name} may fence while spinning: reported", compared=False)
         most = figures.arm.metrics.get(rule.limit_metric)
         if most is None:
-            why = f"no {rule.limit_metric} to compare with"
+            why = f"no {label_of(rule.limit_metric)} to compare with"
             return _gate(rule, figures, Verdict.INCONCLUSIVE, why, compared=False)
         return self._within(rule, figures, most.value, f"one a completion ({most.value:g})")
 

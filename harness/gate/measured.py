@@ -48,6 +48,9 @@ class Order:
     machine: Machine
     params: RunParams
     budget_s: float = 60.0
+    """For the session and the report after it."""
+    spent_s: float = 0.0
+    """What the command has taken before the session."""
     smallest: float = 0.015
     smallest_exact: float = 0.0005
     """Rise of instructions a frame from which on the functions that grew are looked for."""

@@ -130,6 +130,12 @@ def _after_inconclusive(result: Result, folder: Path) -> Iterator[NextStep]:
         why = "fetch the whole history, so that the reference is built with this compiler, then run it again"
         yield NextStep(why, "git fetch --unshallow")
         return
+    said = " ".join([result.sentence, *result.problems, *(gate.why for gate in undecided)])
+    would_do = [int(found) for found in re.findall(r"BUDGET=(\d+) would do", said)]
+    if would_do:
+        why = "the budget was too small for what was asked for: give it the time that was missing"
+        yield NextStep(why, again(result, BUDGET=str(max(would_do))))
+        return
     left_out = _left_out(result)
     if left_out:
         yield NextStep(f"measure what was left out ({', '.join(left_out)})", again(result, STAGES=""))

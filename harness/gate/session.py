@@ -12,6 +12,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
+from harness.core import budget
 from harness.core.complaints import device_complaints
 from harness.core.serial_noise import without_noise
 from harness.core.trace import parse_trace
@@ -46,7 +47,7 @@ def measure(order: Order, folder: Path, progress: Callable[[str], None]) -> Meas
         measured = Measured(order, lease=lease)
         for stage in STAGES:
             measured = _run(stage, session, measured)
-        return replace(measured, seconds=session.seconds)
+        return replace(measured, seconds=session.seconds, skipped=_with_budget(session, measured))
 
 
 def _run(stage: Stage, session: Session, measured: Measured) -> Measured:
@@ -58,7 +59,11 @@ def _run(stage: Stage, session: Session, measured: Measured) -> Measured:
         why = "the guest had failed before"
     if why is not None:
         return replace(measured, skipped={**measured.skipped, stage.name: why}) if why else measured
+    session.later_s = _later_s(stage, session, measured)
+    if not _has_time(stage, session):
+        return replace(measured, skipped={**measured.skipped, stage.name: budget.NO_TIME})
     session.progress(f"{stage.name}: started")
+    session.done_s += stage.least_s(session.order)
     try:
         return stage.measure(session, measured)
     except GuestError as error:
@@ -72,6 +77,35 @@ def _run(stage: Stage, session: Session, measured: Measured) -> Measured:
         device = [Incident(Verdict.GUEST_FAILED, f"{stage.name}: {text}", Cause.DEVICE) for text in words]
         incident = Incident(Verdict.GUEST_FAILED, f"{stage.name}: {error.message}{where}")
         return replace(measured, incidents=(*measured.incidents, *device, incident))
+
+
+def _later_s(stage: Stage, session: Session, measured: Measured) -> float:
+    """What the stages after one take at the least, those left out that will not run."""
+    order = session.order
+    later = STAGES[STAGES.index(stage) + 1 :]
+    return sum(
+        one.least_s(order) for one in later if order.asks_for(one.name) and one.obstacle(order, measured) is None
+    )
+
+
+def _has_time(stage: Stage, session: Session) -> bool:
+    """A stage may begin while there is time for it; of the long ones the last, which decides, keeps its own first."""
+    needs_s, last_s = (one.least_s(session.order) for one in (stage, STAGES[-1]))
+    if stage.long and last_s <= session.later_s:
+        needs_s = (needs_s + last_s) * session.slowness
+    return not needs_s or session.left_s >= needs_s
+
+
+def _with_budget(session: Session, measured: Measured) -> dict[str, str]:
+    """Reasons of what was left out; of what there was no time for, with the budget that would do."""
+    short = {name: why for name, why in measured.skipped.items() if why.endswith(budget.NO_TIME)}
+    if not short:
+        return dict(measured.skipped)
+    order = session.order
+    missing_s = sum(stage.least_s(order) for stage in STAGES if stage.name in short)
+    would_do = budget.budget_that_would_do(order.spent_s, session.seconds, session.done_s, missing_s)
+    said = {name: why.replace(budget.NO_TIME, budget.no_time(would_do)) for name, why in short.items()}
+    return {**measured.skipped, **said}
 
 
 def _not_offered(error: GuestError) -> str:

@@ -13,6 +13,7 @@ from harness.gate.gates import judge_metric
 from harness.model.record import Incident
 from harness.model.result import Gate
 from harness.model.spec import Verdict
+from harness.report.words import label_of
 
 COMPARING = ("ratio", "rise", "growth")
 """Kinds of gates that compare the candidate's cost with the reference's."""
@@ -37,7 +38,7 @@ def judge(basis: Basis) -> Judgement:
     incidents = sorted(basis.incidents, key=lambda one: (-one.verdict.severity, one.cause.rank))
     candidates = [gate.verdict for gate in judged if gate.verdict] + [incident.verdict for incident in incidents]
     verdict = Verdict.worst(candidates or [Verdict.INCONCLUSIVE])
-    notices = tuple(f"{gate.metric}: {gate.why}" for gate in judged if gate.why.startswith("warning:"))
+    notices = tuple(f"{label_of(gate.metric)}: {gate.why}" for gate in judged if gate.why.startswith("warning:"))
     return Judgement(
         verdict,
         _sentence(verdict, judged, incidents, basis),
@@ -96,7 +97,9 @@ def _cause(gate: Gate) -> str:
         if gate.verdict is Verdict.REGRESSION:
             return gate.why.replace(" slower", " slower than the baseline", 1)
         return gate.why
-    return f"{gate.metric}: {gate.why}"
+    # A rise names what rose, and pictures and scene name themselves.
+    said_by_itself = gate.kind == "rise" or gate.metric in ("pictures", "scene")
+    return gate.why if said_by_itself and gate.value is not None else f"{label_of(gate.metric)}: {gate.why}"
 
 
 def _passed(judged: Sequence[Gate], basis: Basis) -> str:

@@ -139,6 +139,12 @@ def block(name: str, rows: Sequence[Sequence[float | str]]) -> list[str]:
     return [f"${name} << EOD", *lines, "EOD"]
 
 
+def named_tics(labels: Sequence[str]) -> str:
+    """Rows named from the top down, the last at 1. Of all text that gnuplot draws, labels of tics alone are formats."""
+    named = ", ".join(f"{quoted(label.replace('%', '%%'))} {len(labels) - i}" for i, label in enumerate(labels))
+    return f"set ytics ({named})"
+
+
 BINS = 61
 
 
@@ -208,8 +214,8 @@ def ratio_plot(ratios: Sequence[PlottedChange], limit: float | None) -> Script:
         (100 * one.change, float(len(bounded) - i), 100 * one.low, 100 * one.high) for i, one in enumerate(bounded)
     ]
     lines += block("r", rows)
-    tics = ", ".join(f"{quoted(one.label)} {len(bounded) - i}" for i, one in enumerate(bounded))
-    lines += [f"set ytics ({tics})", f"set yrange [0.4:{len(bounded) + 0.9}]", "unset key", "unset grid"]
+    lines += [named_tics([one.label for one in bounded])]
+    lines += [f"set yrange [0.4:{len(bounded) + 0.9}]", "unset key", "unset grid"]
     ends = [0.0, *(100 * end for one in bounded for end in (one.low, one.high)), 100 * (limit or 0.0)]
     space = 0.08 * (max(ends) - min(ends) or 1.0)
     lines += [f"set xrange [{min(ends) - space:.6g}:{max(ends) + space:.6g}]"]

@@ -216,7 +216,7 @@ def test_a_baseline_that_is_missing_is_no_pass(tmp_path: Path) -> None:
 @pytest.mark.full
 @pytest.mark.qemu
 def test_the_command_from_end_to_end(tmp_path: Path) -> None:
-    words = ["BOOT_LOG_TIMEOUT=2", "PICTURES=160", "BUDGET=30", "FAULT=tear"]
+    words = ["BOOT_LOG_TIMEOUT=2", "PICTURES=160", "FAULT=tear"]
     ended = run_harness("acceptance", "--json", *words, limit_s=600)
     result = json.loads(ended.out)
     assert ended.code == result["exit_code"] == 3

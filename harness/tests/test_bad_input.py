@@ -26,7 +26,7 @@ from harness.tests.programs import instead, without
 pytestmark = [pytest.mark.qemu, pytest.mark.xdist_group("bad_input")]
 
 WINDOW = ("perf", "STAGES=window")
-PICTURES = ("perf", "STAGES=pictures", "PICTURES=100000")
+PICTURES = ("perf", "STAGES=pictures", "PICTURES=100000", "BUDGET=3600")
 LIMIT_S = 60
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from harness.core.arrays import F64
+from harness.core.budget import NO_TIME
 from harness.core.statistics import CANDIDATE
 from harness.explain import case_replay as seedreplay
 from harness.explain.ablate import Bench
@@ -133,5 +134,5 @@ def test_a_step_whose_guest_fails_says_so_and_the_others_go_on(world: World, tmp
 def test_without_time_nothing_is_timed_and_nothing_claimed(world: World, tmp_path: Path) -> None:
     replay = seedreplay.replay_seed(bench(), tmp_path, 0.0, lambda text: None)
     assert not world.timed
-    assert {row.trouble for row in replay.rows if not row.same and row.step.changes} == {seedreplay.NO_TIME}
+    assert {row.trouble for row in replay.rows if not row.same and row.step.changes} == {NO_TIME}
     assert replay.closing[-1] == "No step was timed, so nothing is known of any cause."

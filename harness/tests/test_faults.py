@@ -23,7 +23,7 @@ SAYS = {
     "hang": "hangs|no first serial line",
     "panic": "panicked",
     "serial": "serial output damaged",
-    "timeout": "timeout",
+    "timeout": "gave up|never answered",
     "disk": "corrupt|disk|block",
     "rekicks": "notification",
     "failed": "descriptor|failing status|DONE",

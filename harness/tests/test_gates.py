@@ -81,22 +81,26 @@ def test_a_sound_unchanged_run_passes_and_says_so() -> None:
         ({"reference": None, "no_reference": "no baseline"}, Verdict.INCONCLUSIVE, "inconclusive: no baseline"),
         ({"candidate": None}, Verdict.INCONCLUSIVE, "the candidate was not measured"),
         ({"candidate": _arm(fps_trace=9.9)}, Verdict.REGRESSION, "below the floor of 10"),
-        ({"candidate": _arm(fps_trace=None)}, Verdict.INCONCLUSIVE, "fps_trace: no data"),
-        ({"candidate": _arm(completions_per_frame=4.0)}, Verdict.REGRESSION, "completions_per_frame: 4 completions"),
+        ({"candidate": _arm(fps_trace=None)}, Verdict.INCONCLUSIVE, "frame rate: no data"),
+        ({"candidate": _arm(completions_per_frame=4.0)}, Verdict.REGRESSION, "completions a frame: 4 completions"),
         ({"candidate": _arm(fences_per_frame=2.5)}, Verdict.REGRESSION, "at most one a completion (2) allowed"),
-        ({"candidate": _arm(fences_per_frame=None)}, Verdict.INCONCLUSIVE, "fences_per_frame: no data"),
+        ({"candidate": _arm(fences_per_frame=None)}, Verdict.INCONCLUSIVE, "fences a frame: no data"),
         (
             {"candidate": _arm(timeouts=1.0)},
             Verdict.GUEST_FAILED,
-            "timeouts: 1 wait (none allowed): the driver gave up",
+            "waits that gave up: 1 wait (none allowed): the driver gave up",
         ),
-        ({"candidate": _arm(rekicks=2.0)}, Verdict.GUEST_FAILED, "rekicks: 2 notifications (none allowed)"),
+        (
+            {"candidate": _arm(rekicks=2.0)},
+            Verdict.GUEST_FAILED,
+            "missed notifications: 2 notifications (none allowed)",
+        ),
         (
             {"candidate": _arm(instructions_per_frame=5_516_000.0)},
             Verdict.REGRESSION,
             "5,591 more instructions a frame (up to 0.05 % allowed)",
         ),
-        ({"candidate": _arm(instructions_per_frame=None)}, Verdict.INCONCLUSIVE, "instructions_per_frame: no data"),
+        ({"candidate": _arm(instructions_per_frame=None)}, Verdict.INCONCLUSIVE, "instructions a frame: no data"),
         ({"frames": None}, Verdict.INCONCLUSIVE, "no pictures were checked"),
         ({"frames": Frames(checked=0)}, Verdict.INCONCLUSIVE, "no pictures were checked"),
         ({"frames": Frames(checked=9, intact=8, torn=1)}, Verdict.GUEST_FAILED, "1 of 9 pictures wrong: 1 torn"),
@@ -154,7 +158,7 @@ def test_spinning_strategies_may_fence_as_often_as_they_like() -> None:
 def test_below_thirty_frames_a_second_is_a_notice() -> None:
     judgement = _judge(candidate=_arm(fps_trace=29.0), reference=_arm(fps_trace=29.0))
     assert judgement.verdict is Verdict.PASS
-    assert judgement.notices == ("fps_trace: warning: 29 frames/s is below 30",)
+    assert judgement.notices == ("frame rate: warning: 29 frames/s is below 30",)
 
 
 def test_the_same_kernel_needs_no_comparison_and_still_pictures() -> None:
@@ -308,7 +312,7 @@ def test_a_worse_tail_is_found_and_a_noisy_one_is_not() -> None:
     assert better.state is State.UNCHANGED and not better.worse
     assert compare_tails(_launches(0.3, count=7), rules) == ()
     judgement = _judge(tails=(worse,))
-    assert judgement.verdict is Verdict.REGRESSION and "frame_ms_p99: " in judgement.sentence
+    assert judgement.verdict is Verdict.REGRESSION and "frame time, 99th percentile: " in judgement.sentence
 
 
 def test_a_tail_that_only_one_half_of_the_launches_shows_is_no_change() -> None:

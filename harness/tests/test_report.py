@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -12,10 +13,13 @@ import pytest
 
 from harness.model.result import Arm, Frames, Gate, Host, Metric, NextStep, QemuSetup, Result
 from harness.model.spec import Verdict
+from harness.platform.gnuplot import plot_svg
 from harness.report.files import write_reports
 from harness.report.machine import github_lines, junit
+from harness.report.plots import PlottedChange, ratio_plot
 from harness.report.render import markdown, page, terminal_lines
 from harness.report.run_view import arm_names, title_of, view_of
+from harness.report.words import LABELS
 from harness.tests.hostile import TEXTS, html_problems, markdown_problems, runner_problems
 
 RNG = np.random.default_rng(3)
@@ -197,3 +201,9 @@ def test_figures_that_are_unknown_are_left_out_of_plots(tmp_path: Path) -> None:
     effects = [(float("nan"), 0), (0.01, 0), (0.02, 1), (float("inf"), 1)]
     assert write_reports(result(gates=(unknown,)), tmp_path, FRAMES_MS, effects) == ()
     assert "NaN" not in (tmp_path / "report.html").read_text().replace(":NaN)", "")
+
+
+def test_every_metric_can_be_named_on_the_axis_of_a_plot() -> None:
+    names = [*LABELS.values(), "100 % sure", "5%"]
+    svg = plot_svg(ratio_plot([PlottedChange(name, 0.01, 0.0, 0.02) for name in names], 0.015).text)
+    assert all(html.escape(name, quote=False) in svg for name in names)

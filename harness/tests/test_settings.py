@@ -175,8 +175,8 @@ def test_the_limits_of_a_mode_are_the_scene_s() -> None:
 
 
 def test_the_words_that_were_given_can_be_pasted_again() -> None:
-    arguments = parse(["ab", "A=HEAD~3 LOG=frame", "B=it's", "BUDGET=30"])
-    assert arguments.again == "make ab 'A=HEAD~3 LOG=frame' 'B=it'\"'\"'s' BUDGET=30"
+    arguments = parse(["ab", "A=HEAD~3 LOG=frame", "B=it's", "BUDGET=60"])
+    assert arguments.again == "make ab 'A=HEAD~3 LOG=frame' 'B=it'\"'\"'s' BUDGET=60"
 
 
 def test_getters_know_the_defaults() -> None:
@@ -196,13 +196,13 @@ def test_digits_of_other_scripts_are_no_numbers(kind: ValueKind) -> None:
 
 
 def test_several_values_are_run_each_by_itself() -> None:
-    each = parse_each(["perf", "ARCH=all", "BARRIER=linux,acquire_load", "BUDGET=30"])
+    each = parse_each(["perf", "ARCH=all", "BARRIER=linux,acquire_load", "BUDGET=300"])
     assert [one.switches for one in each] == [
         {"ARCH": arch, "BARRIER": barrier}
         for arch in ("x86_64", "aarch64", "riscv64")
         for barrier in ("linux", "acquire_load")
     ]
-    assert {one.number("BUDGET") for one in each} == {30} and len(parse_each(["perf"])) == 1
+    assert {one.number("BUDGET") for one in each} == {50} and len(parse_each(["perf"])) == 1
 
 
 @pytest.mark.parametrize("word", ["BARRIER=linux,", "BARRIER=linux,linux", "ARCH=x86_64,arm", "ARCH=", "BARRIER=a,b"])

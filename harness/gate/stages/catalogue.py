@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.core.bootimage import same_loaded_bytes
+from harness.core.budget import FUNCTIONS_S, NO_TIME
 from harness.core.functions import FunctionChange
 from harness.core.stamp import decode_frame
 from harness.core.statistics import CANDIDATE, REFERENCE, Plan, decide
@@ -37,8 +38,8 @@ from harness.platform.qemu_command import QEMU_LOG, TRACE_LOG
 
 OVERHEAD_QUADS = 8
 """About two seconds: an interval of a few per cent, which bench narrows."""
-CLOSING_S = 6.0
-"""Kept free of the budget for the last launch to end and the report to be written."""
+LATER_SHARE = 1.5
+"""So many times what the stages after the pictures take at the least is kept for them."""
 TIMING_S = 3600.0
 """How long a guest draws in a timing launch, which ends it from outside."""
 LAUNCHES_MAX = 100_000
@@ -82,8 +83,12 @@ class PicturesStage(Stage):
     def measure(self, session: Session, measured: Measured) -> Measured:
         order = session.order
         spec = run_spec(order, order.candidate, order.params)
-        pictures = verify_pictures(spec, session.folder, order.pictures, order.seed, session.progress)
-        return replace(measured, pictures=pictures)
+        limit_s = session.left_s - session.later_s * LATER_SHARE
+        pictures = verify_pictures(spec, session.folder, order.pictures, order.seed, session.progress, limit_s=limit_s)
+        skipped = dict(measured.skipped)
+        if pictures.cut_short:
+            skipped[self.name] = f"{order.pictures - pictures.frames.checked} of {order.pictures}: {NO_TIME}"
+        return replace(measured, pictures=pictures, skipped=skipped)
 
     def incidents(self, measured: Measured) -> tuple[Incident, ...]:
         return tuple(picture_incidents(measured.pictures)) if measured.pictures is not None else ()
@@ -160,6 +165,8 @@ class ExactStage(Stage):
         exact, most = measured.exact, 1 + session.order.smallest_exact
         if REFERENCE not in exact or exact[CANDIDATE].mean <= exact[REFERENCE].mean * most:
             return ()
+        if session.left_s < session.later_s + FUNCTIONS_S:
+            return ()
         session.progress("exact: by function")
         return compare_functions(arms[REFERENCE], arms[CANDIDATE], session.folder / "functions")
 
@@ -202,7 +209,7 @@ class TimingStage(Stage):
             arms,
             session.folder / self.name,
             protocol,
-            session.left_s - CLOSING_S,
+            session.left_s,
             session.progress,
             seed=order.seed,
             smallest=order.smallest,

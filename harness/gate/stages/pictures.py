@@ -7,9 +7,10 @@ trace says was due.
 
 from __future__ import annotations
 
+import math
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -65,6 +66,8 @@ class Pictures:
     """Small captures in order, for the animated picture."""
     captured_per_s: float = 0.0
     first_frame: int = 0
+    cut_short: bool = False
+    """Time was up before as many were captured as had been asked for."""
 
 
 @dataclass
@@ -107,6 +110,7 @@ def verify_pictures(
     seed: int,
     progress: Callable[[str], None],
     golden: Golden | None = None,
+    limit_s: float = math.inf,
 ) -> Pictures:
     """Capture and check ``count`` frames of one run.
 
@@ -119,6 +123,8 @@ def verify_pictures(
         The run's folder; evidence goes to ``pictures/``, QEMU's files to ``pictures/run``.
     golden
         What approved pictures of a kernel without oracle have in common, if there are any.
+    limit_s
+        Nothing more is captured when so much time has passed.
 
     Raises
     ------
@@ -133,7 +139,7 @@ def verify_pictures(
     checked: list[Checked] = []
     taken: list[_Taken] = []
     odd: list[str] = []
-    clock = ClockWatch()
+    clock, entered = ClockWatch(), time.monotonic()
     with Qemu(spec, root / "pictures" / "run", TIMING_EVENTS) as machine:
         machine.wait_first_flush()
         oracle = _oracle_for(machine)
@@ -142,7 +148,7 @@ def verify_pictures(
         else:
             _wait_drawn(machine)
         begun = time.monotonic()
-        while len(checked) < count and sum(one.kind is not FrameClass.INTACT for one in checked) < BAD_ENOUGH:
+        while wanted(checked, count) and time.monotonic() - entered < limit_s:
             time.sleep(float(rng.uniform(0, _pause_max_s(checked, time.monotonic() - begun))))
             picture = take_picture(machine)
             one = check_picture(picture.pixels, oracle.picture) if oracle else judge_picture(picture.pixels, golden)
@@ -153,7 +159,7 @@ def verify_pictures(
             if oracle and one.kind is FrameClass.INTACT and len(checked) % GEOMETRY_EVERY == 1:
                 odd += _geometry(machine, one, picture.pixels)
             progress(f"pictures: {len(checked)} of {count} checked")
-        seconds = time.monotonic() - begun
+        seconds, cut_short = time.monotonic() - begun, wanted(checked, count)
         machine.check()
     frozen_after_ns = int(machine.limits.frame_s * 1e9)
     due: list[int | None] = [None] * len(taken)
@@ -180,7 +186,12 @@ def verify_pictures(
     verification = saved.verify()
     findings = (*verification.frames.findings, *dict.fromkeys(odd))
     frames = replace(verification.frames, findings=findings, evidence=tuple(kept.evidence))
-    return Pictures(verification, frames, tuple(kept.film), len(checked) / max(seconds, 1e-9), first)
+    return Pictures(verification, frames, tuple(kept.film), len(checked) / max(seconds, 1e-9), first, cut_short)
+
+
+def wanted(checked: Sequence[Checked], count: int) -> bool:
+    """More pictures would tell more."""
+    return len(checked) < count and sum(one.kind is not FrameClass.INTACT for one in checked) < BAD_ENOUGH
 
 
 def _pause_max_s(checked: list[Checked], seconds: float) -> float:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from harness.core import budget
 from harness.gate.measured import Measured, Order
 from harness.model.record import Incident, RunRecord
 from harness.model.result import Result
@@ -15,6 +16,10 @@ class Session:
     """What a running session offers its stages."""
 
     def __init__(self, order: Order, folder: Path, progress: Callable[[str], None]) -> None:
+        self.later_s = 0.0
+        """What the stages after this one take at the least."""
+        self.done_s = 0.0
+        """What the stages that were run take on two idle cores."""
         self.order = order
         self.folder = folder
         self.progress = progress
@@ -26,9 +31,14 @@ class Session:
         return time.monotonic() - self._begun
 
     @property
+    def slowness(self) -> float:
+        """How much longer than on two idle cores everything takes here, as far as it has been seen."""
+        return max(self.seconds / self.done_s, 1.0) if self.done_s else 1.0
+
+    @property
     def left_s(self) -> float:
-        """Of the budget."""
-        return self.order.budget_s - self.seconds
+        """Of the budget, for all that is still to come; the report has its own time."""
+        return self.order.budget_s - self.seconds - budget.CLOSING_S
 
 
 class Stage:
@@ -37,6 +47,10 @@ class Stage:
     name = ""
     long = False
     """Not run on a guest that an earlier stage has shown to fail."""
+
+    def least_s(self, order: Order) -> float:
+        """What it takes on two idle cores, about."""
+        return budget.stage_s(self.name, order.pictures)
 
     def obstacle(self, order: Order, measured: Measured) -> str | None:
         """Why it cannot run in this session, empty where it simply does not apply; None if it can."""

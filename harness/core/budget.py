@@ -1,0 +1,128 @@
+"""How long the parts of a command take at the least, and what budget would do where there was too little time.
+
+The figures are those of two idle cores, whole seconds rounded up. They say what is refused before anything is built,
+and in which proportion parts share what there is; no verdict rests on them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+
+BUILD_S = 4.0
+"""One kernel, from nothing."""
+CLOSING_S = 4.0
+"""The last launch's end, plots and pages."""
+PICTURE_S = 0.026
+"""A random pause, the capture and its comparison."""
+STAGE_S: Mapping[str, float] = {"window": 4.5, "pictures": 1.5, "overhead": 3.0, "exact": 3.0, "timing": 9.0}
+"""A stage of the gate, of ``pictures`` without its captures. Timing needs a launch to warm up, and two batches."""
+FUNCTIONS_S = 8.0
+"""Counting instructions by function, of a candidate that executes more."""
+
+COUNT_S = 4.0
+"""What stands at the head of an explanation: the counts of one kernel, and its frames taken apart."""
+CHANGE_S = 4.0
+"""One change timed against its base in an explanation, its kernel built."""
+QUICK_CHANGE_S = 3.0
+SEED_S: Mapping[str, float] = {"2d": 60.0, "gl": 90.0}
+"""The seed case on one device: every step counted, then timed against the one before."""
+REGRESSION_S = 30.0
+"""Two kernels' frames taken apart in turn, and their instructions by function."""
+
+CHECKLIST_S = 25.0
+"""Of the acceptance checklist, what no device matters for: builds from nothing, race tests."""
+DEVICE_S = 33.0
+"""On each device, besides the roulette, the pictures and the change in frame rate."""
+CHANGE_ON_DEVICE_S = 26.0
+"""The change in frame rate, as long as it is given without a budget."""
+
+STEP_S = 30.0
+"""One comparison of a bisection: two images in a window and in timing."""
+NO_TIME = "no time was left"
+"""Begins the reason of what was asked for and had to be left out; :func:`no_time` says it whole."""
+
+_ROUND_S = 5
+_MARGIN = 1.1
+
+
+def stage_s(stage: str, pictures: int = 0) -> float:
+    """What a stage of the gate takes; 0 for one that is not known."""
+    return STAGE_S.get(stage, 0.0) + (pictures * PICTURE_S if stage == "pictures" else 0.0)
+
+
+def stages_s(stages: Collection[str], pictures: int) -> float:
+    """What several stages take."""
+    return sum(stage_s(stage, pictures) for stage in stages)
+
+
+def perf_s(stages: Collection[str], pictures: int) -> float:
+    """The least for ``perf``."""
+    return BUILD_S + stages_s(stages, pictures) + CLOSING_S
+
+
+def ab_s(arms: int, stages: Collection[str], pictures: int) -> float:
+    """The least for ``ab``: every further arm in all stages against the first, which has a window of its own."""
+    alone = [stage for stage in stages if stage in ("window", "pictures")]
+    return arms * BUILD_S + (arms - 1) * stages_s(stages, pictures) + stages_s(alone, pictures) + CLOSING_S
+
+
+def explain_s(changes: int, devices: Collection[str], quick: bool) -> float:
+    """The least for ``explain``: so many changes of one switch, and the seed case on these devices."""
+    head_s = 2 * BUILD_S + COUNT_S
+    each_s = QUICK_CHANGE_S if quick else CHANGE_S
+    return head_s + changes * each_s + sum(SEED_S[device] for device in devices) + CLOSING_S
+
+
+def regression_s() -> float:
+    """The least for ``explain RESULT=…``, which times nothing where no switch differs."""
+    return BUILD_S + REGRESSION_S + CLOSING_S
+
+
+def acceptance_s(devices: int, roulette_s: float, pictures: int, change_s: float = STAGE_S["timing"]) -> float:
+    """The least for ``acceptance``, with so long for the change in frame rate."""
+    each_s = DEVICE_S + roulette_s + stage_s("pictures", pictures) + change_s
+    return CHECKLIST_S + devices * each_s + CLOSING_S
+
+
+def bisect_steps(commits: int) -> int:
+    """How many comparisons a search among so many commits needs, beside the two that take twice as long."""
+    return max(math.ceil(math.log2(max(commits, 1))), 0)
+
+
+def bisect_s(commits: int, step_s: float = STEP_S) -> float:
+    """The time for ``bisect``: both ends against each other, each step, and the culprit against its parent."""
+    steps = bisect_steps(commits)
+    return (steps + 4) * step_s + (steps + 4) * BUILD_S + CLOSING_S
+
+
+def bisect_step_s(budget_s: float, commits: int) -> float:
+    """How long one step may take, by the budget of the whole."""
+    steps = bisect_steps(commits)
+    return (budget_s - (steps + 4) * BUILD_S - CLOSING_S) / (steps + 4)
+
+
+def rounded_s(seconds: float) -> int:
+    """A budget to give: not less, and a round number."""
+    return math.ceil(seconds / _ROUND_S) * _ROUND_S
+
+
+def budget_that_would_do(spent_s: float, took_s: float, done_s: float, missing_s: float) -> int:
+    """What to give for everything that was asked for, on a host as slow as this one was.
+
+    Parameters
+    ----------
+    spent_s
+        What the command had taken before its parts.
+    took_s
+        What the parts took that were measured.
+    done_s, missing_s
+        What these, and those that were not measured, take on two idle cores.
+    """
+    slowness = max(took_s / done_s, 1.0) if done_s > 0 else 1.0
+    return rounded_s((spent_s + took_s + slowness * missing_s + CLOSING_S) * _MARGIN)
+
+
+def no_time(budget_s: int) -> str:
+    """Why a part was left out, and what would have done."""
+    return f"{NO_TIME}: BUDGET={budget_s} would do"
