@@ -56,7 +56,7 @@ host_programs := $(foreach build,$(HOST_BUILDS),$(HOST_OUT)/suites-$(call host_f
 	$(HOST_OUT)/kick-race-none $(HOST_OUT)/kick-race-full
 
 define host_suites_rule
-$(HOST_OUT)/suites-$(call host_field,$1,1): $(HOST_LIBRARY) $(HOST_SUITES)
+$$(HOST_OUT)/suites-$(call host_field,$1,1): $(HOST_LIBRARY) $(HOST_SUITES)
 	@mkdir -p $$(@D)
 	$$(call quiet,HOST ,$$(@F))$(call host_field,$1,2) $(HOST_FLAGS) $(HOST_SANITIZE) \
 		$(subst $(comma), ,$(call host_field,$1,3)) -o $$@ $$^
