@@ -16,21 +16,21 @@ from scipy.optimize import linprog
 from harness.core.arrays import F64, I64
 
 TRACE_RESOLUTION_NS = 1000
-"""The trace cuts its stamps to whole microseconds, downwards."""
+"""The trace rounds its time stamps down to whole microseconds."""
 _CHUNK = 12
 """Frames after which the offset is corrected while following the drift."""
 _VOTERS = 24
-"""So few that a drift of 1 % does not smear their votes beyond the window."""
+"""Few enough that a drift of 1 % keeps their votes within the window."""
 _CANDIDATES = 16
 _SAME_SHARE = 0.02
-"""Shares of unmatched frames nearer than this are alike; then jitter decides."""
+"""Shares of unmatched frames that differ by less than this count as equal; then jitter decides."""
 _VOTE_WINDOW = 0.07
 """How near offsets must be to count as one, as a share of a frame."""
 _SLACK_NS = 300_000
 """How far the first guess at the offset may be off: about a device's answering time."""
 _KEPT_BRACKETS = 200
 _NOT_CLOCKS_NS = 2_000_000
-"""Brackets that miss each other by more than this are no pair of clocks."""
+"""Brackets that miss each other by more than this do not belong to a pair of clocks."""
 
 
 class Unalignable(Exception):
@@ -74,7 +74,7 @@ def match_frames(rang: I64, took: I64, host_ns: I64) -> I64:
     """Index of the host's flush of each guest frame, shape (frames,), -1 where there is none.
 
     All differences between the guest's middle frames and all flushes vote on the offset. An evenly paced run gives
-    several offsets a period apart about as many votes; what its frames share of their jitter then tells which is true.
+    about as many votes to several offsets a period apart; the jitter that both sides share decides between them.
 
     Parameters
     ----------
@@ -121,17 +121,17 @@ def _candidate_offsets(took: I64, host_ns: I64) -> list[int]:
             break
         found.append(int(np.median(differences[peak : peak + int(votes[peak])])))
         votes[np.abs(differences - differences[peak]) < 3 * window] = 0
-    # On a host so loaded that delays exceed frames nobody agrees; but then the numbers of frames still do.
+    # On a loaded host, delays exceed frames and votes scatter; the counts of frames still agree.
     spare = len(host_ns) - len(took)
     for shift in range(max(0, spare - _CANDIDATES), spare + 1):
         apart = host_ns[start + shift : start + shift + len(voters)] - voters
-        # No answer is taken before it was given: the largest is the nearest to the truth, if all are of one frame each.
+        # An answer is taken after it was given, so the largest offset is nearest if each pair is of one frame.
         found += [int(np.median(apart)), int(apart.max())]
     return found
 
 
 def _shared_jitter(guest_ns: I64, host_ns: I64, found: I64) -> float:
-    """How badly matched events follow each other, ns a matched frame; the less the better."""
+    """Mismatch of matched events, ns a matched frame; less is better."""
     pairs = np.flatnonzero(found >= 0)
     if len(pairs) < 3:
         return float("inf")
@@ -211,7 +211,7 @@ def align(brackets: Brackets) -> Alignment:
 
 
 def _tightest(at: F64, values: F64, largest: bool) -> tuple[F64, F64]:
-    """Of each of some hundred stretches, the bracket that binds most; a subset of true brackets stays true."""
+    """The tightest bracket of each of some hundred stretches."""
     groups = np.array_split(np.arange(len(values)), min(_KEPT_BRACKETS, len(values)))
     pick = np.argmax if largest else np.argmin
     kept = np.array([group[int(pick(values[group]))] for group in groups])

@@ -102,7 +102,7 @@ def _deadlines(shown_ns: I64, period_ms: float) -> tuple[int, int]:
     """Deadlines without a new frame, and frames replaced before their deadline.
 
     Deadlines lie one period apart, half a period after the phase at which frames come on average (the circular mean):
-    a frame on time is in the middle between two, whatever the first one was.
+    a frame on time is in the middle between two, whatever the phase of the first one.
     """
     turns = (shown_ns - shown_ns[0]) / 1e6 / period_ms
     phase = float(np.angle(np.mean(np.exp(2j * np.pi * turns)))) / (2 * np.pi)

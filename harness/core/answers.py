@@ -1,4 +1,4 @@
-"""How long a guest goes on waiting for answers that the device has already given."""
+"""How long a guest still waits after the device has answered."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 ``captures.json`` holds ``schema``, ``frozen_after_ns``, ``judged`` and ``captures``, one object each: ``kind``,
 ``why``, ``frame``, ``time_ns``, ``due``, ``crc``, ``evidence``, ``damage``, ``tear_rows``. ``kind`` is what the picture
-was by itself, before its place in the order was looked at; ``evidence`` begins the names of the pictures kept of it, or
+was by itself, before the order of captures was checked; ``evidence`` begins the names of the pictures kept of it, or
 is empty.
 """
 

@@ -157,7 +157,7 @@ def _packed(picture: Image) -> Pixels:
 
 
 def _turned_rows(shown: Pixels, source: Pixels) -> Iterator[int]:
-    """By how many pixels each row, turned round in itself, begins later than the row above; none or one."""
+    """Pixels by which each row, rotated, begins later than the row above; none or one value."""
     height, width = shown.shape
     rows = np.unique(np.linspace(1, height - 1, min(48, height - 1)).astype(int))
     for drift in range(-(width // 2), width // 2 + 1):
@@ -191,13 +191,13 @@ def _pitches(memory: Pixels, rows: Pixels, width: int) -> Iterator[int]:
 
 
 def _telling_rows(rows: Pixels, first: int, last: int) -> list[int]:
-    """The three rows of some with the most changes of colour, in order."""
+    """The three rows with the most changes of colour, in order."""
     changes = np.count_nonzero(np.diff(rows[first : max(last, first + 3)], axis=1), axis=1)
     return sorted(int(at) + first for at in np.argsort(changes)[-3:])
 
 
 def _memory_cause(picture: Image, expected: Image) -> str:
-    """The whole picture lies further on in memory, or not as far, going on from row to row."""
+    """The whole picture begins later or earlier in memory; rows run on into each other."""
     shown, source = _packed(picture).ravel(), _packed(expected).ravel()
     width = picture.shape[1]
     for y in _telling_rows(_packed(expected), picture.shape[0] // 4, 3 * picture.shape[0] // 4):

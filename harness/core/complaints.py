@@ -1,4 +1,4 @@
-"""What the machine's devices say against the guest: QEMU's guest_errors in the trace, and its own error messages.
+"""What the machine's devices report against the guest: QEMU's guest_errors in the trace, and its own error messages.
 
 Drivers under test speak to virtio devices: what these complain of is a failure. Other devices count from the first GPU
 command on, because firmware and probing kernels touch what is not there.

@@ -126,7 +126,7 @@ def _plant_gross(kind: str, draw: DrawFrame, rng: np.random.Generator, tries: in
 
 
 def _without_stamps(draw: DrawFrame) -> DrawFrame:
-    """A kernel that no oracle knows has no stamp either; its counter would be new colours in old places."""
+    """A kernel without an oracle has no stamp either: its counter would show new colours in old places."""
 
     def bare(frame: int) -> Image:
         picture = draw(frame)

@@ -1,4 +1,4 @@
-"""Location of noisy effects with an honest error: robust against outliers, aware of few values and of memory."""
+"""Location of noisy effects with its standard error: robust against outliers, corrected for autocorrelation."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Estimate:
     """Lag-1 autocorrelation of the launches; widens ``error``."""
 
     def half_width(self, bound: float) -> float:
-        """Half an interval whose bound on a normal statistic is given, with Student's t in its place."""
+        """Half the width of an interval: the given normal bound is converted to Student's t."""
         return float(stats.t.isf(stats.norm.sf(bound), self.freedom)) * self.error
 
 
@@ -40,7 +40,7 @@ def hodges_lehmann(values: F64) -> float:
 def estimate(effects: F64, trim: float, correlated: bool = True) -> Estimate | None:
     """Trimmed mean of launch effects, shape (n,); None with fewer than three.
 
-    With ``correlated`` the error is widened where launches follow each other's noise, from as many on as can tell.
+    With ``correlated`` the error is widened for autocorrelated launches, once there are enough of them to tell.
     """
     count = len(effects)
     if count < 3:

@@ -120,7 +120,7 @@ def _check_torn(picture: Image, top: int, bottom: int, expected: DrawFrame) -> C
 
 
 def _older_frame(picture: Image, wanted: Image, claimed: int, expected: DrawFrame) -> str:
-    """Whether the damaged pixels are those of an earlier frame, that a transfer left standing."""
+    """Whether the damaged pixels are those of an earlier frame that a transfer left in place."""
     mask = differing(picture, wanted)
     rows = np.flatnonzero(mask.any(axis=1))
     band = slice(int(rows[0]), int(rows[-1]) + 1)

@@ -248,8 +248,8 @@ def _gap_between_frames(gaps_ns: I64) -> float:
 def _unflushed(transfers: Events, flush_offsets: I64) -> int:
     """Batches of transfers without a flush before the next batch.
 
-    A frame is as many transfers as usually stand between two flushes; more than that before one flush are frames that
-    nobody saw.
+    A frame is as many transfers as usually stand between two flushes; more before one flush are frames that
+    were never shown.
     """
     counts = np.diff(np.searchsorted(transfers.offset, flush_offsets), prepend=0)
     counts = counts[1:][counts[1:] > 0]

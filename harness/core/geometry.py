@@ -1,7 +1,7 @@
-"""Is it a roulette? Judged from the picture in NumPy alone, without the scene's code or constants.
+"""Whether a picture shows the roulette wheel, judged in NumPy alone, without the scene's code or constants.
 
-The oracle shares its source with the kernel, so that a scene bug is in both. This check knows only what a person knows
-who looks at the picture: a wheel stands in the middle of green felt; it has twelve equal segments in turn red and black
+The oracle shares its source with the kernel, so that a scene bug is in both. This check knows only what a
+person sees: a wheel stands in the middle of green felt; it has twelve equal segments in turn red and black
 (one may be lit in gold), gold dividers between them, a ring across them, a hub; a pointer of two faces stands at its
 top, the light face on the left; the wheel turns clockwise and never faster than 14 degrees a frame.
 

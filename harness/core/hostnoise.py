@@ -1,4 +1,4 @@
-"""What a host's load was, in words, and what of it explains a comparison that stayed undecided."""
+"""The host's load in words, and why it left a comparison undecided."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def noise_words(host: HostLoad) -> str:
 
 
 def noise_cause(host: HostLoad) -> str:
-    """Why this host is noisy; empty when nothing shows."""
+    """Why this host is noisy; empty when no reason is known."""
     if host.stolen is not None and host.stolen >= STOLEN_FROM:
         return f"a hypervisor took {percent(host.stolen, 0)} of the cores' time"
     if host.run_delay is not None and host.run_delay >= DELAY_FROM:

@@ -10,7 +10,7 @@ from harness.core.arrays import I64
 
 
 def capture_cost(shown_ns: I64, captures: Sequence[tuple[int, int]]) -> float | None:
-    """How much longer than the median the frames took during which pictures were taken, of the whole window.
+    """Extra time of frames during which pictures were taken, over the median frame, as a share of the window.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def capture_cost(shown_ns: I64, captures: Sequence[tuple[int, int]]) -> float | 
 
 
 def record_cost(record_ns: int, frame_ms: float) -> float:
-    """What keeping records adds to a frame, as the guest itself measured it, of the frame.
+    """What keeping records adds to a frame, by the guest's own measurement, as a share of the frame.
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ FEWEST_LAUNCHES = 10
 APART = 0.06
 """Log distance between groups: sizes of the table differ by a factor of two, frame times by 6 % and more."""
 TIGHT = 5.0
-"""A gap between groups is as many times as wide as the launches inside of them usually are apart from their middle."""
+"""A gap between groups is this many times the usual distance of launches from the middle of their group."""
 GROUPS_MAX = 3
 LONELY = 2
 """Launches that make a group: one alone is an outlier."""
@@ -50,7 +50,7 @@ def launch_groups(frame_ms: Sequence[float]) -> tuple[Group, ...]:
 
 
 def _split(logs: F64) -> list[F64]:
-    """Cut at the widest gaps, as long as what is left on either side is tight beside them."""
+    """Cut at the widest gaps, as long as both remaining sides are narrow beside the gap."""
     gaps = np.diff(logs)
     for count in range(GROUPS_MAX - 1, 0, -1):
         cuts = np.sort(np.argsort(gaps)[-count:]) + 1
@@ -63,7 +63,7 @@ def _split(logs: F64) -> list[F64]:
 
 
 def lottery_advice(groups: Sequence[Group], what: str) -> str:
-    """For the author of a kernel whose launches fall into groups; empty when they do not."""
+    """Advice for the author of a kernel whose launches fall into groups; empty when they do not."""
     if len(groups) < 2:
         return ""
     kinds = ", ".join(f"{group.launches} launches at {group.frame_ms:.2f} ms" for group in groups)

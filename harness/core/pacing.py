@@ -26,7 +26,7 @@ FEW_FRAMES = 100
 
 
 class TooFewFrames(ValueError):
-    """There is no frame time to speak of."""
+    """There are too few frame times."""
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ _RECORD = re.compile(rb"\[VIRTIO PERF\] (fences=\d+ spins=\d+ completions=\d+(?:
 _DIGITS = b"0123456789"
 _ALL_BUT_DIGITS_BLANK = bytes(code if code in _DIGITS else 32 for code in range(256))
 _SAFE_DIGITS = 19
-"""As many digits always fit 64 bits."""
+"""This many digits always fit 64 bits."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def _uniform_block(text: bytes, first: int) -> _Block | None:
     digit = (codes >= 48) & (codes <= 57)
     starts = np.flatnonzero(digit[1:] > digit[:-1]) + 1
     ends = np.flatnonzero(digit[:-1] > digit[1:]) + 1
-    # One run of digits for each key, right after its '=', is what a line stripped of digits cannot show.
+    # A line stripped of its digits cannot show that each key has one run of digits, right after its '='.
     if len(starts) != len(keys) * count or not np.all(codes[starts - 1] == ord("=")):
         return None
     if int(np.max(ends - starts)) > _SAFE_DIGITS:
@@ -172,7 +172,7 @@ def _single_record(content: bytes, line: int, problems: Problems) -> _Block | No
 
 
 def _joined(blocks: list[_Block], problems: Problems) -> FrameRecords:
-    """Join blocks into columns; tell of keys that come and go, and of an order that cannot be."""
+    """Join blocks into columns; report keys that not all records have, and an impossible order."""
     if not blocks:
         return FrameRecords({key: np.zeros(0, np.uint64) for key in REQUIRED_KEYS}, np.zeros(0, np.int64))
     lines = np.concatenate([block.lines for block in blocks])

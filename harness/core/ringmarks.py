@@ -119,14 +119,14 @@ def operation(instruction: Instruction, arch: str) -> str | None:
         return "store" if mnemonic.startswith("st") else None
     if arch == "riscv64":
         if mnemonic == "fence":
-            # `pause` is a fence whose successor set is empty, which objdump calls unknown or 0.
+            # `pause` is a fence with an empty successor set; objdump prints it as unknown or 0.
             return None if operands in ("w,unknown", "w,0") else f"fence {operands or 'iorw,iorw'}".replace(" ,", ",")
         if mnemonic.startswith(("amo", "lr.", "sc.", "fence")):
             return mnemonic
         if mnemonic in _RISCV_LOADS:
             return "load"
         return "store" if mnemonic in _RISCV_STORES else None
-    raise RingpointError(f"no instructions are known of {arch}")
+    raise RingpointError(f"no known instructions for {arch}")
 
 
 def _operation_x86(mnemonic: str, operands: str) -> str | None:

@@ -19,7 +19,7 @@ Rectangle = tuple[int, int, int, int]
 
 SIDE_MAX_PX = 8192
 FRAMES_COMPARED = 40
-"""Frames with partial flushes whose change is looked up, evenly over the run."""
+"""Frames with partial flushes whose change is checked, spread evenly over the run."""
 _WRONG_WAY_ROUND = 2.0
 """How many times longer from transfer to flush than from flush to transfer, where flushes come first."""
 
@@ -51,7 +51,7 @@ def screen_problems(trace: Trace, *, whole: bool) -> tuple[str, ...]:
 
 
 class _Shown:
-    """For each flush, whether a scanout showed its resource, and whether any showed anything; shapes (n,)."""
+    """For each flush, whether a scanout showed its resource, and whether any scanout showed anything; shapes (n,)."""
 
     def __init__(self, on_screen: Mask, lit: Mask, begun: Mask, size_px: tuple[int, int]) -> None:
         self.on_screen = on_screen
@@ -88,7 +88,7 @@ def _shown(flushes: Events, kinds: Sequence[Events]) -> _Shown:
 
 
 def _unseen(flushes: Events, accepted: Mask, shown: _Shown) -> list[str]:
-    """Flushes that nobody could see: before the first scanout they are a kernel's preparations."""
+    """Flushes that never reached the screen; those before the first scanout are preparations."""
     problems = []
     total = int(np.count_nonzero(accepted & shown.begun))
     dark = int(np.count_nonzero(accepted & shown.begun & ~shown.lit & ~shown.on_screen))

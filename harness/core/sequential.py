@@ -1,6 +1,6 @@
 """Bounds for looking at growing data more than once.
 
-A test at the 5 % level, repeated after every few launches until it says yes, says yes far more often than in 5 % of
+A test at the 5 % level, repeated after every few launches until it finds a change, finds one in far more than 5 % of
 unchanged trees. Alpha spending (K. K. G. Lan and D. L. DeMets, Biometrika 70, 1983) fixes how much of the error may be
 used up by each look; the bounds follow by recursive numerical integration (P. Armitage, C. K. McPherson and B. C.
 Rowe, JRSS A 132, 1969). Intervals built with them hold at all looks at once and so under any rule for stopping:
@@ -29,7 +29,7 @@ def spent(alpha: float, fraction: float) -> float:
 
 @functools.lru_cache(maxsize=4096)
 def bounds(fractions: tuple[float, ...], alpha: float) -> tuple[float, ...]:
-    """Two-sided bounds on the standardised statistic, one a look.
+    """Two-sided bounds on the standardised statistic, one for each look.
 
     Parameters
     ----------

@@ -179,7 +179,7 @@ def _check_lines(text: bytes, newlines: I64, limits: Limits, problems: Problems)
 
 
 def _check_strays(text: bytes, newlines: I64, problems: Problems) -> None:
-    """Tags that do not start a line. Those inside ``[VIRTIO PERF]`` lines have spoilt these already."""
+    """Tags that do not start a line. Those inside ``[VIRTIO PERF]`` lines are already problems of these lines."""
     for tag in _TAGS:
         if text.count(tag) == text.count(b"\n" + tag):
             continue
@@ -237,7 +237,7 @@ def _parse_words(text: bytes, newlines: I64, problems: Problems) -> dict[str, Wo
 
 
 def _check_summary(summary: Words, records: FrameRecords, problems: Problems) -> None:
-    """There cannot be more records than frames; where there is one for each, their sums must be the summary's."""
+    """There cannot be more records than frames. With one record for each frame, their sums must equal the summary's."""
     totals = {key: int(value) for key, value in summary.fields if value.isdecimal() and len(value) <= 20}
     frames = totals.get("frames")
     if frames is None or not len(records):

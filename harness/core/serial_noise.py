@@ -1,4 +1,4 @@
-"""What stands around a guest's lines on a serial port that others write to as well, taken away before it is parsed.
+"""Removes what firmware, terminals and printk put around a guest's lines on the serial port, before parsing.
 
 Firmware speaks before the kernel does, a kernel may colour its lines, and one that prints through its log puts a stamp
 before each. None of it is damage.
@@ -22,10 +22,10 @@ _FIRST_WORDS = re.compile(
 
 
 def without_noise(log: bytes) -> bytes:
-    """A serial log with as many lines as before, of which only the guest's own have kept their content.
+    """The serial log with the same number of lines, where all but the guest's own lines are empty.
 
-    Firmware is what comes before a ``[BOOT]`` that nothing of the kernel's precedes; where it ends inside the line of
-    ``[BOOT]``, its part of that line goes.
+    Firmware is what comes before ``[BOOT]`` when no line of the kernel precedes it. Its part of the ``[BOOT]`` line is
+    removed as well.
     """
     if b"\x1b" in log:
         log = _ESCAPE.sub(b"", log)

@@ -19,7 +19,7 @@ from harness.core.trace import FILL, FLUSH, NOTIFY, POP, PUBLISH, TRANSFERS, Eve
 from harness.model.record import Sighting as Sighting
 
 DRIFT_BOUND = 0.005
-"""Guest clocks are calibrated to about 0.1 %; more than this is another rate, not another clock."""
+"""Guest clocks are calibrated to about 0.1 %: a larger difference is one of rate, not of clocks."""
 ALIGNMENT_GOAL_NS = 50_000
 _FEWEST_MATCHED = 0.8
 """Share of the guest's frames that must coincide with a flush before the clocks count as matched at all."""
@@ -183,7 +183,7 @@ def _guest(
         why = "the host was too busy" if exact else "the records do not say when a frame reached the device"
         findings.notices.append(f"counts not compared frame by frame: {why}")
     else:
-        # Between its spans a frame may stand still unseen; its flush is over when the next frame begins, at the latest.
+        # A frame may pause between its spans unseen; its flush is over when the next frame begins, at the latest.
         until = np.maximum(np.append(started[1:], took[-1]), took)
         _count(trace, presented, records, alignment, (rang, until), findings)
     return rate, alignment, matched
@@ -319,7 +319,7 @@ def _count_numbers(records: FrameRecords, host: int, findings: _Findings) -> Non
 
 
 def _count_notifies(trace: Trace, records: FrameRecords, window: tuple[int, int], findings: _Findings) -> None:
-    """Doorbells. QEMU may serve several at once, so that it may see fewer than were rung, never more."""
+    """Notifications. QEMU may serve several at once, so it may see fewer than were sent, never more."""
     claimed, seen = records.column("notifies"), gpu_queue(trace, NOTIFY)
     if claimed is None or not len(seen):
         return

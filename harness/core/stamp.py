@@ -57,7 +57,7 @@ def decode_frame(picture: Image) -> int | None:
 
 
 def salvage_frame(picture: Image, sizes_px: Sequence[tuple[int, int]] = ()) -> int | None:
-    """What a picture claims to be whose rows went astray: a frame number from one row of cells, wherever it is.
+    """The frame number of a picture whose rows are displaced, from one row of cells anywhere in it.
 
     Rows may begin anywhere in memory and go on in the next one; the picture may be turned over, mirrored, or short of
     a channel. Everything else must be exact.

@@ -40,7 +40,7 @@ REFERENCE = "reference"
 
 
 class State(enum.Enum):
-    """What a comparison came to."""
+    """The outcome of a comparison."""
 
     CHANGED = "changed"
     UNCHANGED = "unchanged"
@@ -58,7 +58,7 @@ class Next(enum.Enum):
 
 @dataclass(frozen=True)
 class Decision:
-    """The answer, with its size and its certainty apart."""
+    """The decision, with size and certainty apart."""
 
     state: State
     direction: str
@@ -164,7 +164,7 @@ def decide_effects(effects: F64, batches: I64, plan: Plan = Plan()) -> Decision:
 
 
 def next_look(first: int, second: int, plan: Plan) -> int:
-    """How many more launches it takes until a decision can differ from the present one; 0 when the budget is used up.
+    """How many more launches it takes until the decision can change; 0 when the budget is used up.
 
     ``first`` and ``second`` count the launches in batch 0 and batch 1.
     """
@@ -185,9 +185,9 @@ def _alarm(effects: F64, plan: Plan) -> int:
 
 
 def _confirms(effects: F64, side: int, plan: Plan, first_batch: int) -> bool:
-    """Whether batch 1, on its own, shows an effect to the side that batch 0 raised an alarm for.
+    """Whether batch 1, on its own, shows an effect in the direction of batch 0's alarm.
 
-    That the effect exceeds the allowance was for batch 0 to show, and that it matters is for both together.
+    Batch 0 showed that the effect exceeds the allowance; both together show that it matters.
     """
     planned = max(plan.launches - first_batch, plan.fewest)
     looks = look_sizes(planned, plan.looks, plan.fewest)

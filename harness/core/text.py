@@ -1,4 +1,4 @@
-"""Text that is not ours: made harmless before a terminal, a log or a CI service reads it."""
+"""Untrusted text, made harmless before a terminal, a log or a CI service reads it."""
 
 from __future__ import annotations
 

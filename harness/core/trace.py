@@ -35,7 +35,7 @@ FILL = "virtqueue_fill"
 PUBLISH = "virtqueue_flush"
 
 THREAD_SKEW_NS = 1_000_000
-"""Threads stamp a line before they take the log's lock, so that lines may be out of order by about this much."""
+"""Threads take a line's time before they take the log's lock, so lines may be out of order by about this much."""
 
 _LATEST_NS = 1 << 62
 """Year 2116; sums and differences of times up to here fit 64 bits."""
@@ -150,7 +150,7 @@ def parse_trace(log: bytes) -> Trace:
     if not sequence and not _STAMPLESS.search(text):
         problems.append("no trace events")
     if beyond:
-        problems.append(f"{beyond} events with times that no clock shows were dropped")
+        problems.append(f"{beyond} events with impossible times were dropped")
     times_ns = np.array([time_ns for time_ns in sequence if time_ns <= _LATEST_NS], np.int64)
     events = {kind.decode(): _events(kind.decode(), rows, problems) for kind, rows in found.items()}
     unreadable = "" if sequence else _why_unreadable(text)
@@ -171,13 +171,13 @@ def _lines(text: bytes) -> Iterator[_Line]:
         stamp, fraction, kind, arguments = match.groups()
         second_ns = _second_ns(stamp)
         if second_ns is not None:
-            # GLib leaves the fraction out when it is nought.
+            # GLib leaves the fraction out when it is zero.
             yield _Line(second_ns + int((fraction or b"").ljust(9, b"0")), match.start(), kind, arguments or b"")
 
 
 @lru_cache(maxsize=16)
 def _second_ns(stamp: bytes) -> int | None:
-    """Time since the epoch of ``YYYY-MM-DDTHH:MM:SS``, UTC; None when there is no such time."""
+    """``YYYY-MM-DDTHH:MM:SS``, UTC, as time since the epoch; None when it is invalid."""
     try:
         at = datetime.strptime(stamp.decode(), "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)
     except ValueError:

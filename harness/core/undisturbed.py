@@ -5,8 +5,8 @@ between two modes. The fastest frames were not preempted, whatever the load. Fra
 the same at the same number in both arms: what the scene costs there is taken out of both alike, and the low ends of
 what is left are compared. A low end is blind to a slow-down of some frames only; the tail gates are there for that.
 
-Where frames are so long that hardly one fits between two preemptions, even the fastest is late. The kernel's account of
-what the machine's threads really computed then stands for the frame time: its mean over the launch.
+When frames are too long to fit between two preemptions, even the fastest one is late. The mean CPU time of a frame, by
+the kernel's accounting of the machine's threads, then stands for the frame time.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from harness.core.wording import percent
 from harness.model.record import LaunchLoad
 
 PREEMPTED_FROM = 0.10
-"""Share of its time that a machine waited for a core, from which on medians of slices are not to be trusted."""
+"""Share of its time that a machine waited for a core, from which on medians of slices mislead."""
 STOLEN_FROM = 0.05
 """The same for time that a hypervisor took from the cores."""
 SPLIT_FROM = 0.2
@@ -33,11 +33,11 @@ LOW_END = (0.02, 0.12)
 LATE_SHARE = 0.4
 """Share of late frames above which frames are too long for the stretches between preemptions."""
 FEWEST_FRAMES = 24
-"""Of each arm, below which there is no low end to speak of."""
+"""Fewest frames of each arm for a low end."""
 
 
 def preempted(load: LaunchLoad | None, frame_ms: Mapping[str, F64]) -> str:
-    """Why medians of slices are not to be trusted, by what the host measured; empty when they are.
+    """Why medians of slices mislead, by what the host measured; empty when they do not.
 
     The effect itself plays no part: what decides is the larger figure of both arms.
     """
@@ -52,7 +52,7 @@ def preempted(load: LaunchLoad | None, frame_ms: Mapping[str, F64]) -> str:
 def undisturbed_effect(
     numbers: Mapping[str, I64], frame_ms: Mapping[str, F64], computed_ms: Mapping[str, float], arms: tuple[str, str]
 ) -> float:
-    """Log frame time, candidate minus reference, with what others took left out; NaN when it cannot be told.
+    """Log frame time, candidate minus reference, without the time that other processes took; NaN when it is unknown.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def undisturbed_effect(
 
 
 def _late_low_end(frame_ms: F64, computed_ms: float) -> bool:
-    """Whether even the fastest frames of an arm met a preemption, or so few did not that chance chooses among them."""
+    """Whether nearly all frames of an arm met a preemption, so that chance decides which did not."""
     if len(frame_ms) < FEWEST_FRAMES or _late_share(frame_ms) > LATE_SHARE:
         return True
     return math.exp(_low_end(np.log(frame_ms))) > computed_ms

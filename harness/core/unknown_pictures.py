@@ -1,4 +1,4 @@
-"""Pictures that no oracle knows, judged from themselves: a judgement, not a proof.
+"""Pictures without an oracle, judged by themselves: a judgement, not a proof.
 
 For kernels other than the built-in one. Of a picture alone: blank, or noise. With a golden reference (learnt from
 pictures that somebody approved): pixels that change where nothing ever did, colours never seen before, rows
@@ -23,21 +23,21 @@ from harness.core.frames import Checked, FrameClass
 F32 = npt.NDArray[np.float32]
 
 BLANK_LEVELS = 3
-"""A picture whose channels each stay within so many levels is blank."""
+"""A picture is blank when each channel stays within this many levels."""
 NOISE_CORRELATION = 0.5
 """Neighbouring pixels of anything drawn agree more than this."""
 CHANGED_LEVELS = 12
 CHANGED_PX = 24
-"""So many pixels beyond CHANGED_LEVELS where nothing moves are damage."""
+"""This many pixels beyond CHANGED_LEVELS where nothing moves are damage."""
 FOREIGN_PX = 40
-"""So many pixels of colours never seen where things move are damage."""
+"""This many pixels of unseen colours where things move are damage."""
 STEP_LEVELS = 12
 STEP_FACTOR = 1.25
 STEP_SHARE = 0.011
 """A tear makes the row below it step by more than STEP_LEVELS from the row above in many more pixels than the rows
 around it do: by STEP_FACTOR and STEP_SHARE of the width more than in any good picture at or near that row."""
 NEAR_SHARE = 0.006
-"""Rows are near that are apart by up to this share of the height."""
+"""Rows this close, as a share of the height, are near."""
 
 
 class PictureOf(Protocol):
@@ -61,7 +61,7 @@ class Golden:
     colours: Mask
     """Colours seen where things move, by the upper five bits of R, G and B; shape (32768,)."""
     steps: I64
-    """How far the count of steps stands out in good pictures at or near each row, at most; shape (height,)."""
+    """Largest excess of steps in good pictures at or near each row; shape (height,)."""
 
 
 def learn_golden(pictures: PictureOf) -> Golden:

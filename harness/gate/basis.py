@@ -1,4 +1,4 @@
-"""All that a verdict is made from."""
+"""Everything that a verdict is made from."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.model.spec import BUILT_IN, Capabilities
 
 @dataclass(frozen=True)
 class Basis:
-    """All that a verdict is made from."""
+    """Everything that a verdict is made from."""
 
     candidate: Arm | None
     reference: Arm | None = None
@@ -36,11 +36,11 @@ class Basis:
     no_reference: str = ""
     """Why there is nothing to compare with."""
     other_compiler: str = ""
-    """In words, where another compiler built the reference: what got slower may be its doing."""
+    """In words, where another compiler built the reference: it may be the cause of a regression."""
     same_kernel: str = ""
-    """In words, where both arms are one kernel: no comparison was needed."""
+    """In words, when both arms are one kernel: no comparison was needed."""
     noise: str = ""
-    """Why the host was too noisy to decide, if that shows."""
+    """Why the host was too noisy to decide, if known."""
     grown: str = ""
     """Functions that execute more, in words."""
 

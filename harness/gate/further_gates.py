@@ -48,9 +48,9 @@ def stored_fps_gate(
     tolerance: float,
     decision: Decision | str | None = None,
 ) -> Gate:
-    """Today's unpinned frame rate against the one stored with the baseline, which only its own host can repeat.
+    """Today's unpinned frame rate against the one stored with the baseline, on the same host.
 
-    A shortfall that the comparison inside this session does not confirm is the host's: it is reported, not judged.
+    The comparison inside this session tells a shortfall of the kernel from one of the host, which is only reported.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Gate kinds: each one class, with how it judges a metric and the words in which it says so.
 
-Three answers for what has no figure: *not applicable* (verdict None) when the build cannot offer it or it was not asked
-for, inconclusive when it should be there, never zero and never a pass.
+A metric without a figure is *not applicable* (verdict None) when the build cannot offer it or nobody asked for it, and
+inconclusive when it should be there. It is never zero and never a pass.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class GateKind:
 
 
 class Report(GateKind):
-    """Told, never judged."""
+    """Reported, never judged."""
 
     compares = False
 
@@ -164,7 +164,7 @@ class Rise(GateKind):
 
 
 LAUNCHES_FEWEST = 3
-"""With fewer launches of an arm one busy moment of the host would decide."""
+"""With fewer launches of an arm, one busy moment of the host would decide."""
 
 
 class Growth(GateKind):
@@ -196,7 +196,7 @@ class Ratio(GateKind):
         return self._tail(rule, figures, figures.basis.tail(rule.metric))
 
     def _same(self, rule: Rule, figures: Figures, words: str) -> Gate:
-        """Of two arms that are one kernel: no difference can be the kernel's."""
+        """Both arms are one kernel: no difference can be the kernel's."""
         value = figures.candidate.value
         if not rule.primary:
             return _gate(rule, figures, None, f"{NOT_APPLICABLE}{words}", compared=False)
@@ -219,7 +219,7 @@ class Ratio(GateKind):
         return replace(gate, high=high if math.isfinite(high) else None)
 
     def _tail(self, rule: Rule, figures: Figures, tail: Tail | None) -> Gate:
-        """Undecided is no failure here: the primary metric answers whether there was data enough, and a tail that no
+        """An undecided tail is no failure. The primary metric says whether there was enough data, and a tail that no
         budget could decide would otherwise make every verdict inconclusive.
         """
         if tail is None:

@@ -62,7 +62,7 @@ class Order:
     quiet: bool = False
     """Wait, up to a limit, until the host's cores are idle."""
     rules: tuple[Rule, ...] = RULES
-    """By which it will be judged: a guest that fails by them is not measured any longer."""
+    """The rules of the verdict: a guest that fails by them is not measured further."""
 
     def asks_for(self, stage: str) -> bool:
         """This stage is to run."""

@@ -34,7 +34,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class MetricRow:
-    """All there is to know of one metric."""
+    """Everything about one metric."""
 
     name: str
     unit: str
@@ -53,7 +53,7 @@ class MetricRow:
     paced: bool = False
     """Only a run with ``pace=`` has it: the animation of another has no clock."""
     failure: str = ""
-    """Of a counter that must stay within its bound: what has happened to a guest where it does not."""
+    """What has happened to the guest when this counter exceeds its bound."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def no_exact_mode(capabilities: Capabilities, _: Mapping[str, str]) -> str | Non
 
 
 GAVE_UP = "the driver gave up waiting for the device"
-MISSED = "the device had missed a notification and answered when the driver, out of patience, rang again"
+MISSED = "the device had missed a notification and answered after the driver notified it again"
 
 ROWS: tuple[MetricRow, ...] = (
     MetricRow(

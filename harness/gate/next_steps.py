@@ -1,4 +1,4 @@
-"""What to do after a verdict: the line to paste, the evidence to look at, and what is certain all the same."""
+"""What to do after a verdict: the line to paste, the evidence to look at, and what is certain anyway."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ EVIDENCE_SAID = 3
 LONG_BUDGET_S = 300
 
 USUAL_CAUSES: tuple[tuple[str, str], ...] = (
-    (r"panic", "a panic is the kernel's own word: its line names the file and the condition"),
+    (r"panic", "the kernel panicked: the line names the file and the condition"),
     (
-        r"notification and answered when|rang again",
+        r"notification and answered (?:when|after)|rang again",
         "usually a missing full fence between publishing avail->idx and reading the device's notification flags",
     ),
     (
@@ -34,7 +34,7 @@ USUAL_CAUSES: tuple[tuple[str, str], ...] = (
         r"no frame|no clean end|did not end|silence|nothing (?:more )?said",
         "the last lines of the serial log say how far it came",
     ),
-    (r"differ|disagree", "usually a counter that counts something else than frames that reached the screen"),
+    (r"differ|disagree", "usually a counter that does not count the frames that reached the screen"),
     (r"refused", "usually a command with a resource or rectangle that the device does not know"),
 )
 """What a text of a failed guest contains, and what that fault usually is."""
@@ -144,7 +144,7 @@ def _after_inconclusive(result: Result, folder: Path) -> Iterator[NextStep]:
     frame_time = primary.frame_time if primary is not None else None
     certain = ""
     if frame_time is not None and math.isfinite(frame_time.high):
-        certain = f"certain all the same: not slower by more than {percent(max(frame_time.high, 0))}; "
+        certain = f"certain anyway: not slower by more than {percent(max(frame_time.high, 0))}; "
     why = f"{certain}the launches differ too much, or are too few: stop other programs, or give it more time"
     yield NextStep(why, again(result, BUDGET=str(_more_time(result))))
 

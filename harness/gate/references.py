@@ -48,7 +48,7 @@ class Reference:
 
 
 def approval_notices(source: Mapping[str, object], target: str = "", judges: bool = True) -> tuple[str, ...]:
-    """What to know of a change that approves itself, in its commits or in its tree.
+    """A notice of a change that approves itself, in its commits or in its tree.
 
     Parameters
     ----------
@@ -172,7 +172,7 @@ def find_reference(
 
 
 def _unlike(stored: ArmKernel, baseline: Baseline, notices: list[str], local: str, why: str) -> Reference:
-    """The stored kernel in the place of one that this compiler would have made."""
+    """The stored kernel, used instead of one that this compiler would have built."""
     words = f"the reference was built by {baseline.compiler}, the candidate by {local}"
     notices.append(f"{words} ({why}): a difference may be the compiler's")
     return Reference(stored, baseline, tuple(notices), words)

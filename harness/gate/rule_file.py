@@ -35,7 +35,7 @@ def load_rules(path: Path | None) -> tuple[Rule, ...]:
     Raises
     ------
     UsageError
-        When the file cannot be read, or says what no rule can be.
+        When the file cannot be read, or holds an impossible rule.
     """
     return rules_from_toml(_config(path), str(path)) if path is not None else RULES
 
@@ -75,7 +75,7 @@ def rules_from_toml(text: str, origin: str, rules: tuple[Rule, ...] = RULES) -> 
     Parameters
     ----------
     text : str
-        The whole TOML file; tables other than ``metrics`` are not looked at.
+        The whole TOML file; tables other than ``metrics`` are ignored.
     origin : str
         The file's name, for messages.
 

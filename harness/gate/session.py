@@ -1,7 +1,7 @@
 """One session: the arms of a comparison, their machines in every stage, and what came of it.
 
 A session measures; it judges nothing. Stages run from the quickest to the longest, and a guest that fails in one is not
-measured in the next: the incident is what the user needs, and soon.
+measured in the next: the user needs to hear of the incident soon.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def measure(order: Order, folder: Path, progress: Callable[[str], None]) -> Meas
     Raises
     ------
     HarnessError
-        When QEMU or the harness itself fails; what guests do wrong becomes incidents instead.
+        When QEMU or the harness itself fails; failures of guests become incidents instead.
     """
     compares = order.asks_for("timing") and order.reference is not None
     with lease_cores(progress=progress, quiet=order.quiet) if compares else nullcontext() as lease:
@@ -126,7 +126,7 @@ def _device_words(error: GuestError) -> tuple[str, ...]:
 
 
 def _failed(measured: Measured) -> bool:
-    """A finished stage has shown that the guest fails: longer stages would measure a broken kernel."""
+    """Whether a finished stage has shown that the guest fails: longer stages would measure a broken kernel."""
     window = measured.window
     rules = [rule for rule in measured.order.rules if rule.row.failure and rule.kind == "bound"]
     if window is not None:

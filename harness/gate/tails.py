@@ -1,7 +1,7 @@
 """Further metrics of the launches that a comparison was decided on: tails of the frame time.
 
-Several metrics judged at once alarm more often than each on its own, so p-values are corrected (S. Holm, Scand. J.
-Statist. 6, 1979). There is one look, at the end; a change must show in either half of the launches on its own.
+Judging several metrics raises more false alarms than judging one, so p-values are corrected (S. Holm, Scand. J.
+Statist. 6, 1979). There is one analysis, at the end; a change must show in both halves of the launches.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From measured arms to a verdict: gates, the worst of them, and one sentence."""
+"""From measured arms to a verdict: all gates, the worst verdict, and one sentence."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STORED_FPS_TOLERANCE = 0.35
 
 @dataclass(frozen=True)
 class Judgement:
-    """A verdict, with what it rests on."""
+    """A verdict with its gates."""
 
     verdict: Verdict
     sentence: str
@@ -64,14 +64,14 @@ def _gates(basis: Basis) -> tuple[Gate, ...]:
 
 
 def _attributed(gate: Gate, basis: Basis) -> Gate:
-    """A regression against a kernel of another compiler is no finding about the source."""
+    """A regression against a kernel of another compiler says nothing about the source."""
     if not basis.other_compiler or gate.kind not in COMPARING or gate.verdict is not Verdict.REGRESSION:
         return gate
     return replace(gate, verdict=Verdict.INCONCLUSIVE, why=f"{gate.why}; but {basis.other_compiler}")
 
 
 def _host_s(basis: Basis) -> Decision | str | None:
-    """What tells the host's doing from the kernel's."""
+    """What tells the host's influence from the kernel's."""
     return basis.same_kernel or basis.decision
 
 
@@ -92,7 +92,7 @@ def _sentence(verdict: Verdict, judged: Sequence[Gate], incidents: Sequence[Inci
 
 
 def _cause(gate: Gate) -> str:
-    """Why a gate did not pass, in words that need no row beside them."""
+    """Why a gate did not pass, in words that stand alone."""
     if gate.metric == "fps_trace" and gate.kind == "ratio" and gate.value is not None:
         if gate.verdict is Verdict.REGRESSION:
             return gate.why.replace(" slower", " slower than the baseline", 1)

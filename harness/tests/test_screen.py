@@ -232,7 +232,7 @@ def test_a_foreign_kernel_that_takes_our_name_is_remarked_on() -> None:
     ours, other = run_model(MODEL).serial, run_model(MODEL).serial.replace(b"kernel=roulette", b"kernel=other")
     assert window_notices(window_of(trace_of(), serial=ours), BUILT_IN, "12ab") == ()
     assert window_notices(window_of(trace_of(), serial=other), FOREIGN, "") == ()
-    for capabilities, taken in ((FOREIGN, "nothing in that line is believed"), (BUILT_IN, "it is taken at its word")):
+    for capabilities, taken in ((FOREIGN, "nothing in that line is believed"), (BUILT_IN, "its claims are believed")):
         said = window_notices(window_of(trace_of(), serial=ours), capabilities, "")
         assert len(said) == 1 and "calls it roulette" in said[0] and said[0].endswith(taken), said
     assert window_incidents(window_of(trace_of(), serial=ours), FOREIGN) == []

@@ -1,10 +1,10 @@
-"""The gate tested as an instrument: how often it cries wolf, how often it sees, and how long that takes.
+"""The gate tested as an instrument: its false alarms, its power, and its time to a verdict.
 
-Recorded launches of known truth are drawn again with replacement, launch by launch, into sessions that run the whole
+Recorded launches of a known effect are drawn again with replacement, launch by launch, into sessions that run the whole
 protocol. The candidate and the reference of a session keep their two images throughout, as in a real comparison, so
-that what their layout does to time is part of the noise and not averaged away. How far few launches can support a rate
-is shown by drawing the recording itself again (B. Efron, Ann. Statist. 7, 1979), around the same centre: what is true
-is known, and the error of a mean of few launches would become a lasting difference that no image has.
+that what their layout does to time is part of the noise and not averaged away. Resampling the recording
+itself (B. Efron, Ann. Statist. 7, 1979) gives the bounds that few launches support for a rate. The centre is kept: the
+true effect is known, and the error of a mean of few launches would become a lasting difference that no image has.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from harness.gate.calibration.simulate import DrawEffects, run_session
 Rng = np.random.Generator
 
 WRONG_MAX = 1 / 200
-"""Share of sessions that may say what is not true."""
+"""Largest share of sessions that may give a wrong answer."""
 RESAMPLINGS = 20
 """How often the recording itself is drawn again for a rate's bounds."""
 
@@ -174,7 +174,7 @@ def _rate(direction: str, found: Sequence[Decision], again: Sequence[Sequence[De
 
 @dataclass(frozen=True)
 class ReferenceMethodRates:
-    """What others would say of the same launches, all of a budget's used."""
+    """What the reference methods say of the same launches, with the whole budget used."""
 
     series: str
     budget_s: float

@@ -1,4 +1,4 @@
-"""Recording launches of known truth: the same source against itself, and against slow-downs planted in it.
+"""Recording launches of a known effect: the same source against itself, and against injected slow-downs.
 
 Images are linked in several orders, so that candidate and reference are never the same bytes. Effects and pairs of
 images alternate from launch to launch, so that a host that changes its speed meets all of them alike.
@@ -108,7 +108,7 @@ def record(
     Raises
     ------
     GuestError
-        When a guest fails; a calibration with holes would be none.
+        When a guest fails: a calibration must be complete.
     """
     rng = np.random.default_rng(seed)
     rows: dict[tuple[str, int], list[tuple[float, float, float]]] = {}

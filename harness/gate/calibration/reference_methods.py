@@ -1,4 +1,4 @@
-"""How others compare, on the same samples: what the comparison protocol is measured against.
+"""Reference methods: how other tools compare the same samples.
 
 - Mann-Whitney on whole runs, two-sided at 5 %, as google/benchmark's ``compare.py`` and asv (its ``is_different``) do.
 - Ratio of means beyond a fixed threshold, as simple CI actions do (github-action-benchmark's ``alert-threshold``).
@@ -17,7 +17,7 @@ from harness.core.arrays import F64
 
 
 def mann_whitney(candidate: F64, reference: F64, alpha: float = 0.05) -> int:
-    """Frame times of whole runs, one a run, shapes (n,) and (m,); every run counted as independent and alike."""
+    """Frame times of whole runs, one a run, shapes (n,) and (m,); runs count as independent and alike."""
     if len(candidate) < 2 or len(reference) < 2 or np.ptp(np.concatenate([candidate, reference])) == 0:
         return 0
     test = stats.mannwhitneyu(candidate, reference, alternative="two-sided")

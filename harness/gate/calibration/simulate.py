@@ -1,4 +1,4 @@
-"""Sessions replayed on launches of known truth: drawn from a distribution, or recorded."""
+"""Sessions replayed on launches of a known effect: drawn from a distribution, or recorded."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def with_outliers(sd: float, share: float = 0.05, size: float = 12.0) -> DrawEff
 
 
 def autocorrelated(sd: float, phi: float = 0.2) -> DrawEffects:
-    """Launches that remember the one before."""
+    """Autocorrelated launches."""
 
     def draw(rng: np.random.Generator, count: int) -> F64:
         series = np.zeros(count)

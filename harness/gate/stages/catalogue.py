@@ -253,7 +253,7 @@ def _same_kernel(candidate: ArmKernel, reference: ArmKernel) -> bool:
 
 
 def _check_plan(plan: Plan) -> None:
-    """Bounds within which a decision can be reached at all."""
+    """Reject a plan with which no decision can be reached."""
     sound = 0 < plan.smallest < 1 and 0 <= plan.allowance < 1 and 1 <= plan.launches <= LAUNCHES_MAX
     sound = sound and 1 <= plan.looks <= plan.launches + LAUNCHES_MAX and 0 <= plan.trim < 0.5
     if not sound or not all(0 < share < 1 for share in (plan.confidence, plan.alarm_alpha, 1 - plan.reserve)):

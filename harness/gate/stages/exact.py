@@ -1,4 +1,4 @@
-"""The exact stage: guest instructions a frame, counted by QEMU under ``-icount``, frame by frame against its same_code.
+"""The exact stage: guest instructions a frame, counted by QEMU under ``-icount``, frame by frame.
 
 One vCPU, instruction counting, interrupts masked while frames are drawn, fixed frame numbers: drawing, building
 commands and taking completions then cost exactly the same in every run. Poll iterations do not, because the device

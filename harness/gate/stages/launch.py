@@ -1,4 +1,4 @@
-"""One launch of both arms, side by side: machines started, pinned, exchanged, and what their traces came to."""
+"""One launch of both arms, side by side: machines started, pinned, exchanged, and what their traces say."""
 
 from __future__ import annotations
 

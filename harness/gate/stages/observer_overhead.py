@@ -1,7 +1,7 @@
-"""What watching costs: trace events switched off and on while one machine draws, frame times by the guest's own clock.
+"""Observer overhead: trace events are switched off and on while one machine draws, timed by the guest's own clock.
 
-Comparing two launches would bury an effect of less than one per cent in the launch's own noise; inside one QEMU only
-the trace event changes. Stretches follow each other as on, off, off, on, so that a drift cancels.
+Between two launches, an effect of less than one per cent is lost in the noise of the launch. Inside one QEMU only the
+trace event changes. Stretches follow each other as on, off, off, on, so that a drift cancels.
 """
 
 from __future__ import annotations
@@ -65,13 +65,13 @@ def measure_observer_overhead(spec: RunSpec, folder: Path, quads: int) -> Metric
 
 
 class TooFewStretches(HarnessError):
-    """The host was too busy to switch the events often enough: nothing is known of their cost."""
+    """The host was too busy to switch the events often enough: their cost is unknown."""
 
     verdict = Verdict.INCONCLUSIVE
 
 
 def _stretches(machine: Qemu, quads: int, stretch_s: float, ends_s: float) -> list[Stretch]:
-    """Groups of four, as many as are wanted and as fit before the guest ends; a busy host oversleeps."""
+    """As many groups of four as are wanted and fit before the guest ends; a busy host sleeps too long."""
     found: list[Stretch] = []
     for _ in range(quads):
         if time.monotonic() + 4 * stretch_s > ends_s:

@@ -1,6 +1,6 @@
 """The verification window: captures at random moments of a run of their own, every pixel compared.
 
-Nothing is timed here. The run starts at a random frame number, so that over the nights every phase of a spin is seen;
+Nothing is timed here. The run starts at a random frame number, so that many runs cover every phase of a spin;
 each capture is judged against the oracle's picture of the frame that it claims to be, and against the frame that the
 trace says was due.
 """
@@ -42,17 +42,17 @@ EVIDENCE_MAX = 12
 FILM_FRAMES = 24
 FILM_WIDTH_PX = 384
 PAUSE_FRAMES, PAUSE_S, PAUSE_MAX_S = 6.0, 0.008, 0.03
-"""Longest random pause between captures: so many frames, at least and at most these seconds. Pauses shorter than a
-frame would meet a fault of every fifth frame always or never, where the guest runs in step with the host's time
+"""Longest random pause between captures, in frames, and its bounds in seconds. With pauses shorter than a frame,
+captures would meet a fault of every fifth frame always or never when the guest runs in step with the host's time
 slices."""
 DRAWN_POLL_S = 0.1
 FIRST_FRAME_MAX = 5000
 RUN_S = 120.0
 BAD_ENOUGH = 40
-"""After so many bad frames more would tell nothing."""
+"""After this many bad frames, more would add nothing."""
 CAPTURES_FILE = "captures.json"
 GEOMETRY_EVERY = 20
-"""One in so many intact pictures is measured without the scene's code, with the next frame for the rotation."""
+"""One intact picture of this many is measured without the scene's code, with the next frame for the rotation."""
 
 
 @dataclass(frozen=True)
@@ -243,7 +243,7 @@ def load_verification(root: Path) -> Verification:
 
 
 def _without_origin(damage: Damage) -> Damage:
-    """What can be told from one frame alone; where stale pixels come from takes the frames before it."""
+    """The cause by one frame alone; the origin of stale pixels needs the frames before it."""
     return replace(damage, cause="") if damage.cause.startswith("these pixels") else damage
 
 
@@ -266,7 +266,7 @@ def _due(trace: Trace, asked_ns: list[int], first: int) -> list[int | None]:
 
 
 def _geometry(machine: Qemu, one: Checked, picture: Image) -> list[str]:
-    """What is odd about the wheel, and about how it turns until a second picture taken at once."""
+    """What is wrong with the wheel, and with its rotation until a second picture taken at once."""
     problems = [f"frame {one.frame}: {problem}" for problem in geometry_problems(picture)]
     after = take_picture(machine).pixels
     later = decode_frame(after)

@@ -13,7 +13,7 @@ from harness.model.result import Result
 
 
 class Session:
-    """What a running session offers its stages."""
+    """What a running session offers to its stages."""
 
     def __init__(self, order: Order, folder: Path, progress: Callable[[str], None]) -> None:
         self.later_s = 0.0
@@ -46,14 +46,14 @@ class Stage:
 
     name = ""
     long = False
-    """Not run on a guest that an earlier stage has shown to fail."""
+    """Skipped when an earlier stage has shown that the guest fails."""
 
     def least_s(self, order: Order) -> float:
         """What it takes on two idle cores, about."""
         return budget.stage_s(self.name, order.pictures)
 
     def obstacle(self, order: Order, measured: Measured) -> str | None:
-        """Why it cannot run in this session, empty where it simply does not apply; None if it can."""
+        """Why it cannot run in this session; empty when it does not apply, None when it can."""
         return None
 
     def measure(self, session: Session, measured: Measured) -> Measured:
@@ -62,7 +62,7 @@ class Stage:
         Raises
         ------
         GuestError
-            When the guest fails: the session goes on to say so.
+            When the guest fails: the session records an incident.
         """
         raise NotImplementedError
 

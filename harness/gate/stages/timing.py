@@ -30,7 +30,7 @@ from harness.platform.pin import CoreVanished
 
 @dataclass(frozen=True)
 class Timing:
-    """All launches of a comparison, and what they came to."""
+    """All launches of a comparison, and their decision."""
 
     launches: tuple[MeasuredLaunch, ...]
     decision: Decision
@@ -43,7 +43,7 @@ class Timing:
 
     @property
     def advice(self) -> tuple[str, ...]:
-        """For authors of kernels whose launches are a lottery."""
+        """Advice for authors of kernels whose launches fall into groups."""
         found = []
         for role in (CANDIDATE, REFERENCE):
             medians = [float(np.median(one.frame_ms[role])) for one in self.launches if len(one.frame_ms[role])]
@@ -52,7 +52,7 @@ class Timing:
 
     @property
     def estimator(self) -> str:
-        """By what launches were summed up, and why, in words."""
+        """Which estimator summed up the launches, and why, in words."""
         return estimator_words([one.launch for one in self.launches])
 
     def frame_ms(self, role: str) -> F64:
@@ -68,7 +68,7 @@ WARM = "translations warmed in both arms"
 
 
 def alike(arms: Mapping[str, RunSpec], tlb: Mapping[str, str]) -> tuple[Mapping[str, RunSpec], str]:
-    """Both arms warm or both cold: an arm that can warm itself does not, where the other cannot. With the words."""
+    """Both arms warm or both cold: when one arm cannot warm its translations, neither does. Also in words."""
     warm = [role for role in arms if tlb.get(role) == "warm"]
     if len(warm) == len(arms):
         return arms, WARM
@@ -82,7 +82,7 @@ def alike(arms: Mapping[str, RunSpec], tlb: Mapping[str, str]) -> tuple[Mapping[
 
 
 def estimator_words(launches: Sequence[Launch]) -> str:
-    """By what launches were summed up, and why."""
+    """Which estimator summed up the launches, and why."""
     twins = [launch for launch in launches if launch.twins is not None]
     if not twins:
         return "slice medians"
@@ -100,7 +100,7 @@ def compare(
     seed: int,
     smallest: float = 0.015,
 ) -> Timing:
-    """Launch pairs until the answer is clear or the budget is used up.
+    """Launch pairs until the decision is reached or the budget is used up.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ def _warm_up(
 ) -> tuple[Protocol, float, Mapping[str, str]]:
     """The protocol with slices for this frame time, what a launch takes, and what either arm says of translations.
 
-    A guest so slow that the usual slices hold no frame is looked at for longer.
+    A guest whose frames do not fit into the usual slices is measured for longer.
     """
     each_s, said = 0.1, dict.fromkeys(arms, "")
     for longer in (1, 4, 16):

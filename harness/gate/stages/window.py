@@ -1,8 +1,7 @@
 """The measured window: one ordinary run of the candidate, unpinned, seen by all sources at once.
 
 The guest draws for a fixed time, keeps its records in memory and prints them after the window; QEMU traces every queue
-event; one capture at either end gives frame numbers. None falls inside. Trace events are switched off and
-on again while the machine runs, which shows what they cost without comparing two launches.
+event; one capture at either end gives frame numbers. No capture falls inside the window.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ DecodeFrame = Callable[[Image], int | None]
 
 @dataclass(frozen=True)
 class Window:
-    """Everything that the sources said of one run."""
+    """Everything that the sources report of one run."""
 
     observed: Observed
     serial: SerialLog
@@ -69,9 +68,9 @@ class Window:
     complaints: tuple[str, ...] = ()
     """Lines in which a driver of the guest says what went wrong."""
     fallback: str = ""
-    """Of a guest that was given the GL device and does not use it: why, in its own words."""
+    """Why a guest with the GL device does not use it, in its own words."""
     last_words: str = ""
-    """What the guest said of its end, or last."""
+    """The guest's last words."""
 
 
 def observe(
@@ -110,7 +109,7 @@ def observe(
 
 
 def assemble(observed: Observed, serial_log: bytes, trace_log: bytes, qemu_log: bytes = b"") -> Window:
-    """Let all sources speak. Pure: a saved run is replayed through it."""
+    """Read all sources. Pure: a saved run is replayed through it."""
     trace = parse_trace(trace_log)
     serial = parse_serial(serial_log)
     # A frame number was read, so there are stamps.
@@ -155,7 +154,7 @@ def _fallback(command: Sequence[str], serial_log: bytes, trace: Trace) -> str:
 def window_incidents(window: Window, capabilities: Capabilities, scene: str = "") -> list[Incident]:
     """What a finished window shows to be wrong, the plainest cause first.
 
-    What the instruments did wrong is told instead of what they then seemed to show.
+    Faults of the instruments are reported instead of what they then seemed to show.
 
     Parameters
     ----------
@@ -216,7 +215,7 @@ def window_notices(window: Window | None, capabilities: Capabilities, scene: str
     boot = window.serial.boot if window is not None else None
     if scene or boot is None or boot.get("kernel") != OUR_NAME:
         return ()
-    taken = "it is taken at its word" if capabilities.oracle else "nothing in that line is believed"
+    taken = "its claims are believed" if capabilities.oracle else "nothing in that line is believed"
     return (f"this kernel's [BOOT] line calls it {OUR_NAME}, and there is no source to compare it with: {taken}",)
 
 
@@ -248,7 +247,7 @@ def wait_first_frame(machine: Qemu) -> None:
 
 
 def _sight(machine: Qemu, decode: DecodeFrame | None) -> Sighting | None:
-    """The frame shown now; a glimpse that caught two frames at once is taken again."""
+    """The frame shown now; a picture that caught two frames is taken again."""
     for _ in range(GLIMPSES_MAX if decode else 0):
         picture = glimpse(machine)
         frame = decode(picture.pixels) if decode else None
