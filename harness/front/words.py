@@ -50,12 +50,13 @@ def parse(words: Sequence[str]) -> Arguments:
     return arguments
 
 
-_EACH = ("ARCH", "BARRIER")
-"""Switches of which perf takes several values, each run by itself."""
+_EACH = ("ARCH", "BARRIER", "MODE")
+"""Settings of which perf takes several values, each run by itself."""
 
 
 def parse_each(words: Sequence[str]) -> tuple[Arguments, ...]:
-    """As :func:`parse`, for every combination of the values in ``ARCH=all``, ``ARCH=a,b`` and ``BARRIER=a,b``."""
+    """As :func:`parse`, for every combination of the values in ``ARCH=all``, ``ARCH=a,b``, ``BARRIER=a,b`` and
+    ``MODE=a,b``."""
     lines: list[list[str]] = [list(words)]
     if words[0] == "perf":
         for name in _EACH:
@@ -75,12 +76,13 @@ def _share(arguments: Arguments, runs: int) -> Arguments:
 
 
 def _spread(words: list[str], name: str) -> list[list[str]]:
-    """The words once for each value of a switch."""
+    """The words once for each value of a setting."""
     at = next((index for index, word in enumerate(words) if word.startswith(f"{name}=")), None)
     if at is None:
         return [words]
     text = words[at].partition("=")[2]
-    values = list(settings_of("perf")[name].kind.choices) if text == "all" else text.split(",")
+    every = settings_of("perf")[name].kind.choices
+    values = list(every) if text == "all" and every else text.split(",")
     if text.strip() and (len(set(values)) < len(values) or "" in values):
         raise UsageError(f"{name}={shown(text)}: values joined by commas, each once, or all")
     return [[*words[:at], f"{name}={value}", *words[at + 1 :]] for value in values]

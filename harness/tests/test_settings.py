@@ -202,10 +202,15 @@ def test_several_values_are_run_each_by_itself() -> None:
         for arch in ("x86_64", "aarch64", "riscv64")
         for barrier in ("linux", "acquire_load")
     ]
+    modes = [one.run_params().mode for one in parse_each(["perf", "MODE=800x600,801x601"])]
+    assert modes == [(800, 600), (801, 601)]
     assert {one.number("BUDGET") for one in each} == {50} and len(parse_each(["perf"])) == 1
 
 
-@pytest.mark.parametrize("word", ["BARRIER=linux,", "BARRIER=linux,linux", "ARCH=x86_64,arm", "ARCH=", "BARRIER=a,b"])
+@pytest.mark.parametrize(
+    "word",
+    ["BARRIER=linux,", "BARRIER=linux,linux", "ARCH=x86_64,arm", "ARCH=", "BARRIER=a,b", "MODE=all", "MODE=800x600,"],
+)
 def test_values_that_are_none_are_refused_before_any_run(word: str) -> None:
     with pytest.raises(UsageError, match=word.partition("=")[0]):
         parse_each(["perf", word])
