@@ -19,7 +19,8 @@ from pathlib import Path
 from harness.model.errors import BuildError, ToolError
 from harness.model.spec import ARCHES, ROOT, Limits, Switches
 from harness.platform.atomic import whole_folder, write_whole
-from harness.platform.child import OUTPUT_BYTES_MAX, ChildError, end_child, run_child, start_child
+from harness.platform.child import OUTPUT_BYTES_MAX, ChildError, clean_environment, end_child, run_child, start_child
+from harness.platform.compile_cache import cached_environment
 from harness.platform.locks import Busy, lock
 
 BUILD_DIR = ROOT / "build"
@@ -140,7 +141,8 @@ def run_make(folder: Path, words: list[str], what: str) -> str:
         raise ToolError("make is not installed: install the package make (make setup perf)")
     command = ["make", "--no-print-directory", "-C", str(folder), "-j2", *words]
     with tempfile.TemporaryFile() as output:
-        make = start_child(command, stdout=output, stderr=output)
+        environment = cached_environment(clean_environment())
+        make = start_child(command, stdout=output, stderr=output, environment=environment)
         try:
             status = make.wait(Limits().build_s)
         except subprocess.TimeoutExpired as error:

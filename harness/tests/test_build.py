@@ -16,6 +16,7 @@ import pytest
 from harness.model.errors import BuildError, ToolError
 from harness.model.spec import Limits, Switches, Verdict
 from harness.platform import build as build_module
+from harness.platform import compile_cache
 from harness.platform.build import (
     baselines_in_commits,
     build_kernel,
@@ -28,6 +29,7 @@ from harness.platform.build import (
     sha256_of,
     source_state,
 )
+from harness.platform.compile_cache import cached_environment
 
 MAKEFILE = """
 $(OUT)/roulette.elf: main.c
@@ -314,3 +316,31 @@ def test_a_revision_is_unpacked_as_newer_pythons_want_it(repository: Path, monke
     folder, _ = checkout_revision("HEAD", repository)
     assert (folder / "kernel" / "fresh.c").exists()
     assert used == [getattr(tarfile, "data_filter")]
+
+
+def test_what_was_compiled_once_is_taken_from_the_cache_by_content(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever folder or switch asks: only what the preprocessor leaves different is compiled again."""
+    monkeypatch.setattr(compile_cache, "CACHE_DIR", tmp_path / "cache")
+    (tree / "kernel" / "Makefile").write_text("$(OUT)/roulette.elf: main.c\n\tgcc -DLOG=$(LOG) -c -o $@ main.c\n")
+    (tree / "kernel" / "main.c").write_text("int one(void) { return 1; }\n")
+
+    def compiled(log: str, name: str) -> tuple[bytes, int]:
+        out = tmp_path / name
+        out.mkdir()
+        run_make(tree / "kernel", [f"OUT={out}", f"LOG={log}"], name)
+        environment = cached_environment(os.environ)
+        said = subprocess.run(["ccache", "--print-stats"], env=environment, capture_output=True, text=True, check=True)
+        missed = dict(line.split("\t") for line in said.stdout.splitlines())["cache_miss"]
+        return (out / "roulette.elf").read_bytes(), int(missed)
+
+    first, second = compiled("none", "first"), compiled("frame", "second")
+    assert first == second and first[1] == 1
+    (tree / "kernel" / "main.c").write_text("int one(void) { return LOG; }\n")
+    assert compiled("2", "third")[1] == 2 and compiled("3", "fourth")[1] == 3
+
+
+def test_without_a_cache_everything_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compile_cache, "WRAPPERS", (Path("/nonexistent"),))
+    assert cached_environment({"PATH": "/usr/bin"}) == {"PATH": "/usr/bin"}
