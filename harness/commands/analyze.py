@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.gate.evaluate import evaluate
 from harness.gate.references import NoBaseline, read_baseline
 from harness.gate.replay import load_measured
-from harness.gate.rule_file import load_rules
+from harness.gate.rule_file import load_by_counts, load_rules
 from harness.model.record import JudgedBy
 from harness.model.result import ResultError
 from harness.model.spec import UsageError, Verdict
@@ -40,6 +40,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         same_host=judged_by.same_host,
         no_reference=judged_by.no_reference,
         other_compiler=judged_by.other_compiler,
+        by_counts=judged_by.by_counts and load_by_counts(arguments.path("CONFIG")),
     )
     for problem in judgement.problems:
         out.line(problem)

@@ -15,7 +15,7 @@ from harness.gate.measured import ArmKernel, Measured, Order
 from harness.gate.metrics import Rule
 from harness.gate.next_steps import given_words
 from harness.gate.references import NoBaseline, Reference, approval_notices, find_reference, keep_baseline
-from harness.gate.rule_file import load_commit_url, load_rules
+from harness.gate.rule_file import load_by_counts, load_commit_url, load_rules
 from harness.gate.session import measure
 from harness.gate.stages.frame_file import save_frames
 from harness.gate.stages.window import late_frames, window_notices
@@ -61,6 +61,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
             quiet=arguments.text("QUIET") == "wait",
             stages=frozenset(arguments.several("STAGES")),
             rules=rules,
+            by_counts=load_by_counts(arguments.path("CONFIG")),
         )
         measured = measure(order, run.path, out.progress)
         if measured.timing is not None:
@@ -160,8 +161,10 @@ def _result(
         same_host=same_host,
         other_compiler=other_compiler,
         baseline=baseline,
+        by_counts=measured.order.by_counts,
     )
-    judged_by = JudgedBy(baseline.label if baseline else "", same_host, missing, other_compiler)
+    label, order = baseline.label if baseline else "", measured.order
+    judged_by = JudgedBy(label, same_host, missing, other_compiler, order.by_counts)
     source = source_state()
     if source.get("problem"):
         notices = (*notices, f"the commit is not known: {source['problem']}")

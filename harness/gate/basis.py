@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from harness.core.costs import Prediction
 from harness.core.statistics import Decision
 from harness.gate.metrics import RULES, Rule
 from harness.gate.tails import Tail
-from harness.model.record import Incident
+from harness.model.record import Costs, CountedFrames, Incident
 from harness.model.result import Arm, Frames, Metric
 from harness.model.spec import BUILT_IN, Capabilities
 
@@ -43,6 +44,14 @@ class Basis:
     """Why the host was too noisy to decide, if known."""
     grown: str = ""
     """Functions that execute more, in words."""
+
+    counted: Mapping[str, CountedFrames] = field(default_factory=dict)
+    """By role: what each part of a frame makes QEMU do."""
+    prediction: Prediction | None = None
+    """What these counts say of the frame time."""
+    costs: Costs = Costs()
+    by_counts: bool = True
+    """Equal counts pass a comparison that the clock left undecided, within its bound."""
 
     def tail(self, metric: str) -> Tail | None:
         """The comparison of a further metric over the launches."""

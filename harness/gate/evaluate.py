@@ -14,8 +14,8 @@ from harness.core.serial import SerialLog
 from harness.core.statistics import CANDIDATE, REFERENCE
 from harness.gate import metrics
 from harness.gate.basis import Basis
-from harness.gate.figures import ArmFigures
-from harness.gate.measured import ArmKernel, Measured
+from harness.gate.figures import ArmFigures, prediction
+from harness.gate.measured import COUNTS, ArmKernel, Measured
 from harness.gate.metrics import HIGHER, LOWER, RULES, Rule
 from harness.gate.stages.catalogue import STAGES
 from harness.gate.tails import compare_tails
@@ -68,11 +68,14 @@ def evaluate(
     same_host: bool = False,
     other_compiler: str = "",
     baseline: Baseline | None = None,
+    by_counts: bool = True,
 ) -> tuple[Judgement, dict[str, Arm]]:
     """Judge a session.
 
     Parameters
     ----------
+    by_counts
+        Equal counts pass a comparison that the clock left undecided, within its bound.
     baseline
         Where the reference comes from: it supplies the scene, and the exact metrics that only its approval counted.
     """
@@ -88,6 +91,9 @@ def evaluate(
         for row in metrics.ROWS
         if row.stage != "window" and row.stage in measured.skipped
     }
+    if COUNTS in measured.skipped:
+        counted = [row.name for row in metrics.ROWS if row.lack is metrics.no_parts]
+        not_measured = {**dict.fromkeys(counted, f"not counted: {measured.skipped[COUNTS]}"), **not_measured}
     stored = {}
     if baseline is not None and "fps_window" in baseline.absolute:
         stored["fps_window"] = baseline.absolute["fps_window"].value
@@ -109,6 +115,10 @@ def evaluate(
         same_kernel=measured.skipped["timing"] if measured.same_kernel else "",
         noise=noise_cause(measured.timing.host) if measured.timing else "",
         grown=function_words(measured.functions),
+        counted=measured.counted,
+        prediction=prediction(measured),
+        costs=measured.costs,
+        by_counts=by_counts,
     )
     return judge(basis), arms
 

@@ -10,11 +10,13 @@ import numpy as np
 
 from harness.core.animation import Animation, TooFewSteps, animation, overruns
 from harness.core.arrays import F64
+from harness.core.costs import Prediction, predict
 from harness.core.instruments import capture_cost, record_cost
 from harness.core.pacing import Pacing, TooFewFrames, frame_pacing
 from harness.core.sources import COMMANDS, FRAMES
-from harness.core.statistics import CANDIDATE
+from harness.core.statistics import CANDIDATE, REFERENCE
 from harness.model.metric import Metric
+from harness.model.record import PartCounts
 
 if TYPE_CHECKING:
     from harness.gate.measured import Measured
@@ -119,6 +121,19 @@ class ArmFigures:
         count = self.measured.exact.get(self.role)
         return Metric(count.mean, "", "icount", n=len(count.frames)) if count is not None else None
 
+    def part(self, name: str) -> Metric | None:
+        """Instructions that one part of a frame executes."""
+        counted = self.measured.counted.get(self.role)
+        if counted is None:
+            return None
+        part = counted.parts.get(name, PartCounts())
+        return Metric(part.instructions, "", "plugin", n=counted.frames)
+
+    def predicted_ms(self) -> Metric | None:
+        """A frame's time by counts; the candidate's is the measured one, from which the reference's follows."""
+        found = prediction(self.measured)
+        return Metric(found.frame_ms[self.role], "", "plugin", n=1) if found is not None else None
+
     def event_cost(self) -> Metric | None:
         """What the trace's events cost."""
         return self.measured.overhead if self.role == CANDIDATE else None
@@ -175,3 +190,11 @@ class ArmFigures:
             return None
         records = self.window.serial.records
         return Metric(float(len(overruns(records.columns, 1000 / pace_hz))), "", "guest", n=len(records))
+
+
+def prediction(measured: "Measured") -> Prediction | None:
+    """What the counts of both arms say; None where an arm was not counted or the candidate shows no frame time."""
+    ours, theirs = measured.counted.get(CANDIDATE), measured.counted.get(REFERENCE)
+    if ours is None or theirs is None or measured.window is None or not len(measured.window.frame_ms):
+        return None
+    return predict(ours, theirs, measured.costs, float(np.median(measured.window.frame_ms)))

@@ -13,7 +13,8 @@ from dataclasses import replace
 from harness.core.statistics import Decision, State
 from harness.core.wording import amount, changed_by, percent, signed_percent, span
 from harness.gate.basis import Basis, Figures
-from harness.gate.metrics import HIGHER, Rule, not_offered
+from harness.gate.count_gates import by_counts, part_verdict, prediction_words
+from harness.gate.metrics import HIGHER, PART_SUFFIX, Rule, not_offered
 from harness.gate.tails import Tail
 from harness.model.result import Arm, Gate, Metric
 from harness.model.spec import ON_PROGRESS_BARRIERS, Verdict
@@ -163,6 +164,21 @@ class Rise(GateKind):
         return replace(_gate(rule, figures, verdict, why), limit=rule.smallest)
 
 
+class Part(GateKind):
+    """One part of a frame: none of what it makes QEMU do may rise by more than ``smallest``, unless it only moved."""
+
+    def judge(self, rule: Rule, figures: Figures) -> Gate:
+        verdict, why = part_verdict(figures.basis, rule.metric.removesuffix(PART_SUFFIX), rule.smallest)
+        return replace(_gate(rule, figures, verdict, why), limit=rule.smallest)
+
+
+class Predicted(GateKind):
+    """Told, never judged: the frame time that counts predict."""
+
+    def judge(self, rule: Rule, figures: Figures) -> Gate:
+        return _gate(rule, figures, None, prediction_words(figures.basis))
+
+
 LAUNCHES_FEWEST = 3
 """With fewer launches of an arm, one busy moment of the host would decide."""
 
@@ -213,6 +229,9 @@ class Ratio(GateKind):
         change, one, other = (_change(ratio, invert) for ratio in ratios)
         low, high = min(one, other), max(one, other)
         verdict, why = _decided(decision, rule.smallest)
+        counts = by_counts(figures.basis, decision) if verdict is Verdict.INCONCLUSIVE else ""
+        if counts:
+            verdict, why = Verdict.PASS, counts
         if verdict is Verdict.INCONCLUSIVE and figures.basis.noise:
             why += f"; {figures.basis.noise}"
         gate = replace(_gate(rule, figures, verdict, why), change=change, low=low, limit=rule.smallest)
@@ -269,6 +288,8 @@ KINDS: Mapping[str, GateKind] = {
     "floor": Floor(),
     "rise": Rise(),
     "growth": Growth(),
+    "part": Part(),
+    "prediction": Predicted(),
     "report": Report(),
 }
 

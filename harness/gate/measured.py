@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from harness.core.functions import FunctionChange
 from harness.gate.metrics import RULES, Rule
 from harness.model.metric import Metric
-from harness.model.record import ExactCount, Incident, Lease
+from harness.model.record import Costs, CountedFrames, ExactCount, Incident, Lease
 from harness.model.spec import Capabilities, Machine, RunParams, RunSpec, Switches
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 SAME_KERNEL = "the same kernel, byte for byte"
 """Why the comparison of such a pair is left out."""
+
+COUNTS = "counts"
+"""In ``skipped``: why the exact stage counted instructions alone."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,8 @@ class Order:
     """Names of the stages to run; None is all of them."""
     quiet: bool = False
     """Wait, up to a limit, until the host's cores are idle."""
+    by_counts: bool = True
+    """Equal counts pass a comparison that the clock left undecided, within its bound."""
     rules: tuple[Rule, ...] = RULES
     """The rules of the verdict: a guest that fails by them is not measured further."""
 
@@ -81,6 +86,10 @@ class Measured:
     exact: Mapping[str, ExactCount] = field(default_factory=dict)
     functions: tuple[FunctionChange, ...] = ()
     """Of a candidate that executes more: where."""
+    counted: Mapping[str, CountedFrames] = field(default_factory=dict)
+    """By role: what each part of a frame makes QEMU do."""
+    costs: Costs = Costs()
+    """What that takes on this host."""
     timing: Timing | None = None
     incidents: tuple[Incident, ...] = ()
     skipped: Mapping[str, str] = field(default_factory=dict)

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from harness.core.frame_counts import SETTLED
 from harness.gate.figures import ArmFigures
 from harness.model.metric import Metric
 from harness.model.spec import Capabilities
@@ -106,6 +107,18 @@ def no_exact_mode(capabilities: Capabilities, _: Mapping[str, str]) -> str | Non
     return None if capabilities.command_line else "this kernel has no exact mode"
 
 
+def no_parts(capabilities: Capabilities, switches: Mapping[str, str]) -> str | None:
+    return no_exact_mode(capabilities, switches) or "its parts were not counted"
+
+
+PART_SUFFIX = "_instructions"
+"""Of the name of a part of a frame: its metric's."""
+
+
+def _instructions_of(part: str) -> Compute:
+    return lambda side: side.part(part)
+
+
 GAVE_UP = "the driver gave up waiting for the device"
 MISSED = "the device had missed a notification and answered after the driver notified it again"
 
@@ -196,6 +209,27 @@ ROWS: tuple[MetricRow, ...] = (
         lack=no_exact_mode,
         scope=EXACT,
         stored=True,
+    ),
+    *(
+        MetricRow(
+            f"{part}{PART_SUFFIX}",
+            "instructions",
+            LOWER,
+            _instructions_of(part),
+            (Judged("part", smallest=0.05),),
+            stage="exact",
+            lack=no_parts,
+        )
+        for part in SETTLED
+    ),
+    MetricRow(
+        "predicted_frame_ms",
+        "ms",
+        LOWER,
+        ArmFigures.predicted_ms,
+        (Judged("prediction"),),
+        stage="exact",
+        lack=no_parts,
     ),
     MetricRow(
         "animation_error_ms_p50", "ms", LOWER, lambda side: side.animation_error(50), lack=no_records, paced=True

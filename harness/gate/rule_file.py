@@ -2,6 +2,8 @@
 
 The file holds any of the keys of :class:`Rule` that may be overridden::
 
+    by_counts = false        # equal counts do not pass what the clock left undecided
+
     [metrics.fps_trace.ratio]
     smallest = 0.02          # relative: 2 %
 
@@ -60,6 +62,25 @@ def load_commit_url(path: Path | None) -> str:
     if not isinstance(url, str) or not re.fullmatch(r"https?://\S+", url) or "{commit}" not in url:
         raise UsageError(f'{path}: report: must hold commit_url = "https://…/{{commit}}"')
     return url
+
+
+def load_by_counts(path: Path | None) -> bool:
+    """``by_counts`` of the file: whether equal counts pass a comparison that the clock left undecided.
+
+    Raises
+    ------
+    UsageError
+        When it is neither true nor false.
+    """
+    if path is None:
+        return True
+    try:
+        found = tomllib.loads(_config(path)).get("by_counts", True)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path}: {error}") from error
+    if not isinstance(found, bool):
+        raise UsageError(f"{path}: by_counts: {found!r} is neither true nor false")
+    return found
 
 
 def _config(path: Path) -> str:

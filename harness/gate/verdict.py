@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from harness.core.statistics import Decision
 from harness.core.wording import amount
 from harness.gate.basis import Basis
+from harness.gate.count_gates import BY_COUNTS
 from harness.gate.further_gates import picture_gate, scene_gate, stored_fps_gate
 from harness.gate.gates import judge_metric
 from harness.model.record import Incident
@@ -105,7 +106,9 @@ def _cause(gate: Gate) -> str:
 def _passed(judged: Sequence[Gate], basis: Basis) -> str:
     fps = next(gate for gate in judged if gate.metric == "fps_trace" and gate.value is not None)
     words = f"{amount(fps.value or 0.0)} frames/s"
-    if fps.kind == "ratio" and (basis.decision is not None or basis.same_kernel):
+    if fps.kind == "ratio" and fps.why.startswith(BY_COUNTS):
+        words = f"{fps.why}; {words}"
+    elif fps.kind == "ratio" and (basis.decision is not None or basis.same_kernel):
         words += f", {fps.why}"
     frames = basis.frames
     return f"pass: {words}; {frames.intact if frames else 0} of {frames.checked if frames else 0} pictures right"

@@ -111,6 +111,49 @@ class ExactCount:
 
 
 @dataclass(frozen=True)
+class PartCounts:
+    """What one part of a frame makes QEMU do, on average; counted from outside the guest."""
+
+    instructions: float = 0.0
+    accesses: float = 0.0
+    """Of memory."""
+    blocks: float = 0.0
+    """Translation blocks entered."""
+    helpers: float = 0.0
+    """Calls from translated code into QEMU's own: indirect jumps, divisions, flags, spin hints."""
+    bytes: float = 0.0
+    """Read and written."""
+    exits: float = 0.0
+    """Accesses of devices."""
+    notifications: float = 0.0
+    """Of virtqueues."""
+
+
+@dataclass(frozen=True)
+class CountedFrames:
+    """Counts of one arm's frames, part by part."""
+
+    frames: int
+    parts: Mapping[str, PartCounts]
+    """By part, as in :data:`harness.core.frame_counts.PARTS`."""
+    transferred_bytes: float = 0.0
+    """Of the picture, by the device, a frame."""
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What counted things take on one host, in ns."""
+
+    access_ns: float = 0.9
+    instruction_ns: float = 0.2
+    block_ns: float = 1.2
+    helper_ns: float = 4.0
+    exit_ns: float = 2000.0
+    fitted: int = 0
+    """Measurements that these were fitted to; 0 for the usual ones."""
+
+
+@dataclass(frozen=True)
 class FunctionChange:
     """One function's instructions a frame."""
 
@@ -264,6 +307,8 @@ class JudgedBy:
     """Why there was nothing to compare with."""
     other_compiler: str = ""
     """In words, where another compiler built the reference."""
+    by_counts: bool = True
+    """Equal counts pass a comparison that the clock left undecided, within its bound."""
 
 
 @dataclass(frozen=True)
@@ -286,6 +331,9 @@ class RunRecord:
     """By role."""
     functions: tuple[FunctionChange, ...] = ()
     """Of a candidate that executes more: where, the largest difference first."""
+    counted: Mapping[str, CountedFrames] = field(default_factory=dict)
+    """By role."""
+    costs: Costs = Costs()
     lease: Lease | None = None
     """The cores that the comparison had."""
     timing: TimingRecord | None = None

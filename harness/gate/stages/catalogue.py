@@ -10,10 +10,11 @@ from harness.core.budget import FUNCTIONS_S, NO_TIME
 from harness.core.functions import FunctionChange
 from harness.core.stamp import decode_frame
 from harness.core.statistics import CANDIDATE, REFERENCE, Plan, decide
-from harness.gate.measured import SAME_KERNEL, ArmKernel, Measured, Order, run_spec
-from harness.gate.stages.exact import count_instructions
+from harness.gate.measured import COUNTS, SAME_KERNEL, Measured, Order, run_spec
+from harness.gate.stages.exact import count_everything
 from harness.gate.stages.frame_file import FRAMES_FILE, load_frames
 from harness.gate.stages.functions import compare_functions
+from harness.gate.stages.host_costs import fitted_costs
 from harness.gate.stages.launch import MeasuredLaunch
 from harness.gate.stages.observer_overhead import TooFewStretches, measure_observer_overhead
 from harness.gate.stages.pictures import Pictures, load_verification, picture_incidents, verify_pictures
@@ -137,7 +138,7 @@ class OverheadStage(Stage):
 
 
 class ExactStage(Stage):
-    """Guest instructions a frame; of a candidate that executes more, by function."""
+    """Guest instructions a frame and all else that its parts make QEMU do; of more instructions, by function."""
 
     name = "exact"
     long = True
@@ -148,7 +149,13 @@ class ExactStage(Stage):
 
     def measure(self, session: Session, measured: Measured) -> Measured:
         arms = self._arms(session.order)
-        measured = replace(measured, exact=count_instructions(arms, session.folder / self.name))
+        found = count_everything(arms, session.folder / self.name)
+        if _alike(session.order):
+            found = found.shared(CANDIDATE, REFERENCE)
+        costs = fitted_costs(found.parts.get(CANDIDATE), measured.window)
+        measured = replace(measured, exact=found.counts, counted=found.parts, costs=costs)
+        if found.problem:
+            measured = replace(measured, skipped={**measured.skipped, COUNTS: found.problem})
         try:
             return replace(measured, functions=self._functions(arms, session, measured))
         except GuestError as error:
@@ -156,7 +163,7 @@ class ExactStage(Stage):
 
     def _arms(self, order: Order) -> dict[str, RunSpec]:
         arms = {CANDIDATE: run_spec(order, order.candidate, order.params)}
-        if order.reference is not None and order.reference.capabilities.command_line:
+        if order.reference is not None and order.reference.capabilities.command_line and not _alike(order):
             arms[REFERENCE] = run_spec(order, order.reference, order.params)
         return arms
 
@@ -171,11 +178,12 @@ class ExactStage(Stage):
         return compare_functions(arms[REFERENCE], arms[CANDIDATE], session.folder / "functions")
 
     def record(self, measured: Measured, run: RunRecord) -> RunRecord:
-        return replace(run, exact=measured.exact, functions=measured.functions)
+        counted, costs = measured.counted, measured.costs
+        return replace(run, exact=measured.exact, functions=measured.functions, counted=counted, costs=costs)
 
     def replay(self, folder: Path, result: Result, run: RunRecord, measured: Measured) -> Measured:
         exact = {role: _counted(role, count) for role, count in run.exact.items()}
-        return replace(measured, exact=exact, functions=run.functions)
+        return replace(measured, exact=exact, functions=run.functions, counted=run.counted, costs=run.costs)
 
 
 def _counted(role: str, count: ExactCount) -> ExactCount:
@@ -193,7 +201,7 @@ class TimingStage(Stage):
     def obstacle(self, order: Order, measured: Measured) -> str | None:
         if order.reference is None:
             return "nothing to compare with"
-        same = order.asks_for(self.name) and _same_kernel(order.candidate, order.reference)
+        same = order.asks_for(self.name) and _alike(order)
         return SAME_KERNEL if same else None
 
     def measure(self, session: Session, measured: Measured) -> Measured:
@@ -246,8 +254,11 @@ class TimingStage(Stage):
         return replace(measured, timing=Timing(launches, decision, noted.plan, Protocol(), noted.seconds, noted.host))
 
 
-def _same_kernel(candidate: ArmKernel, reference: ArmKernel) -> bool:
-    """Whether both boot the same bytes in the same way."""
+def _alike(order: Order) -> bool:
+    """Whether candidate and reference boot the same bytes in the same way."""
+    candidate, reference = order.candidate, order.reference
+    if reference is None:
+        return False
     alike = candidate.capabilities == reference.capabilities and candidate.iso == reference.iso
     return alike and same_loaded_bytes(candidate.path.read_bytes(), reference.path.read_bytes())
 
