@@ -37,15 +37,13 @@ DISAGREEMENT = 0.015
 """Between the predicted change and the nearer end of the clock's interval."""
 
 
-def fit(observed: Sequence[tuple[PartCounts, float]], exit_ns: float | None = None) -> Costs:
+def fit(observed: Sequence[tuple[PartCounts, float]]) -> Costs:
     """Coefficients, none negative, that explain how long parts took, as near to the usual ones as that allows.
 
     Parameters
     ----------
     observed
         Counts, and the time in ns that they took undisturbed.
-    exit_ns
-        One access of a device.
     """
     usual = np.array([getattr(START, name) for name in FITTED])
     sound = [(counts, took_ns) for counts, took_ns in observed if took_ns > 0 and math.isfinite(took_ns)]
@@ -53,11 +51,12 @@ def fit(observed: Sequence[tuple[PartCounts, float]], exit_ns: float | None = No
     if sound:
         rows = [[_count(counts, name) / took_ns for name in FITTED] for counts, took_ns in sound]
         stiff = math.sqrt(STIFFNESS) * np.eye(len(FITTED))
-        # In units of the usual coefficients, so that each may move by the same factor.
+        # First the host's speed as a whole; then, in units of the coefficients so far, each on its own.
+        usual /= float(np.median(np.array(rows) @ usual))
         matrix = np.vstack([np.array(rows) * usual, stiff])
         factors, _ = optimize.nnls(matrix, np.concatenate([np.ones(len(rows)), stiff @ np.ones(len(FITTED))]))
         found = replace(found, **dict(zip(FITTED, (float(value) for value in factors * usual))), fitted=len(sound))
-    return replace(found, exit_ns=exit_ns) if exit_ns else found
+    return found
 
 
 def _count(counts: PartCounts, coefficient: str) -> float:

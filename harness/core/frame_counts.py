@@ -65,7 +65,7 @@ def parts_of(account: str, log: bytes) -> tuple[Mapping[str, PartCounts], int]:
     Raises
     ------
     ValueError
-        When the account is damaged or holds fewer than two whole frames.
+        When the account is damaged, or holds no whole frame besides the first.
     """
     stretches = _stretches(account, _read_log(log))
     labels = part_labels([stretch.begins for stretch in stretches])

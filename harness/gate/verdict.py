@@ -16,7 +16,7 @@ from harness.model.result import Gate
 from harness.model.spec import Verdict
 from harness.report.words import label_of
 
-COMPARING = ("ratio", "rise", "growth")
+COMPARING = ("ratio", "rise", "growth", "part")
 """Kinds of gates that compare the candidate's cost with the reference's."""
 STORED_FPS_TOLERANCE = 0.35
 """How far below its stored frame rate the same host may fall: whole runs differ by 11 % (one sigma) on one host."""

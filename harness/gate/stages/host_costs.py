@@ -31,7 +31,4 @@ def fitted_costs(counted: CountedFrames | None, window: Window | None) -> Costs:
     if "render_ns" not in columns or "draw" not in counted.parts:
         return Costs()
     drawing_ns = float(np.quantile(columns["render_ns"], UNDISTURBED))
-    exit_ns = None
-    if "notify_ns" in columns and "notifies" in columns and np.all(columns["notifies"] > 0):
-        exit_ns = float(np.quantile(columns["notify_ns"] / columns["notifies"], UNDISTURBED))
-    return fit([(counted.parts["draw"], drawing_ns)], exit_ns)
+    return fit([(counted.parts["draw"], drawing_ns)])
