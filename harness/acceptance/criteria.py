@@ -22,6 +22,7 @@ from harness.acceptance.evidence import (
     Watched,
 )
 from harness.acceptance.ringorder import publishes_in_order, receives_in_order
+from harness.core.wording import percent, signed_percent, span
 from harness.model.spec import Verdict
 from harness.model.suites import SuiteRun
 
@@ -157,9 +158,14 @@ def _device(found: DeviceEvidence, draws_whole: bool) -> list[Criterion]:
         ),
         _line("no visual corruption", found.pictures, _pictures, name),
         _line("[VIRTIO PERF] for every frame", optimised, _records, name),
-        _line(f"fences down > {FENCES_MUST:.0%}", both, _fences(FENCES_MUST), name, failure=slow),
+        _line(f"fences down > {percent(FENCES_MUST, 0)}", both, _fences(FENCES_MUST), name, failure=slow),
         _line(
-            f"fences down > {FENCES_TARGET:.0%}", both, _fences(FENCES_TARGET), name, level=Level.TARGET, failure=slow
+            f"fences down > {percent(FENCES_TARGET, 0)}",
+            both,
+            _fences(FENCES_TARGET),
+            name,
+            level=Level.TARGET,
+            failure=slow,
         ),
         _line("at most one fence a completion", optimised, _fence_each, name, failure=slow),
         _line("spins of the same order", both, _spins, name, failure=slow),
@@ -217,7 +223,9 @@ def _fps(least: float) -> Callable[[Roulette], CheckOutcome | Absent]:
 
 def _pictures(watched: Watched) -> CheckOutcome | Absent:
     frames = watched.frames
-    figure = f"{frames.bad} of {frames.checked} pictures bad, every pixel compared: < {watched.bad_share_max:.2%}"
+    figure = (
+        f"{frames.bad} of {frames.checked} pictures bad, every pixel compared: < {percent(watched.bad_share_max, 2)}"
+    )
     if frames.bad or frames.findings:
         return False, _also(figure, frames.findings)
     if watched.bad_share_max > BAD_SHARE:
@@ -257,7 +265,10 @@ def _fences(least: float) -> Callable[[_Both], CheckOutcome | Absent]:
         after, before = both.optimised.fences, both.spinning.fences
         if not before:
             return Absent("the spinning strategy counted no fence")
-        return 1 - after / before > least, f"{before:.1f} to {after:.1f} a frame ({after / before - 1:+.2%})"
+        return (
+            1 - after / before > least,
+            f"{before:.1f} to {after:.1f} a frame ({signed_percent(after / before - 1, 2)})",
+        )
 
     return judge
 
@@ -286,7 +297,7 @@ def _completions(counted: Counted, draws_whole: bool) -> CheckOutcome:
 def _change(change: FrameRateChange) -> CheckOutcome | Absent:
     if not math.isfinite(change.high):
         return Absent(f"{change.launches} launches are too few for an interval")
-    figure = f"{change.change:+.1%} ({change.low:+.1%} to {change.high:+.1%} at 95 %, {change.launches} launches)"
+    figure = f"{signed_percent(change.change)} ({span(change.low, change.high)} at 95 %, {change.launches} launches)"
     return True, f"{figure} from seqcst_spin"
 
 

@@ -12,6 +12,7 @@ from harness.benchmarks import Figure, Measure
 from harness.core.frames import check_picture
 from harness.core.serial import parse_serial
 from harness.core.trace import parse_trace
+from harness.core.wording import span
 from harness.gate.stages.observer_overhead import measure_observer_overhead
 from harness.model.spec import Machine, RunParams, RunSpec, Switches
 from harness.platform.build import build_kernel
@@ -87,7 +88,8 @@ def _perturbation(folder: Path) -> list[Figure]:
     """what watching costs"""
     spec = RunSpec(build_kernel(Switches()).path, MACHINE)
     cost = measure_observer_overhead(spec, folder / "perturbation", QUADS)
-    what = f"cost of watching ({cost.low:+.2%} to {cost.high:+.2%})"
+    assert cost.low is not None and cost.high is not None
+    what = f"cost of watching ({span(cost.low, cost.high, 2)})"
     return [Figure(what, 100 * cost.value, "% of frame time", 1)]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from harness.core.wording import changed_by, span
+
 
 class BisectMark(enum.Enum):
     """What ``git bisect`` is told of a commit."""
@@ -32,9 +34,9 @@ class MeasuredEffect:
 
     @property
     def words(self) -> str:
-        """The effect for people."""
-        way = "slower" if self.change < 0 else "faster"
-        return f"{abs(self.change):.1%} {way} (95% interval {self.low:+.1%} to {self.high:+.1%} of frames/s)"
+        """The effect for people, as a change of frame time: ``5.9 % slower (+5.4 to +6.8 %)``, at 95 % confidence."""
+        slower, low, high = (1 / (1 + change) - 1 for change in (self.change, self.high, self.low))
+        return f"{changed_by(slower)} ({span(low, high)})"
 
 
 def threshold(whole: MeasuredEffect) -> float:

@@ -29,6 +29,7 @@ from harness.bisect.worktree import (
     subject_of,
 )
 from harness.core import budget
+from harness.core.wording import percent
 from harness.model import codec
 from harness.model.codec import CodecError
 from harness.model.errors import BuildError, ToolError
@@ -330,7 +331,7 @@ class Bisection:
             raise NothingToFindError(f"BAD against GOOD is not surely slower or faster: {found.why}")
         if abs(found.effect.change) < 0.01:
             raise NothingToFindError(f"BAD against GOOD differs by less than 1%: {found.why}")
-        self.say(f"BAD against GOOD: {found.why}; looking for {threshold(found.effect):.1%} at each step")
+        self.say(f"BAD against GOOD: {found.why}; looking for {percent(threshold(found.effect))} at each step")
         plan = BisectPlan(self.recipe, good, bad, first_sha256, last_sha256, found.effect)
         save_json(self.folder / "plan.json", codec.to_plain(plan))
         return plan

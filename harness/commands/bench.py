@@ -10,6 +10,7 @@ from pathlib import Path
 
 from harness.benchmarks import Figure, measured, measures, topics
 from harness.core.statistics import State
+from harness.core.wording import percent, signed_percent, span
 from harness.explain.counting import COUNTED, count_events
 from harness.gate.stages.protocol import WARM_UP_FRAMES, choose_protocol
 from harness.gate.stages.timing import compare
@@ -30,7 +31,7 @@ NEXT = "report.md of results/latest"
 MACHINE = Machine(vcpus=1, maxcpus=2)
 SWITCH_S = 14.0
 SMALLEST = 0.03
-SWITCHES_TITLE = f"switches, against the default ('unchanged' is within {SMALLEST:.0%}; counts are of a frame)"
+SWITCHES_TITLE = f"switches, against the default ('unchanged' is within {percent(SMALLEST, 0)}; counts are of a frame)"
 
 
 def main(arguments: Arguments, out: Printer) -> Verdict:
@@ -104,10 +105,10 @@ def _switch_row(base: BuiltKernel, switches: Switches, folder: Path) -> list[str
         timing = compare(arms, folder, protocol, SWITCH_S, lambda text: None, seed=1, smallest=SMALLEST)
     decision = timing.decision
     shutil.rmtree(folder, ignore_errors=True)
-    interval = f"{1 / decision.high - 1:+.1%} to {1 / decision.low - 1:+.1%}" if decision.low else "too few launches"
+    interval = span(decision.low - 1, decision.high - 1) if decision.low else "too few launches"
     words = {State.CHANGED: "changed", State.UNCHANGED: "unchanged", State.UNDECIDED: "within the noise"}
     label = switches.label.removeprefix("x86_64 ")
-    change = f"{1 / decision.ratio - 1:+.1%}" if decision.ratio > 0 else "not measured"
+    change = signed_percent(decision.ratio - 1) if decision.ratio > 0 else "not measured"
     counts = _counts(built, switches, folder.with_name(folder.name + "-count"))
     return [label, change, interval, words[decision.state], *counts]
 

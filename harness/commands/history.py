@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from harness.core.wording import signed_percent
 from harness.history.jsonl import LINES_FILE, export_lines, import_lines
 from harness.history.nightly import record_of
 from harness.history.prune import Retention, prune
@@ -88,7 +89,7 @@ def _findings(words: tuple[str, ...], arguments: Arguments, out: Printer) -> Ver
 def _acknowledge(words: tuple[str, ...], arguments: Arguments, out: Printer) -> Verdict:
     with History() as history:
         finding = acknowledge(history, arguments.integer("FINDING"), arguments.text("REASON"))
-    out.line(f"finding {finding.id} ({finding.change:+.2%}) is acknowledged: {finding.reason}")
+    out.line(f"finding {finding.id} ({signed_percent(finding.change, 2)}) is acknowledged: {finding.reason}")
     return Verdict.PASS
 
 

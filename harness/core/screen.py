@@ -14,6 +14,7 @@ import numpy as np
 from harness.core.arrays import I64, DrawFrame, Mask
 from harness.core.frametimes import refused_flushes
 from harness.core.trace import FLUSH, SET_SCANOUT, SET_SCANOUT_BLOB, Events, Trace
+from harness.core.wording import percent
 
 Rectangle = tuple[int, int, int, int]
 
@@ -125,7 +126,7 @@ def _never_covered(flushes: Events, chosen: Mask, size_px: tuple[int, int]) -> l
     rows, columns = np.flatnonzero(left.any(axis=1)), np.flatnonzero(left.any(axis=0))
     where = f"{columns[0]},{rows[0]} to {columns[-1]},{rows[-1]}"
     share = float(left.mean())
-    return [f"no flush ever covers {where}, {share:.0%} of the screen of {size_px[0]}x{size_px[1]}"]
+    return [f"no flush ever covers {where}, {percent(share, 0)} of the screen of {size_px[0]}x{size_px[1]}"]
 
 
 def flushed_before_transfer(trace: Trace) -> bool:

@@ -16,6 +16,7 @@ from harness.core.arrays import I64
 from harness.core.frametimes import Presented
 from harness.core.records import FrameRecords
 from harness.core.trace import FILL, FLUSH, NOTIFY, POP, PUBLISH, TRANSFERS, Events, Trace
+from harness.core.wording import signed_percent
 from harness.model.record import Sighting as Sighting
 
 DRIFT_BOUND = 0.005
@@ -175,7 +176,8 @@ def _guest(
     if abs(alignment.drift) - alignment.drift_error > DRIFT_BOUND:
         findings.disagreements.append(
             f"the guest's clock says {rate.fps if rate else 0:.2f} frames/s, the host's "
-            f"{(rate.fps if rate else 0) / (1 + alignment.drift):.2f}: they run {alignment.drift:+.2%} apart"
+            f"{(rate.fps if rate else 0) / (1 + alignment.drift):.2f}: "
+            f"they run {signed_percent(alignment.drift, 2)} apart"
         )
     if alignment.error_ns > ALIGNMENT_GOAL_NS:
         findings.notices.append(f"clocks are aligned to {alignment.error_ns / 1000:.0f} us only")

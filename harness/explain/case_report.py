@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.core.wording import percent, signed_percent, span
 from harness.explain.effects import CLEAR, Effect, Worth
 from harness.model.seedcase import Candidate, ClaimedFigure, NamedStep
 
@@ -86,7 +87,7 @@ def measured_words(effect: Effect | None, same: str, trouble: str) -> str:
         return f"not measured{': ' + trouble if trouble else ''}"
     change, low, high = fps_change(effect)
     noise = f"{effect.words}: " if effect.worth is Worth.NOISE else ""
-    return f"{noise}{change:+.1%} FPS ({low:+.1%} to {high:+.1%})"
+    return f"{noise}{signed_percent(change)} FPS ({span(low, high)})"
 
 
 def closing_sentences(
@@ -126,7 +127,7 @@ def _falls(row: StepRow | CandidateRow) -> bool:
 def _gain(effect: Effect | None) -> str:
     assert effect is not None
     change, low, high = fps_change(effect)
-    return f"taking it away brought {change:+.1%} FPS, {low:+.1%} to {high:+.1%}"
+    return f"taking it away brought {signed_percent(change)} FPS, {span(low, high)}"
 
 
 def _no_gain(row: StepRow) -> str:
@@ -136,8 +137,8 @@ def _no_gain(row: StepRow) -> str:
         return f"not measured{': ' + row.trouble if row.trouble else ''}"
     change, low, high = fps_change(row.effect)
     if row.effect.worth is Worth.SLOWER:
-        return f"taking it away cost {-change:.1%} FPS, {-high:.1%} to {-low:.1%}"
-    return f"taking it away changed FPS by {change:+.1%}, {low:+.1%} to {high:+.1%}, which is noise"
+        return f"taking it away cost {percent(-change)} FPS, {percent(-high)} to {percent(-low)}"
+    return f"taking it away changed FPS by {signed_percent(change)}, {span(low, high)}, which is noise"
 
 
 def _listed(parts: Sequence[str]) -> str:
@@ -184,7 +185,7 @@ def _candidate_sentence(row: CandidateRow, figures: Sequence[ClaimedFigure]) -> 
     if row.effect is None:
         return f"Never tried: {cause}: not measured{': ' + row.trouble if row.trouble else ''}."
     change, low, high = fps_change(row.effect)
-    size = f"{change:+.1%} FPS, {low:+.1%} to {high:+.1%}"
+    size = f"{signed_percent(change)} FPS, {span(low, high)}"
     if not _falls(row):
         return f"Never tried: {cause}: open, {size}, which is noise."
     if not _stands(row.effect, Worth.SLOWER):

@@ -24,6 +24,7 @@ from harness.core.budget import NO_TIME
 from harness.core.estimate import Estimate, estimate
 from harness.core.sequential import bound_at, look_sizes
 from harness.core.statistics import Plan
+from harness.core.wording import percent, signed_percent, span
 from harness.explain.moderate import moderate
 
 CONFIDENCE = 0.95
@@ -82,7 +83,11 @@ class Effect:
         """What follows, in a few words."""
         if self.worth is not Worth.NOISE:
             return str(self.worth.value)
-        return "noise" if self.smallest_detectable <= CLEAR else f"noise that may hide {self.smallest_detectable:.0%}"
+        return (
+            "noise"
+            if self.smallest_detectable <= CLEAR
+            else f"noise that may hide {percent(self.smallest_detectable, 0)}"
+        )
 
 
 @dataclass(frozen=True)
@@ -111,8 +116,8 @@ class Interaction:
 
     @property
     def words(self) -> str:
-        sizes = f"{self.together:+.1%} together, {self.apart:+.1%} as a sum"
-        sure = f"difference {self.low:+.1%} to {self.high:+.1%}"
+        sizes = f"{signed_percent(self.together)} together, {signed_percent(self.apart)} as a sum"
+        sure = f"difference {span(self.low, self.high)}"
         return f"{'adds up within the noise' if self.adds_up else 'does not add up'}: {sizes} ({sure})"
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from harness.core.functions import FunctionChange, function_words
+from harness.core.wording import percent, signed_percent, span
 from harness.explain.attribution import OTHER, FrameAccount
 from harness.explain.case_report import Counts, Replay
 from harness.explain.effects import Ablation, Effect, Worth, label
@@ -43,7 +44,7 @@ class Regression:
         size = self.said
         if self.slower is not None:
             longer = "longer" if self.slower > 0 else "shorter"
-            size = f"frames take {abs(self.slower):.1%} {longer} than the reference's"
+            size = f"frames take {percent(abs(self.slower))} {longer} than the reference's"
         lines = (f"{self.run}: {size}", self._part_words(), self._function_words(), self._switch_words())
         return tuple(line for line in lines if line)
 
@@ -60,7 +61,7 @@ class Regression:
         if most is None:
             return "no part of the frame grew for sure"
         total = sum(part.change_ms for part in self.parts)
-        share = f", {min(most.change_ms / total, 1):.0%} of what the frame grew" if total > 0 else ""
+        share = f", {percent(min(most.change_ms / total, 1), 0)} of what the frame grew" if total > 0 else ""
         return f"{most.words}{share}"
 
     def _switch_words(self) -> str:
@@ -74,8 +75,8 @@ class Regression:
             names += [f"{label(one.changes)} ({one.why})" for one in self.restored.unmeasured]
             return f"no switch gives it back: tried {', '.join(names)}"
         best = min(faster, key=lambda effect: effect.change)
-        sure = f"{best.low:+.1%} to {best.high:+.1%} of its frame time"
-        return f"{label(best.changes)} gives {self._share(best)} back ({best.change:+.1%}, {sure})"
+        sure = f"{span(best.low, best.high)} of its frame time"
+        return f"{label(best.changes)} gives {self._share(best)} back ({signed_percent(best.change)}, {sure})"
 
     def _share(self, effect: Effect) -> str:
         """How much of what was lost a change brings back."""
@@ -83,7 +84,7 @@ class Regression:
         share = -effect.change / lost if lost else math.nan
         if math.isnan(share):
             return "time"
-        return "all of it" if share > 0.9 else f"{share:.0%} of it"
+        return "all of it" if share > 0.9 else f"{percent(share, 0)} of it"
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ class Explanation:
             return said
         names = [name for name in self.account.parts if name != OTHER]
         shares = sorted(((self.account.share(name), name) for name in names), reverse=True)
-        return f"{said}: " + ", ".join(f"{share:.0%} {name}" for share, name in shares[:PARTS_SAID])
+        return f"{said}: " + ", ".join(f"{percent(share, 0)} {name}" for share, name in shares[:PARTS_SAID])
 
     def _switch_words(self) -> str:
         if self.ablation is None or not self.ablation.effects:
@@ -150,5 +151,5 @@ class Explanation:
 
 
 def _dearest(effect: Effect) -> str:
-    size = f"{abs(effect.change):.0%} {'longer' if effect.change > 0 else 'shorter'}"
+    size = f"{percent(abs(effect.change), 0)} {'longer' if effect.change > 0 else 'shorter'}"
     return f"Of the switches, {label(effect.changes)} is worth most: frames {size}"

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.core.wording import signed_percent, span
 from harness.explain.attribution import FrameAccount
 from harness.explain.case_report import CandidateRow, Counts, Replay, StepRow, measured_words
 from harness.explain.effects import Ablation, Worth, label
@@ -87,9 +88,9 @@ def effect_rows(ablation: Ablation) -> tuple[EffectRow, ...]:
         rows.append(
             EffectRow(
                 label(effect.changes),
-                f"{effect.change:+.1%}",
+                signed_percent(effect.change),
                 f"{effect.change * ablation.frame_ms:+.2f} ms",
-                f"{effect.low:+.1%} to {effect.high:+.1%}",
+                span(effect.low, effect.high),
                 effect.words,
                 _CLASS[effect.worth],
                 _SYMBOL[effect.worth],
@@ -253,7 +254,7 @@ def _switch_sections(found: Explanation, plots: Mapping[str, Plot]) -> list[Sect
 def _pair_sections(ablation: Ablation) -> list[Section]:
     rows = []
     for one in ablation.interactions:
-        sizes = (f"{one.together:+.1%}", f"{one.apart:+.1%}", f"{one.low:+.1%} to {one.high:+.1%}")
+        sizes = (signed_percent(one.together), signed_percent(one.apart), span(one.low, one.high))
         says = "adds up, within the noise" if one.adds_up else "does not add up"
         tone = MUTED if one.adds_up else UNSURE
         rows.append(TableRow((TableCell(label(one.changes), code=True), *texts(*sizes), TableCell(says, tone))))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.core.wording import percent
 from harness.explain.attribution import OTHER, PARTS, REMAINDER_MAX, FrameAccount
 from harness.explain.frame_plots import COLOURS
 from harness.explain.growth import PartChange
@@ -41,7 +42,7 @@ def part_rows(account: FrameAccount) -> tuple[PartRow, ...]:
         PartRow(
             name if name != OTHER else "unexplained",
             f"{account.part_ms(name):.3f}",
-            f"{account.share(name):.1%}",
+            percent(account.share(name)),
             PARTS[name],
             COLOURS[name],
         )
@@ -56,7 +57,8 @@ def account_words(account: FrameAccount) -> str:
         return "The kernel keeps no spans: only the device's time is told from the rest."
     share = abs(account.share(OTHER))
     held = "within" if account.explained else "above"
-    said = f"{share:.1%} of the frame is unexplained, {held} the {REMAINDER_MAX:.0%} that this tool allows itself"
+    most = percent(REMAINDER_MAX, 0)
+    said = f"{percent(share)} of the frame is unexplained, {held} the {most} that this tool allows itself"
     if account.error_ns:
         said += f"; the clocks of guest and host are aligned to within {account.error_ns / 1e3:.0f} µs"
     return f"{said}."

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.core.arrays import I64
+from harness.core.wording import signed_percent
 from harness.history.drift import Drift
 from harness.history.series import ABSOLUTE, ACKNOWLEDGED, CREEP, FIXED, NEW, WITHDRAWN, Finding, SeriesKey
 
@@ -130,7 +131,7 @@ def _updated(finding: Finding, drift: Drift, newest_seq: int) -> Finding:
     if finding.status == FIXED:
         return replace(updated, status=ACKNOWLEDGED if finding.accepted else NEW)
     if finding.status == ACKNOWLEDGED and _outgrown(finding, drift):
-        reason = f"acknowledged at {finding.accepted:+.1%} ({finding.reason}), grown since"
+        reason = f"acknowledged at {signed_percent(finding.accepted)} ({finding.reason}), grown since"
         return replace(updated, status=NEW, reason=reason, found_seq=newest_seq)
     return updated
 

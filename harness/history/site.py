@@ -14,6 +14,7 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
+from harness.core.wording import signed_percent
 from harness.history.series import CREEP, NEW
 from harness.model.spec import Verdict
 from harness.platform.atomic import whole_folder
@@ -242,7 +243,7 @@ def _plot_data(series: SeriesView) -> dict[str, object]:
                 f.before,
                 f.at,
                 f.after,
-                f"{f.symbol} {f.change:+.2%}",
+                f"{f.symbol} {signed_percent(f.change, 2)}",
                 f.tone,
                 f"finding {f.number}, {f.status}",
                 f.kind == CREEP,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from harness.core.wording import signed_percent, span
 from harness.history.drift import Drift, DriftSettings, SeriesData, find_drifts
 from harness.history.finding_store import load_findings, store_findings
 from harness.history.findings import acknowledged, alarming, follow
@@ -113,14 +114,17 @@ def finding_headline(finding: Finding, key: SeriesKey, runs: Mapping[int, RunRow
     """What moved, by how much, and where: without the cell."""
     direction = {True: "worse", False: "better", None: "changed"}[finding.worse]
     kind = "in one step" if finding.kind == STEP else "creeping"
-    return f"{key.metric} ({key.scope}) {direction} {kind} by {finding.change:+.2%}, {commit_range(finding, runs)}"
+    change = signed_percent(finding.change, 2)
+    return f"{key.metric} ({key.scope}) {direction} {kind} by {change}, {commit_range(finding, runs)}"
 
 
 def finding_details(finding: Finding) -> str:
     """How sure it is, what moved with it, and what speaks against it."""
-    parts = [f"95 % interval {finding.low:+.2%} to {finding.high:+.2%}, {_p_words(finding.p)}"]
+    parts = [f"95 % interval {span(finding.low, finding.high, 2)}, {_p_words(finding.p)}"]
     if finding.companions:
-        parts.append("with it moved " + ", ".join(f"{name} {change:+.1%}" for name, change in finding.companions[:3]))
+        parts.append(
+            "with it moved " + ", ".join(f"{name} {signed_percent(change)}" for name, change in finding.companions[:3])
+        )
     if finding.note:
         parts.append(finding.note)
     return "; ".join(parts)

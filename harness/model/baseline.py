@@ -283,7 +283,7 @@ def differences(earlier: Baseline | None, new: Baseline) -> tuple[str, ...]:
     lines += _metric_lines(earlier.exact, new.exact, "")
     lines += _metric_lines(earlier.absolute, new.absolute, "" if earlier.host == new.host else " (another host)")
     if (drift := succeed(earlier, new).drift()) is not None:
-        lines.append(f"frame rate since the first approval ({len(earlier.history) + 1} ago): {drift:+.1%}")
+        lines.append(f"frame rate since the first approval ({len(earlier.history) + 1} ago): {100 * drift:+.1f} %")
     return tuple(lines)
 
 
@@ -299,6 +299,6 @@ def _metric_lines(earlier: Mapping[str, Metric], new: Mapping[str, Metric], note
         if before is None or after is None:
             lines.append(f"{name}: {'new' if before is None else 'no longer measured'}")
         elif before.value != after.value:
-            change = f" ({after.value / before.value - 1:+.2%})" if before.value else ""
+            change = f" ({100 * (after.value / before.value - 1):+.2f} %)" if before.value else ""
             lines.append(f"{name}: {before.value:g} → {after.value:g} {after.unit}{change}{note}")
     return lines

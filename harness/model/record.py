@@ -169,7 +169,7 @@ class FunctionChange:
             return f"{self.name} is new with {self.candidate:,.0f}"
         if not self.candidate:
             return f"{self.name} is gone with {self.reference:,.0f}"
-        return f"{self.name} {change:+,.0f} ({change / self.reference:+.1%})"
+        return f"{self.name} {change:+,.0f} ({100 * change / self.reference:+.1f} %)"
 
 
 @dataclass(frozen=True)

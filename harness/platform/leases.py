@@ -17,6 +17,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.core.wording import percent
 from harness.model.record import Lease
 from harness.platform.cpus import Cpus, busy_shares, read_cpus
 
@@ -126,7 +127,7 @@ def _lease(choice: _Choice, cpus: Cpus, busy: Mapping[int, float], waited_s: flo
     found = list(notices)
     noisy = {cpu: busy[cpu] for cpu in choice.cpus if busy.get(cpu, 0.0) > BUSY}
     if noisy:
-        told = ", ".join(f"core {cpu} {share:.0%}" for cpu, share in sorted(noisy.items()))
+        told = ", ".join(f"core {cpu} {percent(share, 0)}" for cpu, share in sorted(noisy.items()))
         found.append(f"no idle core: others use {told}")
     if choice.siblings:
         found.append("both cores are threads of one physical core")

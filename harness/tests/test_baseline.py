@@ -169,8 +169,8 @@ def test_the_difference_to_accept_is_shown() -> None:
     assert differences(BASELINE, new) == (
         f"commit: {'a' * 12} → {'c' * 12}",
         "DRAW: default → dirty",
-        "instructions_per_frame: 5.51041e+06 → 5.6e+06 instructions (+1.63%)",
-        "fps_trace: 350 → 340 frames/s (-2.86%) (another host)",
+        "instructions_per_frame: 5.51041e+06 → 5.6e+06 instructions (+1.63 %)",
+        "fps_trace: 350 → 340 frames/s (-2.86 %) (another host)",
     )
     assert differences(BASELINE, BASELINE) == ()
     assert differences(None, new) == ("x86_64/acquire_progress is new",)

@@ -43,7 +43,7 @@ def test_causes_stand_or_fall_by_the_measurement_alone() -> None:
     }
     said = " ".join(closing_sentences(rows(planted), candidates([0.005, 0.3]), SEED_FIGURES))
     stands, falls = re.findall(r"(?:What stands as a cause|What falls): (.*?\))\.", said)
-    assert stands.startswith("the serial line in every frame (taking it away brought +66.7% FPS")
+    assert stands.startswith("the serial line in every frame (taking it away brought +66.7 % FPS")
     assert "one volatile store a pixel" in stands and "fence" not in stands
     assert "the full fence before every look" in falls and "the atomic counters in the poll loop" in falls
     fenced, bare = (text for text in said.split("Never tried: ")[1:])
@@ -54,11 +54,11 @@ def test_the_other_way_round_the_words_turn() -> None:
     planted = {"seed-2-acquire": -0.5, "seed-8-unlogged": 0.004, "seed-9-plain-counters": 0.2, "seed-10-bulk-fill": 0.0}
     said = " ".join(closing_sentences(rows(planted), candidates([40.0, 0.0], fps=1.2), SEED_FIGURES))
     assert (
-        "What stands as a cause: the full fence before every look at used->idx (taking it away brought +100.0% FPS"
+        "What stands as a cause: the full fence before every look at used->idx (taking it away brought +100.0 % FPS"
         in said
     )
-    assert "the serial line in every frame (taking it away changed FPS by -0.4%" in said
-    assert "the atomic counters in the poll loop (taking it away cost 16.7% FPS" in said
+    assert "the serial line in every frame (taking it away changed FPS by −0.4 %" in said
+    assert "the atomic counters in the poll loop (taking it away cost 16.7 % FPS" in said
     assert "GPU_FENCE=on on the first step): stands as a cause" in said and "and explains 1 FPS" in said
     assert "the slowest kernel shows 1.2 FPS, which is what was claimed" in said
 
@@ -70,7 +70,7 @@ def test_noise_that_could_hide_a_cause_leaves_it_open() -> None:
     said = " ".join(closing_sentences(steps, tried, SEED_FIGURES))
     assert "What stands" not in said and "What falls" not in said and said.count(": open, ") == len(SEED_CANDIDATES)
     assert "What stays open: the full fence before every look" in said
-    assert measured_words(vague, "", "").startswith("noise that may hide 140%: ")
+    assert measured_words(vague, "", "").startswith("noise that may hide 140 %: ")
 
 
 def test_claimed_figures_are_held_against_measured_ones() -> None:
@@ -116,8 +116,8 @@ def test_every_figure_comes_from_the_measurement() -> None:
 @pytest.mark.parametrize(
     ("change", "half", "says"),
     [
-        (-0.2, 0.05, "+25.0% FPS (+17.6% to +33.3%)"),
-        (0.01, 0.02, "noise: -1.0% FPS (-2.9% to +1.0%)"),
+        (-0.2, 0.05, "+25.0 % FPS (+17.6 to +33.3 %)"),
+        (0.01, 0.02, "noise: −1.0 % FPS (−2.9 to +1.0 %)"),
     ],
 )
 def test_frame_times_become_frame_rates(change: float, half: float, says: str) -> None:

@@ -106,7 +106,7 @@ def test_no_line_at_all_is_no_pass() -> None:
 
 
 BROKEN, SLOW = Verdict.GUEST_FAILED, Verdict.REGRESSION
-FENCES = {"fences down > 90%", "fences down > 99%"}
+FENCES = {"fences down > 90 %", "fences down > 99 %"}
 FPS = {"FPS ≥ 10 over 30 s", "FPS ≥ 30 over 30 s"}
 ORDER_A, ORDER_B = "labelled points: release before avail->idx", "labelled points: acquire after used->idx moved"
 ROLLBACK = "rollback: the approved kernel boots and passes"
@@ -136,7 +136,7 @@ TRIPS: list[tuple[Evidence, set[str], Verdict]] = [
     (counting(lost=3), {"[VIRTIO PERF] for every frame"}, BROKEN),
     (counting(findings=("sources disagree",)), {"[VIRTIO PERF] for every frame"}, BROKEN),
     (counting(fences=121.0), FENCES, SLOW),
-    (counting(fences=13.0), {"fences down > 99%"}, Verdict.PASS),
+    (counting(fences=13.0), {"fences down > 99 %"}, Verdict.PASS),
     (counting(most_fences_a_completion=1.5), {"at most one fence a completion"}, SLOW),
     (counting(spins=1501.0), {"spins of the same order"}, SLOW),
     (counting(spins=0.0), {"spins of the same order"}, SLOW),

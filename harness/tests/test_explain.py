@@ -62,7 +62,7 @@ def test_the_page_has_every_section_and_needs_nothing_else(tmp_path: Path) -> No
     page, text = written(explanation(), tmp_path)
     for content in (page, text):
         assert "A frame of x86" in content and "2.34 ms" in content
-        assert "FILL=pixel" in content and "+81.0%" in content and "+1.90 ms" in content
+        assert "FILL=pixel" in content and "+81.0 %" in content and "+1.90 ms" in content
         assert "identical code" in content and "seed-2-acquire" in content.replace("\\", "")
     assert page.count('<svg class="plot" role="img"') == 2 and "var(--series-2)" in page
     assert not re.search(r"\b(src|href)=(?![\"'](data:|#))", page) and "<script" not in page
@@ -84,7 +84,7 @@ def test_texts_are_escaped(tmp_path: Path) -> None:
 
 def test_the_sentence_names_the_dearest_switch_and_counts_the_noise() -> None:
     said = explanation().sentence
-    assert "FILL=pixel is worth most: frames 81% longer" in said and said.endswith("1 of 3 changes is noise")
+    assert "FILL=pixel is worth most: frames 81 % longer" in said and said.endswith("1 of 3 changes is noise")
 
 
 def test_every_other_value_is_tried_and_faults_are_only_taken_out() -> None:
@@ -215,10 +215,10 @@ def test_a_regression_says_which_switch_gives_it_back() -> None:
     back = (("LOG", "deferred"),)
     idle = effect((("SPIN", "pause"),), Worth.NOISE, 0.001)
     found = Regression("run", "said", 1 / 3, restored(effect(back, Worth.FASTER, -0.24), idle))
-    assert found.lines[0] == "run: frames take 33.3% longer than the reference's"
-    assert found.lines[1].startswith("LOG=deferred gives all of it back (-24.0%, -26.0% to -22.0% of its frame time)")
+    assert found.lines[0] == "run: frames take 33.3 % longer than the reference's"
+    assert found.lines[1].startswith("LOG=deferred gives all of it back (−24.0 %, −26.0 to −22.0 % of its frame time)")
     half = Regression("run", "said", 1 / 3, restored(effect(back, Worth.FASTER, -0.12), idle))
-    assert "LOG=deferred gives 48% of it back" in half.lines[1]
+    assert "LOG=deferred gives 48 % of it back" in half.lines[1]
 
 
 def test_a_regression_that_no_switch_gives_back_says_so() -> None:

@@ -76,7 +76,7 @@ def test_functions_that_vary_by_themselves_are_left_out() -> None:
     reference, again = {5: {"draw": 100, "poll": 7}}, {5: {"draw": 100, "poll": 9}}
     found = changed_functions(reference, again, {5: {"draw": 110, "poll": 50, "new": 3}})
     assert found == (FunctionChange("draw", 100, 110), FunctionChange("new", 0, 3))
-    assert function_words(found) == "draw +10 (+10.0%), new is new with 3"
+    assert function_words(found) == "draw +10 (+10.0 %), new is new with 3"
     assert changed_functions(reference, reference, reference) == ()
     assert changed_functions(reference, again, {5: {"draw": 110}}, smallest=0.2) == ()
     with pytest.raises(ValueError, match="in common"):
@@ -85,9 +85,9 @@ def test_functions_that_vary_by_themselves_are_left_out() -> None:
 
 def test_the_gate_names_them() -> None:
     arms = [Arm({}, "0", {"instructions_per_frame": Metric(count, "instructions", "icount")}) for count in (1100, 1000)]
-    judged = judge(Basis(arms[0], arms[1], grown="draw +10 (+10.0%)"))
+    judged = judge(Basis(arms[0], arms[1], grown="draw +10 (+10.0 %)"))
     gate = next(gate for gate in judged.gates if gate.metric == "instructions_per_frame")
-    assert gate.verdict is Verdict.REGRESSION and gate.why.endswith("allowed): draw +10 (+10.0%)")
+    assert gate.verdict is Verdict.REGRESSION and gate.why.endswith("allowed): draw +10 (+10.0 %)")
 
 
 def test_no_elf_file_has_no_symbols() -> None:

@@ -40,11 +40,11 @@ AFTERWARDS = "\tgpu->timing.submit_insns +="
 PLANTED = {
     "flush of 3/4 of the width": (
         [flush("flush->rectangle.width = flush->rectangle.width * 3 / 4;")],
-        "no flush ever covers 240,0 to 319,239, 25% of the screen",
+        "no flush ever covers 240,0 to 319,239, 25 % of the screen",
     ),
     "flush of half the height": (
         [flush("flush->rectangle.height /= 2;")],
-        "no flush ever covers 0,120 to 319,239, 50% of the screen",
+        "no flush ever covers 0,120 to 319,239, 50 % of the screen",
     ),
     "every third flush of 3/4 of the width": (
         [flush("static int n; if (n++ % 3 == 0) flush->rectangle.width = flush->rectangle.width * 3 / 4;")],

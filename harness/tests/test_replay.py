@@ -59,7 +59,7 @@ def test_a_result_of_schema_1_loads_and_is_the_same_when_saved_again() -> None:
     assert isinstance(run.timing.launches[0].launch.slices[0], Slice)
     assert set(run.timing.launches[0].launch.paired) == {"frame_ms_p95", "frame_ms_p99", "fps_low_1pct"}
     assert run.exact["candidate"].mean > 1e6
-    assert run.functions[0].words == "wheel_draw +103,000 (+18.3%)"
+    assert run.functions[0].words == "wheel_draw +103,000 (+18.3 %)"
     assert run.incidents == (Incident(Verdict.GUEST_FAILED, "pictures: no frame"),)
     assert run.skipped == {"overhead": "not asked for"}
     assert load_result(result_to_json(result), "new") == result

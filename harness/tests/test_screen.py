@@ -72,9 +72,12 @@ def _swap_transfer_and_flush(log: bytes) -> bytes:
     [
         (
             substitute(FLUSH, FLUSH.replace(b"1024", b"768")),
-            "no flush ever covers 768,0 to 1023,767, 25% of the screen",
+            "no flush ever covers 768,0 to 1023,767, 25 % of the screen",
         ),
-        (substitute(FLUSH, FLUSH.replace(b"768", b"384")), "no flush ever covers 0,384 to 1023,767, 50% of the screen"),
+        (
+            substitute(FLUSH, FLUSH.replace(b"768", b"384")),
+            "no flush ever covers 0,384 to 1023,767, 50 % of the screen",
+        ),
         (substitute(FLUSH, FLUSH.replace(b"0x1", b"0x2")), "flushes name resource 0x2, which is not on the screen"),
         (every(5, FLUSH, FLUSH.replace(b"0x1", b"0x7")), "16 of 80 flushes name resource 0x7"),
         (substitute(rb"[^\n]*" + SCANOUT + rb"\n", b""), "no scanout was ever set: 80 flushes, none on the screen"),
