@@ -107,6 +107,8 @@ DECLARED: tuple[Setting, ...] = (
         "hardware",
         "qemu",
     ),
+    Setting("LOAD_AT", Text("ARCH@ADDRESS"), ("proof",), "of a KERNEL that is no ELF file", "riscv64@0x80200000"),
+    Setting("TYPE", Text("a line"), ("proof",), "typed at the console of a KERNEL from elsewhere", "virtio scan"),
     Setting("HERD", _FILE, ("proof",), "the program herd7, to ask it as well", "/usr/bin/herd7"),
     Setting("ISO", _FILE, ("perf",), "a bootable disc to measure", "kernel.iso", excludes=("KERNEL", *_OF_SOURCE)),
     Setting("BASELINE", Name(), ("perf",), "the approved kernel to compare with; else BARRIER names it", "linux"),

@@ -19,7 +19,7 @@ from harness.platform.host import host_facts
 from harness.platform.store import RESULTS_DIR, RunFolder, load_result
 from harness.proof.decide import DEVICES
 from harness.proof.herd import observations, render
-from harness.proof.image import TraceError
+from harness.proof.image import TraceError, parse_place
 from harness.proof.report import StrategyRow, claim, write_page
 from harness.proof.run import POINTS, Proof, prove
 from harness.proof.weakest import Weakest, weakest
@@ -27,7 +27,12 @@ from harness.report.printer import Printer
 from harness.settings import Arguments
 
 ORDER = 145
-EXAMPLES = ("", "ARCH=aarch64 BARRIER=linux", "KERNEL=results/latest/candidate.elf")
+EXAMPLES = (
+    "",
+    "ARCH=aarch64 BARRIER=linux",
+    "KERNEL=results/latest/candidate.elf",
+    "KERNEL=/usr/lib/u-boot/qemu-riscv64_smode/uboot.elf",
+)
 NEXT = 'make ab A="BARRIER=seqcst_spin" B="BARRIER=linux", for what the strategies cost'
 
 SAVED_RUNS = 200
@@ -54,7 +59,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         for kernel in _kernels(arguments, out):
             out.progress(f"proof: {kernel.label}")
             try:
-                proofs.append(prove(kernel.path, kernel.label, kernel.sha256, device))
+                proofs.append(prove(kernel.path, kernel.label, kernel.sha256, device, **_foreign(arguments)))
             except TraceError as error:
                 failed.append(f"{kernel.label} cannot be proved: {error}")
         exported = _export(proofs, run.path / "litmus")
@@ -102,6 +107,17 @@ def _kernels(arguments: Arguments, out: Printer) -> Iterator[Kernel]:
             out.progress(f"building {chosen.label}")
             built = build_kernel(chosen, compiler=arguments.text("CC"))
             yield Kernel(f"{arch} {strategy}", built.path, built.sha256)
+
+
+def _foreign(arguments: Arguments) -> dict[str, str]:
+    """What an image needs that nobody here linked."""
+    place, typed = arguments.text("LOAD_AT"), arguments.text("TYPE")
+    if place:
+        try:
+            parse_place(place)
+        except ValueError as error:
+            raise UsageError(f"LOAD_AT: {error}") from error
+    return {"load_at": place, "typed": f"\n{typed}\n" if typed else ""}
 
 
 def _judge(proofs: Sequence[Proof], problems: Sequence[str], device: str) -> tuple[Verdict, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -15,6 +16,7 @@ from harness.proof.recording import Recording
 FENCES_KEPT = 8
 """Fences kept at each end of a long stretch: order may be carried by those near the pair."""
 ACCESSES_KEPT = 10
+_NUMBER = re.compile(r"\d+")
 
 
 @dataclass(frozen=True)
@@ -69,9 +71,11 @@ class Answer:
     pairs: int
     """Instances asked about; 0: the run has none, nothing is claimed."""
     cycles: tuple[Cycle, ...]
-    """One for each pair of places in the code that can go wrong."""
+    """One for each shape: what is the same program about the same kind of word is shown once."""
     places: int = 0
     """Different pairs of instructions among the instances."""
+    wrong_places: int = 0
+    """Those of them that can go wrong."""
 
     @property
     def word(self) -> str:
@@ -218,24 +222,26 @@ class _Asker:
 
     def __init__(self, question: Question, device: DeviceModel) -> None:
         self.question, self.device = question, device
-        self.cycles: dict[tuple[int, int], Cycle] = {}
-        self.paths: set[tuple[int, ...]] = set()
+        self.cycles: dict[tuple[str, str], Cycle] = {}
+        """By the kind of word at stake, and the program."""
+        self.wrong: set[tuple[int, int]] = set()
+        self.paths: set[bytes] = set()
         self.places: set[tuple[int, int]] = set()
         self.pairs = 0
 
     def ask(self, recording: Recording, pair: Pair) -> None:
         self.pairs += 1
-        window = recording.accesses[pair.first.index : pair.second.index + 1]
-        path = tuple(access.pc for access in window)
-        place = path[0], path[-1]
+        path = recording.path[8 * pair.first.index : 8 * pair.second.index + 8]
+        place = pair.first.pc, pair.second.pc
         self.places.add(place)
-        if path in self.paths or place in self.cycles:
+        if path in self.paths or place in self.wrong:
             return
         self.paths.add(path)
         side = driver_thread(recording, pair, self.device.outer)
         found = _cycle(recording, self.question, self.device, pair, side)
         if found is not None:
-            self.cycles[place] = found
+            self.wrong.add(place)
+            self.cycles.setdefault((_NUMBER.sub("", pair.what), repr(found.program)), found)
 
 
 def answer(recordings: tuple[Recording, ...], question: Question, device: DeviceModel) -> Answer:
@@ -251,7 +257,7 @@ def answer(recordings: tuple[Recording, ...], question: Question, device: Device
         for ring in recording.rings:
             for pair in question.find(view_of(recording, ring)):
                 asker.ask(recording, pair)
-    return Answer(question.name, asker.pairs, tuple(asker.cycles.values()), len(asker.places))
+    return Answer(question.name, asker.pairs, tuple(asker.cycles.values()), len(asker.places), len(asker.wrong))
 
 
 def _cycle(

@@ -65,3 +65,14 @@ def decoders() -> Mapping[str, Decode]:
     from harness.proof.decode_x86 import decode_x86_64
 
     return {"aarch64": decode_aarch64, "riscv64": decode_riscv64, "x86_64": decode_x86_64}
+
+
+def accessing(decode: Decode, read: Callable[[int, int], bytes], start: int, size: int) -> list[int]:
+    """Addresses of a function's instructions that access memory or order accesses, decoded one after the other."""
+    found, at = [], start
+    while at < start + size:
+        effect = decode(read(at, min(16, start + size - at)), at)
+        if effect.concerns_memory:
+            found.append(at)
+        at += effect.length
+    return found

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from harness.proof.access import Access
-from harness.proof.model_device import Chain
 from harness.proof.recording import DRAWN_BYTES, Recording, Ring
+from harness.proof.split_ring import Chain
 
 
 class DevicePair(enum.Enum):
@@ -107,7 +107,15 @@ class RingAccesses:
         """Accesses to a range of bytes after a completion was seen and before anything is published again."""
         place = bisect.bisect_right(self.publishes, notice.index)
         limit = self.publishes[place] if place < len(self.publishes) else len(self.recording.accesses)
-        return self.between(notice.index, limit, start, end, write)
+        if write:
+            return self.between(notice.index, limit, start, end, write)
+        # What the driver has written itself in the meantime is no longer what the device wrote.
+        found: dict[int, Access] = {}
+        for at in range(start, end):
+            own = _first_after(self.touching(True, at), notice.index)
+            until = min(limit, own.index) if own is not None else limit
+            found |= {one.index: one for one in self.between(notice.index, until, at, at + 1, write)}
+        return [found[index] for index in sorted(found)]
 
     def handed_over(self) -> Iterator[tuple[Chain, Access]]:
         """Each chain with the write of ``avail->idx`` that hands it over."""

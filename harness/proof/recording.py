@@ -6,12 +6,16 @@ after some looks, an error response, a time-out with a second notification, and 
 
 from __future__ import annotations
 
+import array
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from harness.proof.access import Access
 from harness.proof.image import ElfImage, TraceError
-from harness.proof.model_device import GPU, QUEUE_ENABLE, Buffer, Chain, Manner, ModelDevice
+from harness.proof.model_device import GPU, Manner
+from harness.proof.pci_device import QUEUE_ENABLE, PciDevice
+from harness.proof.split_ring import Buffer, Chain
 from harness.proof.tracer import Tracer
 
 FRAMES = 40
@@ -84,6 +88,11 @@ class Recording:
     """Reads that branches depended on, each with its position among them."""
     where: Callable[[int], str]
 
+    @functools.cached_property
+    def path(self) -> bytes:
+        """The instruction of each access, eight bytes each: a part of it stands for a path through the code."""
+        return array.array("Q", (access.pc for access in self.accesses)).tobytes()
+
     def controls(self, read: int, access: Access) -> bool:
         """Whether a branch before an access depended on a read."""
         return self.branch_sources.get(read, 1 << 62) < access.branches
@@ -98,12 +107,19 @@ class Coverage:
     """Instructions of the driver that access memory: how many were run, and in which functions others are."""
 
     run: int
-    total: int
-    missing: tuple[str, ...]
+    total: int | None
+    """None where nothing says which instructions are the driver's."""
+    missing: tuple[str, ...] = ()
+
+    @property
+    def share(self) -> str:
+        if self.total is None:
+            return f"{self.run} instructions that access what it shares with a device; what else it has is not known"
+        return f"{self.run} of {self.total} instructions of its driver that access memory"
 
     def __str__(self) -> str:
         left = f"; not run: {', '.join(self.missing)}" if self.missing else ""
-        return f"{self.run} of {self.total} instructions of the driver that access memory were run{left}"
+        return f"run: {self.share}{left}"
 
 
 _DRIVER = ("virtqueue_", "gpu_", "transport_", "blk_", "queue_notify", "wait_")
@@ -123,8 +139,8 @@ class _Session:
         self.tracer.on_halt = self._halted
         self.tracer.call("heap_init", self.heap + _HEAP_AT, self.tracer.ram[1])
 
-    def _notified(self, device: ModelDevice) -> None:
-        if device.manner is Manner.SILENT and device.pending and self.forgiving:
+    def _notified(self, device: PciDevice) -> None:
+        if device.manner is Manner.SILENT and device.queue.pending and self.forgiving:
             device.manner = Manner.HONEST
         device.take()
 
@@ -141,7 +157,7 @@ class _Session:
             device.answer()
 
     @property
-    def display(self) -> ModelDevice:
+    def display(self) -> PciDevice:
         return next(device for device in self.tracer.devices if device.kind == GPU)
 
     def start(self) -> None:
@@ -187,13 +203,13 @@ class _Session:
         return Recording(
             name,
             tracer.image.arch,
-            tuple(tracer.accesses),
+            tuple(tracer.recorder.accesses),
             rings,
             tuple(device.registers_at for device in tracer.devices),
             tuple(device.notify_at for device in tracer.devices),
             frozenset(device.bar + QUEUE_ENABLE for device in tracer.devices),
-            tracer.branch_sources,
-            tracer.where,
+            tracer.recorder.branch_sources,
+            tracer.image.where,
         )
 
 
@@ -226,7 +242,7 @@ def record(image: ElfImage) -> tuple[tuple[Recording, ...], Coverage]:
     late.forgiving, late.display.manner, late.tracer.tick_ns = True, Manner.SILENT, PATIENCE_NS
     late.frame(1)
     sessions.append(("time-out", late))
-    executed = frozenset().union(*(session.tracer.executed for _, session in sessions))
+    executed = frozenset().union(*(session.tracer.recorder.effects for _, session in sessions))
     return tuple(session.recording(name) for name, session in sessions), _coverage(plain.tracer, executed)
 
 

@@ -37,8 +37,8 @@ def claim(proof: Proof, device: DeviceModel) -> str:
     refuted = len(proof.refuted)
     found = "no cycle" if not refuted else f"cycles for {refuted} question{'s' if refuted > 1 else ''}"
     return (
-        f"For this ELF ({proof.sha256[:12]}), on the executed paths ({proof.coverage.run} of {proof.coverage.total} "
-        f"instructions of its driver that access memory), against {device.words}, under the memory model of "
+        f"For this ELF ({proof.sha256[:12]}), on the executed paths ({proof.coverage.share}), "
+        f"against {device.words}, under the memory model of "
         f"{proof.arch}: {found} among {proof.pairs:,} pairs of accesses."
     )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.model.errors import ToolError
 from harness.proof.decide import Answer, DeviceModel, answers
+from harness.proof.foreign import record_foreign
 from harness.proof.image import ElfImage, read_image
 from harness.proof.recording import Coverage, Recording, record
 
@@ -38,22 +39,30 @@ class Proof:
         return tuple(one.question for one in self.answers if one.cycles)
 
 
-def prove(path: Path, label: str, sha256: str, device: DeviceModel) -> Proof:
+def prove(path: Path, label: str, sha256: str, device: DeviceModel, *, load_at: str = "", typed: str = "") -> Proof:
     """Answer every question for the kernel in a file.
+
+    Parameters
+    ----------
+    load_at
+        Of an image that is no ELF: architecture and address.
+    typed
+        What is typed at the console of an image that is not this project's kernel.
 
     Raises
     ------
     TraceError
         When the kernel cannot be run in the emulator.
     ToolError
-        When Unicorn or Capstone is missing.
+        When Unicorn, Capstone or libfdt is missing.
     """
     try:
-        image = read_image(path)
-        recordings, coverage = record(image)
+        image = read_image(path, load_at)
+        recordings, coverage = record(image) if image.ours else record_foreign(image, typed)
     except ImportError as error:
         raise ToolError(
-            f"proof needs {error.name}: install python3-unicorn and python3-capstone, or run 'make setup proof'"
+            f"proof needs {error.name}: install python3-unicorn, python3-capstone and python3-libfdt, or run "
+            "'make setup proof'"
         ) from error
     found = answers(recordings, device)
     return Proof(image.arch, label, sha256, found, coverage, recordings, _fences(image, recordings))

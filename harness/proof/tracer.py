@@ -7,17 +7,16 @@ reads that its address, its value and its execution depend on.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
-from harness.proof.access import Access
 from harness.proof.emulated_cpu import emulated_cpu
-from harness.proof.events import FULL, Acquire, Fence
 from harness.proof.image import ElfImage, TraceError
-from harness.proof.instructions import Decode, DecodedInstruction, UnknownInstruction, decoders
-from harness.proof.model_device import BAR_BYTES, BLK, GPU, NOTIFY, Memory, ModelDevice
+from harness.proof.instructions import Decode, UnknownInstruction, accessing, decoders
+from harness.proof.model_device import BLK, GPU
+from harness.proof.pci_device import BAR_BYTES, NOTIFY, PciDevice
+from harness.proof.recorder import Recorder
+from harness.proof.split_ring import Memory
 
 PAGE = 4096
 HEAP_BYTES = 8 << 20
@@ -26,16 +25,6 @@ MMIO_BASE = 0xE0000000
 RETURN_ADDRESS = 0xF0000000
 INSTRUCTIONS_MAX = 3_000_000
 TICK_NS = 1000
-
-
-@dataclass
-class _Run:
-    """The instruction at hand: what it did so far."""
-
-    pc: int
-    effect: DecodedInstruction
-    accesses: list[tuple[bool, int, int, int]] = field(default_factory=list)
-    """Write, address, size, value."""
 
 
 class Tracer:
@@ -48,9 +37,6 @@ class Tracer:
         self.cpu = emulated_cpu(image.arch)
         self.uc: Any = unicorn.Uc(self.cpu.arch, self.cpu.mode)
         self.decode: Decode = decoders()[image.arch]
-        self.effects: dict[int, DecodedInstruction] = {}
-        self.executed: set[int] = set()
-        self.accesses: list[Access] = []
         self.handlers: list[tuple[int, int]] = []
         """Interrupt handlers that were attached, with their arguments."""
         self.text = ""
@@ -62,18 +48,20 @@ class Tracer:
         self.error: Exception | None = None
         self.on_read: Callable[[int, int], None] = lambda address, size: None
         """Called before the driver reads memory: the device may act."""
-        self.on_notify: Callable[[ModelDevice], None] = lambda device: None
+        self.on_notify: Callable[[PciDevice], None] = lambda device: None
         self.on_halt: Callable[[], None] = lambda: None
-        self._run: _Run | None = None
-        self._registers: dict[str, frozenset[int]] = defaultdict(frozenset)
-        self._bytes: dict[int, frozenset[int]] = {}
-        self.branch_sources: dict[int, int] = {}
-        """Reads that a branch depended on, each with its position among them."""
         self.ram = self._map()
+        self.recorder = Recorder(
+            self.decode,
+            lambda at, size: bytes(self.uc.mem_read(at, size)),
+            self._private,
+            image.arch == "x86_64",
+            self.image.where,
+        )
         memory = Memory(lambda at, size: bytes(self.uc.mem_read(at, size)), self._poke)
         self.devices = (
-            ModelDevice(GPU, 1, MMIO_BASE, memory),
-            ModelDevice(BLK, 2, MMIO_BASE + BAR_BYTES, memory),
+            PciDevice(GPU, memory, slot=1, bar=MMIO_BASE),
+            PciDevice(BLK, memory, slot=2, bar=MMIO_BASE + BAR_BYTES),
         )
         self.stubs = self._stubs()
         self._hook()
@@ -98,8 +86,7 @@ class Tracer:
     def _poke(self, address: int, content: bytes) -> None:
         """The device writes: what the driver reads there depends on nothing of its own."""
         self.uc.mem_write(address, content)
-        for at in range(address, address + len(content)):
-            self._bytes.pop(at, None)
+        self.recorder.device_wrote(address, len(content))
 
     def _stubs(self) -> dict[int, Callable[..., int]]:
         known: dict[str, Callable[..., int]] = {
@@ -171,23 +158,18 @@ class Tracer:
         return guarded
 
     def _on_code(self, address: int, size: int, _: object) -> None:
-        self._finish()
+        self.recorder.finish()
         if address == RETURN_ADDRESS:
             self.uc.emu_stop()
             return
         self.count += 1
         if self.count > INSTRUCTIONS_MAX:
-            raise TraceError(f"no end after {INSTRUCTIONS_MAX:,} instructions, at {self.where(address)}")
+            raise TraceError(f"no end after {INSTRUCTIONS_MAX:,} instructions, at {self.image.where(address)}")
         stub = self.stubs.get(address)
         if stub is not None:
             self._return(stub(*(self.uc.reg_read(register) for register in self.cpu.arguments)))
             return
-        effect = self.effects.get(address)
-        if effect is None:
-            effect = self.decode(bytes(self.uc.mem_read(address, max(size, 4))), address)
-            self.effects[address] = effect
-        self.executed.add(address)
-        self._run = _Run(address, effect)
+        self.recorder.begin(address)
 
     def _return(self, value: int) -> None:
         """Return from a function that is answered here."""
@@ -198,10 +180,10 @@ class Tracer:
             self.uc.reg_write(self.cpu.stack, top + 8)
         else:
             target = self.uc.reg_read(self.cpu.link)
-        self._registers.pop(_RESULT_NAMES[self.image.arch], None)
+        self.recorder.forget(_RESULT_NAMES[self.image.arch])
         self.uc.reg_write(self.cpu.pc, target)
 
-    def _device_at(self, address: int) -> tuple[ModelDevice, int] | None:
+    def _device_at(self, address: int) -> tuple[PciDevice, int] | None:
         for device in self.devices:
             if device.bar <= address < device.bar + BAR_BYTES:
                 return device, address - device.bar
@@ -214,104 +196,21 @@ class Tracer:
             self.uc.mem_write(address, (value & ((1 << 8 * size) - 1)).to_bytes(size, "little"))
         else:
             self.on_read(address, size)
-        if self._run is not None:
-            seen = int.from_bytes(self.uc.mem_read(address, size), "little")
-            self._run.accesses.append((False, address, size, seen))
+        self.recorder.touched(False, address, size, int.from_bytes(self.uc.mem_read(address, size), "little"))
 
     def _on_write(self, _access: int, address: int, size: int, value: int, _: object) -> None:
         value &= (1 << 8 * size) - 1
-        if self._run is not None:
-            self._run.accesses.append((True, address, size, value))
+        self.recorder.touched(True, address, size, value)
         found = self._device_at(address)
         if found and found[1] >= NOTIFY:
-            self._finish()
+            self.recorder.finish()
             self.on_notify(found[0])
         elif found:
             found[0].register_write(found[1], value)
 
-    # Dependencies.
-
-    def _origin(self, names: tuple[str, ...]) -> frozenset[int]:
-        found: frozenset[int] = frozenset()
-        for name in names:
-            if name:
-                found |= self._registers[name]
-        return found
-
-    def _record(self, run: _Run, write: bool, address: int, size: int, value: int, data: frozenset[int]) -> int:
-        effect = run.effect
-        index = len(self.accesses)
-        self.accesses.append(
-            Access(
-                index,
-                run.pc,
-                effect.text,
-                write,
-                address,
-                size,
-                value,
-                None,
-                Acquire.NONE if write else effect.acquire,
-                write and effect.release,
-                effect.atomic,
-                self._origin(effect.address),
-                data,
-                len(self.branch_sources),
-            )
-        )
-        return index
-
     def _private(self, address: int) -> bool:
         """The stack: nobody else sees it."""
         return self.stack[0] <= address < self.stack[1]
-
-    def _finish(self) -> None:
-        """Account for the instruction that has just ended."""
-        run, self._run = self._run, None
-        if run is None:
-            return
-        effect = run.effect
-        if effect.fence is not None:
-            self._fence(run, effect.fence)
-        results = {name: self._origin(effect.sources) for name in effect.results if name}
-        loads, stores = list(effect.loads), list(effect.stores)
-        for write, address, size, value in run.accesses:
-            if write:
-                name = stores.pop(0) if stores else ""
-                self._stored(run, address, size, value, self._origin((name,)))
-            else:
-                origin = self._loaded(run, address, size, value)
-                name = loads.pop(0) if loads else ""
-                if name:
-                    results[name] = origin
-        if effect.atomic and self.image.arch == "x86_64":
-            # A locked operation is a full fence, whatever memory it is on (Intel SDM 3A 8.2.3.9).
-            self._fence(run, FULL)
-        self._registers.update(results)
-        for source in self._origin(effect.branch):
-            self.branch_sources.setdefault(source, len(self.branch_sources))
-
-    def _fence(self, run: _Run, fence: Fence) -> None:
-        branches = len(self.branch_sources)
-        self.accesses.append(Access(len(self.accesses), run.pc, run.effect.text, fence=fence, branches=branches))
-
-    def _stored(self, run: _Run, address: int, size: int, value: int, data: frozenset[int]) -> None:
-        if not self._private(address):
-            self._record(run, True, address, size, value, data)
-        for at in range(address, address + size):
-            if data:
-                self._bytes[at] = data
-            else:
-                self._bytes.pop(at, None)
-
-    def _loaded(self, run: _Run, address: int, size: int, value: int) -> frozenset[int]:
-        """What a loaded value depends on: the read itself, and what was stored there by this thread."""
-        origin: frozenset[int] = frozenset()
-        for at in range(address, address + size):
-            origin |= self._bytes.get(at, frozenset())
-        if self._private(address):
-            return origin
-        return frozenset({self._record(run, False, address, size, value, frozenset())})
 
     # For those who use it.
 
@@ -325,7 +224,7 @@ class Tracer:
         """
         import unicorn
 
-        name = function if isinstance(function, str) else self.where(function)
+        name = function if isinstance(function, str) else self.image.where(function)
         if isinstance(function, str) and function not in self.image.symbols:
             raise TraceError(f"the kernel has no function {name}")
         begin = self.image.symbols[function] if isinstance(function, str) else function
@@ -338,13 +237,13 @@ class Tracer:
         else:
             self.uc.reg_write(self.cpu.link, RETURN_ADDRESS)
         self.uc.reg_write(self.cpu.stack, top)
-        self._registers.clear()
+        self.recorder.forget_registers()
         self.count = 0
         try:
             self.uc.emu_start(begin, RETURN_ADDRESS)
         except unicorn.UcError as error:
-            raise TraceError(f"{name} faults at {self.where(self.uc.reg_read(self.cpu.pc))}: {error}") from error
-        self._finish()
+            raise TraceError(f"{name} faults at {self.image.where(self.uc.reg_read(self.cpu.pc))}: {error}") from error
+        self.recorder.finish()
         if isinstance(self.error, UnknownInstruction):
             raise TraceError(f"{name}: an instruction that is not known: {self.error}") from self.error
         if self.error is not None:
@@ -353,21 +252,8 @@ class Tracer:
         return result - (1 << 32) if result >> 31 else result
 
     def accessing(self, start: int, size: int) -> list[int]:
-        """Addresses of a function's instructions that access memory or order accesses, decoded one after the other."""
-        found, at = [], start
-        while at < start + size:
-            effect = self.decode(bytes(self.uc.mem_read(at, min(16, start + size - at))), at)
-            if effect.concerns_memory:
-                found.append(at)
-            at += effect.length
-        return found
-
-    def where(self, address: int) -> str:
-        """A program counter in words: ``virtqueue_publish+0x14``."""
-        for start, size, name in self.image.functions:
-            if start <= address < start + max(size, 1):
-                return f"{name}+{address - start:#x}"
-        return f"{address:#x}"
+        """Addresses of a function's instructions that access memory or order accesses."""
+        return accessing(self.decode, lambda at, length: bytes(self.uc.mem_read(at, length)), start, size)
 
 
 _RESULT_NAMES = {"x86_64": "rax", "aarch64": "x0", "riscv64": "x10"}

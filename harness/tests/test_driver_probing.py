@@ -10,7 +10,7 @@ import pytest
 from harness.model.spec import Switches
 from harness.platform.build import build_kernel
 from harness.proof.image import ElfImage, read_image
-from harness.proof.model_device import ISR, NOTIFY, ModelDevice
+from harness.proof.pci_device import ISR, NOTIFY, PciDevice
 from harness.proof.tracer import Tracer
 
 pytest.importorskip("unicorn")
@@ -24,7 +24,7 @@ def image(completion: str = "poll") -> ElfImage:
     return read_image(build_kernel(Switches.of({"ARCH": "aarch64", "COMPLETION": completion})).path)
 
 
-def started(change: Callable[[ModelDevice], None], completion: str = "poll") -> tuple[int, Tracer]:
+def started(change: Callable[[PciDevice], None], completion: str = "poll") -> tuple[int, Tracer]:
     """The driver's start on a device that was changed; 0 when it works."""
     tracer = Tracer(image(completion))
     display = tracer.devices[0]
@@ -37,7 +37,7 @@ def started(change: Callable[[ModelDevice], None], completion: str = "poll") -> 
     return tracer.call("gpu_init", heap, 16, 8), tracer
 
 
-def nothing(device: ModelDevice) -> None:
+def nothing(device: PciDevice) -> None:
     del device
 
 
@@ -46,12 +46,12 @@ def test_an_ordinary_device_starts() -> None:
     assert status == 0 and "driver probe succeeded" in tracer.text
 
 
-def _set(at: int, value: int) -> Callable[[ModelDevice], None]:
+def _set(at: int, value: int) -> Callable[[PciDevice], None]:
     return lambda device: device.config_space.update({at: value})
 
 
-def _length(at: int, length: int) -> Callable[[ModelDevice], None]:
-    def change(device: ModelDevice) -> None:
+def _length(at: int, length: int) -> Callable[[PciDevice], None]:
+    def change(device: PciDevice) -> None:
         device.config_space[at] = device.config_space[at] & ~(0xFF << 16) | length << 16
 
     return change
@@ -66,13 +66,13 @@ def _length(at: int, length: int) -> Callable[[ModelDevice], None]:
         (_length(COMMON_CAPABILITY, 15), "PCI capabilities are not a virtio device's"),
     ],
 )
-def test_a_capability_that_cannot_be_used_is_refused(change: Callable[[ModelDevice], None], says: str) -> None:
+def test_a_capability_that_cannot_be_used_is_refused(change: Callable[[PciDevice], None], says: str) -> None:
     status, tracer = started(change)
     assert status < 0 and says in tracer.text
 
 
 def test_a_notification_register_at_an_odd_address_is_refused() -> None:
-    def change(device: ModelDevice) -> None:
+    def change(device: PciDevice) -> None:
         device.config_space[NOTIFY_CAPABILITY + 16] = 1
         device.notify_offset = 1
 

@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from harness.commands import proof as command
-from harness.model.spec import ROOT, Switches, Verdict
+from harness.model.spec import Switches, Verdict
 from harness.platform.build import build_kernel
 from harness.proof.decide import DEVICES, answers
-from harness.proof.image import TraceError, read_image
 from harness.proof.recording import Recording
 from harness.proof.run import Proof, prove
 from harness.proof.weakest import broken, with_fence
@@ -114,32 +113,6 @@ def test_a_device_that_keeps_no_order_is_blamed_itself() -> None:
     found = answers(proved("aarch64", "acquire_progress").recordings, DEVICES["publisher"])
     publish = next(one for one in found if one.question == "publish")
     assert publish.cycles and all(cycle.by_device for cycle in publish.cycles)
-
-
-@pytest.mark.parametrize(
-    ("content", "says"),
-    [(b"", "not an ELF"), (b"\x7fELF" + bytes(60), "not an ELF|none of"), (Path("/bin/true").read_bytes(), "gpu_init")],
-)
-def test_what_is_no_kernel_is_refused(tmp_path: Path, content: bytes, says: str) -> None:
-    path = tmp_path / "kernel.elf"
-    path.write_bytes(content)
-    with pytest.raises(TraceError, match=says):
-        read_image(path)
-
-
-def test_an_instruction_that_is_not_known_is_an_error(tmp_path: Path) -> None:
-    """One instruction of the driver replaced by one that the decoder does not know."""
-    source = ROOT / "baselines" / "aarch64" / "acquire_progress" / "kernel.elf"
-    image = read_image(source)
-    start, content, _ = image.segments[0]
-    offset = image.symbols["virtqueue_publish"] - start
-    body = source.read_bytes()
-    at = body.index(content[offset : offset + 32])
-    (tmp_path / "odd.elf").write_bytes(
-        body[:at] + bytes.fromhex("00008052") + bytes.fromhex("00c0a04e") + body[at + 8 :]
-    )
-    with pytest.raises(TraceError, match="not known|faults"):
-        prove(tmp_path / "odd.elf", "odd", "", DEVICES["qemu"])
 
 
 def test_one_kernel_is_proved_from_the_command_line(

@@ -1,0 +1,123 @@
+"""The runs of an image that nobody here linked: without labels, on devices behind virtio-mmio or PCI.
+
+Where its rings are is what it told the device; which of its code is a driver is what touched them.
+"""
+
+from __future__ import annotations
+
+from harness.proof.boards import BOARDS
+from harness.proof.disk_image import boot_disk
+from harness.proof.image import ElfImage, TraceError
+from harness.proof.instructions import accessing, decoders
+from harness.proof.machine import EmulatedMachine
+from harness.proof.mmio_device import LEGACY, MODERN
+from harness.proof.model_device import BLK, GPU, NAMES, RNG, ModelDevice
+from harness.proof.recording import Coverage, Recording, Ring
+from harness.proof.shared_accesses import AddressSpan, Spans, only_shared
+from harness.proof.split_ring import Queue
+from harness.proof.virt_machine import VirtMachine
+
+KINDS = (GPU, BLK, RNG)
+
+
+def record_foreign(image: ElfImage, typed: str) -> tuple[tuple[Recording, ...], Coverage]:
+    """Run a whole image: on modern devices, or on legacy ones where it takes no modern one.
+
+    Parameters
+    ----------
+    typed
+        What is typed at its console.
+
+    Raises
+    ------
+    TraceError
+        When it uses no device, faults, or meets an instruction that is not known.
+    """
+    try:
+        machine = _run(image, typed, MODERN)
+    except TraceError as modern:
+        try:
+            machine = _run(image, typed, LEGACY)
+        except TraceError as legacy:
+            raise TraceError(f"{modern}; on legacy devices: {legacy}") from legacy
+    recording = _recording(machine, image)
+    return (recording,), _coverage(image, recording)
+
+
+def _run(image: ElfImage, typed: str, version: int) -> EmulatedMachine:
+    machine = VirtMachine(BOARDS[image.arch], image.segments, KINDS, version, boot_disk(), image.where, typed)
+    machine.run(image.entry)
+    return machine
+
+
+def _ring(device: ModelDevice, queue: Queue) -> Ring:
+    return Ring(
+        device.kind,
+        queue.size,
+        queue.descriptors,
+        queue.available,
+        queue.used,
+        device.event_index,
+        tuple(queue.chains),
+        device.backing,
+    )
+
+
+def _shared(machine: EmulatedMachine, rings: tuple[Ring, ...], registers: list[AddressSpan]) -> Spans:
+    """Everything that a device was told of."""
+    spans = list(registers)
+    for ring in rings:
+        spans += [
+            (ring.descriptors, ring.descriptors + 16 * ring.size),
+            (ring.available, ring.available + 6 + 2 * ring.size),
+            (ring.used, ring.used + 6 + 8 * ring.size),
+        ]
+        for buffers in (ring.backing, *(chain.buffers for chain in ring.chains)):
+            spans += [(buffer.address, buffer.address + buffer.length) for buffer in buffers]
+    return Spans(spans)
+
+
+def _recording(machine: EmulatedMachine, image: ElfImage) -> Recording:
+    rings = tuple(_ring(device, queue) for device, queue in machine.used_queues())
+    used = [device for device, _ in machine.used_queues()]
+    registers = [device.registers_at for device in used]
+    accesses, branches = only_shared(
+        machine.recorder.accesses, machine.recorder.branch_sources, _shared(machine, rings, registers)
+    )
+    names = " and ".join(dict.fromkeys(NAMES[device.kind] for device in used))
+    return Recording(
+        f"whole image, with its {names}",
+        image.arch,
+        accesses,
+        rings,
+        tuple(registers),
+        tuple(device.notify_at for device in used),
+        frozenset(at for device in used for at in device.queue_enables_at),
+        branches,
+        image.where,
+    )
+
+
+def _coverage(image: ElfImage, recording: Recording) -> Coverage:
+    """Of the functions that touched what is shared, where symbols tell functions apart."""
+    touched = {access.pc for access in recording.accesses}
+    decode = decoders()[image.arch]
+
+    def read(at: int, size: int) -> bytes:
+        return next(
+            (
+                content[at - start :][:size]
+                for start, content, _ in image.segments
+                if start <= at < start + len(content)
+            ),
+            b"",
+        )
+
+    functions = [one for one in image.functions if any(one[0] <= pc < one[0] + one[1] for pc in touched)]
+    inside = {at for start, size, _ in functions for at in accessing(decode, read, start, size)}
+    if not touched <= inside:
+        return Coverage(len(touched), None)
+    missing = [
+        (name, len([at for at in inside - touched if start <= at < start + size])) for start, size, name in functions
+    ]
+    return Coverage(len(touched), len(inside), tuple(f"{count} in {name}" for name, count in missing if count))

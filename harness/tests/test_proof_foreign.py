@@ -1,0 +1,120 @@
+"""Images that nobody here linked: U-Boot's driver, decided without labels or symbols, and what is refused."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.proof.access import Access
+from harness.proof.decide import DEVICES, answers
+from harness.proof.events import FULL
+from harness.proof.foreign import record_foreign
+from harness.proof.image import TraceError, parse_place, read_image
+from harness.proof.model_device import BLK
+from harness.proof.recording import Recording
+from harness.proof.run import Proof, prove
+from harness.proof.shared_accesses import Spans, only_shared
+from harness.proof.weakest import broken
+
+pytest.importorskip("unicorn")
+
+U_BOOT = {
+    "riscv64": Path("/usr/lib/u-boot/qemu-riscv64_smode/uboot.elf"),
+    "aarch64": Path("/usr/lib/u-boot/qemu_arm64/uboot.elf"),
+}
+READS = "for i in {}; do virtio read {} $i 1; done"
+MEMORY = {"riscv64": "84000000", "aarch64": "44000000"}
+needs_u_boot = pytest.mark.skipif(not all(path.exists() for path in U_BOOT.values()), reason="u-boot-qemu is missing")
+
+
+@functools.cache
+def u_boot(arch: str) -> Proof:
+    typed = READS.format(" ".join(f"{number:x}" for number in range(28)), MEMORY[arch])
+    return prove(U_BOOT[arch], f"U-Boot {arch}", "0" * 64, DEVICES["qemu"], typed=f"\n{typed}\n")
+
+
+@needs_u_boot
+@pytest.mark.parametrize("arch", U_BOOT)
+def test_a_driver_of_others_is_found_and_decided(arch: str) -> None:
+    """U-Boot 2023.01 has no fence at all in its ring: what is ordered is so by branches and by its register writes."""
+    found = u_boot(arch)
+    (recording,) = found.recordings
+    (ring,) = recording.rings
+    assert ring.device == BLK and len(ring.chains) > 3 * ring.size, "the ring wraps three times"
+    answered = {one.question: one.word for one in found.answers}
+    assert {name for name, word in answered.items() if word == "allowed"} == {
+        "publish",
+        "response-clear",
+        "response-reuse",
+        "poll-element",
+        "poll-response",
+        "kick-check",
+    }
+    assert {"element-reuse", "buffer-reuse", "notify", "initialisation"} <= {
+        name for name, word in answered.items() if word == "forbidden"
+    }
+    assert found.coverage.total is None and "not known" in found.coverage.share
+
+
+def _fenced(recording: Recording) -> Recording:
+    """The recording with a full fence after every access: what a driver with fences would have done."""
+    accesses: list[Access] = []
+    for access in recording.accesses:
+        bare = replace(access, index=len(accesses), address_from=frozenset(), data_from=frozenset())
+        accesses += [bare, Access(len(accesses) + 1, access.pc, "fence", fence=FULL)]
+    return replace(recording, accesses=tuple(accesses), branch_sources={})
+
+
+@needs_u_boot
+def test_with_fences_the_same_driver_is_right() -> None:
+    assert broken(u_boot("riscv64").answers)
+    assert not broken(answers((_fenced(u_boot("riscv64").recordings[0]),), DEVICES["qemu"]))
+
+
+@needs_u_boot
+def test_a_raw_image_needs_its_place(tmp_path: Path) -> None:
+    raw = tmp_path / "raw.bin"
+    raw.write_bytes(U_BOOT["riscv64"].with_name("u-boot.bin").read_bytes())
+    assert read_image(raw, "riscv64@0x80200000").entry == 0x80200000
+    with pytest.raises(TraceError, match="not an ELF"):
+        read_image(raw)
+    with pytest.raises(TraceError, match="faults|exception|outside"):
+        record_foreign(read_image(raw, "riscv64@0x90000000"), "")
+
+
+@pytest.mark.parametrize("text", ["", "riscv64", "riscv64@", "mips@0x1000", "riscv64@-1", "riscv64@1e999", "@0"])
+def test_a_place_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):
+        parse_place(text)
+
+
+def _access(index: int, write: bool, address: int, data: frozenset[int] = frozenset()) -> Access:
+    return Access(index, 0x1000 + 4 * index, "", write, address, 8, data_from=data)
+
+
+def test_dependencies_lead_through_private_memory() -> None:
+    """A shared read, kept on the stack, loaded again and stored to shared memory: a data dependency."""
+    run = [
+        _access(0, False, 0x100),
+        _access(1, True, 0x900, frozenset({0})),
+        _access(2, False, 0x900, frozenset({0})),
+        _access(3, True, 0x108, frozenset({2})),
+    ]
+    kept, branches = only_shared(run, {2: 0}, Spans([(0x100, 0x110)]))
+    assert [access.address for access in kept] == [0x100, 0x108]
+    assert kept[1].data_from == {0} and branches == {0: 0}
+
+
+def test_what_the_device_may_have_written_depends_on_nothing_stored() -> None:
+    run = [_access(0, False, 0x100), _access(1, True, 0x108, frozenset({0})), _access(2, False, 0x108, frozenset({0}))]
+    kept, _ = only_shared(run, {}, Spans([(0x100, 0x110)]))
+    assert kept[2].data_from == frozenset()
+
+
+def test_spans_know_what_they_touch() -> None:
+    spans = Spans([(16, 20), (4, 8), (7, 12), (30, 30)])
+    assert [at for at in range(40) if spans.touches(at, at + 1)] == [*range(4, 12), *range(16, 20)]
+    assert spans.touches(0, 5) and spans.touches(11, 13) and not spans.touches(12, 16)
