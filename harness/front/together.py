@@ -58,7 +58,8 @@ def _bisect_revisions(arguments: Arguments) -> str:
     if arguments.command != "bisect" or arguments.has("STEP"):
         return ""
     missing = [name for name in ("GOOD", "BAD") if not arguments.has(name)]
-    return f"bisect needs {' and '.join(missing)} of GOOD=revision BAD=revision" if missing else ""
+    examples = {"GOOD": "GOOD=v1.0 (a revision that was fast)", "BAD": "BAD=HEAD (a revision that is slow)"}
+    return f"bisect needs {' and '.join(examples[name] for name in missing)}" if missing else ""
 
 
 def _kernels(arguments: Arguments) -> list[str]:

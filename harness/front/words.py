@@ -144,7 +144,8 @@ def _option(command: str, word: str, earlier: set[str]) -> str:
     known = [option for option, (_, takers) in OPTIONS.items() if command in takers] + ["help"]
     if not word.startswith("--") or name not in known:
         near = nearest(name, known)
-        raise UsageError(f"{shown(word)}: no such option; {f'did you mean --{near}?' if near else f'--{known[0]}'}")
+        hint = f"did you mean --{near}?" if near else f"there are {' '.join(f'--{one}' for one in known)}"
+        raise UsageError(f"{shown(word)}: no such option; {hint}")
     if name in earlier:
         raise UsageError(f"{word} is given twice")
     return name

@@ -13,7 +13,6 @@ from harness.history.finding_store import load_findings, store_findings
 from harness.history.findings import acknowledged, alarming, follow
 from harness.history.series import FIXED, STEP, WITHDRAWN, Finding, SeriesKey
 from harness.history.store import History, RunRow, StoredSeries
-from harness.model.errors import StoreError
 from harness.model.spec import UsageError
 
 
@@ -144,8 +143,8 @@ def require(look: Survey) -> None:
 
     Raises
     ------
-    StoreError
+    UsageError
         When there is no run.
     """
     if not look.runs:
-        raise StoreError("the history is empty: run 'make nightly' first, or 'history import …'")
+        raise UsageError("the history is empty: run 'make nightly' first, or 'history import …'")

@@ -123,7 +123,7 @@ def test_nonsense_is_one_line(value: str) -> None:
         ("perf REASON=x", "perf takes no REASON; approve, history does"),
         ("perf MODE=3840x2160", "between 320x240 and 1920x1080"),
         ("approve", "approve needs REASON="),
-        ("bisect GOOD=a", "bisect needs BAD of GOOD=revision BAD=revision"),
+        ("bisect GOOD=a", "bisect needs BAD=HEAD (a revision that is slow)"),
         ("bench LOG=none", "LOG=none: no such setting"),
         ("ab A=x C=y", "ab compares A with B, C"),
         ("ab B=x", "ab compares A with B, C"),
