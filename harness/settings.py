@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from harness.model.declared import stage_table
 from harness.model.seedcase import SEED_STEPS
 from harness.model.spec import ARCHES, RunParams, switch_table
 from harness.model.values import (
@@ -33,7 +34,7 @@ from harness.model.values import (
 
 MEASURING = ("perf", "ab", "explain", "boot", "calibrate", "bench", "bisect", "acceptance", "nightly", "proof")
 """Commands that leave results: ``results/latest`` says how the last one ended."""
-STAGES = ("window", "pictures", "overhead", "exact", "timing")
+STAGES = tuple(stage_table())
 SWITCHES = "switches"
 """In ``excludes``: every switch of the kernel but ARCH."""
 DAY_S = 86400.0

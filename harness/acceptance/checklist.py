@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.acceptance.evidence import Counted, DiskLoad, FrameRateChange, Roulette
 from harness.core.statistics import Decision
-from harness.gate.stages.window import Window, window_incidents
+from harness.gate.measuring.window import Window, window_incidents
 from harness.model.spec import BUILT_IN
 
 PROBED = "virtio-gpu: driver probe succeeded"

@@ -33,11 +33,12 @@ from harness.core import budget
 from harness.core.ringpoints import problems
 from harness.core.stamp import decode_frame
 from harness.gate.measured import ArmKernel, Order
+from harness.gate.measuring.pictures import verify_pictures
+from harness.gate.measuring.suites import SuiteBoot, run_suites, suite_boots
+from harness.gate.measuring.timing import Timing
+from harness.gate.measuring.window import Window, observe
 from harness.gate.references import BASELINES_DIR, NoBaseline, read_baseline
 from harness.gate.session import measure
-from harness.gate.stages.pictures import verify_pictures
-from harness.gate.stages.suites import SuiteBoot, run_suites, suite_boots
-from harness.gate.stages.window import Window, observe
 from harness.model.errors import BuildError, GuestError, HarnessError, StoreError
 from harness.model.result import ResultError
 from harness.model.spec import (
@@ -294,9 +295,10 @@ class Checklist:
             stages=frozenset({"timing"}),
         )
         measured = measure(order, self.folder / where, self.progress)
-        if measured.timing is None:
+        timing = measured.of(Timing)
+        if timing is None:
             raise GuestError(measured.incidents[0].text)
-        decision = measured.timing.decision
+        decision = timing.decision
         shutil.rmtree(self.folder / where / "timing", ignore_errors=True)
         (self.folder / where / "decision.txt").write_text(f"{decision.words}\n", encoding="utf-8")
         return changed(decision, f"{where}/decision.txt")

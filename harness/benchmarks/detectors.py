@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.benchmarks import Figure, Measure
 from harness.core.detector_accuracy import Confusion, measure_exact, measure_judge
-from harness.gate.stages.exact import count_instructions
+from harness.gate.measuring.exact import count_instructions
 from harness.model.spec import Machine, RunParams, RunSpec, Switches
 from harness.platform.build import build_kernel
 from harness.platform.oracle import Oracle

@@ -15,7 +15,7 @@ from harness.explain.attribution import BLK, DEVICE, DRAW, LOG, POLL
 from harness.explain.effects import Changes, Worth, label
 from harness.explain.growth import grown
 from harness.explain.measure_parts import compare_parts
-from harness.gate.stages.protocol import choose_protocol
+from harness.gate.measuring.protocol import choose_protocol
 from harness.model.errors import QemuError
 from harness.model.spec import ROOT, Machine, RunParams, RunSpec, Switches
 from harness.platform.build import build_kernel

@@ -13,7 +13,7 @@ from harness.core.frames import check_picture
 from harness.core.serial import parse_serial
 from harness.core.trace import parse_trace
 from harness.core.wording import span
-from harness.gate.stages.observer_overhead import measure_observer_overhead
+from harness.gate.measuring.observer_overhead import measure_observer_overhead
 from harness.model.spec import Machine, RunParams, RunSpec, Switches
 from harness.platform.build import build_kernel
 from harness.platform.oracle import Oracle

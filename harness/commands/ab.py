@@ -17,10 +17,12 @@ from harness.gate.evaluate import arms_of, incidents_of, record_of
 from harness.gate.finish import finish, timed
 from harness.gate.kernels import build_arm
 from harness.gate.measured import SAME_KERNEL, ArmKernel, Measured, Order
+from harness.gate.measuring.pictures import Pictures
+from harness.gate.measuring.timing import Timing
+from harness.gate.measuring.window import Window, window_notices
 from harness.gate.next_steps import given_words
 from harness.gate.references import approval_notices
 from harness.gate.session import measure
-from harness.gate.stages.window import window_notices
 from harness.model.arms import ArmRequest, parse_arm
 from harness.model.record import Incident
 from harness.model.result import Arm, Frames, Gate, QemuSetup, Result
@@ -50,7 +52,8 @@ class Compared:
 
     @property
     def decision(self) -> Decision | None:
-        return self.measured.timing.decision if self.measured.timing else None
+        timing = self.measured.of(Timing)
+        return timing.decision if timing else None
 
 
 def main(arguments: Arguments, out: Printer) -> Verdict:
@@ -149,7 +152,7 @@ def _result(
     verdict = Verdict.worst(
         [gate.verdict for gate in gates if gate.verdict] + [finding.verdict for finding in findings]
     )
-    window = compared[-1].measured.window
+    window = compared[-1].measured.of(Window)
     machine = compared[0].measured.order.machine
     qemu = None
     if window is not None:
@@ -181,7 +184,7 @@ def _result(
 
 
 def _borrowed_names(measured: list[Measured]) -> list[str]:
-    arms = [(one.window, one.order.candidate) for one in measured]
+    arms = [(one.of(Window), one.order.candidate) for one in measured]
     return [
         f"{arm.name}: {text}" for window, arm in arms for text in window_notices(window, arm.capabilities, arm.scene)
     ]
@@ -190,7 +193,7 @@ def _borrowed_names(measured: list[Measured]) -> list[str]:
 def _first_arm(alone: Measured, compared: list[Compared]) -> Arm:
     """The first arm's own window, with the timing that it took part in."""
     arm = arms_of(alone)[CANDIDATE]
-    timed = next((one.measured for one in compared if one.measured.timing), None)
+    timed = next((one.measured for one in compared if one.measured.of(Timing)), None)
     if timed is None:
         return arm
     reference = arms_of(timed)[REFERENCE]
@@ -233,7 +236,7 @@ def _gate(one: Compared, first: str, arms: dict[str, Arm], smallest: float) -> G
 
 
 def _frames(measured: list[Measured]) -> Frames | None:
-    parts = [one.pictures.frames for one in measured if one.pictures is not None]
+    parts = [pictures.frames for one in measured if (pictures := one.of(Pictures)) is not None]
     if not parts:
         return None
     counts = {

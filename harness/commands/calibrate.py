@@ -32,9 +32,9 @@ from harness.gate.calibration.recording import (
     recording_from_evidence,
 )
 from harness.gate.calibration.simulate import autocorrelated, bimodal, heavy_tailed, normal, with_outliers
+from harness.gate.measuring.protocol import WARM_UP_FRAMES, choose_protocol
+from harness.gate.measuring.timing import TIMING_S
 from harness.gate.metrics import RULES
-from harness.gate.stages.catalogue import TIMING_S
-from harness.gate.stages.protocol import WARM_UP_FRAMES, choose_protocol
 from harness.model.result import Result
 from harness.model.spec import ROOT, Machine, RunParams, RunSpec, Switches, UsageError, Verdict
 from harness.platform.atomic import write_whole

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import numpy as np
 
 from harness.core.arrays import F64
-from harness.gate.stages.frame_file import FRAMES_FILE, load_frames
+from harness.gate.measuring.frame_file import FRAMES_FILE, load_frames
 from harness.model.errors import StoreError
 from harness.model.spec import Verdict
 from harness.platform.atomic import write_whole

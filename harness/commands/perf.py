@@ -12,13 +12,15 @@ from harness.gate.evaluate import evaluate, record_of
 from harness.gate.finish import finish, timed
 from harness.gate.kernels import build_arm
 from harness.gate.measured import ArmKernel, Measured, Order
+from harness.gate.measuring.frame_file import save_frames
+from harness.gate.measuring.pictures import Pictures
+from harness.gate.measuring.timing import Timing
+from harness.gate.measuring.window import Window, late_frames, window_notices
 from harness.gate.metrics import Rule
 from harness.gate.next_steps import given_words
 from harness.gate.references import NoBaseline, Reference, approval_notices, find_reference, keep_baseline
 from harness.gate.rule_file import load_by_counts, load_commit_url, load_rules
 from harness.gate.session import measure
-from harness.gate.stages.frame_file import save_frames
-from harness.gate.stages.window import late_frames, window_notices
 from harness.model.arms import ArmRequest, Source, parse_arm
 from harness.model.errors import StoreError
 from harness.model.record import JudgedBy
@@ -64,8 +66,8 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
             by_counts=load_by_counts(arguments.path("CONFIG")),
         )
         measured = measure(order, run.path, out.progress)
-        if measured.timing is not None:
-            save_frames(measured.timing, run.path)
+        if (timing := measured.of(Timing)) is not None:
+            save_frames(timing, run.path)
             shutil.rmtree(run.path / "timing", ignore_errors=True)
         if reference is not None:
             keep_baseline(reference.baseline, run.path)
@@ -131,9 +133,10 @@ def _remarks(measured: Measured) -> tuple[str, ...]:
     """What kept the comparison from being ideal, and what the guest's author could do about it."""
     cores = measured.lease.notices if measured.lease else ()
     candidate = measured.order.candidate
-    said = window_notices(measured.window, candidate.capabilities, candidate.scene)
-    late = late_frames(measured.window, measured.order.params.pace)
-    return (*said, *late, *cores, *(measured.timing.advice if measured.timing else ()))
+    window, timing = measured.of(Window), measured.of(Timing)
+    said = window_notices(window, candidate.capabilities, candidate.scene)
+    late = late_frames(window, measured.order.params.pace)
+    return (*said, *late, *cores, *(timing.advice if timing else ()))
 
 
 def _result(
@@ -146,7 +149,7 @@ def _result(
     target: str,
 ) -> Result:
     baseline = reference.baseline if reference else None
-    window = measured.window
+    window, pictures = measured.of(Window), measured.of(Pictures)
     machine, host, qemu = measured.order.machine, host_facts(), None
     if window is not None:
         command = shlex.join(window.observed.command)
@@ -182,7 +185,7 @@ def _result(
         compiler=measured.order.candidate.compiler,
         arms=arms,
         gates=judgement.gates,
-        frames=measured.pictures.frames if measured.pictures else None,
+        frames=pictures.frames if pictures else None,
         notices=(*judgement.notices, *notices, *skipped, *_remarks(measured)),
         problems=judgement.problems,
         runs={"candidate": record_of(measured, judged_by)},

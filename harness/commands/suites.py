@@ -6,7 +6,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from harness.gate.stages.suites import SuiteBoot, run_suites, suite_boots
+from harness.gate.measuring.suites import SuiteBoot, run_suites, suite_boots
 from harness.model.errors import HarnessError
 from harness.model.spec import ARCHES, Switches, Verdict
 from harness.model.suites import SuiteRun

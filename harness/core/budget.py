@@ -9,14 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 
+from harness.model.declared import stage_table
+
 BUILD_S = 4.0
 """One kernel, from nothing."""
 CLOSING_S = 4.0
 """The last launch's end, plots and pages."""
 PICTURE_S = 0.026
 """A random pause, the capture and its comparison."""
-STAGE_S: Mapping[str, float] = {"window": 4.5, "pictures": 1.5, "overhead": 3.0, "exact": 3.0, "timing": 9.0}
-"""A stage of the gate, of ``pictures`` without its captures. Timing needs a launch to warm up, and two batches."""
+STAGE_S: Mapping[str, float] = {name: row.least_s for name, row in stage_table().items()}
+"""A stage of the gate, of ``pictures`` without its captures."""
 FUNCTIONS_S = 8.0
 """Counting instructions by function, of a candidate that executes more."""
 

@@ -85,8 +85,8 @@ class Decision:
 
 def launch_effect(launch: Launch) -> float:
     """Log frame time, candidate minus reference, of one launch; NaN when its slices cannot be paired."""
-    if launch.twins is not None:
-        return launch.twins
+    if launch.undisturbed is not None:
+        return launch.undisturbed
     blocks = balanced_blocks(launch.slices)
     return hodges_lehmann(np.array(blocks)) if blocks else math.nan
 

@@ -27,8 +27,8 @@ from harness.explain.effects import (
     measure_interactions,
     pairs_to_measure,
 )
-from harness.gate.stages.protocol import Protocol
-from harness.gate.stages.timing import Timing, compare
+from harness.gate.measuring.protocol import Protocol
+from harness.gate.measuring.timing import Timing, compare
 from harness.model.errors import BuildError, GuestError, QemuError
 from harness.model.spec import Machine, RunParams, RunSpec, Switches, switch_table
 from harness.platform.build import BUILD_DIR, BuiltKernel, build_kernel

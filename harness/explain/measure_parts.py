@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.explain.attribution import FrameAccount, take_apart
 from harness.explain.growth import PartChange, part_changes
-from harness.gate.stages.window import Window, observe
+from harness.gate.measuring.window import Window, observe
 from harness.model.errors import GuestError
 from harness.model.spec import RunSpec
 

@@ -24,8 +24,8 @@ from harness.explain.explanation import PARTS, SEED, SWITCHES, Explanation, Regr
 from harness.explain.growth import PartChange
 from harness.explain.measure_parts import compare_parts, take_run_apart
 from harness.explain.saved_run import SavedRun
-from harness.gate.stages.functions import compare_functions
-from harness.gate.stages.protocol import WARM_UP_FRAMES, choose_protocol
+from harness.gate.measuring.functions import compare_functions
+from harness.gate.measuring.protocol import WARM_UP_FRAMES, choose_protocol
 from harness.model.errors import GuestError
 from harness.model.spec import Device, Machine, RunParams, RunSpec, Switches
 from harness.platform.build import BuiltKernel, build_kernel

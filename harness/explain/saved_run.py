@@ -10,6 +10,7 @@ from harness.core.statistics import CANDIDATE, REFERENCE
 from harness.explain.effects import Changes
 from harness.model.baseline import KERNEL_NAME
 from harness.model.errors import GuestError, StoreError
+from harness.model.record import ExactRecord
 from harness.model.result import Result
 from harness.model.spec import RunParams, Switches, UsageError, Verdict
 from harness.platform.build import sha256_of
@@ -48,7 +49,8 @@ class SavedRun:
     @property
     def functions(self) -> tuple[FunctionChange, ...]:
         """Functions whose instruction counts differ, where the run looked for them."""
-        return self.result.run.functions if self.result.run else ()
+        exact = self.result.run.of(ExactRecord) if self.result.run else None
+        return exact.functions if exact else ()
 
     @property
     def restorations(self) -> tuple[Changes, ...]:

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.model.declared import constants_of
+
 FOLDER = Path(__file__).resolve().parents[1] / "commands"
 
 
@@ -38,13 +40,7 @@ def commands(folder: Path = FOLDER) -> Mapping[str, Command]:
 
 def _read(path: Path) -> Command:
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    constants = {
-        target.id: ast.literal_eval(node.value)
-        for node in tree.body
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name) and target.id in ("ORDER", "EXAMPLES", "NEXT")
-    }
+    constants = constants_of(tree, ("ORDER", "EXAMPLES", "NEXT"))
     purpose = (ast.get_docstring(tree) or "").partition("\n")[0].rstrip(".")
     return Command(
         path.stem,

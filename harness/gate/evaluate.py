@@ -16,12 +16,15 @@ from harness.gate import metrics
 from harness.gate.basis import Basis
 from harness.gate.figures import ArmFigures, prediction
 from harness.gate.measured import COUNTS, ArmKernel, Measured
+from harness.gate.measuring.pictures import Pictures
+from harness.gate.measuring.timing import Timing
+from harness.gate.measuring.window import Window
 from harness.gate.metrics import HIGHER, LOWER, RULES, Rule
-from harness.gate.stages.catalogue import STAGES
+from harness.gate.stages import STAGES
 from harness.gate.tails import compare_tails
 from harness.gate.verdict import Judgement, judge
 from harness.model.baseline import Baseline
-from harness.model.record import Cause, Incident, JudgedBy, RunRecord
+from harness.model.record import Cause, ExactRecord, Incident, JudgedBy, RunRecord
 from harness.model.result import Arm
 from harness.model.spec import Verdict
 
@@ -41,8 +44,9 @@ def _arm(kernel: ArmKernel, role: str, measured: Measured) -> Arm:
     build = {"compiler": kernel.compiler, "commit": kernel.commit, "path": kernel.path.name}
     if kernel.scene:
         build["scene"] = kernel.scene
-    launches = len(measured.timing.launches) if measured.timing else 0
-    scene = _scene(measured.window.serial) if role == CANDIDATE and measured.window else ""
+    timing, window = measured.of(Timing), measured.of(Window)
+    launches = len(timing.launches) if timing else 0
+    scene = _scene(window.serial) if role == CANDIDATE and window else ""
     return Arm(switches, kernel.sha256, found, scene=scene, launches=launches, build=build)
 
 
@@ -52,7 +56,7 @@ def _scene(serial: SerialLog) -> str:
 
 def incidents_of(measured: Measured) -> tuple[Incident, ...]:
     """Everything that went wrong outside of metrics: what stopped a stage first, then what finished stages saw."""
-    found = [*measured.incidents, *(one for stage in STAGES for one in stage.incidents(measured))]
+    found = [*measured.incidents, *(one for stage in STAGES for one in stage.seen(measured))]
     for stage, why in measured.skipped.items():
         if NO_TIME in why:
             text = f"{stage}: not measured: {why}"
@@ -84,7 +88,8 @@ def evaluate(
         arms[REFERENCE] = dataclasses.replace(
             arms[REFERENCE], scene=baseline.scene, metrics={**baseline.exact, **arms[REFERENCE].metrics}
         )
-    launches = [one.launch for one in measured.timing.launches] if measured.timing else []
+    timing, pictures, exact = measured.of(Timing), measured.of(Pictures), measured.of(ExactRecord) or ExactRecord({})
+    launches = [one.launch for one in timing.launches] if timing else []
     tails = [rule for rule in rules if rule.kind == "ratio" and not rule.primary and rule.better in (HIGHER, LOWER)]
     not_measured = {
         row.name: f"not measured: {measured.skipped[row.stage]}"
@@ -100,9 +105,9 @@ def evaluate(
     basis = Basis(
         candidate=arms[CANDIDATE],
         reference=arms.get(REFERENCE),
-        decision=measured.timing.decision if measured.timing else None,
+        decision=timing.decision if timing else None,
         tails=compare_tails(launches, tails),
-        frames=measured.pictures.frames if measured.pictures else None,
+        frames=pictures.frames if pictures else None,
         incidents=incidents_of(measured),
         capabilities=measured.order.candidate.capabilities,
         rules=rules,
@@ -113,11 +118,11 @@ def evaluate(
         no_reference=no_reference,
         other_compiler=other_compiler,
         same_kernel=measured.skipped["timing"] if measured.same_kernel else "",
-        noise=noise_cause(measured.timing.host) if measured.timing else "",
-        grown=function_words(measured.functions),
-        counted=measured.counted,
+        noise=noise_cause(timing.host) if timing else "",
+        grown=function_words(exact.functions),
+        counted=exact.counted,
         prediction=prediction(measured),
-        costs=measured.costs,
+        costs=exact.costs,
         by_counts=by_counts,
     )
     return judge(basis), arms
@@ -125,7 +130,8 @@ def evaluate(
 
 def record_of(measured: Measured, judged_by: JudgedBy = JudgedBy()) -> RunRecord:
     """What a replay needs besides the files of the run."""
-    run = RunRecord(
+    brought = [(stage, measured.of(stage.brings)) for stage in STAGES]
+    return RunRecord(
         params=measured.order.params,
         seed=measured.order.seed,
         device=measured.order.machine.device,
@@ -133,7 +139,5 @@ def record_of(measured: Measured, judged_by: JudgedBy = JudgedBy()) -> RunRecord
         skipped=measured.skipped,
         incidents=measured.incidents,
         lease=measured.lease,
+        stages={stage.keeps.stage: stage.record(found) for stage, found in brought if found is not None},
     )
-    for stage in STAGES:
-        run = stage.record(measured, run)
-    return run

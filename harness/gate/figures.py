@@ -15,37 +15,39 @@ from harness.core.instruments import capture_cost, record_cost
 from harness.core.pacing import Pacing, TooFewFrames, frame_pacing
 from harness.core.sources import COMMANDS, FRAMES
 from harness.core.statistics import CANDIDATE, REFERENCE
+from harness.gate.measuring.timing import Timing
+from harness.gate.measuring.window import Window
 from harness.model.metric import Metric
-from harness.model.record import PartCounts
+from harness.model.record import ExactRecord, ObserverOverhead, PartCounts
 
 if TYPE_CHECKING:
     from harness.gate.measured import Measured
-    from harness.gate.stages.window import Window
 
 
 @dataclass(frozen=True)
 class ArmFigures:
     """One arm of a session. Every figure is a :class:`Metric` without a unit, which the metric's row adds."""
 
-    measured: "Measured"
+    measured: Measured
     role: str
 
     @property
-    def window(self) -> "Window | None":
+    def window(self) -> Window | None:
         """The measured window, which only the candidate has."""
-        return self.measured.window if self.role == CANDIDATE else None
+        return self.measured.of(Window) if self.role == CANDIDATE else None
 
     @property
-    def timed(self) -> bool:
-        """Took part in a launch of the comparison."""
-        return self.measured.timing is not None and bool(self.measured.timing.launches)
+    def timing(self) -> Timing | None:
+        """The comparison; None where it came to no launch."""
+        timing = self.measured.of(Timing)
+        return timing if timing is not None and timing.launches else None
 
     @cached_property
     def _pacings(self) -> tuple[Pacing, ...]:
         """Of all launches, then of the window: the first that holds a figure gives it."""
         series: list[F64] = []
-        if self.timed and self.measured.timing is not None:
-            series.append(self.measured.timing.frame_ms(self.role))
+        if self.timing is not None:
+            series.append(self.timing.frame_ms(self.role))
         if self.window is not None:
             series.append(self.window.frame_ms)
         found = []
@@ -88,8 +90,8 @@ class ArmFigures:
 
     def boot_ms(self) -> Metric | None:
         """From the start of QEMU to the first flush."""
-        if self.timed and self.measured.timing is not None:
-            return Metric(self.measured.timing.boot_ms(self.role), "", "trace", n=len(self.measured.timing.launches))
+        if self.timing is not None:
+            return Metric(self.timing.boot_ms(self.role), "", "trace", n=len(self.timing.launches))
         return Metric(self.window.boot_ms, "", "trace", n=1) if self.window is not None else None
 
     def counted(self, counter: str) -> Metric | None:
@@ -118,12 +120,14 @@ class ArmFigures:
 
     def instructions(self) -> Metric | None:
         """Instructions a frame under ``-icount``."""
-        count = self.measured.exact.get(self.role)
+        exact = self.measured.of(ExactRecord)
+        count = exact.arms.get(self.role) if exact is not None else None
         return Metric(count.mean, "", "icount", n=len(count.frames)) if count is not None else None
 
     def part(self, name: str) -> Metric | None:
         """Instructions that one part of a frame executes."""
-        counted = self.measured.counted.get(self.role)
+        exact = self.measured.of(ExactRecord)
+        counted = exact.counted.get(self.role) if exact is not None else None
         if counted is None:
             return None
         part = counted.parts.get(name, PartCounts())
@@ -136,7 +140,8 @@ class ArmFigures:
 
     def event_cost(self) -> Metric | None:
         """What the trace's events cost."""
-        return self.measured.overhead if self.role == CANDIDATE else None
+        overhead = self.measured.of(ObserverOverhead) if self.role == CANDIDATE else None
+        return overhead.share if overhead is not None else None
 
     def record_cost(self) -> Metric | None:
         """What the records kept in memory cost."""
@@ -171,9 +176,9 @@ class ArmFigures:
         pace_hz = self.measured.order.params.pace
         if not pace_hz:
             return None
-        if self.timed and self.measured.timing is not None:
-            error_ms = self.measured.timing.frame_ms(self.role) - 1000 / pace_hz
-            launches = len(self.measured.timing.launches)
+        if self.timing is not None:
+            error_ms = self.timing.frame_ms(self.role) - 1000 / pace_hz
+            launches = len(self.timing.launches)
             return Metric(float(np.percentile(np.abs(error_ms), per_cent)), "", "trace", n=launches)
         seen = self.animation()
         return Metric(seen.percentile_ms(per_cent), "", "trace", n=1) if seen is not None else None
@@ -192,9 +197,12 @@ class ArmFigures:
         return Metric(float(len(overruns(records.columns, 1000 / pace_hz))), "", "guest", n=len(records))
 
 
-def prediction(measured: "Measured") -> Prediction | None:
+def prediction(measured: Measured) -> Prediction | None:
     """What the counts of both arms say; None where an arm was not counted or the candidate shows no frame time."""
-    ours, theirs = measured.counted.get(CANDIDATE), measured.counted.get(REFERENCE)
-    if ours is None or theirs is None or measured.window is None or not len(measured.window.frame_ms):
+    exact, window = measured.of(ExactRecord), measured.of(Window)
+    if exact is None or window is None or not len(window.frame_ms):
         return None
-    return predict(ours, theirs, measured.costs, float(np.median(measured.window.frame_ms)))
+    ours, theirs = exact.counted.get(CANDIDATE), exact.counted.get(REFERENCE)
+    if ours is None or theirs is None:
+        return None
+    return predict(ours, theirs, exact.costs, float(np.median(window.frame_ms)))

@@ -11,6 +11,8 @@ from pathlib import Path
 from harness.core.arrays import F64
 from harness.core.statistics import CANDIDATE, REFERENCE, launch_effect
 from harness.gate.measured import Measured
+from harness.gate.measuring.timing import Timing
+from harness.gate.measuring.window import Window
 from harness.gate.next_steps import next_steps
 from harness.model.result import Result
 from harness.model.spec import Verdict
@@ -24,12 +26,12 @@ from harness.report.run_view import short_view
 
 def timed(measured: Measured) -> tuple[dict[str, F64], list[tuple[float, int]]]:
     """Frame times by arm, and each launch's effect with its batch, for the plots."""
-    if measured.timing is not None and measured.timing.launches:
-        timing = measured.timing
+    timing, window = measured.of(Timing), measured.of(Window)
+    if timing is not None and timing.launches:
         effects = [(launch_effect(one.launch), one.launch.batch) for one in timing.launches]
         return {role: timing.frame_ms(role) for role in (CANDIDATE, REFERENCE)}, effects
-    if measured.window is not None:
-        return {CANDIDATE: measured.window.frame_ms}, []
+    if window is not None:
+        return {CANDIDATE: window.frame_ms}, []
     return {}, []
 
 

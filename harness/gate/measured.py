@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
-from harness.core.functions import FunctionChange
+from harness.core.bootimage import same_loaded_bytes
 from harness.gate.metrics import RULES, Rule
-from harness.model.metric import Metric
-from harness.model.record import Costs, CountedFrames, ExactCount, Incident, Lease
+from harness.model.record import Incident, Lease
 from harness.model.spec import Capabilities, Machine, RunParams, RunSpec, Switches
 
-if TYPE_CHECKING:
-    from harness.gate.stages.pictures import Pictures
-    from harness.gate.stages.timing import Timing
-    from harness.gate.stages.window import Window
-
+B = TypeVar("B")
 SAME_KERNEL = "the same kernel, byte for byte"
 """Why the comparison of such a pair is left out."""
 
@@ -69,40 +64,44 @@ class Order:
     rules: tuple[Rule, ...] = RULES
     """The rules of the verdict: a guest that fails by them is not measured further."""
 
+    def loads_the_same(self) -> bool:
+        """Candidate and reference boot the same bytes in the same way."""
+        ours, theirs = self.candidate, self.reference
+        if theirs is None or (ours.capabilities, ours.iso) != (theirs.capabilities, theirs.iso):
+            return False
+        return same_loaded_bytes(ours.path.read_bytes(), theirs.path.read_bytes())
+
     def asks_for(self, stage: str) -> bool:
         """This stage is to run."""
         return self.stages is None or stage in self.stages
 
+    def run_spec(self, kernel: ArmKernel, params: RunParams) -> RunSpec:
+        """One kernel with the session's machine."""
+        return RunSpec(kernel.path, self.machine, params, kernel.capabilities, iso=kernel.iso)
+
 
 @dataclass(frozen=True)
 class Measured:
-    """What the stages brought; a stage that did not run is None, and ``skipped`` says why."""
+    """What the stages brought; ``skipped`` says why a stage did not run."""
 
     order: Order
-    window: Window | None = None
-    pictures: Pictures | None = None
-    overhead: Metric | None = None
-    """What watching costs, as a share of frame time."""
-    exact: Mapping[str, ExactCount] = field(default_factory=dict)
-    functions: tuple[FunctionChange, ...] = ()
-    """Of a candidate that executes more: where."""
-    counted: Mapping[str, CountedFrames] = field(default_factory=dict)
-    """By role: what each part of a frame makes QEMU do."""
-    costs: Costs = Costs()
-    """What that takes on this host."""
-    timing: Timing | None = None
+    brought: tuple[object, ...] = ()
+    """One object of each stage that ran; :meth:`of` finds it."""
     incidents: tuple[Incident, ...] = ()
     skipped: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     lease: Lease | None = None
     """The cores that the comparison had."""
 
+    def of(self, kind: type[B]) -> B | None:
+        """What a stage brought, by its class; None when it did not run."""
+        return next((one for one in self.brought if isinstance(one, kind)), None)
+
+    def joined_by(self, brought: object | None) -> Measured:
+        """The same with what another stage brought."""
+        return self if brought is None else replace(self, brought=(*self.brought, brought))
+
     @property
     def same_kernel(self) -> bool:
         """Candidate and reference load the same bytes, so that there is nothing to compare."""
         return self.skipped.get("timing") == SAME_KERNEL
-
-
-def run_spec(order: Order, kernel: ArmKernel, params: RunParams) -> RunSpec:
-    """One kernel with the session's machine."""
-    return RunSpec(kernel.path, order.machine, params, kernel.capabilities, iso=kernel.iso)

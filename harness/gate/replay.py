@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness.core.statistics import CANDIDATE, REFERENCE
 from harness.gate.measured import ArmKernel, Measured, Order
-from harness.gate.stages.catalogue import STAGES
+from harness.gate.stages import STAGES
 from harness.model.errors import HarnessError
 from harness.model.result import Result, ResultError
 from harness.model.spec import BUILT_IN, FOREIGN, Machine, Switches, UsageError
@@ -66,7 +66,8 @@ def _measured(folder: Path, result: Result) -> Measured:
     )
     measured = Measured(order, incidents=run.incidents, skipped=run.skipped, seconds=result.seconds, lease=run.lease)
     for stage in STAGES:
-        measured = stage.replay(folder, result, run, measured)
+        record = run.of(stage.keeps)
+        measured = measured.joined_by(None if record is None else stage.replay(folder, result, record))
     return measured
 
 

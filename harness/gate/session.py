@@ -11,14 +11,16 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from harness.core import budget
 from harness.core.complaints import device_complaints
 from harness.core.serial_noise import without_noise
 from harness.core.trace import parse_trace
 from harness.gate.measured import Measured, Order
-from harness.gate.stages.catalogue import STAGES
-from harness.gate.stages.stage import Session, Stage
+from harness.gate.measuring.window import Window
+from harness.gate.stage import Session, Stage
+from harness.gate.stages import STAGES
 from harness.model.errors import GuestError, HarnessError
 from harness.model.record import Cause, Incident
 from harness.model.spec import Verdict
@@ -50,7 +52,7 @@ def measure(order: Order, folder: Path, progress: Callable[[str], None]) -> Meas
         return replace(measured, seconds=session.seconds, skipped=_with_budget(session, measured))
 
 
-def _run(stage: Stage, session: Session, measured: Measured) -> Measured:
+def _run(stage: Stage[Any, Any], session: Session, measured: Measured) -> Measured:
     """Run one stage, unless it cannot, was not asked for, or the guest has already failed."""
     why = stage.obstacle(session.order, measured)
     if why is None and not session.order.asks_for(stage.name):
@@ -65,7 +67,8 @@ def _run(stage: Stage, session: Session, measured: Measured) -> Measured:
     session.progress(f"{stage.name}: started")
     session.done_s += stage.least_s(session.order)
     try:
-        return stage.measure(session, measured)
+        brought = stage.measure(session, measured)
+        return replace(measured.joined_by(brought), skipped={**measured.skipped, **session.left_out})
     except GuestError as error:
         inside = _inside(error, session.folder)
         where = f" (see {inside})" if inside else ""
@@ -79,7 +82,7 @@ def _run(stage: Stage, session: Session, measured: Measured) -> Measured:
         return replace(measured, incidents=(*measured.incidents, *device, incident))
 
 
-def _later_s(stage: Stage, session: Session, measured: Measured) -> float:
+def _later_s(stage: Stage[Any, Any], session: Session, measured: Measured) -> float:
     """What the stages after one take at the least, those left out that will not run."""
     order = session.order
     later = STAGES[STAGES.index(stage) + 1 :]
@@ -88,7 +91,7 @@ def _later_s(stage: Stage, session: Session, measured: Measured) -> float:
     )
 
 
-def _has_time(stage: Stage, session: Session) -> bool:
+def _has_time(stage: Stage[Any, Any], session: Session) -> bool:
     """A stage may begin while there is time for it; of the long ones the last, which decides, keeps its own first."""
     needs_s, last_s = (one.least_s(session.order) for one in (stage, STAGES[-1]))
     if stage.long and last_s <= session.later_s:
@@ -127,13 +130,13 @@ def _device_words(error: GuestError) -> tuple[str, ...]:
 
 def _failed(measured: Measured) -> bool:
     """Whether a finished stage has shown that the guest fails: longer stages would measure a broken kernel."""
-    window = measured.window
+    window = measured.of(Window)
     rules = [rule for rule in measured.order.rules if rule.row.failure and rule.kind == "bound"]
     if window is not None:
         for rule in rules:
             if rule.limit is not None and (window.serial.total(rule.metric) or 0) > rule.limit:
                 return True
-    found = (one for stage in STAGES for one in stage.incidents(measured))
+    found = (one for stage in STAGES for one in stage.seen(measured))
     return any(one.verdict is not Verdict.INCONCLUSIVE for one in found)
 
 

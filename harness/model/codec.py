@@ -12,7 +12,7 @@ import enum
 import json
 import math
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from cattrs import Converter
@@ -183,9 +183,21 @@ def _mapping_hook(kind: Any) -> Any:
     def structure(value: Any, _: Any) -> dict[str, Any]:
         if not isinstance(value, Mapping):
             raise CodecError(f"must be an object, not {_said(value)}")
-        return {_text(key, str): _step(key, item, part) for key, item in value.items()}
+        member = part.member if _is_family(part) else lambda key: part
+        return {_text(key, str): _step(key, item, member(key)) for key, item in value.items()}
 
     return structure
+
+
+def _is_family(kind: Any) -> bool:
+    """Stands for several classes: ``kind.member`` tells which one stands under a key of a mapping."""
+    return isinstance(kind, type) and hasattr(kind, "member") and not dataclasses.is_dataclass(kind)
+
+
+def plain_class(kind: type[T], to_form: Callable[[T], Any], from_form: Callable[[Any], T]) -> None:
+    """Teach the codec a class whose JSON form is not that of its fields."""
+    _CONVERTER.register_unstructure_hook_factory(lambda one: one is kind, lambda one: to_form)
+    _CONVERTER.register_structure_hook_factory(lambda one: one is kind, lambda one: lambda value, _: from_form(value))
 
 
 def _class_hook(kind: Any) -> Any:
@@ -226,6 +238,9 @@ def _converter() -> Converter:
     converter.register_structure_hook_factory(lambda kind: typing.get_origin(kind) is Mapping, _mapping_hook)
     converter.register_structure_hook_factory(
         lambda kind: isinstance(kind, type) and issubclass(kind, enum.Enum), _enum_hook
+    )
+    converter.register_unstructure_hook_factory(
+        _is_family, lambda kind: lambda value: converter.unstructure(value, type(value))
     )
     return converter
 

@@ -1,7 +1,7 @@
 """What a session measured, as it is kept: the one tree that measuring, saving, judging again and explaining share.
 
-Each stage has a field of its own, which is None or empty when the stage did not run. The sources' own words (serial
-log, trace, captures, frame times) lie beside it in the run's folder.
+Each stage that ran has a record of its own class. The sources' own words (serial log, trace, captures, frame times) lie
+beside it in the run's folder.
 """
 
 from __future__ import annotations
@@ -9,9 +9,13 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeVar
 
+from harness.model import codec
 from harness.model.metric import Metric
 from harness.model.spec import Device, RunParams, Verdict
+
+R = TypeVar("R", bound="StageRecord")
 
 
 class Cause(enum.Enum):
@@ -42,6 +46,32 @@ class Incident:
     cause: Cause = Cause.GUEST
 
 
+class StageRecord:
+    """What a stage keeps. A subclass names its stage: ``class Observed(StageRecord, stage="window")``."""
+
+    stage: ClassVar[str] = ""
+    _kinds: ClassVar[dict[str, type[StageRecord]]] = {}
+
+    def __init_subclass__(cls, stage: str) -> None:
+        cls.stage = stage
+        StageRecord._kinds[stage] = cls
+
+    @classmethod
+    def member(cls, stage: str) -> type[StageRecord]:
+        """The class that holds what a stage kept, for the codec."""
+        return cls._kinds.get(stage, UnreadRecord)
+
+
+@dataclass(frozen=True)
+class UnreadRecord(StageRecord, stage=""):
+    """The record of a stage whose class is not loaded, in its plain form."""
+
+    plain: Any
+
+
+codec.plain_class(UnreadRecord, lambda one: one.plain, UnreadRecord)
+
+
 @dataclass(frozen=True)
 class Ending:
     """How a QEMU ended."""
@@ -64,7 +94,7 @@ class Sighting:
 
 
 @dataclass(frozen=True)
-class Observed:
+class Observed(StageRecord, stage="window"):
     """What the host noted while the guest ran; with the serial log and the trace, all that a replay needs."""
 
     ending: Ending
@@ -78,13 +108,21 @@ class Observed:
 
 
 @dataclass(frozen=True)
-class PicturesRecord:
+class PicturesRecord(StageRecord, stage="pictures"):
     """The verification window; ``pictures/captures.json`` holds each capture."""
 
     sentence: str
     film: tuple[str, ...] = ()
     """Small captures in order, relative to the run's folder."""
     captured_per_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class ObserverOverhead(StageRecord, stage="overhead"):
+    """What watching costs."""
+
+    share: Metric
+    """Of frame time."""
 
 
 EXACT_PARTS = ("draw_insns", "submit_insns", "complete_insns")
@@ -173,6 +211,20 @@ class FunctionChange:
 
 
 @dataclass(frozen=True)
+class ExactRecord(StageRecord, stage="exact"):
+    """Instructions a frame, and what else is counted exactly."""
+
+    arms: Mapping[str, ExactCount]
+    """By role."""
+    functions: tuple[FunctionChange, ...] = ()
+    """Where a candidate executes more, the largest difference first."""
+    counted: Mapping[str, CountedFrames] = field(default_factory=dict)
+    """By role: what each part of a frame makes QEMU do."""
+    costs: Costs = Costs()
+    """What that takes on this host."""
+
+
+@dataclass(frozen=True)
 class Slice:
     """A stretch of one machine's life, on one core, in one role."""
 
@@ -196,7 +248,7 @@ class Launch:
     """0 until an alarm was raised, 1 from then on."""
     paired: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """Further metrics of this launch, candidate and reference, in their own units."""
-    twins: float | None = None
+    undisturbed: float | None = None
     """Log frame time, candidate minus reference, by undisturbed frames of the same numbers; None where slices serve."""
     preempted: str = ""
     """Why slices do not serve."""
@@ -269,7 +321,7 @@ class LaunchRecord:
 
 
 @dataclass(frozen=True)
-class TimingRecord:
+class TimingRecord(StageRecord, stage="timing"):
     """The comparison: every launch, and by which plan they were decided on."""
 
     protocol: str
@@ -323,17 +375,20 @@ class RunRecord:
     """By stage: why it did not run."""
     incidents: tuple[Incident, ...] = ()
     """What stopped a stage."""
-    window: Observed | None = None
-    pictures: PicturesRecord | None = None
-    overhead: Metric | None = None
-    """What watching costs, as a share of frame time."""
-    exact: Mapping[str, ExactCount] = field(default_factory=dict)
-    """By role."""
-    functions: tuple[FunctionChange, ...] = ()
-    """Of a candidate that executes more: where, the largest difference first."""
-    counted: Mapping[str, CountedFrames] = field(default_factory=dict)
-    """By role."""
-    costs: Costs = Costs()
     lease: Lease | None = None
     """The cores that the comparison had."""
-    timing: TimingRecord | None = None
+    stages: Mapping[str, StageRecord] = field(default_factory=dict)
+    """By name: what each stage that ran keeps."""
+
+    def of(self, kind: type[R]) -> R | None:
+        """What a stage kept, by the class of its record; None when it did not run.
+
+        Raises
+        ------
+        CodecError
+            When it was read before the class was loaded, and is not of that class.
+        """
+        found = self.stages.get(kind.stage)
+        if isinstance(found, UnreadRecord):
+            return codec.from_plain(kind, found.plain)
+        return found if isinstance(found, kind) else None

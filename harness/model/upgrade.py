@@ -68,7 +68,30 @@ def _timing(noted: Plain) -> Plain:
     return {name: noted[name] for name in ("protocol", "seconds", "plan")} | {"launches": launches}
 
 
-RESULT_STEPS: Mapping[int, UpgradeStep] = {1: _runs_of_details}
+def _stages_of_fields(plain: Plain) -> Plain:
+    """Schema 2 kept each stage in fields of the run."""
+    return {**plain, "runs": {name: _with_stages(run) for name, run in plain.get("runs", {}).items()}}
+
+
+def _with_stages(run: Plain) -> Plain:
+    of_exact = ("functions", "counted", "costs")
+    stages: Plain = {name: run[name] for name in ("window", "pictures") if run.get(name) is not None}
+    if run.get("overhead") is not None:
+        stages["overhead"] = {"share": run["overhead"]}
+    if run.get("exact"):
+        stages["exact"] = {"arms": run["exact"], **{name: run[name] for name in of_exact if name in run}}
+    if run.get("timing") is not None:
+        launches = [{**one, "launch": _undisturbed(one["launch"])} for one in run["timing"]["launches"]]
+        stages["timing"] = {**run["timing"], "launches": launches}
+    moved = ("window", "pictures", "overhead", "exact", "timing", *of_exact)
+    return {**{name: value for name, value in run.items() if name not in moved}, "stages": stages}
+
+
+def _undisturbed(launch: Plain) -> Plain:
+    return {"undisturbed" if name == "twins" else name: value for name, value in launch.items()}
+
+
+RESULT_STEPS: Mapping[int, UpgradeStep] = {1: _runs_of_details, 2: _stages_of_fields}
 """From a schema to the next one."""
 BASELINE_STEPS: Mapping[int, UpgradeStep] = {}
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.core.hostnoise import noise_words
+from harness.model.record import PicturesRecord, TimingRecord
 from harness.model.result import Arm, Gate, Result
 from harness.model.spec import Switches, Verdict
 from harness.report.pictures import evidence_of, film_of
@@ -97,7 +98,7 @@ def facts(result: Result) -> tuple[tuple[str, str], ...]:
     found.append(("compiler", result.compiler or "unknown"))
     dirty = " with uncommitted changes" if result.source.get("dirty") else ""
     found.append(("commit", f"{result.source.get('git') or 'not in git'}{dirty}"))
-    timing = result.run.timing if result.run else None
+    timing = result.run.of(TimingRecord) if result.run else None
     if timing is not None:
         found.append(("protocol", f"{len(timing.launches)} launches; {timing.protocol}"))
         found.append(("estimator", timing.estimator or "slice medians"))
@@ -225,7 +226,7 @@ def _pictures_sections(result: Result, folder: Path) -> list[Section]:
     frames = result.frames
     if frames is None:
         return []
-    noted = result.run.pictures if result.run else None
+    noted = result.run.of(PicturesRecord) if result.run else None
     evidence, more = evidence_of(folder, frames.evidence)
     counts = TableRow(tuple(TableCell(f"{getattr(frames, name):,}") for name in CLASSES))
     told = [text for text in frames.findings if text not in result.problems]

@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.core.arrays import I64
 from harness.core.statistics import CANDIDATE, REFERENCE
-from harness.gate.stages.launch import MeasuredLaunch, slice_launch
+from harness.gate.measuring.launch import MeasuredLaunch, slice_launch
 from harness.model.record import LaunchLoad
 
 BASE_NS = 1_700_000_000_000_000_000

@@ -15,8 +15,8 @@ from harness.acceptance.evidence import Absent, Counted, DiskLoad, RingCode, Rou
 from harness.acceptance.measure import AcceptancePlan, Checklist
 from harness.commands.acceptance import plan_of
 from harness.front.words import parse
-from harness.gate.stages.suites import read_suites, suite_boots
-from harness.gate.stages.window import Observed, assemble
+from harness.gate.measuring.suites import read_suites, suite_boots
+from harness.gate.measuring.window import Observed, assemble
 from harness.model.spec import Machine, RunParams, Switches, UsageError, Verdict
 from harness.platform.build import build_kernel, compiler_identity
 from harness.platform.ending import Ending

@@ -17,7 +17,7 @@ from harness.explain.growth import PartChange, grown, part_changes
 from harness.explain.measure_parts import account_of, compare_parts, take_run_apart
 from harness.explain.rows import account_words, growth_rows, part_rows
 from harness.explain.timeline import GUEST_CPU, LANES
-from harness.gate.stages.window import Observed, assemble
+from harness.gate.measuring.window import Observed, assemble
 from harness.model.spec import Machine, RunParams, RunSpec, Switches
 from harness.platform.build import build_kernel
 from harness.platform.ending import Ending

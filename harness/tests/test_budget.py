@@ -19,10 +19,11 @@ from harness.front.words import parse, parse_each
 from harness.gate import evaluate, session
 from harness.gate.measured import ArmKernel, Measured, Order
 from harness.gate.next_steps import next_steps
-from harness.gate.stages.catalogue import STAGE_NAMES, STAGES
-from harness.gate.stages.stage import Session, Stage
+from harness.gate.stage import Session, Stage
+from harness.gate.stages import STAGES
+from harness.model.declared import stage_table
 from harness.model.metric import Metric
-from harness.model.record import RunRecord
+from harness.model.record import ObserverOverhead
 from harness.model.result import Result
 from harness.model.seedcase import SEED_STEPS
 from harness.model.spec import BUILT_IN, Machine, RunParams, Switches, UsageError, Verdict
@@ -71,7 +72,7 @@ def test_fewer_stages_and_pictures_need_less() -> None:
     assert parse(["perf", "STAGES=window", "BUDGET=15"]).number("BUDGET") == 15
     few, many = (least(parse(["perf", f"PICTURES={count}", "BUDGET=3600"])) for count in (10, 1000))
     assert many - few > 20
-    assert set(budget.STAGE_S) == set(STAGE_NAMES)
+    assert set(budget.STAGE_S) == set(tuple(stage_table()))
 
 
 @pytest.mark.parametrize("commits", [1, 2, 3, 40, 1000])
@@ -88,18 +89,18 @@ def test_the_quick_explanation_tries_as_many_changes_as_its_budget_is_for() -> N
     assert least(parse(["explain", "VIRGL=0", "BUDGET=7200"])) >= len(others) * budget.CHANGE_S
 
 
-class Clocked(Stage):
+class Clocked(Stage[ObserverOverhead, ObserverOverhead]):
     """A stage that takes as long as it is told to, on a clock that is made up."""
 
     def __init__(self, name: str, takes_s: float, clock: list[float]) -> None:
-        self.name, self.takes_s, self.clock = name, takes_s, clock
+        super().__init__(name)
+        self.takes_s, self.clock = takes_s, clock
 
-    def measure(self, session: Session, measured: Measured) -> Measured:
+    brings = keeps = ObserverOverhead
+
+    def measure(self, session: Session, measured: Measured) -> ObserverOverhead:
         self.clock[0] += self.takes_s
-        return dataclasses.replace(measured, overhead=Metric(0.5, "ratio", "guest"))
-
-    def record(self, measured: Measured, run: RunRecord) -> RunRecord:
-        return run
+        return ObserverOverhead(Metric(0.5, "ratio", "guest"))
 
 
 def _session(patch: pytest.MonkeyPatch, factor: float, budget_s: float, names: tuple[str, ...]) -> Measured:
@@ -110,23 +111,23 @@ def _session(patch: pytest.MonkeyPatch, factor: float, budget_s: float, names: t
         one.long = real.long
     patch.setattr(session, "STAGES", made)
     patch.setattr(evaluate, "STAGES", made)
-    patch.setattr("harness.gate.stages.stage.time.monotonic", lambda: clock[0])
+    patch.setattr("harness.gate.stage.time.monotonic", lambda: clock[0])
     return session.measure(dataclasses.replace(ORDER, budget_s=budget_s), Path("/run"), lambda text: None)
 
 
 def test_on_a_quiet_host_the_least_is_enough_for_every_stage(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not _session(monkeypatch, 1.0, least(parse(["perf"])) - budget.BUILD_S, STAGE_NAMES).skipped
+    assert not _session(monkeypatch, 1.0, least(parse(["perf"])) - budget.BUILD_S, tuple(stage_table())).skipped
 
 
 def test_what_there_was_no_time_for_is_inconclusive_and_says_what_would_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = _session(monkeypatch, 3.0, 60.0, STAGE_NAMES)
+    found = _session(monkeypatch, 3.0, 60.0, tuple(stage_table()))
     assert set(found.skipped) == {"overhead", "exact"}, "the comparison keeps its time"
     incidents = evaluate.incidents_of(found)
     assert {one.verdict for one in incidents} == {Verdict.INCONCLUSIVE}
     judgement, _ = evaluate.evaluate(found)
     assert judgement.verdict is Verdict.INCONCLUSIVE
     would_do = max(int(one.text.split("BUDGET=")[1].split()[0]) for one in incidents)
-    assert not _session(monkeypatch, 3.0, would_do, STAGE_NAMES).skipped, "what is promised holds on this host"
+    assert not _session(monkeypatch, 3.0, would_do, tuple(stage_table())).skipped, "what is promised holds on this host"
     result = Result("perf", judgement.verdict, judgement.sentence, "", 60.0, problems=judgement.problems)
     assert [step.command for step in next_steps(result, Path("/run"))] == [f"make perf BUDGET={would_do}"]
 

@@ -16,7 +16,7 @@ from harness.explain import case_replay as seedreplay
 from harness.explain.ablate import Bench
 from harness.explain.case_report import Counts
 from harness.explain.effects import Changes, Sample, Worth
-from harness.gate.stages.protocol import Protocol
+from harness.gate.measuring.protocol import Protocol
 from harness.model.errors import GuestError
 from harness.model.spec import Machine, Switches
 from harness.platform.build import BuiltKernel

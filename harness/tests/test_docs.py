@@ -14,7 +14,6 @@ import pytest
 from harness.front.catalogue import commands
 from harness.front.words import parse
 from harness.gate.gates import KINDS
-from harness.gate.stages.catalogue import STAGES
 from harness.model.errors import HarnessError
 from harness.model.spec import ROOT, UsageError, Verdict, switch_table
 from harness.settings import settings_of
@@ -129,13 +128,9 @@ def test_the_strategies_are_those_of_the_switch() -> None:
     assert set(switch_table()["BARRIER"].values) <= rows
 
 
-def test_kinds_and_stages_are_named() -> None:
+def test_gate_kinds_are_named() -> None:
     design = (DOCS / "design.md").read_text(encoding="utf-8")
     assert [kind for kind in KINDS if f"**{kind}**" not in design] == []
-    stages = next(
-        line for line in (DOCS / "glossary.md").read_text(encoding="utf-8").splitlines() if "**stage**" in line
-    )
-    assert re.findall(r"\w+", stages.partition("session: ")[2]) == [stage.name for stage in STAGES]
 
 
 def test_the_glossary_is_in_order() -> None:

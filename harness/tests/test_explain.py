@@ -20,7 +20,7 @@ from harness.explain.report import Page, write_explanation
 from harness.explain.run import ExplainRequest, explain, in_turn, quick_choice
 from harness.explain.saved_run import open_regression
 from harness.front.words import parse
-from harness.gate.stages.protocol import choose_protocol
+from harness.gate.measuring.protocol import choose_protocol
 from harness.model.errors import BuildError, GuestError, StoreError
 from harness.model.record import JudgedBy, RunRecord
 from harness.model.result import Arm, Gate, Result, result_to_json

@@ -9,8 +9,8 @@ import pytest
 
 from harness.core.costs import grown
 from harness.core.frame_counts import SETTLED, part_labels, parts_of
-from harness.gate.stages import exact
-from harness.gate.stages.exact import count_everything
+from harness.gate.measuring import exact
+from harness.gate.measuring.exact import count_everything
 from harness.model.errors import BuildError, QemuError
 from harness.model.spec import Machine, RunParams, RunSpec, Switches
 from harness.platform.build import build_kernel

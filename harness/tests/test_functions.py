@@ -8,8 +8,8 @@ import pytest
 
 from harness.core.functions import FunctionChange, Symbols, changed_functions, executed, function_words
 from harness.gate.basis import Basis
-from harness.gate.stages.exact import EXACT_PARTS, count_instructions
-from harness.gate.stages.functions import FIRST_FRAME, LAST_FLUSHES, compare_functions, count_functions
+from harness.gate.measuring.exact import EXACT_PARTS, count_instructions
+from harness.gate.measuring.functions import FIRST_FRAME, LAST_FLUSHES, compare_functions, count_functions
 from harness.gate.verdict import judge
 from harness.model.result import Arm, Metric
 from harness.model.spec import Machine, RunParams, RunSpec, Switches, Verdict

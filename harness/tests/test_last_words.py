@@ -6,7 +6,7 @@ import pytest
 
 from harness.core.last_words import LENGTH_MOST, last_words
 from harness.gate.basis import Basis
-from harness.gate.stages.window import Observed, Window, assemble, window_incidents
+from harness.gate.measuring.window import Observed, Window, assemble, window_incidents
 from harness.gate.verdict import judge
 from harness.model.record import Ending
 from harness.model.spec import BUILT_IN

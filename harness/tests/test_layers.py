@@ -134,7 +134,7 @@ def test_every_room_has_a_rule() -> None:
         ("core", "from harness.platform import qemu", "core imports platform"),
         ("core", "import subprocess", "core imports subprocess"),
         ("core", "def f():\n    return open('x')", "core opens a file"),
-        ("platform", "from harness.gate.stages.timing import compare", "platform imports gate"),
+        ("platform", "from harness.gate.measuring.timing import compare", "platform imports gate"),
         ("explain", "from harness.history.store import append", "explain imports history"),
         ("gate", "from harness import explain", "gate imports explain"),
         (

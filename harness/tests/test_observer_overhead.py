@@ -10,7 +10,7 @@ import pytest
 
 from harness.core.instruments import capture_cost, record_cost
 from harness.core.serial import parse_serial
-from harness.gate.stages.observer_overhead import Stretch, TooFewStretches, _stretches, cost_of_watching
+from harness.gate.measuring.observer_overhead import Stretch, TooFewStretches, _stretches, cost_of_watching
 from harness.model.errors import GuestError, QmpError
 from harness.platform.qemu import TIMING_EVENTS, Qemu
 

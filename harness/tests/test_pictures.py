@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from harness.core.arrays import Image
-from harness.gate.stages import pictures as stage
-from harness.gate.stages.pictures import Pictures, load_verification, picture_incidents, verify_pictures
+from harness.gate.measuring import pictures as stage
+from harness.gate.measuring.pictures import Pictures, load_verification, picture_incidents, verify_pictures
 from harness.model.errors import GuestError
 from harness.model.spec import FOREIGN, RunParams, RunSpec
 from harness.platform.capture import CaptureError, Screendump

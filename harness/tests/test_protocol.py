@@ -11,11 +11,11 @@ import pytest
 from harness.core.statistics import CANDIDATE, REFERENCE, decide_effects
 from harness.gate.basis import Basis
 from harness.gate.gates import judge_metric
+from harness.gate.measuring import timing
+from harness.gate.measuring.launch import MeasuredLaunch, tlb_of
+from harness.gate.measuring.protocol import Protocol, choose_protocol, fitted_protocol, surviving_protocol
+from harness.gate.measuring.timing import compare
 from harness.gate.metrics import RULES
-from harness.gate.stages import timing
-from harness.gate.stages.launch import MeasuredLaunch, tlb_of
-from harness.gate.stages.protocol import Protocol, choose_protocol, fitted_protocol, surviving_protocol
-from harness.gate.stages.timing import compare
 from harness.model.record import Lease
 from harness.model.result import Arm, Metric
 from harness.model.spec import RunSpec, Verdict

@@ -14,10 +14,10 @@ import pytest
 from harness.core.captures import SavedCapture, SavedCaptures, captures_to_json
 from harness.core.frames import Capture, Checked, FrameClass
 from harness.gate.evaluate import evaluate, record_of
+from harness.gate.measuring.frame_file import FRAMES_FILE, load_frames
 from harness.gate.replay import load_measured
-from harness.gate.stages.frame_file import FRAMES_FILE, load_frames
-from harness.model import codec
-from harness.model.record import Incident, RunRecord, Slice
+from harness.model import codec, upgrade
+from harness.model.record import ExactRecord, Incident, Observed, ObserverOverhead, RunRecord, Slice, TimingRecord
 from harness.model.result import Result, ResultError, result_to_json
 from harness.model.spec import Device, Verdict
 from harness.model.upgrade import load_result
@@ -53,39 +53,53 @@ def replay(folder: Path) -> None:
 def test_a_result_of_schema_1_loads_and_is_the_same_when_saved_again() -> None:
     result = load_result(OLD, "old")
     run = result.run
-    assert run is not None and run.timing is not None and run.window is not None
+    assert run is not None and run.of(Observed) is not None
+    timing, exact = run.of(TimingRecord), run.of(ExactRecord)
+    assert timing is not None and exact is not None
     assert run.device is Device.GPU_2D and run.params.mode == (1024, 768)
     assert run.judged_by.baseline == "x86_64/acquire_progress"
-    assert isinstance(run.timing.launches[0].launch.slices[0], Slice)
-    assert set(run.timing.launches[0].launch.paired) == {"frame_ms_p95", "frame_ms_p99", "fps_low_1pct"}
-    assert run.exact["candidate"].mean > 1e6
-    assert run.functions[0].words == "wheel_draw +103,000 (+18.3 %)"
+    assert isinstance(timing.launches[0].launch.slices[0], Slice)
+    assert set(timing.launches[0].launch.paired) == {"frame_ms_p95", "frame_ms_p99", "fps_low_1pct"}
+    assert exact.arms["candidate"].mean > 1e6
+    assert exact.functions[0].words == "wheel_draw +103,000 (+18.3 %)"
     assert run.incidents == (Incident(Verdict.GUEST_FAILED, "pictures: no frame"),)
     assert run.skipped == {"overhead": "not asked for"}
     assert load_result(result_to_json(result), "new") == result
+
+
+def test_a_result_of_schema_2_keeps_its_stages() -> None:
+    plain: dict[str, Any] = upgrade.RESULT_STEPS[1](json.loads(OLD)) | {"schema": 2}
+    run = plain["runs"]["candidate"]
+    run["overhead"] = {"value": 0.002, "unit": "ratio", "source": "trace"}
+    run["timing"]["launches"][0]["launch"]["twins"] = 0.01
+    read = load_result(json.dumps(plain), "old").run
+    assert read is not None and list(read.stages) == ["window", "pictures", "overhead", "exact", "timing"]
+    overhead, timing = read.of(ObserverOverhead), read.of(TimingRecord)
+    assert overhead is not None and overhead.share.value == 0.002
+    assert timing is not None and timing.launches[0].launch.undisturbed == 0.01
 
 
 def test_what_was_measured_survives_being_saved(tmp_path: Path) -> None:
     result = save_run(tmp_path / "run")
     assert result.run is not None
     measured = load_measured(tmp_path / "run", result)
-    assert codec.from_json(RunRecord, codec.to_json(record_of(measured))).timing == record_of(measured).timing
+    assert codec.from_json(RunRecord, codec.to_json(record_of(measured))) == record_of(measured)
     replay(tmp_path / "run")
 
 
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        (("runs", "candidate", "timing", "launches", 0, "launch", "slices", 0), [0, 0, "candidate", 1.0, 3]),
-        (("runs", "candidate", "timing", "launches", 0, "boot_ms"), {}),
-        (("runs", "candidate", "timing", "plan", "launches"), 0),
-        (("runs", "candidate", "timing", "plan", "launches"), 2**62),
-        (("runs", "candidate", "timing", "plan", "smallest"), 10**400),
-        (("runs", "candidate", "timing", "plan", "reserve"), "0.2"),
-        (("runs", "candidate", "exact", "candidate", "parts"), {"draw_insns": [1]}),
-        (("runs", "candidate", "exact", "candidate", "frames"), []),
-        (("runs", "candidate", "window", "ending"), None),
-        (("runs", "candidate", "window", "launched_ns"), True),
+        (("runs", "candidate", "stages", "timing", "launches", 0, "launch", "slices", 0), [0, 0, "candidate", 1.0, 3]),
+        (("runs", "candidate", "stages", "timing", "launches", 0, "boot_ms"), {}),
+        (("runs", "candidate", "stages", "timing", "plan", "launches"), 0),
+        (("runs", "candidate", "stages", "timing", "plan", "launches"), 2**62),
+        (("runs", "candidate", "stages", "timing", "plan", "smallest"), 10**400),
+        (("runs", "candidate", "stages", "timing", "plan", "reserve"), "0.2"),
+        (("runs", "candidate", "stages", "exact", "arms", "candidate", "parts"), {"draw_insns": [1]}),
+        (("runs", "candidate", "stages", "exact", "arms", "candidate", "frames"), []),
+        (("runs", "candidate", "stages", "window", "ending"), None),
+        (("runs", "candidate", "stages", "window", "launched_ns"), True),
         (("runs", "candidate", "params", "mode"), [1024]),
         (("runs",), {}),
         (("arms", "candidate", "switches", "BARRIER"), "none_such"),

@@ -10,8 +10,8 @@ import pytest
 from harness.core.bootimage import same_loaded_bytes
 from harness.gate.measured import ArmKernel, Measured, Order
 from harness.gate.session import measure
-from harness.gate.stages.catalogue import TimingStage
-from harness.gate.stages.stage import Session
+from harness.gate.stage import Session
+from harness.gate.stages.timing import TimingStage
 from harness.model.spec import BUILT_IN, ROOT, Machine, RunParams, Switches
 
 TEXT = b"\x90" * 64
@@ -90,9 +90,8 @@ def _order(folder: Path, reference: bytes) -> Order:
 def test_the_same_kernel_is_not_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Session] = []
 
-    def timed(_: TimingStage, session: Session, measured: Measured) -> Measured:
+    def timed(_: TimingStage, session: Session, measured: Measured) -> None:
         asked.append(session)
-        return measured
 
     monkeypatch.setattr(TimingStage, "measure", timed)
     assert measure(_order(tmp_path, _elf(tail=b"symbols")), tmp_path, lambda text: None).same_kernel

@@ -13,7 +13,7 @@ from harness.core.complaints import device_complaints
 from harness.core.screen import changes_left_out, screen_problems
 from harness.core.trace import parse_trace
 from harness.gate.basis import Basis
-from harness.gate.stages.window import Observed, Window, assemble, window_incidents, window_notices
+from harness.gate.measuring.window import Observed, Window, assemble, window_incidents, window_notices
 from harness.gate.verdict import judge
 from harness.model.record import Ending, Incident
 from harness.model.spec import BUILT_IN, FOREIGN, Verdict

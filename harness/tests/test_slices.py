@@ -7,7 +7,7 @@ import pytest
 
 from harness.core.arrays import I64
 from harness.core.statistics import CANDIDATE, REFERENCE, launch_effect
-from harness.gate.stages.launch import MeasuredLaunch, slice_launch
+from harness.gate.measuring.launch import MeasuredLaunch, slice_launch
 
 SLICE_NS = 40_000_000
 BASE_NS = 1_700_000_000_000_000_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -10,43 +11,50 @@ import pytest
 from harness.front.words import parse
 from harness.gate import evaluate, session
 from harness.gate.measured import ArmKernel, Measured, Order
-from harness.gate.stages.catalogue import STAGE_NAMES, STAGES
-from harness.gate.stages.stage import Session, Stage
+from harness.gate.stage import Session, Stage
+from harness.gate.stages import STAGES
+from harness.model import codec
+from harness.model.codec import CodecError
+from harness.model.declared import stage_table
 from harness.model.errors import GuestError
-from harness.model.metric import Metric
-from harness.model.record import Incident, RunRecord
-from harness.model.result import Result
+from harness.model.record import Incident, RunRecord, StageRecord
 from harness.model.spec import BUILT_IN, Machine, RunParams, UsageError, Verdict
 
 ORDER = Order(ArmKernel("candidate", Path("k.elf"), "", None, BUILT_IN), None, Machine(), RunParams())
-COST = Metric(0.5, "ratio", "guest")
 
 
-class MadeUp(Stage):
-    """A stage that brings an overhead."""
+@dataclass(frozen=True)
+class Cost(StageRecord, stage="made-up"):
+    """What a made-up stage brings and keeps."""
+
+    share: float
+
+
+class MadeUp(Stage[Cost, Cost]):
+    """A stage that brings a cost."""
+
+    brings = keeps = Cost
 
     def __init__(self, name: str, long: bool = False, fails: str = "", odd: str = "", lacks: str | None = None) -> None:
-        self.name, self.long, self.fails, self.odd, self.lacks = name, long, fails, odd, lacks
+        super().__init__(name)
+        self.long, self.fails, self.odd, self.lacks = long, fails, odd, lacks
 
     def obstacle(self, order: Order, measured: Measured) -> str | None:
         return self.lacks
 
-    def measure(self, session: Session, measured: Measured) -> Measured:
+    def measure(self, session: Session, measured: Measured) -> Cost | None:
         if self.fails:
             raise GuestError(self.fails, session.folder / self.name / "serial.log")
-        return dataclasses.replace(measured, overhead=COST)
+        return COST
 
-    def incidents(self, measured: Measured) -> tuple[Incident, ...]:
-        return (Incident(Verdict.GUEST_FAILED, self.odd),) if self.odd and measured.overhead else ()
-
-    def record(self, measured: Measured, run: RunRecord) -> RunRecord:
-        return dataclasses.replace(run, overhead=measured.overhead)
-
-    def replay(self, folder: Path, result: Result, run: RunRecord, measured: Measured) -> Measured:
-        return dataclasses.replace(measured, overhead=run.overhead)
+    def incidents(self, brought: Cost, order: Order) -> tuple[Incident, ...]:
+        return (Incident(Verdict.GUEST_FAILED, self.odd),) if self.odd else ()
 
 
-def measured(patch: pytest.MonkeyPatch, stages: tuple[Stage, ...], order: Order = ORDER) -> Measured:
+COST = Cost(0.5)
+
+
+def measured(patch: pytest.MonkeyPatch, stages: tuple[MadeUp, ...], order: Order = ORDER) -> Measured:
     patch.setattr(session, "STAGES", stages)
     patch.setattr(evaluate, "STAGES", stages)
     return session.measure(order, Path("/run"), lambda text: None)
@@ -54,8 +62,9 @@ def measured(patch: pytest.MonkeyPatch, stages: tuple[Stage, ...], order: Order 
 
 def test_a_stage_of_its_own_is_run_and_recorded_without_another_edit(monkeypatch: pytest.MonkeyPatch) -> None:
     found = measured(monkeypatch, (MadeUp("new"),))
-    assert found.overhead == COST and not found.skipped and found.seconds > 0
-    assert evaluate.record_of(found).overhead == COST
+    assert found.of(Cost) == COST and not found.skipped and found.seconds > 0
+    run = evaluate.record_of(found)
+    assert run.of(Cost) == COST and codec.from_json(RunRecord, codec.to_json(run)) == run
 
 
 def test_a_guest_that_fails_is_not_measured_any_longer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,8 +85,26 @@ def test_what_was_not_asked_for_or_cannot_be_is_told(monkeypatch: pytest.MonkeyP
     assert found.skipped == {"one": "not asked for", "three": "no counters"}
 
 
+def test_a_record_whose_class_is_not_loaded_is_kept_and_read_later() -> None:
+    run = codec.from_plain(RunRecord, {"params": {}, "stages": {"later": {"share": 0.5}, "damaged": {}}})
+
+    @dataclass(frozen=True)
+    class Later(StageRecord, stage="later"):
+        share: float
+
+    @dataclass(frozen=True)
+    class Damaged(StageRecord, stage="damaged"):
+        share: float
+
+    assert codec.to_plain(run)["stages"] == {"later": {"share": 0.5}, "damaged": {}}
+    assert run.of(Later) == Later(0.5) and run.of(Cost) is None
+    with pytest.raises(CodecError, match="share: is missing"):
+        run.of(Damaged)
+
+
 def test_the_setting_takes_the_names_of_the_stages() -> None:
-    assert STAGE_NAMES == ("window", "pictures", "overhead", "exact", "timing")
-    assert set(parse(["perf"]).several("STAGES")) == set(stage.name for stage in STAGES)
+    names = [stage.name for stage in STAGES]
+    assert names == list(stage_table()) == [stage.keeps.stage for stage in STAGES]
+    assert set(parse(["perf"]).several("STAGES")) == set(names)
     with pytest.raises(UsageError, match="overhead"):
         parse(["perf", "STAGES=perturbation"])

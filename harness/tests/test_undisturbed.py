@@ -13,8 +13,8 @@ from harness.core.statistics import CANDIDATE, REFERENCE, State, launch_effect
 from harness.core.undisturbed import low_end_effect, preempted
 from harness.gate.calibration.power import coverage
 from harness.gate.calibration.simulate import resampled, run_session
-from harness.gate.stages.launch import MeasuredLaunch
-from harness.gate.stages.timing import estimator_words
+from harness.gate.measuring.launch import MeasuredLaunch
+from harness.gate.measuring.timing import estimator_words
 from harness.model.record import Launch, LaunchLoad, Plan
 from harness.tests.preemption import preempted_launch
 
@@ -45,13 +45,13 @@ def test_sizes_are_right_whatever_the_frame_time(frame_ns: float) -> None:
 def test_medians_of_slices_would_be_noisy_under_load() -> None:
     """What the low end is for: without it the same launches are more than twice as noisy."""
     launches = _launches(0.0, LOADED, 40, frame_ns=3e6)
-    medians = np.array([launch_effect(replace(one.launch, twins=None)) for one in launches])
+    medians = np.array([launch_effect(replace(one.launch, undisturbed=None)) for one in launches])
     assert medians.std() > 2 * _effects(launches).std()
 
 
 def test_nothing_preempts_and_slices_serve() -> None:
     launches = [one.launch for one in _launches(0.02, QUIET, 4)]
-    assert all(launch.twins is None and not launch.preempted for launch in launches)
+    assert all(launch.undisturbed is None and not launch.preempted for launch in launches)
     assert estimator_words(launches) == "slice medians"
 
 
@@ -117,4 +117,4 @@ def test_too_few_common_frames_leave_the_slices() -> None:
     assert math.isnan(low_end_effect(few, times, CANDIDATE, REFERENCE))
     apart = {CANDIDATE: np.arange(100), REFERENCE: np.arange(1000, 1100)}
     assert math.isnan(low_end_effect(apart, {role: np.ones(100) for role in apart}, CANDIDATE, REFERENCE))
-    assert launch_effect(Launch((), twins=0.5)) == 0.5
+    assert launch_effect(Launch((), undisturbed=0.5)) == 0.5

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.front.words import parse
-from harness.gate.stages.window import Observed, assemble, window_incidents
+from harness.gate.measuring.window import Observed, assemble, window_incidents
 from harness.model.baseline import approval_refusals
 from harness.model.errors import QemuError
 from harness.model.record import RunRecord

@@ -19,8 +19,8 @@ import numpy as np
 from harness.core.arrays import F64
 from harness.core.statistics import CANDIDATE, REFERENCE, launch_effect
 from harness.gate.calibration.power import RecordedPair, Series
-from harness.gate.stages.launch import measure_launch
-from harness.gate.stages.protocol import Protocol
+from harness.gate.measuring.launch import measure_launch
+from harness.gate.measuring.protocol import Protocol
 from harness.model.result import ResultError
 from harness.model.spec import RunSpec
 

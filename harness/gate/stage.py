@@ -5,11 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from harness.core import budget
 from harness.gate.measured import Measured, Order
-from harness.model.record import Incident, RunRecord
+from harness.model.record import Incident, StageRecord
 from harness.model.result import Result
+
+B = TypeVar("B")
+R = TypeVar("R", bound=StageRecord)
 
 
 class Session:
@@ -23,7 +27,12 @@ class Session:
         self.order = order
         self.folder = folder
         self.progress = progress
+        self.left_out: dict[str, str] = {}
         self._begun = time.monotonic()
+
+    def leave_out(self, what: str, why: str) -> None:
+        """Say why a stage, or a part of one, brought nothing."""
+        self.left_out[what] = why
 
     @property
     def seconds(self) -> float:
@@ -41,12 +50,16 @@ class Session:
         return self.order.budget_s - self.seconds - budget.CLOSING_S
 
 
-class Stage:
-    """One stage. A field of :class:`Measured` and one of :class:`RunRecord` hold what it brings."""
+class Stage(Generic[B, R]):
+    """One stage. It brings a ``B`` to the session and keeps an ``R`` in the result."""
 
-    name = ""
     long = False
     """Skipped when an earlier stage has shown that the guest fails."""
+    brings: type[B]
+    keeps: type[R]
+
+    def __init__(self, name: str) -> None:
+        self.name = name
 
     def least_s(self, order: Order) -> float:
         """What it takes on two idle cores, about."""
@@ -56,8 +69,8 @@ class Stage:
         """Why it cannot run in this session; empty when it does not apply, None when it can."""
         return None
 
-    def measure(self, session: Session, measured: Measured) -> Measured:
-        """Run, and add what came of it.
+    def measure(self, session: Session, measured: Measured) -> B | None:
+        """Run; None when the session has been told why there is nothing.
 
         Raises
         ------
@@ -66,20 +79,27 @@ class Stage:
         """
         raise NotImplementedError
 
-    def incidents(self, measured: Measured) -> tuple[Incident, ...]:
+    def incidents(self, brought: B, order: Order) -> tuple[Incident, ...]:
         """What its finished measurement shows to be wrong."""
         return ()
 
-    def record(self, measured: Measured, run: RunRecord) -> RunRecord:
-        """Add what a replay needs."""
-        raise NotImplementedError
+    def record(self, brought: B) -> R:
+        """What a replay needs; the whole measurement, unless a stage says otherwise."""
+        assert isinstance(brought, self.keeps)
+        return brought
 
-    def replay(self, folder: Path, result: Result, run: RunRecord, measured: Measured) -> Measured:
-        """Add what :meth:`measure` had brought, from the record and the run's files.
+    def replay(self, folder: Path, result: Result, record: R) -> B | None:
+        """What :meth:`measure` had brought, from the record and the run's files.
 
         Raises
         ------
         ValueError, KeyError, OSError, HarnessError
             When either is damaged.
         """
-        raise NotImplementedError
+        assert isinstance(record, self.brings)
+        return record
+
+    def seen(self, measured: Measured) -> tuple[Incident, ...]:
+        """Its incidents in a session; none where it did not run."""
+        brought = measured.of(self.brings)
+        return () if brought is None else self.incidents(brought, measured.order)

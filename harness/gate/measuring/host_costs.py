@@ -10,7 +10,7 @@ from harness.core.costs import fit
 from harness.model.record import Costs, CountedFrames
 
 if TYPE_CHECKING:
-    from harness.gate.stages.window import Window
+    from harness.gate.measuring.window import Window
 
 UNDISTURBED = 0.25
 """Quantile of the drawing times: later ones may have met a preemption."""

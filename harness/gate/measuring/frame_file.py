@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.core.arrays import F64
-from harness.gate.stages.timing import Timing
+from harness.gate.measuring.timing import Timing
 
 FRAMES_FILE = "timing.npz"
 FRAMES_BYTES_MAX = 256 << 20

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.core.functions import FrameCounts, FunctionChange, Symbols, changed_functions, executed
-from harness.gate.stages.exact import exact_spec
+from harness.gate.measuring.exact import exact_spec
 from harness.model.errors import GuestError
 from harness.model.spec import RunSpec
 from harness.platform.qemu import FLUSH_EVENT, TIMING_EVENTS, Qemu

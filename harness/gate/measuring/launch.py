@@ -19,7 +19,7 @@ from harness.core.serial import parse_serial
 from harness.core.statistics import CANDIDATE, REFERENCE
 from harness.core.trace import parse_trace
 from harness.core.undisturbed import preempted, undisturbed_effect
-from harness.gate.stages.protocol import Protocol
+from harness.gate.measuring.protocol import Protocol
 from harness.model.record import Launch, LaunchLoad, Slice
 from harness.model.spec import RunSpec
 from harness.platform.hostload import (
@@ -210,8 +210,8 @@ def slice_launch(
     launch = Launch(tuple(slices), batch, paired=_paired(frame_ms))
     if why := preempted(load, frame_ms):
         numbers = {role: numbers for role, (numbers, _) in frames.items()}
-        twins = undisturbed_effect(numbers, frame_ms, _computed_ms(flushes, load), (CANDIDATE, REFERENCE))
-        launch = replace(launch, twins=twins if np.isfinite(twins) else None, preempted=why)
+        effect = undisturbed_effect(numbers, frame_ms, _computed_ms(flushes, load), (CANDIDATE, REFERENCE))
+        launch = replace(launch, undisturbed=effect if np.isfinite(effect) else None, preempted=why)
     return MeasuredLaunch(launch, frame_ms, boot_ms, logs, tuple(spans), load)
 
 

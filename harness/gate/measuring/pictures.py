@@ -1,0 +1,299 @@
+"""The verification window: captures at random moments of a run of their own, every pixel compared.
+
+Nothing is timed here. The run starts at a random frame number, so that many runs cover every phase of a spin;
+each capture is judged against the oracle's picture of the frame that it claims to be, and against the frame that the
+trace says was due.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from harness.core.arrays import Image
+from harness.core.captures import CapturesError, SavedCapture, SavedCaptures, captures_from_json, captures_to_json
+from harness.core.damage import Damage, difference_picture, find_damage
+from harness.core.frames import Capture, Checked, FrameClass, Verification, check_picture
+from harness.core.geometry import geometry_problems, rotation_problem
+from harness.core.screen import changes_left_out
+from harness.core.stamp import decode_frame
+from harness.core.trace import FLUSH, Trace, parse_trace
+from harness.core.unknown_pictures import Golden, judge_picture, judge_sequence
+from harness.model.errors import QemuError
+from harness.model.record import Cause, Incident
+from harness.model.result import Frames
+from harness.model.spec import RunSpec, Verdict
+from harness.platform.capture import CaptureError
+from harness.platform.golden import golden_problem, scene_hash
+from harness.platform.hostclock import ClockWatch
+from harness.platform.oracle import DEFAULT_SEED, Oracle
+from harness.platform.qemu import TIMING_EVENTS, Qemu
+from harness.platform.screen import take_picture
+
+EVIDENCE_MAX = 12
+"""Bad frames kept as pictures."""
+FILM_FRAMES = 24
+FILM_WIDTH_PX = 384
+PAUSE_FRAMES, PAUSE_S, PAUSE_MAX_S = 6.0, 0.008, 0.03
+"""Longest random pause between captures, in frames, and its bounds in seconds. With pauses shorter than a frame,
+captures would meet a fault of every fifth frame always or never when the guest runs in step with the host's time
+slices."""
+DRAWN_POLL_S = 0.1
+FIRST_FRAME_MAX = 5000
+RUN_S = 120.0
+BAD_ENOUGH = 40
+"""After this many bad frames, more would add nothing."""
+CAPTURES_FILE = "captures.json"
+GEOMETRY_EVERY = 20
+"""One intact picture of this many is measured without the scene's code, with the next frame for the rotation."""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What verification brought."""
+
+    verification: Verification
+    frames: Frames
+    """With the paths of the evidence, relative to the run's folder."""
+    film: tuple[str, ...] = ()
+    """Small captures in order, for the animated picture."""
+    captured_per_s: float = 0.0
+    first_frame: int = 0
+    cut_short: bool = False
+    """Time was up before as many were captured as had been asked for."""
+
+
+@dataclass
+class _Kept:
+    """Pictures on disk, as they are written."""
+
+    folder: Path
+    root: Path
+    evidence: list[str] = field(default_factory=list)
+    film: list[str] = field(default_factory=list)
+
+    def save(self, name: str, picture: Image) -> str:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / name
+        if not cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):
+            raise CaptureError(f"{path.name} cannot be written")
+        return str(path.relative_to(self.root))
+
+
+def picture_incidents(pictures: Pictures) -> list[Incident]:
+    """What was seen in bad frames, by class."""
+    return [Incident(Verdict.GUEST_FAILED, text, Cause.PICTURE) for text in pictures.frames.findings]
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """What is kept of a capture: when it was asked for, its middle, and a CRC of its bytes."""
+
+    before_ns: int
+    time_ns: int
+    crc: int
+    evidence: str
+    """How the names of the pictures kept of it begin; empty when none were."""
+
+
+def verify_pictures(
+    spec: RunSpec,
+    root: Path,
+    count: int,
+    seed: int,
+    progress: Callable[[str], None],
+    golden: Golden | None = None,
+    limit_s: float = math.inf,
+) -> Pictures:
+    """Capture and check ``count`` frames of one run.
+
+    A kernel whose scene no oracle of this tree knows (another project's, or another revision's) is judged from its
+    pictures alone, and the result says so.
+
+    Parameters
+    ----------
+    root
+        The run's folder; evidence goes to ``pictures/``, QEMU's files to ``pictures/run``.
+    golden
+        What approved pictures of a kernel without oracle have in common, if there are any.
+    limit_s
+        Nothing more is captured when so much time has passed.
+
+    Raises
+    ------
+    GuestError
+        When the guest dies while it is watched.
+    """
+    rng = np.random.default_rng(seed)
+    first = int(rng.integers(FIRST_FRAME_MAX))
+    kept = _Kept(root / "pictures", root)
+    if spec.capabilities.command_line:
+        spec = replace(spec, params=replace(spec.params, seconds=RUN_S, records=0, first=first))
+    checked: list[Checked] = []
+    taken: list[_Taken] = []
+    odd: list[str] = []
+    clock, entered = ClockWatch(), time.monotonic()
+    with Qemu(spec, root / "pictures" / "run", TIMING_EVENTS) as machine:
+        machine.wait_first_flush()
+        oracle = _oracle_for(machine)
+        if oracle is not None:
+            odd += [problem for problem in [golden_problem()] if problem]
+        else:
+            _wait_drawn(machine)
+        begun = time.monotonic()
+        while wanted(checked, count) and time.monotonic() - entered < limit_s:
+            time.sleep(float(rng.uniform(0, _pause_max_s(checked, time.monotonic() - begun))))
+            picture = take_picture(machine)
+            one = check_picture(picture.pixels, oracle.picture) if oracle else judge_picture(picture.pixels, golden)
+            checked.append(one)
+            evidence = _keep(kept, one, picture.pixels, oracle)
+            crc = zlib.crc32(np.ascontiguousarray(picture.pixels).data)
+            taken.append(_Taken(picture.before_ns, picture.time_ns, crc, evidence))
+            if oracle and one.kind is FrameClass.INTACT and len(checked) % GEOMETRY_EVERY == 1:
+                odd += _geometry(machine, one, picture.pixels)
+            progress(f"pictures: {len(checked)} of {count} checked")
+        seconds, cut_short = time.monotonic() - begun, wanted(checked, count)
+        machine.check()
+    frozen_after_ns = int(machine.limits.frame_s * 1e9)
+    due: list[int | None] = [None] * len(taken)
+    if oracle:
+        trace = parse_trace(machine.trace_path.read_bytes())
+        if trace.unreadable:
+            raise QemuError(trace.unreadable, machine.trace_path)
+        # A clock that was set says nothing of which frame was due.
+        if not clock.problem() and not trace.clock_steps:
+            due = _due(trace, [one.before_ns for one in taken], first)
+        odd += changes_left_out(trace, first, oracle.picture, spec.params.mode)
+    else:
+        prints, times_ns = [one.crc for one in taken], [one.time_ns for one in taken]
+        checked = judge_sequence(checked, prints, times_ns, frozen_after_ns)
+    saved = SavedCaptures(
+        tuple(
+            SavedCapture(Capture(one, shot.time_ns, newest), shot.crc, shot.evidence)
+            for one, shot, newest in zip(checked, taken, due, strict=True)
+        ),
+        frozen_after_ns,
+        judged=oracle is None,
+    )
+    (kept.folder / CAPTURES_FILE).write_text(captures_to_json(saved), encoding="utf-8")
+    verification = saved.verify()
+    findings = (*verification.frames.findings, *dict.fromkeys(odd))
+    frames = replace(verification.frames, findings=findings, evidence=tuple(kept.evidence))
+    return Pictures(verification, frames, tuple(kept.film), len(checked) / max(seconds, 1e-9), first, cut_short)
+
+
+def wanted(checked: Sequence[Checked], count: int) -> bool:
+    """More pictures would tell more."""
+    return len(checked) < count and sum(one.kind is not FrameClass.INTACT for one in checked) < BAD_ENOUGH
+
+
+def _pause_max_s(checked: list[Checked], seconds: float) -> float:
+    """Longest pause before the next capture, by the frames that the guest has shown so far."""
+    frames = [one.frame for one in checked if one.frame is not None]
+    frame_s = seconds / max(frames[-1] - frames[0], 1) if frames else 0.0
+    return min(max(PAUSE_FRAMES * frame_s, PAUSE_S), PAUSE_MAX_S)
+
+
+def _wait_drawn(machine: Qemu) -> None:
+    """Wait until another kernel, which may show an empty screen before it draws, has shown something; not for ever."""
+    ends_s = time.monotonic() + machine.limits.first_frame_s
+    while judge_picture(take_picture(machine).pixels).kind is FrameClass.BLANK and time.monotonic() < ends_s:
+        time.sleep(DRAWN_POLL_S)
+
+
+def _oracle_for(machine: Qemu) -> Oracle | None:
+    """What the kernel's frames must look like; None when no oracle of this tree knows."""
+    spec = machine.spec
+    if not spec.capabilities.oracle:
+        return None
+    boot = next((line for line in machine.console.content().splitlines() if line.startswith(b"[BOOT]")), b"")
+    scenes = [word.removeprefix(b"scene=") for word in boot.split() if word.startswith(b"scene=")]
+    if scenes and scenes[0] != scene_hash().encode():
+        return None
+    return Oracle(*spec.params.mode, DEFAULT_SEED if spec.params.seed is None else spec.params.seed)
+
+
+def load_verification(root: Path) -> Verification:
+    """Verify a saved run again: the captures in their order, and the pictures that were kept.
+
+    Raises
+    ------
+    CaptureError
+        When a file is missing or damaged, or a kept picture does not show the damage that was noted.
+    """
+    folder = root / "pictures"
+    try:
+        saved = captures_from_json((folder / CAPTURES_FILE).read_text(encoding="utf-8"))
+    except (OSError, CapturesError) as error:
+        raise CaptureError(f"pictures/{CAPTURES_FILE} cannot be used: {error}") from error
+    for one in saved.captures:
+        damage = one.capture.checked.damage
+        if one.evidence and damage is not None:
+            shown, expected = (_load(folder / f"{one.evidence}{end}.png") for end in ("", "-expected"))
+            if shown.shape != expected.shape or find_damage(shown, expected) != _without_origin(damage):
+                raise CaptureError(f"pictures/{one.evidence}.png does not show what was noted: {damage.words}")
+    return saved.verify()
+
+
+def _without_origin(damage: Damage) -> Damage:
+    """The cause by one frame alone; the origin of stale pixels needs the frames before it."""
+    return replace(damage, cause="") if damage.cause.startswith("these pixels") else damage
+
+
+def _load(path: Path) -> Image:
+    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if picture is None:
+        raise CaptureError(f"pictures/{path.name} cannot be read")
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def _due(trace: Trace, asked_ns: list[int], first: int) -> list[int | None]:
+    """For each picture the newest frame flushed before it was asked for: the picture must not be older.
+
+    Every frame is flushed once at its top stamp, transferred or not.
+    """
+    flushes = trace.of(FLUSH)
+    tops_ns = flushes.time_ns[flushes.args["y"] == 0] if "y" in flushes.args else flushes.time_ns
+    counts = np.searchsorted(np.sort(tops_ns), asked_ns, side="right")
+    return [first + int(count) - 1 if count else None for count in counts]
+
+
+def _geometry(machine: Qemu, one: Checked, picture: Image) -> list[str]:
+    """What is wrong with the wheel, and with its rotation until a second picture taken at once."""
+    problems = [f"frame {one.frame}: {problem}" for problem in geometry_problems(picture)]
+    after = take_picture(machine).pixels
+    later = decode_frame(after)
+    if one.frame is not None and later is not None and 1 <= later - one.frame <= 2 and not problems:
+        problem = rotation_problem(picture, after, later - one.frame)
+        problems += [f"frame {one.frame}: {problem}"] if problem else []
+    return problems
+
+
+def _keep(kept: _Kept, one: Checked, picture: Image, oracle: Oracle | None) -> str:
+    """Bad frames as they were, with what they should have been; small copies of good ones for the film.
+
+    Returns how the names of a bad frame's pictures begin, or nothing.
+    """
+    if one.kind is FrameClass.INTACT:
+        if len(kept.film) < FILM_FRAMES:
+            scale = FILM_WIDTH_PX / picture.shape[1]
+            small = np.asarray(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+            kept.film.append(kept.save(f"film-{len(kept.film):02d}.png", small))
+        return ""
+    if len(kept.evidence) >= EVIDENCE_MAX:
+        return ""
+    name = f"{len(kept.evidence):02d}-{one.kind.value}"
+    shown = kept.save(f"{name}.png", picture)
+    expected = oracle.picture(one.frame) if oracle is not None and one.frame is not None else None
+    if expected is not None and expected.shape == picture.shape:
+        kept.save(f"{name}-expected.png", expected)
+        shown = kept.save(f"{name}-difference.png", difference_picture(picture, expected))
+    kept.evidence.append(shown)
+    return name
