@@ -170,7 +170,7 @@ def part_changes(candidate: CountedFrames, reference: CountedFrames, part: str) 
 
 
 @dataclass(frozen=True)
-class Growth:
+class CountGrowth:
     """A part that makes QEMU do more than before."""
 
     counted: str
@@ -202,14 +202,14 @@ class Growth:
         )
 
 
-def grown(candidate: CountedFrames, reference: CountedFrames, part: str, smallest: float) -> list[Growth]:
+def grown(candidate: CountedFrames, reference: CountedFrames, part: str, smallest: float) -> list[CountGrowth]:
     """What rose in a part by more than ``smallest`` of itself, the largest rise that is its own first."""
     found = []
     for name, (ours, theirs) in part_changes(candidate, reference, part).items():
         rise = ours - theirs
         if rise > max(smallest * theirs, FEWEST if name not in ("exits", "notifications") else 0.5):
             source, moved = _moved(candidate, reference, part, name, rise)
-            found.append(Growth(name, ours, theirs, moved, source))
+            found.append(CountGrowth(name, ours, theirs, moved, source))
     return sorted(found, key=lambda one: -one.own)
 
 
