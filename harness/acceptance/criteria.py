@@ -223,14 +223,13 @@ def _fps(least: float) -> Callable[[Roulette], CheckOutcome | Absent]:
 
 def _pictures(watched: Watched) -> CheckOutcome | Absent:
     frames = watched.frames
-    figure = (
-        f"{frames.bad} of {frames.checked} pictures bad, every pixel compared: < {percent(watched.bad_share_max, 2)}"
-    )
+    right = f"{frames.checked - frames.bad} of {frames.checked} pictures right, every pixel compared"
+    figure = f"{right} (fewer than {percent(watched.bad_share_max, 2)} can be wrong)"
     if frames.bad or frames.findings:
         return False, _also(figure, frames.findings)
     if watched.bad_share_max > BAD_SHARE:
         return Absent(f"{figure}, too few to tell")
-    return True, f"{figure} at 95 %"
+    return True, figure
 
 
 def _records(counted: Counted) -> CheckOutcome:
@@ -297,12 +296,13 @@ def _completions(counted: Counted, draws_whole: bool) -> CheckOutcome:
 def _change(change: FrameRateChange) -> CheckOutcome | Absent:
     if not math.isfinite(change.high):
         return Absent(f"{change.launches} launches are too few for an interval")
-    figure = f"{signed_percent(change.change)} ({span(change.low, change.high)} at 95 %, {change.launches} launches)"
-    return True, f"{figure} from seqcst_spin"
+    slower, low, high = (1 / (1 + one) - 1 for one in (change.change, change.high, change.low))
+    figure = f"frame time {signed_percent(slower)} ({span(low, high)}, {change.launches} launches)"
+    return True, f"{figure} against seqcst_spin"
 
 
 def _disk(load: DiskLoad) -> CheckOutcome | Absent:
-    figure = f"{load.timeouts} timeouts in {load.requests} requests, {load.mib:.1f} MiB in {load.seconds:.1f} s"
+    figure = f"{load.timeouts or 'no'} timeouts in {load.requests} requests, {load.mib:.1f} MiB in {load.seconds:.1f} s"
     if load.timeouts or load.findings:
         return False, _also(figure, load.findings)
     return (True, figure) if load.requests else Absent("the disk was asked for nothing")

@@ -79,7 +79,7 @@ def _peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-SWITCH_HEADER = ["switch", "FPS change", "interval", "", "fences", "spins", "completions", "timeouts"]
+SWITCH_HEADER = ["switch", "frame time", "interval", "", "fences", "spins", "completions", "timeouts"]
 
 
 def switch_rows(folder: Path, out: Printer) -> list[list[str]]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from harness.core.statistics import CANDIDATE, REFERENCE
+from harness.core.wording import percent, signed_percent
 from harness.gate.calibration.power import (
     DetectionRates,
     ReferenceMethodRates,
@@ -169,8 +170,13 @@ def _say(
 ) -> None:
     out.line(f"{how}; {recording.each_s:.2f} s a launch")
     rows = [
-        [one.name, str(len(one.effects)), f"{np.expm1(np.median(one.effects)):+.2%}", f"{one.effects.std():.2%}"]
-        + [" ".join(f"{np.expm1(np.median(pair.effect)):+.2%}" for pair in one.pairs)]
+        [
+            one.name,
+            str(len(one.effects)),
+            signed_percent(np.expm1(np.median(one.effects)), 2),
+            percent(one.effects.std(), 2),
+        ]
+        + [" ".join(signed_percent(np.expm1(np.median(pair.effect)), 2) for pair in one.pairs)]
         for one in recording.series
     ]
     out.table("launches", ["injected", "launches", "median", "sd", "by pair of images"], rows)
@@ -178,10 +184,15 @@ def _say(
         [
             cell.series,
             f"{cell.budget_s:g} s",
-            f"{cell.slower.share:.1%}",
-            f"{cell.slower.low:.1%} to {cell.slower.high:.1%}",
+            percent(cell.slower.share, 1),
+            f"{percent(cell.slower.low, 1)} to {percent(cell.slower.high, 1)}",
         ]
-        + [f"{cell.faster.share:.1%}", f"{cell.unchanged:.1%}", f"{cell.undecided:.1%}", f"{cell.median_s:.0f} s"]
+        + [
+            percent(cell.faster.share, 1),
+            percent(cell.unchanged, 1),
+            percent(cell.undecided, 1),
+            f"{cell.median_s:.0f} s",
+        ]
         for cell in cells
     ]
     out.table(
@@ -191,8 +202,8 @@ def _say(
     )
     ours = {(cell.series, cell.budget_s): cell.slower.share for cell in cells}
     rows = [
-        [reference.series, f"{reference.budget_s:g} s", f"{ours[reference.series, reference.budget_s]:.1%}"]
-        + [f"{reference.mann_whitney:.1%}", f"{reference.mean_3pct:.1%}", f"{reference.mean_5pct:.1%}"]
+        [reference.series, f"{reference.budget_s:g} s", percent(ours[reference.series, reference.budget_s], 1)]
+        + [percent(reference.mann_whitney, 1), percent(reference.mean_3pct, 1), percent(reference.mean_5pct, 1)]
         for reference in references
     ]
     out.table(
@@ -201,7 +212,13 @@ def _say(
         rows,
     )
     rows = [
-        [one.name, str(one.sessions), f"{one.false_alarms:.2%}", f"{one.power_3pct:.1%}", f"{one.coverage:.1%}"]
+        [
+            one.name,
+            str(one.sessions),
+            percent(one.false_alarms, 2),
+            percent(one.power_3pct, 1),
+            percent(one.coverage, 1),
+        ]
         for one in made_up
     ]
     header = ["made-up launches", "sessions", "false alarms", "3% found", "95% interval held"]
@@ -211,7 +228,7 @@ def _say(
 def _result(run: RunFolder, promised: tuple[Target, ...], notices: Sequence[str]) -> Result:
     missed = [target for target in promised if not target.met]
     verdict = Verdict.INCONCLUSIVE if missed else Verdict.PASS
-    said = "; ".join(f"{target.words}: {target.reached:.2%}" for target in (missed or promised))
+    said = "; ".join(f"{target.words}: {percent(target.reached, 2)}" for target in (missed or promised))
     return Result(
         command="calibrate",
         verdict=verdict,

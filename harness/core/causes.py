@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import cv2
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 import numpy.typing as npt
 
 from harness.core.arrays import Image
@@ -185,8 +186,8 @@ def _pitches(memory: Pixels, rows: Pixels, width: int) -> Iterator[int]:
         candidates = candidates[(memory[at[fits]] == rows[y, columns]).all(axis=1)]
     for pitch in candidates:
         shown = min(height, (len(memory) - width) // int(pitch) + 1)
-        same = [np.array_equal(memory[y * pitch : y * pitch + width], rows[y]) for y in range(shown)]
-        if shown > 2 and np.mean(same) >= _MOVED_SHARE:
+        lines = sliding_window_view(memory, width)[:: int(pitch)][:shown]
+        if shown > 2 and np.mean((lines == rows[:shown]).all(axis=1)) >= _MOVED_SHARE:
             yield int(pitch)
 
 

@@ -32,10 +32,10 @@ class Damage:
     @property
     def words(self) -> str:
         """For people."""
-        where = f"{self.x0},{self.y0} to {self.x1 - 1},{self.y1 - 1}"
-        count = "1 pixel" if self.pixels == 1 else f"{self.pixels} pixels"
-        levels = "1 level" if self.max_levels == 1 else f"{self.max_levels} levels"
-        return f"{count} within {where}, by up to {levels}" + (f": {self.cause}" if self.cause else "")
+        count = "1 pixel at" if self.pixels == 1 else f"{self.pixels:,} pixels within"
+        where = f"{self.x0},{self.y0}" + (f" to {self.x1 - 1},{self.y1 - 1}" if self.pixels > 1 else "")
+        levels = "1 level" if self.max_levels == 1 else f"up to {self.max_levels} levels"
+        return f"{count} {where}, by {levels}" + (f": {self.cause}" if self.cause else "")
 
 
 def differing(picture: Image, expected: Image) -> Mask:

@@ -115,8 +115,9 @@ def _check_torn(picture: Image, top: int, bottom: int, expected: DrawFrame) -> C
     if rows is None:
         why = f"frame {top} at the top, {bottom} at the bottom, and damage besides"
         return Checked(FrameClass.TORN, f"torn: {why}", top)
-    where = f"row {rows[0]}" if rows[0] == rows[1] else f"rows {rows[0]} to {rows[1]}"
-    return Checked(FrameClass.TORN, f"torn at {where}: frame {top} above, {bottom} below", top, tear_rows=rows)
+    last = "it" if rows[0] == rows[1] else f"row {rows[1]}"
+    why = f"torn picture: frame {top} above row {rows[0]}, frame {bottom} below {last}"
+    return Checked(FrameClass.TORN, why, top, tear_rows=rows)
 
 
 def _older_frame(picture: Image, wanted: Image, claimed: int, expected: DrawFrame) -> str:

@@ -61,6 +61,11 @@ class Timeout:
     text: str
     line: int
 
+    @property
+    def words(self) -> str:
+        """What happened, for people."""
+        return f"virtio-{self.device}: a {'disk request' if self.device == 'blk' else 'command'} was never answered"
+
 
 @dataclass(frozen=True)
 class SerialLog:

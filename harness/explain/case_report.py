@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.core.wording import percent, signed_percent, span
+from harness.core.wording import signed_percent, span
 from harness.explain.effects import CLEAR, Effect, Worth
 from harness.model.seedcase import Candidate, ClaimedFigure, NamedStep
 
@@ -74,20 +74,19 @@ class Replay:
     seconds: float = 0.0
 
 
-def fps_change(effect: Effect) -> tuple[float, float, float]:
-    """Relative change of the frame rate with its interval: value, low, high."""
-    return 1 / (1 + effect.change) - 1, 1 / (1 + effect.high) - 1, 1 / (1 + effect.low) - 1
-
-
 def measured_words(effect: Effect | None, same: str, trouble: str) -> str:
     """What a step did to the frame rate."""
     if same:
         return f"nothing to measure: {same}"
     if effect is None:
         return f"not measured{': ' + trouble if trouble else ''}"
-    change, low, high = fps_change(effect)
     noise = f"{effect.words}: " if effect.worth is Worth.NOISE else ""
-    return f"{noise}{signed_percent(change)} FPS ({span(low, high)})"
+    return f"{noise}{_size(effect)}"
+
+
+def _size(effect: Effect) -> str:
+    """A change of frame time with its interval: + is slower."""
+    return f"frame time {signed_percent(effect.change)} ({span(effect.low, effect.high)})"
 
 
 def closing_sentences(
@@ -126,8 +125,7 @@ def _falls(row: StepRow | CandidateRow) -> bool:
 
 def _gain(effect: Effect | None) -> str:
     assert effect is not None
-    change, low, high = fps_change(effect)
-    return f"taking it away brought {signed_percent(change)} FPS, {span(low, high)}"
+    return f"without it {_size(effect)}"
 
 
 def _no_gain(row: StepRow) -> str:
@@ -135,10 +133,8 @@ def _no_gain(row: StepRow) -> str:
         return row.same
     if row.effect is None:
         return f"not measured{': ' + row.trouble if row.trouble else ''}"
-    change, low, high = fps_change(row.effect)
-    if row.effect.worth is Worth.SLOWER:
-        return f"taking it away cost {percent(-change)} FPS, {percent(-high)} to {percent(-low)}"
-    return f"taking it away changed FPS by {signed_percent(change)}, {span(low, high)}, which is noise"
+    noise = "" if row.effect.worth is Worth.SLOWER else ", which is noise"
+    return f"without it {_size(row.effect)}{noise}"
 
 
 def _listed(parts: Sequence[str]) -> str:
@@ -184,8 +180,7 @@ def _candidate_sentence(row: CandidateRow, figures: Sequence[ClaimedFigure]) -> 
         return f"Never tried: {cause}: falls, {row.same}."
     if row.effect is None:
         return f"Never tried: {cause}: not measured{': ' + row.trouble if row.trouble else ''}."
-    change, low, high = fps_change(row.effect)
-    size = f"{signed_percent(change)} FPS, {span(low, high)}"
+    size = _size(row.effect)
     if not _falls(row):
         return f"Never tried: {cause}: open, {size}, which is noise."
     if not _stands(row.effect, Worth.SLOWER):

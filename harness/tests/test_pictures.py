@@ -106,7 +106,7 @@ def test_a_bad_pixel_fails_with_evidence(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
     found = run(monkeypatch, tmp_path, show)
     assert found.frames.corrupt == found.frames.bad > 0
-    assert "1 pixel within 50,100" in found.frames.findings[0]
+    assert "1 pixel at 50,100" in found.frames.findings[0]
     assert found.frames.evidence and all((tmp_path / name).exists() for name in found.frames.evidence)
     assert len(list((tmp_path / "pictures").glob("00-corrupt*.png"))) == 3
 

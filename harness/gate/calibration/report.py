@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from harness.core.wording import percent
 from harness.gate.calibration.recording import upgraded_evidence
 
 ROWS: Mapping[str, str] = {
@@ -43,13 +44,13 @@ def calibration_markdown(evidence: Mapping[str, Any]) -> str:
         )
         row = [what, *(_share(cells[budget_s]["slower"]) for budget_s in BUDGETS_S)]
         row += [
-            f"{cells[BUDGETS_S[1]]['undecided']:.1%}",
-            f"{method['mann_whitney']:.1%}",
-            f"{method['mean_3pct']:.1%}",
+            percent(cells[BUDGETS_S[1]]["undecided"], 1),
+            percent(method["mann_whitney"], 1),
+            percent(method["mean_3pct"], 1),
         ]
         lines.append(f"| {' | '.join(row)} |")
     return "\n".join(lines) + "\n"
 
 
 def _share(rate: Mapping[str, float]) -> str:
-    return f"{rate['share']:.1%} ({rate['low']:.1%} to {rate['high']:.1%})"
+    return f"{percent(rate['share'], 1)} ({percent(rate['low'], 1)} to {percent(rate['high'], 1)})"

@@ -181,7 +181,7 @@ def _guest_words(window: Window, capabilities: Capabilities, scene: str) -> list
     """What the guest says went wrong, and how it ended."""
     serial = window.serial
     texts = [f"the guest panicked: {panic}" for panic in serial.panics[:1]]
-    texts += [timeout.text for timeout in serial.timeouts[:3]]
+    texts += dict.fromkeys(timeout.words for timeout in serial.timeouts)
     texts += [text for text in window.complaints if text not in texts]
     done = dict(serial.done.fields) if serial.done else {}
     if capabilities.done_line and done.get("status") != "ok":
