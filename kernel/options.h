@@ -220,38 +220,13 @@
 #endif
 
 /*
- * A deliberate fault, compiled in to prove that the harness sees it; fault/fault.h says what each one does.
+ * A deliberate fault, compiled in to prove that the harness sees it. Its further values are the names of FAULT_DECLARE
+ * lines in fault/, where each one is declared and says what it does.
  *
- * SWITCH FAULT: none slow_draw hiccup tear stale_frame skip_transfer skip_flush wrong_stride flip_pixel shift_colour blank hang panic page_fault stack_overflow boot_silent garbage_serial blk_corrupt blk_timeout lying_counters lost_kick leak_descriptors no_virgl
+ * SWITCH FAULT: none
  */
 #ifndef FAULT
 #define FAULT none
-#endif
-#define OPTION_FAULT_none 1
-#define OPTION_FAULT_slow_draw 2
-#define OPTION_FAULT_hiccup 3
-#define OPTION_FAULT_tear 4
-#define OPTION_FAULT_stale_frame 5
-#define OPTION_FAULT_skip_transfer 6
-#define OPTION_FAULT_skip_flush 7
-#define OPTION_FAULT_wrong_stride 8
-#define OPTION_FAULT_flip_pixel 9
-#define OPTION_FAULT_shift_colour 10
-#define OPTION_FAULT_blank 11
-#define OPTION_FAULT_hang 12
-#define OPTION_FAULT_panic 13
-#define OPTION_FAULT_page_fault 14
-#define OPTION_FAULT_stack_overflow 15
-#define OPTION_FAULT_boot_silent 16
-#define OPTION_FAULT_garbage_serial 17
-#define OPTION_FAULT_blk_corrupt 18
-#define OPTION_FAULT_blk_timeout 19
-#define OPTION_FAULT_lying_counters 20
-#define OPTION_FAULT_lost_kick 21
-#define OPTION_FAULT_leak_descriptors 22
-#define OPTION_FAULT_no_virgl 23
-#if OPTION(FAULT) == 0
-#error "FAULT: unknown value; see the SWITCH lines in kernel/options.h"
 #endif
 
 #endif

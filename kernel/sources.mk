@@ -47,10 +47,12 @@ SOURCES := \
 	run/frameloop.c \
 	$(SCENE_SOURCES)
 
-# A kernel without a fault holds no code of one.
-ifneq ($(filter-out none,$(if $(filter FAULT,$(GIVEN)),$(FAULT))),)
-SOURCES += fault/fault.c
-endif
+# What is declared in these is a value of FAULT.
+FAULT_SOURCES := \
+	fault/drawing.c \
+	fault/driver.c \
+	fault/ending.c \
+	fault/serial.c
 
 # Suites, one a file, in the order in which they run. Those of the first list also run natively (test/host/host.mk).
 SUITES := \
@@ -89,6 +91,7 @@ TEST_SOURCES := \
 	$(MODEL_SOURCES) \
 	$(SUITES) \
 	$(MACHINE_SUITES) \
+	$(FAULT_SOURCES) \
 	firmware/fdt.c \
 	firmware/fdt_bus.c \
 	firmware/acpi.c \

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Callable
 
 from harness.front.budgets import too_small
-from harness.model.spec import KERNEL_DIR
+from harness.model.faults import fault_table
 from harness.model.values import Parameters, shown
 from harness.settings import STAGES, SWITCHES, Arguments, settings_of
 
-_FAULT_NEED = re.compile(r"^ \*   FAULT (\w+): .*; with `?([A-Za-z0-9_=]+)`?$", re.MULTILINE)
 _DISK = "blk="
 _DISK_EXAMPLE = "OPTS=blk=8"
 
@@ -87,17 +85,11 @@ def _said_twice(arguments: Arguments) -> str:
     return ""
 
 
-@functools.cache
-def fault_needs() -> dict[str, str]:
-    """What a fault has no effect without, by the table in kernel/fault/fault.h: ``blk=`` or ``VIRGL=1``."""
-    return dict(_FAULT_NEED.findall((KERNEL_DIR / "fault" / "fault.h").read_text(encoding="utf-8")))
-
-
 def _fault(arguments: Arguments) -> str:
     """A fault without what it happens in: no disk to fail, no GL device to refuse."""
-    takes = settings_of(arguments.command)
+    takes, faults = settings_of(arguments.command), fault_table()
     for fault in _kernels(arguments):
-        need = fault_needs().get(fault, "")
+        need = faults[fault].needs if fault in faults else ""
         if need == _DISK and "OPTS" in takes:
             blk = re.search(r"(?:^|\s)blk=0*[1-9]", arguments.given.get("OPTS", ""))
             if not blk:

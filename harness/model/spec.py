@@ -1,7 +1,7 @@
 """What is asked for: architectures, targets, switches, run parameters, limits, verdicts.
 
 Everything here is frozen and serialisable; nothing here touches the world, except that the table of switches is
-read from ``kernel/options.h``, where it exists once.
+read from ``kernel/options.h`` and ``kernel/fault/``, where it exists once.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from harness.model.faults import fault_table
 
 ROOT = Path(__file__).resolve().parents[2]
 KERNEL_DIR = ROOT / "kernel"
@@ -84,8 +86,9 @@ _SWITCH_LINE = re.compile(r"^ \* SWITCH ([A-Z_]+): ([a-z0-9_ ]+)$", re.MULTILINE
 def switch_table() -> Mapping[str, Switch]:
     """Every switch of the built-in kernel except ARCH, by name, in the order of ``kernel/options.h``."""
     text = OPTIONS_H.read_text(encoding="utf-8")
-    found = (Switch(name, tuple(values.split())) for name, values in _SWITCH_LINE.findall(text))
-    return {switch.name: switch for switch in found}
+    found = {name: tuple(values.split()) for name, values in _SWITCH_LINE.findall(text)}
+    found["FAULT"] += tuple(fault_table())
+    return {name: Switch(name, values) for name, values in found.items()}
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Every deliberate fault of the kernel, run through the harness for real: the class and code that fault.h promises."""
+"""Every deliberate fault of the kernel, run through the harness for real: the class and code that it declares."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from harness.benchmarks.faults import WORDS
+from harness.model.faults import fault_table
 from harness.model.spec import KERNEL_DIR, switch_table
 from harness.tests.programs import run_harness, run_perf
 
-_LINE = re.compile(r"^ \*   FAULT ([a-z_]+): ([a-z]+) (\d) (.*)$", re.MULTILINE)
-FAULTS = {
-    name: (seen, int(code)) for name, seen, code, _ in _LINE.findall((KERNEL_DIR / "fault" / "fault.h").read_text())
-}
+FAULTS = fault_table()
 SAYS = {
     "torn": "torn",
     "stale": "stale",
     "corrupt": "corrupt",
     "blank": "blank",
-    "witnesses": "sources disagree",
+    "sources": "sources disagree",
     "hang": "hangs|no first serial line",
     "panic": "panicked",
     "serial": "serial output damaged",
@@ -32,11 +31,9 @@ SAYS = {
 }
 OPTIONS = {
     "slow_draw": ["STAGES=exact,window,pictures", "PICTURES=20"],
-    "blk_corrupt": ["OPTS=blk=8"],
-    "blk_timeout": ["OPTS=blk=8"],
-    "no_virgl": ["VIRGL=1", "STAGES=window,pictures", "PICTURES=5"],
+    "no_virgl": ["STAGES=window,pictures", "PICTURES=5"],
 }
-"""What a fault needs besides its switch."""
+"""Stages that show it soonest, where others than the rest's."""
 SLOW = {"hiccup"}
 """Seen in tails of timing alone, which takes a whole session."""
 PORTS = ("aarch64", "riscv64")
@@ -50,8 +47,11 @@ def replayed(folder: str) -> int:
     return run_harness("analyze", folder, environment={"PATH": "/nonexistent"}).code
 
 
-def test_the_table_names_every_fault() -> None:
-    assert set(FAULTS) == set(switch_table()["FAULT"].values) - {"none"}
+def test_every_declared_fault_is_a_value_of_the_switch() -> None:
+    text = "".join(path.read_text(encoding="utf-8") for path in (KERNEL_DIR / "fault").glob("*.c"))
+    assert len(FAULTS) == len(re.findall("^FAULT_DECLARE", text, re.MULTILINE)), "each is declared as others are"
+    assert switch_table()["FAULT"].values == ("none", *FAULTS)
+    assert {fault.seen for fault in FAULTS.values()} == set(SAYS)
 
 
 CASES = [("x86_64", fault) for fault in sorted(set(FAULTS) - SLOW)] + [
@@ -64,8 +64,8 @@ CASES = [("x86_64", fault) for fault in sorted(set(FAULTS) - SLOW)] + [
 @pytest.mark.qemu
 @pytest.mark.parametrize(("arch", "fault"), CASES)
 def test_a_fault_is_answered_as_promised(arch: str, fault: str) -> None:
-    seen, code = FAULTS[fault]
-    words = OPTIONS.get(fault, ["STAGES=window,pictures", "PICTURES=80"])
+    seen, code, needs = FAULTS[fault].seen, FAULTS[fault].code, FAULTS[fault].needs
+    words = [*OPTIONS.get(fault, ["STAGES=window,pictures", "PICTURES=80"]), *WORDS[needs]]
     exit_code, result = run_perf(f"ARCH={arch}", f"FAULT={fault}", *words)
     failed = [gate["why"] for gate in result["gates"] if gate["verdict"] == "guest-failed"]
     text = " | ".join([result["sentence"], *result["problems"], *failed])

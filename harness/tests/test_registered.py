@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from elftools.elf.elffile import ELFFile
 
+from harness.model.faults import fault_table
 from harness.model.spec import ARCHES, KERNEL_DIR, Switches
 from harness.platform.build import build_kernel
 from harness.tests.test_kernel_build import make
@@ -45,10 +46,11 @@ def _content(elf: ELFFile, section: str) -> bytes:
 
 
 @pytest.mark.parametrize("arch", ARCHES)
-def test_every_suite_that_is_declared_is_in_the_image(arch: str) -> None:
+def test_every_suite_and_fault_that_is_declared_is_in_the_image(arch: str) -> None:
     suites = declared(sorted((KERNEL_DIR / "test").glob("ktest_*.c")))
     image = build_kernel(Switches(arch=arch), test=True).path
     assert sorted(registered(image, "suites")) == sorted([*suites, "arch"])
+    assert sorted(registered(image, "faults")) == sorted(fault_table())
     assert registered(image, "suites")[0] == "ktest", "the framework is tried before what is tested with it"
 
 
@@ -57,6 +59,15 @@ def test_a_file_declares_one_suite_and_stands_once_in_the_list() -> None:
     for source in sorted((KERNEL_DIR / "test").glob("ktest_*.c")):
         assert declared([source]) == [source.stem.removeprefix("ktest_")]
         assert len(re.findall(rf"^\ttest/{source.name}(?: \\)?$", listed, re.MULTILINE)) == 1
+
+
+def test_a_fault_that_is_declared_twice_does_not_link(tmp_path: Path) -> None:
+    shutil.copytree(KERNEL_DIR, tmp_path / "kernel")
+    twin = 'FAULT_DECLARE(tear, "torn", 3, "", "the upper half of a frame", .halve_transfer = 5);\n'
+    with (tmp_path / "kernel" / "fault" / "serial.c").open("a", encoding="utf-8") as source:
+        source.write(twin)
+    done = make("FAULT=tear", "OUT=../out", folder=tmp_path / "kernel")
+    assert done.returncode != 0 and "multiple definition of `fault_tear'" in done.stderr
 
 
 def test_an_image_without_a_suite_does_not_link(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from harness.front.catalogue import commands
-from harness.front.together import fault_needs
 from harness.front.words import parse, parse_each
+from harness.model.faults import fault_table
 from harness.model.spec import KERNEL_DIR, UsageError
 from harness.model.values import MODE_MAX, MODE_MIN, Flag, Integer, Number, ValueKind
 from harness.settings import DECLARED, POSITIONAL, Setting, settings_of
@@ -160,7 +160,8 @@ def test_a_fault_in_an_arm_gives_slow_its_meaning() -> None:
 
 
 def test_what_faults_need_is_read_from_the_kernel() -> None:
-    assert fault_needs() == {"blk_corrupt": "blk=", "blk_timeout": "blk=", "no_virgl": "VIRGL=1"}
+    needs = {name: fault.needs for name, fault in fault_table().items() if fault.needs}
+    assert needs == {"blk_corrupt": "blk=", "blk_timeout": "blk=", "no_virgl": "VIRGL=1"}
 
 
 def test_the_limits_of_a_mode_are_the_scene_s() -> None:

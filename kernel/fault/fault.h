@@ -1,42 +1,17 @@
 /*
- * Deliberate faults, one a build (FAULT=<name>), which prove that the harness can see. Each hook is an inline that is
- * constant in every other build, so that a FAULT=none kernel holds none of this code. Depends on nothing but options.h.
+ * Deliberate faults, one a build (FAULT=<name>), which prove that the harness can see. Each one is declared once, in
+ * the file of its kind, with FAULT_DECLARE; it is then a value of FAULT, and the harness knows what it must be seen as.
  *
- * One line each: FAULT <name>: <what it is seen as> <exit code> <what it does>
- *
- *   FAULT slow_draw: regression 1 parts of every frame drawn again for `slow` per cent of its time (10 if bare)
- *   FAULT hiccup: regression 1 one frame in 64 takes 4 ms longer: seen in the 99th percentile, little in the mean
- *   FAULT tear: torn 3 the upper half of every 5th frame is not transferred
- *   FAULT stale_frame: stale 3 every 10th frame shows the picture of three frames before
- *   FAULT skip_transfer: witnesses 3 every 20th frame is flushed, but not transferred
- *   FAULT skip_flush: witnesses 3 every 20th frame is transferred, but not flushed
- *   FAULT wrong_stride: corrupt 3 in every 5th frame each row begins 16 pixels further right than the row above
- *   FAULT flip_pixel: corrupt 3 one pixel of every 5th frame is off by one level of blue
- *   FAULT shift_colour: corrupt 3 red and blue are swapped in every 5th frame
- *   FAULT blank: blank 3 black from the 60th frame on
- *   FAULT hang: hang 3 interrupts off and silence from the 60th frame on
- *   FAULT panic: panic 3 a panic at the 60th frame
- *   FAULT page_fault: panic 3 a write to unmapped memory at the 60th frame
- *   FAULT stack_overflow: panic 3 recursion without end at the 60th frame
- *   FAULT boot_silent: hang 3 stops before the first character
- *   FAULT garbage_serial: serial 3 binary noise, half a record and a number too large, every 20th frame
- *   FAULT blk_corrupt: disk 3 one bit of every 16th block read is changed; with `blk=`
- *   FAULT blk_timeout: timeout 3 every 16th request to the disk is never shown to it; with `blk=`
- *   FAULT lying_counters: witnesses 3 frame numbers in records run ahead of the pictures by one in ten
- *   FAULT lost_kick: rekicks 3 every 50th notify is not sent
- *   FAULT leak_descriptors: failed 3 descriptors are not given back, until none is left
- *   FAULT no_virgl: fallback 3 the 2D path is taken although the device offers virgl; with VIRGL=1
+ * The hooks below are constant in a FAULT=none kernel, which holds no code of a fault.
  */
 #ifndef FAULT_FAULT_H
 #define FAULT_FAULT_H
 
+#include "base/registry.h"
 #include "options.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-
-#define FAULT_IS(name) (OPTION(FAULT) == OPTION_FAULT_##name)
-#define FAULT_ANY (OPTION(FAULT) != OPTION_FAULT_none)
 
 /* The picture as faults see it. */
 struct fault_picture {
@@ -46,109 +21,129 @@ struct fault_picture {
 
 /* What to do with a frame beyond drawing it. */
 struct fault_frame_plan {
-	bool spoil;              /* call fault_spoil after drawing */
 	uint32_t draw_instead;   /* the frame to draw */
 	uint32_t extra_per_cent; /* further drawing, in per cent of the first */
 	uint32_t stall_ms;
+	bool spoil; /* call the fault's `spoil` after drawing */
 };
 
+/* A fault: what it does at each hook. What is zero does nothing there. */
+struct fault {
+	const char *name;
+	const char *seen;  /* what the harness sees it as: a word of its tests */
+	unsigned code;     /* the harness's exit code */
+	const char *needs; /* without which it has no effect: "", "blk=" or "VIRGL=1" */
+	const char *what;  /* it does, in words */
+
+	void (*boot)(void); /* before anything is printed */
+	/* Before frame plan->draw_instead, the count-th of this run, is drawn; may not return. slow: of the command
+	 * line. */
+	void (*frame)(struct fault_frame_plan *plan, uint32_t count, uint32_t slow);
+	void (*spoil)(struct fault_picture picture);
+	/* Every so many frames */
+	uint32_t skip_transfer, halve_transfer, skip_flush;
+	/* Every so many calls */
+	uint32_t drop_kick, hide_block, spoil_block;
+	/* The frame numbers of records run ahead by one in so many */
+	uint32_t lie;
+	bool leak_descriptors, decline_virgl;
+};
+
+/* FAULT_DECLARE(name, "seen", code, "needs", "what it does", .hook = …, …). */
+#define FAULT_DECLARE(word, seen_as, exit_code, without, in_words, ...)                                                \
+	extern const struct fault fault_##word;                                                                        \
+	const struct fault fault_##word = {#word, seen_as, exit_code, without, in_words, __VA_ARGS__};                 \
+	REGISTRY_ADD(faults, const struct fault, fault_##word)
+
+/* 1 of a build with a fault: only FAULT_IS_none has a comma, which moves the 0 to the second place. */
+#define FAULT_IS_none ~, 0
+#define FAULT_SECOND_(first, second, ...) second
+#define FAULT_SECOND(...) FAULT_SECOND_(__VA_ARGS__)
+#define FAULT_ANY FAULT_SECOND(OPTION_NAME(FAULT_IS_, FAULT), 1, 1)
+
 #if FAULT_ANY
-void fault_boot(void);
-struct fault_frame_plan fault_plan(uint32_t count, uint32_t frame, uint32_t slow);
-void fault_spoil(struct fault_picture picture);
-bool fault_every(uint32_t period);
-bool fault_period_frame(uint32_t period);
-uint32_t fault_lie(uint32_t count, uint32_t frame);
+/* A fault that nobody declared does not link. */
+#define FAULT_CHOSEN OPTION_NAME(fault_, FAULT)
+extern const struct fault FAULT_CHOSEN;
+#else
+#define FAULT_CHOSEN ((const struct fault){0})
 #endif
+
+/* In kernels with a fault alone. */
+void fault_plan(struct fault_frame_plan *plan, uint32_t count, uint32_t slow);
+bool fault_every_call(uint32_t period);
+bool fault_every_frame(uint32_t period);
+
+#define FAULT_CALL(hook) (FAULT_ANY && FAULT_CHOSEN.hook && fault_every_call(FAULT_CHOSEN.hook))
+#define FAULT_FRAME(hook) (FAULT_ANY && FAULT_CHOSEN.hook && fault_every_frame(FAULT_CHOSEN.hook))
 
 /* Before anything is printed. */
 static inline void fault_at_boot(void)
 {
-#if FAULT_ANY
-	fault_boot();
-#endif
+	if (FAULT_ANY && FAULT_CHOSEN.boot)
+		FAULT_CHOSEN.boot();
 }
 
 /* Before frame number `frame`, the count-th of this run, is drawn; may not return. */
 static inline struct fault_frame_plan fault_at_frame(uint32_t count, uint32_t frame, uint32_t slow)
 {
-#if FAULT_ANY
-	return fault_plan(count, frame, slow);
-#else
-	(void)count;
-	(void)slow;
-	return (struct fault_frame_plan){.draw_instead = frame};
-#endif
+	struct fault_frame_plan plan = {.draw_instead = frame};
+
+	if (FAULT_ANY)
+		fault_plan(&plan, count, slow);
+	return plan;
 }
 
 static inline void fault_after_draw(const struct fault_frame_plan *plan, struct fault_picture picture)
 {
-#if FAULT_ANY
-	if (plan->spoil)
-		fault_spoil(picture);
-#else
-	(void)plan;
-	(void)picture;
-#endif
+	if (FAULT_ANY && plan->spoil)
+		FAULT_CHOSEN.spoil(picture);
 }
-
-#if FAULT_ANY
-#define FAULT_EVERY(name, period) (FAULT_IS(name) && fault_every(period))
-#define FAULT_EVERY_FRAME(name, period) (FAULT_IS(name) && fault_period_frame(period))
-#else
-#define FAULT_EVERY(name, period) false
-#define FAULT_EVERY_FRAME(name, period) false
-#endif
 
 static inline bool fault_drops_kick(void)
 {
-	return FAULT_EVERY(lost_kick, 50);
+	return FAULT_CALL(drop_kick);
 }
 
 static inline bool fault_leaks_descriptors(void)
 {
-	return FAULT_IS(leak_descriptors);
+	return FAULT_CHOSEN.leak_descriptors;
 }
 
 static inline bool fault_skips_transfer(void)
 {
-	return FAULT_EVERY_FRAME(skip_transfer, 20);
+	return FAULT_FRAME(skip_transfer);
 }
 
 static inline bool fault_halves_transfer(void)
 {
-	return FAULT_EVERY_FRAME(tear, 5);
+	return FAULT_FRAME(halve_transfer);
 }
 
 static inline bool fault_skips_flush(void)
 {
-	return FAULT_EVERY_FRAME(skip_flush, 20);
+	return FAULT_FRAME(skip_flush);
 }
 
 static inline bool fault_declines_virgl(void)
 {
-	return FAULT_IS(no_virgl);
+	return FAULT_CHOSEN.decline_virgl;
 }
 
 static inline bool fault_spoils_block(void)
 {
-	return FAULT_EVERY(blk_corrupt, 16);
+	return FAULT_CALL(spoil_block);
 }
 
 static inline bool fault_hides_block(void)
 {
-	return FAULT_EVERY(blk_timeout, 16);
+	return FAULT_CALL(hide_block);
 }
 
 /* The frame number that the record claims. */
 static inline uint32_t fault_recorded_frame(uint32_t count, uint32_t frame)
 {
-#if FAULT_ANY
-	return fault_lie(count, frame);
-#else
-	(void)count;
-	return frame;
-#endif
+	return FAULT_ANY && FAULT_CHOSEN.lie ? frame + count / FAULT_CHOSEN.lie : frame;
 }
 
 #endif

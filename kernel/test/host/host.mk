@@ -38,7 +38,7 @@ HOST_LIBRARY := \
 	run/recording.c \
 	$(MODEL_SOURCES) \
 	$(SCENE_SOURCES)
-HOST_SUITES := test/ktest.c $(SUITES) test/host/host_suites.c
+HOST_SUITES := test/ktest.c $(FAULT_SOURCES) $(SUITES) test/host/host_suites.c
 HOST_RACE := arch/host/cpu.c drivers/virtio/virtqueue.c test/host/kick_race.c
 
 # name:compiler:switches, a comma for a blank

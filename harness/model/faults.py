@@ -1,0 +1,40 @@
+"""The deliberate faults of the built-in kernel, read from ``kernel/fault/``, where each one is declared once."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+FAULT_DIR = Path(__file__).resolve().parents[2] / "kernel" / "fault"
+
+_DECLARATION = re.compile(
+    r"^FAULT_DECLARE\(\s*(?P<name>[a-z_]+),"
+    r'\s*"(?P<seen>[a-z]+)",\s*(?P<code>\d),\s*"(?P<needs>[^"]*)",\s*"(?P<what>[^"]+)",',
+    re.MULTILINE,
+)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One value of ``FAULT``."""
+
+    name: str
+    seen: str
+    """What the harness must see it as, in one word."""
+    code: int
+    """Exit code of ``perf``."""
+    needs: str
+    """Without which it has no effect: empty, ``blk=`` or ``VIRGL=1``."""
+    what: str
+    """It does, in words."""
+
+
+@functools.cache
+def fault_table(folder: Path = FAULT_DIR) -> Mapping[str, Fault]:
+    """Every fault that the files of a folder declare, by name."""
+    texts = [path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.c"))]
+    found = [match for text in texts for match in _DECLARATION.finditer(text)]
+    return {m["name"]: Fault(m["name"], m["seen"], int(m["code"]), m["needs"], m["what"]) for m in found}
