@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 import cv2
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 
 from harness.core.arrays import Image
 

@@ -1,7 +1,7 @@
 """Switches changed one at a time, each timed against the same base, side by side.
 
-Alternatives are built and measured one after the other, each in a share of what is left of the budget: one that is
-decided early leaves its time to the others. What has the machine code of another combination is not measured.
+Alternatives are built and measured one after the other, each in a share of the remaining budget: one that is decided
+early leaves its time to the others. A combination with the machine code of another one is not measured.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ from harness.model.spec import Machine, RunParams, RunSpec, Switches, switch_tab
 from harness.platform.build import BUILD_DIR, BuiltKernel, build_kernel
 
 TIMING_S = 3600.0
-"""How long a guest draws in a launch, which ends it from outside."""
+"""How long a guest draws in a launch, which is ended from outside."""
 ONE_CPU_SWITCHES = ("CPUS",)
-"""Of no effect on the timing machine, which has one CPU."""
+"""Switches without effect on the timing machine, which has one CPU."""
 FEWEST_LAUNCHES = 5
-"""With the one that warms up: fewer say nothing."""
+"""Fewest launches, the one that warms up included."""
 PAIRS_SHARE = 0.2
 SLICE_FRAMES = 8
 SLICE_MOST_S = 0.25
@@ -87,12 +87,12 @@ def other_values(base: Switches) -> tuple[Changes, ...]:
 
 
 def code_of(built: BuiltKernel, compiler: str) -> Mapping[str, str]:
-    """What the objects of a kernel that was just built make a CPU do, by object.
+    """Digests of the code of a kernel that was just built, by object.
 
     Raises
     ------
     BuildError
-        When they are gone or cannot be read.
+        When they are missing or cannot be read.
     """
     folder = BUILD_DIR / built.switches.folder / compiler / "obj"
     try:
@@ -100,7 +100,7 @@ def code_of(built: BuiltKernel, compiler: str) -> Mapping[str, str]:
     except (ObjectCodeError, OSError) as error:
         raise BuildError(f"the objects of {built.switches.label} cannot be compared: {error}") from error
     if not found:
-        raise BuildError(f"the objects of {built.switches.label} are gone")
+        raise BuildError(f"the objects of {built.switches.label} are missing")
     return found
 
 

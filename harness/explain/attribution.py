@@ -1,10 +1,10 @@
 """Where a frame's time goes: the guest's spans and the device's trace events, joined on one clock.
 
-The guest knows what its CPU did: drawing, building commands, ringing, waiting, logging, pacing. Only the host knows
-what became of the waiting: the time in which the device had the frame's commands (from taking them off the ring to
-publishing the last answer), the time in which its thread served the disk instead, and the rest, which is the latency of
-either side's noticing the other. All parts are of guest frames, from the start of one frame's drawing to the start of
-the next one's, and add up to the frame by construction: ``other`` is what no span covers.
+The guest knows what its CPU did: drawing, building commands, notifying, waiting, logging, pacing. Only the host knows
+what happened while it waited: the time in which the device had the frame's commands (from taking them off the ring to
+publishing the last answer), the time in which its thread served the disk instead, and the rest, which is the latency
+with which either side notices the other. All parts are of guest frames, from the start of one frame's drawing to the
+start of the next one's, and add up to the frame by construction: ``other`` is what no span covers.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ PARTS: Mapping[str, str] = {
     GUEST: "the guest, which keeps no spans: all that is not the device",
     OTHER: "not covered by any span: the loop itself, and stalls of the host",
 }
-"""Parts of a frame in the order in which they are told, and what they mean."""
+"""Parts of a frame in the order of reports, and what they mean."""
 
 REMAINDER_MAX = 0.03
 """Share of a frame that may stay unexplained."""
@@ -66,7 +66,7 @@ class FrameAccount:
     typical_frame: int = 0
     worst_frame: int = 0
     error_ns: float = 0.0
-    """To which the clocks are aligned; bounds what may be booked on the wrong side of ``device``."""
+    """Error of the clocks' alignment: bounds what may be counted on the wrong side of ``device``."""
     notices: tuple[str, ...] = field(default_factory=tuple)
 
     def __len__(self) -> int:
@@ -91,7 +91,7 @@ class FrameAccount:
 
     @property
     def explained(self) -> bool:
-        """The remainder is within what was promised."""
+        """The remainder is within the stated bound."""
         return not self.host_only and abs(self.share(OTHER)) <= REMAINDER_MAX
 
 
@@ -107,9 +107,9 @@ def take_apart(
     presented : Presented
         The frames made from the trace, for guests that keep no records.
     records : FrameRecords or None
-        The guest's; without their spans only the device's part is told.
+        The guest's; without their spans only the device's part is known.
     alignment : Alignment or None
-        Guest clock to host clock; without it the waiting is not split.
+        Guest clock to host clock; without it the waiting is not divided.
     warm : int
         Presented frames to leave out at the start.
 
@@ -182,7 +182,7 @@ def _spans(records: FrameRecords) -> _Spans | None:
     follows = (np.diff(numbers) == 1) & (np.diff(start) > 0)
     columns = {key: column[:-1][follows].astype(np.float64) for key, column in found.items() if key != "log_ns"}
     if "log_ns" in found:
-        # A record tells of the line of the frame before, which was printed within that frame's time.
+        # A record holds the log time of the frame before, whose line was printed within this frame.
         columns["log_ns"] = found["log_ns"][1:][follows].astype(np.float64)
     if not follows.any():
         return None
@@ -194,7 +194,7 @@ def _from_spans(trace: Trace, spans: _Spans, busy: I64, alignment: Alignment | N
     notices: list[str] = []
     parts: dict[str, F64] = {DRAW: draw.copy(), SUBMIT: submit.copy(), NOTIFYING: notify.copy(), POLL: wait.copy()}
     if alignment is None or not len(busy):
-        notices.append("the clocks are not aligned: the device's part of the waiting is not told apart from polling")
+        notices.append("the clocks are not aligned: the device's part of the waiting cannot be told from polling")
     else:
         rang = alignment.to_host(spans.start + np.rint(draw + submit).astype(np.int64))
         waited = rang + notify.astype(np.int64)
@@ -230,10 +230,10 @@ def _from_spans(trace: Trace, spans: _Spans, busy: I64, alignment: Alignment | N
 
 
 def _move(parts: dict[str, F64], name: str, ringing: F64, waiting: F64, several: Mask) -> None:
-    """Move what the device did out of the guest's ringing and waiting.
+    """Move the device's time out of the guest's notifying and waiting.
 
     A notify write returns to a guest only when QEMU's lock is free, and its main loop may hold that while it serves
-    the queue. Where there were several notifications, the guest tells only sums, and their order is not known.
+    the queue. Where there were several notifications, the guest reports only sums, and their order is unknown.
     """
     both = parts[NOTIFYING] + parts[POLL]
     told = np.minimum(ringing + waiting, both)
@@ -248,7 +248,7 @@ def _move(parts: dict[str, F64], name: str, ringing: F64, waiting: F64, several:
 def _book_scheduler(parts: dict[str, F64], away: F64) -> None:
     """Move the time that other tasks had the CPU out of the parts that it fell into.
 
-    The guest tells only its sum over a frame; it is taken from the frame's parts in proportion to their size.
+    The guest reports only its sum over a frame, which is taken from the frame's parts in proportion to their size.
     """
     if not away.any():
         return
@@ -308,5 +308,5 @@ def _host_only(shown_ns: I64, busy: I64) -> FrameAccount | None:
     period = np.diff(shown_ns).astype(np.float64)
     device = np.minimum(overlap(shown_ns[:-1], shown_ns[1:], busy), period)
     told = {DEVICE: device, GUEST: period - device} if len(busy) else {GUEST: period}
-    notice = "the guest keeps no spans: from the host alone, only the device's time is told from the rest"
+    notice = "the guest keeps no spans: the host can only tell the device's time from the rest"
     return FrameAccount(np.arange(len(period)), period, told, host_only=True, notices=(notice,))

@@ -23,7 +23,7 @@ from harness.platform.build import BuiltKernel, build_kernel
 
 NO_SWITCH = "no switch changes"
 SAME_CODE = "identical code"
-NOT_BLAMED = "not timed here: nobody blamed what it changed"
+NOT_BLAMED = "not timed here: nobody suspected what it changed"
 SHORTEST_S = 1.0
 COUNT_SHARE = 0.5
 """Of the budget, what counting may take: the rest is for timing."""
@@ -41,7 +41,7 @@ class _Task:
 
 @dataclass(frozen=True)
 class _Outcome:
-    """What became of it."""
+    """What was found."""
 
     counts: Counts | None = None
     sample: Sample | None = None
@@ -62,7 +62,7 @@ class _CaseSession:
         self.counted: dict[Switches, Counts] = {}
 
     def measure(self, tasks: Sequence[_Task], budget_s: float) -> dict[str, _Outcome]:
-        """Count all, then time those that differ from what they are compared with, each in its share of the budget."""
+        """Count all, then time those that differ from their counterparts, each in its share of the budget."""
         spent = Spent(budget_s)
         found = {task.name: self._look(task, spent.left_s > budget_s * (1 - COUNT_SHARE)) for task in tasks}
         waiting = [task for task in tasks if task.before is not None and task.timed and not found[task.name].same]
@@ -75,7 +75,7 @@ class _CaseSession:
         return build_kernel(switches, compiler=self.bench.compiler)
 
     def _look(self, task: _Task, timely: bool) -> _Outcome:
-        """Its counts, while there is time for them, and whether it is the same as what it is compared with."""
+        """Its counts, while there is time for them, and whether it is the same as its counterpart."""
         counts, trouble = None, "" if task.timed or task.before is None else NOT_BLAMED
         try:
             if timely or task.before is None:
@@ -147,7 +147,7 @@ def replay_seed(
     frames
         To count events in.
     causes_only
-        Time only steps that took away what somebody blamed.
+        Time only steps that removed a suspected cause.
 
     Raises
     ------
@@ -184,7 +184,7 @@ def _name(candidate: Candidate) -> str:
 
 
 def _rates(steps: Sequence[NamedStep], found: Mapping[str, _Outcome]) -> dict[str, float]:
-    """Frame rate of every step: its own comparison's, that of the step before whose code it has, or the next one's."""
+    """Frame rate of every step: of its own comparison, of the step before with the same code, or of the next one."""
     against_first = [found[_name(candidate)] for candidate in SEED_CANDIDATES]
     rates: dict[str, float] = {}
     for number, step in enumerate(steps):

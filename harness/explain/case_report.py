@@ -1,7 +1,7 @@
 """The seed case, replayed: what its authors claimed for each step, what is measured, and which causes stand.
 
-Every step was timed against the step before, side by side; steps whose machine code is the same were not. Pure: turns
-what was measured into rows and into words, and takes every figure in them from the measurement.
+Every step was timed against the step before, side by side; steps whose machine code is the same were not. Pure: every
+figure in its rows and words comes from the measurement.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from harness.explain.effects import CLEAR, Effect, Worth
 from harness.model.seedcase import Candidate, ClaimedFigure, NamedStep
 
 NEAR = 2.0
-"""A measured figure within this factor of a claimed one bears it out: claims were rounded, machines differ."""
+"""A measured figure within this factor of a claimed one confirms it: claims were rounded, machines differ."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Replay:
     rows: tuple[StepRow, ...]
     candidates: tuple[CandidateRow, ...]
     closing: tuple[str, ...]
-    """Sentences: which causes stand, which fall."""
+    """Sentences: which causes are confirmed, which are refuted."""
     seconds: float = 0.0
 
 
@@ -92,7 +92,7 @@ def _size(effect: Effect) -> str:
 def closing_sentences(
     rows: Sequence[StepRow], candidates: Sequence[CandidateRow], figures: Sequence[ClaimedFigure]
 ) -> tuple[str, ...]:
-    """The paragraph at the end: claimed figures, claimed causes, causes that nobody tried, and the sum of it."""
+    """The paragraph at the end: claimed figures, claimed causes, causes that nobody tried, and the result."""
     sentences = [_figure_sentence(figure, rows) for figure in figures]
     standing = [row for row in rows if row.step.removes and _stands(row.effect, Worth.FASTER)]
     falling = [row for row in rows if row.step.removes and row not in standing and _falls(row)]
@@ -116,7 +116,7 @@ def _stands(effect: Effect | None, worth: Worth) -> bool:
 
 
 def _falls(row: StepRow | CandidateRow) -> bool:
-    """No slow frame can be blamed on it: the code is the same, or an effect worth the name is ruled out."""
+    """It is not the cause of a slow frame: the code is the same, or an effect of any size is ruled out."""
     if row.effect is None:
         return bool(row.same)
     rules_out = row.effect.low > -CLEAR if isinstance(row, StepRow) else row.effect.high < CLEAR
@@ -161,7 +161,7 @@ def _claim_fate(figure: ClaimedFigure, value: float) -> str:
     if figure.at_least:
         return "holds" if value >= figure.value else "fails"
     if value <= 0:
-        return "is not borne out: there are none"
+        return "is not confirmed: there are none"
     factor = max(value / figure.value, figure.value / value)
     if factor <= NEAR:
         return "holds"
@@ -203,7 +203,7 @@ def _whole_sentence(
     """First step to last, the slowest of all, and whether waits gave up."""
     timed = [row for row in rows if row.effect is not None]
     if not timed:
-        return "No step was timed, so nothing is known of any cause."
+        return "No step was timed, so no cause can be judged."
     factor = math.prod(1 / (1 + row.effect.change) for row in timed if row.effect is not None)
     parts = [f"From {rows[0].step.name} to {rows[-1].step.name} the frame rate changed by a factor of {factor:.2f}"]
     if len(timed) + sum(1 for row in rows if row.same) < len(rows) - 1:
@@ -214,17 +214,15 @@ def _whole_sentence(
     if rates and claim is not None:
         slowest = min(rates)
         if slowest > claim.value * NEAR:
-            parts.append(
-                f"nothing measured here comes near {claim.value:g} FPS: the slowest kernel shows {slowest:,.4g} FPS"
-            )
+            parts.append(f"no measured kernel is near {claim.value:g} FPS: the slowest kernel shows {slowest:,.4g} FPS")
         else:
             parts.append(f"the slowest kernel shows {slowest:,.4g} FPS, which is what was claimed")
     counted = [row.counts for row in every if row.counts is not None]
     if counted:
         worst = max(counts.timeouts for counts in counted)
         parts.append(
-            "no wait ran into a timeout"
+            "no wait timed out"
             if worst == 0
-            else f"waits did run into timeouts, up to {worst:.3g} a frame, and each costs a whole limit of spins"
+            else f"waits timed out, up to {worst:.3g} a frame, and each timeout costs the whole limit of spins"
         )
     return "; ".join(parts) + "."

@@ -28,17 +28,17 @@ from harness.core.wording import percent, signed_percent, span
 from harness.explain.moderate import moderate
 
 CONFIDENCE = 0.95
-"""That no interval of a family misses."""
+"""Confidence that no interval of a family misses its value."""
 
 CLEAR = 0.1
-"""Noise that hides more than this says little: it neither shows an effect nor rules one out."""
+"""When the smallest detectable change exceeds this, noise neither shows an effect nor rules one out."""
 
 Changes = tuple[tuple[str, str], ...]
 """Switches with the values they were changed to."""
 
 
 class Worth(enum.Enum):
-    """What an alternative does to a frame."""
+    """What an alternative changes in a frame."""
 
     SLOWER = "slower"
     FASTER = "faster"
@@ -136,7 +136,7 @@ class Ablation:
     seconds: float = 0.0
 
     def effect(self, changes: Changes) -> Effect | None:
-        """Of one alternative; that of its same_code when its code is identical to another's."""
+        """The effect of one alternative; with the machine code of another one, that one's effect."""
         for one in self.unmeasured:
             if one.changes == changes and one.same_code:
                 changes = one.same_code
@@ -237,7 +237,7 @@ def measure_interactions(
     Parameters
     ----------
     allowance
-        Each of the three builds may be off by as much.
+        Each of the three builds may differ by this much.
     """
     known = _measured([*singles, *pairs], len(pairs), confidence)
     found: list[Interaction] = []

@@ -1,4 +1,4 @@
-"""Everything that ``explain`` found about one kernel, and the sentences that say it."""
+"""Everything that ``explain`` found about one kernel, and its sentences."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ REGRESSION = "regression"
 
 @dataclass(frozen=True)
 class Regression:
-    """A run of the gate that failed, and what would undo it."""
+    """A run of the gate that failed, and which switches would undo the regression."""
 
     run: str
     said: str
@@ -40,7 +40,7 @@ class Regression:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """What there is to say, a line each."""
+        """The findings, a line each."""
         size = self.said
         if self.slower is not None:
             longer = "longer" if self.slower > 0 else "shorter"
@@ -59,7 +59,7 @@ class Regression:
             return ""
         most = grown(self.parts)
         if most is None:
-            return "no part of the frame grew for sure"
+            return "no part of the frame surely grew"
         total = sum(part.change_ms for part in self.parts)
         share = f", {percent(min(most.change_ms / total, 1), 0)} of what the frame grew" if total > 0 else ""
         return f"{most.words}{share}"
@@ -79,7 +79,7 @@ class Regression:
         return f"{label(best.changes)} gives {self._share(best)} back ({signed_percent(best.change)}, {sure})"
 
     def _share(self, effect: Effect) -> str:
-        """How much of what was lost a change brings back."""
+        """The share of the loss that a change recovers."""
         lost = 1 - 1 / (1 + self.slower) if self.slower is not None and self.slower > 0 else 0.0
         share = -effect.change / lost if lost else math.nan
         if math.isnan(share):
@@ -113,7 +113,7 @@ class Explanation:
 
     @property
     def answered(self) -> bool:
-        """Something was found out."""
+        """Whether anything was found."""
         return self.regression is not None or self.account is not None or bool(self.ablation and self.ablation.effects)
 
     @property

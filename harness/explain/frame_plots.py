@@ -27,7 +27,7 @@ COLOURS: Mapping[str, str] = {
     "flush": "#7fb2e5",
     "gpu": "#4a7fc1",
 }
-"""Readable on light and on dark paper; every plot and table that uses them also says the names."""
+"""Readable on light and dark backgrounds; plots and tables also print the names."""
 
 FRAMES_DRAWN = 300
 LABEL_SHARE = 0.08

@@ -14,8 +14,8 @@ from harness.explain.attribution import PARTS, FrameAccount
 
 CONFIDENCE = 0.95
 TRIMMED = 0.2
-"""Share of the pairs that is left out at either end: where the host stalls a launch for longer than ``usual_ms`` leaves
-out, one pair would hide what all others show."""
+"""Share of the pairs that is left out at either end: a host that stalls a launch for longer than ``usual_ms`` removes
+would make one pair outweigh all others."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def part_changes(
 ) -> tuple[PartChange, ...]:
     """Changes of all parts, the largest first.
 
-    Pairs are launches side by side, of which each gives one difference a part: a launch's own luck is in them.
+    Pairs are launches side by side; each gives one difference for each part.
     Yuen's interval of their trimmed mean (Biometrika 61, 1974), which is Student's where there are too few to leave
     any out, with Bonferroni's correction for the number of parts.
 
@@ -81,7 +81,7 @@ def _change(
 
 
 def _trimmed(values: F64, confidence: float) -> tuple[float, float]:
-    """Mean without the ends, and half of its interval's width."""
+    """Trimmed mean, and half the width of its interval."""
     out = int(TRIMMED * len(values))
     kept = len(values) - 2 * out
     mean = float(stats.trim_mean(values, TRIMMED))

@@ -18,7 +18,7 @@ FEWEST_PAIRS, MOST_PAIRS = 3, 10
 
 
 def account_of(window: Window) -> FrameAccount | None:
-    """A observed window, taken apart; None when it shows fewer than two frames."""
+    """An observed window, taken apart; None when it shows fewer than two frames."""
     records = window.serial.records if len(window.serial.records) else None
     return take_apart(window.trace, window.presented, records, window.sources.alignment, window.warm.frames)
 

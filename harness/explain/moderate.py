@@ -1,7 +1,7 @@
-"""Variances of many small samples that lend each other strength.
+"""Moderated variances of many small samples.
 
-Of four launches the spread is hardly known, but twenty alternatives of one session have nearly the same, because it is
-mostly the machine's. Each variance is drawn towards what they have in common, by as much as they agree (G. K. Smyth,
+Four launches hardly show a spread, but twenty alternatives of one session have nearly the same one, because it is
+mostly the machine's. Each variance is moved towards the common one, by as much as they agree (G. K. Smyth,
 Stat. Appl. Genet. Mol. Biol. 3, 2004): where they differ truly, each keeps its own.
 """
 
@@ -19,7 +19,7 @@ from harness.core.arrays import F64
 from harness.core.estimate import Estimate
 
 FEWEST = 4
-"""Samples below which what they have in common is not known."""
+"""Fewest samples that show a common variance."""
 _SMALLEST_SPREAD = 1e-9
 
 

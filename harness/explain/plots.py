@@ -8,7 +8,7 @@ from harness.explain.effects import Effect, Worth, label
 from harness.report.plots import FIRST, MUTED, SECOND, block, head, named_tics, quoted
 
 REACH = 2.0
-"""Intervals are cut off at this multiple of the largest change: one of few launches may have no end."""
+"""Intervals are cut off at this multiple of the largest change: with few launches an interval may be unbounded."""
 _COLOURS = {Worth.SLOWER: SECOND, Worth.FASTER: FIRST, Worth.NOISE: MUTED}
 _POINTS = {Worth.SLOWER: 9, Worth.FASTER: 11, Worth.NOISE: 6}
 

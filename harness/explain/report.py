@@ -1,6 +1,6 @@
 """An explanation as one self-contained page and as Markdown.
 
-A section that is missing is left out with its reason; the others do not change for it.
+A missing section is left out with its reason; the others stay the same.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def _count(counts: Counts | None, key: str) -> str:
 
 
 def write_explanation(page: Page, folder: Path) -> tuple[str, ...]:
-    """Write ``report.html``, ``report.md`` and the plots' scripts; returns what could not be drawn."""
+    """Write ``report.html``, ``report.md`` and the plots' scripts; returns the plots that failed."""
     plots, missing = drawn(_scripts(page.found), folder)
     view = explanation_view(page, folder, plots)
     (folder / "report.html").write_text(html_page(view), encoding="utf-8")

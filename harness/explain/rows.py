@@ -52,13 +52,13 @@ def part_rows(account: FrameAccount) -> tuple[PartRow, ...]:
 
 
 def account_words(account: FrameAccount) -> str:
-    """How far the parts can be believed."""
+    """How well the parts are known."""
     if account.host_only:
-        return "The kernel keeps no spans: only the device's time is told from the rest."
+        return "The kernel keeps no spans: only the device's time can be told from the rest."
     share = abs(account.share(OTHER))
     held = "within" if account.explained else "above"
     most = percent(REMAINDER_MAX, 0)
-    said = f"{percent(share)} of the frame is unexplained, {held} the {most} that this tool allows itself"
+    said = f"{percent(share)} of the frame is unexplained, {held} the bound of {most}"
     if account.error_ns:
         said += f"; the clocks of guest and host are aligned to within {account.error_ns / 1e3:.0f} µs"
     return f"{said}."

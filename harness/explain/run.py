@@ -1,7 +1,7 @@
 """Explaining one kernel: its frame taken apart, its switches changed one at a time, the seed case replayed.
 
-Sections are measured in this order until the budget is used up; one that had no time, or that a guest's failure made
-impossible, is missing with its reason.
+Sections are measured in this order until the budget is used up. A section without time, or whose guest failed, is
+missing with its reason.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ SLICES, QUICK_SLICES = 8, 4
 SETTLE_S = 0.12
 WINDOW_S, QUICK_WINDOW_S = 2.0, 0.6
 PARTS_SHARE_S = 16.0
-"""For telling which part of a frame grew."""
+"""Of a comparison of parts."""
 QUICK_SWITCHES = ("FILL", "LOG", "BATCH", "BARRIER", "COUNTERS", "GPU_FENCE")
 """What a quick explanation tries, one value each: the suspects of the seed case."""
 
@@ -58,7 +58,7 @@ class ExplainRequest:
     compiler: str = "gcc"
     seed: int = 1
     notice: str = ""
-    """What could not be asked."""
+    """What was left out."""
     params: RunParams = RunParams()
     """The kernel's command line; the seed case is replayed without it."""
 
@@ -181,7 +181,7 @@ def explain_regression(
         bench = replace(_bench(question), pairs=0)
         restored = ablate(question.kernel, run.restorations, bench, folder / "restored", share_s, progress)
     regression = Regression(run.folder.name, run.result.sentence, run.slower, restored, why, grown, functions)
-    missing = {SWITCHES: "of a regression only the switches that differ are tried", SEED: "run 'make explain'"}
+    missing = {SWITCHES: "only the switches that differ are tried for a regression", SEED: "run 'make explain'"}
     left, tried = _short_changes(restored)
     incomplete: tuple[str, ...] = ()
     if left:
@@ -220,7 +220,7 @@ def _functions(
 
 
 def _bench(question: ExplainRequest) -> Bench:
-    # The launch is the unit of noise: many short ones say more than few long ones.
+    # The launch is the unit of noise: many short launches tell more than few long ones.
     slices = QUICK_SLICES if question.quick else SLICES
     protocol = replace(choose_protocol(probe_rights()), slices=slices, settle_s=SETTLE_S)
     return Bench(

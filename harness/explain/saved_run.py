@@ -1,4 +1,4 @@
-"""A saved run of the gate, opened for an explanation: its two kernels, and what they were made of."""
+"""A saved run of the gate, opened for an explanation: its two kernels and their switches."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class SavedRun:
     candidate_switches: Switches
     reference_switches: Switches
     notices: tuple[str, ...] = ()
-    """What of the run is missing that need not be there."""
+    """What is missing of the run, but not needed."""
 
     @property
     def slower(self) -> float | None:

@@ -3,8 +3,8 @@
 Weak candidates come from binary segmentation over the whole series and over seeded intervals (Kovács et al., 2023), so
 that a bump is not hidden by its own end; then neighbouring segments are merged until every change point that is left is
 significant between its two segments, at its best position. The statistic is a CUSUM of Huber scores: values are
-centred, scaled by the noise of differences between successive values, and clipped at 3.3 sigma, so that an outlier
-counts no more than that and a step needs three runs to be believed. Noise is a long-run figure: differences at
+centred, scaled by the noise of differences between successive values, and clipped at 3.3 sigma, so that the
+weight of an outlier is bounded and a step needs three runs. Noise is a long-run figure: differences at
 two lags estimate the autocorrelation of the nights. The p-value of a maximum over all positions is that of Miller and
 Siegmund (1982, Biometrics 38, 1011).
 """
@@ -29,14 +29,14 @@ LOCATION_STATISTIC = -2 * math.log(1 - math.sqrt(0.95))
 """A position is within the 95 % range when its squared statistic is less than this below the best one's."""
 _RHO_MAX = 0.8
 _RHO_RUNS = 20
-"""Runs that an autocorrelation of nothing is worth beside the estimate from the series."""
+"""Weight, in runs, of the prior that the autocorrelation is zero."""
 _MOVES_MOST = 4
 """Rounds in which neighbouring change points may shift each other."""
 _OWN_VARIANCE_LEAST = 8
 _GROUP_LEAST = 10
 """Runs that a host needs to have a noise of its own."""
 _NEIGHBOURS = 31
-"""Differences that tell the noise about one value."""
+"""Differences that estimate the noise around one value."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def noise_of(
     values
         Shape (n,), finite.
     groups
-        Which host each value is from, shape (n,): a loud host does not make a quiet one's changes invisible.
+        Which host each value is from, shape (n,): a noisy host does not hide the changes of a quiet one.
     floor
         Least sigma, in the unit of the values.
     splits
@@ -108,7 +108,7 @@ def _sigma(values: F64, floor: float) -> float:
 
 
 def _local_sigma(values: F64) -> F64:
-    """As :func:`_sigma`, of the neighbourhood of each value, so that a loud week is no change; zero where too short."""
+    """As :func:`_sigma`, around each value, so that a noisy week is no change; zero where too short."""
     steps = np.abs(np.diff(values))
     if len(steps) < _NEIGHBOURS:
         return np.zeros(len(values))
@@ -168,7 +168,7 @@ def change_points(
     groups
         As for :func:`noise_of`.
     floor
-        Least noise that is believed, in the unit of the values: a series that never varies has none of its own.
+        Least noise, in the unit of the values: a series that never varies shows none.
     smallest
         Changes of less than this, in the unit of the values, are none.
     """
@@ -216,7 +216,7 @@ class _Segmentation:
         return statistics
 
     def best(self, begin: int, end: int) -> _Split | None:
-        """The most telling split of a part, with the p-value of having looked everywhere."""
+        """The most significant split of a part, with the p-value for a search over all splits."""
         n = end - begin
         if n < 2 * SHORTEST:
             return None
@@ -227,7 +227,7 @@ class _Segmentation:
         return _Split(begin + SHORTEST + k, float(inner[k]), p, begin, end)
 
     def candidates(self, weak_p: float) -> list[int]:
-        """Weak change points: the best split of every interval, most telling first, each then divides the series."""
+        """Weak change points: the best split of each interval, most significant first; each then divides the series."""
         n = len(self.values)
         found = [split for begin, end in _seeded_intervals(n) if (split := self.best(begin, end)) and split.p < weak_p]
         found.sort(key=lambda split: -split.statistic)

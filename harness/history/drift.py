@@ -1,4 +1,4 @@
-"""What moved in the history, and when: steps and slow creep of every series, with what else moved at the same time.
+"""What changed in the history, and when: steps and slow creep of every series, with other changes at the same time.
 
 Series are judged in relative terms (logarithms) where all values are positive. A group of steps in one direction that a
 ramp explains better is one creep; a segment without any step whose last runs differ from its first, the anchor, is a
@@ -32,7 +32,7 @@ _KNOTS = 10
 
 @dataclass(frozen=True)
 class DriftSettings:
-    """From what size on a change matters, and how sure one must be."""
+    """The size from which a change matters, and the confidence it needs."""
 
     smallest: Mapping[str, float] = field(default_factory=lambda: {RATIO: 0.003, ABSOLUTE: 0.03, EXACT: 0.0005})
     """Smallest relative change that is reported, by scope."""
@@ -79,7 +79,7 @@ class Drift:
     worse: bool | None
     """None where the metric has no better direction."""
     note: str = ""
-    """Why it may be no change of the code; empty when nothing speaks for that."""
+    """Why it may be no change of the code; empty when there is no such reason."""
     companions: tuple[tuple[str, float], ...] = ()
     """What else moved at the same time: label of the series, and its change."""
 
@@ -142,7 +142,7 @@ def _scaled(values: F64) -> tuple[F64, bool]:
 
 
 def _repeats_exactly(values: F64, smallest: float) -> bool:
-    """Most runs give what the run before gave."""
+    """Most runs repeat the value of the run before."""
     return len(values) > 1 and float(np.mean(np.abs(np.diff(values)) <= smallest / 10)) >= 0.7
 
 
@@ -296,7 +296,7 @@ class _Judge:
         return (after - before) / max(abs(before), 1.0)
 
     def _note(self, at: int, kind: str) -> str:
-        """A step between two hosts cannot be told from the hosts, unless one of them is on both sides of it."""
+        """A step between two hosts may be a difference of the hosts, unless one of them is on both sides of it."""
         host = self.series.host
         if kind == STEP and host[at] != host[at - 1]:
             near = _CREEP_LEAST
@@ -306,7 +306,7 @@ class _Judge:
 
 
 def _same_direction(points: Sequence[ChangePoint]) -> int:
-    """How many change points from the first on go the same way."""
+    """How many change points, from the first on, have the same direction."""
     count = 0
     for point in points:
         if (point.after > point.before) != (points[0].after > points[0].before):

@@ -48,7 +48,7 @@ def store_findings(history: History, findings: Iterable[Finding]) -> list[Findin
 
 
 def store_approvals(history: History, baselines: Iterable[Baseline]) -> int:
-    """Add every approval that the baselines tell of and the history does not know; returns how many those were."""
+    """Add every approval of the baselines that the history lacks; returns how many."""
     table = schema.approvals
     added = 0
     with history.transaction() as connection:

@@ -1,7 +1,7 @@
 """The life of findings: each change of the history is found once, then followed.
 
-Fresh drifts are matched with the findings that are known, by series, direction and runs. What matches is brought up to
-date; what does not is new, unless it takes back a finding that was open: that one is then fixed. A finding that the
+Fresh drifts are matched with the findings that are known, by series, direction and runs. A match is brought up to
+date. Others are new, unless they undo an open finding: that one is then fixed. A finding that the
 drifts no longer show is withdrawn, unless somebody had acknowledged it.
 """
 
@@ -18,7 +18,7 @@ from harness.history.drift import Drift
 from harness.history.series import ABSOLUTE, ACKNOWLEDGED, CREEP, FIXED, NEW, WITHDRAWN, Finding, SeriesKey
 
 _NEAR_RUNS = 3
-"""How far a change may seem to move, as more runs come in, and still be the same one."""
+"""How far a change may move as more runs come in and still be the same one."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def _updated(finding: Finding, drift: Drift, newest_seq: int) -> Finding:
 
 
 def _outgrown(finding: Finding, drift: Drift) -> bool:
-    """A creep is surely half as large again as what was accepted."""
+    """Whether a creep surely exceeds what was accepted by half."""
     if drift.kind != CREEP or finding.accepted == 0:
         return False
     nearest = drift.low if drift.change > 0 else drift.high
@@ -155,7 +155,7 @@ def _taken_back(drift: Drift, earlier: Sequence[Finding], seq: I64, smallest: fl
         reach = max(smallest, abs(finding.change) / 4)
         if finding.fixed_seq is not None:
             away = abs(_position(seq, finding.fixed_seq) - _position(seq, drift.at_seq))
-            reach *= 2 if away <= _NEAR_RUNS else 1  # what was called fixed is not called open again for a trifle
+            reach *= 2 if away <= _NEAR_RUNS else 1  # a fixed finding is not opened again by a small difference
         if abs(drift.level_after - finding.level_before) <= reach:
             return index
     return None

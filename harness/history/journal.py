@@ -32,7 +32,7 @@ class NightRunning(HarnessError):
 
 @dataclass(frozen=True)
 class NightPlan:
-    """What a night set out to do."""
+    """What a nightly run is to do."""
 
     started: str
     """UTC, ISO 8601."""
@@ -79,7 +79,7 @@ def only_night(folder: Path = NIGHT_DIR) -> Iterator[None]:
 
 
 class Journal:
-    """The journal of the night at hand; hold :func:`only_night` meanwhile."""
+    """The journal of the current nightly run; hold :func:`only_night` meanwhile."""
 
     def __init__(self, folder: Path = NIGHT_DIR) -> None:
         self._path = folder / _JOURNAL
@@ -115,7 +115,7 @@ class Journal:
         return abs(age_s) < STALE_S
 
     def start(self, plan: NightPlan) -> None:
-        """Begin a new night; what the journal held before is gone."""
+        """Begin a new night; the journal's earlier content is removed."""
         self._path.unlink(missing_ok=True)
         self.plan, self.finished, self.begun = plan, [], None
         self._write({"kind": "plan", **asdict(plan)})
@@ -141,7 +141,7 @@ class Journal:
 
 
 def _now_of_files(path: Path) -> float:
-    """The time that a file written now would bear: comparable with the results' own, whatever the clock did."""
+    """The time stamp of a file written now: comparable with those of the results, whatever the clock did."""
     probe = path.with_name(".now")
     probe.touch()
     return probe.stat().st_mtime

@@ -22,7 +22,7 @@ from harness.platform.store import RESULTS_DIR
 _BATCH = 500
 """Runs that are imported in one transaction."""
 _TAIL_BYTES = 1 << 20
-"""How much of the file is searched for a run that is there already."""
+"""The last bytes of the file that are searched for a run."""
 LINES_FILE = RESULTS_DIR / "history.jsonl"
 
 
@@ -97,7 +97,7 @@ def export_lines(history: History, path: Path) -> int:
 
 
 def import_lines(history: History, path: Path) -> Imported:
-    """Add every run of a file that is not there yet; what is none is written to a file beside it.
+    """Add every run of a file that the history lacks; lines that are no runs are written to a file beside it.
 
     Raises
     ------
@@ -130,7 +130,7 @@ def import_lines(history: History, path: Path) -> Imported:
 
 
 def _added(history: History, records: list[HistoryRun]) -> list[bool | None | str]:
-    """As :meth:`History.append_all`; when the database refuses one of them, a text that says why in its place."""
+    """As :meth:`History.append_all`; in place of a run that the database refuses, a text that says why."""
     try:
         return [*history.append_all(records)]
     except (HistoryDamaged, HistoryUnreachable):

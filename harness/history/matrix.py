@@ -181,7 +181,7 @@ class _Reader:
         excludes = [self._exclude(table) for table in self._tables(plain.get("exclude", []), "exclude")]
         kept = tuple(cell for cell in cells.values() if not any(_agrees(cell, exclude) for exclude in excludes))
         if not kept:
-            raise self.wrong("matrix", "there is not a single cell; is a baseline approved?")
+            raise self.wrong("matrix", "there is no cell; is a baseline approved?")
         labels = {cell.label for cell in kept}
         return Matrix(
             kept,
@@ -318,7 +318,7 @@ class Standing:
 
 
 def informative(cell: Cell, standing: Standing) -> float:
-    """How much a run of this cell would tell, in multiples of an ordinary cell that ran last night and passed."""
+    """The information of a run of this cell, in multiples of an ordinary cell that ran last night and passed."""
     interest = 1.0
     if standing.runs_ago is None:
         interest += 3.0

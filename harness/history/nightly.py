@@ -1,7 +1,7 @@
 """A nightly run: every cell of the matrix within a time limit, resumable; then history, drift and one verdict.
 
-A finished cell is in the journal and in the history before the next one starts, so that a kill at any moment loses no
-more than the cell that was running; and not even that when its results folder was already complete.
+A finished cell is in the journal and in the history before the next one starts, so that a kill at any moment loses
+only the cell that was running, and not even that when its results folder was complete.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _OVERHEAD = 1.8
 _AROUND_S = 10.0
 """What a run takes besides measuring: building and reports."""
 _LIMIT_S = 900.0
-"""A cell that takes longer than this and ten budgets is ended."""
+"""A cell is ended when it takes longer than this and ten budgets."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Places:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one cell."""
+    """The outcome of one cell."""
 
     cell: Cell
     finished: CellFinished
@@ -89,7 +89,7 @@ class Night:
 
     @property
     def verdict(self) -> Verdict:
-        """The worst of cells, drift and what could not be done."""
+        """The worst of cells, drift and missing work."""
         verdicts = [outcome.counted for outcome in self.outcomes]
         if not any(outcome.quarantine is None for outcome in self.outcomes) or self.look is None:
             verdicts.append(Verdict.INCONCLUSIVE)
@@ -148,14 +148,14 @@ class NightlyRun:
         if self.journal.resumable(digest, commit, now):
             count = len(self.journal.finished)
             self.notices.append(
-                f"a night that was cut short went on: {count} of {len(self.matrix.cells)} cells were done"
+                f"a nightly run that was cut short continued: {count} of {len(self.matrix.cells)} cells were done"
             )
             self._adopt()
             return
         if self.journal.plan is not None:
             self.notices.append(
-                f"the unfinished night of {self.journal.plan.started} was given up: commit or matrix is another, or it "
-                f"is too old; its {len(self.journal.finished)} finished cells are in the history"
+                f"the unfinished nightly run of {self.journal.plan.started} was given up: commit or matrix changed, "
+                f"or it is too old; its {len(self.journal.finished)} finished cells are in the history"
             )
             for finished in self.journal.finished:
                 self._remember(finished)
@@ -192,7 +192,7 @@ class NightlyRun:
         return []
 
     def _judged(self, cell: Cell, ran: Ran, elapsed: Callable[[], float]) -> CellFinished:
-        """What a run says: by its result, or where it left none, by its exit code and last words."""
+        """What a run says: its result, or without one its exit code and last words."""
         if ran.folder is not None:
             try:
                 return replace(_finished(cell, load_result(ran.folder), ran.folder.name), seconds=elapsed())
@@ -200,7 +200,7 @@ class NightlyRun:
                 return CellFinished(cell.label, Verdict.HARNESS_FAILED.value, str(error), "", elapsed())
         verdict = next((one for one in Verdict if one.exit_code == ran.exit_code), Verdict.HARNESS_FAILED)
         if verdict is Verdict.PASS:
-            verdict = Verdict.HARNESS_FAILED  # a pass without a result is none
+            verdict = Verdict.HARNESS_FAILED  # a pass without a result does not count
         words = [line for line in ran.said if not line.startswith("verdict:")]
         return CellFinished(cell.label, verdict.value, words[-1] if words else "it said nothing", "", elapsed())
 
@@ -232,7 +232,7 @@ class NightlyRun:
                 store_approvals(history, baselines)
                 return survey(history, self.matrix.drift)
         except StoreError as error:
-            self.notices.append(f"drift was not looked for: {error.message}")
+            self.notices.append(f"drift was not searched: {error.message}")
             return None
 
     def _outcomes(self, today: datetime.date) -> tuple[Outcome, ...]:

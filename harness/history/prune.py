@@ -1,4 +1,4 @@
-"""Pruning: old runs thinned out by a rule that keeps what history is for.
+"""Pruning: old runs are thinned out by a rule that keeps changes visible.
 
 The newest runs of each cell stay. Of the older ones, one in :attr:`Retention.every` stays. A run of any age stays when
 a finding refers to it, when it shows the level before or after a change, when it is one of the first of its cell (the
@@ -41,7 +41,7 @@ class Pruned:
 
 
 def prune(history: History, rule: Retention = Retention()) -> Pruned:
-    """Delete what the rule lets go, in one transaction."""
+    """Delete what the rule drops, in one transaction."""
     runs, points = schema.runs, schema.points
     with history.transaction() as connection:
         cells: dict[str, list[int]] = {}
@@ -73,7 +73,7 @@ def _marked(connection: sa.engine.Connection) -> list[int]:
 
 
 def _droppable(seqs: Sequence[int], marked: Sequence[int], rule: Retention) -> list[int]:
-    """The runs of one cell, rising, that the rule lets go."""
+    """The runs of one cell, rising, that the rule drops."""
     old = len(seqs) - rule.newest
     keep = {index for index in range(len(seqs)) if index >= old or index < AROUND or index % rule.every == 0}
     for seq in marked:

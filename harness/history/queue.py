@@ -22,7 +22,7 @@ from harness.platform.store import RESULTS_DIR
 
 QUEUE_DIR = RESULTS_DIR / "history-queue"
 LOCK_WAIT_S = 120.0
-"""For somebody else's deliveries: a history that does not answer takes its own limits for each."""
+"""How long to wait for another process that delivers: an unreachable history takes its time limit for each run."""
 
 _NAME = re.compile(r"(\d{8})-.*\.json")
 
@@ -34,7 +34,7 @@ class Delivery:
     delivered: int
     waiting: int
     said: tuple[str, ...]
-    """What a person should know: why runs wait, which files could not be used."""
+    """Notices: why runs wait, which files could not be used."""
 
 
 def remember(record: HistoryRun, url: str | None = None, folder: Path = QUEUE_DIR) -> Delivery:

@@ -1,6 +1,6 @@
 """Tables of the history, their version, and the migrations from every older one.
 
-A history is SQLite or PostgreSQL; nothing here is particular to either but the lock under which it is migrated.
+A history is SQLite or PostgreSQL; only the lock of a migration differs.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ meta = sa.Table(
 runs = sa.Table(
     "runs",
     metadata,
-    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),  # the order of arrival: what analysis goes by
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),  # the order of arrival, which analysis uses
     sa.Column("run_id", sa.String(200), nullable=False, unique=True),
     sa.Column("digest", sa.String(64), nullable=False),  # SHA-256 of the run's JSON line
     sa.Column("cell", sa.Text, nullable=False),
@@ -40,7 +40,7 @@ runs = sa.Table(
     sa.Column("folder", sa.Text, nullable=False),
     sa.Column("seconds", sa.Float(53), nullable=False),
     sa.Index("runs_by_cell", "cell", "seq"),
-    sqlite_autoincrement=True,  # a pruned run's number is never given to another
+    sqlite_autoincrement=True,  # the number of a pruned run is not used again
 )
 
 series = sa.Table(

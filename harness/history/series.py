@@ -130,7 +130,7 @@ class Finding:
 
     @property
     def open(self) -> bool:
-        """Nobody has accepted it, and it is still there."""
+        """Not acknowledged, and still present."""
         return self.status == NEW
 
 

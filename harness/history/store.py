@@ -1,7 +1,7 @@
 """The history of runs: a database that several harnesses may write at once.
 
 SQLite in ``results/history.db`` unless ``HISTORY_URL`` names another database. Everything that belongs together is
-written in one transaction. What cannot be read is reported and left as it is.
+written in one transaction. A damaged history is reported and left as it is.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ DEFAULT_URL = f"sqlite:///{RESULTS_DIR / 'history.db'}"
 
 
 class HistoryDamaged(StoreError):
-    """The database cannot be read. It is kept for whoever can mend it."""
+    """The database cannot be read. It is kept for repair."""
 
 
 class HistoryUnreachable(StoreError):

@@ -1,6 +1,6 @@
-"""Files and folders that are replaced whole: a reader sees the one before or the new one, whatever is killed when.
+"""Files and folders that are replaced whole: a reader sees the old one or the new one, whenever a process is killed.
 
-What is being written has a name of its own beside its target, ``.<name>.<8 hex digits>.part``, and is locked by its
+A part being written has a name of its own beside its target, ``.<name>.<8 hex digits>.part``, and is locked by its
 writer. A part that nobody holds was left by a writer that was killed: the next one to write the same target clears it.
 """
 
@@ -28,7 +28,7 @@ _NO_EXCHANGE = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
 _TAKEN = (errno.ENOTEMPTY, errno.EEXIST)
 
 APPEND_WAIT_S = 10.0
-"""An append takes milliseconds: whoever holds the file for longer is stuck."""
+"""An append takes milliseconds: a holder that takes longer is stuck."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -70,7 +70,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
 def whole_folder(path: Path) -> Iterator[Path]:
     """A folder to fill, which replaces ``path`` when the body ends without an error.
 
-    An interrupt while it is put in place comes too late: it is dropped.
+    An interrupt while it is put in place is dropped.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
 def clear_leftovers(path: Path) -> None:
     """Remove what killed writers of this file or folder left beside it.
 
-    Where folders cannot be exchanged, a kill may leave the folder aside, with none in its place: it is put back.
+    Where folders cannot be exchanged, a kill may leave the folder under its old name: it is put back.
     """
     if not path.parent.is_dir():
         return
@@ -117,20 +117,20 @@ def sync_folder(folder: Path) -> None:
 
 
 def _sync_placed(folder: Path) -> None:
-    """As :func:`sync_folder`, for a name that is in place already: to say now that it is not would be untrue."""
+    """As :func:`sync_folder`, for a name that is already in place: a failure is not reported."""
     with contextlib.suppress(OSError):
         sync_folder(folder)
 
 
 def append_line(path: Path, line: bytes, *, search_bytes: int = 0) -> bool:
-    """Append one line, on the disk when this returns; a line that a crash cut short is closed first.
+    """Append one line; it is on the disk when this returns. A line that a crash cut short is closed first.
 
     Parameters
     ----------
     line
         Without its end.
     search_bytes
-        So much of the file's end is searched for the line; where it is there already, nothing is written.
+        The last bytes of the file that are searched for the line; if it is there, nothing is written.
 
     Returns
     -------
@@ -167,7 +167,7 @@ def append_line(path: Path, line: bytes, *, search_bytes: int = 0) -> bool:
 
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
-    """While something becomes visible: an interrupt that comes then comes too late."""
+    """Ignore interrupts while something becomes visible."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -267,7 +267,7 @@ def _exchange(one: Path, other: Path) -> int:
 
 
 def _replace_by_steps(part: Path, path: Path) -> None:
-    """Old aside, new in, old away: for a moment there is none, and :func:`clear_leftovers` mends a kill then."""
+    """Move the old one aside, the new one in, remove the old one; :func:`clear_leftovers` repairs a kill meanwhile."""
     old = part.with_suffix(".old")
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

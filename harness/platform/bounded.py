@@ -1,4 +1,4 @@
-"""Files from outside: regular ones only, up to a size, within a time, so that none of them can hang or fill us."""
+"""Files from outside: regular files only, up to a size, within a time, so that none can hang or fill the harness."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 READ_S = 60.0
 TEXT_BYTES_MAX = 64 << 20
 KERNEL_BYTES_MAX = 1 << 30
-"""Of a kernel or a disc that is measured; it is read whole."""
+"""The most bytes of a kernel or a disc, which is read whole."""
 HISTORY_BYTES_MAX = 1 << 30
 _CHUNK = 1 << 20
 
@@ -25,7 +25,7 @@ def read_bounded(path: Path, most: int = TEXT_BYTES_MAX, limit_s: float = READ_S
         When it is another kind of file, holds more than ``most`` bytes, takes longer than ``limit_s``, or cannot be
         read; ``strerror`` says which.
     """
-    # Without O_NONBLOCK the opening of a fifo waits for a writer, and a read of /proc/kmsg for a message.
+    # Without O_NONBLOCK, opening a fifo waits for a writer, and reading /proc/kmsg waits for a message.
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     try:
         status = os.fstat(descriptor)
@@ -41,7 +41,7 @@ def read_bounded(path: Path, most: int = TEXT_BYTES_MAX, limit_s: float = READ_S
 
 
 def _read(descriptor: int, path: Path, most: int, limit_s: float) -> bytes:
-    """Files of /proc have no size: what comes is counted."""
+    """Files of /proc have no size: the bytes are counted while reading."""
     deadline = time.monotonic() + limit_s
     content = bytearray()
     while chunk := os.read(descriptor, _CHUNK):

@@ -27,7 +27,7 @@ BUILD_DIR = ROOT / "build"
 REVISIONS_DIR = BUILD_DIR / "revisions"
 GIT_S = 60.0
 VERSION_BYTES_MAX = 64 << 10
-"""What a tool may say of its version."""
+"""Most characters of a tool's version."""
 IMAGES_MAX = 32
 """Images kept of one combination, the newest."""
 
@@ -116,7 +116,7 @@ def build_kernel(
 
 
 def _keep_image(built: Path) -> Path:
-    """A copy under the name of its hash: the next build in this folder must not change what is being measured."""
+    """A copy named by its hash: the next build in this folder must not change the kernel under test."""
     folder = built.parent / "images"
     folder.mkdir(exist_ok=True)
     kept = folder / f"{built.stem}-{sha256_of(built)[:16]}.elf"
@@ -218,7 +218,7 @@ def git_bytes(*arguments: str, cwd: Path = ROOT, output_bytes: int = OUTPUT_BYTE
 def source_state(tree: Path = ROOT) -> dict[str, object]:
     """``git`` (commit, or empty outside of git), ``dirty``, ``baselines_changed`` and ``kernel_tree`` of a checkout.
 
-    A changed baseline does not make a kernel another one: it is told apart, for the verdict to mention.
+    A changed baseline does not change the kernel: it is reported apart, for the verdict to mention.
     """
     kernel = {"kernel_tree": kernel_tree_hash(tree)}
     try:
@@ -232,7 +232,7 @@ def source_state(tree: Path = ROOT) -> dict[str, object]:
 
 
 TARGETS = ("@{upstream}", "origin/HEAD", "origin/main", "main")
-"""What a change is measured from, where nobody says: the first of these that there is and that HEAD is not."""
+"""Default start of a change: the first of these that exists and is not HEAD."""
 
 
 def baselines_in_commits(target: str = "", tree: Path = ROOT) -> tuple[str, int]:
@@ -290,7 +290,7 @@ def checkout_revision(revision: str, repository: Path = ROOT) -> tuple[Path, str
     folder = REVISIONS_DIR / commit
     if (folder / "kernel").is_dir():
         return folder, commit
-    # Whoever comes second takes the first one's: it may be building in it.
+    # A second one uses the folder of the first, which may be building in it.
     held = REVISIONS_DIR.with_name(f".{REVISIONS_DIR.name}.lock")
     with lock(held, wait_s=2 * GIT_S, purpose="unpacking a revision"):
         if not (folder / "kernel").is_dir():
@@ -303,7 +303,7 @@ def _unpack_revision(commit: str, repository: Path, folder: Path) -> None:
         archive = scratch / "tree.tar"
         git("archive", "--format=tar", f"--output={archive}", "--end-of-options", commit, "kernel", cwd=repository)
         with tarfile.open(archive) as tar:
-            # Python from 3.12 on wants to be told, and warns; Debian 12's does not know the word.
+            # Python from 3.12 on warns without the argument; that of Debian 12 does not know it.
             setattr(tar, "extraction_filter", getattr(tarfile, "data_filter", None))
             tar.extractall(scratch)
         archive.unlink()

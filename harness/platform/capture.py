@@ -64,7 +64,7 @@ def parse_ppm(content: bytes, limits: Limits = Limits()) -> Image:
 
 
 def screendump(qmp: Qmp, folder: Path, limits: Limits = Limits()) -> Screendump:
-    """Capture the scanout now; the file does not stay.
+    """Capture the scanout now; the file is removed.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""Processes that end with the harness, in whatever way it ends.
+"""Processes that end with the harness, however it ends.
 
 ``setpriv --pdeathsig KILL`` has the kernel kill the child when the thread that started it dies. A shell between the two
-refuses to go on when the harness was gone before that took effect. Each child leads a process group of its own, so that
+exits when the harness ended before that took effect. Each child leads a process group of its own, so that
 whatever it starts ends with it, and a Ctrl-C in the terminal reaches the harness alone.
 """
 
@@ -29,7 +29,7 @@ _ENVIRONMENT = ("PATH", "HOME", "TMPDIR")
 Stream = int | IO[bytes]
 
 OUTPUT_BYTES_MAX = 16 << 20
-"""More than this from a tool is a flood."""
+"""More output than this from a tool is a flood."""
 _POLL_S, _STOP_POLL_S = 0.2, 0.005
 _STOP_S = 10.0
 
@@ -106,8 +106,8 @@ def start_child(
 
 
 def end_child(child: subprocess.Popen[bytes]) -> None:
-    """Kill a child and all that it has started; returns when it is gone. Harmless when it is already."""
-    # Until it is waited for, its number is nobody else's, and its family still bears it.
+    """Kill a child and all that it has started; returns when it has ended. Harmless when it has ended before."""
+    # Until it is waited for, its process id and its group's id are not used again.
     if child.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
@@ -125,7 +125,7 @@ def stop_child(child: subprocess.Popen[bytes], patience_s: float = _STOP_S) -> N
 
 
 def _has_ended(child: subprocess.Popen[bytes]) -> bool:
-    """Whether it has, without taking its status: its number stays its own."""
+    """Whether it has ended, without reaping it: its process id stays its own."""
     if child.returncode is not None:
         return True
     return os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
@@ -172,7 +172,7 @@ def run_child(
 def _listen(
     child: subprocess.Popen[bytes], readers: Sequence[IO[bytes]], limit_s: float, output_bytes: int, name: str
 ) -> list[bytes]:
-    """Read until a child has ended. One of its own children may hold the pipes for longer: that is not waited for."""
+    """Read until a child has ended, even when one of its own children holds the pipes for longer."""
     said = [bytearray() for _ in readers]
     deadline = time.monotonic() + limit_s
     with selectors.DefaultSelector() as selector:

@@ -36,8 +36,8 @@ def serial_pipe() -> tuple[int, int]:
 class Console:
     """Reads a duplicate of a file descriptor until its other end closes.
 
-    A duplicate, because an interrupt can come when the reader already runs and its maker does not know of it yet: each
-    closes its own.
+    A duplicate, because an interrupt can come when the reader runs and its creator does not know of it yet: each closes
+    its own.
 
     The reader never stops before the guest does: a serial line that is not drained would slow the guest down. A guest
     that writes more than ``limits.serial_bytes`` is marked as a flood and no longer kept.
@@ -123,12 +123,12 @@ class Console:
             self.write_error = error
 
     def content(self) -> bytes:
-        """Everything so far, as far as it is remembered."""
+        """Everything so far that is still in memory."""
         with self._change:
             return bytes(self._data)
 
     def since(self, offset: int) -> bytes:
-        """Everything from a byte on, as far as it is remembered."""
+        """Everything from a byte on that is still in memory."""
         with self._change:
             return bytes(self._data[max(offset - self._forgotten, 0) :])
 
@@ -167,7 +167,7 @@ class Console:
                 self._change.wait(left)
 
     def check(self) -> None:
-        """Raise what the line alone already says: a log that cannot be written, a panic, a flood."""
+        """Raise what the line shows by itself: a log that cannot be written, a panic, a flood."""
         with self._change:
             if self.write_error:
                 raise StoreError(f"the serial log cannot be written: {self.write_error.strerror}", self._path)
@@ -179,5 +179,5 @@ class Console:
                 raise GuestError(f"the serial line brought more than {self._limits.serial_bytes} bytes", self._path)
 
     def join(self, timeout_s: float) -> None:
-        """Wait for the end of the line, once QEMU has gone."""
+        """Wait for the end of the line, once QEMU has ended."""
         self._thread.join(timeout_s)

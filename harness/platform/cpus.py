@@ -1,6 +1,6 @@
 """The host's CPUs as this process may use them: which, which share a core, how much of them, and how busy they are.
 
-What cannot be read leaves the plainest assumption: each CPU is a core of its own, there is no quota, nothing is busy.
+Where something cannot be read, each CPU counts as a core of its own, without a quota, and nothing is busy.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ CGROUP_ROOT = Path("/sys/fs/cgroup")
 PROC = Path("/proc")
 
 LOOK_S = 0.2
-"""How long to look at the CPUs: twenty ticks of /proc/stat."""
+"""How long to observe the CPUs: twenty ticks of /proc/stat."""
 
 
 @dataclass(frozen=True)

@@ -146,7 +146,7 @@ class Xvfb:
         if self._process is None:
             return
         if self._process.poll() is None:
-            self._process.terminate()  # it then takes away its socket and its lock
+            self._process.terminate()  # it then removes its socket and its lock
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(STOP_S)
         end_child(self._process)
@@ -176,7 +176,7 @@ class Xvfb:
         Raises
         ------
         CaptureError
-            When the server has gone, or its file cannot be read.
+            When the server has ended, or its file cannot be read.
         """
         assert self._process is not None, "the display was not entered"
         if self._process.poll() is not None:

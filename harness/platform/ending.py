@@ -6,7 +6,7 @@ from harness.model.record import Ending as Ending
 
 
 def ending_of(arch: str, code: int, reasons: list[str], last_words: str, said: bytes = b"") -> Ending | None:
-    """What the guest brought about; None when the status is QEMU's own.
+    """The ending that the guest caused; None when the status is QEMU's own.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The golden list: what every one of 1,000 frames looked like when a person approved the scene.
+"""The golden list: the pixels of 1,000 frames, as a person approved them.
 
 ``kernel/scene/golden.txt`` holds the hashes, ``kernel/test/golden.h`` a few of them for the kernel's own suite, and
 ``baselines/pictures`` some frames to look at. The kernel names the list's own hash in its [BOOT] line.
@@ -43,7 +43,7 @@ GOLDEN_PICTURES: tuple[tuple[tuple[int, int], int], ...] = (
 
 
 def golden_frames(count: int) -> list[int]:
-    """Frame numbers that fall on every phase of several spins, and the last one that there is."""
+    """Frame numbers that fall on every phase of several spins, and the last one."""
     return sorted({index * 37 % 7200 for index in range(count - 1)} | {_FRAMES - 1})
 
 
@@ -99,7 +99,7 @@ def scene_hash(kernel_dir: Path = KERNEL_DIR) -> str:
 
 
 def golden_problem(library: Path | None = None, most: int = 40) -> str:
-    """Whether the oracle still draws what was approved; names the first frame that it does not, or is empty.
+    """Compare the oracle with the approved frames; the first difference in words, or an empty text.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What the host does to a QEMU, told from what its guest does."""
+"""What the host does to a QEMU, as opposed to its guest."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class HostEnded(QemuError):
 
 
 def name_stop(pid: int, evidence: Path) -> None:
-    """Raise when somebody has stopped a child by a signal, whether it goes on since or not, or has frozen it.
+    """Raise when somebody has stopped a child by a signal, even if it was continued, or has frozen it.
 
-    A guest's clock runs on meanwhile: whatever it then does is not its own fault.
+    The guest's clock runs on meanwhile, so the guest is not to blame for what it does next.
 
     Raises
     ------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 STEP_MAX_NS = 2_000_000
-"""Beyond what reading two clocks one after the other can differ by, on a host that preempts between the reads."""
+"""More than two clocks can differ by when the host preempts between their reads."""
 SLEW_MAX = 1e-3
 """Twice the largest rate at which ntpd slews (500 ppm), a fifth of the bound on the guest's clock."""
 _STEADY = getattr(time, "CLOCK_MONOTONIC_RAW", time.CLOCK_MONOTONIC)
@@ -37,7 +37,7 @@ def clock_problem(wall_ns: int, steady_ns: int) -> str:
 
 
 def _read_ns() -> tuple[int, int]:
-    """Both clocks at one moment: of several reads the one that the least time passed in."""
+    """Both clocks at one moment: of several pairs of reads, the closest."""
     reads = []
     for _ in range(_READS):
         before_ns = time.clock_gettime_ns(_STEADY)

@@ -2,7 +2,7 @@
 
 Run delay is what a thread, ready to run, waited for a core (``/proc/PID/task/*/schedstat``: ns on the core, ns waiting,
 slices). QEMU's own main loop, pinned to the core of its guest, makes the guest's thread wait too: that part is taken
-out. Whatever cannot be read is None.
+out. What cannot be read is None.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def outside_delay(before: ThreadTimes | None, after: ThreadTimes | None, main: i
     main
         QEMU's main thread, for which its other threads wait where they share a core.
     running_s
-        How long the machine was let run.
+        How long the machine was running.
     """
     if not before or not after or running_s <= 0:
         return None

@@ -25,7 +25,7 @@ NAME = "virtio-gpu-perf-cpu-{cpu}-{layer}"
 HOLDER = NAME + "-held-by-{pid}-in-{namespace}"
 _LISTED = re.compile(r"@virtio-gpu-perf-cpu-(\d+)-(\d+)(?:-held-by-(\d+)-in-(\S+))?$", re.MULTILINE)
 LAYERS = 4
-"""Leases that one CPU may have at most: those below the topmost are of stopped runs."""
+"""Most leases of one CPU: those below the topmost belong to stopped runs."""
 WAIT_S = 300.0
 """How long to wait for a run that holds all cores: a usual one ends in a minute or two."""
 POLL_S = 0.5
@@ -52,7 +52,7 @@ def held_lease() -> Lease | None:
 
 @dataclass(frozen=True)
 class _Choice:
-    """What could be had at this moment."""
+    """What is free at this moment."""
 
     cpus: tuple[int, ...]
     siblings: bool
@@ -68,7 +68,7 @@ def lease_cores(
     busy_now: Callable[[], Mapping[int, float]] = busy_shares,
     quiet: bool = False,
 ) -> Iterator[Lease]:
-    """Hold up to so many cores while inside; waits, and says so, while other runs hold all but too few for a pair.
+    """Hold up to ``wanted`` cores while inside; waits, and says so, while other runs leave too few for a pair.
 
     Parameters
     ----------
@@ -187,12 +187,12 @@ def _namespace(proc: Path = Path("/proc")) -> str:
 
 
 def _passed_over(holder: int) -> bool:
-    """What the run that started this one holds is for this run too."""
+    """Cores that the run which started this one holds."""
     return holder in _ancestors()
 
 
 def _bind(chosen: tuple[int, ...], cpus: Cpus) -> ExitStack | None:
-    """Take all threads of the chosen cores, or none: None when somebody was quicker."""
+    """Take all threads of the chosen cores; None when another run was faster."""
     groups = [group for group in cpus.cores if set(group) & set(chosen)]
     listed = _listed()
     taken = ExitStack()

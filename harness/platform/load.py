@@ -1,4 +1,4 @@
-"""A competing load: processes that do nothing but use up the processor, for as long as somebody looks."""
+"""A competing load: processes that only use up the processor."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Locks between processes: a file each, held until its holder leaves or dies, with a time limit and a word on who.
+"""Locks between processes: one file each, held until the holder releases it or ends, with a time limit.
 
-The word is in the file, written by whoever holds it; the lock itself is ``flock``, so a killed holder leaves none.
+The holder writes its name into the file; the lock itself is ``flock``, so a killed holder leaves none.
 """
 
 from __future__ import annotations

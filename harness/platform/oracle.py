@@ -38,7 +38,7 @@ ORACLE_DIR = BUILD_DIR / "oracle"
 DEFAULT_SEED = 1
 """What the kernel takes when no seed is given."""
 LOAD_S, REQUEST_S = 30.0, 20.0
-"""How long the scene may take to be loaded, and to draw one frame."""
+"""Longest time to load the scene, and to draw one frame."""
 _GOING_S = 2.0
 _ANSWER_BYTES, _WORD = 512, 0xFFFFFFFF
 _FLAGS = ("-std=c11", "-O2", "-shared", "-fPIC", "-ffreestanding", "-fvisibility=default")
@@ -114,7 +114,7 @@ class Oracle:
             canvas = os.memfd_create("oracle", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
             stack.callback(os.close, canvas)
             os.ftruncate(canvas, math.prod(shape))
-            # Who draws on it could otherwise cut it short under our eyes.
+            # Otherwise the process that draws on it could truncate it.
             fcntl.fcntl(canvas, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
             self._pixels: Image = np.frombuffer(mmap.mmap(canvas, math.prod(shape)), np.uint8).reshape(shape)
             self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -135,7 +135,7 @@ class Oracle:
     ) -> subprocess.Popen[bytes]:
         try:
             library = stack.enter_context(self._library.open("rb"))
-            # A descriptor leads to it through folders that are closed to nobody.
+            # The descriptor gives access even where a folder on the path is closed to the child.
             readable = os.fstat(library.fileno()).st_mode & stat.S_IROTH
             passed = (channel.fileno(), library.fileno(), canvas)
             numbers = (*passed, *scene, os.getpid(), int(os.geteuid() == 0 and bool(readable)))
@@ -177,7 +177,7 @@ class Oracle:
             self._channel.send(oracle_child.REQUEST.pack(dirty, previous & _WORD, frame & _WORD))
         said = self._hear(doing)
         if len(said) != oracle_child.ANSWER.size:
-            raise BuildError(f"{self._what}: an answer that makes no sense {doing}")
+            raise BuildError(f"{self._what}: an invalid answer {doing}")
         return oracle_child.ANSWER.unpack(said)
 
     def draw(self, frame: int) -> Image:

@@ -1,4 +1,4 @@
-"""The process that draws for the oracle: it runs what a candidate's scene holds, and may do little else.
+"""The process that draws for the oracle: it runs the code of a candidate's scene with few privileges.
 
 Run as a script, isolated and without site packages, by :mod:`harness.platform.oracle`, which passes a socket, the
 library and the canvas as descriptors. A request is three words: 1 to draw what differs, the frame on the canvas, the
@@ -62,7 +62,7 @@ def _confine(parent: int, nobody: bool, canvas_bytes: int) -> None:
         os.setgroups([])
         os.setresgid(_NOBODY, _NOBODY, _NOBODY)
         os.setresuid(_NOBODY, _NOBODY, _NOBODY)
-    # Another user id clears what the guard has set.
+    # Changing the user id clears the parent-death signal.
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(1)

@@ -1,4 +1,4 @@
-"""Where QEMU's threads run, and what this process is allowed to say about it."""
+"""On which cores QEMU's threads run, and what this process may set."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.platform.qemu import Threads
 
 @dataclass(frozen=True)
 class PinRights:
-    """What was tried and worked."""
+    """The rights that were tried and work."""
 
     cores: tuple[int, ...]
     """The cores that this process may use."""
@@ -21,7 +21,7 @@ class PinRights:
 
 
 def probe_rights() -> PinRights:
-    """Find out by doing: set the own affinity to what it is, and the own policy to SCHED_FIFO for a moment."""
+    """Try it: set this process's affinity to its own value, and its policy to SCHED_FIFO for a moment."""
     cores = tuple(sorted(os.sched_getaffinity(0)))
     affinity = realtime = False
     with contextlib.suppress(OSError):

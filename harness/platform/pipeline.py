@@ -1,4 +1,4 @@
-"""The harness run as a process of its own: what a night and a bisection are made of.
+"""The harness run as a process of its own, as nightly runs and bisections do.
 
 The child dies with its parent, and its QEMUs with it, so that a night that was killed leaves nothing running and can be
 resumed at once.

@@ -1,4 +1,4 @@
-"""What really works here, found out by doing it."""
+"""What works on this host, found out by trying it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def qemu_version(arch: str) -> tuple[int, ...]:
     text = _output([binary, "--version"])
     found = re.search(r"version (\d+)\.(\d+)(?:\.(\d+))?", text)
     if found is None:
-        raise QemuError(f"{record.qemu} --version says nothing of a version: {text[:80]!r}")
+        raise QemuError(f"{record.qemu} --version names no version: {text[:80]!r}")
     version = tuple(int(part) for part in found.groups(default="0"))
     if version[:2] < QEMU_MINIMUM:
         least = ".".join(str(part) for part in QEMU_MINIMUM)

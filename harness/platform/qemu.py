@@ -1,4 +1,4 @@
-"""One QEMU, from launch to certain death.
+"""One QEMU, from launch to its end.
 
 Launch from the main thread, whose death QEMU follows. The monitor is a socket pair, the serial line a pipe: nothing has
 a name that another run could take.
@@ -39,7 +39,7 @@ TIMING_EVENTS: tuple[str, ...] = (
     "virtio_gpu_cmd_set_scanout",
     "virtio_gpu_cmd_set_scanout_blob",
 )
-"""What it takes to tell frames that reached the screen from flushes."""
+"""Events that tell frames which reached the screen from flushes."""
 FRAME_EVENTS: tuple[str, ...] = (
     *TIMING_EVENTS,
     "virtio_gpu_fence_ctrl",
@@ -164,7 +164,7 @@ class Qemu:
 
     @property
     def processes(self) -> tuple[int, ...]:
-        """QEMU, and whoever else works for each frame."""
+        """QEMU, and every other process that works for each frame."""
         return (self.pid,) if self.display is None else (self.pid, self.display.pid)
 
     def threads(self) -> Threads:
@@ -177,7 +177,7 @@ class Qemu:
         self.qmp.execute("trace-event-set-state", name=name, enable=enable)
 
     def check(self) -> None:
-        """Raise what is already known to be wrong, of the host's doing first."""
+        """Raise what is already known to be wrong, causes on the host first."""
         self._name_stop()
         self.console.check()
 
@@ -296,7 +296,7 @@ class Qemu:
             raise
 
     def kill(self) -> None:
-        """End QEMU and its display now, whatever they do; returns when both are gone. Harmless when they are."""
+        """End QEMU and its display now, whatever they do; returns when both have ended. Harmless when they have."""
         if self._process is not None:
             end_child(self._process)
         if self.display is not None:
@@ -332,18 +332,18 @@ class Qemu:
         return trace, self.console.size
 
     def _name_stop(self) -> None:
-        """Raise when somebody has stopped QEMU, whether it goes on since or not."""
+        """Raise when somebody has stopped QEMU, even if it was continued."""
         if not self.takes_turns and self._process is not None and self._process.returncode is None:
             name_stop(self.pid, self.log_path)
 
     def _fail(self, text: str) -> NoReturn:
-        """Blame the guest, unless somebody stopped it or the logs that show its life could not be written."""
+        """Blame the guest, unless somebody stopped it or the logs that show its progress cannot be written."""
         self._name_stop()
         check_room(self.folder)
         raise GuestError(text, self.serial_path) from None
 
     def _name_death(self) -> None:
-        """Raise when QEMU has gone in a way that is not the guest's."""
+        """Raise when QEMU has ended and not by its guest."""
         assert self._process is not None
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._ending(self._process.wait(0.2))

@@ -1,4 +1,4 @@
-"""What QEMU is told to be: the command line for a machine, its GPU, its disk, and what it boots."""
+"""QEMU's command line: the machine, its GPU, its disk, and what it boots."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def gpu_arguments(machine: Machine) -> list[str]:
         return ["-device", f"{ARCHES[machine.arch].gpu_device},id=gpu", "-display", shown]
     if machine.display is Display.EGL_HEADLESS:
         return ["-device", f"{GL_DEVICE},id=gpu", "-display", shown]
-    # Apple's OpenGL is not the one that the renderer wants.
+    # Apple's OpenGL does not suit the renderer.
     return ["-device", f"{GL_DEVICE},id=gpu", "-display", f"{shown},gl={'es' if shown == 'cocoa' else 'on'}"]
 
 
@@ -34,7 +34,7 @@ def machine_arguments(machine: Machine) -> list[str]:
     """QEMU's arguments for a machine, without kernel, monitor and serial line."""
     arch = ARCHES[machine.arch]
     maxcpus = max(machine.maxcpus, machine.vcpus)
-    # Toolkits and software GL start threads in ways that the sandbox takes for processes.
+    # Toolkits and software GL start threads in ways that the sandbox counts as processes.
     windowed = machine.display is not Display.NONE
     arguments = ["-machine", arch.machine, "-m", str(machine.memory_mib), "-nodefaults", "-no-user-config"]
     arguments += ["-nic", "none", "-no-reboot"]

@@ -15,7 +15,7 @@ from harness.model.errors import QmpError
 
 LINE_BYTES_MAX = 1 << 20
 EVENTS_MAX = 10_000
-"""More than this unread is no monitor that works."""
+"""More unread bytes than this mean a broken monitor."""
 _POLL_S = 0.0005
 
 
@@ -39,7 +39,7 @@ class Qmp:
         """Events in order of arrival, as QEMU sent them; read and cleared by the owner."""
 
     def handshake(self) -> str:
-        """Take the greeting, leave negotiation mode; returns QEMU's version, as ``7.2.22``."""
+        """Read the greeting, leave negotiation mode; returns QEMU's version, as ``7.2.22``."""
         greeting = self._message("greeting", time.monotonic() + self._timeout_s)
         try:
             version = greeting["QMP"]["version"]["qemu"]
@@ -70,7 +70,7 @@ class Qmp:
             if "event" in message:
                 self._keep_event(message)
             elif message.get("id", self._sent) != self._sent:
-                continue  # the late answer to a command that was given up
+                continue  # the late answer to a command that timed out
             elif "return" in message:
                 return message["return"]
             elif "error" in message:

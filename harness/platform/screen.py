@@ -12,8 +12,8 @@ from harness.platform.qemu import Qemu
 def take_picture(machine: Qemu) -> Screendump:
     """Capture the scanout exactly.
 
-    A virtual display's memory is read while the machine stands still, and once it stands still itself: what is torn
-    then was shown torn.
+    A virtual display's memory is read while the machine is paused and the display has settled: a tear in the
+    picture was visible as a tear.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Results on disk: a folder a run, complete or not there at all.
+"""Results on disk: one folder a run, complete or absent.
 
 A run works in ``results/.<name>.part``; :meth:`RunFolder.commit` renames it to ``results/<name>`` and turns the
 ``latest`` link. A run that fails keeps its files as evidence under its visible name, with ``exit_code`` and no
@@ -35,11 +35,11 @@ _ENDED = ".ended-"
 
 @dataclass(frozen=True)
 class Kept:
-    """What is left of a run that an error ended."""
+    """The remains of a run that an error ended."""
 
     folder: Path
     complete: bool
-    """It has its result: the error came later."""
+    """It has its result: the error came after it."""
 
 
 class RunFolder:
@@ -110,7 +110,7 @@ class RunFolder:
         shutil.rmtree(self.path, ignore_errors=True)
 
     def _keep(self, error: BaseException) -> None:
-        """Make the evidence visible; where that cannot be, it stays where it is: the error is what matters."""
+        """Make the evidence visible; if that fails, it stays where it is, so that the error itself is reported."""
         verdict = error.verdict if isinstance(error, HarnessError) else Verdict.HARNESS_FAILED
         with contextlib.suppress(OSError, StoreError):
             write_whole(self.path / "exit_code", f"{verdict.exit_code}\n")
@@ -134,7 +134,7 @@ class RunFolder:
 
 
 def turn_latest(root: Path, name: str) -> None:
-    """Let ``latest`` be this entry of the results folder; what it named goes when it was only an ending."""
+    """Point ``latest`` to this entry of the results folder; an earlier entry that was only an ending is removed."""
     link, latest = root / f".latest-{os.getpid()}", root / "latest"
     with contextlib.suppress(FileNotFoundError):
         link.unlink()
@@ -190,7 +190,7 @@ def _move_words(error: BaseException, source: Path, target: Path) -> None:
 
 
 def check_room(folder: Path) -> None:
-    """Raise when a folder takes nothing more: QEMU drops what it cannot trace without a word.
+    """Raise when a folder cannot be written: QEMU drops what it cannot trace without a message.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The GL device, on whatever display of this machine works with it: found out by trying."""
+"""The GL device, on the first display of this machine that works with it."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def chosen_device(machine: Machine, virgl: bool) -> tuple[Machine, str]:
 def display_trouble(machine: Machine) -> str:
     """What keeps a machine's display from showing this tree's kernel; empty when nothing does.
 
-    A guest that fails by itself is no fault of the display.
+    A guest that fails by itself is not the display's fault.
     """
     if machine.display is Display.EGL_HEADLESS and not list(RENDER_NODES.glob("renderD*")):
         return f"there is no render node in {RENDER_NODES}"

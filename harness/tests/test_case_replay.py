@@ -111,7 +111,7 @@ def test_planted_causes_stand_and_the_others_fall(world: World, tmp_path: Path) 
     assert fenced.effect is not None and fenced.effect.worth is Worth.SLOWER and fenced.fps == pytest.approx(1e3 / 12)
     assert bare.effect is not None and bare.effect.worth is Worth.NOISE
     said = " ".join(replay.closing)
-    assert "What stands as a cause: the serial line in every frame" in said and "stands as a cause, -66" in said
+    assert "What stands as a cause: the serial line in every frame" in said and "stands as a cause, −66" in said
 
 
 def test_only_blamed_steps_are_timed_when_asked(world: World, tmp_path: Path) -> None:
@@ -135,4 +135,4 @@ def test_without_time_nothing_is_timed_and_nothing_claimed(world: World, tmp_pat
     replay = seedreplay.replay_seed(bench(), tmp_path, 0.0, lambda text: None)
     assert not world.timed
     assert {row.trouble for row in replay.rows if not row.same and row.step.changes} == {NO_TIME}
-    assert replay.closing[-1] == "No step was timed, so nothing is known of any cause."
+    assert replay.closing[-1] == "No step was timed, so no cause can be judged."

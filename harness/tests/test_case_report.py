@@ -86,9 +86,9 @@ def test_claimed_figures_are_held_against_measured_ones() -> None:
 
 def test_timeouts_are_told() -> None:
     planted = {"seed-8-unlogged": -0.1}
-    assert "no wait ran into a timeout." in closing_sentences(rows(planted), [], SEED_FIGURES)[-1]
+    assert "no wait timed out." in closing_sentences(rows(planted), [], SEED_FIGURES)[-1]
     slow = closing_sentences(rows(planted, timeouts=2), [], SEED_FIGURES)[-1]
-    assert "waits did run into timeouts, up to 2 a frame" in slow
+    assert "waits timed out, up to 2 a frame" in slow
 
 
 def test_nothing_is_said_of_what_was_not_measured() -> None:
@@ -96,7 +96,7 @@ def test_nothing_is_said_of_what_was_not_measured() -> None:
     said = closing_sentences(empty, [], SEED_FIGURES)
     assert said[0] == "seed-0-seqcst: 1 FPS claimed, not measured here."
     assert "What stands" not in " ".join(said)
-    assert said[-1] == "No step was timed, so nothing is known of any cause."
+    assert said[-1] == "No step was timed, so no cause can be judged."
 
 
 def test_every_figure_comes_from_the_measurement() -> None:

@@ -52,7 +52,7 @@ def test_a_missing_qemu_is_named_with_its_package(tmp_path: Path, monkeypatch: p
     ("script", "says"),
     [
         ("echo 'QEMU emulator version 6.2.0'", "is 6.2.0, at least 7.2 is needed"),
-        ("echo 'nothing of the kind'", "says nothing of a version"),
+        ("echo 'nothing of the kind'", "names no version"),
         ("echo 'QEMU emulator version 8.0.1'", "has no virtio-gpu-pci"),
     ],
 )

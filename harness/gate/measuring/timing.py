@@ -28,7 +28,7 @@ from harness.platform.hostload import host_load, host_moment
 from harness.platform.pin import CoreVanished
 
 TIMING_S = 3600.0
-"""How long a guest draws in a timing launch, which ends it from outside."""
+"""How long a guest draws in a timing launch, which is ended from outside."""
 
 
 @dataclass(frozen=True)
