@@ -10,10 +10,10 @@ from harness.benchmarks import Figure, Measure
 from harness.core.costs import Prediction, costs_words, predict
 from harness.core.statistics import CANDIDATE, REFERENCE, Decision
 from harness.core.wording import signed_percent, span
+from harness.gate.measuring.comparison import compare
 from harness.gate.measuring.exact import count_everything
 from harness.gate.measuring.host_costs import fitted_costs
 from harness.gate.measuring.protocol import WARM_UP_FRAMES, choose_protocol
-from harness.gate.measuring.timing import compare
 from harness.gate.measuring.window import observe
 from harness.model.errors import GuestError
 from harness.model.spec import Machine, RunParams, RunSpec, Switches, switch_table

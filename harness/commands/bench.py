@@ -12,8 +12,8 @@ from harness.benchmarks import Figure, measured, measures, topics
 from harness.core.statistics import State
 from harness.core.wording import percent, signed_percent, span
 from harness.explain.counting import COUNTED, count_events
+from harness.gate.measuring.comparison import compare
 from harness.gate.measuring.protocol import WARM_UP_FRAMES, choose_protocol
-from harness.gate.measuring.timing import compare
 from harness.model.result import Result
 from harness.model.spec import Machine, RunParams, RunSpec, Switches, UsageError, Verdict, switch_table
 from harness.platform.build import BuiltKernel, build_kernel

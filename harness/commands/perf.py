@@ -16,7 +16,7 @@ from harness.gate.measuring.frame_file import save_frames
 from harness.gate.measuring.pictures import Pictures
 from harness.gate.measuring.timing import Timing
 from harness.gate.measuring.window import Window, late_frames, window_notices
-from harness.gate.metrics import Rule
+from harness.gate.metrics import RULES, Rule
 from harness.gate.next_steps import given_words
 from harness.gate.references import NoBaseline, Reference, approval_notices, find_reference, keep_baseline
 from harness.gate.rule_file import load_by_counts, load_commit_url, load_rules
@@ -35,6 +35,8 @@ from harness.report.printer import Printer
 from harness.settings import Arguments
 
 ORDER = 10
+AIM = 0.01
+"""Looked for where the noise allows, unless the user names another smallest change."""
 EXAMPLES = ("", "BARRIER=linux BUDGET=120", "FAULT=flip_pixel", "KERNEL=old.elf STAGES=window,pictures")
 NEXT = "make explain RESULT=results/latest says where the time went; make approve accepts a change"
 
@@ -57,7 +59,8 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
             arguments.run_params(),
             budget_s=arguments.number("BUDGET") - spent_s,
             spent_s=spent_s,
-            smallest=next((r.smallest for r in rules if r.primary), 0.015),
+            smallest=_smallest(rules),
+            aim=AIM if _smallest(rules) == _smallest(RULES) else None,
             seed=arguments.integer("SEED"),
             pictures=arguments.integer("PICTURES"),
             quiet=arguments.text("QUIET") == "wait",
@@ -84,6 +87,11 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
             commit_url=load_commit_url(arguments.path("CONFIG")),
             strict=arguments.strict,
         )
+
+
+def _smallest(rules: tuple[Rule, ...]) -> float:
+    """The smallest change of frame time that matters."""
+    return next((rule.smallest for rule in rules if rule.primary), 0.015)
 
 
 def _candidate_request(arguments: Arguments) -> ArmRequest:

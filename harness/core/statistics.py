@@ -23,7 +23,7 @@ import enum
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -34,6 +34,11 @@ from harness.core.wording import changed_by, percent, signed_percent, span
 from harness.model.record import Launch as Launch
 from harness.model.record import Plan as Plan
 from harness.model.record import Slice as Slice
+
+AIM_PRECISION = 0.8
+"""Of the aim: half an interval that leaves room for the offset of an unchanged kernel."""
+AIM_PATIENCE = 2.0
+"""How many times as many launches an aim may cost that is not needed for the verdict."""
 
 CANDIDATE = "candidate"
 REFERENCE = "reference"
@@ -77,6 +82,8 @@ class Decision:
     confirmed: bool
     next: Next
     words: str
+    smallest: float = math.nan
+    """The smallest change that counted as one."""
 
     def rules_out_slower(self, smallest: float) -> bool:
         """A slow-down of this relative size or more is ruled out."""
@@ -136,11 +143,18 @@ def decide(launches: Sequence[Launch], plan: Plan = Plan()) -> Decision:
     effects = np.array([launch_effect(launch) for launch in launches])
     batches = np.array([launch.batch for launch in launches], np.int64)
     sound = np.isfinite(effects)
-    return decide_effects(effects[sound], batches[sound], plan)
+    relinked = any(launch.layout for launch in launches)
+    return decide_effects(effects[sound], batches[sound], plan, relinked)
 
 
-def decide_effects(effects: F64, batches: I64, plan: Plan = Plan()) -> Decision:
-    """:func:`decide` on the effects of launches, shape (n,), with their batches, shape (n,)."""
+def decide_effects(effects: F64, batches: I64, plan: Plan = Plan(), relinked: bool = False) -> Decision:
+    """:func:`decide` on the effects of launches, shape (n,), with their batches, shape (n,).
+
+    Parameters
+    ----------
+    relinked
+        Batch 1 ran both kernels linked in other orders: what it does not show was a matter of layout.
+    """
     looks = look_sizes(plan.launches, plan.looks, plan.fewest)
     seen = max((look for look in looks if look <= len(effects)), default=0)
     whole = estimate(effects[:seen] if seen else effects, plan.trim)
@@ -151,16 +165,75 @@ def decide_effects(effects: F64, batches: I64, plan: Plan = Plan()) -> Decision:
     half = whole.half_width(bound)
     side = _alarm(effects[batches == 0], plan)
     confirmed = side != 0 and _confirms(effects[batches == 1], side, plan, int(np.count_nonzero(batches == 0)))
+    if relinked and side and not confirmed:
+        free = _free_of_layout(effects, batches, plan)
+        if free is not None:
+            return free
     certain = side * whole.effect - half > 0 if side else False
+    smallest = smallest_shown(abs(whole.effect), half, plan)
+    matters = certain and side * whole.effect >= math.log1p(_smallest_told(half, plan))
     state = State.UNDECIDED
-    if confirmed and certain and side * whole.effect >= math.log1p(plan.smallest):
+    if matters and confirmed:
         state = State.CHANGED
-    elif abs(whole.effect) + half < math.log1p(plan.smallest):
+    elif not matters and abs(whole.effect) + half < math.log1p(smallest):
         state = State.UNCHANGED
     following = Next.STOP
-    if state is State.UNDECIDED and len(effects) < plan.launches:
+    open_still = state is State.UNDECIDED or (state is State.UNCHANGED and _aim_in_reach(half, smallest, seen, plan))
+    if open_still and len(effects) < plan.launches:
         following = Next.CONFIRM if side and not np.any(batches == 1) else Next.MORE
-    return _decision(whole, half, seen, plan, state, side, confirmed, following)
+    decision = _decision(whole, half, seen, plan, state, side, confirmed, following)
+    if relinked and state is State.CHANGED:
+        return replace(decision, words=f"{decision.words}, linked in other orders too")
+    return decision
+
+
+def smallest_shown(size: float, half: float, plan: Plan) -> float:
+    """The smallest of the plan's two thresholds that an interval of this size and half width stays within, if any."""
+    return plan.aim if plan.aim is not None and size + half < math.log1p(plan.aim) else plan.smallest
+
+
+def _smallest_told(half: float, plan: Plan) -> float:
+    """The smallest change that is one: the aim, once the interval is narrow enough to tell it from none."""
+    return plan.aim if plan.aim is not None and half < math.log1p(plan.aim) else plan.smallest
+
+
+def _aim_in_reach(half: float, shown: float, seen: int, plan: Plan) -> bool:
+    """Whether a few launches more would tell the aim from none, which they do not yet."""
+    if plan.aim is None or shown == plan.aim:
+        return False
+    goal = AIM_PRECISION * math.log1p(plan.aim)
+    return goal < half < goal * math.sqrt(AIM_PATIENCE) and seen * AIM_PATIENCE <= plan.launches
+
+
+def _free_of_layout(effects: F64, batches: I64, plan: Plan) -> Decision | None:
+    """What other orders of linking say after an alarm that they did not confirm; None before their first look."""
+    first, second = (effects[batches == batch] for batch in (0, 1))
+    linked = _interval(first, plan.launches, plan)
+    free = _interval(second, max(plan.launches - len(first), plan.fewest), plan)
+    if linked is None or free is None:
+        return None
+    state = State.UNCHANGED if abs(free[0].effect) + free[1] < math.log1p(plan.smallest) else State.UNDECIDED
+    following = Next.MORE if state is State.UNDECIDED and len(effects) < plan.launches else Next.STOP
+    found = _decision(*free, plan, state, 0, False, following)
+    told = f"frame time {_told(*free)} linked in other orders, {_told(*linked)} as linked"
+    if state is State.UNCHANGED:
+        return replace(found, words=f"layout luck, no change beyond ±{percent(plan.smallest)}: {told}")
+    slower = percent(max(found.high - 1, 0))
+    return replace(found, words=f"undecided, up to {slower} slower is possible: {told}; an alarm may be layout luck")
+
+
+def _interval(effects: F64, planned: int, plan: Plan) -> tuple[Estimate, float, int] | None:
+    """Estimate, half of its interval and launches of one batch at its last look; None before the first."""
+    looks = look_sizes(planned, plan.looks, plan.fewest)
+    seen = max((look for look in looks if look <= len(effects)), default=0)
+    found, bound = estimate(effects[:seen], plan.trim), bound_at(seen, planned, looks, 1 - plan.confidence)
+    return None if found is None or bound is None else (found, found.half_width(bound), seen)
+
+
+def _told(found: Estimate, half: float, seen: int) -> str:
+    """``+2.1 % (+1.2 to +3.0 %, 24 launches)``."""
+    low, high = math.expm1(found.effect - half), math.expm1(found.effect + half)
+    return f"{signed_percent(math.expm1(found.effect))} ({span(low, high)}, {seen} launches)"
 
 
 def next_look(first: int, second: int, plan: Plan) -> int:
@@ -244,6 +317,7 @@ def _decision(
         confirmed,
         following,
         _words(state, whole.effect, low, high, seen, plan, side, confirmed, detectable),
+        _smallest_told(half, plan),
     )
 
 
@@ -265,7 +339,8 @@ def _words(
         return f"{changed_by(change)} ({sure}, {seen} launches, confirmed)"
     size = f"frame time {signed_percent(change)} ({sure}, {seen} launches)"
     if state is State.UNCHANGED:
-        return f"no change beyond ±{percent(plan.smallest)}: {size}"
+        shown = smallest_shown(abs(effect), math.log(high) - effect, plan)
+        return f"no change beyond ±{percent(shown)}: {size}"
     reason = f"noise hides changes below {percent(detectable)} in this budget"
     if side and not confirmed:
         reason = "a first batch raised an alarm that a second batch has not confirmed"

@@ -27,8 +27,9 @@ from harness.explain.effects import (
     measure_interactions,
     pairs_to_measure,
 )
+from harness.gate.measuring.comparison import compare
 from harness.gate.measuring.protocol import Protocol
-from harness.gate.measuring.timing import Timing, compare
+from harness.gate.measuring.timing import Timing
 from harness.model.errors import BuildError, GuestError, QemuError
 from harness.model.spec import Machine, RunParams, RunSpec, Switches, switch_table
 from harness.platform.build import BUILD_DIR, BuiltKernel, build_kernel

@@ -234,7 +234,8 @@ class Ratio(GateKind):
             verdict, why = Verdict.PASS, counts
         if verdict is Verdict.INCONCLUSIVE and figures.basis.noise:
             why += f"; {figures.basis.noise}"
-        gate = replace(_gate(rule, figures, verdict, why), change=change, low=low, limit=rule.smallest)
+        smallest = decision.smallest if math.isfinite(decision.smallest) else rule.smallest
+        gate = replace(_gate(rule, figures, verdict, why), change=change, low=low, limit=smallest)
         return replace(gate, high=high if math.isfinite(high) else None)
 
     def _tail(self, rule: Rule, figures: Figures, tail: Tail | None) -> Gate:

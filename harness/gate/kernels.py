@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from harness.gate.measured import ArmKernel
-from harness.gate.references import BASELINES_DIR, read_baseline
+from harness.gate.measured import ArmKernel, KernelSource
+from harness.gate.references import BASELINES_DIR, read_baseline, source_of
 from harness.model.arms import ArmRequest, Source
 from harness.model.spec import BUILT_IN, FOREIGN, ROOT, Switches, UsageError
 from harness.platform.bounded import KERNEL_BYTES_MAX, read_bounded
@@ -42,6 +42,7 @@ def build_arm(request: ArmRequest, compiler: str, out: Printer) -> ArmKernel:
             BUILT_IN,
             baseline.compiler,
             baseline.commit,
+            source=source_of(baseline, request.switches.arch, compiler),
             scene=baseline.scene,
         )
     out.progress(f"building {request.label}")
@@ -57,6 +58,7 @@ def build_arm(request: ArmRequest, compiler: str, out: Printer) -> ArmKernel:
         BUILT_IN,
         built.compiler,
         commit,
+        source=KernelSource(compiler, commit),
         scene=scene_hash(tree / "kernel"),
     )
 

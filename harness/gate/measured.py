@@ -21,6 +21,16 @@ COUNTS = "counts"
 
 
 @dataclass(frozen=True)
+class KernelSource:
+    """What a kernel was built from."""
+
+    compiler: str
+    """``gcc`` or ``clang``."""
+    commit: str = ""
+    """Empty for the working tree."""
+
+
+@dataclass(frozen=True)
 class ArmKernel:
     """A kernel to measure, however it came to be."""
 
@@ -33,6 +43,8 @@ class ArmKernel:
     compiler: str = ""
     commit: str = ""
     iso: bool = False
+    source: KernelSource | None = None
+    """Where it can be linked again from; None of a mere image."""
     scene: str = ""
     """What its source names its scene; empty where there is no source to ask."""
 
@@ -50,6 +62,8 @@ class Order:
     spent_s: float = 0.0
     """What the command has taken before the session."""
     smallest: float = 0.015
+    aim: float | None = None
+    """A smaller effect that is looked for where the noise allows."""
     smallest_exact: float = 0.0005
     """Rise of instructions a frame from which on the functions that grew are looked for."""
     seed: int = 1

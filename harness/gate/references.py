@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.gate.measured import ArmKernel
+from harness.gate.measured import ArmKernel, KernelSource
 from harness.model.baseline import FILE_NAME, KERNEL_NAME, Baseline, baseline_name, check_kernel
 from harness.model.errors import BuildError
 from harness.model.result import ResultError
@@ -99,6 +99,12 @@ def read_baseline(arch: str, name: str, root: Path = BASELINES_DIR) -> tuple[Bas
     return baseline, elf
 
 
+def source_of(baseline: Baseline, arch: str, compiler: str) -> KernelSource | None:
+    """What an approved kernel can be linked again from with this compiler; None where its commit is not recorded."""
+    alike = baseline.compiler == compiler_identity(compiler_command(Switches(arch), compiler))
+    return KernelSource(compiler, baseline.commit) if baseline.commit and alike else None
+
+
 def keep_baseline(baseline: Baseline, folder: Path, root: Path = BASELINES_DIR) -> None:
     """Copy what a run was judged by into its folder, for a replay after the baseline has changed."""
     target = folder / "baselines" / baseline.arch / baseline.name
@@ -155,6 +161,7 @@ def find_reference(
         BUILT_IN,
         compiler=baseline.compiler,
         commit=baseline.commit,
+        source=source_of(baseline, candidate.arch, compiler),
     )
     local = compiler_identity(compiler_command(candidate, compiler))
     if local == baseline.compiler:
@@ -167,7 +174,8 @@ def find_reference(
     except BuildError as error:
         return _unlike(stored, baseline, notices, local, error.message)
     notices.append(f"reference rebuilt from {commit[:12]} with {local}: approved was {baseline.compiler}")
-    kernel = ArmKernel("reference", built.path, built.sha256, switches, BUILT_IN, built.compiler, commit)
+    source = KernelSource(compiler, commit)
+    kernel = ArmKernel("reference", built.path, built.sha256, switches, BUILT_IN, built.compiler, commit, source=source)
     return Reference(kernel, baseline, tuple(notices))
 
 

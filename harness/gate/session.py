@@ -35,6 +35,10 @@ _LACKING = re.compile(
 """The transport's words for what a device does not have."""
 
 
+MOST_CORES = 32
+"""More pairs at once than these cores hold would end a comparison before its first look."""
+
+
 def measure(order: Order, folder: Path, progress: Callable[[str], None]) -> Measured:
     """Run every stage that was asked for.
 
@@ -44,7 +48,7 @@ def measure(order: Order, folder: Path, progress: Callable[[str], None]) -> Meas
         When QEMU or the harness itself fails; failures of guests become incidents instead.
     """
     compares = order.asks_for("timing") and order.reference is not None
-    with lease_cores(progress=progress, quiet=order.quiet) if compares else nullcontext() as lease:
+    with lease_cores(MOST_CORES, progress, quiet=order.quiet) if compares else nullcontext() as lease:
         session = Session(order, folder, progress)
         measured = Measured(order, lease=lease)
         for stage in STAGES:

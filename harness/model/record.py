@@ -246,6 +246,8 @@ class Launch:
     slices: tuple[Slice, ...]
     batch: int = 0
     """0 until an alarm was raised, 1 from then on."""
+    layout: int = 0
+    """Which other order both kernels were linked in; 0 for their own."""
     paired: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """Further metrics of this launch, candidate and reference, in their own units."""
     undisturbed: float | None = None
@@ -263,6 +265,8 @@ class Plan:
 
     smallest: float = 0.015
     """Smallest effect that matters: smaller ones are not reported as changes, larger ones not as unchanged."""
+    aim: float | None = None
+    """A smaller effect that matters too, where the noise allows to tell it from none."""
     allowance: float = 0.005
     """Offset between builds of the same source that more launches do not remove; a change must exceed it surely."""
     launches: int = 70

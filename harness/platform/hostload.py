@@ -19,6 +19,16 @@ ThreadTimes = Mapping[int, tuple[int, int]]
 """By thread: ns on a core, and ns ready and waiting for one."""
 
 
+def available_memory_mib(proc: Path = PROC) -> int:
+    """What programs can still have without swapping; 0 when the kernel does not say."""
+    try:
+        lines = (proc / "meminfo").read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return 0
+    words: list[str] = next((line.split() for line in lines if line.startswith("MemAvailable:")), [])
+    return int(words[1]) // 1024 if len(words) > 1 and words[1].isdigit() else 0
+
+
 def thread_times(pid: int, proc: Path = PROC) -> ThreadTimes | None:
     """Times of all threads of a process; None when the kernel does not say."""
     found: dict[int, tuple[int, int]] = {}

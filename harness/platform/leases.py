@@ -73,7 +73,8 @@ def lease_cores(
     Parameters
     ----------
     wanted
-        Cores that are useful; at least as many as a pair needs are waited for, where the host has them.
+        Cores that are useful; at least as many as a pair needs are waited for, where the host has them. Beyond a pair
+        a quarter of the idle ones is left to other runs.
     wait_s
         After this long the idlest cores are shared, and the lease says so.
     quiet
@@ -146,7 +147,8 @@ def _choose(cpus: Cpus, busy: Mapping[int, float], free: tuple[tuple[int, ...], 
     chosen = idle if len(idle) >= min(2, wanted) else order[: min(2, wanted)]
     if len(chosen) == 1 and len(cpus.cores) == 1 and len(chosen[0]) > 1 and wanted > 1:
         return _Choice(chosen[0][:2], True)
-    return _Choice(tuple(group[0] for group in chosen[:wanted]), False)
+    fair = max(2, len(idle) * 3 // 8 * 2)
+    return _Choice(tuple(group[0] for group in chosen[: min(wanted, fair)]), False)
 
 
 def _free_cores(cpus: Cpus, busy: Mapping[int, float]) -> tuple[tuple[tuple[int, ...], ...], frozenset[int]]:

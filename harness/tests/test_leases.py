@@ -145,6 +145,9 @@ def test_a_run_uses_what_the_run_that_started_it_holds() -> None:
         (cpus_of(0), {}, 2, [0], 1, ""),
         (cpus_of(0, 1, 2, quota=1.5), {}, 2, [0, 1], 1, "allows 1.5 CPUs"),
         (cpus_of(*range(8)), {}, 6, [0, 1, 2, 3, 4, 5], 6, ""),
+        (cpus_of(*range(8)), {}, 32, [0, 1, 2, 3, 4, 5], 6, ""),
+        (cpus_of(*range(16)), {}, 32, list(range(12)), 12, ""),
+        (cpus_of(*range(4)), {}, 32, [0, 1], 2, ""),
         (cpus_of(*range(8)), {cpu: 0.9 for cpu in range(2, 8)}, 6, [0, 1], 2, ""),
     ],
 )

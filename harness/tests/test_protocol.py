@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,10 +12,11 @@ import pytest
 from harness.core.statistics import CANDIDATE, REFERENCE, decide_effects
 from harness.gate.basis import Basis
 from harness.gate.gates import judge_metric
-from harness.gate.measuring import timing
-from harness.gate.measuring.launch import MeasuredLaunch, tlb_of
+from harness.gate.measuring import comparison
+from harness.gate.measuring.comparison import compare
+from harness.gate.measuring.launch import MeasuredLaunch, PairSpec, tlb_of
 from harness.gate.measuring.protocol import Protocol, choose_protocol, fitted_protocol, surviving_protocol
-from harness.gate.measuring.timing import compare
+from harness.gate.measuring.timing import alike
 from harness.gate.metrics import RULES
 from harness.model.record import Lease
 from harness.model.result import Arm, Metric
@@ -49,13 +51,13 @@ def test_cores_that_vanish_cost_a_launch_and_not_the_comparison(
 ) -> None:
     used: list[Protocol] = []
 
-    def measure(arms: object, folder: Path, protocol: Protocol, rng: object, batch: int) -> MeasuredLaunch:
+    def measure(pairs: Sequence[PairSpec], protocol: Protocol, rng: object) -> tuple[MeasuredLaunch, ...]:
         used.append(protocol)
         if len(used) == 3:
             raise CoreVanished("core 1")
-        return steady_launch(np.full(400, 3_000_000, np.int64), batch)
+        return tuple(steady_launch(np.full(400, 3_000_000, np.int64), one.batch) for one in pairs)
 
-    monkeypatch.setattr(timing, "measure_launch", measure)
+    monkeypatch.setattr(comparison, "measure_launches", measure)
     monkeypatch.setattr("os.sched_getaffinity", lambda pid: {0})
     arms = {role: RunSpec(Path("kernel")) for role in (CANDIDATE, REFERENCE)}
     found = compare(arms, tmp_path, Protocol(cores=(0, 1)), 2.0, lambda text: None, 1)
@@ -78,13 +80,13 @@ def test_five_frames_a_second_are_compared(tmp_path: Path, monkeypatch: pytest.M
     """A guest so slow that the usual slices hold no frame is looked at for longer, and then by longer slices."""
     used: list[Protocol] = []
 
-    def measure(arms: object, folder: Path, protocol: Protocol, rng: object, batch: int) -> MeasuredLaunch:
+    def measure(pairs: Sequence[PairSpec], protocol: Protocol, rng: object) -> tuple[MeasuredLaunch, ...]:
         used.append(protocol)
         frames = int(protocol.slices * protocol.slice_s / 0.2)
-        launch = steady_launch(np.full(400, 3_000_000, np.int64), batch)
-        return replace(launch, frame_ms={role: np.full(frames, 200.0) for role in (CANDIDATE, REFERENCE)})
+        launch = steady_launch(np.full(400, 3_000_000, np.int64), pairs[0].batch)
+        return (replace(launch, frame_ms={role: np.full(frames, 200.0) for role in (CANDIDATE, REFERENCE)}),)
 
-    monkeypatch.setattr(timing, "measure_launch", measure)
+    monkeypatch.setattr(comparison, "measure_launches", measure)
     arms = {role: RunSpec(Path("kernel")) for role in (CANDIDATE, REFERENCE)}
     compare(arms, tmp_path, Protocol(), 60.0, lambda text: None, 1)
     assert [protocol.slice_s for protocol in used[:2]] == [0.04, 0.16]
@@ -114,7 +116,7 @@ def test_both_arms_are_warm_or_both_are_cold(
     said: tuple[str, str], passed: tuple[str | None, str | None], words: str
 ) -> None:
     arms = {role: RunSpec(Path("kernel")) for role in (CANDIDATE, REFERENCE)}
-    found, told = timing.alike(arms, dict(zip(arms, said)))
+    found, told = alike(arms, dict(zip(arms, said)))
     assert (tuple(spec.params.tlb for spec in found.values()), told) == (passed, words)
     assert "tlb=cold" in replace(RunSpec(Path("k")).params, tlb="cold").command_line()
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -57,38 +57,90 @@ class MeasuredLaunch:
     """By role: ``warm`` or ``cold``, as the kernel says; empty of one that does not."""
 
 
+@dataclass(frozen=True)
+class PairSpec:
+    """One pair of machines to launch."""
+
+    arms: Mapping[str, RunSpec]
+    folder: Path
+    batch: int = 0
+    layout: int = 0
+    """Which other order its kernels are linked in; 0 for their own."""
+
+
 def measure_launch(
     arms: Mapping[str, RunSpec], folder: Path, protocol: Protocol, rng: np.random.Generator, batch: int
 ) -> MeasuredLaunch:
-    """Launch both arms once and measure all slices.
+    """Launch both arms once and measure all slices; raises as :func:`measure_launches`."""
+    return measure_launches([PairSpec(arms, folder, batch)], protocol, rng)[0]
+
+
+def measure_launches(
+    pairs: Sequence[PairSpec], protocol: Protocol, rng: np.random.Generator
+) -> tuple[MeasuredLaunch, ...]:
+    """Launch pairs of both arms, all at once, each on two cores of its own, and measure all slices.
 
     Raises
     ------
     GuestError
         When a guest shows no frame, panics or stops during the window.
     """
-    roles = [CANDIDATE, REFERENCE]
-    rng.shuffle(roles)
-    first_core = int(rng.integers(2))
     with ExitStack() as stack:
-        machines: dict[str, Qemu] = {}
-        started: dict[str, int] = {}
-        for place, role in enumerate(roles):
-            started[role] = time.time_ns()
-            machines[role] = stack.enter_context(Qemu(arms[role], folder / role, TIMING_EVENTS))
-            _settle_in(machines[role], protocol, protocol.cores[(first_core + place) % 2])
-        for machine in machines.values():
-            machine.wait_first_flush()
+        running = [_Pair(stack, one, protocol, number, rng) for number, one in enumerate(pairs)]
+        for pair in running:
+            pair.wait_first_flush()
         time.sleep(protocol.settle_s)
-        with _watched(machines, protocol) as watch:
-            spans = _slices(machines, roles, protocol, first_core)
-        for machine in machines.values():
+        for pair in running:
+            pair.watch = _Watch(pair.machines, pair.cores)
+        _slices(running, protocol)
+        for pair in running:
+            pair.watch.end()
+        for pair in running:
+            pair.wait_progress()
+    return tuple(pair.measured(protocol) for pair in running)
+
+
+class _Pair:
+    """Two machines while they run, and where they ran when."""
+
+    watch: "_Watch"
+
+    def __init__(
+        self, stack: ExitStack, spec: PairSpec, protocol: Protocol, number: int, rng: np.random.Generator
+    ) -> None:
+        self.spec = spec
+        self.cores = protocol.cores_of(number)
+        self.roles = [CANDIDATE, REFERENCE]
+        rng.shuffle(self.roles)
+        self.first_core = int(rng.integers(2))
+        self.machines: dict[str, Qemu] = {}
+        self.started: dict[str, int] = {}
+        self.spans: list[CoreSpan] = []
+        for place, role in enumerate(self.roles):
+            self.started[role] = time.time_ns()
+            self.machines[role] = stack.enter_context(Qemu(spec.arms[role], spec.folder / role, TIMING_EVENTS))
+            _settle_in(self.machines[role], protocol, self.core(place))
+
+    def core(self, turn: int) -> int:
+        """Of both cores, the one at this turn."""
+        return self.cores[(self.first_core + turn) % len(self.cores)]
+
+    def wait_first_flush(self) -> None:
+        for machine in self.machines.values():
+            machine.wait_first_flush()
+
+    def wait_progress(self) -> None:
+        for machine in self.machines.values():
             machine.wait_progress()
-    logs = {role: machine.trace_path.read_bytes() for role, machine in machines.items()}
-    tlb = {role: tlb_of(machine.console.content()) for role, machine in machines.items()}
-    stamped = {role for role, spec in arms.items() if spec.capabilities.stamp}
-    sliced = slice_launch(logs, spans, started, batch, protocol.guard_s, stamped, watch.load(spans))
-    return replace(sliced, tlb=tlb)
+
+    def measured(self, protocol: Protocol) -> MeasuredLaunch:
+        """From the files of the ended machines."""
+        logs = {role: machine.trace_path.read_bytes() for role, machine in self.machines.items()}
+        tlb = {role: tlb_of(machine.console.content()) for role, machine in self.machines.items()}
+        stamped = {role for role, spec in self.spec.arms.items() if spec.capabilities.stamp}
+        load, guard_s = self.watch.load(self.spans), protocol.guard_s
+        sliced = slice_launch(logs, self.spans, self.started, self.spec.batch, guard_s, stamped, load)
+        return replace(sliced, tlb=tlb, launch=replace(sliced.launch, layout=self.spec.layout))
 
 
 def tlb_of(serial_log: bytes) -> str:
@@ -127,13 +179,6 @@ class _Watch:
         return host_moment(self.cores), {role: thread_times(pid) for role, pid in self.pids.items()}
 
 
-@contextmanager
-def _watched(machines: Mapping[str, Qemu], protocol: Protocol) -> Iterator[_Watch]:
-    watch = _Watch(machines, protocol.cores)
-    yield watch
-    watch.end()
-
-
 def _settle_in(machine: Qemu, protocol: Protocol, core: int) -> None:
     if not protocol.swap:
         return
@@ -147,29 +192,33 @@ def _pin(machine: Qemu, core: int) -> None:
         pin_process(pid, core)
 
 
-def _slices(
-    machines: Mapping[str, Qemu], roles: Sequence[str], protocol: Protocol, first_core: int
-) -> tuple[CoreSpan, ...]:
-    spans: list[CoreSpan] = []
+def _slices(pairs: Sequence[_Pair], protocol: Protocol) -> None:
+    """Let all pairs run through their slices, side by side; each notes its own spans."""
     for slot in range(protocol.slices):
-        placed = {role: protocol.cores[(first_core + place + slot) % 2] for place, role in enumerate(roles)}
-        if protocol.swap:
-            for role, core in placed.items():
-                _pin(machines[role], core)
-            running = list(roles)
-        else:
-            running = [roles[(slot + 1) // 2 % 2]]
-            for role in roles:
-                machines[role].takes_turns = True
-                os.kill(machines[role].pid, signal.SIGCONT if role in running else signal.SIGSTOP)
+        running = [(pair, _turn(pair, slot, protocol)) for pair in pairs]
         start_ns = time.time_ns()
         time.sleep(protocol.slice_s)
         end_ns = time.time_ns()
-        spans += [(start_ns, end_ns, role, placed[role] if protocol.swap else 0) for role in running]
+        for pair, placed in running:
+            pair.spans += [(start_ns, end_ns, role, core) for role, core in placed.items()]
     if not protocol.swap:
-        for machine in machines.values():
-            os.kill(machine.pid, signal.SIGCONT)
-    return tuple(spans)
+        for pair in pairs:
+            for machine in pair.machines.values():
+                os.kill(machine.pid, signal.SIGCONT)
+
+
+def _turn(pair: _Pair, slot: int, protocol: Protocol) -> dict[str, int]:
+    """Bring a pair to its place for a slice: the roles that run in it, with their cores."""
+    if protocol.swap:
+        placed = {role: pair.core(place + slot) for place, role in enumerate(pair.roles)}
+        for role, core in placed.items():
+            _pin(pair.machines[role], core)
+        return placed
+    runs = pair.roles[(slot + 1) // 2 % 2]
+    for role in pair.roles:
+        pair.machines[role].takes_turns = True
+        os.kill(pair.machines[role].pid, signal.SIGCONT if role == runs else signal.SIGSTOP)
+    return {runs: 0}
 
 
 def slice_launch(

@@ -6,6 +6,7 @@ import math
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
+from harness.core.wording import signed_percent
 from harness.model.record import Lease
 from harness.model.spec import Machine
 from harness.platform.leases import held_lease
@@ -28,7 +29,11 @@ class Protocol:
     """Pin one machine to each of two cores and exchange them; False: machines take turns."""
     realtime: bool = True
     cores: tuple[int, ...] = (0, 1)
-    """Of which a pair of machines uses the first two."""
+    """Of which each pair of machines uses two."""
+    pairs: int = 1
+    """How many run at once."""
+    slowed: float = 0.0
+    """How much longer frames were with so many pairs than with one, relative."""
     notices: tuple[str, ...] = ()
     """What keeps the cores from being ideal."""
 
@@ -38,12 +43,23 @@ class Protocol:
         return self.settle_s + self.slices * self.slice_s
 
     @property
+    def most_pairs(self) -> int:
+        """For how many there are cores."""
+        return max(len(self.cores) // 2, 1) if self.swap else 1
+
+    def cores_of(self, pair: int) -> tuple[int, ...]:
+        """The two cores of one pair; a single one where there is no other."""
+        return self.cores[2 * pair : 2 * pair + 2] or self.cores[:1]
+
+    @property
     def words(self) -> str:
         if not self.swap:
             return "machines took turns: fewer than two cores, or no right to pin threads"
-        return f"pinned to cores {self.cores[0]} and {self.cores[1]}, exchanged every {self.slice_s * 1e3:.0f} ms" + (
-            "" if self.realtime else ", without real-time priority"
-        )
+        used = self.cores[: 2 * self.pairs]
+        several = f"{self.pairs} pairs at once (frames {signed_percent(self.slowed, 0)} beside one pair), "
+        where = f"pinned to cores {', '.join(map(str, used[:-1]))} and {used[-1]}"
+        how = f"{where}, exchanged every {self.slice_s * 1e3:.0f} ms"
+        return (several if self.pairs > 1 else "") + how + ("" if self.realtime else ", without real-time priority")
 
 
 def choose_protocol(rights: PinRights, machine: Machine = Machine(), lease: Lease | None = None) -> Protocol:
@@ -61,6 +77,7 @@ def choose_protocol(rights: PinRights, machine: Machine = Machine(), lease: Leas
     notices = () if lease is None else lease.notices
     settle_s = Protocol.settle_s * factor
     protocol = Protocol(Protocol.slice_s * factor, settle_s=settle_s, cores=cores, notices=notices)
+    cores = cores[: max(2, at_once // 2 * 2)]
     if min(len(set(cores)), at_once) < 2 or not rights.affinity:
         return replace(protocol, swap=False, realtime=False)
     return replace(protocol, realtime=rights.realtime)
@@ -91,7 +108,10 @@ def surviving_protocol(protocol: Protocol, allowed: Collection[int]) -> Protocol
     """The protocol for the cores that are left when some may not be used any more."""
     kept = tuple(core for core in protocol.cores if core in allowed)
     gone = " ".join(str(core) for core in protocol.cores if core not in allowed)
-    cores = (*kept, *sorted(set(allowed) - set(kept)))[: len(protocol.cores)]
+    # Pairs stay on leased cores; cores beside them serve only where no pair is left.
+    spare = sorted(set(allowed) - set(kept)) if len(kept) < 2 else []
+    cores = (*kept, *spare)[: len(kept) // 2 * 2 or 2]
+    protocol = replace(protocol, pairs=max(min(protocol.pairs, len(cores) // 2), 1))
     notices = (*protocol.notices, f"core {gone} vanished while measuring") if gone else protocol.notices
     if len(cores) < 2:
         return replace(protocol, cores=cores, notices=notices, swap=False, realtime=False)

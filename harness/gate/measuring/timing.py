@@ -1,4 +1,4 @@
-"""Wall-clock comparison: candidate and reference side by side in many short launches.
+"""Wall-clock comparison: what launches of candidate and reference, side by side, came to.
 
 Two machines run at once, one core each, every thread pinned, QEMU's main loop at real-time priority where that is
 allowed; they change cores every slice, so that core and role cancel. Roles, launch order and first core are drawn
@@ -8,24 +8,19 @@ core only, machines take turns instead (SIGSTOP), and the result says so.
 
 from __future__ import annotations
 
-import os
-import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
 from harness.core.arrays import F64
 from harness.core.lottery import launch_groups, lottery_advice
-from harness.core.statistics import CANDIDATE, REFERENCE, Decision, Next, Plan, decide, next_look
-from harness.gate.measuring.launch import MeasuredLaunch, measure_launch
-from harness.gate.measuring.protocol import Protocol, fitted_protocol, surviving_protocol
+from harness.core.statistics import CANDIDATE, REFERENCE, Decision, Plan
+from harness.gate.measuring.launch import MeasuredLaunch
+from harness.gate.measuring.protocol import Protocol
 from harness.model.record import HostLoad, Launch
 from harness.model.spec import RunSpec
-from harness.platform.hostload import host_load, host_moment
-from harness.platform.pin import CoreVanished
 
 TIMING_S = 3600.0
 """How long a guest draws in a timing launch, which is ended from outside."""
@@ -43,6 +38,8 @@ class Timing:
     host: HostLoad = HostLoad()
     tlb: str = ""
     """Whether both arms warmed QEMU's table of translations, in words."""
+    layout: str = ""
+    """Of a comparison with an alarm: in which orders of linking it was checked, or why in no other, in words."""
 
     @property
     def advice(self) -> tuple[str, ...]:
@@ -51,7 +48,8 @@ class Timing:
         for role in (CANDIDATE, REFERENCE):
             medians = [float(np.median(one.frame_ms[role])) for one in self.launches if len(one.frame_ms[role])]
             found.append(lottery_advice(launch_groups(medians), role))
-        return tuple(text for text in found if text and self.tlb != WARM)
+        told = (self.layout,) if self.layout.startswith(NOT_RELINKED) else ()
+        return (*(text for text in found if text and self.tlb != WARM), *told)
 
     @property
     def estimator(self) -> str:
@@ -67,6 +65,7 @@ class Timing:
         return float(np.median([launch.boot_ms[role] for launch in self.launches]))
 
 
+NOT_RELINKED = "an alarm was checked with the same images"
 WARM = "translations warmed in both arms"
 
 
@@ -96,81 +95,3 @@ def estimator_words(launches: Sequence[Launch]) -> str:
         else f" in {len(undisturbed)} of {len(launches)} launches, else slice medians"
     )
     return f"low quantiles of frames of the same number{share}, because of {reason} (most often)"
-
-
-def compare(
-    arms: Mapping[str, RunSpec],
-    folder: Path,
-    protocol: Protocol,
-    budget_s: float,
-    progress: Callable[[str], None],
-    seed: int,
-    smallest: float = 0.015,
-) -> Timing:
-    """Launch pairs until the decision is reached or the budget is used up.
-
-    Parameters
-    ----------
-    arms
-        ``candidate`` and ``reference``.
-    budget_s
-        Time for all launches. The first launch, which warms caches and is not used, says how many fit.
-    seed
-        Of the randomised roles and cores.
-    """
-    rng = np.random.default_rng(seed)
-    begun, before = time.monotonic(), host_moment(protocol.cores)
-    protocol, each_s, said = _warm_up(arms, folder, protocol, rng)
-    arms, tlb = alike(arms, said)
-    plan = Plan(launches=max(int((budget_s - each_s) / each_s), 1), smallest=smallest)
-    measured: list[MeasuredLaunch] = []
-    batch = 0
-    while True:
-        launches = [one.launch for one in measured]
-        decision = decide(launches, plan)
-        if measured and decision.next is Next.STOP:
-            break
-        if decision.next is Next.CONFIRM:
-            batch = 1
-        first = sum(1 for launch in launches if launch.batch == 0)
-        wanted = next_look(first, len(launches) - first, plan) or min(plan.launches - len(launches), plan.fewest)
-        if wanted <= 0 or time.monotonic() - begun + each_s > budget_s * 1.1:
-            break
-        for _ in range(wanted):
-            number = len(measured)
-            try:
-                measured.append(measure_launch(arms, folder / f"launch-{number:03d}", protocol, rng, batch))
-            except CoreVanished:
-                protocol = surviving_protocol(protocol, os.sched_getaffinity(0))
-                continue
-            progress(f"timing: launch {number + 1} of at most {plan.launches}; {decision.words}")
-            each_s = (time.monotonic() - begun) / (len(measured) + 1)
-            if time.monotonic() - begun + each_s > budget_s * 1.1:
-                break
-    host = host_load(before, host_moment(protocol.cores), protocol.cores, [one.load for one in measured])
-    decision = decide([one.launch for one in measured], plan)
-    return Timing(tuple(measured), decision, plan, protocol, time.monotonic() - begun, host, tlb)
-
-
-def _warm_up(
-    arms: Mapping[str, RunSpec], folder: Path, protocol: Protocol, rng: np.random.Generator
-) -> tuple[Protocol, float, Mapping[str, str]]:
-    """The protocol with slices for this frame time, what a launch takes, and what either arm says of translations.
-
-    A guest whose frames do not fit into the usual slices is measured for longer.
-    """
-    each_s, said = 0.1, dict.fromkeys(arms, "")
-    for longer in (1, 4, 16):
-        begun, looked = time.monotonic(), replace(protocol, slice_s=protocol.slice_s * longer)
-        try:
-            measured = measure_launch(arms, folder / "warm-up", looked, rng, 0)
-        except CoreVanished:
-            protocol = surviving_protocol(protocol, os.sched_getaffinity(0))
-            continue
-        each_s = max(time.monotonic() - begun, 0.1)
-        said = dict(measured.tlb)
-        known = [float(np.median(times)) for times in measured.frame_ms.values() if len(times) >= 4]
-        if len(known) == len(measured.frame_ms):
-            fitted = fitted_protocol(protocol, max(known))
-            return fitted, max(each_s + fitted.measured_s - looked.measured_s, 0.1), said
-    return protocol, each_s, said

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from harness.core.statistics import CANDIDATE, REFERENCE, Plan, decide
 from harness.gate.measured import SAME_KERNEL, Measured, Order
+from harness.gate.measuring.comparison import compare
 from harness.gate.measuring.frame_file import FRAMES_FILE, load_frames
 from harness.gate.measuring.launch import MeasuredLaunch
 from harness.gate.measuring.protocol import WARM_UP_FRAMES, Protocol, choose_protocol
-from harness.gate.measuring.timing import TIMING_S, Timing, compare
+from harness.gate.measuring.timing import TIMING_S, Timing
+from harness.gate.relink import relinked_arms
 from harness.gate.stage import Session, Stage
 from harness.model.record import LaunchRecord, TimingRecord
 from harness.model.result import Result
@@ -36,13 +39,14 @@ class TimingStage(Stage[Timing, TimingRecord]):
 
     def measure(self, session: Session, measured: Measured) -> Timing:
         order = session.order
-        assert order.reference is not None
+        reference = order.reference
+        assert reference is not None
         protocol = choose_protocol(probe_rights(), order.machine)
         params = replace(order.params, seconds=TIMING_S, records=0, warmup=order.params.warmup or WARM_UP_FRAMES)
         if protocol.swap:
             order = replace(order, machine=replace(order.machine, render_threads=0))
         arms = {CANDIDATE: order.run_spec(order.candidate, params)}
-        arms[REFERENCE] = order.run_spec(session.order.reference or order.candidate, params)
+        arms[REFERENCE] = order.run_spec(reference, params)
         return compare(
             arms,
             session.folder / self.name,
@@ -51,11 +55,14 @@ class TimingStage(Stage[Timing, TimingRecord]):
             session.progress,
             seed=order.seed,
             smallest=order.smallest,
+            aim=order.aim,
+            relink=partial(relinked_arms, {CANDIDATE: order.candidate, REFERENCE: reference}, arms),
         )
 
     def record(self, brought: Timing) -> TimingRecord:
         launches = tuple(LaunchRecord(one.launch, one.boot_ms, one.load) for one in brought.launches)
-        words = "; ".join((brought.protocol.words, brought.tlb, *brought.protocol.notices))
+        said = (brought.protocol.words, brought.tlb, *brought.protocol.notices, brought.layout)
+        words = "; ".join(text for text in said if text)
         return TimingRecord(words, brought.seconds, brought.plan, launches, brought.host, brought.estimator)
 
     def replay(self, folder: Path, result: Result, record: TimingRecord) -> Timing:
@@ -78,7 +85,12 @@ class TimingStage(Stage[Timing, TimingRecord]):
 
 def _check_plan(plan: Plan) -> None:
     """Reject a plan with which no decision can be reached."""
-    sound = 0 < plan.smallest < 1 and 0 <= plan.allowance < 1 and 1 <= plan.launches <= LAUNCHES_MAX
+    sound = (
+        0 < plan.smallest < 1
+        and (plan.aim is None or 0 < plan.aim < 1)
+        and 0 <= plan.allowance < 1
+        and 1 <= plan.launches <= LAUNCHES_MAX
+    )
     sound = sound and 1 <= plan.looks <= plan.launches + LAUNCHES_MAX and 0 <= plan.trim < 0.5
     if not sound or not all(0 < share < 1 for share in (plan.confidence, plan.alarm_alpha, 1 - plan.reserve)):
         raise ValueError("the plan of the comparison is not one that can be decided on")

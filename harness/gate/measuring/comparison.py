@@ -1,0 +1,241 @@
+"""A comparison while it runs: how many pairs at once, how many launches more, and what an alarm asks for."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from harness.core.statistics import Decision, Next, Plan, decide, next_look
+from harness.gate.measuring.launch import MeasuredLaunch, PairSpec, measure_launches
+from harness.gate.measuring.protocol import Protocol, fitted_protocol, surviving_protocol
+from harness.gate.measuring.timing import NOT_RELINKED, Timing, alike
+from harness.model.spec import RunSpec
+from harness.platform.hostload import available_memory_mib, host_load, host_moment
+from harness.platform.pin import CoreVanished
+
+Arms = Mapping[str, RunSpec]
+"""By role."""
+Progress = Callable[[str], None]
+
+OVERRUN = 1.1
+"""Of the budget that launches may use: the last may end late."""
+PAIRS_SLOW = 0.25
+"""How much longer frames may get when more pairs run at once: beyond, pairs compete for more than cores."""
+PAIR_MIB = 2 * 64
+"""Of a pair's memory, what is no guest's."""
+
+
+@dataclass(frozen=True)
+class Relinked:
+    """Both arms linked in other orders, or why they are not."""
+
+    arms: tuple[Arms, ...] = ()
+    problem: str = ""
+
+
+def compare(
+    arms: Arms,
+    folder: Path,
+    protocol: Protocol,
+    budget_s: float,
+    progress: Progress,
+    seed: int,
+    smallest: float = 0.015,
+    aim: float | None = None,
+    relink: Callable[[], Relinked] | None = None,
+) -> Timing:
+    """Launch pairs until the decision is reached or the budget is used up.
+
+    Parameters
+    ----------
+    arms
+        ``candidate`` and ``reference``.
+    budget_s
+        Time for all launches. The first launch, which warms caches and is not used, says how many fit.
+    seed
+        Of the randomised roles and cores.
+    aim
+        A smaller effect that is looked for where the noise allows.
+    relink
+        Called after an alarm: images linked in other orders, for the launches that are to confirm it.
+    """
+    return _Comparison(arms, folder, protocol, budget_s, progress, np.random.default_rng(seed)).run(
+        smallest, aim, relink
+    )
+
+
+class _Comparison:
+    """The launches so far, and what they were made with."""
+
+    def __init__(
+        self,
+        arms: Arms,
+        folder: Path,
+        protocol: Protocol,
+        budget_s: float,
+        progress: Progress,
+        rng: np.random.Generator,
+    ) -> None:
+        self.begun = time.monotonic()
+        self.before = host_moment(protocol.cores)
+        self.layouts: tuple[Arms, ...] = (arms,)
+        """Arms to launch in turn; each pair of images linked alike."""
+        self.folder, self.protocol, self.budget_s = folder, protocol, budget_s
+        self.progress, self.rng = progress, rng
+        self.measured: list[MeasuredLaunch] = []
+        self.batch = 0
+        self.round_s = 0.1
+        """What a round of launches takes."""
+        self.layout = ""
+
+    def run(self, smallest: float, aim: float | None, relink: Callable[[], Relinked] | None) -> Timing:
+        """All of it."""
+        tlb = self._warm_up()
+        self._widen()
+        left = max(int((self.budget_s - self._spent_s()) / self.round_s) * self.protocol.pairs, 0)
+        plan = Plan(launches=max(len(self.measured) + left, 1), smallest=smallest, aim=aim)
+        decision = self._decide(plan)
+        while not (self.measured and decision.next is Next.STOP) and self._wanted(plan) > 0 and not self._late():
+            if decision.next is Next.CONFIRM:
+                self._confirm(relink)
+            self._launch_until_look(plan, decision.words)
+            decision = self._decide(plan)
+        host = self.protocol.cores[: 2 * self.protocol.pairs]
+        load = host_load(self.before, host_moment(host), host, [one.load for one in self.measured])
+        return Timing(
+            tuple(self.measured), decision, plan, self.protocol, self._spent_s(), load, tlb, layout=self.layout
+        )
+
+    def _decide(self, plan: Plan) -> Decision:
+        return decide([one.launch for one in self.measured], plan)
+
+    def _spent_s(self) -> float:
+        return time.monotonic() - self.begun
+
+    def _late(self) -> bool:
+        return self._spent_s() + self.round_s > self.budget_s * OVERRUN
+
+    def _wanted(self, plan: Plan) -> int:
+        """Launches until the next look."""
+        total = len(self.measured)
+        first = sum(1 for one in self.measured if one.launch.batch == 0)
+        return next_look(first, total - first, plan) or min(plan.launches - total, plan.fewest)
+
+    def _launch_until_look(self, plan: Plan, words: str) -> None:
+        wanted = self._wanted(plan)
+        while wanted > 0 and not self._late():
+            wanted -= self._round(min(self.protocol.pairs, wanted))
+            self.progress(f"timing: launch {len(self.measured)} of at most {plan.launches}; {words}")
+
+    def _round(self, pairs: int) -> int:
+        """Launch so many pairs at once; how many were measured: none where a core has vanished."""
+        begun, number = time.monotonic(), len(self.measured)
+        try:
+            launched = self._measure([self._pair(number + one) for one in range(pairs)], self.protocol)
+        except CoreVanished:
+            self.protocol = surviving_protocol(self.protocol, os.sched_getaffinity(0))
+            # A core that comes and goes must not keep a comparison from its end.
+            return 0
+        self.measured += launched
+        took_s = time.monotonic() - begun
+        self.round_s = took_s if number == 0 else 0.8 * self.round_s + 0.2 * took_s
+        return pairs
+
+    def _pair(self, number: int) -> PairSpec:
+        """The pair of this number. Layouts take turns, so that none weighs more than another."""
+        turn = number % len(self.layouts)
+        return PairSpec(
+            self.layouts[turn],
+            self.folder / f"launch-{number:03d}",
+            self.batch,
+            turn + 1 if self.batch and len(self.layouts) > 1 else 0,
+        )
+
+    def _measure(self, pairs: Sequence[PairSpec], protocol: Protocol) -> tuple[MeasuredLaunch, ...]:
+        return measure_launches(pairs, protocol, self.rng)
+
+    def _confirm(self, relink: Callable[[], Relinked] | None) -> None:
+        """From now on launches are to confirm an alarm, on images linked in other orders where there are such."""
+        self.batch = 1
+        if relink is None:
+            return
+        self.progress("timing: an alarm; linking both kernels in other orders to check it")
+        found = relink()
+        if not found.arms:
+            self.layout = f"{NOT_RELINKED}: {found.problem}"
+            return
+        cold = [spec.params.tlb for spec in self.layouts[0].values()]
+        self.layouts = tuple(
+            {role: replace(spec, params=replace(spec.params, tlb=tlb)) for (role, spec), tlb in zip(arms.items(), cold)}
+            for arms in found.arms
+        )
+        self.layout = f"an alarm was checked on images linked in {len(self.layouts)} other orders"
+
+    def _warm_up(self) -> str:
+        """Fit the slices to the frame time; says whether both arms warm their translations.
+
+        A guest whose frames do not fit into the usual slices is measured for longer.
+        """
+        arms = self.layouts[0]
+        said = dict.fromkeys(arms, "")
+        for longer in (1, 4, 16):
+            begun, looked = time.monotonic(), replace(self.protocol, slice_s=self.protocol.slice_s * longer, pairs=1)
+            try:
+                (measured,) = self._measure([PairSpec(arms, self.folder / "warm-up")], looked)
+            except CoreVanished:
+                self.protocol = surviving_protocol(self.protocol, os.sched_getaffinity(0))
+                continue
+            self.round_s = max(time.monotonic() - begun, 0.1)
+            said = dict(measured.tlb)
+            known = [float(np.median(times)) for times in measured.frame_ms.values() if len(times) >= 4]
+            if len(known) == len(measured.frame_ms):
+                self.protocol = fitted_protocol(self.protocol, max(known))
+                self.round_s = max(self.round_s + self.protocol.measured_s - looked.measured_s, 0.1)
+                break
+        changed, words = alike(arms, said)
+        self.layouts = (changed,)
+        return words
+
+    def _widen(self) -> None:
+        """Run more pairs at once for as long as they do not slow each other, and there is time to learn so."""
+        most = min(self.protocol.most_pairs, _pairs_in_memory(self.layouts[0]))
+        alone_ms = 0.0
+        for pairs in _widths(most):
+            if self._spent_s() + 2 * self.round_s > self.budget_s / 2:
+                return
+            before, number = self.protocol, len(self.measured)
+            self.protocol = replace(self.protocol, pairs=pairs)
+            if self._round(pairs) == 0:
+                return
+            frame_ms = _frame_ms(self.measured[number:])
+            alone_ms = alone_ms or frame_ms
+            slowed = frame_ms / alone_ms - 1
+            if slowed > PAIRS_SLOW:
+                self.protocol = before
+                return
+            self.protocol = replace(self.protocol, slowed=slowed)
+
+
+def _widths(most: int) -> list[int]:
+    """Numbers of pairs to try: twice as many each time; none where one is all that there can be."""
+    if most < 2:
+        return []
+    return [*(1 << step for step in range(most.bit_length()) if 1 << step < most), most]
+
+
+def _pairs_in_memory(arms: Arms) -> int:
+    """How many pairs fit into what memory is free; one where that cannot be told."""
+    free_mib = available_memory_mib()
+    needed_mib = sum(spec.machine.memory_mib for spec in arms.values()) + PAIR_MIB
+    return max(free_mib // needed_mib, 1) if free_mib else 1
+
+
+def _frame_ms(launches: Sequence[MeasuredLaunch]) -> float:
+    """Usual frame time of several launches, both arms together."""
+    medians = [float(np.median(times)) for one in launches for times in one.frame_ms.values() if len(times)]
+    return float(np.median(medians)) if medians else float("nan")
