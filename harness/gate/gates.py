@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import ClassVar
 
 from harness.core.statistics import Decision, State
 from harness.core.wording import amount, changed_by, percent, signed_percent, span
@@ -35,17 +36,25 @@ def _gate(rule: Rule, figures: Figures, verdict: Verdict | None, why: str, compa
 
 
 class GateKind:
-    """One way of judging a metric that was measured."""
+    """One way of judging a metric that was measured; a subclass says its name."""
 
     compares = True
     """Needs a reference."""
+    by_cost = False
+    """A regression is of cost against the reference: undecided when another compiler built that one."""
+    tracked = False
+    """History keeps the change against the reference."""
+    every: ClassVar[dict[str, GateKind]] = {}
+
+    def __init_subclass__(cls, name: str) -> None:
+        GateKind.every[name] = cls()
 
     def judge(self, rule: Rule, figures: Figures) -> Gate:
         """The gate of a metric; where it compares, of one that the reference may still lack."""
         raise NotImplementedError
 
 
-class Report(GateKind):
+class Report(GateKind, name="report"):
     """Reported, never judged."""
 
     compares = False
@@ -55,7 +64,7 @@ class Report(GateKind):
         return replace(gate, low=figures.candidate.low, high=figures.candidate.high)
 
 
-class Floor(GateKind):
+class Floor(GateKind, name="floor"):
     """At least so much; a warning between ``limit`` and ``warn`` passes and says so."""
 
     compares = False
@@ -71,7 +80,7 @@ class Floor(GateKind):
         return replace(_gate(rule, figures, verdict, why, compared=False), limit=rule.limit)
 
 
-class Bound(GateKind):
+class Bound(GateKind, name="bound"):
     """At most so much. A counter with a failure above it means that the guest failed, else it is a regression."""
 
     compares = False
@@ -107,7 +116,7 @@ class Bound(GateKind):
         return self._within(rule, figures, most.value, f"one a completion ({most.value:g})")
 
 
-class Equal(GateKind):
+class Equal(GateKind, name="equal"):
     """Exact equality, to a millionth for means of counts."""
 
     def judge(self, rule: Rule, figures: Figures) -> Gate:
@@ -144,8 +153,10 @@ def _same(ours: Metric, theirs: Metric) -> bool:
     return math.isclose(ours.value, theirs.value, rel_tol=1e-6, abs_tol=1e-9)
 
 
-class Rise(GateKind):
+class Rise(GateKind, name="rise"):
     """An exact count may fall, and rise by less than ``smallest``; any change is told, with the functions that grew."""
+
+    by_cost = tracked = True
 
     def judge(self, rule: Rule, figures: Figures) -> Gate:
         ours, theirs = figures.candidate, figures.reference
@@ -164,16 +175,18 @@ class Rise(GateKind):
         return replace(_gate(rule, figures, verdict, why), limit=rule.smallest)
 
 
-class Part(GateKind):
+class Part(GateKind, name="part"):
     """One part of a frame: none of what it makes QEMU do may rise by more than ``smallest``, unless it only moved."""
+
+    by_cost = True
 
     def judge(self, rule: Rule, figures: Figures) -> Gate:
         verdict, why = part_verdict(figures.basis, rule.metric.removesuffix(PART_SUFFIX), rule.smallest)
         return replace(_gate(rule, figures, verdict, why), limit=rule.smallest)
 
 
-class Predicted(GateKind):
-    """Told, never judged: the frame time that counts predict."""
+class Predicted(GateKind, name="prediction"):
+    """Reported, never judged: the frame time that counts predict."""
 
     def judge(self, rule: Rule, figures: Figures) -> Gate:
         return _gate(rule, figures, None, prediction_words(figures.basis))
@@ -183,8 +196,10 @@ LAUNCHES_FEWEST = 3
 """With fewer launches of an arm, one busy moment of the host would decide."""
 
 
-class Growth(GateKind):
+class Growth(GateKind, name="growth"):
     """A time measured once a launch may grow by ``smallest`` of itself or by ``limit``, whichever allows more."""
+
+    by_cost = True
 
     def judge(self, rule: Rule, figures: Figures) -> Gate:
         assert rule.limit is not None
@@ -201,8 +216,10 @@ class Growth(GateKind):
         return replace(_gate(rule, figures, verdict, why), limit=rule.smallest)
 
 
-class Ratio(GateKind):
+class Ratio(GateKind, name="ratio"):
     """Judged over the launches: the primary metric by the comparison of frame times, others as tails beside it."""
+
+    by_cost = tracked = True
 
     def judge(self, rule: Rule, figures: Figures) -> Gate:
         if figures.basis.same_kernel:
@@ -282,17 +299,8 @@ def _change(ratio: float, invert: bool) -> float:
     return ratio - 1
 
 
-KINDS: Mapping[str, GateKind] = {
-    "ratio": Ratio(),
-    "equal": Equal(),
-    "bound": Bound(),
-    "floor": Floor(),
-    "rise": Rise(),
-    "growth": Growth(),
-    "part": Part(),
-    "prediction": Predicted(),
-    "report": Report(),
-}
+KINDS: Mapping[str, GateKind] = GateKind.every
+"""By the name that rules use."""
 
 
 def judge_metric(rule: Rule, candidate: Arm, basis: Basis) -> Gate:

@@ -10,14 +10,12 @@ from harness.core.wording import amount
 from harness.gate.basis import Basis
 from harness.gate.count_gates import BY_COUNTS
 from harness.gate.further_gates import picture_gate, scene_gate, stored_fps_gate
-from harness.gate.gates import judge_metric
+from harness.gate.gates import KINDS, judge_metric
 from harness.model.record import Incident
 from harness.model.result import Gate
 from harness.model.spec import Verdict
 from harness.report.words import label_of
 
-COMPARING = ("ratio", "rise", "growth", "part")
-"""Kinds of gates that compare the candidate's cost with the reference's."""
 STORED_FPS_TOLERANCE = 0.35
 """How far below its stored frame rate the same host may fall: whole runs differ by 11 % (one sigma) on one host."""
 
@@ -66,7 +64,7 @@ def _gates(basis: Basis) -> tuple[Gate, ...]:
 
 def _attributed(gate: Gate, basis: Basis) -> Gate:
     """A regression against a kernel of another compiler says nothing about the source."""
-    if not basis.other_compiler or gate.kind not in COMPARING or gate.verdict is not Verdict.REGRESSION:
+    if not basis.other_compiler or not KINDS[gate.kind].by_cost or gate.verdict is not Verdict.REGRESSION:
         return gate
     return replace(gate, verdict=Verdict.INCONCLUSIVE, why=f"{gate.why}; but {basis.other_compiler}")
 

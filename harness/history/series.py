@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from harness.gate.gates import KINDS
 from harness.gate.metrics import names_of
 from harness.model import codec
 from harness.model.baseline import Baseline
@@ -200,7 +201,8 @@ def _ratios(gates: tuple[Gate, ...], baseline: Baseline) -> list[SeriesPoint]:
     anchor, factor = anchor_of(baseline)
     points = []
     for gate in gates:
-        if gate.kind not in ("ratio", "rise") or gate.change is None:
+        kind = KINDS.get(gate.kind)
+        if kind is None or not kind.tracked or gate.change is None:
             continue
         chained = gate.metric == _CHAINED
         scale = factor if chained else 1.0

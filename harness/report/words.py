@@ -19,12 +19,8 @@ LABELS: Mapping[str, str] = {
     "frame_ms_max": "frame time, longest",
     "fps_low_1pct": "frame rate of the slowest 1 %",
     "stutter_share": "stuttering frames",
-    "fences_per_frame": "fences a frame",
-    "spins_per_frame": "spins a frame",
-    "completions_per_frame": "completions a frame",
     "timeouts": "waits that gave up",
     "rekicks": "missed notifications",
-    "instructions_per_frame": "instructions a frame",
     "animation_error_ms_p50": "animation error, median",
     "animation_error_ms_p95": "animation error, 95th percentile",
     "animation_error_ms_p99": "animation error, 99th percentile",
@@ -32,13 +28,18 @@ LABELS: Mapping[str, str] = {
     "deadline_drops": "frames never seen at a deadline",
     "deadline_overruns": "frames that worked longer than a period",
     "boot_ms": "time to the first frame",
+    "predicted_frame_ms": "frame time predicted by counts",
+    "perturbation": "observer overhead of trace events",
+    "perturbation_records": "observer overhead of records",
+    "perturbation_screendumps": "observer overhead of screendumps",
     "pictures": "bad pictures",
 }
+"""Where a metric's own name does not say it."""
 
 
 def label_of(metric: str) -> str:
-    """A metric's name for people; one that is not known keeps its own."""
-    return LABELS.get(metric, metric)
+    """A metric's name for people; where none is given, its own name in words."""
+    return LABELS.get(metric) or metric.replace("_per_frame", " a frame").replace("_", " ")
 
 
 def figure(value: float | None, unit: str = "") -> str:

@@ -13,7 +13,6 @@ import pytest
 
 from harness.front.catalogue import commands
 from harness.front.words import parse
-from harness.gate.gates import KINDS
 from harness.model.errors import HarnessError
 from harness.model.spec import ROOT, UsageError, Verdict, switch_table
 from harness.settings import settings_of
@@ -126,11 +125,6 @@ def test_each_exit_code_has_its_section() -> None:
 def test_the_strategies_are_those_of_the_switch() -> None:
     rows = set(first_cells((DOCS / "design.md").read_text(encoding="utf-8")))
     assert set(switch_table()["BARRIER"].values) <= rows
-
-
-def test_gate_kinds_are_named() -> None:
-    design = (DOCS / "design.md").read_text(encoding="utf-8")
-    assert [kind for kind in KINDS if f"**{kind}**" not in design] == []
 
 
 def test_the_glossary_is_in_order() -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.front.help import command_table, settings_table
+from harness.gate.gates import KINDS
+from harness.gate.metrics import ROWS
 from harness.model.spec import ROOT
+from harness.report.words import label_of
 
 BEGIN, END = "<!-- commands: written by make docs -->\n", "<!-- commands: end -->"
 SETTINGS = """# Settings
@@ -14,6 +17,28 @@ What each command takes, as `make COMMAND SETTING=value`. `make docs` writes thi
 kernel's switches are documented in `kernel/options.h`. `ab` also takes one letter for each kernel: `A=…`, `B=…`.
 
 """
+METRICS = """# Metrics and gates
+
+What `make perf` measures of a kernel, how each figure is judged, and what each kind of gate does. `make docs` writes
+this page from `harness/gate/metrics.py` and `harness/gate/gates.py`. A file `CONFIG=` may override numbers of a gate.
+
+"""
+
+
+def metrics_page() -> str:
+    """Tables of metrics and of kinds of gates."""
+    head = ["| metric | name | unit | better | gates |", "|---|---|---|---|---|"]
+    rows = [
+        (f"`{row.name}`", label_of(row.name), row.unit, row.better, ", ".join(one.kind for one in row.judged))
+        for row in ROWS
+    ]
+    kinds = [(f"**{name}**", (kind.__doc__ or "").replace("``", "`").strip()) for name, kind in sorted(KINDS.items())]
+    lines = [*head, *map(_row, rows), "", "| gate | what it does |", "|---|---|", *map(_row, kinds)]
+    return METRICS + "\n".join(lines) + "\n"
+
+
+def _row(cells: tuple[str, ...]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def written() -> dict[Path, str]:
@@ -24,6 +49,7 @@ def written() -> dict[Path, str]:
     return {
         readme: f"{before}{BEGIN}{command_table()}{END}{after}",
         ROOT / "docs" / "settings.md": SETTINGS + settings_table(),
+        ROOT / "docs" / "metrics.md": metrics_page(),
     }
 
 
