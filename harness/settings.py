@@ -98,6 +98,22 @@ DECLARED: tuple[Setting, ...] = (
         "900",
     ),
     Setting("BUDGET", Number(5, 3600, "s"), ("nightly",), "time of one cell; else the matrix file says", "60"),
+    Setting(
+        "TARGET",
+        Text("a target of targets/, or a file"),
+        ("perf",),
+        "a kernel that a target file describes (docs/targets.md)",
+        "mykernel",
+        excludes=("KERNEL", "ISO", "ARCH", "OPTS", "MODE", "SLOW", "VIRGL", *_OF_SOURCE),
+    ),
+    Setting(
+        "TARGET",
+        Text("targets joined by commas"),
+        ("ab",),
+        "compare these targets, the others with the first",
+        "builtin,mykernel",
+        excludes=("ARCH", "OPTS", "MODE", "SLOW", "VIRGL", "CC", SWITCHES, *string.ascii_uppercase),
+    ),
     Setting("KERNEL", _FILE, ("perf",), "a kernel image to measure as it is", "old.elf", excludes=("ISO", *_OF_SOURCE)),
     Setting("KERNEL", _FILE, ("proof",), "one kernel image to decide", "old.elf", excludes=_OF_SOURCE),
     Setting(

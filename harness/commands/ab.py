@@ -23,10 +23,11 @@ from harness.gate.measuring.window import Window, window_notices
 from harness.gate.next_steps import given_words
 from harness.gate.references import approval_notices
 from harness.gate.session import measure
+from harness.gate.target_kernels import session_machine
 from harness.model.arms import ArmRequest, parse_arm
 from harness.model.record import Incident
 from harness.model.result import Arm, Frames, Gate, QemuSetup, Result
-from harness.model.spec import Machine, RunSpec, UsageError, Verdict
+from harness.model.spec import Device, Machine, RunSpec, UsageError, Verdict
 from harness.platform.build import source_state
 from harness.platform.host import host_facts
 from harness.platform.probe import choose_accelerator, qemu_version
@@ -59,10 +60,14 @@ class Compared:
 def main(arguments: Arguments, out: Printer) -> Verdict:
     """``ab [A=… B=… C=…] [SWITCH=value …]``; alone: the seed's two strategies."""
     named = {key: value for key, value in arguments.given.items() if key in string.ascii_uppercase}
+    if arguments.has("TARGET"):
+        words = arguments.text("TARGET").split(",")
+        named = {letter: f"target:{word.strip()}" for letter, word in zip(string.ascii_uppercase, words)}
     requests = _requests(named or SEED_ARMS, arguments.switches)
     begun = time.monotonic()
     with RunFolder("ab") as run:
         kernels = {request.name: build_arm(request, arguments.text("CC"), out) for request in requests}
+        _check_arches(requests, kernels)
         machine, shown = _machine(requests[0], kernels, arguments)
         first = requests[0].name
         order = Order(
@@ -124,18 +129,25 @@ def _requests(named: dict[str, str], common: dict[str, str]) -> list[ArmRequest]
     if len(names) < 2 or names != list(string.ascii_uppercase[: len(names)]):
         raise UsageError(f"ab compares A with B, C …; given: {' '.join(names) or 'none'}")
     requests = [parse_arm(name, named[name], common) for name in names]
-    if len({request.switches.arch for request in requests}) > 1:
-        raise UsageError("arms of different architectures cannot be compared in time")
     return requests
+
+
+def _check_arches(requests: list[ArmRequest], kernels: dict[str, ArmKernel]) -> None:
+    targets = {request.name: kernels[request.name].target for request in requests}
+    arches = {target.arch if (target := targets[one.name]) else one.switches.arch for one in requests}
+    if len(arches) > 1:
+        raise UsageError("arms of different architectures cannot be compared in time")
 
 
 def _machine(request: ArmRequest, kernels: dict[str, ArmKernel], arguments: Arguments) -> tuple[Machine, str]:
     machine = Machine(arch=request.switches.arch, vcpus=1, maxcpus=2, extra=arguments.several("QEMU_ARGS"))
-    qemu_version(machine.arch)
     kernel = kernels[request.name]
-    spec = RunSpec(kernel.path, machine, capabilities=kernel.capabilities, iso=kernel.iso)
+    own = session_machine(kernel, machine)
+    qemu_version(own.arch, own.gpu)
+    spec = RunSpec(kernel.path, own, capabilities=kernel.capabilities, iso=kernel.iso, target=kernel.target)
     accelerator, _ = choose_accelerator(arguments.text("ACCEL"), spec)
-    return chosen_device(replace(machine, accelerator=accelerator), arguments.flag("VIRGL"))
+    rendered = any(one.target and one.target.device is Device.GPU_GL for one in kernels.values())
+    return chosen_device(replace(machine, accelerator=accelerator), rendered or arguments.flag("VIRGL"))
 
 
 def _result(
@@ -153,7 +165,8 @@ def _result(
         [gate.verdict for gate in gates if gate.verdict] + [finding.verdict for finding in findings]
     )
     window = compared[-1].measured.of(Window)
-    machine = compared[0].measured.order.machine
+    order = compared[0].measured.order
+    machine = session_machine(order.candidate, order.machine)
     qemu = None
     if window is not None:
         command = shlex.join(window.observed.command)

@@ -15,10 +15,10 @@ from harness.core.statistics import CANDIDATE, REFERENCE
 from harness.core.wording import percent, signed_percent
 from harness.gate.calibration.power import (
     DetectionRates,
+    Promise,
     ReferenceMethodRates,
     Series,
     Synthetic,
-    Target,
     protocol_rates,
     reference_method_rates,
     synthetic,
@@ -225,7 +225,7 @@ def _say(
     out.table("synthetic, 2.5 % a launch, 70 launches", header, rows)
 
 
-def _result(run: RunFolder, promised: tuple[Target, ...], notices: Sequence[str]) -> Result:
+def _result(run: RunFolder, promised: tuple[Promise, ...], notices: Sequence[str]) -> Result:
     missed = [target for target in promised if not target.met]
     verdict = Verdict.INCONCLUSIVE if missed else Verdict.PASS
     said = "; ".join(f"{target.words}: {percent(target.reached, 2)}" for target in (missed or promised))
@@ -258,7 +258,7 @@ def _evidence(
     cells: list[DetectionRates],
     references: list[ReferenceMethodRates],
     made_up: list[Synthetic],
-    promised: tuple[Target, ...],
+    promised: tuple[Promise, ...],
 ) -> str:
     """Everything, recorded launches included, as JSON."""
     plain: dict[str, Any] = {

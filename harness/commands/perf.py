@@ -21,6 +21,8 @@ from harness.gate.next_steps import given_words
 from harness.gate.references import NoBaseline, Reference, approval_notices, find_reference, keep_baseline
 from harness.gate.rule_file import load_by_counts, load_commit_url, load_rules
 from harness.gate.session import measure
+from harness.gate.target_kernels import keep_images, say_short_form, session_machine
+from harness.gate.target_rules import rules_of_target
 from harness.model.arms import ArmRequest, Source, parse_arm
 from harness.model.errors import StoreError
 from harness.model.record import JudgedBy
@@ -44,11 +46,13 @@ NEXT = "make explain RESULT=results/latest says where the time went; make approv
 def main(arguments: Arguments, out: Printer) -> Verdict:
     """Run the gate."""
     begun = time.monotonic()
-    rules = load_rules(arguments.path("CONFIG"))
     request = _candidate_request(arguments)
     with RunFolder("perf") as run:
         candidate = build_arm(request, arguments.text("CC"), out)
-        shutil.copyfile(candidate.path, run.path / "candidate.elf")
+        rules = load_rules(arguments.path("CONFIG"), rules_of_target(candidate.target))
+        if request.source is Source.FILE and not arguments.json:
+            say_short_form(candidate, arguments.several("QEMU_ARGS"), out)
+        keep_images(candidate, run.path)
         reference, notices, missing = _reference(request, candidate, arguments, run.path)
         machine, accel_notices = _machine(candidate, request, arguments)
         spent_s = time.monotonic() - begun
@@ -96,6 +100,8 @@ def _smallest(rules: tuple[Rule, ...]) -> float:
 
 def _candidate_request(arguments: Arguments) -> ArmRequest:
     request = parse_arm("candidate", "", arguments.switches)
+    if arguments.has("TARGET"):
+        return parse_arm("candidate", f"target:{arguments.text('TARGET')}", arguments.switches)
     path = arguments.path("KERNEL") or arguments.path("ISO")
     if path is None:
         return request
@@ -108,6 +114,8 @@ def _reference(
     request: ArmRequest, candidate: ArmKernel, arguments: Arguments, scratch: Path
 ) -> tuple[Reference | None, tuple[str, ...], str]:
     """The reference, notices, and why there is none."""
+    if candidate.target is not None:
+        return None, (), f"no baseline of {candidate.target.name} yet"
     if candidate.switches is None:
         return None, (), "this kernel has no baseline here; compare two with 'make ab A=old.elf B=new.elf'"
     name = arguments.text("BASELINE") or candidate.switches.get("BARRIER")
@@ -130,10 +138,12 @@ def _machine(candidate: ArmKernel, request: ArmRequest, arguments: Arguments) ->
         disk_mib=LOAD_DISK_MIB if loaded else 0,
         extra=arguments.several("QEMU_ARGS"),
     )
-    qemu_version(machine.arch)
-    spec = RunSpec(candidate.path, machine, capabilities=candidate.capabilities, iso=candidate.iso)
+    own = session_machine(candidate, machine)
+    qemu_version(own.arch, own.gpu)
+    spec = RunSpec(candidate.path, own, capabilities=candidate.capabilities, iso=candidate.iso, target=candidate.target)
     accelerator, notice = choose_accelerator(arguments.text("ACCEL"), spec)
-    machine, shown = chosen_device(replace(machine, accelerator=accelerator), arguments.flag("VIRGL"))
+    virgl = arguments.flag("VIRGL") or own.device is Device.GPU_GL
+    machine, shown = chosen_device(replace(machine, accelerator=accelerator), virgl)
     return machine, tuple(text for text in (notice, shown) if text)
 
 
@@ -158,7 +168,8 @@ def _result(
 ) -> Result:
     baseline = reference.baseline if reference else None
     window, pictures = measured.of(Window), measured.of(Pictures)
-    machine, host, qemu = measured.order.machine, host_facts(), None
+    machine = session_machine(measured.order.candidate, measured.order.machine)
+    host, qemu = host_facts(), None
     if window is not None:
         command = shlex.join(window.observed.command)
         qemu = QemuSetup(window.observed.qemu_version, machine.accelerator, machine.vcpus, "multi", command)

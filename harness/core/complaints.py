@@ -25,7 +25,7 @@ _STDERR = re.compile(
 hw/block/virtio-blk.c; vrend_renderer.c of virglrenderer)."""
 
 
-def device_complaints(trace: Trace, qemu_log: bytes = b"") -> tuple[str, ...]:
+def device_complaints(trace: Trace, qemu_log: bytes = b"", others: bool = True) -> tuple[str, ...]:
     """Sentences, the first of each kind, in the order in which the device spoke; at most ``COMPLAINTS_MAX``.
 
     Parameters
@@ -34,8 +34,10 @@ def device_complaints(trace: Trace, qemu_log: bytes = b"") -> tuple[str, ...]:
         Of the run.
     qemu_log
         QEMU's standard error output.
+    others
+        Devices that are no virtio devices count, too.
     """
-    words = [one.words for one in _counting(trace)]
+    words = [one.words for one in _counting(trace) if others or one.by_virtio]
     words += [(match[1] + match[2]).decode("utf-8", "backslashreplace").strip() for match in _STDERR.finditer(qemu_log)]
     return tuple(_sentences(words))[:COMPLAINTS_MAX]
 

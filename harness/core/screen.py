@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from harness.core.arrays import I64, DrawFrame, Mask
-from harness.core.frametimes import refused_flushes
+from harness.core.scanouts import refused_flushes
 from harness.core.trace import FLUSH, SET_SCANOUT, SET_SCANOUT_BLOB, Events, Trace
 from harness.core.wording import percent
 

@@ -83,6 +83,8 @@ class SerialLog:
     problem_counts: Mapping[str, int] = field(default_factory=dict)
     """How many of each kind there were; ``problems`` holds only the first of each."""
     line_count: int = 0
+    counters: Mapping[str, int] = field(default_factory=dict)
+    """Sums that a kernel of another protocol printed (``serial.perf`` of its target)."""
 
     @property
     def finished(self) -> bool:
@@ -111,6 +113,8 @@ class SerialLog:
         return int(said) if said is not None and said.isdecimal() and len(said) <= 20 else None
 
     def _recorded(self, key: str) -> int | None:
+        if key in self.counters:
+            return self.counters[key]
         values = self.records.column(key)
         return int(values.sum(dtype=object)) if values is not None and len(values) else None
 

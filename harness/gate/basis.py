@@ -44,6 +44,8 @@ class Basis:
     """Why the host was too noisy to decide, if known."""
     grown: str = ""
     """Functions that execute more, in words."""
+    first: bool = False
+    """A target that was never approved: floor, pictures and panics judge it, and it may pass by them."""
 
     counted: Mapping[str, CountedFrames] = field(default_factory=dict)
     """By role: what each part of a frame makes QEMU do."""

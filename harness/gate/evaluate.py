@@ -28,6 +28,9 @@ from harness.model.record import Cause, ExactRecord, Incident, JudgedBy, RunReco
 from harness.model.result import Arm
 from harness.model.spec import Verdict
 
+NO_BASELINE_YET = "no baseline of "
+"""How it is said that a target was never approved, so that floor and pictures alone judge it."""
+
 
 def arms_of(measured: Measured) -> dict[str, Arm]:
     """Both arms with every metric that was measured."""
@@ -44,6 +47,8 @@ def _arm(kernel: ArmKernel, role: str, measured: Measured) -> Arm:
     build = {"compiler": kernel.compiler, "commit": kernel.commit, "path": kernel.path.name}
     if kernel.scene:
         build["scene"] = kernel.scene
+    if kernel.record is not None:
+        build["target"] = kernel.record.name
     timing, window = measured.of(Timing), measured.of(Window)
     launches = len(timing.launches) if timing else 0
     scene = _scene(window.serial) if role == CANDIDATE and window else ""
@@ -120,6 +125,7 @@ def evaluate(
         same_kernel=measured.skipped["timing"] if measured.same_kernel else "",
         noise=noise_cause(timing.host) if timing else "",
         grown=function_words(exact.functions),
+        first=measured.order.candidate.target is not None and no_reference.startswith(NO_BASELINE_YET),
         counted=exact.counted,
         prediction=prediction(measured),
         costs=exact.costs,
@@ -139,5 +145,6 @@ def record_of(measured: Measured, judged_by: JudgedBy = JudgedBy()) -> RunRecord
         skipped=measured.skipped,
         incidents=measured.incidents,
         lease=measured.lease,
+        target=measured.order.candidate.record,
         stages={stage.keeps.stage: stage.record(found) for stage, found in brought if found is not None},
     )

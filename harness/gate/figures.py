@@ -99,7 +99,9 @@ class ArmFigures:
         switches = self.measured.order.candidate.switches
         if self.window is None or (switches is not None and switches.get("COUNTERS") == "none"):
             return None
-        serial = self.window.serial
+        serial, frames = self.window.serial, self.window.presented.shown
+        if counter in serial.counters and frames:
+            return Metric(serial.counters[counter] / frames, "", "guest", n=frames)
         count = serial.per_frame(counter) if len(serial.records) else None
         return None if count is None else Metric(count, "", "guest", n=serial.counted_frames)
 
@@ -113,10 +115,11 @@ class ArmFigures:
 
     def total(self, name: str) -> Metric | None:
         """A counter of the whole run."""
-        if self.window is None or not len(self.window.serial.records):
+        serial = self.window.serial if self.window is not None else None
+        if serial is None or not len(serial.records) and name not in serial.counters:
             return None
-        total = self.window.serial.total(name)
-        return None if total is None else Metric(float(total), "", "guest", n=len(self.window.serial.records))
+        total = serial.total(name)
+        return None if total is None else Metric(float(total), "", "guest", n=max(len(serial.records), 1))
 
     def instructions(self) -> Metric | None:
         """Instructions a frame under ``-icount``."""

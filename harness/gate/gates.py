@@ -313,7 +313,7 @@ def judge_metric(rule: Rule, candidate: Arm, basis: Basis) -> Gate:
     reference = basis.reference.metrics.get(rule.metric) if basis.reference else None
     figures = Figures(basis, candidate, metric, reference)
     if kind.compares and basis.reference is None:
-        verdict = Verdict.INCONCLUSIVE if rule.primary else None
+        verdict = Verdict.INCONCLUSIVE if rule.primary and not basis.first else None
         return _gate(rule, figures, verdict, basis.no_reference or "nothing to compare with")
     if kind.compares and reference is None and basis.reference is not None and not basis.same_kernel:
         offered = not_offered(rule.metric, basis.capabilities, basis.reference.switches)

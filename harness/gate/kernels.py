@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from pathlib import Path
 
 from harness.gate.measured import ArmKernel, KernelSource
 from harness.gate.references import BASELINES_DIR, read_baseline, source_of
+from harness.gate.target_kernels import arm_of, short_form, target_arm
 from harness.model.arms import ArmRequest, Source
-from harness.model.spec import BUILT_IN, FOREIGN, ROOT, Switches, UsageError
+from harness.model.spec import ROOT, Capabilities, Switches, UsageError
+from harness.model.target import capabilities_of
 from harness.platform.bounded import KERNEL_BYTES_MAX, read_bounded
 from harness.platform.build import build_kernel, checkout_revision
 from harness.platform.golden import scene_hash
+from harness.platform.targets import TARGETS_DIR, read_target
 from harness.report.printer import Printer
 
 _OWN_WORDS = b"[BOOT] kernel=roulette"
+BUILT_IN_NAME = "builtin"
+"""Of the target that is the kernel of this tree."""
 
 
 def build_arm(request: ArmRequest, compiler: str, out: Printer) -> ArmKernel:
@@ -27,8 +33,11 @@ def build_arm(request: ArmRequest, compiler: str, out: Printer) -> ArmKernel:
         except OSError as error:
             raise UsageError(f"{request.where}: cannot be read: {error.strerror}") from error
         iso = request.text == "ISO" or path.suffix == ".iso"
-        capabilities = BUILT_IN if _OWN_WORDS in image else FOREIGN
-        return ArmKernel(request.name, path, hashlib.sha256(image).hexdigest(), None, capabilities, iso=iso)
+        if iso or _OWN_WORDS not in image:
+            return arm_of(request.name, short_form(path, request.switches.arch, iso=iso))
+        return ArmKernel(request.name, path, hashlib.sha256(image).hexdigest(), None, built_in())
+    if request.source is Source.TARGET and request.where != BUILT_IN_NAME:
+        return target_arm(request.name, request.where, out)
     if request.source is Source.BASELINE:
         baseline, _ = read_baseline(request.switches.arch, request.where)
         path = BASELINES_DIR / baseline.arch / baseline.name / "kernel.elf"
@@ -39,7 +48,7 @@ def build_arm(request: ArmRequest, compiler: str, out: Printer) -> ArmKernel:
             path,
             baseline.kernel_sha256,
             kernel_switches,
-            BUILT_IN,
+            built_in(),
             baseline.compiler,
             baseline.commit,
             source=source_of(baseline, request.switches.arch, compiler),
@@ -55,12 +64,18 @@ def build_arm(request: ArmRequest, compiler: str, out: Printer) -> ArmKernel:
         built.path,
         built.sha256,
         built.switches,
-        BUILT_IN,
+        built_in(),
         built.compiler,
         commit,
         source=KernelSource(compiler, commit),
         scene=scene_hash(tree / "kernel"),
     )
+
+
+@functools.cache
+def built_in() -> Capabilities:
+    """What the kernel of this tree offers, as its target declares it."""
+    return capabilities_of(read_target(str(TARGETS_DIR / f"{BUILT_IN_NAME}.toml")))
 
 
 def is_own_kernel(path: Path) -> bool:

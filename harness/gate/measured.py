@@ -11,6 +11,8 @@ from harness.core.bootimage import same_loaded_bytes
 from harness.gate.metrics import RULES, Rule
 from harness.model.record import Incident, Lease
 from harness.model.spec import Capabilities, Machine, RunParams, RunSpec, Switches
+from harness.model.target import Target, limits_of, machine_of
+from harness.model.target_record import TargetRecord
 
 B = TypeVar("B")
 SAME_KERNEL = "the same kernel, byte for byte"
@@ -47,6 +49,9 @@ class ArmKernel:
     """Where it can be linked again from; None of a mere image."""
     scene: str = ""
     """What its source names its scene; empty where there is no source to ask."""
+    target: Target | None = None
+    """Of a kernel that is not this tree's, its images found."""
+    record: TargetRecord | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,8 @@ class Order:
         ours, theirs = self.candidate, self.reference
         if theirs is None or (ours.capabilities, ours.iso) != (theirs.capabilities, theirs.iso):
             return False
+        if ours.target is not None or theirs.target is not None:
+            return ours.sha256 == theirs.sha256
         return same_loaded_bytes(ours.path.read_bytes(), theirs.path.read_bytes())
 
     def asks_for(self, stage: str) -> bool:
@@ -90,7 +97,10 @@ class Order:
         return self.stages is None or stage in self.stages
 
     def run_spec(self, kernel: ArmKernel, params: RunParams) -> RunSpec:
-        """One kernel with the session's machine."""
+        """One kernel with the session's machine; of a target, with its own on the session's display."""
+        if kernel.target is not None:
+            machine, limits = machine_of(kernel.target, self.machine), limits_of(kernel.target)
+            return RunSpec(kernel.path, machine, params, kernel.capabilities, limits, target=kernel.target)
         return RunSpec(kernel.path, self.machine, params, kernel.capabilities, iso=kernel.iso)
 
 

@@ -17,6 +17,8 @@ from harness.gate.stages import STAGES
 from harness.model.errors import HarnessError
 from harness.model.result import Result, ResultError
 from harness.model.spec import BUILT_IN, FOREIGN, Machine, Switches, UsageError
+from harness.model.target import capabilities_of
+from harness.model.target_file import target_of
 
 DAMAGE = (
     ArithmeticError,
@@ -73,6 +75,11 @@ def _measured(folder: Path, result: Result) -> Measured:
 
 def _kernel(role: str, result: Result, folder: Path) -> ArmKernel:
     arm = result.arms[role]
+    noted = result.run.target if result.run is not None else None
+    if noted is not None:
+        target = target_of(noted)
+        path = folder / arm.build.get("path", f"{role}.elf")
+        return ArmKernel(role, path, arm.kernel_sha256, None, capabilities_of(target), target=target, record=noted)
     switches = Switches.of(arm.switches) if arm.switches else None
     path = folder / arm.build.get("path", f"{role}.elf")
     capabilities = BUILT_IN if switches else FOREIGN

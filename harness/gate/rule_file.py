@@ -26,20 +26,26 @@ import tomllib
 
 from harness.gate.metrics import RULES, Rule
 from harness.model.spec import UsageError
+from harness.model.toml_lines import line_of
 from harness.platform.bounded import read_bounded
 
 _OVERRIDABLE: Mapping[str, type] = {"kind": str, "smallest": float, "limit": float, "warn": float}
 
 
-def load_rules(path: Path | None) -> tuple[Rule, ...]:
+def load_rules(path: Path | None, rules: tuple[Rule, ...] = RULES) -> tuple[Rule, ...]:
     """The table of metrics with the user's changes.
+
+    Parameters
+    ----------
+    rules
+        What is changed.
 
     Raises
     ------
     UsageError
         When the file cannot be read, or holds an impossible rule.
     """
-    return rules_from_toml(_config(path), str(path)) if path is not None else RULES
+    return rules_from_toml(_config(path), str(path), rules) if path is not None else rules
 
 
 def load_commit_url(path: Path | None) -> str:
@@ -147,26 +153,7 @@ def _tables(value: Any, where: str, text: str, origin: str, leaves: bool = False
 
 
 def _wrong(text: str, origin: str, where: str, why: str) -> UsageError:
-    return UsageError(f"{origin}:{_line_of(text, where)}: {where}: {why}")
-
-
-def _line_of(text: str, where: str) -> int:
-    """The line, from 1, where a dotted key is set, or its table opened; 1 when it cannot be found."""
-    best, table = 1, ""
-    for number, line in enumerate(text.splitlines(), 1):
-        if header := re.match(r"\s*\[\s*([^\[\]]+?)\s*\]", line):
-            table = re.sub(r"[\s\"']", "", header[1])
-            path = table
-        elif setting := re.match(r"\s*([\w.\"' -]+?)\s*=", line):
-            key = re.sub(r"[\s\"']", "", setting[1])
-            path = f"{table}.{key}".lstrip(".")
-        else:
-            continue
-        if path == where or path.startswith(f"{where}."):
-            return number
-        if where.startswith(f"{path}."):
-            best = number
-    return best
+    return UsageError(f"{origin}:{line_of(text, where)}: {where}: {why}")
 
 
 def _names(rules: tuple[Rule, ...]) -> str:

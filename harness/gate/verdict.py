@@ -101,6 +101,13 @@ def _cause(gate: Gate) -> str:
     return gate.why if said_by_itself and gate.value is not None else f"{label_of(gate.metric)}: {gate.why}"
 
 
+def _first_words(judged: Sequence[Gate]) -> str:
+    """What a kernel that was never approved passed by."""
+    floor = any(gate.metric == "fps_trace" and gate.kind == "floor" and gate.verdict for gate in judged)
+    passed = "floor and pictures pass" if floor else "pictures pass, and gates.fps_floor declares no floor"
+    return f"{passed}; approve to gate on change"
+
+
 def _passed(judged: Sequence[Gate], basis: Basis) -> str:
     fps = next(gate for gate in judged if gate.metric == "fps_trace" and gate.value is not None)
     words = f"{amount(fps.value or 0.0)} frames/s"
@@ -109,4 +116,6 @@ def _passed(judged: Sequence[Gate], basis: Basis) -> str:
     elif fps.kind == "ratio" and (basis.decision is not None or basis.same_kernel):
         words += f", {fps.why}"
     frames = basis.frames
+    if basis.first:
+        return f"pass: {words}; {_first_words(judged)}"
     return f"pass: {words}; {frames.intact if frames else 0} of {frames.checked if frames else 0} pictures right"

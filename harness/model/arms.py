@@ -14,6 +14,7 @@ from pathlib import Path
 from harness.model.seedcase import SEED_STEPS, named_combination
 from harness.model.spec import Switches, UsageError
 
+TARGET_SUFFIX = ".toml"
 NAMED = ("default", *(step.name for step in SEED_STEPS))
 
 
@@ -24,6 +25,7 @@ class Source(enum.Enum):
     REVISION = "revision"
     BASELINE = "baseline"
     FILE = "file"
+    TARGET = "target"
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class ArmRequest:
         """What to call this side in a report."""
         if self.source is Source.FILE:
             return Path(self.where).name
+        if self.source is Source.TARGET:
+            return Path(self.where).stem if self.where.endswith(TARGET_SUFFIX) else self.where
         place = {Source.TREE: "", Source.REVISION: f"{self.where} ", Source.BASELINE: f"baseline {self.where} "}
         return f"{place[self.source]}{self.switches.label}".strip()
 
@@ -55,8 +59,9 @@ def parse_arm(name: str, text: str, common: Mapping[str, str]) -> ArmRequest:
     name
         The key it was given under.
     text
-        Words separated by blanks: at most one of a named combination, ``baseline`` or ``baseline:<name>``, a path
-        that ends in ``.elf`` or holds a slash, or a git revision; and any number of ``SWITCH=value``.
+        Words separated by blanks: at most one of a named combination, ``baseline`` or ``baseline:<name>``,
+        ``target:<name>`` or a path that ends in ``.toml``, a path that ends in ``.elf`` or holds a slash, or a git
+        revision; and any number of ``SWITCH=value``.
     common
         Switches given outside the arm, ARCH included; the arm's own words override them.
 
@@ -79,6 +84,10 @@ def parse_arm(name: str, text: str, common: Mapping[str, str]) -> ArmRequest:
     if place == "baseline" or place.startswith("baseline:"):
         which = place.partition(":")[2] or switches.get("BARRIER")
         return ArmRequest(name, text, Source.BASELINE, switches, which)
+    if place.endswith(TARGET_SUFFIX) or place.startswith("target:"):
+        if own:
+            raise UsageError(f"{name}: {place} is a target; switches ({' '.join(own)}) cannot change it")
+        return ArmRequest(name, text, Source.TARGET, switches, place.removeprefix("target:"))
     if place.endswith(".elf") or "/" in place and Path(place).suffix in (".elf", ".bin", ".iso", ""):
         if own and Path(place).is_file():
             raise UsageError(f"{name}: {place} is a built kernel; switches ({' '.join(own)}) cannot change it")

@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
 from harness.model import codec
+from harness.model.lease import Lease as Lease
 from harness.model.metric import Metric
 from harness.model.spec import Device, RunParams, Verdict
+from harness.model.target_record import TargetRecord
 
 R = TypeVar("R", bound="StageRecord")
 
@@ -105,6 +107,10 @@ class Observed(StageRecord, stage="window"):
     command: tuple[str, ...]
     clock: str = ""
     """What the host's clock did meanwhile, if it did not run evenly."""
+    begins_ns: int = 0
+    """Host time since the epoch, from which on frames count; 0 for all."""
+    ends_ns: int = 0
+    """Until when; 0 for all."""
 
 
 @dataclass(frozen=True)
@@ -339,19 +345,6 @@ class TimingRecord(StageRecord, stage="timing"):
 
 
 @dataclass(frozen=True)
-class Lease:
-    """Cores that a run has for itself."""
-
-    cores: tuple[int, ...]
-    """One CPU of each, the idlest first."""
-    at_once: int
-    """How many threads may compute at once: cores, unless a quota allows fewer."""
-    waited_s: float = 0.0
-    notices: tuple[str, ...] = ()
-    """What keeps these cores from being ideal."""
-
-
-@dataclass(frozen=True)
 class JudgedBy:
     """What the session was judged against."""
 
@@ -381,6 +374,8 @@ class RunRecord:
     """What stopped a stage."""
     lease: Lease | None = None
     """The cores that the comparison had."""
+    target: TargetRecord | None = None
+    """Of a kernel that is not this tree's: how it was run and judged."""
     stages: Mapping[str, StageRecord] = field(default_factory=dict)
     """By name: what each stage that ran keeps."""
 

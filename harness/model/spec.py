@@ -12,6 +12,10 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.model.target import Target
 
 from harness.model.faults import fault_table
 
@@ -314,6 +318,10 @@ class Machine:
     """Of OpenGL in software; 0 draws in QEMU's main thread, which is best where all of QEMU shares one core."""
     disk_mib: int = 0
     """Size of a scratch virtio-blk disk; 0 is none."""
+    machine: str = ""
+    """QEMU's ``-machine``, and below ``-cpu`` and the GPU's ``-device``; empty for ours of the architecture."""
+    cpu: str = ""
+    gpu: str = ""
     extra: tuple[str, ...] = ()
     """More QEMU arguments, appended as they are."""
 
@@ -381,3 +389,10 @@ class RunSpec:
     limits: Limits = field(default_factory=Limits)
     iso: bool = False
     """The image is a bootable disc rather than a kernel."""
+    target: "Target | None" = None
+    """Of a kernel that is not booted as ours is: how, and what its lines and pictures mean."""
+
+    @property
+    def head(self) -> int:
+        """The scanout that is measured."""
+        return self.target.head if self.target else 0

@@ -63,8 +63,13 @@ def parse_ppm(content: bytes, limits: Limits = Limits()) -> Image:
     return np.ascontiguousarray(pixels).reshape(height_px, width_px, 3)
 
 
-def screendump(qmp: Qmp, folder: Path, limits: Limits = Limits()) -> Screendump:
+def screendump(qmp: Qmp, folder: Path, limits: Limits = Limits(), head: int = 0, device: str = "") -> Screendump:
     """Capture the scanout now; the file is removed.
+
+    Parameters
+    ----------
+    device, head
+        The display device by its id, and which of its scanouts; by default the machine's first.
 
     Raises
     ------
@@ -75,7 +80,8 @@ def screendump(qmp: Qmp, folder: Path, limits: Limits = Limits()) -> Screendump:
     """
     path = folder / "screendump.ppm"
     before_ns = time.time_ns()
-    qmp.execute("screendump", filename=str(path))
+    which = {"device": device, "head": head} if device else {}
+    qmp.execute("screendump", filename=str(path), **which)
     after_ns = time.time_ns()
     try:
         size = path.stat().st_size

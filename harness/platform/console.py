@@ -6,19 +6,35 @@ import contextlib
 import fcntl
 import math
 import os
+import re
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from harness.core.last_words import headline, last_words
+from harness.core.serial_noise import without_noise
 from harness.model.errors import GuestError, StoreError
 from harness.model.spec import Limits
 
-_PANIC = b"[PANIC]"
+PANIC = re.compile(rb"\[PANIC\]")
+"""How a kernel that keeps kernel/run/serial-protocol.md begins its last words."""
+PATTERN_BYTES = 4096
+"""A pattern is looked for within so much of an unfinished line."""
 PIPE_BYTES = 1 << 20
 FORGET_S = 60.0
 REMEMBERED_BYTES = 1 << 20
+
+
+def serial_fifos(path: Path) -> int:
+    """Two named pipes, ``<path>.in`` and ``<path>.out``, for a line that is typed to; our reading end of the second."""
+    for end in (".in", ".out"):
+        os.mkfifo(f"{path}{end}", 0o600)
+    ours = os.open(f"{path}.out", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    os.set_blocking(ours, True)
+    with contextlib.suppress(OSError):
+        fcntl.fcntl(ours, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+    return ours
 
 
 def serial_pipe() -> tuple[int, int]:
@@ -44,6 +60,8 @@ class Console:
 
     Parameters
     ----------
+    panic
+        How a line begins in which the guest says that it panicked; None of a guest that has no such line.
     endless
         For a guest that runs until somebody ends it: memory keeps the last minute or so, the log keeps everything,
         and a flood is what brings that much within a minute.
@@ -54,7 +72,16 @@ class Console:
         When the log cannot be created.
     """
 
-    def __init__(self, descriptor: int, path: Path, limits: Limits, *, endless: bool = False) -> None:
+    def __init__(
+        self,
+        descriptor: int,
+        path: Path,
+        limits: Limits,
+        *,
+        endless: bool = False,
+        panic: re.Pattern[bytes] | None = PANIC,
+    ) -> None:
+        self._panic = panic
         self._log = open(path, "wb", buffering=0)
         self._descriptor = os.dup(descriptor)
         self._path = path
@@ -111,9 +138,10 @@ class Console:
         self._searched = max(self._searched - dropped, 0)
 
     def _search_panic(self) -> None:
-        if self._panic_at < 0:
-            self._panic_at = self._data.find(_PANIC, self._searched)
-            self._searched = max(len(self._data) - len(_PANIC) + 1, 0)
+        if self._panic_at < 0 and self._panic is not None:
+            found = self._panic.search(self._data, self._searched)
+            self._panic_at = found.start() if found else -1
+            self._searched = max(self._data.rfind(b"\n") + 1, len(self._data) - PATTERN_BYTES, 0)
 
     def _write_all(self, chunk: bytes, write: Callable[[bytes], int | None]) -> None:
         try:
@@ -166,6 +194,23 @@ class Console:
                     raise GuestError(f"the guest ended before {what}{f': {said}' if said else ''}", self._path)
                 self._change.wait(left)
 
+    def wait_match(self, pattern: re.Pattern[bytes], start: int, timeout_s: float, what: str) -> int:
+        """Wait until a pattern matches what was printed from ``start`` on; returns where its match ends.
+
+        Raises as :meth:`wait_for`, with ``what`` as the complaint.
+        """
+        deadline = time.monotonic() + timeout_s
+        with self._change:
+            while (found := pattern.search(self._data, max(start - self._forgotten, 0))) is None:
+                self.check()
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    raise GuestError(f"{what} within {timeout_s:g} s", self._path)
+                if self.closed:
+                    raise GuestError(f"the guest ended: {what}", self._path)
+                self._change.wait(left)
+            return self._forgotten + found.end()
+
     def check(self) -> None:
         """Raise what the line shows by itself: a log that cannot be written, a panic, a flood."""
         with self._change:
@@ -173,7 +218,8 @@ class Console:
                 raise StoreError(f"the serial log cannot be written: {self.write_error.strerror}", self._path)
             end = self._data.find(b"\n", self._panic_at) if self._panic_at >= 0 else -1
             if end >= 0:
-                line = bytes(self._data[self._panic_at + len(_PANIC) : end])
+                begin = self._panic_at if self._panic is PANIC else self._data.rfind(b"\n", 0, self._panic_at) + 1
+                line = without_noise(bytes(self._data[begin:end])).removeprefix(b"[PANIC]")
                 raise GuestError(f"the guest panicked: {headline(line)}", self._path)
             if self.flooded:
                 raise GuestError(f"the serial line brought more than {self._limits.serial_bytes} bytes", self._path)

@@ -11,7 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.model.errors import HarnessError, QemuError
-from harness.model.spec import ARCHES, Limits, RunParams, RunSpec, UsageError
+from harness.model.qemu_arches import arch_of
+from harness.model.spec import Limits, RunParams, RunSpec, UsageError
 from harness.platform.child import ChildError, run_child
 from harness.platform.qemu import Qemu
 
@@ -21,15 +22,22 @@ KVM_LIMIT_S = 3.0
 _SAID_BYTES_MAX = 1 << 20
 
 
-def qemu_version(arch: str) -> tuple[int, ...]:
+def qemu_version(arch: str, gpu: str = "") -> tuple[int, ...]:
     """Version of the QEMU that emulates an architecture.
+
+    Parameters
+    ----------
+    gpu
+        The device that it must have; by default the architecture's.
 
     Raises
     ------
     QemuError
         When it is missing, does not run, is too old, or has no virtio-gpu.
+    UsageError
+        When it has not the device that was named.
     """
-    record = ARCHES[arch]
+    record = arch_of(arch)
     install = f"install the package {record.qemu_package} (make setup perf)"
     binary = shutil.which(record.qemu)
     if binary is None:
@@ -42,7 +50,12 @@ def qemu_version(arch: str) -> tuple[int, ...]:
     if version[:2] < QEMU_MINIMUM:
         least = ".".join(str(part) for part in QEMU_MINIMUM)
         raise QemuError(f"{record.qemu} is {found[0].removeprefix('version ')}, at least {least} is needed: {install}")
-    if f'"{record.gpu_device}"' not in _output([binary, "-machine", "none", "-device", "help"]):
+    devices = _output([binary, "-machine", "none", "-device", "help"])
+    named = gpu.partition(",")[0]
+    if named and not re.search(rf'(?:name|alias) "{re.escape(named)}"', devices):
+        known = re.findall(r'name "(virtio-(?:gpu|vga)[^"]*)"', devices)
+        raise UsageError(f"gpu = {named}: {record.qemu} has none; it has {' '.join(sorted(known)) or 'no virtio-gpu'}")
+    if not named and f'"{record.gpu_device}"' not in devices:
         raise QemuError(f"{record.qemu} has no {record.gpu_device}: {install}")
     return version
 
@@ -81,7 +94,7 @@ def choose_accelerator(wanted: str, spec: RunSpec) -> tuple[str, str]:
         return "tcg", ""
     if wanted != "kvm":
         raise UsageError(f"ACCEL={wanted}: there are tcg and kvm")
-    if ARCHES[spec.machine.arch].host != platform.machine():
+    if arch_of(spec.machine.arch).host != platform.machine():
         return "tcg", f"ACCEL=kvm: a {platform.machine()} host cannot run {spec.machine.arch}; TCG was used"
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return "tcg", "ACCEL=kvm: /dev/kvm cannot be opened; TCG was used"

@@ -20,35 +20,20 @@ from types import TracebackType
 from typing import NoReturn
 
 from harness.model.errors import GuestError, QemuError, QmpError
-from harness.model.spec import WINDOWS, Display, RunSpec
+from harness.model.spec import WINDOWS, Display, RunSpec, UsageError
 from harness.platform.child import end_child, start_child
-from harness.platform.console import Console, serial_pipe
+from harness.platform.console import Console, serial_fifos, serial_pipe
 from harness.platform.display import Xvfb, screen_for
 from harness.platform.ending import Ending, ending_of
 from harness.platform.host_doing import HOST_REASONS, HostEnded, name_stop
-from harness.platform.qemu_command import QEMU_LOG, TRACE_LOG, qemu_command
+from harness.platform.qemu_command import QEMU_LOG, TRACE_LOG, gpu_id, qemu_command
 from harness.platform.qmp import Qmp
 from harness.platform.store import check_room
-
-FLUSH_EVENT = "virtio_gpu_cmd_res_flush"
-TIMING_EVENTS: tuple[str, ...] = (
-    FLUSH_EVENT,
-    "virtio_gpu_cmd_res_xfer_toh_2d",
-    "virtio_gpu_cmd_res_xfer_toh_3d",
-    "virtio_gpu_cmd_ctx_submit",
-    "virtio_gpu_cmd_set_scanout",
-    "virtio_gpu_cmd_set_scanout_blob",
-)
-"""Events that tell frames which reached the screen from flushes."""
-FRAME_EVENTS: tuple[str, ...] = (
-    *TIMING_EVENTS,
-    "virtio_gpu_fence_ctrl",
-    "virtio_gpu_fence_resp",
-    "virtio_queue_notify",
-    "virtqueue_pop",
-    "virtqueue_fill",
-    "virtqueue_flush",
-)
+from harness.platform.target_command import SERIAL_LINE
+from harness.platform.trace_events import FLUSH_EVENT as FLUSH_EVENT
+from harness.platform.trace_events import FRAME_EVENTS as FRAME_EVENTS  # noqa: F401
+from harness.platform.trace_events import TIMING_EVENTS as TIMING_EVENTS
+from harness.platform.words_of_guest import guest_said, limit_words, panic_of
 
 TRACE_POLL_S = 0.005
 END_POLL_S = 0.05
@@ -116,22 +101,32 @@ class Qemu:
     def __enter__(self) -> "Qemu":
         self.folder.mkdir(parents=True, exist_ok=True)
         qmp_ours, qmp_theirs = socket.socketpair()
-        serial_ours, serial_theirs = serial_pipe()
+        serial_ours, serial_theirs = self._serial_ends()
+        held = contextlib.ExitStack()
+        # A pipe with a name that nobody has opened for writing yet would look closed.
+        held.callback(os.close, serial_theirs)
         try:
             self.command = qemu_command(self.spec, self.folder, qmp_theirs.fileno(), serial_theirs, self._events)
             self._launch([qmp_theirs.fileno(), serial_theirs], self._environment())
-            self._console = Console(serial_ours, self.serial_path, self.limits, endless=self._endless)
+            panic = panic_of(self.spec)
+            self._console = Console(serial_ours, self.serial_path, self.limits, endless=self._endless, panic=panic)
         except BaseException:
+            held.close()
             self.kill()
             qmp_ours.close()
             raise
         finally:
             qmp_theirs.close()
             os.close(serial_ours)
-            os.close(serial_theirs)
         self._qmp = Qmp(qmp_ours, self.limits.qmp_s)
+        self._begin(held)
+        return self
+
+    def _begin(self, held: contextlib.ExitStack) -> None:
+        """Greet the monitor and let the guest run."""
         try:
-            self.version = self.qmp.handshake()
+            with held:
+                self.version = self.qmp.handshake()
             # Only now: events are lost before the handshake, and a guest may end its machine within milliseconds.
             if not self._paused:
                 self.qmp.execute("cont")
@@ -140,7 +135,6 @@ class Qemu:
         except BaseException:
             self.kill()
             raise
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -181,6 +175,17 @@ class Qemu:
         self._name_stop()
         self.console.check()
 
+    @property
+    def gpu_id(self) -> str:
+        """The GPU's name for the monitor; empty where it is the only display device."""
+        return gpu_id(self.spec.machine.gpu) if self.spec.target else ""
+
+    @property
+    def status(self) -> int | None:
+        """QEMU's exit status; None while it runs."""
+        assert self._process is not None
+        return self._process.poll()
+
     def exited(self) -> bool:
         assert self._process is not None
         return self._process.poll() is not None
@@ -212,7 +217,8 @@ class Qemu:
             if self.exited():
                 raise GuestError(f"no frame was shown: {self._last_said(1.0)}", self.serial_path)
             if time.monotonic() > deadline:
-                self._fail(f"no frame within {self.limits.first_frame_s:g} s of the launch")
+                limit = f"{self.limits.first_frame_s:g} s of the launch{limit_words(self.spec, 'first_frame_s')}"
+                self._fail(f"no frame within {limit}: {guest_said(self)}")
             time.sleep(TRACE_POLL_S)
 
     def wait_progress(self) -> None:
@@ -306,6 +312,13 @@ class Qemu:
         if self._console is not None:
             self._console.join(self.limits.shutdown_s)
 
+    def _serial_ends(self) -> tuple[int, int]:
+        """Our end of the serial line, and QEMU's, which is none where the line has a name."""
+        if self.spec.target is None or not self.spec.target.input:
+            return serial_pipe()
+        ours = serial_fifos(self.folder / SERIAL_LINE)
+        return ours, os.open(self.folder / f"{SERIAL_LINE}.out", os.O_WRONLY | os.O_CLOEXEC)
+
     def _ending(self, code: int) -> Ending:
         if code < 0:
             name = signal.Signals(-code).name
@@ -356,6 +369,8 @@ class Qemu:
             self.kill()
             raise cause from None
         self.kill()
+        if code == 1 and self.spec.target is not None:
+            raise UsageError(f"QEMU does not take {self.spec.target.name}.toml: {self._last_words()}") from None
         how = f"status {code}" if code >= 0 else signal.Signals(-code).name
         raise QemuError(f"QEMU did not start ({how}): {self._last_words()}", self.log_path) from None
 

@@ -27,7 +27,7 @@ def take_picture(machine: Qemu) -> Screendump:
     display = machine.display
     with machine.watched():
         if display is None:
-            return screendump(machine.qmp, machine.folder)
+            return screendump(machine.qmp, machine.folder, head=machine.spec.head, device=machine.gpu_id)
         with machine.stopped():
             before_ns = time.time_ns()
             screen = display.settled_picture(machine.limits.qmp_s)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.core.frametimes import Rows, presented_frames, stamp_rows, warm_up
+from harness.core.frame_groups import Rows
+from harness.core.frametimes import presented_frames, stamp_rows, warm_up
 from harness.core.trace import parse_trace
 from harness.tests.machine import MachineModel, run_model
 
@@ -112,8 +113,9 @@ def test_what_the_scanout_does_not_show_is_no_frame() -> None:
         log += _transfer(1000 * n) + _flush(1000 * n + 100) + other
     assert len(presented_frames(parse_trace(log.encode())).time_ns) == 10
     assert len(presented_frames(parse_trace(log.encode()), STAMPS).time_ns) == 10
+    # The flip shows what lay in the other resource, the flush what was changed of it since.
     flipped = log + _event(20_000, scanout.replace("res 0x1", "res 0x2")) + other
-    assert len(presented_frames(parse_trace(flipped.encode())).time_ns) == 11
+    assert len(presented_frames(parse_trace(flipped.encode())).time_ns) == 12
 
 
 def test_a_transfer_to_another_resource_is_no_change_of_this_one() -> None:

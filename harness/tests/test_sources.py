@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from harness.core.align import match_frames
-from harness.core.frametimes import Rows, presented_frames
+from harness.core.frame_groups import Rows
+from harness.core.frametimes import presented_frames
 from harness.core.serial import parse_serial
 from harness.core.sources import ALIGNMENT_GOAL_NS, Sighting, Sources, reconcile
 from harness.core.trace import parse_trace

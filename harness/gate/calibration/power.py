@@ -239,7 +239,7 @@ def synthetic(name: str, draw: DrawEffects, sessions: int, rng: Rng) -> Syntheti
 
 
 @dataclass(frozen=True)
-class Target:
+class Promise:
     """A figure that the gate promises, and what it came to."""
 
     words: str
@@ -252,7 +252,7 @@ class Target:
         return self.reached <= self.wanted if self.at_most else self.reached >= self.wanted
 
 
-def targets(cells: Sequence[DetectionRates], loaded: bool = False) -> tuple[Target, ...]:
+def targets(cells: Sequence[DetectionRates], loaded: bool = False) -> tuple[Promise, ...]:
     """The promised figures: a 3 % longer frame in 60 and 30 s, 2 % in 60 s, and false alarms.
 
     Beside a competing load the gate may be undecided, but not wrong: then a longer frame must not be called unchanged.
@@ -265,12 +265,12 @@ def targets(cells: Sequence[DetectionRates], loaded: bool = False) -> tuple[Targ
             continue
         words = f"{name[6:]} longer frame {{}} within {budget_s:g} s"
         if loaded:
-            found.append(Target(words.format("called unchanged"), WRONG_MAX, cell.unchanged, at_most=True))
+            found.append(Promise(words.format("called unchanged"), WRONG_MAX, cell.unchanged, at_most=True))
         else:
-            found.append(Target(words.format("found"), wanted, cell.slower.share, at_most=False))
+            found.append(Promise(words.format("found"), wanted, cell.slower.share, at_most=False))
     for budget_s in (60.0, 30.0):
         cell = by_key.get(("A/A", budget_s))
         if cell is not None:
             alarms = cell.slower.share + cell.faster.share
-            found.append(Target(f"false alarms within {budget_s:g} s", WRONG_MAX, alarms, at_most=True))
+            found.append(Promise(f"false alarms within {budget_s:g} s", WRONG_MAX, alarms, at_most=True))
     return tuple(found)

@@ -9,10 +9,12 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
 from harness.core.arrays import F64, I64
+from harness.core.frame_groups import FrameRule
 from harness.core.frametimes import presented_frames, stamp_rows
 from harness.core.pacing import TooFewFrames, frame_pacing
 from harness.core.serial import parse_serial
@@ -20,8 +22,10 @@ from harness.core.statistics import CANDIDATE, REFERENCE
 from harness.core.trace import parse_trace
 from harness.core.undisturbed import preempted, undisturbed_effect
 from harness.gate.measuring.protocol import Protocol
+from harness.gate.measuring.target_window import rule_of
 from harness.model.record import Launch, LaunchLoad, Slice
 from harness.model.spec import RunSpec
+from harness.model.target import NO
 from harness.platform.hostload import (
     HostMoment,
     ThreadTimes,
@@ -34,6 +38,7 @@ from harness.platform.hostload import (
 )
 from harness.platform.pin import pin_process, prefer_main_thread
 from harness.platform.qemu import TIMING_EVENTS, Qemu
+from harness.platform.readiness import wait_ready
 
 BOOT_BYTES_MAX = 65536
 """Of the serial log, in which a boot line is looked for."""
@@ -88,7 +93,7 @@ def measure_launches(
     with ExitStack() as stack:
         running = [_Pair(stack, one, protocol, number, rng) for number, one in enumerate(pairs)]
         for pair in running:
-            pair.wait_first_flush()
+            pair.wait_ready()
         time.sleep(protocol.settle_s)
         for pair in running:
             pair.watch = _Watch(pair.machines, pair.cores)
@@ -96,7 +101,7 @@ def measure_launches(
         for pair in running:
             pair.watch.end()
         for pair in running:
-            pair.wait_progress()
+            pair.check_alive()
     return tuple(pair.measured(protocol) for pair in running)
 
 
@@ -125,22 +130,32 @@ class _Pair:
         """Of both cores, the one at this turn."""
         return self.cores[(self.first_core + turn) % len(self.cores)]
 
-    def wait_first_flush(self) -> None:
+    def wait_ready(self) -> None:
         for machine in self.machines.values():
-            machine.wait_first_flush()
+            wait_ready(machine)
 
-    def wait_progress(self) -> None:
+    def check_alive(self) -> None:
         for machine in self.machines.values():
-            machine.wait_progress()
+            _check_alive(machine)
 
     def measured(self, protocol: Protocol) -> MeasuredLaunch:
         """From the files of the ended machines."""
         logs = {role: machine.trace_path.read_bytes() for role, machine in self.machines.items()}
         tlb = {role: tlb_of(machine.console.content()) for role, machine in self.machines.items()}
         stamped = {role for role, spec in self.spec.arms.items() if spec.capabilities.stamp}
+        rules = {role: rule_of(spec.target) for role, spec in self.spec.arms.items()}
         load, guard_s = self.watch.load(self.spans), protocol.guard_s
-        sliced = slice_launch(logs, self.spans, self.started, self.spec.batch, guard_s, stamped, load)
+        sliced = slice_launch(logs, self.spans, self.started, self.spec.batch, guard_s, stamped, load, rules)
         return replace(sliced, tlb=tlb, launch=replace(sliced.launch, layout=self.spec.layout))
+
+
+def _check_alive(machine: Qemu) -> None:
+    """Raise when a guest has died, or hangs; one whose screen may stand still may do so."""
+    target = machine.spec.target
+    if target is None or target.pictures.static == NO:
+        machine.wait_progress()
+    else:
+        machine.check()
 
 
 def tlb_of(serial_log: bytes) -> str:
@@ -229,6 +244,7 @@ def slice_launch(
     guard_s: float,
     stamped: Collection[str] = (),
     load: LaunchLoad = LaunchLoad(),
+    rules: Mapping[str, FrameRule] = MappingProxyType({}),
 ) -> MeasuredLaunch:
     """Turn traces and slice times into a launch. Pure: a saved run is replayed through it.
 
@@ -238,11 +254,14 @@ def slice_launch(
         Roles whose frames carry their number.
     load
         What the host did meanwhile: it decides how the launch is summed up.
+    rules
+        By role: what a frame is, where it is not the usual.
     """
     flushes: dict[str, I64] = {}
     for role, log in logs.items():
         trace = parse_trace(log)
-        flushes[role] = presented_frames(trace, stamp_rows(trace) if role in stamped else ()).time_ns
+        stamps = stamp_rows(trace) if role in stamped else ()
+        flushes[role] = presented_frames(trace, stamps, rules.get(role, FrameRule())).time_ns
     guard_ns = int(guard_s * 1e9)
     slices: list[Slice] = []
     slots = {start: slot for slot, start in enumerate(sorted({span[0] for span in spans}))}

@@ -26,6 +26,7 @@ from harness.core.screen import changes_left_out
 from harness.core.stamp import decode_frame
 from harness.core.trace import FLUSH, Trace, parse_trace
 from harness.core.unknown_pictures import Golden, judge_picture, judge_sequence
+from harness.gate.measuring.target_pictures import NEVER_NS, as_allowed, has_ended, may_be_blank, may_stand_still
 from harness.model.errors import QemuError
 from harness.model.record import Cause, Incident
 from harness.model.result import Frames
@@ -35,6 +36,7 @@ from harness.platform.golden import golden_problem, scene_hash
 from harness.platform.hostclock import ClockWatch
 from harness.platform.oracle import DEFAULT_SEED, Oracle
 from harness.platform.qemu import TIMING_EVENTS, Qemu
+from harness.platform.readiness import wait_ready
 from harness.platform.screen import take_picture
 
 EVIDENCE_MAX = 12
@@ -141,17 +143,20 @@ def verify_pictures(
     odd: list[str] = []
     clock, entered = ClockWatch(), time.monotonic()
     with Qemu(spec, root / "pictures" / "run", TIMING_EVENTS) as machine:
-        machine.wait_first_flush()
+        wait_ready(machine)
         oracle = _oracle_for(machine)
         if oracle is not None:
             odd += [problem for problem in [golden_problem()] if problem]
-        else:
+        elif not may_be_blank(spec.target):
             _wait_drawn(machine)
         begun = time.monotonic()
         while wanted(checked, count) and time.monotonic() - entered < limit_s:
             time.sleep(float(rng.uniform(0, _pause_max_s(checked, time.monotonic() - begun))))
+            if checked and has_ended(machine):
+                break
             picture = take_picture(machine)
             one = check_picture(picture.pixels, oracle.picture) if oracle else judge_picture(picture.pixels, golden)
+            one = as_allowed(one, spec.target)
             checked.append(one)
             evidence = _keep(kept, one, picture.pixels, oracle)
             crc = zlib.crc32(np.ascontiguousarray(picture.pixels).data)
@@ -161,7 +166,7 @@ def verify_pictures(
             progress(f"pictures: {len(checked)} of {count} checked")
         seconds, cut_short = time.monotonic() - begun, wanted(checked, count)
         machine.check()
-    frozen_after_ns = int(machine.limits.frame_s * 1e9)
+    frozen_after_ns = NEVER_NS if may_stand_still(spec.target) else int(machine.limits.frame_s * 1e9)
     due: list[int | None] = [None] * len(taken)
     if oracle:
         trace = parse_trace(machine.trace_path.read_bytes())

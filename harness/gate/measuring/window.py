@@ -22,16 +22,20 @@ from harness.core.screen import screen_problems
 from harness.core.serial import SerialLog, parse_serial
 from harness.core.serial_noise import without_noise
 from harness.core.sources import Sources, reconcile
+from harness.core.target_serial import read_serial
 from harness.core.trace import TRANSFER_2D, TRANSFERS_3D, Trace, parse_trace
+from harness.gate.measuring.target_window import end_of_target, head_problems, rule_of, watch_window
 from harness.model.record import Cause
 from harness.model.record import Ending as Ending
 from harness.model.record import Incident
 from harness.model.record import Observed as Observed
 from harness.model.record import Sighting
 from harness.model.spec import Capabilities, RunSpec, Verdict
+from harness.model.target import Target, is_built_in
 from harness.platform.hostclock import ClockWatch
 from harness.platform.qemu import FRAME_EVENTS, Qemu
 from harness.platform.qemu_command import GL_DEVICE
+from harness.platform.readiness import wait_ready
 from harness.platform.screen import glimpse
 
 WINDOW_S = 2.0
@@ -92,6 +96,8 @@ def observe(
     GuestError
         When the guest shows no frame, panics, hangs or does not end as it should.
     """
+    if spec.target is not None:
+        return observe_target(spec, folder, decode, events)
     if spec.capabilities.command_line:
         spec = replace(spec, params=replace(spec.params, seconds=window_s))
     launched_ns, clock = time.time_ns(), ClockWatch()
@@ -108,19 +114,51 @@ def observe(
     return assemble(observed, content, machine.trace_path.read_bytes(), machine.log_path.read_bytes())
 
 
-def assemble(observed: Observed, serial_log: bytes, trace_log: bytes, qemu_log: bytes = b"") -> Window:
+def observe_target(spec: RunSpec, folder: Path, decode: DecodeFrame | None, events: Sequence[str]) -> Window:
+    """Run the window of a kernel that is not this tree's, for as long as its target says.
+
+    Raises
+    ------
+    GuestError
+        When the guest shows no frame, panics, hangs or does not end as its target says.
+    """
+    target = spec.target
+    assert target is not None
+    launched_ns, clock = time.time_ns(), ClockWatch()
+    with Qemu(spec, folder, events) as machine:
+        begins_ns = wait_ready(machine)
+        first = _sight(machine, decode)
+        watch_window(machine, target)
+        last = None if machine.exited() else _sight(machine, decode)
+        ends_ns = time.time_ns()
+        ending = end_of_target(machine, target)
+        content = machine.console.content()
+    seen = tuple(sighting for sighting in (first, last) if sighting is not None)
+    command = tuple(machine.command)
+    observed = Observed(ending, launched_ns, seen, machine.version, command, clock.problem(), begins_ns, ends_ns)
+    logs = (machine.trace_path.read_bytes(), machine.log_path.read_bytes())
+    return assemble(observed, content, *logs, target=target)
+
+
+def assemble(
+    observed: Observed, serial_log: bytes, trace_log: bytes, qemu_log: bytes = b"", *, target: Target | None = None
+) -> Window:
     """Read all sources. Pure: a saved run is replayed through it."""
     trace = parse_trace(trace_log)
-    serial = parse_serial(serial_log)
+    serial = parse_serial(serial_log) if target is None else read_serial(serial_log, target.serial)
     # A frame number was read, so there are stamps.
-    presented = presented_frames(trace, stamp_rows(trace) if observed.sightings else ())
+    stamps = stamp_rows(trace) if observed.sightings else ()
+    presented = presented_frames(trace, stamps, rule_of(target)).within(observed.begins_ns, observed.ends_ns)
+    if target is not None:
+        # What a foreign kernel transfers and does not flush may be meant for later.
+        presented = replace(presented, unflushed=0)
     records = serial.records if len(serial.records) else None
     sources = reconcile(trace, presented, records, observed.sightings)
     warm = warm_up(presented.intervals_ms)
     first_ns = int(presented.time_ns[0]) if len(presented.time_ns) else observed.launched_ns
     frame_ms = presented.intervals_ms[warm.frames :]
     boot_ms = (first_ns - observed.launched_ns) / 1e6
-    said = without_noise(serial_log)
+    said = without_noise(serial_log) if target is None or is_built_in(target) else b""
     complaints = tuple(line.decode("utf-8", "replace") for line in COMPLAINT.findall(said)[:COMPLAINTS_MAX])
     fallback = _fallback(observed.command, said, trace)
     return Window(
@@ -132,7 +170,7 @@ def assemble(observed: Observed, serial_log: bytes, trace_log: bytes, qemu_log: 
         sources,
         frame_ms,
         boot_ms,
-        device_complaints(trace, qemu_log),
+        device_complaints(trace, qemu_log, others=target is None),
         complaints,
         fallback,
         last_words(serial_log),
@@ -151,7 +189,9 @@ def _fallback(command: Sequence[str], serial_log: bytes, trace: Trace) -> str:
     return f"{reason} ({plain} 2D transfers, {virgl} virgl commands)"
 
 
-def window_incidents(window: Window, capabilities: Capabilities, scene: str = "") -> list[Incident]:
+def window_incidents(
+    window: Window, capabilities: Capabilities, scene: str = "", target: Target | None = None
+) -> list[Incident]:
     """What a finished window shows to be wrong, the plainest cause first.
 
     Faults of the instruments are reported instead of what they then seemed to show.
@@ -166,7 +206,7 @@ def window_incidents(window: Window, capabilities: Capabilities, scene: str = ""
     found += [Incident(Verdict.GUEST_FAILED, text) for text in _guest_words(window, capabilities, scene)]
     if trace.unreadable:
         return [*found, Incident(Verdict.HARNESS_FAILED, trace.unreadable, Cause.INSTRUMENT)]
-    screen = screen_problems(trace, whole=capabilities.oracle)
+    screen = screen_problems(trace, whole=capabilities.oracle) if target is None else head_problems(trace, target)
     found += [Incident(Verdict.GUEST_FAILED, text, Cause.PICTURE) for text in screen]
     clock = window.observed.clock or "; ".join(trace.clock_steps[:1])
     if clock:

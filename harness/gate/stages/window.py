@@ -10,6 +10,7 @@ from harness.gate.measuring.window import Window, assemble, observe, window_inci
 from harness.gate.stage import Session, Stage
 from harness.model.record import Incident, Observed
 from harness.model.result import Result
+from harness.model.target_file import target_of
 from harness.platform.qemu_command import QEMU_LOG, TRACE_LOG
 
 ORDER = 10
@@ -27,7 +28,8 @@ class WindowStage(Stage[Window, Observed]):
         return observe(order.run_spec(order.candidate, order.params), session.folder / self.name, decode)
 
     def incidents(self, brought: Window, order: Order) -> tuple[Incident, ...]:
-        return tuple(window_incidents(brought, order.candidate.capabilities, order.candidate.scene))
+        kernel = order.candidate
+        return tuple(window_incidents(brought, kernel.capabilities, kernel.scene, kernel.target))
 
     def record(self, brought: Window) -> Observed:
         return brought.observed
@@ -35,4 +37,5 @@ class WindowStage(Stage[Window, Observed]):
     def replay(self, folder: Path, result: Result, record: Observed) -> Window:
         serial, trace = ((folder / self.name / name).read_bytes() for name in ("serial.log", TRACE_LOG))
         said = folder / self.name / QEMU_LOG
-        return assemble(record, serial, trace, said.read_bytes() if said.is_file() else b"")
+        target = target_of(result.run.target) if result.run is not None and result.run.target is not None else None
+        return assemble(record, serial, trace, said.read_bytes() if said.is_file() else b"", target=target)

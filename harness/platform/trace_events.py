@@ -1,0 +1,23 @@
+"""Which of QEMU's trace events are switched on for which question."""
+
+from __future__ import annotations
+
+FLUSH_EVENT = "virtio_gpu_cmd_res_flush"
+TIMING_EVENTS: tuple[str, ...] = (
+    FLUSH_EVENT,
+    "virtio_gpu_cmd_res_xfer_toh_2d",
+    "virtio_gpu_cmd_res_xfer_toh_3d",
+    "virtio_gpu_cmd_ctx_submit",
+    "virtio_gpu_cmd_set_scanout",
+    "virtio_gpu_cmd_set_scanout_blob",
+)
+"""What it takes to tell frames that reached the screen from flushes."""
+FRAME_EVENTS: tuple[str, ...] = (
+    *TIMING_EVENTS,
+    "virtio_gpu_fence_ctrl",
+    "virtio_gpu_fence_resp",
+    "virtio_queue_notify",
+    "virtqueue_pop",
+    "virtqueue_fill",
+    "virtqueue_flush",
+)

@@ -1,0 +1,43 @@
+"""What a guest's serial line means to the harness that waits for it: panics, prompts, last words."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from harness.core.last_words import headline
+from harness.core.serial_noise import without_noise
+from harness.model.spec import RunSpec
+from harness.model.target import PROTOCOL
+from harness.platform.console import PANIC
+
+if TYPE_CHECKING:
+    from harness.platform.qemu import Qemu
+
+LAST_LINES_BYTES = 4096
+_PROMPT = re.compile(r"[>$#%:?] ?$")
+
+
+def panic_of(spec: RunSpec) -> re.Pattern[bytes] | None:
+    """How a line begins in which this kernel says that it panicked; None where it has declared none."""
+    declared = spec.target.serial.panic if spec.target else PROTOCOL if spec.capabilities.boot_line else ""
+    if declared == PROTOCOL:
+        return PANIC
+    return re.compile(declared.encode(), re.MULTILINE) if declared else None
+
+
+def limit_words(spec: RunSpec, name: str) -> str:
+    """Which limit of a target applied, and where it is set; nothing where there is no target."""
+    return f" (limits.{name} in {spec.target.name}.toml sets it)" if spec.target else ""
+
+
+def guest_said(machine: "Qemu") -> str:
+    """The guest's last line, quoted, and what it may be waiting for."""
+    lines = without_noise(machine.console.content()[-LAST_LINES_BYTES:]).splitlines()
+    last = headline(next((line for line in reversed(lines) if line.strip()), b""))
+    if not last:
+        return "it printed nothing on the serial line"
+    target = machine.spec.target
+    waits = target is not None and not target.input and _PROMPT.search(last)
+    hint = '; if that is a prompt, input = [["pattern", "text\\n"]] types to it' if waits else ""
+    return f"its last line is {last!r}{hint}"
