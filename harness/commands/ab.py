@@ -33,6 +33,7 @@ from harness.platform.host import host_facts
 from harness.platform.probe import choose_accelerator, qemu_version
 from harness.platform.store import RunFolder
 from harness.platform.virgl import chosen_device
+from harness.proof.ordering import ordering_of
 from harness.report.printer import Printer
 from harness.settings import Arguments
 
@@ -84,6 +85,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         others = [kernels[request.name] for request in requests[1:]]
         alone, compared = _measure(order, others, run.path, begun, arguments.number("BUDGET"), out.progress)
         result = _result(run, requests, alone, compared, shown)
+        result = replace(result, notices=(*result.notices, *_ordering(requests, kernels)))
         result = replace(result, words=given_words(tuple(arguments.given.items()), ()))
         _say(out, requests, result)
         frame_ms, effects = _timed(first, compared)
@@ -110,6 +112,15 @@ def _measure(
     spent_s = time.monotonic() - begun
     order = replace(first, stages=stages & ALONE, budget_s=budget_s - spent_s, spent_s=spent_s)
     return measure(order, folder / first.candidate.name, progress), compared
+
+
+def _ordering(requests: Sequence[ArmRequest], kernels: Mapping[str, ArmKernel]) -> list[str]:
+    """What the proof says of each kernel of this tree's making."""
+    return [
+        f"{request.name}: {ordering_of(kernels[request.name].path, kernels[request.name].sha256).words}"
+        for request in requests
+        if kernels[request.name].switches is not None
+    ]
 
 
 def _timed(first: str, compared: list[Compared]) -> tuple[dict[str, F64], list[tuple[float, int]]]:

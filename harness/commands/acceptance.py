@@ -17,6 +17,7 @@ from harness.platform.build import source_state
 from harness.platform.host import host_facts
 from harness.platform.probe import qemu_version
 from harness.platform.store import RunFolder
+from harness.proof.ordering import ordering_of
 from harness.report.printer import Printer
 from harness.settings import Arguments
 
@@ -46,7 +47,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
             arms={one.device: _arm(one, plan.switches, done.kernel.sha256) for one in done.evidence.devices},
             gates=gates_of(lines),
             frames=_frames(done),
-            notices=done.notices,
+            notices=(*done.notices, ordering_of(done.kernel.path, done.kernel.sha256).words),
             details={"criteria": plain_lines(lines)},
         )
         kernel = f"{plan.switches.label}, {done.kernel.sha256[:12]}"

@@ -29,6 +29,7 @@ from harness.platform.leases import lease_cores
 from harness.platform.probe import qemu_version
 from harness.platform.store import RunFolder
 from harness.platform.virgl import chosen_device, with_virgl
+from harness.proof.ordering import ordering_of
 from harness.report.printer import Printer
 from harness.report.render import terminal_lines
 from harness.report.run_view import short_view
@@ -133,7 +134,7 @@ def _result(started: str, kernel: BuiltKernel, question: ExplainRequest, found: 
         source=source_state(),
         compiler=kernel.compiler,
         arms={"base": Arm(kernel.switches.everything(), kernel.sha256, metrics)},
-        notices=(*found.notices, *missing),
+        notices=(*found.notices, *missing, ordering_of(kernel.path, kernel.sha256).words),
         details={"explain": details_of(found)},
     )
 

@@ -19,7 +19,7 @@ from harness.gate.measuring.window import Window, late_frames, window_notices
 from harness.gate.metrics import RULES, Rule
 from harness.gate.next_steps import given_words
 from harness.gate.references import NoBaseline, Reference, approval_notices, find_reference, keep_baseline
-from harness.gate.rule_file import load_by_counts, load_commit_url, load_rules
+from harness.gate.rule_file import load_by_counts, load_commit_url, load_ordering, load_rules
 from harness.gate.session import measure
 from harness.gate.target_kernels import keep_images, say_short_form, session_machine
 from harness.gate.target_rules import rules_of_target
@@ -33,6 +33,7 @@ from harness.platform.host import host_facts
 from harness.platform.probe import choose_accelerator, qemu_version
 from harness.platform.store import RunFolder
 from harness.platform.virgl import chosen_device
+from harness.proof.ordering import Ordering, ordering_of
 from harness.report.printer import Printer
 from harness.settings import Arguments
 
@@ -55,6 +56,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         keep_images(candidate, run.path)
         reference, notices, missing = _reference(request, candidate, arguments, run.path)
         machine, accel_notices = _machine(candidate, request, arguments)
+        ordering = _ordering(candidate, request, load_ordering(arguments.path("CONFIG")))
         spent_s = time.monotonic() - begun
         order = Order(
             candidate,
@@ -73,6 +75,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
             by_counts=load_by_counts(arguments.path("CONFIG")),
         )
         measured = measure(order, run.path, out.progress)
+        measured, notices = _with_ordering(measured, ordering, notices)
         if (timing := measured.of(Timing)) is not None:
             save_frames(timing, run.path)
             shutil.rmtree(run.path / "timing", ignore_errors=True)
@@ -96,6 +99,23 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
 def _smallest(rules: tuple[Rule, ...]) -> float:
     """The smallest change of frame time that matters."""
     return next((rule.smallest for rule in rules if rule.primary), 0.015)
+
+
+def _ordering(candidate: ArmKernel, request: ArmRequest, asked: str) -> tuple[Ordering, bool] | None:
+    """What the proof says of the candidate, and whether the run fails by it; None where nobody asks."""
+    asked = asked or ("off" if request.source is Source.FILE else "must")
+    return None if asked == "off" else (ordering_of(candidate.path, candidate.sha256), asked == "must")
+
+
+def _with_ordering(
+    measured: Measured, ordering: tuple[Ordering, bool] | None, notices: tuple[str, ...]
+) -> tuple[Measured, tuple[str, ...]]:
+    """The ordering as incidents where the run fails by it, and else as a notice."""
+    if ordering is None:
+        return measured, notices
+    found = ordering[0].incidents() if ordering[1] else ()
+    measured = replace(measured, incidents=(*measured.incidents, *found))
+    return measured, notices if found else (*notices, ordering[0].words)
 
 
 def _candidate_request(arguments: Arguments) -> ArmRequest:

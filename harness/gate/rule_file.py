@@ -4,6 +4,8 @@ The file holds any of the keys of :class:`Rule` that may be overridden::
 
     by_counts = false        # equal counts do not pass what the clock left undecided
 
+    gates = { ordering = "report" }    # say what 'make proof' finds; "must": fail by it; "off": do not ask
+
     [metrics.fps_trace.ratio]
     smallest = 0.02          # relative: 2 %
 
@@ -29,6 +31,7 @@ from harness.model.spec import UsageError
 from harness.model.toml_lines import line_of
 from harness.platform.bounded import read_bounded
 
+ORDERING_WORDS = ("must", "report", "off")
 _OVERRIDABLE: Mapping[str, type] = {"kind": str, "smallest": float, "limit": float, "warn": float}
 
 
@@ -87,6 +90,26 @@ def load_by_counts(path: Path | None) -> bool:
     if not isinstance(found, bool):
         raise UsageError(f"{path}: by_counts: {found!r} is neither true nor false")
     return found
+
+
+def load_ordering(path: Path | None) -> str:
+    """``ordering`` of the file's table ``gates``: "must", "report" or "off"; empty where it does not say.
+
+    Raises
+    ------
+    UsageError
+        When it is another word.
+    """
+    if path is None:
+        return ""
+    try:
+        gates = tomllib.loads(_config(path)).get("gates", {})
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path}: {error}") from error
+    found = gates.get("ordering", "") if isinstance(gates, dict) else None
+    if found not in ("", *ORDERING_WORDS):
+        raise UsageError(f'{path}: gates: must hold ordering = "must", "report" or "off"')
+    return str(found)
 
 
 def _config(path: Path) -> str:

@@ -23,6 +23,10 @@ class TraceError(Exception):
     """The kernel cannot be traced: not an ELF of ours, an instruction that is not known, or code that does not end."""
 
 
+class EndlessError(TraceError):
+    """Code that did not end within the instructions that it was given."""
+
+
 @dataclass(frozen=True)
 class ElfImage:
     """A linked kernel."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from harness.proof.access import Access
-from harness.proof.image import ElfImage, TraceError
+from harness.proof.image import ElfImage, EndlessError, TraceError
 from harness.proof.model_device import GPU, Manner
 from harness.proof.pci_device import QUEUE_ENABLE, PciDevice
 from harness.proof.split_ring import Buffer, Chain
@@ -240,13 +240,25 @@ def record(image: ElfImage) -> tuple[tuple[Recording, ...], Coverage]:
     late.start()
     late.frame(0)
     late.forgiving, late.display.manner, late.tracer.tick_ns = True, Manner.SILENT, PATIENCE_NS
-    late.frame(1)
+    unfinished = _wait_in_vain(late)
     sessions.append(("time-out", late))
     executed = frozenset().union(*(session.tracer.recorder.effects for _, session in sessions))
-    return tuple(session.recording(name) for name, session in sessions), _coverage(plain.tracer, executed)
+    return tuple(session.recording(name) for name, session in sessions), _coverage(plain.tracer, executed, unfinished)
 
 
-def _coverage(tracer: Tracer, executed: frozenset[int]) -> Coverage:
+def _wait_in_vain(session: _Session) -> tuple[str, ...]:
+    """A frame whose answer comes only after a time-out; what did not end, in words.
+
+    A wait that counts its looks instead of the time is not made shorter by a clock that jumps.
+    """
+    try:
+        session.frame(1)
+    except EndlessError as error:
+        return (f"the second notification after a time-out ({error})",)
+    return ()
+
+
+def _coverage(tracer: Tracer, executed: frozenset[int], unfinished: tuple[str, ...]) -> Coverage:
     run = total = 0
     missing: dict[str, int] = {}
     for start, size, name in tracer.image.functions:
@@ -258,4 +270,4 @@ def _coverage(tracer: Tracer, executed: frozenset[int]) -> Coverage:
             if address not in executed:
                 missing[name] = missing.get(name, 0) + 1
     words = tuple(f"{count} in {name}" for name, count in sorted(missing.items()))
-    return Coverage(run, total, words)
+    return Coverage(run, total, (*unfinished, *words))

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from harness.proof.emulated_cpu import emulated_cpu
-from harness.proof.image import ElfImage, TraceError
+from harness.proof.image import ElfImage, EndlessError, TraceError
 from harness.proof.instructions import Decode, UnknownInstruction, accessing, decoders
 from harness.proof.model_device import BLK, GPU
 from harness.proof.pci_device import BAR_BYTES, NOTIFY, PciDevice
@@ -164,7 +164,7 @@ class Tracer:
             return
         self.count += 1
         if self.count > INSTRUCTIONS_MAX:
-            raise TraceError(f"no end after {INSTRUCTIONS_MAX:,} instructions, at {self.image.where(address)}")
+            raise EndlessError(f"no end after {INSTRUCTIONS_MAX:,} instructions, at {self.image.where(address)}")
         stub = self.stubs.get(address)
         if stub is not None:
             self._return(stub(*(self.uc.reg_read(register) for register in self.cpu.arguments)))
