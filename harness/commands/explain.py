@@ -22,7 +22,7 @@ from harness.gate.next_steps import given_words, next_steps
 from harness.model.arms import parse_arm
 from harness.model.errors import QemuError
 from harness.model.result import Arm, Metric, NextStep, QemuSetup, Result
-from harness.model.spec import LOAD_DISK_MIB, Machine, RunParams, Switches, Verdict
+from harness.model.spec import LOAD_DISK_MIB, Machine, RunParams, Switches, Verdict, switch_table
 from harness.platform.build import BuiltKernel, build_kernel, source_state
 from harness.platform.host import host_facts
 from harness.platform.leases import lease_cores
@@ -167,7 +167,9 @@ def _worth_trying(found: Explanation, base: Switches) -> tuple[NextStep, ...]:
     """The switch that gains most, compared by itself."""
     regression = found.regression
     ablation = regression.restored if regression is not None else found.ablation
-    faster = [effect for effect in ablation.effects if effect.worth is Worth.FASTER] if ablation is not None else []
+    effects = ablation.effects if ablation is not None else ()
+    names = switch_table()
+    faster = [one for one in effects if one.worth is Worth.FASTER and all(name in names for name, _ in one.changes)]
     if not faster:
         return ()
     best = min(faster, key=lambda effect: effect.change).changes

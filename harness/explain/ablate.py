@@ -45,6 +45,12 @@ SLICE_FRAMES = 8
 SLICE_MOST_S = 0.25
 
 
+OPTIONS = "OPTS"
+"""In place of a switch: the kernel's command line is changed instead."""
+COLD: Changes = ((OPTIONS, "tlb=cold"),)
+"""What warming QEMU's table of translations is worth."""
+
+
 @dataclass(frozen=True)
 class Bench:
     """On what, and how, alternatives are timed."""
@@ -112,8 +118,14 @@ def time_pair(
     folder: Path,
     budget_s: float,
     progress: Callable[[str], None],
+    tlb: str = "",
 ) -> Timing:
     """One kernel against another; its logs are kept only of a QEMU that failed.
+
+    Parameters
+    ----------
+    tlb
+        ``cold`` for a candidate that does not warm its translations, beside a reference that does.
 
     Raises
     ------
@@ -121,11 +133,13 @@ def time_pair(
         When one of them does not draw.
     """
     arms = {
-        CANDIDATE: RunSpec(candidate.path, bench.machine, bench.params),
+        CANDIDATE: RunSpec(candidate.path, bench.machine, replace(bench.params, tlb=tlb or bench.params.tlb)),
         REFERENCE: RunSpec(reference.path, bench.machine, bench.params),
     }
     try:
-        timing = compare(arms, folder, bench.protocol, budget_s, progress, seed=bench.seed, smallest=bench.smallest)
+        timing = compare(
+            arms, folder, bench.protocol, budget_s, progress, seed=bench.seed, smallest=bench.smallest, same_tlb=not tlb
+        )
     except QemuError:
         raise
     except BaseException:
@@ -141,6 +155,11 @@ def sample_of(changes: Changes, timing: Timing) -> Sample:
     return Sample(changes, tuple(effect for effect in effects if np.isfinite(effect)), timing.plan.launches)
 
 
+def _tlb_of(changes: Changes) -> str:
+    """``cold`` of changes that leave translations cold, else empty."""
+    return next((value.removeprefix("tlb=") for name, value in changes if name == OPTIONS), "")
+
+
 class _AblationSession:
     """Measures alternatives of one base, collecting samples and reasons."""
 
@@ -152,7 +171,7 @@ class _AblationSession:
         self.folder = folder
         self.spent = spent
         self.progress = progress
-        self.codes: dict[Changes, Mapping[str, str]] = {(): code_of(base, bench.compiler)}
+        self.codes: dict[Changes, Mapping[str, str]] = {(): {**code_of(base, bench.compiler), OPTIONS: ""}}
         self.samples: dict[Changes, Sample] = {}
         self.unmeasured: list[Unmeasured] = []
         self.frame_ms: list[float] = []
@@ -171,8 +190,9 @@ class _AblationSession:
             self._leave(changes, NO_TIME)
             return
         try:
-            built = build_kernel(self.base.switches.but(**dict(changes)), compiler=self.bench.compiler)
-            code = code_of(built, self.bench.compiler)
+            switches = {name: value for name, value in changes if name != OPTIONS}
+            built = build_kernel(self.base.switches.but(**switches), compiler=self.bench.compiler)
+            code = {**code_of(built, self.bench.compiler), OPTIONS: _tlb_of(changes)}
         except BuildError as error:
             self._leave(changes, f"does not build: {error.message}")
             return
@@ -188,7 +208,7 @@ class _AblationSession:
         self.progress(f"ablation: {label(changes)}")
         folder = self.folder / label(changes).replace(" ", ",")
         try:
-            timing = time_pair(built, self.base, self.bench, folder, budget_s, lambda text: None)
+            timing = time_pair(built, self.base, self.bench, folder, budget_s, lambda text: None, tlb=_tlb_of(changes))
         except GuestError as error:
             self._leave(changes, f"the guest failed: {error.message}")
             return

@@ -14,7 +14,7 @@ from pathlib import Path
 from harness.core import budget
 from harness.core.functions import FunctionChange
 from harness.core.statistics import CANDIDATE
-from harness.explain.ablate import TIMING_S, Bench, ablate, fitted, other_values
+from harness.explain.ablate import COLD, TIMING_S, Bench, ablate, fitted, other_values
 from harness.explain.attribution import FrameAccount
 from harness.explain.case_replay import replay_seed
 from harness.explain.case_report import Replay
@@ -235,7 +235,10 @@ def _bench(question: ExplainRequest) -> Bench:
 
 def _alternatives(question: ExplainRequest) -> tuple[Changes, ...]:
     everything = other_values(question.kernel.switches)
-    return quick_choice(question.kernel.switches, everything) if question.quick else in_turn(everything)
+    if question.quick:
+        return quick_choice(question.kernel.switches, everything)
+    first = in_turn(everything)
+    return first if question.params.tlb == "cold" else (COLD, *first)
 
 
 def in_turn(everything: tuple[Changes, ...]) -> tuple[Changes, ...]:

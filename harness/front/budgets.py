@@ -64,7 +64,8 @@ def _explain_s(arguments: Arguments) -> float:
     if arguments.flag("QUICK"):
         return budget.explain_s(QUICK_CHANGES, (), quick=True)
     others = sum(len(switch.values) - 1 for name, switch in switch_table().items() if name not in ("FAULT", "CPUS"))
-    return budget.explain_s(others, ("2d", "gl") if _with_gl(arguments) else ("2d",), quick=False)
+    cold = 0 if arguments.run_params().tlb == "cold" else 1
+    return budget.explain_s(others + cold, ("2d", "gl") if _with_gl(arguments) else ("2d",), quick=False)
 
 
 def _what(arguments: Arguments) -> str:

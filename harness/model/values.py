@@ -268,6 +268,7 @@ _PARAMETERS: dict[str, ValueKind] = {
     "first": Integer(0, 2**32 - 1),
     "load": Integer(0, 1),
     "warmup": Integer(0, 10**9),
+    "tlb": Choice(("cold", "warm")),
 }
 """Words of the kernel's command line that a user may choose, with the kernel's own bounds (kernel/run/params.c)."""
 

@@ -12,7 +12,7 @@ import pytest
 
 from harness.commands.explain import details_of
 from harness.explain import ablate as track
-from harness.explain.ablate import Bench, ablate, fitted, other_values
+from harness.explain.ablate import COLD, Bench, ablate, fitted, other_values
 from harness.explain.case_report import Counts, Replay, StepRow, closing_sentences
 from harness.explain.effects import Ablation, Changes, Effect, Interaction, Unmeasured, Worth
 from harness.explain.explanation import SEED, SWITCHES, Explanation, Regression
@@ -25,7 +25,7 @@ from harness.model.errors import BuildError, GuestError, StoreError
 from harness.model.record import JudgedBy, RunRecord
 from harness.model.result import Arm, Gate, Result, result_to_json
 from harness.model.seedcase import SEED_FIGURES, SEED_STEPS
-from harness.model.spec import Machine, RunParams, Switches, UsageError, Verdict
+from harness.model.spec import Machine, RunParams, RunSpec, Switches, UsageError, Verdict
 from harness.platform.build import BuiltKernel, build_kernel
 from harness.platform.pin import probe_rights
 from harness.platform.store import load_result
@@ -135,8 +135,36 @@ def test_identical_code_and_what_does_not_build_are_said_and_not_measured(
     assert not found.effects
 
 
+def test_what_a_warm_tlb_is_worth_is_asked_as_a_change_of_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def fail(candidate: BuiltKernel, reference: BuiltKernel, *rest: object, tlb: str) -> None:
+        asked.append((tlb, "same" if candidate.sha256 == reference.sha256 else "other"))
+        raise GuestError("planted")
+
+    monkeypatch.setattr(track, "time_pair", fail)
+    changes: list[Changes] = [COLD, (("OPTS", "tlb=cold"), ("FILL", "pixel"))]
+    ablate(build_kernel(Switches()), changes, bench(), tmp_path, 60.0, lambda text: None)
+    assert asked == [("cold", "same"), ("cold", "other")]
+
+
+def test_only_the_candidate_is_cold_when_that_is_what_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[str | None, str | None, bool]] = []
+
+    def compare(arms: dict[str, RunSpec], *rest: object, same_tlb: bool, **more: object) -> None:
+        seen.append((arms["candidate"].params.tlb, arms["reference"].params.tlb, same_tlb))
+
+    monkeypatch.setattr(track, "compare", compare)
+    built = build_kernel(Switches())
+    track.time_pair(built, built, bench(), tmp_path / "cold", 9.0, lambda text: None, tlb="cold")
+    track.time_pair(built, built, bench(), tmp_path / "plain", 9.0, lambda text: None)
+    assert seen == [("cold", None, False), (None, None, True)]
+
+
 def test_different_code_is_not_taken_for_identical(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*rest: object) -> None:
+    def fail(*rest: object, **more: object) -> None:
         raise GuestError("no frame within 10 s of the launch")
 
     monkeypatch.setattr(track, "time_pair", fail)

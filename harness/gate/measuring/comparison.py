@@ -48,6 +48,7 @@ def compare(
     smallest: float = 0.015,
     aim: float | None = None,
     relink: Callable[[], Relinked] | None = None,
+    same_tlb: bool = True,
 ) -> Timing:
     """Launch pairs until the decision is reached or the budget is used up.
 
@@ -63,10 +64,11 @@ def compare(
         A smaller effect that is looked for where the noise allows.
     relink
         Called after an alarm: images linked in other orders, for the launches that are to confirm it.
+    same_tlb
+        Both arms warm their translations, or neither; False where that difference is what is asked.
     """
-    return _Comparison(arms, folder, protocol, budget_s, progress, np.random.default_rng(seed)).run(
-        smallest, aim, relink
-    )
+    comparison = _Comparison(arms, folder, protocol, budget_s, progress, np.random.default_rng(seed))
+    return comparison.run(smallest, aim, relink, same_tlb)
 
 
 class _Comparison:
@@ -93,9 +95,9 @@ class _Comparison:
         """What a round of launches takes."""
         self.layout = ""
 
-    def run(self, smallest: float, aim: float | None, relink: Callable[[], Relinked] | None) -> Timing:
+    def run(self, smallest: float, aim: float | None, relink: Callable[[], Relinked] | None, same_tlb: bool) -> Timing:
         """All of it."""
-        tlb = self._warm_up()
+        tlb = self._warm_up(same_tlb)
         self._widen()
         left = max(int((self.budget_s - self._spent_s()) / self.round_s) * self.protocol.pairs, 0)
         plan = Plan(launches=max(len(self.measured) + left, 1), smallest=smallest, aim=aim)
@@ -176,7 +178,7 @@ class _Comparison:
         )
         self.layout = f"an alarm was checked on images linked in {len(self.layouts)} other orders"
 
-    def _warm_up(self) -> str:
+    def _warm_up(self, same_tlb: bool) -> str:
         """Fit the slices to the frame time; says whether both arms warm their translations.
 
         A guest whose frames do not fit into the usual slices is measured for longer.
@@ -197,6 +199,8 @@ class _Comparison:
                 self.protocol = fitted_protocol(self.protocol, max(known))
                 self.round_s = max(self.round_s + self.protocol.measured_s - looked.measured_s, 0.1)
                 break
+        if not same_tlb:
+            return "translations as each arm asks for"
         changed, words = alike(arms, said)
         self.layouts = (changed,)
         return words
