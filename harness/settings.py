@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from harness.model.declared import stage_table
+from harness.model.declared import command_table, stage_table
 from harness.model.seedcase import SEED_STEPS
 from harness.model.spec import ARCHES, RunParams, switch_table
 from harness.model.values import (
@@ -32,7 +32,7 @@ from harness.model.values import (
     ValueKind,
 )
 
-MEASURING = ("perf", "ab", "explain", "boot", "calibrate", "bench", "bisect", "acceptance", "nightly", "proof")
+MEASURING = tuple(name for name, row in command_table().items() if row.measures)
 """Commands that leave results: ``results/latest`` says how the last one ended."""
 STAGES = tuple(stage_table())
 SWITCHES = "switches"
@@ -251,15 +251,13 @@ _ARMS = tuple(
     )
     for letter in string.ascii_uppercase
 )
-_SWITCHED: Mapping[str, tuple[str, ...]] = {"litmus": ("ARCH", "BARRIER")}
-_ALL_SWITCHES = _takes("perf ab explain boot build suites acceptance calibrate bisect proof")
 _SWITCH_HELP = "a switch of the kernel (kernel/options.h)"
 
-OPTIONS: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "json": ("print the result as JSON and nothing else", _takes("perf ab explain acceptance bisect nightly")),
-    "strict": ("what could not be decided is an error in junit.xml, not skipped", _takes("perf ab")),
+OPTIONS: Mapping[str, str] = {
+    "json": "print the result as JSON and nothing else",
+    "strict": "what could not be decided is an error in junit.xml, not skipped",
 }
-"""Options with what they do and which commands take them; ``--help`` is every command's."""
+"""Options with what they do; ``--help`` is every command's."""
 
 
 @dataclass(frozen=True)
@@ -284,11 +282,23 @@ POSITIONAL: Mapping[str, Positional] = {
 }
 
 
+def options_of(command: str) -> Mapping[str, str]:
+    """The options that a command takes, with what they do."""
+    takes = command_table()[command].takes if command in command_table() else ()
+    return {option: what for option, what in OPTIONS.items() if f"--{option}" in takes}
+
+
 @functools.cache
 def settings_of(command: str) -> Mapping[str, Setting]:
     """What a command takes, by name: its own settings first, then the kernel's switches."""
+    takes = command_table()[command].takes if command in command_table() else ()
     rows = [row for row in (*DECLARED, *_ARMS) if command in row.commands]
-    names = _SWITCHED.get(command, ("ARCH", *switch_table()) if command in _ALL_SWITCHES else ())
+    rows += [row for row in DECLARED if row.name in takes]
+    names = (
+        ("ARCH", *switch_table())
+        if "switches" in takes
+        else [name for name in ("ARCH", *switch_table()) if name in takes]
+    )
     for name in names:
         values = tuple(ARCHES) if name == "ARCH" else switch_table()[name].values
         default = "" if command in ("suites", "litmus", "proof") and name in ("ARCH", "BARRIER") else values[0]

@@ -40,6 +40,8 @@ from harness.settings import Arguments
 ORDER = 20
 EXAMPLES = ("", 'A="BARRIER=linux" B="HEAD~3 LOG=frame"', "A=baseline B=old.elf BUDGET=300")
 NEXT = "make explain SWITCH=value says where a frame's time goes in one of them"
+TAKES = ("switches", "--json", "--strict")
+MEASURES = True
 ALONE = frozenset({"window", "pictures"})
 """What the first arm does by itself."""
 SEED_ARMS = {"A": "BARRIER=seqcst_spin", "B": "BARRIER=acquire_progress"}

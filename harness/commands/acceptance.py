@@ -24,6 +24,8 @@ from harness.settings import Arguments
 ORDER = 50
 EXAMPLES = ("", "VIRGL=0 BOOT_LOG_TIMEOUT=10", "BARRIER=linux PICTURES=100")
 NEXT = "paste acceptance.md of results/latest into the merge request"
+TAKES = ("switches", "--json")
+MEASURES = True
 
 
 def main(arguments: Arguments, out: Printer) -> Verdict:

@@ -27,6 +27,7 @@ from harness.settings import Arguments
 ORDER = 130
 EXAMPLES = ("", "ONLY=gate,memory", "SWITCHES=0")
 NEXT = "report.md of results/latest"
+MEASURES = True
 
 MACHINE = Machine(vcpus=1, maxcpus=2)
 SWITCH_S = 14.0

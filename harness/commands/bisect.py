@@ -27,6 +27,8 @@ EXAMPLES = (
     "GOOD=v1 BAD=v2 REPO=../os BUILD='make -C os' IMAGE=os/kernel.elf",
 )
 NEXT = "make ab A=<parent> B=<commit> measures the culprit again"
+TAKES = ("switches", "--json")
+MEASURES = True
 STEP_S = 60.0
 """Without a budget."""
 _VERDICTS = {BisectMark.GOOD: Verdict.PASS, BisectMark.BAD: Verdict.REGRESSION, BisectMark.SKIP: Verdict.INCONCLUSIVE}

@@ -43,6 +43,8 @@ from harness.settings import Arguments
 ORDER = 110
 EXAMPLES = ("VIDEO=1", "VIDEO=xvfb VIRGL=1 BOOT_LOG_TIMEOUT=30", "ARCH=riscv64 MODE=640x480")
 NEXT = "make perf measures what was seen"
+TAKES = ("switches",)
+MEASURES = True
 FOREVER_S = 7 * 86400.0
 PICTURE_FILE = "screen.png"
 START_BYTES = 64 << 10

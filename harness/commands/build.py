@@ -10,6 +10,7 @@ from harness.settings import Arguments
 ORDER = 120
 EXAMPLES = ("", "ARCH=aarch64 BARRIER=linux", "CC=clang TEST=1")
 NEXT = "make perf KERNEL=<the path that it printed>"
+TAKES = ("switches",)
 
 
 def main(arguments: Arguments, out: Printer) -> Verdict:

@@ -51,6 +51,8 @@ from harness.settings import Arguments
 ORDER = 140
 EXAMPLES = ("", "LAUNCHES=20 EFFECTS=3,10", "FROM=baselines/x86_64/calibration.json")
 NEXT = "KEEP=1 keeps the evidence under baselines/"
+TAKES = ("switches",)
+MEASURES = True
 BUDGETS_S = (15.0, 30.0, 60.0, 120.0)
 PAIRS = 3
 """Pairs of images an effect."""

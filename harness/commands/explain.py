@@ -38,6 +38,8 @@ from harness.settings import Arguments
 ORDER = 30
 EXAMPLES = ("QUICK=1", "seed-1-logged", "RESULT=results/latest")
 NEXT = "make ab compares with the switch that it names; make approve accepts the change"
+TAKES = ("switches", "--json")
+MEASURES = True
 
 QUICK_S = 52.0
 

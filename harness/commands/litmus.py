@@ -15,6 +15,7 @@ from harness.settings import Arguments
 ORDER = 150
 EXAMPLES = ("", "ARCH=aarch64 BARRIER=linux", "README=1")
 NEXT = "herd7 build/litmus/<arch>/<strategy>/*.litmus"
+TAKES = ("ARCH", "BARRIER")
 
 LITMUS_DIR = BUILD_DIR / "litmus"
 README = KERNEL_DIR / "drivers" / "virtio" / "README.md"

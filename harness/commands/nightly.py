@@ -26,6 +26,8 @@ from harness.settings import Arguments
 ORDER = 70
 EXAMPLES = ("", "MINUTES=60", "MATRIX=ci/nightly.toml BUDGET=45")
 NEXT = "make report renders the history as a site"
+TAKES = ("--json",)
+MEASURES = True
 
 MATRIX = ROOT / "ci" / "nightly.toml"
 _SYMBOLS = {Verdict.PASS: "✓", Verdict.INCONCLUSIVE: "?"}

@@ -42,6 +42,8 @@ AIM = 0.01
 """Looked for where the noise allows, unless the user names another smallest change."""
 EXAMPLES = ("", "BARRIER=linux BUDGET=120", "FAULT=flip_pixel", "KERNEL=old.elf STAGES=window,pictures")
 NEXT = "make explain RESULT=results/latest says where the time went; make approve accepts a change"
+TAKES = ("switches", "--json", "--strict")
+MEASURES = True
 
 
 def main(arguments: Arguments, out: Printer) -> Verdict:

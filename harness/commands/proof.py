@@ -34,6 +34,8 @@ EXAMPLES = (
     "KERNEL=/usr/lib/u-boot/qemu-riscv64_smode/uboot.elf",
 )
 NEXT = 'make ab A="BARRIER=seqcst_spin" B="BARRIER=linux", for what the strategies cost'
+TAKES = ("switches",)
+MEASURES = True
 
 SAVED_RUNS = 200
 """Newest saved runs that are looked through for the frame rate of a kernel."""

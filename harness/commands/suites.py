@@ -17,6 +17,7 @@ from harness.settings import Arguments
 ORDER = 125
 EXAMPLES = ("", "ARCH=riscv64 SUITE=virtqueue", "BARRIER=linux")
 NEXT = "make test runs them with every other suite"
+TAKES = ("switches",)
 
 
 def main(arguments: Arguments, out: Printer) -> Verdict:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shlex
 
-from harness.front.catalogue import commands
-from harness.settings import OPTIONS, POSITIONAL, settings_of
+from harness.model.declared import command_table
+from harness.settings import POSITIONAL, options_of, settings_of
 
 SHELLS = ("bash", "zsh")
 
@@ -62,7 +62,7 @@ compdef _harness make harness
 
 def completion(shell: str) -> str:
     """A script to source: ``source <(python3 -m harness completion bash)``."""
-    names = list(commands())
+    names = list(command_table())
     cases = "\n".join(
         f"\t{name}) printf '%s\\n' {' '.join(shlex.quote(word) for word in _words(name))} ;;" for name in names
     )
@@ -78,4 +78,4 @@ def _words(name: str) -> list[str]:
         words += [f"{setting.name}={value}" for value in setting.kind.choices]
     means = POSITIONAL.get(name)
     words += means.choices if means else ()
-    return words + [f"--{option}" for option, (_, takers) in OPTIONS.items() if name in takers] + ["--help"]
+    return words + [f"--{option}" for option in options_of(name)] + ["--help"]

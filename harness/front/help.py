@@ -5,9 +5,9 @@ from __future__ import annotations
 import subprocess
 import textwrap
 
-from harness.front.catalogue import commands
+from harness.model.declared import command_table
 from harness.model.spec import ROOT
-from harness.settings import OPTIONS, POSITIONAL, Setting, settings_of
+from harness.settings import POSITIONAL, Setting, options_of, settings_of
 
 WIDTH = 80
 VERSION = "1.0"
@@ -20,7 +20,7 @@ _ENDS = "exit: 0 pass 1 regression 2 usage 3 guest failed 4 inconclusive 5 harne
 
 def overview() -> str:
     """One screen: where to begin, and every command in a line."""
-    lines = [f"  {one.name:<11} {one.purpose}" for one in commands().values()]
+    lines = [f"  {one.name:<11} {one.purpose}" for one in command_table().values()]
     return f"{_START}\n" + "\n".join(_cut(line) for line in lines) + f"\n{_ENDS}"
 
 
@@ -47,7 +47,7 @@ def version() -> str:
 
 def page(name: str) -> str:
     """Settings with defaults and ranges, three examples, and what to run next."""
-    command = commands()[name]
+    command = command_table()[name]
     takes = settings_of(name)
     own = [setting for setting in takes.values() if not setting.switch and len(setting.name) > 1]
     switches = [setting for setting in takes.values() if setting.switch]
@@ -61,7 +61,7 @@ def page(name: str) -> str:
         parts.append("switches of the kernel, the default first:\n" + "\n".join(_switch(one) for one in switches))
     if name == "perf":
         parts.append("ARCH=all, ARCH=a,b and BARRIER=a,b run each by itself and end with one table.")
-    options = [f"  --{option:<9} {what}" for option, (what, takers) in OPTIONS.items() if name in takers]
+    options = [f"  --{option:<9} {what}" for option, what in options_of(name).items()]
     parts.append("options:\n" + "\n".join([*options, "  --help      this page"]))
     if command.examples:
         parts.append("examples:\n" + "\n".join(f"  make {name} {words}".rstrip() for words in command.examples))
@@ -105,16 +105,16 @@ def _wrapped(head: str, text: str) -> str:
     )
 
 
-def command_table() -> str:
+def commands_markdown() -> str:
     """The commands as README shows them."""
-    rows = [f"| `make {one.name}` | {one.purpose} |" for one in commands().values()]
+    rows = [f"| `make {one.name}` | {one.purpose} |" for one in command_table().values()]
     return "\n".join(["| command | what for |", "|---|---|", *rows]) + "\n"
 
 
-def settings_table() -> str:
+def settings_markdown() -> str:
     """Every setting of every command, as a table in Markdown."""
     rows = []
-    for name in commands():
+    for name in command_table():
         for setting in settings_of(name).values():
             if not setting.switch and len(setting.name) > 1:
                 cells = (name, f"`{setting.name}`", setting.help, setting.kind.shape, setting.default or "–")

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from harness.front.budgets import least
-from harness.front.catalogue import commands
 from harness.front.together import contradiction
+from harness.model.declared import command_table
 from harness.model.spec import UsageError
 from harness.model.values import nearest, shown
-from harness.settings import DECLARED, OPTIONS, POSITIONAL, Arguments, Positional, Setting, settings_of
+from harness.settings import DECLARED, POSITIONAL, Arguments, Positional, Setting, options_of, settings_of
 
 _SETTING = re.compile(r"([A-Za-z][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 
@@ -90,8 +90,8 @@ def _spread(words: list[str], name: str) -> list[list[str]]:
 
 def check_command(command: str) -> None:
     """Raise UsageError for a command that does not exist."""
-    if command not in commands():
-        near = nearest(command, list(commands()))
+    if command not in command_table():
+        near = nearest(command, list(command_table()))
         hint = f"did you mean {near}?" if near else "no such command; 'make help' lists them"
         raise UsageError(f"{shown(command)}: {hint}")
 
@@ -141,7 +141,7 @@ def _near_value(setting: Setting, text: str) -> str:
 
 def _option(command: str, word: str, earlier: set[str]) -> str:
     name = word.lstrip("-")
-    known = [option for option, (_, takers) in OPTIONS.items() if command in takers] + ["help"]
+    known = list(options_of(command)) + ["help"]
     if not word.startswith("--") or name not in known:
         near = nearest(name, known)
         hint = f"did you mean --{near}?" if near else f"there are {' '.join(f'--{one}' for one in known)}"

@@ -16,10 +16,10 @@ from harness.platform.build import build_kernel, checkout_revision
 LAYOUTS = (1, 2, 3, 4)
 """Numbers that each stand for one other order: several, because one more may be lucky too."""
 
-Link = Callable[[ArmKernel, int], Path]
+RelinkKernel = Callable[[ArmKernel, int], Path]
 
 
-def relinked_arms(kernels: Mapping[str, ArmKernel], arms: Arms, link: "Link | None" = None) -> Relinked:
+def relinked_arms(kernels: Mapping[str, ArmKernel], arms: Arms, link: "RelinkKernel | None" = None) -> Relinked:
     """Both arms in every other order; in none when one of them cannot be linked again.
 
     Parameters

@@ -12,6 +12,8 @@ from typing import Any
 from harness.model.spec import ROOT
 
 STAGES_DIR = ROOT / "harness" / "gate" / "stages"
+COMMANDS_DIR = ROOT / "harness" / "commands"
+OF_A_COMMAND = ("ORDER", "EXAMPLES", "NEXT", "TAKES", "MEASURES")
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,25 @@ class StageRow:
     """What it takes on two idle cores, about."""
 
 
+@dataclass(frozen=True)
+class CommandRow:
+    """What a command's file says of it."""
+
+    name: str
+    purpose: str
+    """One line, the first of the file's docstring: the same in the Makefile's help, here and in README."""
+    order: int
+    """``ORDER``: its place in the lists."""
+    examples: tuple[str, ...]
+    """``EXAMPLES``: words after the command's name."""
+    next: str
+    """``NEXT``: what to run after it."""
+    takes: tuple[str, ...]
+    """``TAKES``: settings that other commands take as well, ``switches`` for those of the kernel, ``--json``."""
+    measures: bool
+    """``MEASURES``: it leaves results, and ``results/latest`` says how its last run ended."""
+
+
 @functools.cache
 def stage_table(folder: Path = STAGES_DIR) -> Mapping[str, StageRow]:
     """Every stage by name, in the order in which sessions run them: one file each, with ``ORDER`` and ``LEAST_S``."""
@@ -33,6 +54,28 @@ def stage_table(folder: Path = STAGES_DIR) -> Mapping[str, StageRow]:
         said = constants_of(ast.parse(path.read_text(encoding="utf-8")), ("ORDER", "LEAST_S"))
         rows.append(StageRow(path.stem, said["ORDER"], said["LEAST_S"]))
     return {row.name: row for row in sorted(rows, key=lambda row: (row.order, row.name))}
+
+
+@functools.cache
+def command_table(folder: Path = COMMANDS_DIR) -> Mapping[str, CommandRow]:
+    """Every command by name, in the order of the help."""
+    found = [_command(path) for path in folder.glob("[!_]*.py")]
+    return {command.name: command for command in sorted(found, key=lambda one: (one.order, one.name))}
+
+
+def _command(path: Path) -> CommandRow:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    said = constants_of(tree, OF_A_COMMAND)
+    purpose = (ast.get_docstring(tree) or "").partition("\n")[0].rstrip(".")
+    return CommandRow(
+        path.stem,
+        purpose[:1].lower() + purpose[1:],
+        said.get("ORDER", 99),
+        tuple(said.get("EXAMPLES", ())),
+        said.get("NEXT", ""),
+        tuple(said.get("TAKES", ())),
+        said.get("MEASURES", False),
+    )
 
 
 def constants_of(tree: ast.Module, names: Collection[str]) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.front.catalogue import commands
 from harness.front.words import parse
+from harness.model.declared import command_table
 from harness.model.errors import HarnessError
 from harness.model.spec import ROOT, UsageError, Verdict, switch_table
 from harness.settings import settings_of
@@ -147,7 +147,7 @@ def shown_commands(text: str) -> list[list[str]]:
 def refusal(words: list[str]) -> str:
     """Why ``make`` with these words would be refused; empty where it would not. What stands for something is passed."""
     goals = [word for word in words if "=" not in word]
-    unknown = set(goals) - MAKE_ALONE - commands().keys()
+    unknown = set(goals) - MAKE_ALONE - command_table().keys()
     if unknown or not goals:
         return f"no such goal: {' '.join(unknown)}"
     given = [word for word in words if "=" in word and not word.startswith(PLACEHOLDERS)]
@@ -176,7 +176,7 @@ def test_a_command_that_cannot_be_given_is_found(line: str) -> None:
 
 
 def test_every_command_is_a_goal_of_make() -> None:
-    for goals in (sorted(commands()), sorted(MAKE_ALONE)):
+    for goals in (sorted(command_table()), sorted(MAKE_ALONE)):
         done = subprocess.run(["make", "-n", *goals], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stderr
         # A goal that does not exist is handed on in quotes, for the harness to name the nearest one.

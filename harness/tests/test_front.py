@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 
 from harness.core.text import neutral
-from harness.front.catalogue import commands
 from harness.front.completion import completion
-from harness.front.help import command_table, overview, page, settings_table
+from harness.front.help import commands_markdown, overview, page, settings_markdown
 from harness.front.questions import answer
 from harness.front.terminal import TerminalPrinter, bar_words, style_of
 from harness.front.words import parse
-from harness.model.spec import ROOT, UsageError
+from harness.model.declared import command_table
+from harness.model.spec import ROOT, UsageError, switch_table
 from harness.report.printer import Verbatim
 from harness.settings import DECLARED, OPTIONS, POSITIONAL, settings_of
 
@@ -32,21 +32,26 @@ def test_the_overview_fits_a_terminal_and_says_where_to_begin() -> None:
     assert not [line for line in lines if line.endswith("…")], "a purpose is too long for its line"
 
 
-@pytest.mark.parametrize("name", commands())
+@pytest.mark.parametrize("name", command_table())
 def test_every_command_has_a_page_whose_examples_work(name: str) -> None:
     text = page(name)
     assert all(len(line) <= 80 for line in text.splitlines()), text
-    assert commands()[name].examples and commands()[name].next
+    assert command_table()[name].examples and command_table()[name].next
     for setting in (one for one in settings_of(name) if len(one) > 1):
         assert re.search(rf"\b{setting}=", text)
-    for example in commands()[name].examples:
+    for example in command_table()[name].examples:
         parse([name, *shlex.split(example)])
 
 
 def test_every_declared_command_exists() -> None:
     named = {name for row in DECLARED for name in row.commands} | set(POSITIONAL)
-    named |= {name for _, takers in OPTIONS.values() for name in takers}
-    assert named <= set(commands())
+    assert named <= set(command_table())
+
+
+def test_what_commands_share_is_declared_once() -> None:
+    shared = {name for command in command_table().values() for name in command.takes}
+    known = {"switches", "ARCH", *switch_table(), *(f"--{option}" for option in OPTIONS)}
+    assert all([row.name for row in DECLARED].count(name) == 1 for name in shared - known)
 
 
 def test_questions_need_nothing_installed() -> None:
@@ -93,8 +98,8 @@ def test_completion_offers_what_follows(tmp_path: Path) -> None:
 
 
 def test_tables_hold_every_command_and_setting() -> None:
-    assert command_table().count("| `make ") == len(commands())
-    assert settings_table().count("\n") > len(DECLARED)
+    assert commands_markdown().count("| `make ") == len(command_table())
+    assert settings_markdown().count("\n") > len(DECLARED)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.front.catalogue import commands
+from harness.model.declared import command_table
 from harness.model.spec import ROOT
 
 _ECHO = '#!/bin/sh\nfor word in "$@"; do printf \'<%s>\' "$word"; done\nenv >environment\n'
@@ -21,7 +21,7 @@ def door(tmp_path: Path) -> Path:
     for name in ("ci", "harness/commands"):
         (tmp_path / name).mkdir(parents=True)
     shutil.copy(ROOT / "Makefile", tmp_path)
-    for name in commands():
+    for name in command_table():
         (tmp_path / "harness" / "commands" / f"{name}.py").touch()
     for script in ("harness", "test", "setup"):
         (tmp_path / "ci" / script).write_text(_ECHO)
@@ -71,7 +71,7 @@ def test_set_up_is_told_what_for(door: Path) -> None:
 
 
 def test_every_command_is_a_goal(door: Path) -> None:
-    for name in commands():
+    for name in command_table():
         assert make(door, name).stdout == f"<{name}>"
 
 

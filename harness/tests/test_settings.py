@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 import pytest
 
-from harness.front.catalogue import commands
 from harness.front.words import parse, parse_each
+from harness.model.declared import command_table
 from harness.model.faults import fault_table
 from harness.model.spec import KERNEL_DIR, UsageError
 from harness.model.values import MODE_MAX, MODE_MIN, Flag, Integer, Number, ValueKind
 from harness.settings import DECLARED, POSITIONAL, Setting, settings_of
 
-PAIRS = [(command, setting) for command in commands() for setting in settings_of(command).values()]
+PAIRS = [(command, setting) for command in command_table() for setting in settings_of(command).values()]
 
 
 def named(wanted: Callable[[Setting], bool]) -> list[object]:

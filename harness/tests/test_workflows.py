@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.front.catalogue import commands
+from harness.model.declared import command_table
 from harness.model.spec import ROOT, Verdict
 
 CI = ROOT / "ci"
@@ -38,7 +38,7 @@ def missing_commands(lines: list[str]) -> list[str]:
     """Scripts and subcommands that are named and do not exist."""
     text = "\n".join(lines)
     scripts = [name for name in _SCRIPT.findall(text) if not (ROOT / name).is_file()]
-    return scripts + [name for name in _HARNESS.findall(text) if name not in commands()]
+    return scripts + [name for name in _HARNESS.findall(text) if name not in command_table()]
 
 
 def measuring_jobs(workflow: dict[Any, Any]) -> dict[str, Any]:

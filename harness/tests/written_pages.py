@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.front.help import command_table, settings_table
+from harness.front.help import commands_markdown, settings_markdown
 from harness.gate.gates import KINDS
 from harness.gate.metrics import ROWS
 from harness.model.spec import ROOT
@@ -47,8 +47,8 @@ def written() -> dict[Path, str]:
     before, _, rest = readme.read_text(encoding="utf-8").partition(BEGIN)
     after = rest.partition(END)[2]
     return {
-        readme: f"{before}{BEGIN}{command_table()}{END}{after}",
-        ROOT / "docs" / "settings.md": SETTINGS + settings_table(),
+        readme: f"{before}{BEGIN}{commands_markdown()}{END}{after}",
+        ROOT / "docs" / "settings.md": SETTINGS + settings_markdown(),
         ROOT / "docs" / "metrics.md": metrics_page(),
     }
 

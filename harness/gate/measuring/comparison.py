@@ -16,11 +16,11 @@ from harness.gate.measuring.protocol import Protocol, fitted_protocol, surviving
 from harness.gate.measuring.timing import NOT_RELINKED, Timing, alike
 from harness.model.spec import RunSpec
 from harness.platform.hostload import available_memory_mib, host_load, host_moment
+from harness.platform.leases import Progress
 from harness.platform.pin import CoreVanished
 
 Arms = Mapping[str, RunSpec]
 """By role."""
-Progress = Callable[[str], None]
 
 OVERRUN = 1.1
 """Of the budget that launches may use: the last may end late."""
