@@ -56,25 +56,31 @@ def _outcome(words: Sequence[str], printer: TerminalPrinter) -> tuple[Verdict, b
     except UsageError as error:
         _end(words[0], error, Verdict.USAGE, f"usage: {error} (exit {Verdict.USAGE.exit_code})", printer)
         return Verdict.USAGE, True
-    verdicts = []
+    verdicts, refused = [], False
     for number, arguments in enumerate(each, 1):
         if len(each) > 1 and not arguments.json:
             printer.line(f"{number} of {len(each)}: {arguments.again}")
-        verdicts.append(_attempt(arguments, printer))
+        verdict, refused = _attempt(arguments, printer, alone=len(each) == 1)
+        verdicts.append(verdict)
     if len(each) > 1 and not each[0].json:
         rows = [[one.value, str(one.exit_code), arguments.again] for one, arguments in zip(verdicts, each)]
         printer.table("each by itself", ["verdict", "exit", "again"], rows)
-    return Verdict.worst(verdicts), False
+    return Verdict.worst(verdicts), refused and len(each) == 1
 
 
-def _attempt(arguments: Arguments, printer: TerminalPrinter) -> Verdict:
-    """Run one command, and turn whatever it raises into a line and a verdict."""
+def _attempt(arguments: Arguments, printer: TerminalPrinter, alone: bool) -> tuple[Verdict, bool]:
+    """Run one command, and turn whatever it raises into a line; returns the verdict, and whether it was refused.
+
+    What is refused and stands alone is said in one line, with the exit code.
+    """
     try:
-        return _run(arguments.command, arguments, printer)
+        return _run(arguments.command, arguments, printer), False
     except Exception as error:
         verdict, said = _meaning(error)
+        if verdict is Verdict.USAGE and alone:
+            said = f"{said} (exit {verdict.exit_code})"
         _end(arguments.command, error, verdict, said, printer)
-        return verdict
+        return verdict, verdict is Verdict.USAGE
 
 
 def _meaning(error: Exception) -> tuple[Verdict, str]:

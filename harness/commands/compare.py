@@ -30,7 +30,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     """``compare A=results/… B=results/… [PAGE=results/compare.html]``; judges nothing."""
     target = arguments.path("PAGE")
     assert target is not None
-    folders = [saved_run(arguments.path(letter)) for letter in "AB"]
+    folders = [saved_run(arguments.path(letter), letter) for letter in "AB"]
     sides = [ComparedRun(folder.name, load_result(folder), _report(folder, target)) for folder in folders]
     frame_ms = {f"{letter}: {folder.name}": _frame_ms(folder) for letter, folder in zip("AB", folders)}
     known = {name: values for name, values in frame_ms.items() if len(values) > 2}

@@ -27,7 +27,7 @@ from harness.platform.build import BuiltKernel, build_kernel, source_state
 from harness.platform.host import host_facts
 from harness.platform.leases import lease_cores
 from harness.platform.probe import qemu_version
-from harness.platform.store import RunFolder
+from harness.platform.store import RunFolder, saved_run
 from harness.platform.virgl import chosen_device, with_virgl
 from harness.proof.ordering import ordering_of
 from harness.report.printer import Printer
@@ -50,7 +50,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     budget_s = QUICK_S if short and not arguments.has("BUDGET") else arguments.number("BUDGET")
     request = parse_arm("explain", arguments.text("NAME"), arguments.switches)
     failed = arguments.path("RESULT")
-    saved = open_regression(failed.resolve()) if failed else None
+    saved = open_regression(saved_run(failed)) if failed else None
     with RunFolder("explain") as run, lease_cores(progress=out.progress):
         begun = time.monotonic()
         out.progress(f"building {request.label}")

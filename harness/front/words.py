@@ -16,6 +16,7 @@ from harness.model.spec import UsageError
 from harness.model.values import nearest, shown
 from harness.settings import DECLARED, POSITIONAL, Arguments, Positional, Setting, options_of, settings_of
 
+SHAPE_MAX = 60
 _SETTING = re.compile(r"([A-Za-z][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 
 
@@ -105,7 +106,9 @@ def check_setting(command: str, name: str, text: str, given: dict[str, str]) -> 
         raise UsageError(f"{name} is given twice")
     if not text.strip():
         default = f", {setting.default}," if setting.default else ""
-        raise UsageError(f"{name}=: no value; leave {name} out for the default{default} or give {setting.kind.shape}")
+        shape = setting.kind.shape
+        shape = shape if len(shape) < SHAPE_MAX else f"one of those that '{command} --help' lists"
+        raise UsageError(f"{name}=: no value; leave {name} out for the default{default} or give {shape}")
     try:
         setting.kind.parse(text)
     except ValueError as error:

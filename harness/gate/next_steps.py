@@ -34,6 +34,7 @@ USUAL_CAUSES: tuple[tuple[str, str], ...] = (
         r"no frame|no clean end|did not end|silence|nothing (?:more )?said",
         "the last lines of the serial log say how far it came",
     ),
+    (r"hangs", "usually a wait without a bound, or an interrupt that was never enabled: the last line says where"),
     (r"differ|disagree", "usually a counter that does not count the frames that reached the screen"),
     (r"refused", "usually a command with a resource or rectangle that the device does not know"),
 )

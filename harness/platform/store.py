@@ -206,8 +206,8 @@ def check_room(folder: Path) -> None:
         probe.unlink(missing_ok=True)
 
 
-def saved_run(path: Path | None) -> Path:
-    """The folder that RESULT= names; relative to here, or to the checkout where it is not here.
+def saved_run(path: Path | None, setting: str = "RESULT") -> Path:
+    """The folder that a setting names; relative to here, or to the checkout where it is not here.
 
     Raises
     ------
@@ -218,7 +218,7 @@ def saved_run(path: Path | None) -> Path:
     folder = (named if named.exists() else RESULTS_DIR.parent / named).resolve()
     if not (folder / "result.json").is_file():
         what = "that run ended without a result" if (folder / "exit_code").is_file() else "no saved run"
-        raise UsageError(f"RESULT={named}: {what}; 'ls results' lists those that are saved")
+        raise UsageError(f"{setting}={named}: {what}; 'ls results' lists those that are saved")
     return folder
 
 

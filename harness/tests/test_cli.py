@@ -241,3 +241,21 @@ def test_every_command_that_keeps_runs_is_one_that_measures() -> None:
 
 def test_tests_have_a_place_of_their_own_for_results() -> None:
     assert not store.RESULTS_DIR.is_relative_to(ROOT)
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (("analyze", "RESULT=results/none"), "RESULT=results/none"),
+        (("explain", "RESULT=results/none"), "RESULT=results/none"),
+        (("approve", "REASON=x", "RESULT=README.md"), "RESULT=README.md"),
+        (("compare", "A=results/none", "B=results/none"), "A=results/none"),
+        (("perf", "KERNEL=none.elf"), "none.elf"),
+    ],
+)
+def test_what_is_not_there_is_the_user_s_error_in_one_line(
+    words: tuple[str, ...], names: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(list(words)) == 2
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if not line.startswith("building")]
+    assert line.startswith("usage: ") and names in line and line.endswith("(exit 2)")
