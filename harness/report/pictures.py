@@ -23,7 +23,8 @@ _SPREAD_PX = 3
 _FAINT = 0.25
 
 
-def _read(path: Path) -> Image | None:
+def read_picture(path: Path) -> Image | None:
+    """A picture as OpenCV reads it, B, G, R; None when there is none, or none of a size that is looked at."""
     try:
         if not path.is_file() or path.stat().st_size > FILE_BYTES_MAX:
             return None
@@ -33,7 +34,7 @@ def _read(path: Path) -> Image | None:
     return None if picture is None else np.asarray(picture, np.uint8)
 
 
-def _box(captured: Image, expected: Image) -> tuple[int, int, int, int]:
+def difference_box(captured: Image, expected: Image) -> tuple[int, int, int, int]:
     """Where two pictures differ, with a margin: top, bottom, left, right, ends exclusive."""
     height, width = captured.shape[:2]
     wrong = np.any(captured != expected, axis=2)
@@ -76,13 +77,13 @@ def _marked(captured: Image, expected: Image) -> Image:
 
 def _one(folder: Path, name: str) -> PictureComparison | None:
     stem = name.removesuffix(".png").removesuffix(_DIFFERENCE)
-    captured, expected = (_read(folder / f"{stem}{end}.png") for end in ("", "-expected"))
+    captured, expected = (read_picture(folder / f"{stem}{end}.png") for end in ("", "-expected"))
     if captured is None:
         return None
     title = Path(stem).name
     if expected is None or expected.shape != captured.shape:
         return PictureComparison(title, (Picture(_uri(captured), "captured"),))
-    top, bottom, left, right = _box(captured, expected)
+    top, bottom, left, right = difference_box(captured, expected)
     if (bottom - top, right - left) != captured.shape[:2]:
         title += f", rows {top} to {bottom - 1}, columns {left} to {right - 1}"
     shown = {"captured": captured, "expected": expected, "difference": _marked(captured, expected)}
@@ -109,7 +110,7 @@ def evidence_of(folder: Path, names: Sequence[str]) -> tuple[tuple[PictureCompar
 
 def film_of(folder: Path, names: Sequence[str]) -> Film | None:
     """Captured frames below each other in one JPEG that fits its budget; None when there are not two alike."""
-    pictures = [picture for name in names if (picture := _read(folder / name)) is not None]
+    pictures = [picture for name in names if (picture := read_picture(folder / name)) is not None]
     if len({picture.shape for picture in pictures}) != 1 or len(pictures) < 2:
         return None
     height, width = pictures[0].shape[:2]

@@ -11,6 +11,7 @@ from harness.core.hostnoise import noise_words
 from harness.model.record import PicturesRecord, TimingRecord
 from harness.model.result import Arm, Gate, Result
 from harness.model.spec import Switches, Verdict
+from harness.report.movie import movie_of
 from harness.report.pictures import evidence_of, film_of
 from harness.report.view import (
     Highlight,
@@ -238,6 +239,11 @@ def _pictures_sections(result: Result, folder: Path) -> list[Section]:
         evidence=evidence,
         folded=frames.bad == 0,
     )
+    movie = movie_of(folder, noted.film if noted else ()) if frames.bad else None
+    if movie is not None:
+        kept = f"{movie.wrong} of the {movie.frames} frames that were kept are wrong"
+        words = f"Captured on the left, expected on the right, differences framed: {kept}."
+        return [section, Section("The run, side by side", movie=movie, closing=(words,), folded=True)]
     film = film_of(folder, noted.film if noted else ())
     if film is None:
         return [section]

@@ -106,6 +106,15 @@ class Film:
 
 
 @dataclass(frozen=True)
+class Movie:
+    """A WebM of a run as a data URI: captured beside expected."""
+
+    uri: str
+    wrong: int
+    frames: int
+
+
+@dataclass(frozen=True)
 class Section:
     """A headed part of a report; ``folded`` ones are opened by who wants them."""
 
@@ -116,6 +125,7 @@ class Section:
     closing: tuple[str, ...] = ()
     evidence: tuple[PictureComparison, ...] = ()
     film: Film | None = None
+    movie: Movie | None = None
     folded: bool = False
     emphatic: bool = False
     """The closing words are the answer to a question, and are set apart."""
