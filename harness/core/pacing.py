@@ -6,8 +6,6 @@
 - stutter share: sum of t over frames with t > 2.5 * rolling median of 19 frames, divided by sum(t) (CapFrameX
   ``GetStutteringTimePercentage``, which has a moving average where this has a median, so that a long frame does not
   raise its own bar).
-- missed deadlines of a paced run: sum(max(0, round(t / period) - 1)), the refreshes that showed an old frame.
-- jitter of a paced run: root mean square of t - period over frames that met their deadline.
 """
 
 from __future__ import annotations
@@ -30,17 +28,6 @@ class TooFewFrames(ValueError):
 
 
 @dataclass(frozen=True)
-class Paced:
-    """Figures of a run that was asked to keep a pace."""
-
-    period_ms: float
-    missed: int
-    missed_share: float
-    """Missed refreshes / all refreshes."""
-    jitter_ms: float
-
-
-@dataclass(frozen=True)
 class Pacing:
     """Frame pacing of one window; times in ms."""
 
@@ -52,10 +39,6 @@ class Pacing:
     max_ms: float
     low_1pct_fps: float
     stutter_share: float
-    stutters: int
-    longest_freeze_at: int
-    """Index of the longest frame."""
-    paced: Paced | None = None
 
     @property
     def tails_known(self) -> bool:
@@ -63,15 +46,13 @@ class Pacing:
         return self.frames >= FEW_FRAMES
 
 
-def frame_pacing(frame_ms: F64, pace_hz: float | None = None) -> Pacing:
+def frame_pacing(frame_ms: F64) -> Pacing:
     """Frame pacing of a series of frame times.
 
     Parameters
     ----------
     frame_ms : ndarray, shape (n,), ms
         Frame times in order, warm-up taken off.
-    pace_hz : float, optional
-        The pace that the run was asked to keep.
 
     Raises
     ------
@@ -94,9 +75,6 @@ def frame_pacing(frame_ms: F64, pace_hz: float | None = None) -> Pacing:
         max_ms=float(times.max()),
         low_1pct_fps=1000 / float(times[times >= p99].mean()),
         stutter_share=float(times[long].sum() / times.sum()),
-        stutters=int(np.count_nonzero(long)),
-        longest_freeze_at=int(np.argmax(times)),
-        paced=_paced(times, 1000 / pace_hz) if pace_hz else None,
     )
 
 
@@ -106,11 +84,3 @@ def rolling_median(values: F64, window: int) -> F64:
     padded = np.concatenate([np.full(half, np.nan), values, np.full(half, np.nan)])
     median: F64 = np.nanmedian(sliding_window_view(padded, 2 * half + 1), axis=1)
     return median
-
-
-def _paced(times: F64, period_ms: float) -> Paced:
-    refreshes = np.maximum(np.rint(times / period_ms), 1)
-    missed = int(np.sum(refreshes - 1))
-    met = times[refreshes == 1]
-    jitter = float(np.sqrt(np.mean((met - period_ms) ** 2))) if len(met) else float("nan")
-    return Paced(period_ms, missed, missed / float(refreshes.sum()), jitter)

@@ -59,18 +59,6 @@ class Problems:
 
 
 @dataclass(frozen=True)
-class FrameRecord:
-    """One ``[VIRTIO PERF]`` line; what the line did not carry is None."""
-
-    fences: int
-    spins: int
-    completions: int
-    frame: int | None
-    t_ns: int | None
-    others: tuple[tuple[str, int], ...] = ()
-
-
-@dataclass(frozen=True)
 class FrameRecords:
     """All ``[VIRTIO PERF]`` lines in the order of the log, as columns.
 
@@ -87,12 +75,6 @@ class FrameRecords:
     def column(self, key: str) -> U64 | None:
         """Values of a key, shape (n,), or None when not every record has it."""
         return self.columns.get(key)
-
-    def record(self, index: int) -> FrameRecord:
-        """One record by position; negative counts from the end."""
-        at = {key: int(values[index]) for key, values in self.columns.items()}
-        others = tuple((key, value) for key, value in at.items() if key not in {*REQUIRED_KEYS, "frame", "t_ns"})
-        return FrameRecord(at["fences"], at["spins"], at["completions"], at.get("frame"), at.get("t_ns"), others)
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,6 @@ class SerialLog:
     problems: tuple[Problem, ...]
     problem_counts: Mapping[str, int] = field(default_factory=dict)
     """How many of each kind there were; ``problems`` holds only the first of each."""
-    line_count: int = 0
     counters: Mapping[str, int] = field(default_factory=dict)
     """Sums that a kernel of another protocol printed (``serial.perf`` of its target)."""
 
@@ -161,7 +160,6 @@ def parse_serial(log: bytes, *, ended: bool = True, limits: Limits = Limits()) -
         parse_ktap(_decode(text[1:])) if any(mark in text for mark in _KTAP_MARKS) else None,
         problems.sorted(),
         dict(problems.counts),
-        len(newlines) - 1,
     )
 
 

@@ -40,7 +40,6 @@ def read_serial(log: bytes, serial: TargetSerial) -> SerialLog:
         panics=(*read.panics, *panics),
         done=read.done or (Words((("status", "ok"),), 0) if done is not None else None),
         counters=_counters(lines, serial.perf),
-        line_count=len(lines) - 1,
     )
 
 

@@ -76,8 +76,3 @@ def build_arm(request: ArmRequest, compiler: str, out: Printer) -> ArmKernel:
 def built_in() -> Capabilities:
     """What the kernel of this tree offers, as its target declares it."""
     return capabilities_of(read_target(str(TARGETS_DIR / f"{BUILT_IN_NAME}.toml")))
-
-
-def is_own_kernel(path: Path) -> bool:
-    """Whether an image is a kernel of this project: it holds its [BOOT] line's first words."""
-    return _OWN_WORDS in read_bounded(path, KERNEL_BYTES_MAX)

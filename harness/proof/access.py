@@ -30,6 +30,3 @@ class Access:
     @property
     def end(self) -> int:
         return self.address + self.size
-
-    def overlaps(self, start: int, end: int) -> bool:
-        return self.fence is None and self.address < end and start < self.end

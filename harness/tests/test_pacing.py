@@ -15,7 +15,6 @@ def test_figures_follow_their_formulas() -> None:
     assert pacing.mean_fps == pytest.approx(100 * 1000 / 5050)
     assert (pacing.p50_ms, pacing.p95_ms, pacing.p99_ms, pacing.max_ms) == pytest.approx((50.5, 95.05, 99.01, 100))
     assert pacing.low_1pct_fps == pytest.approx(1000 / 100)
-    assert pacing.longest_freeze_at == 99
 
 
 def test_one_hiccup_in_a_hundred_shows_although_mean_fps_does_not_move() -> None:
@@ -26,26 +25,13 @@ def test_one_hiccup_in_a_hundred_shows_although_mean_fps_does_not_move() -> None
     uneven -= uneven.mean() - even.mean()
     clean, hiccups = frame_pacing(even), frame_pacing(uneven)
     assert hiccups.mean_fps == pytest.approx(clean.mean_fps)
-    assert clean.stutters == 0 and clean.stutter_share == 0
-    assert hiccups.stutters == 6
+    assert clean.stutter_share == 0
     assert hiccups.stutter_share == pytest.approx(uneven[50::100].sum() / uneven.sum())
     assert hiccups.low_1pct_fps < clean.low_1pct_fps / 3
 
 
 def test_a_slower_stretch_is_no_stutter() -> None:
     assert frame_pacing(np.concatenate([np.full(100, 3.0), np.full(100, 9.0)])).stutter_share == 0
-
-
-def test_missed_deadlines_and_jitter_of_a_paced_run() -> None:
-    period = 1000 / 60
-    times = np.full(100, period)
-    times[10], times[20], times[30] = period + 1, 2 * period, 4 * period - 2
-    paced = frame_pacing(times, pace_hz=60).paced
-    assert paced is not None
-    assert paced.missed == 1 + 3
-    assert paced.missed_share == pytest.approx(4 / 104)
-    assert paced.jitter_ms == pytest.approx(np.sqrt(1 / 98))
-    assert frame_pacing(times).paced is None
 
 
 def test_tails_need_a_hundred_frames() -> None:

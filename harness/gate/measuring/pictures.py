@@ -67,7 +67,6 @@ class Pictures:
     film: tuple[str, ...] = ()
     """Small captures in order, for the animated picture."""
     captured_per_s: float = 0.0
-    first_frame: int = 0
     cut_short: bool = False
     """Time was up before as many were captured as had been asked for."""
 
@@ -191,7 +190,7 @@ def verify_pictures(
     verification = saved.verify()
     findings = (*verification.frames.findings, *dict.fromkeys(odd))
     frames = replace(verification.frames, findings=findings, evidence=tuple(kept.evidence))
-    return Pictures(verification, frames, tuple(kept.film), len(checked) / max(seconds, 1e-9), first, cut_short)
+    return Pictures(verification, frames, tuple(kept.film), len(checked) / max(seconds, 1e-9), cut_short)
 
 
 def wanted(checked: Sequence[Checked], count: int) -> bool:
