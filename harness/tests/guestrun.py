@@ -7,11 +7,9 @@ import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
-from unittest import mock
 
-from harness.model.spec import ARCHES, FOREIGN, Limits, Machine, RunSpec
+from harness.model.spec import FOREIGN, Limits, Machine, RunSpec
 from harness.platform.qemu import FRAME_EVENTS, Qemu
 
 GUESTS = Path(__file__).resolve().parent / "guests"
@@ -42,11 +40,10 @@ def running_guest(
 ) -> Iterator[Qemu]:
     """A guest that runs, until the context ends."""
     bus = _MMIO if arch in ON_MMIO else ()
-    machine = Machine(arch, vcpus=1, maxcpus=1, memory_mib=128, extra=(*bus, *extra))
+    gpu = "virtio-gpu-device" if bus else ""
+    machine = Machine(arch, vcpus=1, maxcpus=1, memory_mib=128, gpu=gpu, extra=(*bus, *extra))
     spec = RunSpec(image, machine, capabilities=FOREIGN, limits=_LIMITS)
-    device = "virtio-gpu-device" if bus else ARCHES[arch].gpu_device
-    on_bus = {arch: replace(ARCHES[arch], gpu_device=device)}
-    with mock.patch.dict("harness.model.spec.ARCHES", on_bus), Qemu(spec, folder, events, endless=True) as qemu:
+    with Qemu(spec, folder, events, endless=True) as qemu:
         yield qemu
 
 

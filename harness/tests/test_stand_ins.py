@@ -159,7 +159,7 @@ def test_still_pictures_stand_still_and_others_move(folder: Path) -> None:
 def test_a_torn_picture_is_caught_in_the_act(folder: Path) -> None:
     stamps = [decode_stamps(picture) for picture in pictures("torn", folder, 24)]
     torn = [one for one in stamps if one.top != one.bottom]
-    assert torn and all(one.top is not None and one.bottom == one.top - 1 and one.top % 5 == 4 for one in torn)
+    assert torn and all(one.bottom is not None and one.top == one.bottom - 1 and one.bottom % 5 == 4 for one in torn)
     assert any(one.frame is not None for one in stamps)
 
 

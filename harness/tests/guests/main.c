@@ -115,13 +115,17 @@ static void show_flipped(struct screen *screen, uint32_t resource)
 	gpu_send();
 }
 
-/* The upper half is new, and the lower one what the device had before. */
+/*
+ * The lower half is new, and the upper one what the device had before. Not the other way round: QEMU transfers all rows
+ * where a rectangle begins at the picture's corner and is as wide as it.
+ */
 static void show_torn(const struct picture *picture, uint32_t resource)
 {
-	struct rectangle upper = whole(picture);
+	struct rectangle lower = whole(picture);
 
-	upper.height /= 2;
-	gpu_transfer(resource, upper, picture->width_px);
+	lower.height /= 2;
+	lower.y = lower.height;
+	gpu_transfer(resource, lower, picture->width_px);
 	gpu_flush(resource, whole(picture));
 	gpu_send();
 }
