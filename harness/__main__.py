@@ -63,7 +63,7 @@ def _answer(words: list[str]) -> int | None:
 
 def _main(words: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
-        # A terminal that cannot show a character shows another, and the run goes on.
+        # A terminal that cannot show a character shows a substitute.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     code = _answer(words)

@@ -115,7 +115,7 @@ def _end(command: str, error: BaseException, verdict: Verdict, said: str, printe
 
 
 def _stored(command: str, error: BaseException) -> str:
-    """What an interrupt left."""
+    """What was kept when the run was interrupted."""
     kept = kept_of(error)
     if kept:
         return f"; the result is stored in {kept.folder}"

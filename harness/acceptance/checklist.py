@@ -1,4 +1,4 @@
-"""What a measured window says to the lines of the checklist."""
+"""Evidence for the checklist, read from a measured window."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def mean_fps(window: Window) -> float:
 def roulette_of(window: Window, serial_log: str, source: str) -> Roulette:
     """A long run, by the trace and by what the kernel said while it started.
 
-    All of its frames count: what looks like a warm-up may be the host's doing, and would shorten the run.
+    All of its frames count: a seeming warm-up may be caused by the host, and cutting it would shorten the run.
     """
     frame_ms = window.presented.intervals_ms
     seconds = float(frame_ms.sum()) / 1e3
@@ -79,7 +79,7 @@ def roulette_of(window: Window, serial_log: str, source: str) -> Roulette:
 
 
 def disk_load_of(window: Window, source: str) -> DiskLoad:
-    """What became of the requests, by the guest's summary and its complaints."""
+    """Requests and timeouts, by the guest's summary and its complaints."""
     totals = {key: window.serial.total(f"blk_{key}") or 0 for key in ("requests", "bytes", "timeouts")}
     said = sum(timeout.device == "blk" for timeout in window.serial.timeouts)
     return DiskLoad(

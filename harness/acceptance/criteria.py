@@ -1,4 +1,4 @@
-"""The seed case's checklist, line by line: what was found against what each line asks for."""
+"""The seed case's checklist, line by line: the evidence against what each line asks for."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from harness.model.suites import SuiteRun
 FPS_MUST, FPS_TARGET = 10.0, 30.0
 ROULETTE_S = 30.0
 WHOLE = 0.95
-"""Of the roulette's time: what passes between the first frame and the last; the rest is the boot."""
+"""Share of the roulette's time between the first frame and the last; the rest is the boot."""
 FENCES_MUST, FENCES_TARGET = 0.90, 0.99
 """How much smaller the number of fences becomes."""
 ALIKE = 10.0
@@ -67,7 +67,7 @@ class Criterion:
     """``virgl`` or ``2d``; empty where it makes no difference."""
     level: Level = Level.MUST
     failure: Verdict = Verdict.GUEST_FAILED
-    """What it means not to pass."""
+    """The verdict when it does not pass."""
 
     @property
     def verdict(self) -> Verdict:
@@ -88,7 +88,7 @@ def _line(
     level: Level = Level.MUST,
     failure: Verdict = Verdict.GUEST_FAILED,
 ) -> Criterion:
-    """Judge one line; evidence that is absent is no pass."""
+    """Judge one line; absent evidence is no pass."""
     judged = evidence if isinstance(evidence, Absent) else judge(evidence)
     if isinstance(judged, Absent):
         status = Status.FAIL if judged.verdict in (Verdict.GUEST_FAILED, Verdict.USAGE) else Status.NOT_RUN
@@ -118,7 +118,7 @@ def criteria(evidence: Evidence) -> tuple[Criterion, ...]:
 
 
 def verdict_of(lines: Sequence[Criterion]) -> Verdict:
-    """The worst line's; with no line at all nothing was measured."""
+    """The worst line's verdict; without any line, nothing was measured."""
     return Verdict.worst(line.verdict for line in lines) if lines else Verdict.INCONCLUSIVE
 
 

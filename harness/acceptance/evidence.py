@@ -15,13 +15,13 @@ CheckOutcome = tuple[bool, str]
 
 @dataclass(frozen=True)
 class Absent:
-    """Evidence that could not be had."""
+    """Evidence that is missing."""
 
     why: str
     verdict: Verdict = Verdict.INCONCLUSIVE
-    """GUEST_FAILED when the kernel kept it from being had: that is a failure, not a gap."""
+    """GUEST_FAILED when the kernel is why it is missing: that is a failure, not a gap."""
     source: str = ""
-    """Where more is said of it, in the run's folder."""
+    """A file in the run's folder that says more."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Built:
 
     compilers: tuple[str, ...]
     complaints: tuple[str, ...] = ()
-    """First lines of what compilers said against it."""
+    """First lines of the compilers' complaints."""
     source: str = ""
 
 

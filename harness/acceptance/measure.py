@@ -1,7 +1,7 @@
-"""The seed case's checklist, measured: everything that no device matters for, then each device in turn.
+"""The seed case's checklist, measured: first what does not depend on the device, then each device in turn.
 
-Evidence that cannot be had is noted as absent, with the reason, and the rest is measured all the same: the checklist is
-read as a whole. It judges nothing.
+Missing evidence is noted as absent, with the reason, and the rest is measured anyway: the checklist is read as a whole.
+Nothing is judged here.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ APPROVED_S = 2.0
 APPROVED_PICTURES = 40
 PICTURE_EVENTS = tuple(event for event in FRAME_EVENTS if event.startswith("virtio_gpu_cmd"))
 BOOT_S = 1.5
-"""Of the roulette's run, besides: what passes before its first frame counts."""
+"""Time added to the roulette's run, before its first frame counts."""
 COUNTED_S = 2.0
 """Short enough for the guest's memory to keep a record of every frame."""
 SMALLEST = 0.01
@@ -90,7 +90,7 @@ class AcceptancePlan:
     compiler: str = "gcc"
     params: RunParams = field(default_factory=RunParams)
     virgl: bool = True
-    """False leaves the GL device out, which is then told as not run."""
+    """False leaves the GL device out, which is then reported as not run."""
     roulette_s: float = 30.0
     pictures: int = 300
     """On each device."""
@@ -168,7 +168,7 @@ class Checklist:
             return Absent(error.message, error.verdict, name)
 
     def build(self) -> Built:
-        """From nothing, so that no warning of an earlier build is missed."""
+        """Built from nothing, so that no warning is missed."""
         switches, complaints = self.plan.switches, []
         for compiler in COMPILERS:
             compiler_identity(compiler_command(switches, compiler))
@@ -196,7 +196,7 @@ class Checklist:
         return replace(run, source=f"{name}/serial.log")
 
     def read_ring(self) -> RingCode:
-        """Of the very image that is measured."""
+        """The ring's code in the image that is measured."""
         switches = self.plan.switches
         spans, _ = read_ring(self.kernel.path, switches.arch)
         strategy = switches.get("BARRIER")
@@ -207,7 +207,7 @@ class Checklist:
         return RingCode(switches.arch, strategy, self.kernel.sha256, places, differences, "ring.txt")
 
     def with_gl(self, plain: Machine, everything: SuiteBoot) -> DeviceEvidence:
-        """The GL device on a display that works here; every line of it not run where none does."""
+        """The GL device on a display that works here; where none does, its lines are not run."""
         if not self.plan.virgl:
             self.devices_left -= 1
             return absent_device(Device.GPU_GL, Absent("VIRGL=0: not asked for"))
@@ -257,7 +257,7 @@ class Checklist:
         return window
 
     def roulette(self, machine: Machine, where: str) -> Roulette:
-        """Records stay out of it, and the queue's events: there are too many for one memory or the other."""
+        """Without records and queue events, of which there would be too many."""
         params = replace(self.plan.params, records=0)
         seconds = self.plan.roulette_s + BOOT_S
         window = self.observe(self.kernel.path, machine, where, seconds, params, PICTURE_EVENTS)
@@ -276,7 +276,7 @@ class Checklist:
         return counted(window, f"{where}/serial.log")
 
     def change(self, machine: Machine, where: str) -> FrameRateChange:
-        """The very kernels that were counted, side by side."""
+        """The kernels that were counted, side by side."""
         share_s = self.change_s()
         if share_s < budget.STAGE_S["timing"]:
             raise NoTimeError(budget.no_time(self.would_do_s(share_s)))
@@ -324,7 +324,7 @@ class Checklist:
         return disk_load_of(window, f"{where}/serial.log")
 
     def approved(self, machine: Machine, where: str) -> Approved:
-        """The stored image as it is, whatever compiler is here: what a rollback would boot."""
+        """The stored image, whatever compiler is installed: a rollback would boot it."""
         switches = self.plan.switches
         baseline, _ = read_baseline(switches.arch, switches.get("BARRIER"))
         kernel = BASELINES_DIR / baseline.arch / baseline.name / "kernel.elf"
@@ -344,5 +344,5 @@ class Checklist:
 
 
 def absent_device(device: Device, why: Absent) -> DeviceEvidence:
-    """A device of which nothing could be measured, for one reason."""
+    """A device without any measurement, for one reason."""
     return DeviceEvidence(NAMES[device], PATHS[device], why, why, why, why, why, why, why, why)

@@ -22,7 +22,7 @@ def publishes_in_order(code: RingCode) -> CheckOutcome | Absent:
 
 
 def receives_in_order(code: RingCode) -> CheckOutcome | Absent:
-    """Looking at the used index and going on after it has moved: the same, of both points together."""
+    """Polling the used index and going on after it has moved: the same for both points together."""
     looks = [operations for point, operations in code.places if point == Point.POLL.value]
     moved = [operations for point, operations in code.places if point == Point.PROGRESS.value]
     if not looks or not moved:
@@ -44,6 +44,6 @@ def _ordered(
 
 
 def _holds(operations: Operations, wanted: Operations) -> bool:
-    """Whether the wanted operations occur in this order, others between them or not."""
+    """Whether the wanted operations occur in this order, possibly with others between them."""
     rest = iter(operations)
     return all(one in rest for one in wanted)

@@ -1,4 +1,4 @@
-"""What the project promises in figures: one module a topic, each with its ``FIGURES``.
+"""The figures that the project promises: one module a topic, each with its ``FIGURES``.
 
 ``FIGURES`` is a tuple of functions from a scratch folder to a list of :class:`Figure`; the docstring of each says, in a
 few words, what is being measured.
@@ -21,7 +21,7 @@ Measure = Callable[[Path], list["Figure"]]
 
 @dataclass(frozen=True)
 class Figure:
-    """One promise and what became of it; without a promise, a figure that is told beside others."""
+    """One promised figure and the measured one; without a promise, a figure for information."""
 
     what: str
     value: float
@@ -60,7 +60,7 @@ def measures(topic: str) -> tuple[Measure, ...]:
 
 
 def measured(measure: Measure, folder: Path) -> list[Figure]:
-    """The figures of one function, or one that is missed and says why: the others are worth having all the same."""
+    """The figures of one function, or a missed one that says why: the other functions are measured anyway."""
     try:
         return measure(folder)
     except HarnessError as error:

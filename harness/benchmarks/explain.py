@@ -1,4 +1,4 @@
-"""What explaining takes, and whether planted causes are found with their size."""
+"""How long explaining takes, and whether planted causes are found with their size."""
 
 from __future__ import annotations
 

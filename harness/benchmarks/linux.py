@@ -54,7 +54,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Shown:
-    """A way of handing frames to Linux's driver: what it costs, and what pictures of it show."""
+    """A way of handing frames to Linux's driver: its cost, and its pictures."""
 
     cost: Cost
     seen: Counter[FrameClass]
@@ -127,7 +127,7 @@ def _linux_costs(guest: LinuxGuest, folder: Path) -> tuple[Shown, ...]:
 
 
 def _said(linux: Qemu, waits: int) -> Cost:
-    """What the guest says of its frames, once it does."""
+    """The guest's report of its frames, as soon as it comes."""
     ends_s = time.monotonic() + BOOT_S
     while True:
         content = linux.console.content()

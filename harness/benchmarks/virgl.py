@@ -1,4 +1,4 @@
-"""The GL device, on whatever way this machine has to run it."""
+"""The GL device, on the display that works on this machine."""
 
 from __future__ import annotations
 

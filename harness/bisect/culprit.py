@@ -29,7 +29,7 @@ class MeasuredEffect:
 
     @property
     def surely_not_zero(self) -> bool:
-        """The interval leaves out no change at all."""
+        """The interval excludes zero."""
         return self.low > 0 or self.high < 0
 
     @property
@@ -40,10 +40,10 @@ class MeasuredEffect:
 
 
 def threshold(whole: MeasuredEffect) -> float:
-    """What a step has to tell from no change: half of the effect between the two ends.
+    """The smallest change that a step must detect: half of the effect between the two ends.
 
-    Of the effect's weaker end, as a noisy estimate may well be twice the truth, but no less than a quarter of the
-    estimate, which a step could not tell from nothing.
+    The weaker end of the effect's interval counts, because a noisy estimate may be twice the true effect; but at least
+    a quarter of the estimate, because a step could not detect less.
     """
     weaker = min(abs(whole.low), abs(whole.high)) if whole.surely_not_zero else 0.0
     return max(weaker / 2, abs(whole.change) / 4)

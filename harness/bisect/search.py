@@ -43,7 +43,7 @@ from harness.platform.store import load_result, save_json
 _SLACK_S = 300.0
 """Beside its budget, what a comparison may take for building, booting and reporting."""
 _STEPS_MOST = 60
-"""A bound on the time alone: git needs as many only for 2^60 commits, or where almost nothing builds."""
+"""Most steps; git needs as many only for 2^60 commits, or where almost nothing builds."""
 _JUDGE = """#!/bin/sh
 # Not from the checkout: it may hold a harness of its own.
 cd {root} || exit 255
@@ -84,7 +84,7 @@ class Recipe:
     """The Python module that compares two kernels."""
 
     def has_time(self, step_s: float) -> bool:
-        """A step may begin: after it there is still time to confirm what was found."""
+        """Whether a step may begin: time to confirm the culprit must be left after it."""
         return not self.ends_s or time.monotonic() + step_s + self.direct_s <= self.ends_s
 
 
@@ -102,7 +102,7 @@ class BisectPlan:
 
 @dataclass(frozen=True)
 class BisectStep:
-    """One commit and what git was told of it."""
+    """One commit and git's answer for it."""
 
     commit: str
     side: str
@@ -138,7 +138,7 @@ class Comparison:
     why: str
     folder: str
     broken: bool
-    """The harness failed, not the kernels."""
+    """The harness failed, not a kernel."""
 
 
 def compare(recipe: Recipe, reference: Path, candidate: Path, budget_s: float, smallest: float) -> Comparison:
@@ -256,7 +256,7 @@ def load_plan(folder: Path) -> BisectPlan:
 
 
 def load_steps(folder: Path) -> tuple[BisectStep, ...]:
-    """The steps so far, in order; a line that a kill cut short is none."""
+    """The steps so far, in order; a line that a kill cut short is ignored."""
     path = folder / "steps.jsonl"
     steps = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []:

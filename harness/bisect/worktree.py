@@ -41,7 +41,7 @@ def commit_of(repository: Path, revision: str) -> str:
 
 
 def commit_range(repository: Path, good: str, bad: str) -> tuple[str, str]:
-    """Both ends as commits, once it is clear that git can search between them.
+    """Both ends as commits, after a check that git can search between them.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def commit_range(repository: Path, good: str, bad: str) -> tuple[str, str]:
 
 
 def commits_between(repository: Path, good: str, bad: str) -> int:
-    """How many commits git may have to search: those of BAD that are none of GOOD."""
+    """How many commits git may have to search: those reachable from BAD and not from GOOD."""
     return int(git("rev-list", "--count", f"{good}..{bad}", cwd=repository))
 
 
@@ -92,7 +92,7 @@ class Worktree:
             git("worktree", "prune", cwd=self.repository)
 
     def checkout(self, commit: str) -> None:
-        """Bring the files of a commit in, and remove everything that a build left."""
+        """Check out a commit, and remove everything that a build left."""
         git("checkout", "--quiet", "--force", "--detach", commit, cwd=self.path)
         clean(self.path)
 
@@ -157,7 +157,7 @@ def run_build(command: str, tree: Path, limit_s: float) -> None:
 
 
 def _run(command: Sequence[str], folder: Path, limit_s: float) -> tuple[int, list[str]]:
-    """Run a command and all that it starts; whatever ends the wait ends them all."""
+    """Run a command; whatever ends the wait also ends all processes that it started."""
     environment = clean_environment() | {"PYTHONPATH": str(ROOT)}
     try:
         done = run_child(command, limit_s=limit_s, environment=environment, cwd=folder, merged=True)

@@ -43,7 +43,7 @@ NEXT = "make explain SWITCH=value says where a frame's time goes in one of them"
 TAKES = ("switches", "--json", "--strict")
 MEASURES = True
 ALONE = frozenset({"window", "pictures"})
-"""What the first arm does by itself."""
+"""Stages that the first arm runs by itself."""
 SEED_ARMS = {"A": "BARRIER=seqcst_spin", "B": "BARRIER=acquire_progress"}
 
 

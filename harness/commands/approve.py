@@ -63,7 +63,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
 
 
 def _approve(new: Baseline, result: Result, folder: Path, out: Printer) -> None:
-    """Replace the baseline, and say so: once it has begun, an interrupt comes too late for either."""
+    """Replace the baseline, and say so; interrupts are ignored meanwhile."""
     try:
         earlier: Baseline | None = read_baseline(new.arch, new.name)[0]
     except NoBaseline:

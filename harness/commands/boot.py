@@ -157,7 +157,7 @@ def _tell_where(guest: Qemu, out: Printer) -> None:
 
 
 def _keep_picture(guest: Qemu, folder: Path, out: Printer) -> None:
-    """What a virtual display showed last."""
+    """The last picture of a virtual display."""
     if guest.display is None or guest.exited():
         return
     pixels = take_picture(guest).pixels
@@ -173,7 +173,7 @@ class _Seen:
     frame: bool = False
 
     def look(self, guest: Qemu) -> None:
-        """Note the first frame; from then on its like are not traced, for a boot may last for days."""
+        """Note the first frame; flushes are no longer traced then, because a boot may last for days."""
         if self.frame or not guest.trace_path.exists():
             return
         self.frame = FLUSH_EVENT.encode() in guest.trace_path.read_bytes()
@@ -189,7 +189,7 @@ def _judge(guest: Qemu, seen: _Seen, sentence: str) -> tuple[Verdict, str]:
     if missing:
         failed = guest.exited() or time.monotonic() - seen.begun_s >= guest.limits.first_frame_s
         verdict = Verdict.GUEST_FAILED if failed else Verdict.INCONCLUSIVE
-        early = "" if failed else ", and had not had the time to"
+        early = "" if failed else ", and had no time to"
         return verdict, f"{sentence}; the guest {' and '.join(missing)}{early}"
     if guest.spec.machine.device is Device.GPU_2D:
         return Verdict.PASS, sentence

@@ -170,7 +170,7 @@ def _machine(candidate: ArmKernel, request: ArmRequest, arguments: Arguments) ->
 
 
 def _remarks(measured: Measured) -> tuple[str, ...]:
-    """What kept the comparison from being ideal, and what the guest's author could do about it."""
+    """What kept the comparison from being ideal, and advice for the guest's author."""
     cores = measured.lease.notices if measured.lease else ()
     candidate = measured.order.candidate
     window, timing = measured.of(Window), measured.of(Timing)

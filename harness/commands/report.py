@@ -40,7 +40,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
 
 
 class _Shelf:
-    """Which results folders have a report here."""
+    """The results folders that have a report here."""
 
     def __init__(self, results: Path) -> None:
         self._results = results

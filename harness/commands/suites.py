@@ -38,7 +38,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
 
 
 def _run(boot: SuiteBoot, kernel: Path) -> SuiteRun:
-    """One boot, whose failure, QEMU's included, must not keep the others from running."""
+    """One boot; its failure, even QEMU's, does not keep the others from running."""
     with tempfile.TemporaryDirectory(prefix="suites-") as folder:
         try:
             return run_suites(boot, kernel, Path(folder))

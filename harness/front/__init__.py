@@ -1,1 +1,1 @@
-"""The front door: what the words of a command line mean, what the help says, and how a terminal is written to."""
+"""The command line's words, help, completion and terminal output."""

@@ -43,7 +43,7 @@ def style_of(text: str) -> str:
 
 
 def bar_words(done: int, total: int, elapsed_s: float) -> str:
-    """A bar with the time that is left, for something that began ``elapsed_s`` ago."""
+    """A bar with the remaining time of something that began ``elapsed_s`` ago."""
     share = min(done / total, 1.0)
     filled = int(share * _BAR_COLUMNS)
     left = f" about {elapsed_s * (1 / share - 1):.0f} s left" if share > 0 else ""
@@ -62,7 +62,7 @@ class TerminalPrinter:
         self._last_progress_s = 0.0
         self._counting = ("", 0.0)
         self.lost = ""
-        """Why output could not be written, if it could not; a reader who has gone is no reason."""
+        """Why output could not be written, if so; a closed pipe does not count."""
         if self._status:
             self._status.start()
 
@@ -140,5 +140,5 @@ class TerminalPrinter:
     def _gone(self, error: OSError) -> None:
         if not isinstance(error, BrokenPipeError):
             self.lost = error.strerror or str(error)
-        # The run goes on without words: its verdict is in the exit code and on disk.
+        # The run goes on without output: its verdict is in the exit code and on disk.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""Settings that make each other meaningless, or lack what they need: one sentence about the first that is found."""
+"""Settings that contradict each other, or lack another one: a sentence about the first."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _said_twice(arguments: Arguments) -> str:
 
 
 def _fault(arguments: Arguments) -> str:
-    """A fault without what it happens in: no disk to fail, no GL device to refuse."""
+    """A fault that cannot happen: no disk to fail, no GL device to refuse."""
     takes, faults = settings_of(arguments.command), fault_table()
     for fault in _kernels(arguments):
         need = faults[fault].needs if fault in faults else ""

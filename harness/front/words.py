@@ -1,4 +1,4 @@
-"""The words of a command line: nothing is swallowed, and what is wrong is said with the nearest right word.
+"""The words of a command line: every word is checked, and an error names the nearest valid word.
 
 Everything is checked here, before anything is built or measured.
 """
@@ -21,7 +21,7 @@ _SETTING = re.compile(r"([A-Za-z][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 
 
 def parse(words: Sequence[str]) -> Arguments:
-    """Understand a command line that is not a question for help.
+    """Parse a command line that is not a question for help.
 
     Raises
     ------

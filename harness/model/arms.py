@@ -52,7 +52,7 @@ class ArmRequest:
 
 
 def parse_arm(name: str, text: str, common: Mapping[str, str]) -> ArmRequest:
-    """Understand one arm.
+    """Parse one arm.
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ class NamedStep:
     changed: str
     claimed: str
     removes: str = ""
-    """What this step took away, where somebody said that it made frames slow."""
+    """The suspected cause that this step removed."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class ClaimedFigure:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A change to the first step that nobody tried, and that could explain why it was so slow."""
+    """A change to the first step that nobody tried, and that may explain its frame rate."""
 
     changes: tuple[tuple[str, str], ...]
     cause: str

@@ -25,7 +25,7 @@ OPTIONS_H = KERNEL_DIR / "options.h"
 
 
 class UsageError(Exception):
-    """The request cannot be understood or carried out as worded: exit code 2."""
+    """The request is invalid: exit code 2."""
 
 
 class Verdict(enum.Enum):
@@ -44,7 +44,7 @@ class Verdict(enum.Enum):
 
     @property
     def severity(self) -> int:
-        """Rises with how bad it is; PASS has 0."""
+        """Rises with severity; PASS has 0."""
         return len(_WORST_FIRST) - 1 - _WORST_FIRST.index(self)
 
     @staticmethod
@@ -327,7 +327,7 @@ class Machine:
 
     @property
     def frame_factor(self) -> float:
-        """About how many times longer a frame takes than on the 2D device, and so must what times several."""
+        """About how many times longer a frame takes than on the 2D device; limits of several frames grow by it."""
         return 2.5 if self.device is Device.GPU_GL else 1.0
 
 
@@ -344,7 +344,7 @@ class Limits:
     gl_factor: float = 4.0
     exact_factor: float = 6.0
     serial_bytes: int = 64 << 20
-    """More than this from one guest is a flood."""
+    """More serial bytes than this from one guest are a flood."""
     serial_line_bytes: int = 4096
     trace_bytes: int = 512 << 20
     picture_bytes: int = 64 << 20

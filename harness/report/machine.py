@@ -1,4 +1,4 @@
-"""A result as other programs want it: JUnit, GitHub annotations, github-action-benchmark."""
+"""A result for other programs: JUnit, GitHub annotations, github-action-benchmark."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _case(name: str, result: Result, verdict: Verdict | None, why: str, strict: 
 
 
 def _run_case(result: Result, strict: bool) -> TestCase:
-    """What stands beside the gates: problems of the run, or that nothing could be judged."""
+    """Besides the gates: problems of the run, or that nothing could be judged."""
     explained = any(gate.verdict is result.verdict for gate in result.gates)
     if result.problems:
         return _case(THE_RUN, result, result.verdict, "\n".join(result.problems), strict)

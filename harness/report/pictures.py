@@ -24,7 +24,7 @@ _FAINT = 0.25
 
 
 def read_picture(path: Path) -> Image | None:
-    """A picture as OpenCV reads it, B, G, R; None when there is none, or none of a size that is looked at."""
+    """A picture as OpenCV reads it, B, G, R; None without one, or with one of an unusable size."""
     try:
         if not path.is_file() or path.stat().st_size > FILE_BYTES_MAX:
             return None

@@ -57,14 +57,14 @@ def _plain_text(value: Any) -> Any:
 
 
 def source_policy(script: str) -> Markup:
-    """What a page's policy says of the one script that may run in it."""
+    """The entry of a page's policy for its one script."""
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return Markup(f"'sha256-{digest}'")
 
 
 @functools.cache
 def chart_script() -> str:
-    """What lets plots be hovered and zoomed, in one script: the vendored library, then ours."""
+    """The script that lets plots be hovered and zoomed: the vendored library, then ours."""
     parts = [VENDOR / "uPlot.iife.min.js", TEMPLATES / "charts.js"]
     return "\n".join(path.read_text(encoding="utf-8") for path in parts)
 

@@ -1,4 +1,4 @@
-"""One view of a thing: what a report shows, in words, before anything decides how it looks.
+"""The view of a report: what it shows, in words, independent of its form.
 
 Every feature builds its reports from these pieces; the templates turn a view into a page, Markdown or terminal text.
 """
@@ -116,7 +116,7 @@ class Movie:
 
 @dataclass(frozen=True)
 class Section:
-    """A headed part of a report; ``folded`` ones are opened by who wants them."""
+    """A headed part of a report; ``folded`` ones are closed at first."""
 
     title: str
     lead: tuple[str, ...] = ()
@@ -133,7 +133,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Highlight:
-    """What a reader came for: one thing that changed or failed, its figure and its bounds."""
+    """One thing that changed or failed, with its figure and its bounds."""
 
     label: str
     figure: str
@@ -143,7 +143,7 @@ class Highlight:
 
 @dataclass(frozen=True)
 class Link:
-    """A way on from here."""
+    """A link to another page."""
 
     text: str
     href: str
@@ -173,7 +173,7 @@ class ReportView:
     """QEMU's own command line."""
     links: tuple[Link, ...] = ()
     judged: bool = True
-    """It judges something; a page that only shows has no verdict of its own."""
+    """Whether it judges; a page that only shows has no verdict."""
 
     @property
     def tone(self) -> str:
@@ -189,7 +189,7 @@ class ReportView:
 
     @property
     def marker(self) -> str:
-        """Names the kind of report, so that the next one replaces it where it was posted."""
+        """Identifies the kind of report, so that the next one replaces it where it was posted."""
         return f"performance-report: {self.command}"
 
 
