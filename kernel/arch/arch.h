@@ -35,12 +35,12 @@ const struct arch_boot *arch_init(void);
 /* Ends QEMU at once with a status that tells success from failure; usable before arch_init and inside traps. */
 _Noreturn void arch_exit(bool success);
 
-/* One character to the serial port, synchronously; bounded, a stuck transmitter loses the character. */
+/* One character to the serial port, synchronously; bounded (drivers/uart/patience.h), a dead port loses it. */
 void arch_putc(char c);
 
 /* Monotonic counter of unspecified frequency, readable in a few instructions, consistent between CPUs. */
 uint64_t arch_ticks(void);
-/* Nanoseconds of a span of ticks; no overflow below 2^63 ns. */
+/* Nanoseconds of a span of ticks; no overflow below 2^63 ns. Before arch_init by an assumed frequency. */
 uint64_t arch_ticks_to_ns(uint64_t ticks);
 /* Calibrates the counter again, against the reference clock; returns the change since boot in parts per million. */
 int32_t arch_ticks_drift_ppm(void);

@@ -2,6 +2,7 @@
  * memory. */
 #include "test/ktest.h"
 
+#include "arch/arch.h"
 #include "base/print.h"
 #include "base/string.h"
 #include "drivers/uart/ns16550.h"
@@ -67,18 +68,28 @@ static void bounds(void)
 	ktest_check(length == 1 && !small[0] && small[1] == 'b', "no room writes nothing");
 }
 
+#define UART_DATA 0
 #define UART_STATUS 5
+#define STATUS_EMPTY 0x20
+#define STATUS_IDLE 0x40
+#define STALL_NS 60000000ull
+#define SHORT_NS 20000000ull
 
-/* Its registers; what was sent; how often its status was asked for. */
+/* Its registers; writes to each; when its transmitter becomes ready, in ticks of the clock; how often it was polled. */
 static struct {
 	uint8_t registers[8];
-	unsigned writes[8], looks;
+	unsigned writes[8], polls;
+	uint64_t stalled_since;
 } fake;
 
 static uint8_t fake_read(unsigned number)
 {
-	fake.looks += number == UART_STATUS;
-	return fake.registers[number];
+	if (number != UART_STATUS)
+		return fake.registers[number];
+	fake.polls++;
+	if (fake.stalled_since && arch_ticks_to_ns(arch_ticks() - fake.stalled_since) > STALL_NS)
+		return STATUS_EMPTY;
+	return fake.registers[UART_STATUS];
 }
 
 static void fake_write(unsigned number, uint8_t value)
@@ -87,26 +98,38 @@ static void fake_write(unsigned number, uint8_t value)
 	fake.writes[number]++;
 }
 
+/* One that is ready, one whose host stands still for a while, and one that never gets ready. */
 static void console(void)
 {
-	static const struct ns16550 uart = {fake_read, fake_write};
+	static struct ns16550 uart = {fake_read, fake_write, {PATIENCE_NS, false}};
+	uint64_t began;
 
 	ns16550_init(&uart, 0);
 	ktest_check(!fake.writes[3] && !fake.registers[1],
 		    "a UART without a divisor keeps its speed, without interrupts");
 	ns16550_init(&uart, 1);
 	ktest_check(fake.registers[3] == 0x03 && fake.registers[0] == 1, "one with a divisor ends in data mode, 8N1");
-	fake.registers[UART_STATUS] = 0x20;
+	fake.registers[UART_STATUS] = STATUS_EMPTY;
 	ns16550_put(&uart, 'x');
-	ktest_check(fake.registers[0] == 'x', "a transmitter that is empty takes a character");
+	ktest_check(fake.registers[UART_DATA] == 'x' && fake.polls == 1,
+		    "an empty transmitter gets a character at once");
 	fake.registers[UART_STATUS] = 0;
-	fake.looks = 0;
+	fake.stalled_since = arch_ticks();
 	ns16550_put(&uart, 'y');
-	ktest_check(fake.registers[0] == 'x' && fake.looks > 1, "a stuck one loses it, after a bounded wait");
-	ktest_check(ns16550_get(&uart) == -1, "without a character waiting there is none");
-	fake.registers[UART_STATUS] = 0x01;
-	fake.registers[0] = 0xff;
-	ktest_check(ns16550_get(&uart) == 0xff, "one that waits is not mistaken for none");
+	ktest_check(fake.registers[UART_DATA] == 'y' && fake.polls > 2, "one that stalls for 60 ms loses nothing");
+	fake.stalled_since = 0;
+	uart.patience.ns = SHORT_NS;
+	began = arch_ticks();
+	ns16550_put(&uart, 'z');
+	ktest_check(fake.registers[UART_DATA] == 'y' && arch_ticks_to_ns(arch_ticks() - began) >= SHORT_NS,
+		    "one that stays busy for longer than the limit loses the character");
+	fake.polls = 0;
+	ns16550_put(&uart, 'z');
+	ns16550_drain(&uart);
+	ktest_check(fake.registers[UART_DATA] == 'y' && fake.polls == 2, "and is not waited for again");
+	fake.registers[UART_STATUS] = STATUS_EMPTY | STATUS_IDLE;
+	ns16550_put(&uart, 'z');
+	ktest_check(fake.registers[UART_DATA] == 'z', "but is used when it is ready");
 }
 
 static void run(void)

@@ -18,7 +18,8 @@
 #define PMU_VERSION_NONE 0
 #define PMU_VERSION_OTHER 15
 
-static uint64_t frequency_hz;
+/* QEMU's, until it is read. */
+static uint64_t frequency_hz = 62500000;
 static uint32_t line;
 static void (*handler)(void);
 /* The event counter has 32 bits; these are its upper ones, by CPU. */
@@ -64,10 +65,11 @@ void timer_init(void)
 {
 	int node = fdt_find(&machine.fdt, -1, "compatible", "arm,armv8-timer");
 	struct fdt_property interrupts;
+	uint64_t hz = SYSREG_READ(cntfrq_el0);
 
-	frequency_hz = SYSREG_READ(cntfrq_el0);
-	if (!frequency_hz || frequency_hz >> 34)
-		panic("timer: impossible frequency %lu Hz", frequency_hz);
+	if (!hz || hz >> 34)
+		panic("timer: impossible frequency %lu Hz", hz);
+	frequency_hz = hz;
 	if (fdt_property(&machine.fdt, node, "interrupts", &interrupts) ||
 	    fdt_cell(&interrupts, TREE_CELLS * TREE_VIRTUAL, 0) != 1)
 		panic("device tree: no interrupt for the virtual timer");

@@ -2,6 +2,7 @@
 #include "arch/aarch64/cpu.h"
 #include "arch/common/machine.h"
 #include "arch/common/mmio.h"
+#include "drivers/uart/patience.h"
 
 #define UART_DATA 0x00
 #define UART_FLAGS 0x18
@@ -9,12 +10,6 @@
 #define UART_CONTROL 0x30
 #define UART_INTERRUPTS 0x38
 #define FLAG_TX_FULL 0x20
-
-/*
- * Counted, because characters are printed before the frequency of arch_ticks is known. 115,200 baud send a character in
- * 87 µs; a register read takes more than 100 ns even natively.
- */
-#define UART_POLLS_MAX 100000
 
 /* Where QEMU's virt machine has it, so that a damaged device tree can be named there. */
 static struct fdt_region registers = {0x09000000, 0x1000};
@@ -27,13 +22,15 @@ void uart_init(void)
 	mmio_write32(registers.start + UART_CONTROL, 0x301); /* on, both directions */
 }
 
+static bool has_room(const void *port)
+{
+	return !(mmio_read32(((const struct fdt_region *)port)->start + UART_FLAGS) & FLAG_TX_FULL);
+}
+
 void arch_putc(char c)
 {
-	for (unsigned poll = 0; poll < UART_POLLS_MAX; poll++) {
-		if (!(mmio_read32(registers.start + UART_FLAGS) & FLAG_TX_FULL)) {
-			mmio_write32(registers.start + UART_DATA, (uint8_t)c);
-			return;
-		}
-		arch_relax();
-	}
+	static struct patience patience = {PATIENCE_NS, false};
+
+	if (patience_wait(&patience, has_room, &registers))
+		mmio_write32(registers.start + UART_DATA, (uint8_t)c);
 }

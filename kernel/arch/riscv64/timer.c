@@ -6,7 +6,8 @@
 
 #define TIME_SET_TIMER 0
 
-static uint64_t frequency_hz;
+/* QEMU's, until the tree is read. */
+static uint64_t frequency_hz = 10000000;
 static void (*handler)(void);
 
 uint64_t arch_ticks(void)
@@ -33,10 +34,11 @@ uint64_t arch_instructions(void)
 void timer_init(void)
 {
 	int cpus_node = fdt_child(&machine.fdt, 0, "cpus");
+	uint64_t hz = fdt_u32(&machine.fdt, cpus_node, "timebase-frequency", 0);
 
-	frequency_hz = fdt_u32(&machine.fdt, cpus_node, "timebase-frequency", 0);
-	if (!frequency_hz)
+	if (!hz)
 		panic("device tree: cpus has no timebase-frequency");
+	frequency_hz = hz;
 }
 
 void arch_timer_handler(void (*function)(void))

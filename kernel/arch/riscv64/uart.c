@@ -17,7 +17,7 @@ static void console_write(unsigned number, uint8_t value)
 	mmio_write8(registers.start + number, value);
 }
 
-static const struct ns16550 console = {console_read, console_write};
+static struct ns16550 console = {console_read, console_write, {PATIENCE_NS, false}};
 
 void uart_init(void)
 {

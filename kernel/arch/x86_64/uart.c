@@ -15,7 +15,7 @@ static void com1_write(unsigned number, uint8_t value)
 	io_out8((uint16_t)(COM1 + number), value);
 }
 
-static const struct ns16550 com1 = {com1_read, com1_write};
+static struct ns16550 com1 = {com1_read, com1_write, {PATIENCE_NS, false}};
 
 void uart_init(void)
 {

@@ -1,7 +1,5 @@
 #include "drivers/uart/ns16550.h"
 
-#include "arch/arch.h"
-
 #include <stdbool.h>
 
 #define UART_DATA 0
@@ -14,15 +12,8 @@
 #define LINE_DIVISOR 0x80
 #define LINE_8N1 0x03
 #define MODEM_READY 0x03
-#define STATUS_READY 0x01
 #define STATUS_EMPTY 0x20
 #define STATUS_IDLE 0x40
-
-/*
- * Counted, because characters are printed before the frequency of arch_ticks is known. 115,200 baud send a character in
- * 87 µs; a register read takes more than 100 ns even natively.
- */
-#define POLLS_MAX 100000u
 
 void ns16550_init(const struct ns16550 *uart, uint8_t divisor)
 {
@@ -37,28 +28,23 @@ void ns16550_init(const struct ns16550 *uart, uint8_t divisor)
 	uart->write(UART_FIFO, FIFO_ON_AND_CLEARED);
 }
 
-static bool wait_status(const struct ns16550 *uart, uint8_t status)
+static bool is_empty(const void *uart)
 {
-	for (unsigned poll = 0; poll < POLLS_MAX; poll++) {
-		if (uart->read(UART_STATUS) & status)
-			return true;
-		arch_relax();
-	}
-	return false;
+	return ((const struct ns16550 *)uart)->read(UART_STATUS) & STATUS_EMPTY;
 }
 
-void ns16550_put(const struct ns16550 *uart, char c)
+static bool is_idle(const void *uart)
 {
-	if (wait_status(uart, STATUS_EMPTY))
+	return ((const struct ns16550 *)uart)->read(UART_STATUS) & STATUS_IDLE;
+}
+
+void ns16550_put(struct ns16550 *uart, char c)
+{
+	if (patience_wait(&uart->patience, is_empty, uart))
 		uart->write(UART_DATA, (uint8_t)c);
 }
 
-int ns16550_get(const struct ns16550 *uart)
+void ns16550_drain(struct ns16550 *uart)
 {
-	return uart->read(UART_STATUS) & STATUS_READY ? uart->read(UART_DATA) : -1;
-}
-
-void ns16550_drain(const struct ns16550 *uart)
-{
-	wait_status(uart, STATUS_IDLE);
+	patience_wait(&uart->patience, is_idle, uart);
 }
