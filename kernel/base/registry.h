@@ -6,12 +6,15 @@
 #ifndef BASE_REGISTRY_H
 #define BASE_REGISTRY_H
 
+#include <stdint.h>
+
 /* In a header or the file that reads the list: its bounds. */
 #define REGISTRY(list, type)                                                                                           \
 	extern type *const __start_##list[];                                                                           \
 	extern type *const __stop_##list[]
 #define REGISTRY_FIRST(list) (__start_##list)
-#define REGISTRY_COUNT(list) ((unsigned)(__stop_##list - __start_##list))
+/* As numbers, because no object holds both bounds. */
+#define REGISTRY_COUNT(list) ((unsigned)(((uintptr_t)__stop_##list - (uintptr_t)__start_##list) / sizeof(void *)))
 
 /* Puts an object into the list. Entries are pointers: compilers align structs, and so space them, as they like. */
 #define REGISTRY_ADD(list, type, object)                                                                               \

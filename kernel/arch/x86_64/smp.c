@@ -38,13 +38,15 @@ static void smp_begin(void)
 	smp_entry();
 }
 
+/* Offsets as numbers, because each label is an object of its own to C. */
 static void trampoline_place(uintptr_t stack, uintptr_t entry)
 {
+	uintptr_t start = (uintptr_t)trampoline_start;
 	uint8_t *copy = (uint8_t *)TRAMPOLINE_BASE;
 
-	memcpy(copy, trampoline_start, (size_t)(trampoline_end - trampoline_start));
-	memcpy(copy + (trampoline_stack - trampoline_start), &stack, sizeof(stack));
-	memcpy(copy + (trampoline_entry - trampoline_start), &entry, sizeof(entry));
+	memcpy(copy, trampoline_start, (uintptr_t)trampoline_end - start);
+	memcpy(copy + ((uintptr_t)trampoline_stack - start), &stack, sizeof(stack));
+	memcpy(copy + ((uintptr_t)trampoline_entry - start), &entry, sizeof(entry));
 }
 
 int smp_start(struct cpu *cpu)
