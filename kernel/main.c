@@ -4,6 +4,7 @@
 #include "arch/arch.h"
 #include "base/heap.h"
 #include "base/panic.h"
+#include "base/print.h"
 #include "fault/fault.h"
 #include "options.h"
 #include "run/frameloop.h"
@@ -15,6 +16,16 @@
 _Noreturn void kernel_main(void);
 
 static struct run_params params;
+
+/* Names every key there is, then what is wrong with the one that was given. */
+static _Noreturn void refuse(const struct params_error *error)
+{
+	const char *key, *help;
+
+	for (unsigned i = 0; (key = params_key(i, &help)); i++)
+		print("  %s= %s\n", key, help);
+	panic("command line: %s: %s", error->why, error->word);
+}
 
 _Noreturn void kernel_main(void)
 {
@@ -35,10 +46,10 @@ _Noreturn void kernel_main(void)
 
 	/* The command line decides what [BOOT] says of the mode; a wrong one is reported after the line itself. */
 	parsed = params_parse(boot->command_line, &params, &error);
-	record_print_boot(&(struct record_boot){boot->name, boot->irq, boot->cpus_present, params.width_px,
-						params.height_px, params.tlb_cold});
+	record_print_boot(&(struct record_boot){boot->name, boot->irq, boot->cpus_present, params.mode.width_px,
+						params.mode.height_px, params.tlb_cold});
 	if (parsed)
-		panic("command line: %s: %s", error.why, error.word);
+		refuse(&error);
 
 	/* This thread is a task from here on, with interrupts, so that others can run beside it. */
 	sched_init();

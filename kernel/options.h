@@ -229,4 +229,14 @@
 #define FAULT none
 #endif
 
+/* Every switch with its value, as [BOOT] tells them: a key is the switch in lower case, but for CPUS. */
+/* clang-format off */
+#define OPTION_KEYS                                                                                                    \
+	" barrier=" OPTION_TEXT(BARRIER) " log=" OPTION_TEXT(LOG) " counters=" OPTION_TEXT(COUNTERS)                   \
+	" fill=" OPTION_TEXT(FILL) " draw=" OPTION_TEXT(DRAW) " spin=" OPTION_TEXT(SPIN) " wait=" OPTION_TEXT(WAIT)    \
+	" completion=" OPTION_TEXT(COMPLETION) " event_idx=" OPTION_TEXT(EVENT_IDX) " batch=" OPTION_TEXT(BATCH)       \
+	" gpu_fence=" OPTION_TEXT(GPU_FENCE) " preempt=" OPTION_TEXT(PREEMPT) " cpus_max=" OPTION_TEXT(CPUS)           \
+	" fault=" OPTION_TEXT(FAULT)
+/* clang-format on */
+
 #endif

@@ -251,9 +251,8 @@ def _check_summary(summary: Words, records: FrameRecords, problems: Problems) ->
         return
     if len(records) > frames:
         problems.add("contradiction", summary.line, f"[PERF SUMMARY] frames={frames}, but {len(records)} records")
-    for key in ("fences", "spins", "completions", "timeouts", "rekicks"):
-        values = records.column(key)
-        if len(records) != frames or key not in totals or values is None:
+    for key, values in records.columns.items() if len(records) == frames else ():
+        if key not in totals:
             continue
         counted = int(values.sum(dtype=object))
         if counted != totals[key]:

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from elftools.elf.elffile import ELFFile
 
+from harness.core.records import REQUIRED_KEYS
 from harness.model.faults import fault_table
-from harness.model.spec import ARCHES, KERNEL_DIR, Switches
+from harness.model.spec import ARCHES, KERNEL_DIR, Switches, switch_table
 from harness.platform.build import build_kernel
 from harness.tests.test_kernel_build import make
 
@@ -59,6 +60,30 @@ def test_a_file_declares_one_suite_and_stands_once_in_the_list() -> None:
     for source in sorted((KERNEL_DIR / "test").glob("ktest_*.c")):
         assert declared([source]) == [source.stem.removeprefix("ktest_")]
         assert len(re.findall(rf"^\ttest/{source.name}(?: \\)?$", listed, re.MULTILINE)) == 1
+
+
+def rows(header: str, table: str) -> list[str]:
+    """Names in one of the kernel's tables of rows."""
+    text = (KERNEL_DIR / header).read_text(encoding="utf-8")
+    body = re.search(rf"#define {table}\(ROW\)((?:.*\\\n)+.*\n)", text)
+    assert body, table
+    return re.findall(r"\bROW\((\w+)", body[1])
+
+
+def test_the_page_of_the_protocol_names_every_key_of_the_tables() -> None:
+    page = (KERNEL_DIR / "run" / "serial-protocol.md").read_text(encoding="utf-8")
+    keys = rows("drivers/virtio/counters.h", "COUNTER_ROWS")
+    for table in ("RECORD_ROWS", "RECORD_EXACT_ROWS", "RECORD_SUMMARY_ROWS"):
+        keys += rows("run/record.h", table)
+    assert keys[:3] == list(REQUIRED_KEYS) and len(keys) >= 30 and len(set(keys)) == len(keys)
+    assert not [key for key in keys if not re.search(rf"\b{key}\b", page)]
+
+
+def test_the_boot_line_names_every_switch() -> None:
+    text = (KERNEL_DIR / "options.h").read_text(encoding="utf-8")
+    keys = re.findall(r'" ([a-z_]+)=" OPTION_TEXT\(([A-Z_]+)\)', text)
+    assert {switch for _, switch in keys} == set(switch_table())
+    assert all(key == ("cpus_max" if switch == "CPUS" else switch.lower()) for key, switch in keys)
 
 
 def test_a_fault_that_is_declared_twice_does_not_link(tmp_path: Path) -> None:

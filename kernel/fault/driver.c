@@ -2,8 +2,7 @@
 #include "fault/fault.h"
 
 FAULT_DECLARE(tear, "torn", 3, "", "the upper half of every 5th frame is not transferred", .halve_transfer = 5);
-FAULT_DECLARE(skip_transfer, "sources", 3, "", "every 20th frame is flushed, but not transferred",
-	      .skip_transfer = 20);
+FAULT_DECLARE(skip_transfer, "sources", 3, "", "every 20th frame is flushed, but not transferred", .skip_transfer = 20);
 FAULT_DECLARE(skip_flush, "sources", 3, "", "every 20th frame is transferred, but not flushed", .skip_flush = 20);
 FAULT_DECLARE(lost_kick, "rekicks", 3, "", "every 50th notification is not sent", .drop_kick = 50);
 FAULT_DECLARE(leak_descriptors, "failed", 3, "", "descriptors are not given back, until none is left",

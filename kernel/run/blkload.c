@@ -214,7 +214,7 @@ bool blkload_stop(struct record_summary *summary)
 	ended = wait_for(&load.ended);
 	summary->blk_requests = load.requests;
 	summary->blk_bytes = load.bytes;
-	summary->blk_timeouts = counters->timeouts;
-	summary->blk_rekicks = counters->rekicks;
+	summary->blk_timeouts = counters->count[COUNTER_timeouts];
+	summary->blk_rekicks = counters->count[COUNTER_rekicks];
 	return ended && !flag(&load.failed);
 }

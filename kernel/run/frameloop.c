@@ -56,11 +56,12 @@ static bool loop_init(const struct run_params *params)
 	loop.frame = params->first;
 	loop.scene = heap_alloc(roulette_size(), 16);
 	recording_init(&loop.recording, ring, PARAMS_RECORDS_MAX);
-	if (!loop.scene || !ring || roulette_init(loop.scene, params->width_px, params->height_px, params->seed)) {
+	if (!loop.scene || !ring ||
+	    roulette_init(loop.scene, params->mode.width_px, params->mode.height_px, params->seed)) {
 		print("roulette: no memory for the scene\n");
 		return false;
 	}
-	if (gpu_init(&loop.gpu, params->width_px, params->height_px))
+	if (gpu_init(&loop.gpu, params->mode.width_px, params->mode.height_px))
 		return false;
 	framebuffer = &loop.gpu.framebuffer;
 	loop.canvas = (struct canvas){framebuffer->pixels, framebuffer->width_px, framebuffer->height_px,
@@ -129,42 +130,18 @@ static bool loop_present(const struct roulette_damage *damage)
 	return !gpu_present(&loop.gpu, rectangles, damage->count);
 }
 
-static struct virtqueue_counters counters_since(const struct virtqueue_counters *before)
-{
-	const struct virtqueue_counters *now = &loop.gpu.control.queue.counters;
-
-	return (struct virtqueue_counters){
-		.fences = now->fences - before->fences,
-		.spins = now->spins - before->spins,
-		.completions = now->completions - before->completions,
-		.timeouts = now->timeouts - before->timeouts,
-		.rekicks = now->rekicks - before->rekicks,
-		.publish_fences = now->publish_fences - before->publish_fences,
-		.kick_fences = now->kick_fences - before->kick_fences,
-		.hw_fences = now->hw_fences - before->hw_fences,
-		.notifies = now->notifies - before->notifies,
-		.halts = now->halts - before->halts,
-		.halt_ticks = now->halt_ticks - before->halt_ticks,
-	};
-}
-
-/* What the ring and the device's answers say of the frame that began with these counters. */
+/* What the ring and the device's responses say of the frame that began with these counters. */
 static void record_fill(struct record_frame *record, const struct virtqueue_counters *before)
 {
-	const struct virtqueue_counters since = counters_since(before), *counted = &since;
+	const struct virtqueue_counters *now = &loop.gpu.control.queue.counters;
 	const struct gpu_timing *timing = &loop.gpu.timing;
+	/* Statements, not a loop, all reads before all stores: this is a part of every frame. */
+#define SINCE(name, sum) [COUNTER_##name] = now->count[COUNTER_##name] - before->count[COUNTER_##name],
+	const struct virtqueue_counters since = {{COUNTER_ROWS(SINCE)}, now->halt_ticks - before->halt_ticks};
 
-	record->fences = counted->fences;
-	record->spins = counted->spins;
-	record->completions = counted->completions;
-	record->timeouts = counted->timeouts;
-	record->rekicks = counted->rekicks;
-	record->publish_fences = counted->publish_fences;
-	record->kick_fences = counted->kick_fences;
-	record->hw_fences = counted->hw_fences;
-	record->notifies = counted->notifies;
-	record->halts = counted->halts;
-	record->halt_ns = arch_ticks_to_ns(counted->halt_ticks);
+#define STORE(name, sum) record->count[COUNTER_##name] = since.count[COUNTER_##name];
+	COUNTER_ROWS(STORE)
+	record->halt_ns = arch_ticks_to_ns(since.halt_ticks);
 	record->submit_ns = arch_ticks_to_ns(timing->submit_ticks);
 	record->notify_ns = arch_ticks_to_ns(timing->notify_ticks);
 	record->wait_ns = arch_ticks_to_ns(timing->wait_ticks);
@@ -178,11 +155,10 @@ static void record_fill(struct record_frame *record, const struct virtqueue_coun
 static void summary_add(const struct record_frame *record)
 {
 	loop.summary.frames++;
-	loop.summary.fences += record->fences;
-	loop.summary.spins += record->spins;
-	loop.summary.completions += record->completions;
-	loop.summary.timeouts += record->timeouts;
-	loop.summary.rekicks += record->rekicks;
+#define SUM(name, sum) SUM_##sum(name)
+#define SUM_TOTAL(name) loop.summary.count[COUNTER_##name] += record->count[COUNTER_##name];
+#define SUM_FRAME(name)
+	COUNTER_ROWS(SUM)
 }
 
 /* Waits for the next frame's time with the CPU halted; returns how long that was. */

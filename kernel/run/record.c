@@ -26,49 +26,43 @@ size_t record_text_boot(char *text, size_t size, const struct record_boot *boot)
 	struct line line = {text, size, 0};
 
 	line_add(&line, "[BOOT] kernel=roulette arch=%s cpus=%u irq=%s", boot->arch, boot->cpus_present, boot->irq);
-	line_add(&line, " barrier=" OPTION_TEXT(BARRIER) " log=" OPTION_TEXT(LOG) " counters=" OPTION_TEXT(COUNTERS));
-	line_add(&line, " fill=" OPTION_TEXT(FILL) " draw=" OPTION_TEXT(DRAW) " spin=" OPTION_TEXT(SPIN));
-	line_add(&line, " wait=" OPTION_TEXT(WAIT) " completion=" OPTION_TEXT(COMPLETION));
-	line_add(&line, " event_idx=" OPTION_TEXT(EVENT_IDX) " batch=" OPTION_TEXT(BATCH));
-	line_add(&line, " gpu_fence=" OPTION_TEXT(GPU_FENCE) " preempt=" OPTION_TEXT(PREEMPT));
-	line_add(&line, " cpus_max=" OPTION_TEXT(CPUS) " fault=" OPTION_TEXT(FAULT) " scene=" SCENE_HASH);
+	line_add(&line, OPTION_KEYS " scene=" SCENE_HASH);
 	line_add(&line, " records=%d mode=%ux%u", RECORD_VERSION, boot->width_px, boot->height_px);
 	line_add(&line, " tlb=%s\n", boot->tlb_cold ? "cold" : "warm");
 	return line.length;
 }
 
-size_t record_text_frame(char *text, size_t size, const struct record_frame *frame, bool exact)
+/* The rows of a table as a format, and as what it prints of `from`. */
+#define KEY(name) " " #name "=%lu"
+#define VALUE(name) , from->name
+#define COUNT_KEY(name, sum) KEY(name)
+#define COUNT_VALUE(name, sum) , from->count[COUNTER_##name]
+#define TOTAL_KEY(name, sum) sum##_KEY_(name)
+#define TOTAL_KEY_(name) KEY(name)
+#define FRAME_KEY_(name)
+#define TOTAL_VALUE(name, sum) sum##_VALUE_(name)
+#define TOTAL_VALUE_(name) COUNT_VALUE(name, TOTAL)
+#define FRAME_VALUE_(name)
+
+size_t record_text_frame(char *text, size_t size, const struct record_frame *from, bool exact)
 {
 	struct line line = {text, size, 0};
 
-	line_add(&line, "[VIRTIO PERF] fences=%lu spins=%lu completions=%lu frame=%u t_ns=%lu", frame->fences,
-		 frame->spins, frame->completions, frame->frame, frame->t_ns);
-	line_add(&line, " render_ns=%lu submit_ns=%lu notify_ns=%lu wait_ns=%lu", frame->render_ns, frame->submit_ns,
-		 frame->notify_ns, frame->wait_ns);
-	line_add(&line, " log_ns=%lu idle_ns=%lu halt_ns=%lu sched_ns=%lu", frame->log_ns, frame->idle_ns,
-		 frame->halt_ns, frame->sched_ns);
-	line_add(&line, " timeouts=%lu rekicks=%lu publish_fences=%lu kick_fences=%lu hw_fences=%lu", frame->timeouts,
-		 frame->rekicks, frame->publish_fences, frame->kick_fences, frame->hw_fences);
-	line_add(&line, " notifies=%lu halts=%lu damage_px=%lu", frame->notifies, frame->halts, frame->damage_px);
+	line_add(&line, "[VIRTIO PERF]" COUNTER_ROWS(COUNT_KEY) " frame=%u" COUNTER_ROWS(COUNT_VALUE), from->frame);
+	line_add(&line, "" RECORD_ROWS(KEY) RECORD_ROWS(VALUE));
 	if (exact)
-		line_add(&line, " draw_insns=%lu submit_insns=%lu poll_insns=%lu complete_insns=%lu", frame->draw_insns,
-			 frame->submit_insns, frame->poll_insns, frame->complete_insns);
+		line_add(&line, "" RECORD_EXACT_ROWS(KEY) RECORD_EXACT_ROWS(VALUE));
 	line_add(&line, "\n");
 	return line.length;
 }
 
-size_t record_text_summary(char *text, size_t size, const struct record_summary *summary)
+size_t record_text_summary(char *text, size_t size, const struct record_summary *from)
 {
 	struct line line = {text, size, 0};
 
-	line_add(&line, "[PERF SUMMARY] frames=%lu elapsed_ns=%lu fences=%lu spins=%lu completions=%lu",
-		 summary->frames, summary->elapsed_ns, summary->fences, summary->spins, summary->completions);
-	line_add(&line, " timeouts=%lu rekicks=%lu overflow=%lu interrupts=%lu record_ns=%lu drift_ppm=%d",
-		 summary->timeouts, summary->rekicks, summary->overflow, summary->interrupts, summary->record_ns,
-		 summary->drift_ppm);
-	line_add(&line, " blk_requests=%lu blk_bytes=%lu blk_timeouts=%lu blk_rekicks=%lu switches=%lu\n",
-		 summary->blk_requests, summary->blk_bytes, summary->blk_timeouts, summary->blk_rekicks,
-		 summary->switches);
+	line_add(&line, "[PERF SUMMARY] frames=%lu elapsed_ns=%lu", from->frames, from->elapsed_ns);
+	line_add(&line, "" COUNTER_ROWS(TOTAL_KEY) COUNTER_ROWS(TOTAL_VALUE));
+	line_add(&line, "" RECORD_SUMMARY_ROWS(KEY) " drift_ppm=%d\n" RECORD_SUMMARY_ROWS(VALUE), from->drift_ppm);
 	return line.length;
 }
 

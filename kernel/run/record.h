@@ -7,6 +7,8 @@
 #ifndef RUN_RECORD_H
 #define RUN_RECORD_H
 
+#include "drivers/virtio/counters.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -14,32 +16,48 @@
 #define RECORD_VERSION 1
 
 /*
- * One frame. Times are spans of the guest's own clock, of the drawing CPU. Those that are no part of another do not
- * overlap; what is missing to the start of the next frame is the loop's own.
+ * The keys of a frame's line behind the counters and `frame`, each named once: ROW(name). Times are spans of the
+ * guest's own clock, of the drawing CPU. Those that are no part of another do not overlap; what is missing to the start
+ * of the next frame is the loop's own.
  */
+/* clang-format off */
+#define RECORD_ROWS(ROW)                                                                                               \
+	ROW(t_ns)      /* start of drawing, since boot */                                                              \
+	ROW(render_ns) /* drawing */                                                                                   \
+	ROW(submit_ns) /* building commands and publishing them */                                                     \
+	ROW(notify_ns) /* the writes of notify registers */                                                            \
+	ROW(wait_ns)   /* from the last notification to the last completion popped */                                  \
+	ROW(log_ns)    /* the synchronous line of LOG=frame, of the frame before */                                    \
+	ROW(idle_ns)   /* pacing, after the frame */                                                                   \
+	ROW(halt_ns)   /* part of wait_ns during which the CPU was halted (COMPLETION=irq) */                          \
+	ROW(sched_ns)  /* part of all of these during which other tasks had this CPU */                                \
+	ROW(damage_px) /* pixels transferred */
+/* Guest instructions of each part: printed with exact=1, else 0. */
+#define RECORD_EXACT_ROWS(ROW)                                                                                         \
+	ROW(draw_insns)                                                                                                \
+	ROW(submit_insns)                                                                                              \
+	ROW(poll_insns)                                                                                                \
+	ROW(complete_insns)
+/* Totals of a run besides those of counters. */
+#define RECORD_SUMMARY_ROWS(ROW)                                                                                       \
+	ROW(overflow)     /* records lost because the ring was full */                                                 \
+	ROW(interrupts)   /* completion interrupts of the GPU's queue */                                               \
+	ROW(record_ns)    /* what counting and recording add to a frame */                                             \
+	ROW(blk_requests)                                                                                              \
+	ROW(blk_bytes)                                                                                                 \
+	ROW(blk_timeouts)                                                                                              \
+	ROW(blk_rekicks)                                                                                               \
+	ROW(switches)     /* of tasks, on all CPUs */
+/* clang-format on */
+
+#define RECORD_MEMBER(name) uint64_t name;
+
+/* One frame. */
 struct record_frame {
-	uint64_t fences;      /* point B: fences executed while polling, whether or not they are instructions here */
-	uint64_t spins;       /* polls of the used index that found nothing new */
-	uint64_t completions; /* used elements taken */
-	uint32_t frame;       /* the number in the picture's stamp */
-	uint64_t t_ns;        /* start of drawing, since boot */
-	uint64_t render_ns;   /* drawing */
-	uint64_t submit_ns;   /* building commands and publishing them */
-	uint64_t notify_ns;   /* the writes of notify registers */
-	uint64_t wait_ns;     /* from the last notify to the last completion taken */
-	uint64_t log_ns;      /* the synchronous line of LOG=frame, of the frame before */
-	uint64_t idle_ns;     /* pacing, after the frame */
-	uint64_t halt_ns;     /* part of wait_ns during which the CPU was halted (COMPLETION=irq) */
-	uint64_t sched_ns;    /* part of all of these during which other tasks had this CPU */
-	uint64_t timeouts;    /* waits that gave up */
-	uint64_t rekicks;     /* notifies sent again because a wait made no progress */
-	uint64_t publish_fences, kick_fences; /* points A and C */
-	uint64_t hw_fences;                   /* fence instructions really executed, all points */
-	uint64_t notifies;                    /* writes of notify registers */
-	uint64_t damage_px;                   /* pixels transferred */
-	uint64_t halts;                       /* times the CPU was halted to wait for a completion */
-	/* exact=1 only, else 0: guest instructions of each part */
-	uint64_t draw_insns, submit_insns, poll_insns, complete_insns;
+	uint64_t count[COUNTER_KINDS];
+	uint32_t frame; /* the number in the picture's stamp */
+	RECORD_ROWS(RECORD_MEMBER)
+	RECORD_EXACT_ROWS(RECORD_MEMBER)
 };
 
 /* How this kernel was built and what it found; every switch besides comes from options.h. */
@@ -53,13 +71,9 @@ struct record_boot {
 /* Totals over the recorded window. */
 struct record_summary {
 	uint64_t frames, elapsed_ns;
-	uint64_t fences, spins, completions, timeouts, rekicks;
-	uint64_t overflow;   /* records lost because the ring was full */
-	uint64_t interrupts; /* completion interrupts taken */
-	uint64_t record_ns;  /* what counting and recording add to a frame */
-	int32_t drift_ppm;   /* of the guest's clock, calibrated again at the end */
-	uint64_t blk_requests, blk_bytes, blk_timeouts, blk_rekicks;
-	uint64_t switches; /* task switches, all CPUs */
+	uint64_t count[COUNTER_KINDS]; /* of the counters with a TOTAL */
+	RECORD_SUMMARY_ROWS(RECORD_MEMBER)
+	int32_t drift_ppm; /* of the guest's clock, calibrated again at the end */
 };
 
 /* Longer than any line with the largest values in every field. */

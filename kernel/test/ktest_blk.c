@@ -155,7 +155,8 @@ static void errors(void)
 	start(ANSWERS_SHORT);
 	ktest_check(one(BLK_READ, 0, back, BLK_SECTOR) == ERROR_BROKEN, "so are fewer bytes than were asked for");
 	start(SILENT);
-	ktest_check(one(BLK_READ, 0, back, BLK_SECTOR) == ERROR_TIMEOUT && blk.queue.queue.counters.timeouts >= 1,
+	ktest_check(one(BLK_READ, 0, back, BLK_SECTOR) == ERROR_TIMEOUT &&
+			    blk.queue.queue.counters.count[COUNTER_timeouts] >= 1,
 		    "silence ends at the deadline and is counted");
 }
 

@@ -29,13 +29,14 @@ static void presents(void)
 			    gpudevice.backing == (uintptr_t)gpu.framebuffer.pixels,
 		    "a display is set up: resource, backing, scanout");
 	gpudevice_paint(&gpu);
-	notifies = counters->notifies;
-	completions = counters->completions;
+	notifies = counters->count[COUNTER_notifies];
+	completions = counters->count[COUNTER_completions];
 	ktest_check(!gpu_present(&gpu, &part, 1) && gpudevice_shows(&gpu, part),
 		    "a part is transferred to its place, and no more");
-	ktest_check(gpudevice.transfers == 1 && gpudevice.flushes == 1 && counters->completions == completions + 2,
+	ktest_check(gpudevice.transfers == 1 && gpudevice.flushes == 1 &&
+			    counters->count[COUNTER_completions] == completions + 2,
 		    "one transfer, one flush, two completions");
-	ktest_check(counters->notifies - notifies == (OPTION(BATCH) == OPTION_BATCH_on ? 1 : 2),
+	ktest_check(counters->count[COUNTER_notifies] - notifies == (OPTION(BATCH) == OPTION_BATCH_on ? 1 : 2),
 		    "behind as many notifies as BATCH says");
 	ktest_check(gpu.timing.damage_px == 25 * 13, "the pixels transferred are counted");
 	ktest_check(!gpu_present(&gpu, &whole, 1) && gpudevice_shows(&gpu, whole), "the whole picture is transferred");
@@ -84,7 +85,8 @@ static void errors(void)
 	ktest_check(present_while(GPUDEVICE_ANSWERS_SHORT) == ERROR_BROKEN,
 		    "so is a response that is too short to be one");
 	ktest_check(present_while(GPUDEVICE_ANSWERS_NOTHING) == ERROR_BROKEN, "so is none at all");
-	ktest_check(present_while(GPUDEVICE_SILENT) == ERROR_TIMEOUT && gpu.control.queue.counters.timeouts >= 1,
+	ktest_check(present_while(GPUDEVICE_SILENT) == ERROR_TIMEOUT &&
+			    gpu.control.queue.counters.count[COUNTER_timeouts] >= 1,
 		    "silence ends at the deadline and is counted");
 	ktest_check(goes_on(), "after an error response everything has come back, and the next frame is shown");
 	if (OPTION(GPU_FENCE) == OPTION_GPU_FENCE_on)

@@ -38,11 +38,11 @@ static void presents(void)
 	ktest_check(gpudevice.backing == (uintptr_t)gpu.framebuffer.pixels, "its backing is the framebuffer");
 	ktest_check(!gpudevice.upside_down, "its first row is the uppermost");
 	gpudevice_paint(&gpu);
-	completions = gpu.control.queue.counters.completions;
+	completions = gpu.control.queue.counters.count[COUNTER_completions];
 	ktest_check(!gpu_present(&gpu, &part, 1) && gpudevice_shows(&gpu, part),
 		    "a part is uploaded to its place, and no more");
 	ktest_check(gpudevice.transfers == 1 && gpudevice.flushes == 1 &&
-			    gpu.control.queue.counters.completions == completions + 2,
+			    gpu.control.queue.counters.count[COUNTER_completions] == completions + 2,
 		    "one upload, one flush, two completions");
 	ktest_check(gpudevice.fenced == (OPTION(GPU_FENCE) == OPTION_GPU_FENCE_on ? 2 : 0), "fenced as GPU_FENCE says");
 	ktest_check(!gpu_present(&gpu, &whole, 1) && gpudevice_shows(&gpu, whole), "the whole picture is uploaded");

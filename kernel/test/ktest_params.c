@@ -1,6 +1,7 @@
 /* run/params: every key, its limits, and what is refused, by name. */
 #include "test/ktest.h"
 
+#include "base/print.h"
 #include "base/string.h"
 #include "run/params.h"
 
@@ -14,12 +15,13 @@ static bool accepts(const char *line)
 
 static bool refuses(const char *line, const char *why, const char *word)
 {
-	return params_parse(line, &params, &error) == -1 && !strcmp(error.why, why) && !strcmp(error.word, word);
+	return params_parse(line, &params, &error) == ERROR_INVALID && !strcmp(error.why, why) &&
+	       !strcmp(error.word, word);
 }
 
 static void defaults(void)
 {
-	ktest_check(accepts("") && params.width_px == 1024 && params.height_px == 768 && params.frames == 0 &&
+	ktest_check(accepts("") && params.mode.width_px == 1024 && params.mode.height_px == 768 && params.frames == 0 &&
 			    params.seconds_ms == 0 && params.slow == 10 && params.records == PARAMS_RECORDS_MAX &&
 			    !params.exact && !params.suite[0],
 		    "an empty line gives the defaults");
@@ -36,8 +38,8 @@ static void values(void)
 			    params.frames == 600 && params.warmup == 30 && params.seed == 4294967295u &&
 			    params.first == 7 && params.load == 1 && params.exact == 1 && params.records == 0,
 		    "plain numbers, with any blanks around them");
-	ktest_check(accepts("mode=320x240") && params.width_px == 320 && params.height_px == 240 &&
-			    accepts("mode=1920x1080") && params.width_px == 1920 && params.height_px == 1080,
+	ktest_check(accepts("mode=320x240") && params.mode.width_px == 320 && params.mode.height_px == 240 &&
+			    accepts("mode=1920x1080") && params.mode.width_px == 1920 && params.mode.height_px == 1080,
 		    "the smallest and the largest mode");
 	ktest_check(accepts("seconds=2") && params.seconds_ms == 2000 && accepts("seconds=0.25") &&
 			    params.seconds_ms == 250 && accepts("seconds=1.005") && params.seconds_ms == 1005,
@@ -98,15 +100,39 @@ static void long_words(void)
 
 	memset(line, 'a', sizeof(line) - 1);
 	memcpy(line, "suite=", 6);
-	ktest_check(params_parse(line, &params, &error) == -1 && !strcmp(error.why, "word too long") &&
+	ktest_check(params_parse(line, &params, &error) == ERROR_INVALID && !strcmp(error.why, "word too long") &&
 			    strlen(error.word) == PARAMS_SUITE_MAX - 1,
 		    "a word beyond the limit is refused, and cut in the message");
 	line[PARAMS_SUITE_MAX - 1] = '\0';
 	ktest_check(accepts(line) && strlen(params.suite) == PARAMS_SUITE_MAX - 7, "one at the limit is taken whole");
 }
 
+/* Every key of the table is accepted with some value, says what it means, and stands there once. */
+static void table(void)
+{
+	static const char *const values[] = {"1", "320x240", "warm"};
+	const char *key, *help;
+	unsigned sound = 0, keys = 0;
+
+	for (; (key = params_key(keys, &help)); keys++) {
+		bool accepted = false, twice = false;
+		char line[2 * PARAMS_SUITE_MAX];
+
+		for (unsigned i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+			print_text(line, sizeof(line), "%s=%s", key, values[i]);
+			accepted |= accepts(line);
+			print_text(line, sizeof(line), "%s=%s %s=%s", key, values[i], key, values[i]);
+			twice |= !accepts(line) && !strcmp(error.why, "given twice");
+		}
+		sound += accepted && twice && help[0];
+	}
+	ktest_check(keys >= 14 && sound == keys && !params_key(keys + 1, &help),
+		    "every key of the table is accepted once, and says what it means");
+}
+
 static void run(void)
 {
+	table();
 	defaults();
 	values();
 	refusals();

@@ -37,10 +37,15 @@ static bool one_line(void)
 
 static void frames(void)
 {
-	struct record_frame frame = {.fences = 2, .spins = 271, .completions = 2, .frame = 17, .t_ns = 123456789};
+	struct record_frame frame = {
+		.count = {[COUNTER_fences] = 2, [COUNTER_spins] = 271, [COUNTER_completions] = 2, [COUNTER_halts] = 3},
+		.frame = 17,
+		.t_ns = 123456789,
+	};
 
 	record_text_frame(text, sizeof(text), &frame, false);
-	ktest_check(begins("[VIRTIO PERF] fences=2 spins=271 completions=2 frame=17 t_ns=123456789 render_ns=0 "),
+	ktest_check(begins("[VIRTIO PERF] fences=2 spins=271 completions=2 timeouts=0 ") &&
+			    contains(" halts=3 frame=17 t_ns=123456789 render_ns=0 "),
 		    "fences, spins and completions come first, in that order, with nothing before them");
 	ktest_check(one_line(), "a frame is one line");
 	ktest_check(!contains("_insns="), "without exact=1 there are no instruction counts");
@@ -59,12 +64,13 @@ static void frames(void)
 
 static void others(void)
 {
-	struct record_summary summary = {.frames = 600, .elapsed_ns = 2000000000, .drift_ppm = -12};
+	struct record_summary summary = {
+		.frames = 600, .elapsed_ns = 2000000000, .count = {[COUNTER_rekicks] = 4}, .drift_ppm = -12};
 
 	record_text_summary(text, sizeof(text), &summary);
 	ktest_check(begins("[PERF SUMMARY] frames=600 elapsed_ns=2000000000 ") && one_line() &&
-			    contains(" drift_ppm=-12 "),
-		    "a summary is one line; drift has a sign");
+			    contains(" rekicks=4 ") && contains(" drift_ppm=-12\n") && !contains("hw_fences="),
+		    "a summary is one line, with the counters that have a total; drift has a sign");
 	memset(&summary, 0xff, sizeof(summary));
 	ktest_check(record_text_summary(text, sizeof(text), &summary) == strlen(text), "the largest summary fits");
 	record_text_boot(text, sizeof(text), &(struct record_boot){"x86_64", "msix", 8, 1920, 1080, true});
@@ -105,8 +111,8 @@ static void recordings(void)
 
 	recording_init(&recording, ring, RING);
 	ktest_check(!recording_take(&recording), "a fresh ring is empty");
-	recording_next(&recording)->spins = 5;
-	ktest_check(recording_next(&recording)->spins == 0 && !recording_take(&recording),
+	recording_next(&recording)->count[COUNTER_spins] = 5;
+	ktest_check(recording_next(&recording)->count[COUNTER_spins] == 0 && !recording_take(&recording),
 		    "a record that was not kept is not there, and its place is zeroed again");
 	keep(&recording, 0, RING);
 	ktest_check(takes(&recording, 0, RING - 1) && !recording.lost, "a full ring loses nothing");

@@ -79,14 +79,16 @@ static void order(void)
 	virtqueue_publish(device.queue);
 	ringdevice_take(&device, &a);
 	ringdevice_take(&device, &b);
-	ktest_check(virtqueue_pop_used(device.queue, &first) == 0, "nothing is taken before the device answers");
+	ktest_check(virtqueue_pop_used(device.queue, &first) == VIRTQUEUE_NOTHING,
+		    "nothing is popped before the device responds");
 	ringdevice_answer(&device, b.head, 16);
 	ringdevice_answer(&device, a.head, 3);
-	ktest_check(virtqueue_pop_used(device.queue, &first) == 1 && virtqueue_pop_used(device.queue, &second) == 1,
-		    "two answers are taken");
+	ktest_check(virtqueue_pop_used(device.queue, &first) == VIRTQUEUE_COMPLETED &&
+			    virtqueue_pop_used(device.queue, &second) == VIRTQUEUE_COMPLETED,
+		    "two completions are popped");
 	ktest_check(first.token == &tokens[1] && first.length == 16 && second.token == &tokens[0] && second.length == 3,
 		    "answers out of order carry their own tokens and lengths");
-	ktest_check(virtqueue_pop_used(device.queue, &first) == 0, "a third is not there");
+	ktest_check(virtqueue_pop_used(device.queue, &first) == VIRTQUEUE_NOTHING, "a third is not there");
 }
 
 /* Runs single chains through the ring; whether each one came back, and the device never saw a broken chain. */
@@ -102,18 +104,18 @@ static bool cycles(unsigned rounds, bool event_index)
 		/* The device wants to hear of the next one, always. */
 		*ringdevice_avail_event(&device) = (uint16_t)(device.queue->published - 1);
 		if (!virtqueue_kick(device.queue) || ringdevice_answer_all(&device) != 1 ||
-		    virtqueue_pop_used(device.queue, &completion) != 1 || completion.token != &tokens[round % 7] ||
-		    completion.length != 8)
+		    virtqueue_pop_used(device.queue, &completion) != VIRTQUEUE_COMPLETED ||
+		    completion.token != &tokens[round % 7] || completion.length != 8)
 			return false;
 	}
 	return !device.faulty_driver && device.notified == (uint16_t)rounds &&
-	       device.queue->counters.completions == rounds;
+	       device.queue->counters.count[COUNTER_completions] == rounds;
 }
 
 static void wrap(void)
 {
 	ktest_check(cycles(WRAP_ROUNDS, false), "70,000 chains through a ring of four: indices wrap at 2^16 unnoticed");
-	ktest_check(device.queue->used->index == (uint16_t)WRAP_ROUNDS && device.queue->taken == (uint16_t)WRAP_ROUNDS,
+	ktest_check(device.queue->used->index == (uint16_t)WRAP_ROUNDS && device.queue->popped == (uint16_t)WRAP_ROUNDS,
 		    "all indices have wrapped and agree");
 	ktest_check(cycles(WRAP_ROUNDS, true), "the same with EVENT_IDX");
 }
@@ -122,7 +124,7 @@ static void exhaustion(void)
 {
 	struct virtqueue_buffer many[SIZE + 1] = {{0}};
 	struct virtqueue_completion completion;
-	unsigned added = 0, taken = 0;
+	unsigned added = 0, popped = 0;
 
 	ringdevice_init(&device, NULL, SIZE, false);
 	while (!add_pair(8, &tokens[added]))
@@ -134,9 +136,9 @@ static void exhaustion(void)
 		    "a chain longer than the ring, or of nothing, is refused");
 	virtqueue_publish(device.queue);
 	ktest_check(ringdevice_answer_all(&device) == SIZE / 2, "the refused ones left no trace in the ring");
-	while (virtqueue_pop_used(device.queue, &completion) == 1)
-		taken++;
-	ktest_check(taken == SIZE / 2 && device.queue->free_count == SIZE, "completion gives every descriptor back");
+	while (virtqueue_pop_used(device.queue, &completion) == VIRTQUEUE_COMPLETED)
+		popped++;
+	ktest_check(popped == SIZE / 2 && device.queue->free_count == SIZE, "completion gives every descriptor back");
 	for (unsigned i = 0; i < SIZE; i++)
 		many[i] = (struct virtqueue_buffer){i, 1, false};
 	ktest_check(!virtqueue_add(device.queue, many, SIZE, tokens), "one chain can then have all of them");
@@ -165,7 +167,7 @@ static bool shuffle(void)
 
 			ringdevice_answer(&device, heads[pick], 0);
 			heads[pick] = heads[--waiting];
-			if (virtqueue_pop_used(device.queue, &completion) != 1)
+			if (virtqueue_pop_used(device.queue, &completion) != VIRTQUEUE_COMPLETED)
 				return false;
 			outstanding--;
 		}
@@ -174,7 +176,7 @@ static bool shuffle(void)
 	}
 	for (; waiting; waiting--) {
 		ringdevice_answer(&device, heads[waiting - 1], 0);
-		if (virtqueue_pop_used(device.queue, &completion) != 1)
+		if (virtqueue_pop_used(device.queue, &completion) != VIRTQUEUE_COMPLETED)
 			return false;
 	}
 	return device.queue->free_count == SIZE;
@@ -197,8 +199,8 @@ static bool refuses(uint32_t id, uint32_t length)
 	struct virtqueue_completion completion = {0};
 
 	ringdevice_answer(&device, id, length);
-	return virtqueue_pop_used(device.queue, &completion) == ERROR_BROKEN && !completion.token &&
-	       virtqueue_pop_used(device.queue, &completion) == ERROR_BROKEN && add_pair(8, tokens) == ERROR_BROKEN;
+	return virtqueue_pop_used(device.queue, &completion) == VIRTQUEUE_BROKEN && !completion.token &&
+	       virtqueue_pop_used(device.queue, &completion) == VIRTQUEUE_BROKEN && add_pair(8, tokens) == ERROR_BROKEN;
 }
 
 static void hostile(void)
@@ -223,19 +225,20 @@ static void hostile(void)
 	ktest_check(refuses(head, 0xffffffff), "the largest length breaks the queue");
 	one_in_flight(&head);
 	device.queue->used->index = 2;
-	ktest_check(virtqueue_pop_used(device.queue, &completion) == ERROR_BROKEN,
+	ktest_check(virtqueue_pop_used(device.queue, &completion) == VIRTQUEUE_BROKEN,
 		    "a used index beyond what was made available breaks the queue");
 	one_in_flight(&head);
 	device.queue->used->index = 0xffff;
-	ktest_check(virtqueue_pop_used(device.queue, &completion) == ERROR_BROKEN,
+	ktest_check(virtqueue_pop_used(device.queue, &completion) == VIRTQUEUE_BROKEN,
 		    "a used index that went back breaks the queue");
 	one_in_flight(&head);
 	add_pair(8, tokens);
 	virtqueue_publish(device.queue);
 	ringdevice_answer(&device, head, 8);
 	ringdevice_answer(&device, head, 8);
-	ktest_check(virtqueue_pop_used(device.queue, &completion) == 1, "an id answered twice is taken once");
-	ktest_check(virtqueue_pop_used(device.queue, &completion) == ERROR_BROKEN, "and breaks the queue then");
+	ktest_check(virtqueue_pop_used(device.queue, &completion) == VIRTQUEUE_COMPLETED,
+		    "an id used twice is popped once");
+	ktest_check(virtqueue_pop_used(device.queue, &completion) == VIRTQUEUE_BROKEN, "and breaks the queue then");
 }
 
 static void hostile_descriptors(void)
@@ -249,7 +252,8 @@ static void hostile_descriptors(void)
 		device.queue->descriptors[i].flags = 0xffff;
 	}
 	ringdevice_answer(&device, head, 8);
-	ktest_check(virtqueue_pop_used(device.queue, &completion) == 1 && device.queue->free_count == SIZE,
+	ktest_check(virtqueue_pop_used(device.queue, &completion) == VIRTQUEUE_COMPLETED &&
+			    device.queue->free_count == SIZE,
 		    "a descriptor table that was scribbled over cannot mislead the free list");
 	device.queue->available->ring[0] = 0xffff;
 	ktest_check(!add_pair(8, tokens) && device.queue->free_count == SIZE - 2, "and the ring goes on");
@@ -269,8 +273,10 @@ static void notification_flags(void)
 	virtqueue_publish(device.queue);
 	ktest_check(!virtqueue_kick(device.queue) && device.notified == 1, "a device that asked for quiet has quiet");
 	virtqueue_rekick(device.queue);
-	ktest_check(device.notified == 2 && device.queue->counters.rekicks == 1, "a re-kick rings whatever it asked");
-	ktest_check(device.queue->counters.notifies == 2 && device.queue->counters.timeouts == 0,
+	ktest_check(device.notified == 2 && device.queue->counters.count[COUNTER_rekicks] == 1,
+		    "a re-kick rings whatever it asked");
+	ktest_check(device.queue->counters.count[COUNTER_notifies] == 2 &&
+			    device.queue->counters.count[COUNTER_timeouts] == 0,
 		    "notifies are counted, timeouts are not invented");
 }
 
@@ -310,7 +316,7 @@ static void interrupts(void)
 	virtqueue_disarm(device.queue);
 	ktest_check(device.queue->available->flags == AVAILABLE_NO_INTERRUPT, "disarming takes it back");
 	ringdevice_init(&device, NULL, SIZE, true);
-	device.queue->taken = 0xfffe;
+	device.queue->popped = 0xfffe;
 	device.queue->used->index = 0xfffe;
 	ktest_check(!virtqueue_rearm(device.queue) && *ringdevice_used_event(&device) == 0xfffe,
 		    "with EVENT_IDX re-arming names the next element");

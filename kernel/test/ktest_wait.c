@@ -48,9 +48,10 @@ static int send_and_wait(void (*on_notify)(struct ringdevice *), uint64_t deadli
 /* Whether fences at B are those of this strategy for so many looks. */
 static bool fences_match(const struct virtqueue_counters *counters)
 {
-	uint64_t looks = counters->spins + counters->completions;
+	uint64_t looks = counters->count[COUNTER_spins] + counters->count[COUNTER_completions];
 
-	return counters->fences == COUNTED(looks * POINT_POLL_FENCES + counters->completions * POINT_PROGRESS_FENCES);
+	return counters->count[COUNTER_fences] ==
+	       COUNTED(looks * POINT_POLL_FENCES + counters->count[COUNTER_completions] * POINT_PROGRESS_FENCES);
 }
 
 static void at_once(void)
@@ -58,16 +59,18 @@ static void at_once(void)
 	const struct virtqueue_counters *counters = &device.own.counters;
 
 	ktest_check(!send_and_wait(answer, LONG_NS), "an answer that is there is taken");
-	ktest_check(counters->spins == 0 && counters->completions == 1 && counters->halts == 0,
+	ktest_check(counters->count[COUNTER_spins] == 0 && counters->count[COUNTER_completions] == 1 &&
+			    counters->count[COUNTER_halts] == 0,
 		    "without a spin or a halt, as one completion");
 	ktest_check(fences_match(counters), "its fences are one look's and one progress's");
-	ktest_check(counters->publish_fences == COUNTED(POINT_PUBLISH_FENCES) &&
-			    counters->kick_fences == COUNTED(POINT_KICK_FENCES),
+	ktest_check(counters->count[COUNTER_publish_fences] == COUNTED(POINT_PUBLISH_FENCES) &&
+			    counters->count[COUNTER_kick_fences] == COUNTED(POINT_KICK_FENCES),
 		    "publish and kick have the fences of this strategy");
-	ktest_check(counters->hw_fences ==
+	ktest_check(counters->count[COUNTER_hw_fences] ==
 			    COUNTED(POINT_PUBLISH_HW + POINT_KICK_HW + POINT_POLL_HW + POINT_PROGRESS_HW),
 		    "fence instructions are those of this strategy on this architecture");
-	ktest_check(counters->timeouts == 0 && counters->rekicks == 0 && counters->notifies == 1,
+	ktest_check(counters->count[COUNTER_timeouts] == 0 && counters->count[COUNTER_rekicks] == 0 &&
+			    counters->count[COUNTER_notifies] == 1,
 		    "nothing timed out, one notify");
 }
 
@@ -80,9 +83,10 @@ static void late(void)
 		return;
 	}
 	ktest_check(!send_and_wait(answer_second, SHORT_NS), "a device that missed its notify answers the second");
-	ktest_check(counters->rekicks == 1 && counters->notifies == 2 && counters->timeouts == 0,
+	ktest_check(counters->count[COUNTER_rekicks] == 1 && counters->count[COUNTER_notifies] == 2 &&
+			    counters->count[COUNTER_timeouts] == 0,
 		    "one re-kick, two notifies, no timeout");
-	ktest_check(OPTION(COUNTERS) == OPTION_COUNTERS_none || counters->spins > 0,
+	ktest_check(OPTION(COUNTERS) == OPTION_COUNTERS_none || counters->count[COUNTER_spins] > 0,
 		    "looks that found nothing were counted");
 	ktest_check(OPTION(COUNTERS) == OPTION_COUNTERS_none || fences_match(counters),
 		    "each look and the progress have the fences of this strategy");
@@ -97,9 +101,10 @@ static void never(void)
 	if (OPTION(WAIT) == OPTION_WAIT_deadline || OPTION(COMPLETION) == OPTION_COMPLETION_irq)
 		ktest_check(arch_ticks_to_ns(arch_ticks() - start) >= SHORT_NS, "not before the deadline");
 	else
-		ktest_check(counters->spins == COUNTED(1000000), "after exactly 1,000,000 looks");
-	ktest_check(counters->timeouts == 1 && counters->completions == 0, "one timeout, no completion");
-	ktest_check((counters->halts > 0) == (OPTION(COMPLETION) == OPTION_COMPLETION_irq),
+		ktest_check(counters->count[COUNTER_spins] == COUNTED(1000000), "after exactly 1,000,000 looks");
+	ktest_check(counters->count[COUNTER_timeouts] == 1 && counters->count[COUNTER_completions] == 0,
+		    "one timeout, no completion");
+	ktest_check((counters->count[COUNTER_halts] > 0) == (OPTION(COMPLETION) == OPTION_COMPLETION_irq),
 		    "the CPU was halted exactly when completions come by interrupt");
 	ktest_check(device.queue->free_count == 6, "the chain stays the device's");
 }

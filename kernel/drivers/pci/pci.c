@@ -151,15 +151,18 @@ static int msix_attach(const struct pci_device *device, unsigned entry, const st
 	table[2] = msi->value;
 	table[3] = 0;
 	pci_write16(device, (unsigned)at + 2, (uint16_t)((control & ~MSIX_MASK_ALL) | MSIX_ENABLE));
-	return 1;
+	return 0;
 }
 
-int pci_irq_attach(const struct pci_device *device, unsigned entry, void (*handler)(void *), void *argument)
+int pci_irq_attach(const struct pci_device *device, unsigned entry, void (*handler)(void *), void *argument,
+		   enum pci_irq *kind)
 {
 	struct arch_msi msi;
 
+	*kind = PCI_IRQ_MSIX;
 	if (!arch_msi_attach(handler, argument, &msi))
 		return msix_attach(device, entry, &msi);
+	*kind = PCI_IRQ_PIN;
 	/* A bridge rotates the pins of what is behind it, and this map knows those of bus 0 alone. */
 	if (!device->pin || device->bus || arch_intx_attach(device->device, device->pin, handler, argument))
 		return ERROR_NODEV;

@@ -32,9 +32,14 @@ int pci_capability_find(struct pci_capabilities list, uint8_t kind, unsigned pre
 struct pci_capabilities pci_capabilities_of(const struct pci_device *device);
 
 /*
- * An interrupt to the calling CPU: MSI-X entry `entry` where the architecture has message interrupts, else the pin.
- * Returns 1 for MSI-X, 0 for the pin, or an error.
+ * An interrupt to the calling CPU: MSI-X entry `entry` where the architecture has message interrupts, else the pin;
+ * *kind says which. 0 or an error.
  */
-int pci_irq_attach(const struct pci_device *device, unsigned entry, void (*handler)(void *), void *argument);
+enum pci_irq {
+	PCI_IRQ_MSIX,
+	PCI_IRQ_PIN,
+};
+int pci_irq_attach(const struct pci_device *device, unsigned entry, void (*handler)(void *), void *argument,
+		   enum pci_irq *kind);
 
 #endif

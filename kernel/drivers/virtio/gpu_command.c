@@ -94,9 +94,9 @@ static int responses_wait(struct gpu *gpu)
 		struct virtqueue_completion completion = {0};
 		uint64_t before = arch_instructions();
 		int error = transport_wait(&gpu->control, &completion, gpu->deadline_ns, "command");
-		uint64_t taken = arch_instructions();
+		uint64_t popped = arch_instructions();
 
-		gpu->timing.poll_insns += taken - before;
+		gpu->timing.poll_insns += popped - before;
 		if (error)
 			return error == ERROR_TIMEOUT ? ERROR_TIMEOUT : ERROR_BROKEN;
 		error = response_check(completion.token, completion.length);
@@ -104,7 +104,7 @@ static int responses_wait(struct gpu *gpu)
 			return error;
 		if (!first)
 			first = error;
-		gpu->timing.complete_insns += arch_instructions() - taken;
+		gpu->timing.complete_insns += arch_instructions() - popped;
 	}
 	return first;
 }

@@ -206,14 +206,13 @@ static void queue_interrupt(void *context)
 
 static int queue_attach_interrupt(struct transport *transport, struct transport_queue *queue)
 {
-	int kind;
+	enum pci_irq kind;
 
 	if (OPTION(COMPLETION) != OPTION_COMPLETION_irq)
 		return 0;
-	kind = pci_irq_attach(&transport->pci, queue->number, queue_interrupt, queue);
-	if (kind < 0)
+	if (pci_irq_attach(&transport->pci, queue->number, queue_interrupt, queue, &kind))
 		return transport_error(transport, ERROR_IRQ, "no interrupt could be attached");
-	queue->pin = !kind;
+	queue->pin = kind == PCI_IRQ_PIN;
 	if (queue->pin)
 		return 0;
 	transport->common->queue_msix_vector = queue->number;

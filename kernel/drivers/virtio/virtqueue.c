@@ -91,8 +91,8 @@ void virtqueue_publish(struct virtqueue *queue)
 		queue->chain_out[queue->laid[at & (queue->size - 1)]] = true;
 	point_publish(&queue->available->index, queue->added);
 	queue->published = queue->added;
-	counters_add(&queue->counters.publish_fences, POINT_PUBLISH_FENCES);
-	counters_add(&queue->counters.hw_fences, POINT_PUBLISH_HW);
+	counters_add(&queue->counters.count[COUNTER_publish_fences], POINT_PUBLISH_FENCES);
+	counters_add(&queue->counters.count[COUNTER_hw_fences], POINT_PUBLISH_HW);
 }
 
 /* §2.7.10.1: whether `event` lies among the entries from `old` (exclusive) to `new`, modulo 2^16. */
@@ -120,23 +120,23 @@ bool virtqueue_kick(struct virtqueue *queue)
 		return false;
 	queue->kicked = queue->published;
 	point_kick();
-	counters_add(&queue->counters.kick_fences, POINT_KICK_FENCES);
-	counters_add(&queue->counters.hw_fences, POINT_KICK_HW);
+	counters_add(&queue->counters.count[COUNTER_kick_fences], POINT_KICK_FENCES);
+	counters_add(&queue->counters.count[COUNTER_hw_fences], POINT_KICK_HW);
 	if (queue->event_index)
 		wanted = event_crossed(*avail_event(queue), queue->published, old);
 	else
 		wanted = !(queue->used->flags & USED_NO_NOTIFY);
 	if (!wanted || fault_drops_kick())
 		return false;
-	queue->counters.notifies++;
+	queue->counters.count[COUNTER_notifies]++;
 	queue->notify(queue->context);
 	return true;
 }
 
 void virtqueue_rekick(struct virtqueue *queue)
 {
-	queue->counters.rekicks++;
-	queue->counters.notifies++;
+	queue->counters.count[COUNTER_rekicks]++;
+	queue->counters.count[COUNTER_notifies]++;
 	queue->notify(queue->context);
 }
 
@@ -153,65 +153,65 @@ static void chain_free(struct virtqueue *queue, uint16_t head)
 	queue->chain_length[head] = 0;
 }
 
-static int queue_break(struct virtqueue *queue)
+static enum virtqueue_poll queue_break(struct virtqueue *queue)
 {
 	queue->broken = true;
-	return ERROR_BROKEN;
+	return VIRTQUEUE_BROKEN;
 }
 
-int virtqueue_pop_used(struct virtqueue *queue, struct virtqueue_completion *completion)
+enum virtqueue_poll virtqueue_pop_used(struct virtqueue *queue, struct virtqueue_completion *completion)
 {
-	uint16_t index, outstanding = (uint16_t)(queue->published - queue->taken);
+	uint16_t index, outstanding = (uint16_t)(queue->published - queue->popped);
 	uint32_t id, length;
 
 	if (queue->broken)
-		return ERROR_BROKEN;
+		return VIRTQUEUE_BROKEN;
 	index = point_poll(&queue->used->index);
-	counters_add(&queue->counters.fences, POINT_POLL_FENCES);
-	counters_add(&queue->counters.hw_fences, POINT_POLL_HW);
-	if (index == queue->taken) {
-		counters_add(&queue->counters.spins, 1);
-		return 0;
+	counters_add(&queue->counters.count[COUNTER_fences], POINT_POLL_FENCES);
+	counters_add(&queue->counters.count[COUNTER_hw_fences], POINT_POLL_HW);
+	if (index == queue->popped) {
+		counters_add(&queue->counters.count[COUNTER_spins], 1);
+		return VIRTQUEUE_NOTHING;
 	}
 	point_progress();
-	counters_add(&queue->counters.fences, POINT_PROGRESS_FENCES);
-	counters_add(&queue->counters.hw_fences, POINT_PROGRESS_HW);
+	counters_add(&queue->counters.count[COUNTER_fences], POINT_PROGRESS_FENCES);
+	counters_add(&queue->counters.count[COUNTER_hw_fences], POINT_PROGRESS_HW);
 	/*
 	 * Broken: more completions than chains, an id that is no head or one that the device was not shown yet, more
 	 * bytes than the chain could take.
 	 */
-	if ((uint16_t)(index - queue->taken) > outstanding)
+	if ((uint16_t)(index - queue->popped) > outstanding)
 		return queue_break(queue);
-	id = queue->used->ring[queue->taken & (queue->size - 1)].id;
-	length = queue->used->ring[queue->taken & (queue->size - 1)].length;
+	id = queue->used->ring[queue->popped & (queue->size - 1)].id;
+	length = queue->used->ring[queue->popped & (queue->size - 1)].length;
 	if (id >= queue->size || !queue->chain_length[id] || !queue->chain_out[id] ||
 	    length > queue->chain_writable[id])
 		return queue_break(queue);
 	completion->token = queue->tokens[id];
 	completion->length = length;
-	queue->taken++;
-	queue->counters.completions++;
+	queue->popped++;
+	queue->counters.count[COUNTER_completions]++;
 	if (!fault_leaks_descriptors())
 		chain_free(queue, (uint16_t)id);
-	return 1;
+	return VIRTQUEUE_COMPLETED;
 }
 
 bool virtqueue_rearm(struct virtqueue *queue)
 {
 	if (queue->event_index)
-		*used_event(queue) = queue->taken;
+		*used_event(queue) = queue->popped;
 	else
 		queue->available->flags = 0;
 	point_rearm();
-	counters_add(&queue->counters.hw_fences, POINT_REARM_HW);
-	return queue->used->index != queue->taken;
+	counters_add(&queue->counters.count[COUNTER_hw_fences], POINT_REARM_HW);
+	return queue->used->index != queue->popped;
 }
 
 void virtqueue_disarm(struct virtqueue *queue)
 {
 	/* With EVENT_IDX the device ignores flags; an event half the ring's range away comes after 2^15 completions. */
 	if (queue->event_index)
-		*used_event(queue) = (uint16_t)(queue->taken + 0x8000);
+		*used_event(queue) = (uint16_t)(queue->popped + 0x8000);
 	else
 		queue->available->flags = AVAILABLE_NO_INTERRUPT;
 }

@@ -10,6 +10,7 @@
 #define DRIVERS_VIRTIO_VIRTQUEUE_H
 
 #include "base/errors.h"
+#include "drivers/virtio/counters.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -46,12 +47,6 @@ struct virtqueue_buffer {
 	bool device_writes;
 };
 
-/* What the driver did, since virtqueue_init. Meanings as in run/record.h. */
-struct virtqueue_counters {
-	uint64_t fences, spins, completions, timeouts, rekicks, publish_fences, kick_fences, hw_fences, notifies, halts;
-	uint64_t halt_ticks; /* arch_ticks with the CPU halted, waiting */
-};
-
 /* What came back: the token of the chain, and how many bytes the device says it wrote. */
 struct virtqueue_completion {
 	void *token;
@@ -73,7 +68,7 @@ struct virtqueue {
 	uint16_t added;     /* available index with chains not yet published */
 	uint16_t published; /* what available->index holds */
 	uint16_t kicked;    /* published when the device was last told */
-	uint16_t taken;     /* used elements consumed; all of these wrap at 2^16 */
+	uint16_t popped;    /* used elements consumed; all of these wrap at 2^16 */
 	/* By the chain's head: 0 when the driver owns it, else its length in descriptors, and what to hand back. */
 	uint16_t chain_length[VIRTQUEUE_SIZE_MAX];
 	uint32_t chain_writable[VIRTQUEUE_SIZE_MAX]; /* bytes that the device may write */
@@ -102,8 +97,14 @@ bool virtqueue_kick(struct virtqueue *queue);
 /* Tells the device whatever it asked: for a wait that makes no progress. */
 void virtqueue_rekick(struct virtqueue *queue);
 
-/* Takes one completion: 1, 0 when there is none yet, or ERROR_BROKEN. Counts a spin when there is none. */
-int virtqueue_pop_used(struct virtqueue *queue, struct virtqueue_completion *completion);
+/* What one poll of the used ring found. */
+enum virtqueue_poll {
+	VIRTQUEUE_NOTHING,
+	VIRTQUEUE_COMPLETED,
+	VIRTQUEUE_BROKEN,
+};
+/* Polls once; fills *completion when there is one. Counts a spin when there is none. */
+enum virtqueue_poll virtqueue_pop_used(struct virtqueue *queue, struct virtqueue_completion *completion);
 
 /* Asks for an interrupt with the next completion; returns true when one is already there (D). */
 bool virtqueue_rearm(struct virtqueue *queue);

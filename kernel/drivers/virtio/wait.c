@@ -42,38 +42,40 @@ static void wait_relax(void)
 		arch_relax();
 }
 
-static int wait_poll(struct virtqueue *queue, struct virtqueue_completion *completion, struct wait_clock *clock)
+static enum virtqueue_poll wait_poll(struct virtqueue *queue, struct virtqueue_completion *completion,
+				     struct wait_clock *clock)
 {
 	for (uint32_t poll = 1;; poll++) {
-		int taken = virtqueue_pop_used(queue, completion);
+		enum virtqueue_poll found = virtqueue_pop_used(queue, completion);
 
-		if (taken)
-			return taken;
+		if (found != VIRTQUEUE_NOTHING)
+			return found;
 		wait_relax();
 		if (OPTION(WAIT) == OPTION_WAIT_iterations) {
 			if (poll == ITERATIONS_MAX)
-				return 0;
+				return VIRTQUEUE_NOTHING;
 		} else if (poll % POLLS_A_CLOCK == 0 && clock_expired(clock, queue)) {
-			return 0;
+			return VIRTQUEUE_NOTHING;
 		}
 	}
 }
 
 /* Halts between completions. The re-check of virtqueue_rearm closes the gap between the poll and the arming. */
-static int wait_interrupt(struct virtqueue *queue, struct virtqueue_completion *completion, struct wait_clock *clock)
+static enum virtqueue_poll wait_interrupt(struct virtqueue *queue, struct virtqueue_completion *completion,
+					  struct wait_clock *clock)
 {
 	bool enabled = arch_irq_disable();
+	enum virtqueue_poll found;
 	uint64_t before;
-	int taken;
 
 	for (;;) {
-		taken = virtqueue_pop_used(queue, completion);
-		if (taken || clock_expired(clock, queue))
+		found = virtqueue_pop_used(queue, completion);
+		if (found != VIRTQUEUE_NOTHING || clock_expired(clock, queue))
 			break;
 		if (virtqueue_rearm(queue))
 			continue;
 		alarm_set(ALARM_WAIT, clock_left_ns(clock) + 1);
-		queue->counters.halts++;
+		queue->counters.count[COUNTER_halts]++;
 		before = arch_ticks();
 		arch_irq_wait();
 		queue->counters.halt_ticks += arch_ticks() - before;
@@ -81,21 +83,20 @@ static int wait_interrupt(struct virtqueue *queue, struct virtqueue_completion *
 	alarm_set(ALARM_WAIT, 0);
 	virtqueue_disarm(queue);
 	arch_irq_restore(enabled);
-	return taken;
+	return found;
 }
 
 int virtqueue_wait(struct virtqueue *queue, struct virtqueue_completion *completion, uint64_t deadline_ns)
 {
 	struct wait_clock clock = {.start = arch_ticks(), .half_ns = deadline_ns / 2};
-	int taken;
+	enum virtqueue_poll found;
 
 	if (OPTION(COMPLETION) == OPTION_COMPLETION_irq)
-		taken = wait_interrupt(queue, completion, &clock);
+		found = wait_interrupt(queue, completion, &clock);
 	else
-		taken = wait_poll(queue, completion, &clock);
-	if (taken > 0)
-		return 0;
-	if (!taken)
-		queue->counters.timeouts++;
-	return taken ? taken : ERROR_TIMEOUT;
+		found = wait_poll(queue, completion, &clock);
+	if (found != VIRTQUEUE_NOTHING)
+		return found == VIRTQUEUE_COMPLETED ? 0 : ERROR_BROKEN;
+	queue->counters.count[COUNTER_timeouts]++;
+	return ERROR_TIMEOUT;
 }

@@ -21,8 +21,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	if (params_parse(line, &params, &error)) {
 		if (!error.why || !memchr(error.word, 0, sizeof(error.word)) || !strstr(line, error.word))
 			abort();
-	} else if (params.width_px < ROULETTE_WIDTH_MIN || params.width_px > ROULETTE_WIDTH_MAX ||
-		   params.height_px < ROULETTE_HEIGHT_MIN || params.height_px > ROULETTE_HEIGHT_MAX ||
+	} else if (params.mode.width_px < ROULETTE_WIDTH_MIN || params.mode.width_px > ROULETTE_WIDTH_MAX ||
+		   params.mode.height_px < ROULETTE_HEIGHT_MIN || params.mode.height_px > ROULETTE_HEIGHT_MAX ||
 		   params.records > PARAMS_RECORDS_MAX || params.load > 1 || params.exact > 1 || params.pace > 1000 ||
 		   !memchr(params.suite, 0, sizeof(params.suite))) {
 		abort();

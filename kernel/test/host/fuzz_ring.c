@@ -72,10 +72,10 @@ static void driver_take(void)
 {
 	struct virtqueue_completion completion;
 	bool broken = device.queue->broken;
-	int taken = virtqueue_pop_used(device.queue, &completion);
+	enum virtqueue_poll found = virtqueue_pop_used(device.queue, &completion);
 
-	CHECK(!broken || taken == ERROR_BROKEN);
-	if (taken == 1) {
+	CHECK(!broken || found == VIRTQUEUE_BROKEN);
+	if (found == VIRTQUEUE_COMPLETED) {
 		size_t token = (size_t)((uint32_t *)completion.token - writable);
 
 		CHECK(token < 256 && out[token] && shown[token] && completion.length <= writable[token]);
@@ -162,7 +162,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 
 	ringdevice_init(&device, NULL, (uint16_t)(2u << how % 6), how & 64);
 	device.queue->added = device.queue->published = device.queue->kicked = (uint16_t) - (how >> 7);
-	device.queue->taken = device.queue->used->index = device.queue->available->index = device.queue->added;
+	device.queue->popped = device.queue->used->index = device.queue->available->index = device.queue->added;
 	device.seen = device.queue->added;
 	memset(out, 0, sizeof(out));
 	memset(shown, 0, sizeof(shown));

@@ -33,7 +33,7 @@ static uint8_t memory[4096] __attribute__((aligned(4096)));
 static struct virtqueue queue;
 static atomic_uint rung, heard; /* notify: by the driver, by the device */
 static atomic_bool asleep, stop;
-static atomic_uint seen; /* available entries taken */
+static atomic_uint seen; /* available entries read */
 
 /* Spins as fast as it can, but not for a time slice on a machine where the other thread has no CPU. */
 static void relax(unsigned *looks)
@@ -113,7 +113,7 @@ static bool driver_turn(void)
 	virtqueue_add(&queue, &buffer, 1, memory);
 	virtqueue_publish(&queue);
 	virtqueue_kick(&queue);
-	while (virtqueue_pop_used(&queue, &completion) != 1) {
+	while (virtqueue_pop_used(&queue, &completion) != VIRTQUEUE_COMPLETED) {
 		if (was_lost || !lost()) {
 			relax(&looks);
 			continue;
