@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import shutil
 
 from harness.core.ringpoints import Point, markdown
+from harness.model.errors import ToolError
 from harness.model.spec import ARCHES, KERNEL_DIR, Switches, UsageError, Verdict, switch_table
-from harness.platform.build import BUILD_DIR
+from harness.platform.build import BUILD_DIR, build_kernel
 from harness.platform.ringcode import ring_points
-from harness.proof.litmus import SHAPES, render
+from harness.proof.decide import DEVICES
+from harness.proof.export import exported_tests, write_tests
+from harness.proof.image import TraceError
+from harness.proof.run import prove
 from harness.report.printer import Printer
 from harness.settings import Arguments
 
 ORDER = 150
 EXAMPLES = ("", "ARCH=aarch64 BARRIER=linux", "README=1")
-NEXT = "herd7 build/litmus/<arch>/<strategy>/*.litmus"
+NEXT = "herd7 build/litmus/*.litmus; make proof decides them"
 TAKES = ("ARCH", "BARRIER")
 
 LITMUS_DIR = BUILD_DIR / "litmus"
@@ -25,23 +29,28 @@ _BEGIN, _END = "<!-- ringpoints: written by make litmus README=1 -->", "<!-- rin
 def main(arguments: Arguments, out: Printer) -> Verdict:
     """``litmus [ARCH=…] [BARRIER=…] [CC=clang] [README=1]``.
 
-    Writes ``build/litmus/<arch>/<strategy>/<shape>.litmus`` for herd7; with README=1 also the table of instructions in
-    ``kernel/drivers/virtio/README.md``.
+    Writes ``build/litmus/<arch>_<strategy>_<question>_<number>.litmus`` for herd7, from the events of each kernel's own
+    driver; with README=1 also the table of instructions in ``kernel/drivers/virtio/README.md``.
     """
-    table = ring_table(
-        [arguments.text("ARCH")] if arguments.has("ARCH") else list(ARCHES),
-        [arguments.text("BARRIER")] if arguments.has("BARRIER") else list(switch_table()["BARRIER"].values),
-        arguments.text("CC"),
-        out,
-    )
-    count = sum(
-        write_tests(LITMUS_DIR / arch / strategy, strategy, arch, points)
-        for arch, strategies in table.items()
-        for strategy, points in strategies.items()
-    )
+    arches = [arguments.text("ARCH")] if arguments.has("ARCH") else list(ARCHES)
+    strategies = [arguments.text("BARRIER")] if arguments.has("BARRIER") else list(switch_table()["BARRIER"].values)
     if arguments.flag("README"):
+        table = ring_table(arches, strategies, arguments.text("CC"), out)
         README.write_text(with_table(README.read_text(encoding="utf-8"), markdown(table)), encoding="utf-8")
-    out.line(f"{count} litmus tests in {LITMUS_DIR.relative_to(BUILD_DIR.parent)}/<arch>/<strategy>/")
+    shutil.rmtree(LITMUS_DIR, ignore_errors=True)
+    count = 0
+    for arch in arches:
+        for strategy in strategies:
+            out.progress(f"running the ring of {arch} {strategy}")
+            built = build_kernel(Switches.of({"ARCH": arch, "BARRIER": strategy}), compiler=arguments.text("CC"))
+            try:
+                proof = prove(built.path, f"{arch} {strategy}", built.sha256, DEVICES["qemu"])
+            except TraceError as error:
+                raise ToolError(f"{arch} {strategy} cannot be traced: {error}") from error
+            tests = exported_tests(proof.label, proof.answers)
+            write_tests(LITMUS_DIR, tests)
+            count += len(tests)
+    out.line(f"{count} litmus tests in {LITMUS_DIR.relative_to(BUILD_DIR.parent)}/")
     return Verdict.PASS
 
 
@@ -57,14 +66,6 @@ def ring_table(
                 Switches.of({"ARCH": arch, "BARRIER": strategy}), compiler
             )
     return table
-
-
-def write_tests(folder: Path, strategy: str, arch: str, points: dict[Point, tuple[str, ...]]) -> int:
-    """Write one strategy's tests into a folder of their own; returns how many."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for shape in SHAPES:
-        (folder / f"{shape.name}.litmus").write_text(render(shape, strategy, arch, points), encoding="utf-8")
-    return len(SHAPES)
 
 
 def with_table(text: str, table: str) -> str:

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.model.errors import StoreError, ToolError
+from harness.model.errors import StoreError
 from harness.model.result import Result, ResultError
 from harness.model.spec import ARCHES, Switches, UsageError, Verdict, switch_table
-from harness.platform.atomic import write_whole
 from harness.platform.build import build_kernel, sha256_of, source_state
 from harness.platform.host import host_facts
 from harness.platform.store import RESULTS_DIR, RunFolder, load_result
 from harness.proof.decide import DEVICES
-from harness.proof.herd import observations, render
+from harness.proof.export import ExportedTest, ask_herd, disagreements, exported_tests, write_tests
 from harness.proof.image import TraceError, parse_place
 from harness.proof.report import StrategyRow, claim, write_page
 from harness.proof.run import POINTS, Proof, prove
@@ -39,7 +37,6 @@ MEASURES = True
 
 SAVED_RUNS = 200
 """Newest saved runs that are looked through for the frame rate of a kernel."""
-HERD_S = 300.0
 STRONGEST = "full_progress"
 
 
@@ -64,7 +61,8 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
                 proofs.append(prove(kernel.path, kernel.label, kernel.sha256, device, **_foreign(arguments)))
             except TraceError as error:
                 failed.append(f"{kernel.label} cannot be proved: {error}")
-        exported = _export(proofs, run.path / "litmus")
+        exported = [test for proof in proofs for test in exported_tests(proof.label, proof.answers)]
+        write_tests(run.path / "litmus", exported)
         minimal = {} if len(proofs) < 2 else _minimal(proofs, out)
         problems = [*failed, *_herd(arguments.text("HERD"), exported, run.path / "litmus", out)]
         verdict, sentence = _judge(proofs, problems, device.name)
@@ -151,36 +149,12 @@ def _minimal(proofs: Sequence[Proof], out: Printer) -> dict[str, Sequence[Weakes
     return found
 
 
-def _export(proofs: Sequence[Proof], folder: Path) -> list[str]:
-    """Write each cycle as a litmus test with a name of its own; returns the names."""
-    folder.mkdir()
-    exported = []
-    for proof in proofs:
-        for answer in proof.answers:
-            for number, cycle in enumerate(answer.cycles):
-                name = "_".join(
-                    [*proof.label.replace(".", "_").split(), answer.question.replace("-", "_"), str(number)]
-                )
-                write_whole(folder / f"{name}.litmus", render(cycle.program, name, f"{proof.label}: {cycle.what}"))
-                exported.append(name)
-    return exported
-
-
-def _herd(program: str, exported: Sequence[str], folder: Path, out: Printer) -> list[str]:
+def _herd(program: str, tests: Sequence[ExportedTest], folder: Path, out: Printer) -> list[str]:
     """Disagreements with herd7, where one was named."""
-    if not program or not exported:
+    if not program or not tests:
         return []
-    out.progress(f"proof: herd7 on {len(exported)} tests")
-    command = [program, *(str(path) for path in sorted(folder.glob("*.litmus")))]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=HERD_S, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise ToolError(f"HERD={program} does not run: {error}") from error
-    seen = observations(done.stdout)
-    missing = [f"herd7 says nothing of {name}" for name in exported if name not in seen]
-    return missing + [
-        f"herd7 disagrees on {name}: it says forbidden" for name in exported if name in seen and not seen[name]
-    ]
+    out.progress(f"proof: herd7 on {len(tests)} tests")
+    return disagreements(tests, ask_herd(program, folder, [test.name for test in tests]))
 
 
 def _fence_words(proof: Proof) -> str:

@@ -64,6 +64,20 @@ class Cycle:
 
 
 @dataclass(frozen=True)
+class LitmusShape:
+    """A question as a program for herd7, and what was found of it here: pairs of one shape make one program."""
+
+    what: str
+    program: Program
+    allowed: bool
+
+    @property
+    def speaks_of_memory(self) -> bool:
+        """herd7 knows no device registers: a program with one is decided here alone."""
+        return not any(event.device for thread in self.program.threads for event in thread)
+
+
+@dataclass(frozen=True)
 class Answer:
     """What was found for one question."""
 
@@ -76,6 +90,7 @@ class Answer:
     """Different pairs of instructions among the instances."""
     wrong_places: int = 0
     """Those of them that can go wrong."""
+    shapes: tuple[LitmusShape, ...] = ()
 
     @property
     def word(self) -> str:
@@ -224,6 +239,7 @@ class _Asker:
         self.question, self.device = question, device
         self.cycles: dict[tuple[str, str], Cycle] = {}
         """By the kind of word at stake, and the program."""
+        self.shapes: dict[tuple[str, str], LitmusShape] = {}
         self.wrong: set[tuple[int, int]] = set()
         self.paths: set[bytes] = set()
         self.places: set[tuple[int, int]] = set()
@@ -238,10 +254,12 @@ class _Asker:
             return
         self.paths.add(path)
         side = driver_thread(recording, pair, self.device.outer)
-        found = _cycle(recording, self.question, self.device, pair, side)
+        program, found = _decided(recording, self.question, self.device, pair, side)
+        shape = _NUMBER.sub("", pair.what).strip(), repr(program)
+        self.shapes.setdefault(shape, LitmusShape(shape[0], program, found is not None))
         if found is not None:
             self.wrong.add(place)
-            self.cycles.setdefault((_NUMBER.sub("", pair.what), repr(found.program)), found)
+            self.cycles.setdefault(shape, found)
 
 
 def answer(recordings: tuple[Recording, ...], question: Question, device: DeviceModel) -> Answer:
@@ -257,17 +275,24 @@ def answer(recordings: tuple[Recording, ...], question: Question, device: Device
         for ring in recording.rings:
             for pair in question.find(view_of(recording, ring)):
                 asker.ask(recording, pair)
-    return Answer(question.name, asker.pairs, tuple(asker.cycles.values()), len(asker.places), len(asker.wrong))
+    return Answer(
+        question.name,
+        asker.pairs,
+        tuple(asker.cycles.values()),
+        len(asker.places),
+        len(asker.wrong),
+        tuple(asker.shapes.values()),
+    )
 
 
-def _cycle(
+def _decided(
     recording: Recording,
     question: Question,
     device: DeviceModel,
     pair: Pair,
     side: tuple[Thread, int, int],
-) -> Cycle | None:
-    """The cycle of one pair; None where it is forbidden. Both ways to decide must agree."""
+) -> tuple[Program, Cycle | None]:
+    """One pair as a program, with its cycle; None where it is forbidden. Both ways to decide must agree."""
     kept = keeps_order(recording.arch, *side)
     program = program_of(recording.arch, question, *side)
     execution = find_execution(program)
@@ -280,8 +305,8 @@ def _cycle(
         program = program_of(recording.arch, question, *side, device_keeps=False)
         execution = find_execution(program)
     if execution is None:
-        return None
-    return Cycle(
+        return program, None
+    return program, Cycle(
         question.name,
         pair.what,
         recording.name,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from harness.proof.checker import Program
-from harness.proof.events import NO_FENCE, Acquire, Event, EventKind, Fence
+from harness.proof.events import Acquire, Event, EventKind, Fence
 
 _HEADERS: Mapping[str, str] = {"x86_64": "X86_64", "aarch64": "AArch64", "riscv64": "RISCV"}
 _OBSERVATION = re.compile(r"^Observation (\S+) (Never|Sometimes|Always) \d+ \d+$", re.MULTILINE)
@@ -32,8 +32,11 @@ class _Column:
             self.branch(self.registers[source])
             self.branched.add(source)
         if event.fence is not None:
-            # A fence that does not reach the device orders nothing that it sees, and has no instruction here.
-            self.lines += [self.fence(event.fence)] if event.fence != NO_FENCE else []
+            # A fence that orders no memory that the device sees has no instruction here.
+            orders = event.fence.instruction or (
+                set(event.fence.before) & set("rw") and set(event.fence.after) & set("rw")
+            )
+            self.lines += [self.fence(event.fence)] if orders else []
         elif event.kind is EventKind.READ and event.atomic is not None:
             self.register(event)
             if event.acquire is not Acquire.NONE:
@@ -171,7 +174,7 @@ class _ColumnRiscv64(_Column):
         self.lines += [f"bne x{10 + register},x0,{label}", f"{label}:"]
 
     def fence(self, fence: Fence) -> str:
-        return f"fence {fence.before.strip('io') or 'rw'},{fence.after.strip('io') or 'rw'}"
+        return f"fence {fence.before.strip('io')},{fence.after.strip('io')}"
 
     def read(self, event: Event, register: int) -> None:
         self.lines.append(f"lw x{10 + register},0({self._place(event)})")

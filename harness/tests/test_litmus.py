@@ -1,161 +1,126 @@
-"""The litmus tests: questions that make sense, files with the strategy's instructions, a README that is current."""
+"""Litmus tests of kernels that ran: names that are unique, what herd7 said of them, and orders that decide them."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Sequence
+import functools
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from harness.commands import litmus
-from harness.core.ringmarks import RingpointError
-from harness.core.ringpoints import Point, claimed, markdown
+from harness.core.ringpoints import markdown
 from harness.front.words import parse
-from harness.model.spec import ARCHES, UsageError, switch_table
-from harness.platform.build import BUILD_DIR
-from harness.proof.litmus import DEVICE, DRIVER, SHAPES, At, Branch, LitmusStep, Load, Shape, Store, render
+from harness.model.spec import ARCHES, Switches, UsageError, switch_table
+from harness.platform.build import BUILD_DIR, build_kernel
+from harness.proof.checker import Program, find_execution
+from harness.proof.decide import DEVICES
+from harness.proof.events import FULL, Event, EventKind, Thread
+from harness.proof.export import ExportedTest, ask_herd, disagreements, exported_tests, write_tests
+from harness.proof.run import Proof, prove
 from harness.tests.printer import RecordingPrinter
+from harness.tests.programs import fake_program
+
+pytest.importorskip("unicorn")
 
 STRATEGIES = switch_table()["BARRIER"].values
-SHAPE_NAMES = [shape.name for shape in SHAPES]
+RECORDED = json.loads((Path(__file__).parent / "data" / "herd7-exported.json").read_text(encoding="utf-8"))
+SAID = {key: True for key in RECORDED["allowed"]} | {key: False for key in RECORDED["forbidden"]}
+KERNELS = [("x86_64", "no_kick_fence"), ("aarch64", "late_publish"), ("aarch64", "linux"), ("riscv64", "acquire_spin")]
 
 
-def accesses(steps: Sequence[LitmusStep]) -> list[LitmusStep]:
-    """A thread without its fences: points become the accesses that they stand around."""
-    plain: list[LitmusStep] = []
-    for step in steps:
-        if isinstance(step, At) and step.point is Point.PUBLISH:
-            plain.append(Store(step.word))
-        elif isinstance(step, At) and step.point is Point.POLL:
-            plain.append(Load(step.word, step.register))
-        elif isinstance(step, (Store, Load, Branch)):
-            plain.append(step)
-    return plain
+@functools.cache
+def proved(arch: str, strategy: str) -> Proof:
+    built = build_kernel(Switches.of({"ARCH": arch, "BARRIER": strategy}))
+    return prove(built.path, f"{arch} {strategy}", built.sha256, DEVICES["qemu"])
 
 
-def run(order: Sequence[tuple[int, LitmusStep]]) -> dict[tuple[int, str], int]:
-    """The registers after the steps in this order; a branch that leaves its thread skips what follows there."""
-    memory: dict[str, int] = {}
-    registers: dict[tuple[int, str], int] = {}
-    gone: set[int] = set()
-    for thread, step in order:
-        if thread in gone:
-            continue
-        if isinstance(step, Store):
-            memory[step.word] = 1
-        elif isinstance(step, Load):
-            registers[thread, step.register] = memory.get(step.word, 0)
-        elif isinstance(step, Branch) and registers[thread, step.register] != 1:
-            gone.add(thread)
-    return registers
+def exported(arch: str, strategy: str) -> list[ExportedTest]:
+    found = proved(arch, strategy)
+    return exported_tests(found.label, found.answers)
 
 
-def interleavings(driver: Sequence[LitmusStep], device: Sequence[LitmusStep]) -> Iterator[list[tuple[int, LitmusStep]]]:
-    for places in itertools.combinations(range(len(driver) + len(device)), len(driver)):
-        left, right = iter(driver), iter(device)
-        yield [
-            (DRIVER, next(left)) if place in places else (DEVICE, next(right))
-            for place in range(len(driver) + len(device))
-        ]
+def fingerprint(test: ExportedTest) -> str:
+    """Of the program alone, as the recorded verdicts are kept by."""
+    return hashlib.sha256((test.text.split()[0] + test.body).encode()).hexdigest()[:16]
 
 
-def reached(shape: Shape, driver: Sequence[LitmusStep], device: Sequence[LitmusStep]) -> bool:
-    """Whether one of the shape's outcomes is seen in any interleaving of these orders."""
-    return any(
-        all(registers.get((thread, name), 0) == value for thread, name, value in outcome)
-        for registers in map(run, interleavings(driver, device))
-        for outcome in shape.outcomes
+def test_every_test_has_a_name_of_its_own() -> None:
+    names = [test.name for kernel in KERNELS for test in exported(*kernel)]
+    assert len(set(names)) == len(names) > 80
+    assert all(name.startswith(("x86_64_", "aarch64_", "riscv64_")) and name.isidentifier() for name in names)
+    assert all(test.text.split()[1] == test.name for kernel in KERNELS for test in exported(*kernel))
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_what_is_exported_is_decided_as_herd7_does(kernel: tuple[str, str]) -> None:
+    tests = exported(*kernel)
+    known = [test for test in tests if fingerprint(test) in SAID]
+    assert len(known) > 0.8 * len(tests), "another compiler? record what herd7 says of 'make litmus' again"
+    assert not [test.name for test in known if SAID[fingerprint(test)] is not test.allowed]
+
+
+def test_recorded_verdicts_are_of_both_kinds() -> None:
+    assert len(SAID) == len(RECORDED["allowed"]) + len(RECORDED["forbidden"]) > 400
+    assert min(len(RECORDED["allowed"]), len(RECORDED["forbidden"])) > 15
+
+
+def _fenced(thread: Thread) -> Thread:
+    """Full fences between all events: what sequential consistency would do."""
+    events: list[Event] = []
+    for event in thread:
+        if event.kind is not EventKind.FENCE:
+            bare = replace(event, index=len(events), address=frozenset(), data=frozenset(), control=frozenset())
+            events += [bare, Event(len(events) + 1, EventKind.FENCE, fence=FULL)]
+    return tuple(events)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_every_question_depends_on_order_alone(kernel: tuple[str, str]) -> None:
+    """In order the outcome is forbidden; where nothing is kept in order it can be seen."""
+    for answer in proved(*kernel).answers:
+        for shape in answer.shapes:
+            driver, device = shape.program.threads
+            places = {
+                event.index: 2 * at for at, event in enumerate(e for e in driver if e.kind is not EventKind.FENCE)
+            }
+            reads = {(n, places[at] if n == 0 else at): v for (n, at), v in shape.program.reads.items()}
+            strict = Program(kernel[0], (_fenced(driver), device), reads, shape.program.final)
+            loose = replace(shape.program, threads=(tuple(map(_loose, driver)), device), arch="riscv64")
+            assert find_execution(strict) is None, answer.question
+            assert find_execution(loose) is not None, answer.question
+
+
+def _loose(event: Event) -> Event:
+    none = frozenset[int]()
+    return replace(
+        event, fence=None, address=none, data=none, control=none, release=False, acquire=type(event.acquire).NONE
     )
 
 
-def reorderings(steps: Sequence[LitmusStep]) -> Iterator[Sequence[LitmusStep]]:
-    """Every order of a thread's accesses, without its branches, as if nothing kept them in place."""
-    return itertools.permutations([step for step in steps if not isinstance(step, Branch)])
-
-
-@pytest.mark.parametrize("shape", SHAPES, ids=SHAPE_NAMES)
-def test_sequential_consistency_forbids_the_outcome(shape: Shape) -> None:
-    assert not reached(shape, accesses(shape.driver), accesses(shape.device))
-
-
-@pytest.mark.parametrize("shape", SHAPES, ids=SHAPE_NAMES)
-def test_it_depends_on_the_driver_s_order_alone(shape: Shape) -> None:
-    # Not vacuous: with the device in order, some order of the driver's accesses reaches the outcome.
-    device = accesses(shape.device)
-    assert any(reached(shape, driver, device) for driver in reorderings(accesses(shape.driver)))
-
-
-def columns(text: str) -> tuple[list[str], list[str]]:
-    rows = [line.rstrip(" ;").split("|") for line in text.splitlines() if line.endswith(";") and "|" in line]
-    return [row[0].strip() for row in rows], [row[1].strip() for row in rows]
-
-
-@pytest.mark.parametrize("arch", ARCHES)
-@pytest.mark.parametrize("strategy", STRATEGIES)
-def test_every_test_is_well_formed(strategy: str, arch: str) -> None:
-    for shape in SHAPES:
-        text = render(shape, strategy, arch, claimed(strategy, arch))
-        assert text.splitlines()[0].split() == [
-            {"x86_64": "X86_64", "aarch64": "AArch64", "riscv64": "RISCV"}[arch],
-            shape.name,
-        ]
-        driver, device = columns(text)
-        assert driver[0] == "P0" and device[0] == "P1" and len(driver) == len(device)
-        assert text.count("exists") == 1 and text.endswith(")\n")
-        assert driver.count("L0:") == any(isinstance(step, Branch) for step in shape.driver)
-        for thread, steps in ((DRIVER, shape.driver), (DEVICE, shape.device)):
-            words = {step.word for step in accesses(steps) if isinstance(step, (Store, Load))}
-            for word in words:
-                assert f"({word})" in text if arch == "x86_64" else f"={word};" in text, (thread, word)
-
-
-def driver_column(shape: str, strategy: str, arch: str) -> list[str]:
-    (found,) = [candidate for candidate in SHAPES if candidate.name == shape]
-    return columns(render(found, strategy, arch, claimed(strategy, arch)))[0]
-
-
-def test_fences_stand_where_the_strategy_has_them() -> None:
-    assert driver_column("publish", "acquire_progress", "aarch64")[1:] == [
-        "MOV W10,#1",
-        "STR W10,[X20]",
-        "DMB ISH",
-        "MOV W10,#1",
-        "STR W10,[X21]",
-    ]
-    late = driver_column("publish", "late_publish", "riscv64")
-    assert late.index("fence rw,w") > late.index("sw x5,0(x21)")
-    assert "STLR W10,[X21]" in driver_column("publish", "acquire_load", "aarch64")
-    assert driver_column("poll-response", "seqcst_spin", "riscv64")[1:3] == ["fence rw,rw", "lw x10,0(x20)"]
-    assert "mfence" in driver_column("kick-check", "linux", "x86_64")
-    assert "mfence" not in driver_column("kick-check", "no_kick_fence", "x86_64")
-
-
-def test_strategies_that_differ_at_a_point_differ_in_its_questions() -> None:
-    uses = {shape.name: {step.point for step in shape.driver if isinstance(step, At)} for shape in SHAPES}
-    for arch, (one, other) in itertools.product(ARCHES, itertools.combinations(STRATEGIES, 2)):
-        first, second = claimed(one, arch), claimed(other, arch)
-        for shape in SHAPES:
-            same = all(first[point] == second[point] for point in uses[shape.name])
-            texts = [driver_column(shape.name, name, arch) for name in (one, other)]
-            assert (texts[0] == texts[1]) is same, (arch, one, other, shape.name)
-
-
-def test_an_operation_without_syntax_is_refused() -> None:
-    table = claimed("linux", "aarch64")
-    table[Point.POLL] = ("ldapr",)
-    with pytest.raises(RingpointError, match="ldapr"):
-        render(SHAPES[2], "linux", "aarch64", table)
-    with pytest.raises(KeyError):
-        render(SHAPES[2], "linux", "aarch64", {})
+def test_a_disagreement_and_a_silence_of_herd7_are_problems(tmp_path: Path) -> None:
+    tests = exported("x86_64", "no_kick_fence")[:3]
+    write_tests(tmp_path, tests)
+    lines = [f"Observation {tests[0].name} {'Never' if tests[0].allowed else 'Sometimes'} 0 1"]
+    lines += [f"Observation {tests[1].name} {'Sometimes' if tests[1].allowed else 'Never'} 0 1"]
+    fake_program(tmp_path, "herd7", "\n".join(f"echo '{line}'" for line in lines))
+    seen = ask_herd(str(tmp_path / "herd7"), tmp_path, [test.name for test in tests])
+    first, second = disagreements(tests, seen)
+    assert "disagrees on" in first and tests[0].name in first
+    assert second == f"herd7 says nothing of {tests[2].name}"
 
 
 def test_the_command_writes_every_question(monkeypatch: pytest.MonkeyPatch, printer: RecordingPrinter) -> None:
     monkeypatch.setattr(litmus, "LITMUS_DIR", BUILD_DIR / "test-litmus")
     litmus.main(parse(["litmus", "ARCH=riscv64", "BARRIER=linux"]), printer)
-    folder = litmus.LITMUS_DIR / "riscv64" / "linux"
-    assert sorted(path.stem for path in folder.glob("*.litmus")) == sorted(shape.name for shape in SHAPES)
-    assert "fence w,w" in (folder / "publish.litmus").read_text(encoding="utf-8")
-    assert printer.lines[-1].startswith(f"{len(SHAPES)} litmus tests in build/test-litmus")
+    names = [path.stem for path in litmus.LITMUS_DIR.glob("*.litmus")]
+    for question in ("publish", "response_clear", "poll_element", "kick_check", "framebuffer_reuse"):
+        assert f"riscv64_linux_{question}_0" in names
+    publish = (litmus.LITMUS_DIR / "riscv64_linux_publish_0.litmus").read_text(encoding="utf-8")
+    assert "fence w,w" in publish and publish.startswith("RISCV riscv64_linux_publish_0\n")
+    assert printer.lines[-1] == f"{len(names)} litmus tests in build/test-litmus/"
 
 
 def test_the_command_refuses_what_it_does_not_know(printer: RecordingPrinter) -> None:
