@@ -197,7 +197,9 @@ def _result(
         compiler=alone.order.candidate.compiler,
         arms=arms,
         gates=tuple(gates),
-        frames=_frames([alone, *(one.measured for one in compared)]),
+        frames=Frames.together(
+            [found.frames for one in (alone, *(one.measured for one in compared)) if (found := one.of(Pictures))]
+        ),
         notices=(
             *(f"{request.name} is {request.label}" for request in requests),
             *([shown] if shown else []),
@@ -259,18 +261,6 @@ def _gate(one: Compared, first: str, arms: dict[str, Arm], smallest: float) -> G
         high=1 / decision.low - 1 if decision.low else None,
         limit=smallest,
     )
-
-
-def _frames(measured: list[Measured]) -> Frames | None:
-    parts = [pictures.frames for one in measured if (pictures := one.of(Pictures)) is not None]
-    if not parts:
-        return None
-    counts = {
-        name: sum(getattr(part, name) for part in parts)
-        for name in ("checked", "intact", "torn", "stale", "frozen", "corrupt", "blank", "undecodable")
-    }
-    findings = tuple(text for part in parts for text in part.findings)
-    return Frames(**counts, findings=findings, evidence=tuple(path for part in parts for path in part.evidence))
 
 
 def _fences(arms: dict[str, Arm], first: str, name: str) -> str:

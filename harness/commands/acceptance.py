@@ -88,15 +88,10 @@ def _arm(found: DeviceEvidence, switches: Switches, sha256: str) -> Arm:
 
 def _frames(done: Acceptance) -> Frames | None:
     """All pictures of the kernel under test."""
-    parts = [one.pictures.frames for one in done.evidence.devices if not isinstance(one.pictures, Absent)]
-    if not parts:
-        return None
-    names = ("checked", "intact", "torn", "stale", "frozen", "corrupt", "blank", "undecodable")
-    counts = {name: sum(getattr(part, name) for part in parts) for name in names}
-    evidence = tuple(
-        f"{one.device}-pictures/{path}"
-        for one in done.evidence.devices
-        if not isinstance(one.pictures, Absent)
-        for path in one.pictures.frames.evidence
+    found = [(one.device, one.pictures.frames) for one in done.evidence.devices if not isinstance(one.pictures, Absent)]
+    return Frames.together(
+        [
+            replace(frames, evidence=tuple(f"{device}-pictures/{path}" for path in frames.evidence))
+            for device, frames in found
+        ]
     )
-    return Frames(**counts, findings=tuple(text for part in parts for text in part.findings), evidence=evidence)

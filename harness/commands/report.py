@@ -9,7 +9,17 @@ from pathlib import Path
 
 from harness.gate.metrics import NEITHER, find_row
 from harness.history.series import ABSOLUTE, NEW, RATIO, WITHDRAWN, Finding, SeriesKey
-from harness.history.site import CellView, FindingView, RunView, SeriesLink, SeriesView, SiteView, by_cause, write_site
+from harness.history.site import (
+    SPARK_RUNS,
+    CellView,
+    FindingView,
+    RunView,
+    SeriesLink,
+    SeriesView,
+    SiteView,
+    by_cause,
+    write_site,
+)
 from harness.history.store import History, RunRow
 from harness.history.survey import Survey, finding_details, finding_headline, read, require
 from harness.model.spec import Verdict
@@ -22,7 +32,6 @@ EXAMPLES = ("", "SITE=public")
 NEXT = "open the index.html that it names; make history findings"
 
 SITE_DIR = RESULTS_DIR / "site"
-_SPARK_RUNS = 90
 _LEADING = (("fps_trace", RATIO), ("instructions_per_frame", "exact"), ("fps_trace", ABSOLUTE))
 """What the overview shows of a cell: the first of these that it has."""
 
@@ -143,7 +152,7 @@ def _cell_view(run: RunRow, look: Survey, by_series: dict[int, list[FindingView]
     marks: list[tuple[int, bool | None]] = []
     if leading is not None:
         series = mine[leading]
-        skipped = max(len(series.value) - _SPARK_RUNS, 0)
+        skipped = max(len(series.value) - SPARK_RUNS, 0)
         spark = [value for value in series.value[skipped:].tolist() if math.isfinite(value)]
         marks = [(v.at - skipped, v.worse) for v in by_series.get(series.id, []) if skipped <= v.at]
         changes = by_series.get(series.id, []) or changes

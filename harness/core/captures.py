@@ -16,6 +16,7 @@ from harness.core.damage import Damage
 from harness.core.frames import Capture, Checked, FrameClass, Verification, verify
 
 SCHEMA = 1
+CAPTURES_FILE = "captures.json"
 
 
 class CapturesError(ValueError):

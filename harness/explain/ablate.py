@@ -29,13 +29,11 @@ from harness.explain.effects import (
 )
 from harness.gate.measuring.comparison import compare
 from harness.gate.measuring.protocol import Protocol
-from harness.gate.measuring.timing import Timing
+from harness.gate.measuring.timing import TIMING_S, Timing
 from harness.model.errors import BuildError, GuestError, QemuError
 from harness.model.spec import Machine, RunParams, RunSpec, Switches, switch_table
 from harness.platform.build import BUILD_DIR, BuiltKernel, build_kernel
 
-TIMING_S = 3600.0
-"""How long a guest draws in a launch, which is ended from outside."""
 ONE_CPU_SWITCHES = ("CPUS",)
 """Switches without effect on the timing machine, which has one CPU."""
 FEWEST_LAUNCHES = 5

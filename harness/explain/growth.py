@@ -11,8 +11,8 @@ from scipy import stats
 
 from harness.core.arrays import F64
 from harness.explain.attribution import PARTS, FrameAccount
+from harness.explain.effects import CONFIDENCE
 
-CONFIDENCE = 0.95
 TRIMMED = 0.2
 """Share of the pairs that is left out at either end: a host that stalls a launch for longer than ``usual_ms`` removes
 would make one pair outweigh all others."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from harness.core import budget
 from harness.core.functions import FunctionChange
 from harness.core.statistics import CANDIDATE
-from harness.explain.ablate import COLD, TIMING_S, Bench, ablate, fitted, other_values
+from harness.explain.ablate import COLD, Bench, ablate, fitted, other_values
 from harness.explain.attribution import FrameAccount
 from harness.explain.case_replay import replay_seed
 from harness.explain.case_report import Replay
@@ -26,6 +26,7 @@ from harness.explain.measure_parts import compare_parts, take_run_apart
 from harness.explain.saved_run import SavedRun
 from harness.gate.measuring.functions import compare_functions
 from harness.gate.measuring.protocol import WARM_UP_FRAMES, choose_protocol
+from harness.gate.measuring.timing import TIMING_S
 from harness.model.errors import GuestError
 from harness.model.spec import Device, Machine, RunParams, RunSpec, Switches
 from harness.platform.build import BuiltKernel, build_kernel

@@ -22,8 +22,7 @@ def picture_gate(frames: Frames | None) -> Gate:
     """All pictures checked must be intact, and some must have been checked."""
     if frames is None or not frames.checked:
         return Gate("pictures", "equal", Verdict.INCONCLUSIVE, "no pictures were checked")
-    kinds = ("torn", "stale", "frozen", "corrupt", "blank", "undecodable")
-    bad = [f"{getattr(frames, kind)} {kind}" for kind in kinds if getattr(frames, kind)]
+    bad = [f"{count} {kind}" for kind, count in frames.counts.items() if count and kind not in ("checked", "intact")]
     if frames.bad:
         verdict, why = Verdict.GUEST_FAILED, f"{frames.bad} of {frames.checked} pictures wrong: {', '.join(bad)}"
     else:

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from harness.core.statistics import CANDIDATE
 from harness.gate.gates import KINDS
 from harness.gate.metrics import names_of
 from harness.model import codec
@@ -33,7 +34,6 @@ STEP, CREEP = "step", "creep"
 NEW, ACKNOWLEDGED, FIXED, WITHDRAWN = "new", "acknowledged", "fixed", "withdrawn"
 """The life of a finding: withdrawn is what later runs no longer support."""
 
-_CANDIDATE = "candidate"
 _CHAINED = "fps_trace"
 """The metric whose ratio to the baseline before it every approval records."""
 
@@ -169,7 +169,7 @@ def run_record(result: Result, run_id: str, folder: str, cell: str, baseline: Ba
         What the result was judged by; without it, ratios belong to no series.
     """
     host = result.fingerprint.label if result.fingerprint else ""
-    arm = result.arms.get(_CANDIDATE)
+    arm = result.arms.get(CANDIDATE)
     points: list[SeriesPoint] = []
     if arm is not None:
         points += [

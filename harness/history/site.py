@@ -21,7 +21,7 @@ from harness.platform.atomic import whole_folder
 from harness.report.render import TEMPLATES, environment, source_policy
 
 _SPARK_WIDTH, _SPARK_HEIGHT = 160, 28
-_SPARK_RUNS = 90
+SPARK_RUNS = 90
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ def by_cause(findings: Sequence[FindingView], scopes: Mapping[int, str]) -> list
 
 def sparkline(values: Sequence[float], marks: Sequence[tuple[int, bool | None]]) -> Markup:
     """A small picture of a series: its course, its changes, its newest value."""
-    values = list(values)[-_SPARK_RUNS:]
+    values = list(values)[-SPARK_RUNS:]
     if not values:
         return Markup("")
     low, high = min(values), max(values)

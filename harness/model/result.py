@@ -7,8 +7,8 @@ Readers of older files go through :mod:`harness.model.upgrade`; this module know
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from harness.model import codec
@@ -96,6 +96,22 @@ class Frames:
     @property
     def bad(self) -> int:
         return self.checked - self.intact
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many pictures were checked, and how many are of each class."""
+        return {one.name: value for one in fields(self) if isinstance(value := getattr(self, one.name), int)}
+
+    @classmethod
+    def together(cls, parts: Sequence[Frames]) -> Frames | None:
+        """The pictures of several runs as one; None without any run."""
+        if not parts:
+            return None
+        counts = {name: sum(part.counts[name] for part in parts) for name in cls().counts}
+        findings, evidence = (
+            tuple(text for part in parts for text in getattr(part, name)) for name in ("findings", "evidence")
+        )
+        return cls(**counts, findings=findings, evidence=evidence)
 
 
 @dataclass(frozen=True)

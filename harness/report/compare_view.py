@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.core.statistics import CANDIDATE
 from harness.core.wording import signed_percent
 from harness.model.result import Arm, Gate, Result
 from harness.report.run_view import facts
 from harness.report.view import Plot, ReportView, Section, TableCell, TableRow, columns, symbol_of, table, tone_of
 from harness.report.words import figure, label_of
 
-CANDIDATE = "candidate"
 APART = (
     "The runs were measured one after the other: differences of time hold what the host did in between, and between "
     "two hosts they mean nothing. 'make ab' measures two kernels side by side."

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from harness.core.arrays import Image
-from harness.core.captures import CapturesError, captures_from_json
+from harness.core.captures import CAPTURES_FILE, CapturesError, captures_from_json
 from harness.report.pictures import difference_box, read_picture
 from harness.report.view import Movie
 
@@ -23,7 +23,6 @@ PANEL_PX = (384, 256, 160)
 FRAMES_A_S = 1
 RIGHT_MAX = 8
 """Right frames between the wrong ones, the first of them."""
-CAPTURES_FILE = "captures.json"
 CAPTURES_BYTES_MAX = 16 << 20
 _GAP_PX = 8
 _RED, _WHITE = (0, 0, 255), 255

@@ -28,7 +28,6 @@ from harness.report.view import (
 )
 from harness.report.words import change_words, figure, label_of
 
-CLASSES = ("checked", "intact", "torn", "stale", "frozen", "corrupt", "blank", "undecodable")
 CHANGES_SHOWN = 3
 FINDINGS_SHOWN = 4
 _RAW = (
@@ -229,13 +228,13 @@ def _pictures_sections(result: Result, folder: Path) -> list[Section]:
         return []
     noted = result.run.of(PicturesRecord) if result.run else None
     evidence, more = evidence_of(folder, frames.evidence)
-    counts = TableRow(tuple(TableCell(f"{getattr(frames, name):,}") for name in CLASSES))
+    counts = TableRow(tuple(TableCell(f"{count:,}") for count in frames.counts.values()))
     told = [text for text in frames.findings if text not in result.problems]
     lead = [text for text in (noted.sentence if noted else "", *told[:FINDINGS_SHOWN], more) if text]
     section = Section(
         "Pictures",
         lead=tuple(dict.fromkeys(lead)),
-        table=table(columns(*(f"#{name}" for name in CLASSES)), [counts]),
+        table=table(columns(*(f"#{name}" for name in frames.counts)), [counts]),
         evidence=evidence,
         folded=frames.bad == 0,
     )

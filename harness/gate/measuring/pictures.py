@@ -18,7 +18,14 @@ import cv2
 import numpy as np
 
 from harness.core.arrays import Image
-from harness.core.captures import CapturesError, SavedCapture, SavedCaptures, captures_from_json, captures_to_json
+from harness.core.captures import (
+    CAPTURES_FILE,
+    CapturesError,
+    SavedCapture,
+    SavedCaptures,
+    captures_from_json,
+    captures_to_json,
+)
 from harness.core.damage import Damage, difference_picture, find_damage
 from harness.core.frames import Capture, Checked, FrameClass, Verification, check_picture
 from harness.core.geometry import geometry_problems, rotation_problem
@@ -52,7 +59,6 @@ FIRST_FRAME_MAX = 5000
 RUN_S = 120.0
 BAD_ENOUGH = 40
 """After this many bad frames, more would add nothing."""
-CAPTURES_FILE = "captures.json"
 GEOMETRY_EVERY = 20
 """One intact picture of this many is measured without the scene's code, with the next frame for the rotation."""
 
