@@ -75,7 +75,7 @@ _RESULT = Place("a folder under results/")
 _NAMED = ("default", *(step.name for step in SEED_STEPS))
 _OF_A_SAVED_RUN = (SWITCHES, "ARCH", "NAME", "QUICK", "OPTS", "MODE", "SLOW", "VIRGL", "CC")
 _OF_SOURCE = (SWITCHES, "CC", "BASELINE", "BASELINE_REF")
-_OF_A_RECORDING = (SWITCHES, "LAUNCHES", "EFFECTS", "LOAD", "CC")
+_OF_A_RECORDING = (SWITCHES, "LAUNCHES", "EFFECTS", "LOAD", "CORES", "PIN", "FOREIGN", "VIRGL", "CC")
 _OF_GIT = (SWITCHES, "GOOD", "BAD", "REPO", "BUILD", "IMAGE", "BUDGET")
 _CELL = "x86_64 acquire_progress 2d default"
 
@@ -152,7 +152,7 @@ DECLARED: tuple[Setting, ...] = (
     ),
     Setting("ACCEL", Choice(("tcg", "kvm")), _takes("perf ab"), "how QEMU runs the guest", "kvm", "tcg"),
     Setting("QEMU_ARGS", ShellWords(), _takes("perf ab"), "more arguments of QEMU", "-smp 2"),
-    Setting("VIRGL", Flag(), _takes("perf ab boot"), "1 for the GL device", "1", "0"),
+    Setting("VIRGL", Flag(), _takes("perf ab boot calibrate"), "1 for the GL device", "1", "0"),
     Setting("VIRGL", Flag(), ("explain",), "1 for the GL device; 0 leaves its seed case out too", "0"),
     Setting("VIRGL", Flag(), ("acceptance",), "0 leaves the GL device out", "0", "1"),
     Setting(
@@ -217,7 +217,10 @@ DECLARED: tuple[Setting, ...] = (
     Setting("STEP", _FOLDER, ("bisect",), "how git calls back; not for people", "results/x", excludes=_OF_GIT),
     Setting("LAUNCHES", Integer(6, 10_000), ("calibrate",), "launches of each planted effect", "20", "62"),
     Setting("EFFECTS", Integers(1, 100), ("calibrate",), "planted effects, in per cent", "3,10", "1,2,3,5,10"),
-    Setting("LOAD", Flag(), ("calibrate",), "1 measures beside a competing load", "1", "0"),
+    Setting("LOAD", Integer(0, 256), ("calibrate",), "competing processes; 1 is one on each core", "10", "0"),
+    Setting("CORES", Integer(0, 1024), ("calibrate",), "use so many cores; 0 is all", "1", "0"),
+    Setting("PIN", Flag(), ("calibrate",), "0 does without the right to pin and to real time", "0", "1"),
+    Setting("FOREIGN", Flag(), ("calibrate",), "1 times a kernel of which nothing is known, at 30 frames/s", "1", "0"),
     Setting("KEEP", Flag(), ("calibrate",), "1 keeps the evidence under baselines/", "1", "0"),
     Setting("DRAWS", Integer(20, 1_000_000), ("calibrate",), "sessions drawn from the launches", "200", "1000"),
     Setting(

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from contextlib import nullcontext
-from dataclasses import asdict, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from harness.core.statistics import CANDIDATE, REFERENCE
+from harness.core.statistics import AIM, CANDIDATE, REFERENCE
 from harness.core.wording import percent, signed_percent
+from harness.gate.calibration.evidence import evidence_text, provenance_of, recording_from_evidence
+from harness.gate.calibration.places import CALCULATED, SAME, SMALLEST, Place, place_from
 from harness.gate.calibration.power import (
     DetectionRates,
     Promise,
@@ -24,91 +24,139 @@ from harness.gate.calibration.power import (
     synthetic,
     targets,
 )
-from harness.gate.calibration.recording import (
-    LOADED,
-    SCHEMA,
-    CalibrationRecording,
-    InjectedEffect,
-    record,
-    recording_from_evidence,
-)
+from harness.gate.calibration.recording import CalibrationRecording, InjectedEffect, estimator_rows, record
 from harness.gate.calibration.simulate import autocorrelated, bimodal, heavy_tailed, normal, with_outliers
 from harness.gate.measuring.protocol import WARM_UP_FRAMES, choose_protocol
 from harness.gate.measuring.timing import TIMING_S
 from harness.gate.metrics import RULES
 from harness.model.result import Result
-from harness.model.spec import ROOT, Machine, RunParams, RunSpec, Switches, UsageError, Verdict
+from harness.model.spec import BUILT_IN, FOREIGN, ROOT, Machine, RunParams, RunSpec, Switches, UsageError, Verdict
 from harness.platform.atomic import write_whole
 from harness.platform.build import build_kernel, source_state
+from harness.platform.cpus import on_cores
 from harness.platform.host import host_facts
 from harness.platform.leases import lease_cores
 from harness.platform.load import competing_load
 from harness.platform.pin import probe_rights
 from harness.platform.store import RunFolder
+from harness.platform.virgl import chosen_device
 from harness.report.printer import Printer
 from harness.settings import Arguments
 
 ORDER = 140
-EXAMPLES = ("", "LAUNCHES=20 EFFECTS=3,10", "FROM=baselines/x86_64/calibration.json")
+EXAMPLES = (
+    "",
+    "LAUNCHES=20 EFFECTS=3,10",
+    "LOAD=10 KEEP=1",
+    "CORES=1 KEEP=1",
+    "FOREIGN=1 KEEP=1",
+    "FROM=baselines/x86_64/calibration.json",
+)
 NEXT = "KEEP=1 keeps the evidence under baselines/"
 TAKES = ("switches",)
 MEASURES = True
 BUDGETS_S = (15.0, 30.0, 60.0, 120.0)
 PAIRS = 3
 """Pairs of images an effect."""
+FOREIGN_WITH_WORDS = replace(FOREIGN, command_line=True)
+"""Nothing is known of the kernel, and yet an effect can be planted in it."""
+FOREIGN_SLOW, FOREIGN_MODE = 900, (1280, 1024)
+"""Ten times the drawing, pixel by pixel, of a larger picture: about 30 frames a second."""
 
 
 def main(arguments: Arguments, out: Printer) -> Verdict:
-    """``calibrate [LAUNCHES=62] [EFFECTS=1,2,3,5,10] [LOAD=1] [KEEP=1] [FROM=calibration.json] [SWITCH=value …]``.
+    """``calibrate [LAUNCHES=62] [EFFECTS=1,2,3,5,10] [LOAD=n] [CORES=n] [PIN=0] [FOREIGN=1] [VIRGL=1] [KEEP=1]``.
 
     With FROM the launches of earlier evidence are judged again, without QEMU.
     """
     switches = Switches.of(arguments.switches)
-    draws = arguments.integer("DRAWS")
-    loaded = arguments.flag("LOAD")
-    seed = arguments.integer("SEED")
+    place = Place(
+        arguments.integer("LOAD"),
+        arguments.integer("CORES"),
+        arguments.flag("PIN"),
+        arguments.flag("FOREIGN"),
+        arguments.flag("VIRGL"),
+    )
     evidence_path = arguments.path("FROM")
-    with RunFolder("calibrate") as run, lease_cores(progress=out.progress, quiet=arguments.text("QUIET") == "wait"):
-        protocol = choose_protocol(probe_rights())
-        recorded: dict[str, Any] | None = None
+    with RunFolder("calibrate") as run:
+        provenance: dict[str, Any] | None = None
         if evidence_path is not None:
-            recording, recorded = _read(evidence_path)
-            loaded = LOADED in recorded["notices"]
+            recording, provenance = _read(evidence_path)
+            place = place_from(provenance["place"])
+            notices = tuple(provenance["notices"])
         else:
-            injected_effects = _injected_effects(switches, arguments.integers("EFFECTS"), arguments.text("CC"), out)
-            with competing_load(len(protocol.cores)) if loaded else nullcontext():
-                recording = record(
-                    injected_effects, arguments.integer("LAUNCHES"), run.path, protocol, seed, out.progress
-                )
+            recording = _recorded(switches, place, arguments, run.path, out)
+            words = f"{len(recording.series[0].effects)} launches an effect"
+            notices = (recording.protocol.words if recording.protocol else "", place.title, words)
         out.progress("calibrate: replaying sessions")
-        rng = np.random.default_rng(seed)
-        series = _replayed(recording.series)
-        smallest = next(rule.smallest for rule in RULES if rule.primary)
-        cells = [
-            protocol_rates(one, budget, recording.each_s, draws, rng, smallest)
-            for one in series
-            for budget in BUDGETS_S
-        ]
-        references = [
-            reference_method_rates(one, budget, recording.each_s, draws // 4, rng)
-            for one in series
-            for budget in (30.0, 60.0)
-        ]
-        made_up = [synthetic(name, draw, draws * 2, rng) for name, draw in _SYNTHETIC.items()]
-        promised = targets(cells, loaded)
-        words = f"{len(recording.series[0].effects)} launches an effect"
-        notices = recorded["notices"] if recorded else [protocol.words, *([LOADED] if loaded else []), words]
-        _say(out, recording, cells, references, made_up, ", ".join(notices))
+        rates = _rates(recording, arguments.integer("DRAWS"), arguments.integer("SEED"))
+        promised = targets(rates.cells, place)
+        _say(out, recording, rates, ", ".join(notices))
         result = _result(run, promised, notices)
-        evidence = _evidence(recorded or _provenance(result, switches), recording, cells, references, made_up, promised)
+        provenance = provenance or provenance_of(result, switches, place)
+        evidence = evidence_text(provenance, recording, rates.cells, rates.references, rates.made_up, promised)
         write_whole(run.path / "calibration.json", evidence)
         if arguments.flag("KEEP"):
-            name = f"calibration{'-loaded' if loaded else ''}.json"
-            write_whole(ROOT / "baselines" / switches.arch / name, evidence)
+            write_whole(ROOT / "baselines" / switches.arch / f"{place.name}.json", evidence)
         folder = run.commit(result)
         out.line(result.sentence)
         out.line(f"evidence: {folder / 'calibration.json'}")
         return result.verdict
+
+
+@dataclass(frozen=True)
+class _Rates:
+    """What simulated sessions came to."""
+
+    cells: list[DetectionRates]
+    references: list[ReferenceMethodRates]
+    made_up: list[Synthetic]
+
+
+def _recorded(
+    switches: Switches, place: Place, arguments: Arguments, folder: Path, out: Printer
+) -> CalibrationRecording:
+    """Launches of every effect on the host as it is prepared for this place."""
+    quiet = arguments.text("QUIET") == "wait"
+    with on_cores(place.cores), lease_cores(progress=out.progress, quiet=quiet):
+        rights = probe_rights()
+        rights = rights if place.pins else replace(rights, affinity=False, realtime=False)
+        machine, _ = chosen_device(Machine(arch=switches.arch, vcpus=1, maxcpus=2), place.gl)
+        protocol = choose_protocol(rights, machine)
+        built = _injected_effects(
+            switches, machine, place.foreign, arguments.integers("EFFECTS"), arguments.text("CC"), out
+        )
+        processes = len(protocol.cores) if place.load == 1 else place.load
+        with competing_load(processes):
+            seed = arguments.integer("SEED")
+            return record(built, arguments.integer("LAUNCHES"), folder, protocol, seed, out.progress)
+
+
+def _rates(recording: CalibrationRecording, draws: int, seed: int) -> _Rates:
+    """Sessions drawn from the launches, and the reference methods on the same."""
+    rng = np.random.default_rng(seed)
+    series = _replayed(recording.series)
+    usual = next(rule.smallest for rule in RULES if rule.primary)
+    cells = [
+        protocol_rates(
+            one,
+            budget_s,
+            recording.each_s,
+            draws,
+            rng,
+            SMALLEST.get(one.name, usual),
+            None if one.name in SMALLEST else AIM,
+        )
+        for one in series
+        for budget_s in BUDGETS_S
+    ]
+    references = [
+        reference_method_rates(one, budget_s, recording.each_s, draws // 4, rng)
+        for one in series
+        for budget_s in (30.0, 60.0)
+    ]
+    made_up = [synthetic(name, draw, draws * 2, rng) for name, draw in _SYNTHETIC.items()]
+    return _Rates(cells, references, made_up)
 
 
 _SYNTHETIC = {
@@ -128,23 +176,30 @@ def _read(path: Path) -> tuple[CalibrationRecording, dict[str, Any]]:
 
 
 def _injected_effects(
-    switches: Switches, effects: tuple[int, ...], compiler: str, out: Printer
+    switches: Switches, machine: Machine, foreign: bool, effects: tuple[int, ...], compiler: str, out: Printer
 ) -> list[InjectedEffect]:
     """A/A and each planted slow-down, every one in several link orders on either side."""
     out.progress("calibrate: building")
-    slowed = switches.but(FAULT="slow_draw")
+    kind = switches.but(FILL="pixel", FAULT="slow_draw") if foreign else switches
+    slowed = switches.but(FILL="pixel", FAULT="slow_draw") if foreign else switches.but(FAULT="slow_draw")
     images: dict[tuple[str, int], RunSpec] = {}
-    machine = Machine(arch=switches.arch, vcpus=1, maxcpus=2)
     params = RunParams(seconds=TIMING_S, records=0, warmup=WARM_UP_FRAMES)
-    for name, which in (("plain", switches), ("slowed", slowed)):
+    params = replace(params, mode=FOREIGN_MODE, slow=FOREIGN_SLOW, tlb="cold", warmup=1) if foreign else params
+    capabilities = FOREIGN_WITH_WORDS if foreign else BUILT_IN
+    for name, which in (("plain", kind), ("slowed", slowed)):
         for order in range(1, 2 * PAIRS + 1):
             built = build_kernel(which, compiler=compiler, shuffle=order)
-            images[name, order] = RunSpec(built.path, machine, params)
+            images[name, order] = RunSpec(built.path, machine, params, capabilities)
     injected_effects = [InjectedEffect("A/A", 0.0, _pairs(images, "plain", params))]
     for effect in effects:
-        planted = replace(params, slow=effect)
+        planted = replace(params, slow=_slow(effect, foreign))
         injected_effects.append(InjectedEffect(f"slow_draw={effect}%", effect / 100, _pairs(images, "slowed", planted)))
     return injected_effects
+
+
+def _slow(effect: int, foreign: bool) -> int:
+    """The fault's per cent of further drawing that is so many per cent of all drawing."""
+    return round(FOREIGN_SLOW + effect * (100 + FOREIGN_SLOW) / 100) if foreign else effect
 
 
 def _pairs(images: dict[tuple[str, int], RunSpec], candidate: str, params: RunParams) -> tuple[dict[str, RunSpec], ...]:
@@ -156,20 +211,14 @@ def _pairs(images: dict[tuple[str, int], RunSpec], candidate: str, params: RunPa
 
 
 def _replayed(recorded: tuple[Series, ...]) -> list[Series]:
-    """The series to draw from: A/A around no effect, with exactly 2 and 3 % calculated in, and each planted fault."""
+    """The series to draw from: A/A around no effect, with exact sizes calculated in, and each planted fault."""
     same = recorded[0].without_sampling_error(0.0)
     planted = [one.without_sampling_error(float(np.mean([pair.centre for pair in one.pairs]))) for one in recorded[1:]]
-    return [same, same.slowed("A/A + 2%", 0.02), same.slowed("A/A + 3%", 0.03), *planted]
+    return [same, *(same.slowed(f"{SAME} + {size}", share) for size, share in CALCULATED.items()), *planted]
 
 
-def _say(
-    out: Printer,
-    recording: CalibrationRecording,
-    cells: list[DetectionRates],
-    references: list[ReferenceMethodRates],
-    made_up: list[Synthetic],
-    how: str,
-) -> None:
+def _say(out: Printer, recording: CalibrationRecording, rates: _Rates, how: str) -> None:
+    cells, references, made_up = rates.cells, rates.references, rates.made_up
     out.line(f"{how}; {recording.each_s:.2f} s a launch")
     rows = [
         [
@@ -182,6 +231,9 @@ def _say(
         for one in recording.series
     ]
     out.table("launches", ["injected", "launches", "median", "sd", "by pair of images"], rows)
+    rows = [[name, percent(sd, 1), percent(robust, 1)] for name, sd, robust in estimator_rows(recording.series[0])]
+    if rows:
+        out.table("one launch's effect, the same kernel", ["estimator", "sd", "robust sd"], rows)
     rows = [
         [
             cell.series,
@@ -241,49 +293,3 @@ def _result(run: RunFolder, promised: tuple[Promise, ...], notices: Sequence[str
         source=source_state(),
         notices=tuple(notices),
     )
-
-
-def _provenance(result: Result, switches: Switches) -> dict[str, Any]:
-    return {
-        "schema": SCHEMA,
-        "started": result.started,
-        "host": asdict(result.host) if result.host else None,
-        "source": dict(result.source),
-        "switches": switches.everything(),
-        "notices": list(result.notices),
-    }
-
-
-def _evidence(
-    provenance: dict[str, Any],
-    recording: CalibrationRecording,
-    cells: list[DetectionRates],
-    references: list[ReferenceMethodRates],
-    made_up: list[Synthetic],
-    promised: tuple[Promise, ...],
-) -> str:
-    """Everything, recorded launches included, as JSON."""
-    plain: dict[str, Any] = {
-        **provenance,
-        "each_s": recording.each_s,
-        "launches": [
-            {
-                "injected": series.name,
-                "planted": series.planted,
-                "pairs": [
-                    {
-                        "effect": [round(value, 6) for value in pair.effect.tolist()],
-                        "candidate_ms": [round(value, 5) for value in pair.candidate_ms.tolist()],
-                        "reference_ms": [round(value, 5) for value in pair.reference_ms.tolist()],
-                    }
-                    for pair in series.pairs
-                ],
-            }
-            for series in recording.series
-        ],
-        "sessions": [asdict(cell) for cell in cells],
-        "reference_methods": [asdict(reference) for reference in references],
-        "synthetic": [asdict(one) for one in made_up],
-        "targets": [{**asdict(target), "met": target.met} for target in promised],
-    }
-    return json.dumps(plain, indent=1, allow_nan=False) + "\n"

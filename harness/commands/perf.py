@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from harness.core.statistics import AIM
 from harness.gate.evaluate import evaluate, record_of
 from harness.gate.finish import finish, timed
 from harness.gate.kernels import build_arm
@@ -38,8 +39,6 @@ from harness.report.printer import Printer
 from harness.settings import Arguments
 
 ORDER = 10
-AIM = 0.01
-"""Looked for where the noise allows, unless the user names another smallest change."""
 EXAMPLES = ("", "BARRIER=linux BUDGET=120", "FAULT=flip_pixel", "KERNEL=old.elf STAGES=window,pictures")
 NEXT = "make explain RESULT=results/latest says where the time went; make approve accepts a change"
 TAKES = ("switches", "--json", "--strict")

@@ -90,6 +90,15 @@ class Decision:
         return self.high < 1 + smallest
 
 
+AIM = 0.01
+"""Smallest change that is looked for where the noise allows, unless somebody names another."""
+
+
+def plan_of(launches: int, smallest: float, aim: float | None = None) -> Plan:
+    """The plan of a comparison; what matters lies well above the offset between builds that is allowed for."""
+    return Plan(smallest=smallest, aim=aim, allowance=min(Plan.allowance, smallest / 3), launches=max(launches, 1))
+
+
 def launch_effect(launch: Launch) -> float:
     """Log frame time, candidate minus reference, of one launch; NaN when its slices cannot be paired."""
     if launch.undisturbed is not None:

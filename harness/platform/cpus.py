@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +51,18 @@ def read_cpus(sysfs: Path = SYSFS_CPUS, cgroup: Path = CGROUP_ROOT, proc: Path =
     allowed = tuple(sorted(os.sched_getaffinity(0)))
     core_of = {cpu: min(parse_cpu_list(_siblings(sysfs, cpu)), default=cpu) for cpu in allowed}
     return Cpus(allowed, core_of, cpu_quota(cgroup, proc))
+
+
+@contextmanager
+def on_cores(count: int) -> Iterator[None]:
+    """Keep this process and what it starts to so many CPUs, as ``taskset`` does; 0 changes nothing."""
+    allowed = os.sched_getaffinity(0)
+    if count:
+        os.sched_setaffinity(0, set(sorted(allowed)[:count]))
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
 
 
 def _siblings(sysfs: Path, cpu: int) -> str:

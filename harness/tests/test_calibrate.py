@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from harness.commands import calibrate
 from harness.front.words import parse
-from harness.gate.calibration.report import ROWS, calibration_markdown
-from harness.model.spec import ROOT, UsageError, Verdict
+from harness.gate.calibration import recording
+from harness.gate.calibration.evidence import recording_from_evidence
+from harness.gate.calibration.report import ROWS, calibration_markdown, calibration_pages
+from harness.gate.measuring.comparison import WarmUp
+from harness.gate.measuring.launch import MeasuredLaunch
+from harness.gate.measuring.protocol import Protocol
+from harness.model.spec import ROOT, RunSpec, Switches, UsageError, Verdict
 from harness.platform import store
+from harness.platform.build import BuiltKernel
 from harness.platform.load import competing_load
 from harness.tests.printer import RecordingPrinter
+from harness.tests.test_slices import steady_launch
 
 
 @pytest.mark.parametrize(
@@ -70,14 +81,75 @@ def test_a_short_calibration_leaves_its_evidence(
     assert [series["injected"] for series in plain["launches"]] == ["A/A", "slow_draw=10%"]
     assert sum(len(pair["effect"]) for pair in plain["launches"][0]["pairs"]) == 6
     assert {target["words"] for target in plain["targets"]} >= {"false alarms within 60 s"}
-    assert len(printer.tables) == 4
+    assert len(printer.tables) == 5
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "title"),
+    [
+        ((), "calibration", "quiet"),
+        (("LOAD=1",), "calibration-loaded", "a busy loop on each core"),
+        (("LOAD=10", "CORES=2"), "calibration-crowded-10-cores-2", "10 competing processes, 2 cores"),
+        (("CORES=1",), "calibration-cores-1", "1 core"),
+        (("PIN=0",), "calibration-unpinned", "no right to pin"),
+        (("FOREIGN=1",), "calibration-foreign", "a foreign kernel"),
+        (("VIRGL=1",), "calibration-gl", "GL device"),
+    ],
+)
+def test_every_place_is_calibrated_by_one_command(
+    words: tuple[str, ...],
+    name: str,
+    title: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    printer: RecordingPrinter,
+) -> None:
+    """On simulated launches: what is run, with what, and what is kept."""
+    rng, loads, seen = np.random.default_rng(1), list[int](), list[tuple[Protocol, RunSpec]]()
+
+    def launch(arms: Mapping[str, RunSpec], folder: Path, protocol: Protocol, *rest: object) -> MeasuredLaunch:
+        seen.append((protocol, arms["candidate"]))
+        slow, base = ((arms[role].params.slow or 0) + 100 for role in ("candidate", "reference"))
+        frame_ns = 3_000_000 * slow / base * np.exp(rng.normal(0, 0.004))
+        return steady_launch(np.full(400, int(frame_ns), np.int64))
+
+    @contextmanager
+    def load(processes: int) -> Iterator[None]:
+        loads.append(processes)
+        yield
+
+    def build(switches: Switches, **rest: object) -> BuiltKernel:
+        return BuiltKernel(tmp_path / f"{switches.get('FAULT')}.elf", "", switches, "gcc")
+
+    monkeypatch.setattr(calibrate, "RunFolder", lambda command: store.RunFolder(command, tmp_path / "results"))
+    monkeypatch.setattr(calibrate, "ROOT", tmp_path)
+    (tmp_path / "baselines" / "x86_64").mkdir(parents=True)
+    monkeypatch.setattr(calibrate, "build_kernel", build)
+    monkeypatch.setattr(calibrate, "competing_load", load)
+    monkeypatch.setattr(calibrate, "chosen_device", lambda machine, gl: (replace(machine, memory_mib=257 + gl), ""))
+    monkeypatch.setattr(recording, "measure_launch", launch)
+    monkeypatch.setattr(recording, "fitted_slices", lambda arms, folder, protocol, rng: WarmUp(protocol, 0.1, {}))
+    calibrate.main(parse(["calibrate", "LAUNCHES=9", "EFFECTS=10", "DRAWS=20", "KEEP=1", *words]), printer)
+    kept = tmp_path / "baselines" / "x86_64" / f"{name}.json"
+    plain = json.loads(kept.read_text(encoding="utf-8"))
+    assert title in plain["place"]["title"] and len(plain["launches"][1]["pairs"][0]["noted"]) == 5
+    recording_from_evidence(kept.read_text(encoding="utf-8"), name)
+    protocol, spec = seen[-1]
+    settings = dict(word.split("=") for word in words)
+    assert loads == [{"1": len(protocol.cores)}.get(settings.get("LOAD", ""), int(settings.get("LOAD", "0")))]
+    assert protocol.swap is (settings.get("PIN") != "0" and settings.get("CORES") != "1" and len(protocol.cores) > 1)
+    assert spec.capabilities.stamp is ("FOREIGN" not in settings)
+    assert spec.machine.memory_mib == 257 + ("VIRGL" in settings)
+    planted = [pair["effect"] for pair in plain["launches"][1]["pairs"]]
+    assert np.mean(planted) == pytest.approx(np.log(1.1), abs=0.01)
+    assert calibration_pages(tmp_path / "baselines").startswith("**x86_64, ")
 
 
 @pytest.mark.parametrize("name", ["calibration", "calibration-loaded"])
 def test_the_page_shows_what_the_evidence_says(name: str) -> None:
     evidence = json.loads((ROOT / "baselines" / "x86_64" / f"{name}.json").read_text(encoding="utf-8"))
     table = calibration_markdown(evidence)
-    assert table.count("\n") == 2 + len(ROWS)
+    assert 2 + 5 <= table.count("\n") <= 2 + len(ROWS)
     assert table in (ROOT / "docs" / "measuring.md").read_text(encoding="utf-8")
     changed = calibration_markdown({**evidence, "sessions": [_undecided(one) for one in evidence["sessions"]]})
     assert changed != table

@@ -9,6 +9,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from harness.gate.calibration.evidence import SCHEMA, recording_from_evidence, upgraded_evidence
+from harness.gate.calibration.places import Place, place_from
 from harness.gate.calibration.power import (
     DetectionRates,
     Rate,
@@ -20,10 +22,12 @@ from harness.gate.calibration.power import (
     synthetic,
     targets,
 )
-from harness.gate.calibration.recording import SCHEMA, recording_from_evidence, upgraded_evidence
+from harness.gate.calibration.recording import estimator_rows, recorded_pair
 from harness.gate.calibration.simulate import normal
 from harness.gate.references import BASELINES_DIR
+from harness.model.record import LaunchLoad
 from harness.model.result import ResultError
+from harness.tests.test_slices import steady_launch
 
 
 def _pair(rng: np.random.Generator, effect: float, sd: float, launches: int, host_sd: float = 0.1) -> RecordedPair:
@@ -53,7 +57,7 @@ def test_a_quiet_recording_gives_no_false_alarm_and_full_power() -> None:
 def test_a_gate_that_cries_wolf_would_be_seen() -> None:
     """A lasting difference between the images of the same source must show as alarms, not be averaged away."""
     biased = _series(0.0, offsets=(0.05, -0.05, 0.05)).without_sampling_error(0.0)
-    cell = protocol_rates(biased, 60.0, 0.85, 40, np.random.default_rng(3), 0.015)
+    cell = protocol_rates(biased, 60.0, 0.85, 40, np.random.default_rng(3), 0.015, relinks=False)
     assert cell.slower.share + cell.faster.share > 0.9
 
 
@@ -88,18 +92,78 @@ def _cell(series: str, budget_s: float, slower: float) -> DetectionRates:
 
 
 def test_targets_are_met_or_missed() -> None:
-    good = [_cell("A/A", 60.0, 0.004), _cell("A/A + 3%", 60.0, 0.99), _cell("A/A + 2%", 60.0, 0.91)]
-    assert [target.met for target in targets(good)] == [True, True, True]
-    bad = [_cell("A/A", 60.0, 0.006), _cell("A/A + 3%", 30.0, 0.94)]
-    assert [target.met for target in targets(bad)] == [False, False]
-    assert targets([]) == ()
+    good = [_cell("A/A", 60.0, 0.004), _cell("A/A + 1%", 30.0, 0.99), _cell("A/A + 2%", 15.0, 0.995)]
+    assert [target.met for target in targets(good, Place())] == [True, True, True]
+    bad = [_cell("A/A", 60.0, 0.006), _cell("A/A + 1%", 30.0, 0.94)]
+    assert [target.met for target in targets(bad, Place())] == [False, False]
+    assert targets([], Place()) == ()
+    undecided = replace(_cell("A/A", 30.0, 0.0), undecided=0.02)
+    assert [target.met for target in targets([undecided], Place())] == [False, True]
 
 
-def test_beside_a_load_the_gate_may_be_undecided_but_not_wrong() -> None:
-    undecided = [_cell("A/A", 60.0, 0.004), _cell("A/A + 3%", 60.0, 0.1), _cell("A/A + 2%", 60.0, 0.02)]
-    assert [target.met for target in targets(undecided, loaded=True)] == [True, True, True]
-    wrong = [_cell("A/A", 60.0, 0.006), replace(_cell("A/A + 3%", 60.0, 0.1), unchanged=0.01)]
-    assert [target.met for target in targets(wrong, loaded=True)] == [False, False]
+def test_goals_follow_the_place_and_false_alarms_are_everywhere() -> None:
+    cells = [_cell("A/A", 60.0, 0.004), _cell("A/A + 3%", 60.0, 0.96), _cell("A/A + 5%", 60.0, 0.9)]
+    for place, met in (
+        (Place(load=1), [True, True, True]),
+        (Place(load=10), [False, True]),
+        (Place(cores=1), [True]),
+        (Place(pins=False), [True]),
+        (Place(foreign=True), [True]),
+        (Place(gl=True), [True]),
+    ):
+        assert [target.met for target in targets(cells, place)] == met, place.title
+
+
+def test_each_place_has_evidence_of_its_own() -> None:
+    places = [
+        Place(),
+        Place(load=1),
+        Place(load=10, cores=2),
+        Place(cores=1),
+        Place(pins=False),
+        Place(foreign=True),
+        Place(gl=True),
+    ]
+    names = [place.name for place in places]
+    assert names[:2] == ["calibration", "calibration-loaded"] and names[2] == "calibration-crowded-10-cores-2"
+    assert len(set(names)) == len({place.title for place in places}) == len(places)
+    assert all(place_from(place.words()) == place for place in places)
+    damaged: tuple[dict[str, object], ...] = ({"load": "1"}, {"pins": 1}, {"cores": None})
+    for broken in damaged:
+        with pytest.raises(ValueError, match="not one"):
+            place_from(broken)
+
+
+def test_launches_are_noted_with_what_the_host_did_and_by_every_estimator() -> None:
+    quiet = steady_launch(np.full(400, 3_060_000, np.int64))
+    busy = replace(quiet, load=LaunchLoad(0.4, 0.01), launch=replace(quiet.launch, undisturbed=0.05))
+    none = replace(quiet, launch=replace(quiet.launch, slices=()))
+    pair = recorded_pair([quiet, busy, none])
+    assert pair.effect == pytest.approx([math.log(1.02), 0.05])
+    assert np.isnan(pair.noted["run delay"][0]) and pair.noted["run delay"][1] == 0.4
+    for name in ("slice medians", "whole-launch mean", "whole-launch 5 % quantile"):
+        assert pair.noted[name] == pytest.approx([math.log(1.02)] * 2, abs=1e-3)
+    rows = estimator_rows(Series("A/A", 0.0, (recorded_pair([quiet, busy] * 4),)))
+    assert [row[0] for row in rows][-1] == "as the host asked for" and rows[-1][1] > rows[0][1]
+    assert estimator_rows(_series(0.0)) == []
+
+
+def test_an_alarm_on_one_layout_vanishes_on_the_others() -> None:
+    lucky = _series(0.0, offsets=(0.04, 0.0, 0.0))
+    rng = np.random.default_rng(3)
+    checked = protocol_rates(lucky, 60.0, 0.85, 60, rng, 0.015)
+    alone = protocol_rates(lucky, 60.0, 0.85, 60, rng, 0.015, relinks=False)
+    assert alone.slower.share > 0.2 and checked.slower.share == 0
+    real = protocol_rates(lucky.slowed("A/A + 5%", 0.05), 60.0, 0.85, 60, rng, 0.015)
+    assert real.slower.share > 0.95
+
+
+def test_a_smaller_size_that_matters_is_found_on_a_quiet_host() -> None:
+    rng = np.random.default_rng(3)
+    quiet = _series(0.0, sd=0.006)
+    assert protocol_rates(quiet.slowed("x", 0.01), 60.0, 0.85, 40, rng, 0.015, aim=0.01).slower.share > 0.4
+    assert protocol_rates(quiet.slowed("x", 0.005), 60.0, 0.85, 40, rng, 0.004).slower.share > 0.9
+    assert protocol_rates(quiet, 60.0, 0.85, 200, rng, 0.015, aim=0.01).slower.share == 0
 
 
 def test_drawing_a_recording_again_keeps_its_truth() -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.front.help import commands_markdown, settings_markdown
+from harness.gate.calibration.report import calibration_pages
 from harness.gate.gates import KINDS
 from harness.gate.metrics import ROWS
 from harness.model.spec import ROOT
 from harness.report.words import label_of
 
 BEGIN, END = "<!-- commands: written by make docs -->\n", "<!-- commands: end -->"
+CALIBRATED, CALIBRATED_END = "<!-- calibration: written by make docs -->\n", "<!-- calibration: end -->"
 SETTINGS = """# Settings
 
 What each command takes, as `make COMMAND SETTING=value`. `make docs` writes this page from `harness/settings.py`. The
@@ -46,7 +48,11 @@ def written() -> dict[Path, str]:
     readme = ROOT / "README.md"
     before, _, rest = readme.read_text(encoding="utf-8").partition(BEGIN)
     after = rest.partition(END)[2]
+    measuring = ROOT / "docs" / "measuring.md"
+    text, _, tables = measuring.read_text(encoding="utf-8").partition(CALIBRATED)
     return {
+        measuring: f"{text}{CALIBRATED}{calibration_pages(ROOT / 'baselines')}{CALIBRATED_END}"
+        + tables.partition(CALIBRATED_END)[2],
         readme: f"{before}{BEGIN}{commands_markdown()}{END}{after}",
         ROOT / "docs" / "settings.md": SETTINGS + settings_markdown(),
         ROOT / "docs" / "metrics.md": metrics_page(),

@@ -6,29 +6,30 @@ images alternate from launch to launch, so that a host that changes its speed me
 
 from __future__ import annotations
 
-import json
+import math
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from harness.core.arrays import F64
 from harness.core.statistics import CANDIDATE, REFERENCE, launch_effect
 from harness.gate.calibration.power import RecordedPair, Series
-from harness.gate.measuring.launch import measure_launch
+from harness.gate.measuring.comparison import fitted_slices
+from harness.gate.measuring.launch import MeasuredLaunch, measure_launch
 from harness.gate.measuring.protocol import Protocol
-from harness.model.result import ResultError
 from harness.model.spec import RunSpec
 
-SCHEMA = 2
-"""Of a calibration's evidence."""
 LOADED = "beside a competing load"
 """The notice of evidence that was recorded so."""
-PAIR_KEYS = ("effect", "candidate_ms", "reference_ms")
+RUN_DELAY, STOLEN = "run delay", "stolen"
+SLICES, LOW, MEAN = "slice medians", "whole-launch 5 % quantile", "whole-launch mean"
+ESTIMATORS = (SLICES, MEAN, LOW)
+CHOSEN = "as the host asked for"
+LOW_QUANTILE = 0.05
 
 
 @dataclass(frozen=True)
@@ -46,53 +47,8 @@ class CalibrationRecording:
 
     series: tuple[Series, ...]
     each_s: float
-
-
-PROVENANCE = ("schema", "started", "host", "source", "switches", "notices")
-"""Of evidence: how and where its launches were recorded."""
-
-
-def upgraded_evidence(plain: Mapping[str, Any]) -> dict[str, Any]:
-    """Evidence as this schema has it: schema 1 named what was injected and the reference methods in its own words."""
-    if plain["schema"] != 1:
-        return dict(plain)
-    launches = [{"injected" if key == "truth" else key: one[key] for key in one} for one in plain["launches"]]
-    kept = {key: value for key, value in plain.items() if key != "rivals"}
-    return {**kept, "schema": SCHEMA, "launches": launches, "reference_methods": plain["rivals"]}
-
-
-def recording_from_evidence(text: str, label: str) -> tuple[CalibrationRecording, dict[str, Any]]:
-    """What an earlier calibration recorded, and its provenance.
-
-    Raises
-    ------
-    ResultError
-        When the text is not the evidence of a calibration.
-    """
-    try:
-        plain = upgraded_evidence(json.loads(text))
-        if plain["schema"] != SCHEMA:
-            raise ResultError(f"{label}: schema {plain['schema']}, this harness reads {SCHEMA}: calibrate again")
-        series = tuple(
-            Series(
-                str(one["injected"]),
-                float(one["planted"]),
-                tuple(RecordedPair(*(np.array(pair[key], np.float64) for key in PAIR_KEYS)) for pair in one["pairs"]),
-            )
-            for one in plain["launches"]
-        )
-        recording = CalibrationRecording(series, float(plain["each_s"]))
-        sound = series and all(_sound(pair) for one in series for pair in one.pairs)
-        if not sound or not recording.each_s > 0:
-            raise ValueError("launches are missing or not finite")
-        return recording, {key: plain[key] for key in PROVENANCE}
-    except (ValueError, KeyError, TypeError) as error:
-        raise ResultError(f"{label}: not the evidence of a calibration: {error!r}") from error
-
-
-def _sound(pair: RecordedPair) -> bool:
-    shapes = {getattr(pair, key).shape for key in PAIR_KEYS}
-    return len(shapes) == 1 and len(pair) >= 2 and all(np.isfinite(getattr(pair, key)).all() for key in PAIR_KEYS)
+    protocol: Protocol | None = None
+    """Fitted to the frame time; None of evidence that was read again."""
 
 
 def record(
@@ -111,7 +67,8 @@ def record(
         When a guest fails: a calibration must be complete.
     """
     rng = np.random.default_rng(seed)
-    rows: dict[tuple[str, int], list[tuple[float, float, float]]] = {}
+    rows: dict[tuple[str, int], list[MeasuredLaunch]] = {}
+    protocol = fitted_slices(injected_effects[0].pairs[0], folder / "warm-up", protocol, rng).protocol
     begun = time.monotonic()
     for number in range(launches):
         for place in rng.permutation(len(injected_effects)):
@@ -119,23 +76,57 @@ def record(
             pair = number % len(injected.pairs)
             progress(f"calibrate: launch {number + 1} of {launches}, {injected.name}")
             measured = measure_launch(injected.pairs[pair], folder / "launch", protocol, rng, 0)
-            shutil.rmtree(folder / "launch")
-            times = [float(measured.frame_ms[role].mean()) for role in (CANDIDATE, REFERENCE)]
-            rows.setdefault((injected.name, pair), []).append((launch_effect(measured.launch), times[0], times[1]))
+            shutil.rmtree(folder / "launch", ignore_errors=True)
+            rows.setdefault((injected.name, pair), []).append(replace(measured, trace_log={}))
     each_s = (time.monotonic() - begun) / (launches * len(injected_effects))
     series = tuple(
         Series(
             injected.name,
             injected.planted,
             tuple(
-                _pair(rows[injected.name, pair]) for pair in range(len(injected.pairs)) if (injected.name, pair) in rows
+                recorded_pair(rows[injected.name, pair])
+                for pair in range(len(injected.pairs))
+                if (injected.name, pair) in rows
             ),
         )
         for injected in injected_effects
     )
-    return CalibrationRecording(series, each_s)
+    return CalibrationRecording(series, each_s, protocol)
 
 
-def _pair(rows: list[tuple[float, float, float]]) -> RecordedPair:
-    table: F64 = np.array([row for row in rows if np.isfinite(row[0])])
-    return RecordedPair(table[:, 0], table[:, 1], table[:, 2])
+def recorded_pair(launches: Sequence[MeasuredLaunch]) -> RecordedPair:
+    """Launches of one pair of images, with their effects by every estimator; those without any are left out."""
+    sound = [one for one in launches if np.isfinite(launch_effect(one.launch))]
+    noted: dict[str, F64] = {
+        RUN_DELAY: _array([math.nan if one.load.run_delay is None else one.load.run_delay for one in sound]),
+        STOLEN: _array([math.nan if one.load.stolen is None else one.load.stolen for one in sound]),
+        SLICES: _array([launch_effect(replace(one.launch, undisturbed=None)) for one in sound]),
+        LOW: _array([_ratio(one, lambda times: float(np.quantile(times, LOW_QUANTILE))) for one in sound]),
+        MEAN: _array([_ratio(one, lambda times: float(np.mean(times))) for one in sound]),
+    }
+    times = {role: _array([float(np.mean(one.frame_ms[role])) for one in sound]) for role in (CANDIDATE, REFERENCE)}
+    effects = _array([launch_effect(one.launch) for one in sound])
+    return RecordedPair(effects, times[CANDIDATE], times[REFERENCE], noted)
+
+
+def _array(values: Sequence[float]) -> F64:
+    return np.array(values, np.float64)
+
+
+def _ratio(launch: MeasuredLaunch, summary: Callable[[F64], float]) -> float:
+    ours, theirs = (summary(launch.frame_ms[role]) for role in (CANDIDATE, REFERENCE))
+    return math.log(ours / theirs) if ours > 0 and theirs > 0 else math.nan
+
+
+def estimator_rows(series: Series) -> list[tuple[str, float, float]]:
+    """Standard deviation of one launch's effect, plain and robust, by estimator; empty of evidence without."""
+    found: list[tuple[str, float, float]] = []
+    for name in (*ESTIMATORS, CHOSEN):
+        values = [pair.effect if name == CHOSEN else pair.noted.get(name) for pair in series.pairs]
+        known = [one - np.nanmedian(one) for one in values if one is not None and len(one)]
+        centred = np.concatenate([np.zeros(0), *known])
+        centred = centred[np.isfinite(centred)]
+        if len(centred) >= 4 and (name != CHOSEN or found):
+            robust = 1.4826 * float(np.median(np.abs(centred)))
+            found.append((name, float(centred.std(ddof=1)), robust))
+    return found

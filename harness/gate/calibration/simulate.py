@@ -14,19 +14,27 @@ DrawEffects = Callable[[np.random.Generator, int], F64]
 """Launch effects: generator, count → shape (count,)."""
 
 
-def run_session(effects: F64, plan: Plan) -> Decision:
-    """Measure until the protocol says stop, on effects that are already known, shape (at least plan.launches,)."""
+def run_session(effects: F64, plan: Plan, relinked: F64 | None = None) -> Decision:
+    """Measure until the protocol says stop, on effects that are already known, shape (at least plan.launches,).
+
+    Parameters
+    ----------
+    relinked
+        Effects of images linked in other orders, as many, which an alarm is checked on.
+    """
     batches = np.zeros(len(effects), np.int64)
     first, second = 0, 0
     decision = decide_effects(effects[:0], batches[:0], plan)
     while decision.next is not Next.STOP and (more := next_look(first, second, plan)):
         if decision.next is Next.CONFIRM or second:
             batches[first + second :] = 1
+            if not second and relinked is not None:
+                effects = np.concatenate([effects[:first], relinked[: len(effects) - first]])
             second += more
         else:
             first += more
         taken = first + second
-        decision = decide_effects(effects[:taken], batches[:taken], plan)
+        decision = decide_effects(effects[:taken], batches[:taken], plan, bool(second) and relinked is not None)
     return decision
 
 

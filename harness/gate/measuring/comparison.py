@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.core.statistics import Decision, Next, Plan, decide, next_look
+from harness.core.statistics import Decision, Next, Plan, decide, next_look, plan_of
 from harness.gate.measuring.launch import MeasuredLaunch, PairSpec, measure_launches
 from harness.gate.measuring.protocol import Protocol, fitted_protocol, surviving_protocol
 from harness.gate.measuring.timing import NOT_RELINKED, Timing, alike
@@ -100,7 +100,7 @@ class _Comparison:
         tlb = self._warm_up(same_tlb)
         self._widen()
         left = max(int((self.budget_s - self._spent_s()) / self.round_s) * self.protocol.pairs, 0)
-        plan = Plan(launches=max(len(self.measured) + left, 1), smallest=smallest, aim=aim)
+        plan = plan_of(len(self.measured) + left, smallest, aim)
         decision = self._decide(plan)
         while not (self.measured and decision.next is Next.STOP) and self._wanted(plan) > 0 and not self._late():
             if decision.next is Next.CONFIRM:
@@ -184,21 +184,8 @@ class _Comparison:
         A guest whose frames do not fit into the usual slices is measured for longer.
         """
         arms = self.layouts[0]
-        said = dict.fromkeys(arms, "")
-        for longer in (1, 4, 16):
-            begun, looked = time.monotonic(), replace(self.protocol, slice_s=self.protocol.slice_s * longer, pairs=1)
-            try:
-                (measured,) = self._measure([PairSpec(arms, self.folder / "warm-up")], looked)
-            except CoreVanished:
-                self.protocol = surviving_protocol(self.protocol, os.sched_getaffinity(0))
-                continue
-            self.round_s = max(time.monotonic() - begun, 0.1)
-            said = dict(measured.tlb)
-            known = [float(np.median(times)) for times in measured.frame_ms.values() if len(times) >= 4]
-            if len(known) == len(measured.frame_ms):
-                self.protocol = fitted_protocol(self.protocol, max(known))
-                self.round_s = max(self.round_s + self.protocol.measured_s - looked.measured_s, 0.1)
-                break
+        found = fitted_slices(arms, self.folder / "warm-up", self.protocol, self.rng)
+        self.protocol, self.round_s, said = found.protocol, found.launch_s, found.tlb
         if not same_tlb:
             return "translations as each arm asks for"
         changed, words = alike(arms, said)
@@ -223,6 +210,39 @@ class _Comparison:
                 self.protocol = before
                 return
             self.protocol = replace(self.protocol, slowed=slowed)
+
+
+@dataclass(frozen=True)
+class WarmUp:
+    """What a launch that is not used tells."""
+
+    protocol: Protocol
+    """With slices for this frame time."""
+    launch_s: float
+    """What a launch takes."""
+    tlb: Mapping[str, str]
+    """By role: what the kernel says of its translations."""
+
+
+def fitted_slices(arms: Arms, folder: Path, protocol: Protocol, rng: np.random.Generator) -> WarmUp:
+    """Launch once, and fit the slices to the frame time.
+
+    A guest whose frames do not fit into the usual slices is measured for longer.
+    """
+    launch_s, said = 0.1, dict.fromkeys(arms, "")
+    for longer in (1, 4, 16):
+        begun, looked = time.monotonic(), replace(protocol, slice_s=protocol.slice_s * longer, pairs=1)
+        try:
+            (measured,) = measure_launches([PairSpec(arms, folder)], looked, rng)
+        except CoreVanished:
+            protocol = surviving_protocol(protocol, os.sched_getaffinity(0))
+            continue
+        launch_s, said = max(time.monotonic() - begun, 0.1), dict(measured.tlb)
+        known = [float(np.median(times)) for times in measured.frame_ms.values() if len(times) >= 4]
+        if len(known) == len(measured.frame_ms):
+            fitted = fitted_protocol(protocol, max(known))
+            return WarmUp(fitted, max(launch_s + fitted.measured_s - looked.measured_s, 0.1), said)
+    return WarmUp(protocol, launch_s, said)
 
 
 def _widths(most: int) -> list[int]:
