@@ -28,6 +28,7 @@ from harness.platform.ending import Ending, ending_of
 from harness.platform.host_doing import HOST_REASONS, HostEnded, name_stop
 from harness.platform.qemu_command import QEMU_LOG, TRACE_LOG, gpu_id, qemu_command
 from harness.platform.qmp import Qmp
+from harness.platform.sandbox import sandboxed
 from harness.platform.store import check_room
 from harness.platform.target_command import SERIAL_LINE
 from harness.platform.trace_events import FLUSH_EVENT as FLUSH_EVENT
@@ -392,5 +393,6 @@ class Qemu:
 
     def _launch(self, keep: list[int], environment: dict[str, str] | None) -> None:
         (self.folder / "command").write_text(shlex.join(self.command) + "\n", encoding="utf-8")
+        boxed = sandboxed(self.command, self.spec, self.folder, environment)
         with open(self.log_path, "wb") as log:
-            self._process = start_child(self.command, stdout=log, stderr=log, pass_fds=keep, environment=environment)
+            self._process = start_child(boxed, stdout=log, stderr=log, pass_fds=keep, environment=environment)

@@ -90,7 +90,7 @@ def serial_chardev(spec: RunSpec, folder: Path, serial_fd: int) -> str:
     """Where the serial line goes: into a pipe; of a guest that is typed to, through two with names."""
     if spec.target is not None and spec.target.input:
         return f"pipe,id=serial,path={quoted(folder / SERIAL_LINE)}"
-    return f"file,id=serial,path=/dev/fd/{serial_fd}"
+    return f"file,id=serial,path=/proc/self/fd/{serial_fd}"
 
 
 def qemu_command(spec: RunSpec, folder: Path, qmp_fd: int, serial_fd: int, events: Sequence[str]) -> list[str]:

@@ -29,7 +29,7 @@ def kernel() -> Path:
 def fake_qemu(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
     """Put a shell script in QEMU's place; it finds the monitor's descriptor in $QMP, the serial line's in $SERIAL."""
     find = "QMP=$(echo \"$*\" | sed 's/.*id=qmp,fd=\\([0-9]*\\).*/\\1/')\n"
-    find += "SERIAL=$(echo \"$*\" | sed 's/.*\\/dev\\/fd\\/\\([0-9]*\\).*/\\1/')\n"
+    find += "SERIAL=$(echo \"$*\" | sed 's/.*\\/proc\\/self\\/fd\\/\\([0-9]*\\).*/\\1/')\n"
     fake_program(folder, "qemu-system-x86_64", f"{find}{script}", "/bin/bash")
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
 
