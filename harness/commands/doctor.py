@@ -17,6 +17,7 @@ from harness.platform.display import Xvfb
 from harness.platform.gnuplot import plot_svg
 from harness.platform.pin import probe_rights
 from harness.platform.probe import boots, choose_accelerator, qemu_version
+from harness.platform.sandbox import trials
 from harness.platform.virgl import PACKAGES, display_trouble
 from harness.report.printer import Printer
 from harness.settings import Arguments
@@ -102,6 +103,14 @@ def _rights() -> list[Check]:
     ]
 
 
+def _sandbox() -> list[Check]:
+    """How far QEMU is kept apart here; a run takes the first layer that works."""
+    found = [Check(f"QEMU's {one.layer.value}", one.works, one.says, False) for one in trials()]
+    limited = shutil.which("prlimit") is not None
+    says = "memory, sizes of files, no core dumps" if limited else "not installed: install the package util-linux"
+    return [*found, Check("QEMU's limits", limited, says, False)]
+
+
 def _tools() -> list[Check]:
     found = []
     for tool, package in TOOLS.items():
@@ -163,6 +172,7 @@ _CHECKS: dict[str, Callable[[], list[Check]]] = {
     "architectures": _architectures,
     "accelerators": _accelerators,
     "rights": _rights,
+    "sandbox": _sandbox,
     "clang": _clang,
     "tools": _tools,
     "plots": _plots,

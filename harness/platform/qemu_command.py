@@ -108,7 +108,7 @@ def qemu_command(spec: RunSpec, folder: Path, qmp_fd: int, serial_fd: int, event
     Raises
     ------
     QemuError
-        When there is no QEMU for the architecture.
+        When there is no QEMU for the architecture, or it would take the folder for a pattern.
     """
     machine = spec.machine
     arch = arch_of(machine.arch)
@@ -118,6 +118,8 @@ def qemu_command(spec: RunSpec, folder: Path, qmp_fd: int, serial_fd: int, event
         if spec.target is not None:
             raise UsageError(f"{spec.target.name}.toml: arch = {machine.arch}: {said}")
         raise QemuError(f"{arch.qemu} is not installed: install the package {arch.qemu_package} (make setup perf)")
+    if "%" in str(folder):
+        raise QemuError(f"QEMU cannot log into a folder whose name holds %: {folder}")
     command = [binary, *machine_arguments(machine)]
     command += ["-chardev", f"socket,id=qmp,fd={qmp_fd}", "-mon", "chardev=qmp,mode=control"]
     command += ["-chardev", serial_chardev(spec, folder, serial_fd), "-serial", "chardev:serial"]

@@ -15,6 +15,7 @@ import functools
 import os
 import re
 import shlex
+import shutil
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +75,7 @@ def sandboxed(command: Sequence[str], spec: RunSpec, folder: Path, environment: 
 
     A window of the session needs the session: it has limits and gains no privileges, and that is all.
     """
-    limited = [*limit_words(spec), "--"]
+    limited = limit_words(spec)
     if spec.machine.display in WINDOWS:
         return [*limited, *_POWERLESS, "--", *command]
     visible = visible_files(Path(command[0]), spec, folder, environment or {})
@@ -84,11 +85,13 @@ def sandboxed(command: Sequence[str], spec: RunSpec, folder: Path, environment: 
 
 def limit_words(spec: RunSpec) -> list[str]:
     """Of memory, of the size of any file, and no core dumps."""
+    if shutil.which("prlimit") is None:
+        return []
     machine = spec.machine
     beside = MEMORY_BYTES if machine.device is Device.GPU_2D else GL_MEMORY_BYTES
     # The harness itself ends a guest whose trace grows beyond its limit: that comes well before this.
     files = max(4 * spec.limits.trace_bytes, 2 * spec.limits.picture_bytes, machine.disk_mib * MIB, *_sizes(machine))
-    return ["prlimit", "--core=0", f"--fsize={files}", f"--as={machine.memory_mib * MIB + beside}"]
+    return ["prlimit", "--core=0", f"--fsize={files}", f"--as={machine.memory_mib * MIB + beside}", "--"]
 
 
 def _sizes(machine: Machine) -> list[int]:
@@ -153,6 +156,13 @@ def layer_words(layer: Layer, visible: Visible, *, shared_memory: bool = False) 
     return [*apart, "sh", "-c", _box_script(visible), "sh", *inside]
 
 
+_SCRIPT = """PATH="$PATH:/usr/sbin:/sbin"
+if trouble=$( ( {steps} ) 2>&1 ); then {enter}; fi
+printf 'warning: QEMU runs without its box: %s\\n' "$(printf %s "$trouble" | tr '\\n' ' ')" >&2
+exec "$@"
+"""
+
+
 def _box_script(visible: Visible) -> str:
     """Builds the box on a mount point that this process alone sees, and goes in; where it cannot, it says so."""
     root = _mount_point((*visible.readable, *visible.writable))
@@ -163,20 +173,17 @@ def _box_script(visible: Visible) -> str:
     names = sorted(set(options) - set(links))
     folders = {name if os.path.isdir(name) else os.path.dirname(name) for name in names} | {str(visible.folder), "/dev"}
     table = "".join(f"{_field(name)} {_field(root + name)} none {options[name]} 0 0\n" for name in names)
-    lines = [
-        "(set -e",
+    steps = [
         f"mount -t tmpfs -o size=1m,mode=755 none {root}",
         f"mkdir -p -- {shlex.join(root + name for name in sorted(folders))}",
         *(f": > {shlex.quote(root + name)}" for name in names if not os.path.isdir(name)),
         *([f"ln -s -- {shlex.join(f'usr{name}' for name in links)} {root}"] if links else []),
         f"printf '%s' {shlex.quote(table)} > {root}/.mounts",
         f"mount --all --fstab {root}/.mounts",
-        f"mount -o remount,bind,ro {root})",
-        f'[ "$?" -eq 0 ] && exec chroot {root} env --chdir={shlex.quote(str(visible.folder))} "$@"',
-        "echo 'warning: QEMU runs without its box, which cannot be made' >&2",
-        'exec "$@"',
+        f"mount -o remount,bind,ro {root}",
     ]
-    return "\n".join(lines)
+    enter = f'exec chroot {root} env --chdir={shlex.quote(str(visible.folder))} "$@"'
+    return _SCRIPT.format(steps=" &&\n".join(steps), enter=enter)
 
 
 def _mount_point(names: Collection[str]) -> str:

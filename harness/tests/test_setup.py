@@ -11,6 +11,7 @@ import pytest
 
 from harness.history.store import History
 from harness.model.spec import ROOT, UsageError
+from harness.tests.programs import fake_program
 
 PACKAGES = ROOT / "ci" / "packages.txt"
 GROUPS = ("run", "display", "arches", "proof", "history", "test", "develop")
@@ -75,6 +76,24 @@ def test_a_goal_needs_no_more_than_it_uses(tmp_path: Path, goals: tuple[str, ...
     assert listed == {row[0] for name in groups for row in group_rows()[name]}
     if "test" not in goals:
         assert not listed & {"chromium", "postgresql", "clang", "mypy"}
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_user_without_sudo_is_told_what_root_must_run(tmp_path: Path, listed: bool) -> None:
+    """Of alternatives one name: the first that the package lists have, where there are any."""
+    tools = ("apt-get", "dpkg-query", "apt-cache")
+    fake_program(tmp_path, "id", "echo 1000")
+    knows = '[ "$2" != qemu-system-modules-opengl ]' if listed else "false"
+    for name, script in zip(tools, ("exit 9", "exit 0", knows)):
+        fake_program(tmp_path, name, script)
+    done = installed_for(tmp_path, "acceptance")
+    assert done.returncode == 5, done.stderr
+    (line,) = done.stderr.splitlines()
+    _, told, names = line.partition("run as root: apt-get install --no-install-recommends ")
+    assert told
+    alternative = "qemu-system-gui" if listed else "qemu-system-modules-opengl"
+    rows = [row[0].partition("|") for name in ("run", "display") for row in group_rows()[name]]
+    assert set(names.split()) == {alternative if bar else first for first, bar, _ in rows}
 
 
 @pytest.mark.parametrize("url", ["postgresql://u:secret@h:bad/x", "nonsense", "postgresql://u:secret@h:99x99/x"])

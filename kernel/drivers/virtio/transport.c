@@ -243,6 +243,9 @@ int transport_queue_init(struct transport *transport, struct transport_queue *qu
 		return transport_error(transport, ERROR_INVALID, "a queue has an impossible size");
 	if (size > size_max)
 		size = size_max;
+	/* QEMU 10 offers 1,024 for a GPU's first queue. */
+	if (size > VIRTQUEUE_SIZE_MAX)
+		size = VIRTQUEUE_SIZE_MAX;
 	notify_offset = (uint64_t)common->queue_notify_off * transport->notify_multiplier;
 	/* An odd multiplier would put a register of 16 bits at an odd address (§4.1.4.4). */
 	if (notify_offset % 2 || notify_offset + 2 > transport->notify_length)
