@@ -105,10 +105,10 @@ def _rights() -> list[Check]:
 
 def _sandbox() -> list[Check]:
     """How far QEMU is kept apart here; a run takes the first layer that works."""
-    found = [Check(f"QEMU's {one.layer.value}", one.works, one.says, False) for one in trials()]
+    found = [Check(f"sandbox: {one.layer.value}", one.works, one.says, False) for one in trials()]
     limited = shutil.which("prlimit") is not None
     says = "memory, sizes of files, no core dumps" if limited else "not installed: install the package util-linux"
-    return [*found, Check("QEMU's limits", limited, says, False)]
+    return [*found, Check("sandbox: limits", limited, says, False)]
 
 
 def _tools() -> list[Check]:

@@ -162,14 +162,14 @@ def test_without_namespaces_a_run_takes_what_is_left(
     with Qemu(RunSpec(kernel, MACHINE, RunParams(frames=5)), tmp_path / "run") as machine:
         assert machine.wait_end(20).clean
     checks = {check.what: check for check in doctor._sandbox()}
-    box = checks["QEMU's box in a user namespace"]
+    box = checks["sandbox: box in a user namespace"]
     assert not box.works and not box.needed and "Operation not permitted" in box.says
 
 
 def test_doctor_names_every_layer_and_the_limits() -> None:
     checks = doctor._sandbox()
     assert len(checks) == len(Layer) + 1 and not any(check.needed for check in checks)
-    assert checks[-1].what == "QEMU's limits" and checks[-1].works
+    assert checks[-1].what == "sandbox: limits" and checks[-1].works
 
 
 _AS_USER = """
