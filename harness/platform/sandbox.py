@@ -68,6 +68,8 @@ class Visible:
     writable: tuple[str, ...]
     folder: Path
     """The working folder, in which relative names are looked up."""
+    scratch: Path
+    """Where temporary files go."""
 
 
 def sandboxed(command: Sequence[str], spec: RunSpec, folder: Path, environment: Mapping[str, str] | None) -> list[str]:
@@ -75,42 +77,41 @@ def sandboxed(command: Sequence[str], spec: RunSpec, folder: Path, environment: 
 
     A window of the session needs the session: it has limits and gains no privileges, and that is all.
     """
-    limited = limit_words(spec)
+    limited = limit_words(command, spec)
     if spec.machine.display in WINDOWS:
         return [*limited, *_POWERLESS, "--", *command]
-    visible = visible_files(Path(command[0]), spec, folder, environment or {})
+    visible = visible_files(command, spec.machine, folder, environment or {})
     shared_memory = spec.machine.display is Display.XVFB
     return [*limited, *layer_words(best_layer(), visible, shared_memory=shared_memory), *command]
 
 
-def limit_words(spec: RunSpec) -> list[str]:
+def limit_words(command: Sequence[str], spec: RunSpec) -> list[str]:
     """Of memory, of the size of any file, and no core dumps."""
     if shutil.which("prlimit") is None:
         return []
     machine = spec.machine
     beside = MEMORY_BYTES if machine.device is Device.GPU_2D else GL_MEMORY_BYTES
-    # The harness itself ends a guest whose trace grows beyond its limit: that comes well before this.
-    files = max(4 * spec.limits.trace_bytes, 2 * spec.limits.picture_bytes, machine.disk_mib * MIB, *_sizes(machine))
+    # The harness itself ends a guest whose trace grows beyond its limit: that comes well before this. What a run names
+    # it may write to its end, or QEMU a copy of it.
+    named = [2 * os.path.getsize(name) for name in named_files(command[1:])]
+    files = max(4 * spec.limits.trace_bytes, 2 * spec.limits.picture_bytes, machine.disk_mib * MIB, *named)
     return ["prlimit", "--core=0", f"--fsize={files}", f"--as={machine.memory_mib * MIB + beside}", "--"]
 
 
-def _sizes(machine: Machine) -> list[int]:
-    """Of the files that the run's own arguments name: these may be written to their end."""
-    return [2 * os.stat(name).st_size for name in named_files(machine.extra)]
-
-
-def named_files(extra: Sequence[str]) -> tuple[str, ...]:
+def named_files(words: Sequence[str]) -> tuple[str, ...]:
     """Files and devices that arguments name; folders too, where they are given as paths."""
-    pieces = {piece.rpartition("=")[2] for word in extra for piece in word.split(",")}
+    pieces = {piece.replace(",,", ",") for word in words for piece in re.split(r"(?<!,),(?!,)", word)}
+    pieces |= {piece.partition("=")[2] for piece in pieces}
     found = [piece for piece in pieces if piece and (os.path.exists(piece) if "/" in piece else os.path.isfile(piece))]
     return tuple(sorted(os.path.abspath(piece) for piece in found))
 
 
-def visible_files(binary: Path, spec: RunSpec, folder: Path, environment: Mapping[str, str]) -> Visible:
-    """What a run needs to see."""
-    machine = spec.machine
-    readable = [*_PROGRAMS, *_outside_programs(binary), os.path.abspath(spec.kernel)]
-    writable = [*_DEVICES, *named_files(machine.extra), str(folder.absolute())]
+def visible_files(command: Sequence[str], machine: Machine, folder: Path, environment: Mapping[str, str]) -> Visible:
+    """What a run needs to see: what its own arguments name it may write, what the harness names it may read."""
+    home = folder.absolute()
+    given = [name for name in named_files(command[1:]) if os.path.isfile(name) and not Path(name).is_relative_to(home)]
+    readable = [*_PROGRAMS, *_outside_programs(Path(command[0])), *given]
+    writable = [*_DEVICES, *named_files(machine.extra), str(home)]
     if machine.accelerator != "tcg":
         writable.append(f"/dev/{machine.accelerator}")
     if machine.display is not Display.NONE:
@@ -119,7 +120,7 @@ def visible_files(binary: Path, spec: RunSpec, folder: Path, environment: Mappin
     if machine.display is Display.XVFB:
         readable.append(f"{DISPLAY_FOLDER}/X{environment.get('DISPLAY', '').lstrip(':')}")
     seen = [[name for name in names if os.path.exists(name)] for names in (readable, writable)]
-    return Visible(tuple(seen[0]), tuple(seen[1]), Path.cwd())
+    return Visible(tuple(seen[0]), tuple(seen[1]), Path.cwd(), home)
 
 
 @functools.lru_cache(maxsize=16)
@@ -182,7 +183,8 @@ def _box_script(visible: Visible) -> str:
         f"mount --all --fstab {root}/.mounts",
         f"mount -o remount,bind,ro {root}",
     ]
-    enter = f'exec chroot {root} env --chdir={shlex.quote(str(visible.folder))} "$@"'
+    temporary = shlex.quote(f"TMPDIR={visible.scratch}")
+    enter = f'exec chroot {root} env --chdir={shlex.quote(str(visible.folder))} {temporary} "$@"'
     return _SCRIPT.format(steps=" &&\n".join(steps), enter=enter)
 
 
@@ -220,7 +222,7 @@ _SHOW = "grep -E '^(CapEff|CapPrm):' /proc/self/status; test -e /root && echo ro
 
 def _trial(layer: Layer) -> Trial:
     """Run a shell in a layer and see what it can do."""
-    visible = Visible(tuple(name for name in _PROGRAMS if os.path.exists(name)), _DEVICES, Path("/"))
+    visible = Visible(tuple(name for name in _PROGRAMS if os.path.exists(name)), _DEVICES, Path("/"), Path("/"))
     try:
         done = run_child([*layer_words(layer, visible), "sh", "-c", _SHOW], limit_s=_PROBE_S)
     except HarnessError as error:

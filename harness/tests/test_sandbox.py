@@ -113,6 +113,20 @@ def test_what_a_run_names_is_there_and_may_be_written(
 
 @pytest.mark.qemu
 @pytest.mark.parametrize("layer", BOXES, indirect=True)
+def test_what_is_dropped_in_the_end_is_written_in_the_folder(layer: Layer, kernel: Path, tmp_path: Path) -> None:
+    """``snapshot=on``: QEMU makes a file where temporary ones go."""
+    disk = tmp_path / "a, b.img"
+    disk.write_bytes(bytes(1 << 20))
+    extra = ("-drive", f"file={str(disk).replace(',', ',,')},if=none,id=one,format=raw,snapshot=on")
+    assert sandbox.named_files(extra) == (str(disk),)
+    with Qemu(RunSpec(kernel, replace(MACHINE, extra=extra), RunParams(frames=5)), tmp_path / "run") as machine:
+        machine.qmp.execute("human-monitor-command", **{"command-line": 'qemu-io one "write 0 512"'})
+        assert machine.wait_end(20).clean
+    assert disk.read_bytes() == bytes(1 << 20)
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize("layer", BOXES, indirect=True)
 def test_any_name_of_a_folder_will_do(layer: Layer, kernel: Path, tmp_path: Path) -> None:
     folder = tmp_path / 'it\'s $HOME "a" `b` \\c #1\n2\tü'
     with Qemu(RunSpec(kernel, MACHINE, RunParams(frames=5)), folder) as machine:
@@ -206,7 +220,7 @@ def test_an_ordinary_user_gets_a_box_or_does_without(kernel: Path) -> None:
 def test_the_memory_of_a_machine_is_limited_by_what_it_is() -> None:
     small, large = (RunSpec(Path("k"), replace(MACHINE, memory_mib=mib)) for mib in (256, 5120))
     shown = RunSpec(Path("k"), replace(MACHINE, device=Device.GPU_GL, display=Display.XVFB))
-    limits = [int(sandbox.limit_words(spec)[3].removeprefix("--as=")) for spec in (small, large, shown)]
+    limits = [int(sandbox.limit_words(["qemu"], spec)[3].removeprefix("--as=")) for spec in (small, large, shown)]
     assert limits[1] - limits[0] == 4864 << 20 and limits[2] > limits[0]
 
 
