@@ -77,6 +77,7 @@ MACHINE_SUITES := \
 	test/ktest_preempt.c \
 	test/ktest_preempt_race.c \
 	test/ktest_transport.c \
+	test/ktest_gpu_refusals.c \
 	test/ktest_golden.c
 
 # Devices, as suites and fuzzers model them.
