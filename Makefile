@@ -59,8 +59,7 @@ docs: ## the parts of the documents that follow from the code
 	@ci/house.py
 	@/usr/bin/python3 -m harness.tests.written_pages
 open: ## the last report, in a browser
-	@report=results/latest/report.html; [ -f "$$report" ] || { echo "usage: no report yet: make perf (exit 2)"; exit 2; }; \
-	exec xdg-open "$$report"
+	@exec ci/open
 clean: ## what was built; results and baselines stay
 	rm -rf build
 

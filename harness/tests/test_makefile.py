@@ -115,3 +115,25 @@ def test_a_broken_python_home_and_another_folder_change_nothing(tmp_path: Path) 
         check=False,
     )
     assert done.returncode == 2 and done.stdout.startswith("usage: fault=x")
+
+
+def test_without_a_report_open_says_why_and_what_to_run(tmp_path: Path) -> None:
+    """With one, the first program that opens a browser gets it."""
+    environment = os.environ | {"HARNESS_RESULTS": str(tmp_path / "results")}
+
+    def opened() -> tuple[int, str]:
+        done = subprocess.run([ROOT / "ci" / "open"], env=environment, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout
+
+    assert opened() == (2, "usage: there is no report yet: run make perf (exit 2)\n")
+    latest = tmp_path / "results" / "latest"
+    latest.mkdir(parents=True)
+    assert opened()[1].endswith("latest: run make perf (exit 2)\n")
+    (latest / "ending.txt").write_text("perf: harness-failed: interrupted\n")
+    assert "interrupted" in opened()[1] and "make perf" in opened()[1]
+    (latest / "report.html").write_text("<p>")
+    opener = tmp_path / "xdg-open"
+    opener.write_text('#!/bin/sh\necho "<$1>"\n')
+    opener.chmod(0o755)
+    environment["PATH"] = f"{tmp_path}:{environment['PATH']}"
+    assert opened() == (0, f"<{latest / 'report.html'}>\n")
