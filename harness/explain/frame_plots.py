@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from harness.explain.attribution import OTHER, PARTS, FrameAccount
-from harness.explain.timeline import LANES, TimelineSpan
+from harness.explain.timeline import TRACKS, TimelineSpan
 from harness.report.plots import INK, MUTED, block, head, named_tics, quoted
 
 COLOURS: Mapping[str, str] = {
@@ -74,8 +74,8 @@ def timeline_script(title: str, spans: Sequence[TimelineSpan]) -> str:
     end = max((span.end_ns for span in spans), default=1.0) / 1e6
     lines = head(title, "ms since drawing began", "", 210)
     lines += [
-        named_tics(list(LANES)),
-        f"set yrange [0.45:{len(LANES) + 0.55}]",
+        named_tics(list(TRACKS)),
+        f"set yrange [0.45:{len(TRACKS) + 0.55}]",
         f"set xrange [0:{end:.6g}]",
         "set key outside right top vertical Left reverse samplen 1.2",
         "set style fill solid 0.9 noborder",
@@ -100,7 +100,7 @@ def timeline_script(title: str, spans: Sequence[TimelineSpan]) -> str:
 
 
 def _height(span: TimelineSpan) -> float:
-    return float(len(LANES) - LANES.index(span.track))
+    return float(len(TRACKS) - TRACKS.index(span.track))
 
 
 def _box(span: TimelineSpan, end_ms: float) -> list[float | str]:

@@ -10,7 +10,7 @@ import numpy as np
 from harness.core.arrays import I64
 from harness.core.trace import FILL, FLUSH, NOTIFY, POP, PUBLISH, TRANSFERS, Trace
 
-GUEST_CPU, DEVICE, MAIN_LOOP = LANES = ("guest CPU", "device", "main loop")
+GUEST_CPU, DEVICE, MAIN_LOOP = TRACKS = ("guest CPU", "device", "main loop")
 GUEST_SPANS: Mapping[str, str] = {
     "render_ns": "draw",
     "submit_ns": "submit",
@@ -27,7 +27,7 @@ class TimelineSpan:
     """A stretch of one frame on one track; times in ns since the start of the frame's drawing."""
 
     track: str
-    """One of :data:`LANES`."""
+    """One of :data:`TRACKS`."""
     name: str
     begin_ns: float
     end_ns: float

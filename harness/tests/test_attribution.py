@@ -16,7 +16,7 @@ from harness.explain.frame_plots import stack_script, timeline_script
 from harness.explain.growth import PartChange, grown, part_changes
 from harness.explain.measure_parts import account_of, compare_parts, take_run_apart
 from harness.explain.rows import account_words, growth_rows, part_rows
-from harness.explain.timeline import GUEST_CPU, LANES
+from harness.explain.timeline import GUEST_CPU, TRACKS
 from harness.gate.measuring.window import Observed, assemble
 from harness.model.spec import Machine, RunParams, RunSpec, Switches
 from harness.platform.build import build_kernel
@@ -69,7 +69,7 @@ def test_a_long_frame_is_the_worst_and_its_tracks_fit_into_it() -> None:
     found = account(MachineModel(long_frames={150: 30_000_000}))
     assert found is not None and found.worst_frame == 150
     period = float(found.period_ns[found.frames == 150][0])
-    assert {span.track for span in found.worst} == set(LANES)
+    assert {span.track for span in found.worst} == set(TRACKS)
     assert all(0 <= span.begin_ns <= span.end_ns <= period * 1.01 for span in found.worst)
     draw = next(span for span in found.worst if span.name == DRAW and span.track == GUEST_CPU)
     assert draw.end_ns - draw.begin_ns > 30_000_000

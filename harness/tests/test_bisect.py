@@ -178,7 +178,7 @@ def test_an_end_that_does_not_build_ends_it(repository: Repository) -> None:
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"GOOD": "a"}, "GOOD=revision BAD=revision"),
+        ({"GOOD": "a"}, "bisect needs BAD=HEAD"),
         ({"GOOD": "a", "BAD": "b", "BUILD": "make"}, "BUILD=make needs IMAGE"),
         ({"GOOD": "a", "BAD": "b", "REPO": "/"}, "REPO=/ needs BUILD"),
         (
