@@ -12,6 +12,7 @@ from harness.model.record import PicturesRecord, TimingRecord
 from harness.model.result import Arm, Gate, Result
 from harness.model.spec import Switches, Verdict
 from harness.report.movie import movie_of
+from harness.report.past import past_values, sparkline
 from harness.report.pictures import evidence_of, film_of
 from harness.report.view import (
     Highlight,
@@ -267,6 +268,7 @@ def view_of(result: Result, folder: Path, plots: Sequence[Plot] = (), commit_url
     at = 1 if plots else 0
     sections[at:at] = bad
     sections += [*([arms] if arms else []), *rest]
+    past = sparkline(past_values(result, folder))
     said = {result.sentence, *(result.sentence.partition(": ")[2::2])}
     return ReportView(
         command=result.command,
@@ -276,6 +278,7 @@ def view_of(result: Result, folder: Path, plots: Sequence[Plot] = (), commit_url
         seconds=result.seconds,
         title=title_of(result),
         changes=_changes(result),
+        past=Plot(past.svg, past.words) if past is not None else None,
         problems=tuple(text for text in result.problems if text not in said),
         next_steps=result.next_steps,
         sections=tuple(sections),

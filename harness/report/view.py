@@ -161,6 +161,8 @@ class ReportView:
     title: str = ""
     """The heading of a report that is a thing of its own, as a comparison of two arms; else the headline is it."""
     changes: tuple[Highlight, ...] = ()
+    past: Plot | None = None
+    """How the metric went in the runs before, as a line as small as a word."""
     problems: tuple[str, ...] = ()
     next_steps: tuple[NextStep, ...] = ()
     sections: tuple[Section, ...] = ()
