@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): a type takes none. */
 /* In a header or the file that reads the list: its bounds. */
 #define REGISTRY(list, type)                                                                                           \
 	extern type *const __start_##list[];                                                                           \
@@ -19,5 +20,6 @@
 /* Puts an object into the list. Entries are pointers: compilers align structs, and so space them, as they like. */
 #define REGISTRY_ADD(list, type, object)                                                                               \
 	static type *const list##_entry_##object __attribute__((used, section(#list))) = &(object)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 #endif
