@@ -77,6 +77,9 @@ _OF_A_SAVED_RUN = (SWITCHES, "ARCH", "NAME", "QUICK", "OPTS", "MODE", "SLOW", "V
 _OF_SOURCE = (SWITCHES, "CC", "BASELINE", "BASELINE_REF")
 _OF_A_RECORDING = (SWITCHES, "LAUNCHES", "EFFECTS", "LOAD", "CORES", "PIN", "FOREIGN", "VIRGL", "CC")
 _OF_GIT = (SWITCHES, "GOOD", "BAD", "REPO", "BUILD", "IMAGE", "BUDGET")
+_TARGET = Text("a target of targets/, or a file")
+_NOT_OF_TARGETS = ("KERNEL", "ISO", "ARCH", "OPTS", "MODE", "SLOW", "VIRGL", *_OF_SOURCE)
+_NOT_OF_ARMS = (*string.ascii_uppercase, "ARCH", "OPTS", "MODE", "SLOW", "VIRGL", "CC", SWITCHES)
 _CELL = "x86_64 acquire_progress 2d default"
 
 DECLARED: tuple[Setting, ...] = (
@@ -98,22 +101,8 @@ DECLARED: tuple[Setting, ...] = (
         "900",
     ),
     Setting("BUDGET", Number(5, 3600, "s"), ("nightly",), "time of one cell; else the matrix file says", "60"),
-    Setting(
-        "TARGET",
-        Text("a target of targets/, or a file"),
-        ("perf",),
-        "a kernel that a target file describes (docs/targets.md)",
-        "mykernel",
-        excludes=("KERNEL", "ISO", "ARCH", "OPTS", "MODE", "SLOW", "VIRGL", *_OF_SOURCE),
-    ),
-    Setting(
-        "TARGET",
-        Text("targets joined by commas"),
-        ("ab",),
-        "compare these targets, the others with the first",
-        "builtin,mykernel",
-        excludes=("ARCH", "OPTS", "MODE", "SLOW", "VIRGL", "CC", SWITCHES, *string.ascii_uppercase),
-    ),
+    Setting("TARGET", _TARGET, ("perf",), "a kernel by its file (docs/targets.md)", "mine", excludes=_NOT_OF_TARGETS),
+    Setting("TARGET", _TARGET, ("ab",), "targets to compare, joined by commas", "mine,yours", excludes=_NOT_OF_ARMS),
     Setting("KERNEL", _FILE, ("perf",), "a kernel image to measure as it is", "old.elf", excludes=("ISO", *_OF_SOURCE)),
     Setting("KERNEL", _FILE, ("proof",), "one kernel image to decide", "old.elf", excludes=_OF_SOURCE),
     Setting(
@@ -128,6 +117,7 @@ DECLARED: tuple[Setting, ...] = (
     Setting("TYPE", Text("a line"), ("proof",), "typed at the console of a KERNEL from elsewhere", "virtio scan"),
     Setting("HERD", _FILE, ("proof",), "the program herd7, to ask it as well", "/usr/bin/herd7"),
     Setting("ISO", _FILE, ("perf",), "a bootable disc to measure", "kernel.iso", excludes=("KERNEL", *_OF_SOURCE)),
+    Setting("BASELINE_STORE", _FOLDER, _takes("perf approve"), "holds large images of approved targets", "../images"),
     Setting("BASELINE", Name(), ("perf",), "the approved kernel to compare with; else BARRIER names it", "linux"),
     Setting("BASELINE", Name(), ("approve",), "the name to approve it under; else BARRIER names it", "linux"),
     Setting("BASELINE_REF", Text("a revision"), ("perf",), "take the baseline from this revision", "main"),

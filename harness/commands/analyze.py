@@ -6,6 +6,8 @@ from harness.gate.evaluate import evaluate
 from harness.gate.references import NoBaseline, read_baseline
 from harness.gate.replay import load_measured
 from harness.gate.rule_file import load_by_counts, load_rules
+from harness.gate.target_references import kept_target_baseline
+from harness.gate.target_rules import rules_of_target
 from harness.model.record import JudgedBy
 from harness.model.result import ResultError
 from harness.model.spec import UsageError, Verdict
@@ -30,12 +32,15 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     if judged_by.baseline:
         try:
             arch, _, name = judged_by.baseline.partition("/")
-            baseline, _ = read_baseline(arch, name, folder / "baselines")
+            if measured.order.candidate.target is not None:
+                baseline = kept_target_baseline(folder, name)
+            else:
+                baseline, _ = read_baseline(arch, name, folder / "baselines")
         except NoBaseline as error:
             raise ResultError(f"{folder.name}: the baseline it was judged by is missing: {error}") from error
     judgement, _ = evaluate(
         measured,
-        rules=load_rules(arguments.path("CONFIG")),
+        rules=load_rules(arguments.path("CONFIG"), rules_of_target(measured.order.candidate.target)),
         baseline=baseline,
         same_host=judged_by.same_host,
         no_reference=judged_by.no_reference,

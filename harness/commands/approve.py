@@ -10,6 +10,7 @@ from pathlib import Path
 from harness.core.statistics import CANDIDATE
 from harness.gate.metrics import ABSOLUTE, EXACT, stored_names
 from harness.gate.references import BASELINES_DIR, NoBaseline, read_baseline
+from harness.gate.target_approval import approve_target
 from harness.model.baseline import (
     FILE_NAME,
     KERNEL_NAME,
@@ -44,6 +45,8 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     """``approve REASON="…" [RESULT=results/…] [BASELINE=name] [ALLOW_DIRTY=1]``."""
     folder = saved_run(arguments.path("RESULT"))
     result = load_result(folder)
+    if result.run is not None and result.run.target is not None:
+        return approve_target(folder, result, arguments.text("REASON"), arguments.path("BASELINE_STORE"), out)
     tree = kernel_tree_hash()
     refused = [*approval_refusals(result, arguments.text("REASON"), arguments.flag("ALLOW_DIRTY"), tree)]
     if not refused:

@@ -23,12 +23,14 @@ from harness.gate.references import NoBaseline, Reference, approval_notices, fin
 from harness.gate.rule_file import load_by_counts, load_commit_url, load_ordering, load_rules
 from harness.gate.session import measure
 from harness.gate.target_kernels import keep_images, say_short_form, session_machine
+from harness.gate.target_references import STORE_DIR, find_target_reference, keep_target_baseline
 from harness.gate.target_rules import rules_of_target
 from harness.model.arms import ArmRequest, Source, parse_arm
 from harness.model.errors import StoreError
 from harness.model.record import JudgedBy
 from harness.model.result import Fingerprint, QemuSetup, Result, ResultError
 from harness.model.spec import LOAD_DISK_MIB, Device, Machine, RunSpec, UsageError, Verdict
+from harness.model.target import Target
 from harness.platform.build import source_state
 from harness.platform.host import host_facts
 from harness.platform.probe import choose_accelerator, qemu_version
@@ -80,7 +82,9 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         if (timing := measured.of(Timing)) is not None:
             save_frames(timing, run.path)
             shutil.rmtree(run.path / "timing", ignore_errors=True)
-        if reference is not None:
+        if reference is not None and candidate.target is not None:
+            keep_target_baseline(candidate.target, run.path)
+        elif reference is not None:
             keep_baseline(reference.baseline, run.path)
         result = _result(
             run, measured, reference, (*notices, *accel_notices), missing, rules, arguments.text("BASELINE_REF")
@@ -136,7 +140,7 @@ def _reference(
 ) -> tuple[Reference | None, tuple[str, ...], str]:
     """The reference, notices, and why there is none."""
     if candidate.target is not None:
-        return None, (), f"no baseline of {candidate.target.name} yet"
+        return _target_reference(candidate.target, arguments)
     if candidate.switches is None:
         return None, (), "this kernel has no baseline here; compare two with 'make ab A=old.elf B=new.elf'"
     name = arguments.text("BASELINE") or candidate.switches.get("BARRIER")
@@ -147,6 +151,15 @@ def _reference(
     except ResultError as error:
         raise StoreError(str(error)) from error
     return found, found.notices, ""
+
+
+def _target_reference(target: Target, arguments: Arguments) -> tuple[Reference | None, tuple[str, ...], str]:
+    try:
+        return find_target_reference(target, arguments.path("BASELINE_STORE") or STORE_DIR), (), ""
+    except NoBaseline as error:
+        return None, (), str(error)
+    except ResultError as error:
+        raise StoreError(str(error)) from error
 
 
 def _machine(candidate: ArmKernel, request: ArmRequest, arguments: Arguments) -> tuple[Machine, tuple[str, ...]]:

@@ -91,7 +91,7 @@ def presented_frames(trace: Trace, stamps: Sequence[Rows] = (), rule: FrameRule 
     """
     flushes = trace.of(FLUSH)
     refused = int(np.count_nonzero(refused_flushes(flushes, trace.refusals)))
-    shown = shown_on(trace, rule.head)
+    shown = shown_on(trace, rule.head, rule.by is FrameBy.FLIP)
     events = shown.events
     fresh = _fresh(events, trace, rule.head)
     # A flip to what the head has shown before, unchanged since, is nothing new.

@@ -77,9 +77,18 @@ def scanouts_of(trace: Trace, head: int) -> Scanouts:
     return Scanouts(time_ns[mine], offset[mine], columns["res"][mine], rectangle, blob[mine], int(offset.min()))
 
 
-def shown_on(trace: Trace, head: int) -> ShownEvents:
-    """What a trace shows on one head. Flushes before any scanout is set count: the trace may have begun later."""
+def shown_on(trace: Trace, head: int, every_flip: bool = False) -> ShownEvents:
+    """What a trace shows on one head. Flushes before any scanout is set count: the trace may have begun later.
+
+    Parameters
+    ----------
+    every_flip
+        Flips that a flush of the same picture follows, too.
+    """
     flushes = trace.of(FLUSH)
+    if not len(flushes):
+        nothing = np.zeros(0, np.int64)
+        flushes = Events(nothing, nothing, dict.fromkeys(RECTANGLE, nothing))
     accepted = ~refused_flushes(flushes, trace.refusals)
     scanouts = scanouts_of(trace, head)
     if scanouts.begun < 0 or not set(RECTANGLE) <= flushes.args.keys():
@@ -93,7 +102,7 @@ def shown_on(trace: Trace, head: int) -> ShownEvents:
     here &= (visible[:, 2] > visible[:, 0]) & (visible[:, 3] > visible[:, 1])
     boxes = np.where(here[:, None], visible, boxes)
     chosen = np.flatnonzero(here | before)
-    flips = _flips(trace, scanouts, flushes, here)
+    flips = _flips(trace, scanouts, flushes, here, every_flip)
     offset = np.concatenate([flushes.offset[chosen], scanouts.offset[flips]])
     order = np.argsort(offset, kind="stable")
     merged = {
@@ -135,7 +144,7 @@ def _areas(rectangles: I64) -> I64:
     return areas
 
 
-def _flips(trace: Trace, scanouts: Scanouts, flushes: Events, here: Mask) -> I64:
+def _flips(trace: Trace, scanouts: Scanouts, flushes: Events, here: Mask, every: bool) -> I64:
     """Rows at which the head turned to another resource and so showed it.
 
     Where the flush of that resource follows at once, with no transfer to it in between, the flush shows the frame.
@@ -148,7 +157,7 @@ def _flips(trace: Trace, scanouts: Scanouts, flushes: Events, here: Mask) -> I64
     for row in np.flatnonzero(turns):
         offset, res = scanouts.offset[row], scanouts.res[row]
         following = int(np.searchsorted(seen, offset))
-        if following < len(seen) and resources[following] == res:
+        if not every and following < len(seen) and resources[following] == res:
             until = seen[following]
             between = plain.offset[plain.args["res"] == res] if "res" in plain.args else plain.offset
             moved = np.searchsorted(between, [offset, until])

@@ -27,9 +27,7 @@ from harness.model.baseline import Baseline
 from harness.model.record import Cause, ExactRecord, Incident, JudgedBy, RunRecord
 from harness.model.result import Arm
 from harness.model.spec import Verdict
-
-NO_BASELINE_YET = "no baseline of "
-"""How it is said that a target was never approved, so that floor and pictures alone judge it."""
+from harness.model.target_baseline import FIRST
 
 
 def arms_of(measured: Measured) -> dict[str, Arm]:
@@ -125,7 +123,7 @@ def evaluate(
         same_kernel=measured.skipped["timing"] if measured.same_kernel else "",
         noise=noise_cause(timing.host) if timing else "",
         grown=function_words(exact.functions),
-        first=measured.order.candidate.target is not None and no_reference.startswith(NO_BASELINE_YET),
+        first=measured.order.candidate.target is not None and no_reference.startswith(FIRST),
         counted=exact.counted,
         prediction=prediction(measured),
         costs=exact.costs,

@@ -11,7 +11,16 @@ from harness.model.spec import Machine
 from harness.model.target import Target, TargetImage, capabilities_of, machine_of
 from harness.model.target_file import target_toml
 from harness.model.target_record import ImageRecord, TargetRecord
-from harness.platform.targets import ImageFile, boot_digest, build_target, main_image, read_target, resolved
+from harness.platform.targets import (
+    ImageFile,
+    boot_digest,
+    build_target,
+    find_target,
+    main_image,
+    noted_file,
+    read_target,
+    resolved,
+)
 from harness.report.printer import Printer
 
 IMAGES_DIR = "images"
@@ -33,11 +42,17 @@ def target_arm(name: str, word: str, out: Printer) -> ArmKernel:
     if target.build:
         out.progress(f"building {target.name}: {target.build}")
         build_target(target)
-    return arm_of(name, target, word)
+    return arm_of(name, target, noted_file(find_target(word)))
 
 
-def arm_of(name: str, target: Target, word: str = "") -> ArmKernel:
-    """A target whose images exist, as one side of a comparison."""
+def arm_of(name: str, target: Target, file: str = "") -> ArmKernel:
+    """A target whose images exist, as one side of a comparison.
+
+    Parameters
+    ----------
+    file
+        Where its file lies, as a run notes it; empty where it has none.
+    """
     found, files = resolved(target)
     image = main_image(files)
     return ArmKernel(
@@ -47,7 +62,7 @@ def arm_of(name: str, target: Target, word: str = "") -> ArmKernel:
         None,
         capabilities_of(target),
         target=found,
-        record=TargetRecord(target.name, target_toml(target), _images(target, files), word),
+        record=TargetRecord(target.name, target_toml(target), _images(target, files), file),
     )
 
 

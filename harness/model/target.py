@@ -8,7 +8,8 @@ until the images have been found.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from harness.model.qemu_arches import cpus_at_most
 from harness.model.spec import BUILT_IN, Capabilities, Device, Display, Limits, Machine
@@ -182,6 +183,17 @@ class Target:
     def device(self) -> Device:
         """2D, or with OpenGL."""
         return Device.GPU_GL if "-gl" in self.gpu.partition(",")[0] else Device.GPU_2D
+
+
+def placed(image: TargetImage, places: Mapping[str, object]) -> TargetImage:
+    """The image with other names for its files."""
+
+    def several(role: str, names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(f"{places[f'{role}.{at}']}{''.join(name.partition(',')[1:])}" for at, name in enumerate(names))
+
+    single = {role: str(places[role]) for role in ("kernel", "initrd", "dtb", "iso", "bios") if role in places}
+    lists = {role: several(role, getattr(image, role)) for role in ("pflash", "loader", "disk")}
+    return replace(image, **single, **lists)
 
 
 def capabilities_of(target: Target) -> Capabilities:

@@ -7,14 +7,13 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.model.errors import BuildError
 from harness.model.qemu_arches import arch_of
 from harness.model.spec import ROOT, UsageError
-from harness.model.target import Target, TargetImage
+from harness.model.target import Target, placed
 from harness.model.target_file import parse_target, target_toml
 from harness.model.values import nearest, shown
 from harness.platform.bounded import read_bounded
@@ -119,7 +118,7 @@ def resolved(target: Target) -> tuple[Target, tuple[ImageFile, ...]]:
     image = target.image
     places = {role: _absolute(target, name) for role, name in image.files}
     files = tuple(_image_file(target, role, path) for role, path in places.items())
-    return replace(target, image=_placed(image, places)), files
+    return replace(target, image=placed(image, places)), files
 
 
 def check_qemu(target: Target) -> None:
@@ -134,7 +133,7 @@ def check_qemu(target: Target) -> None:
 
 def boot_digest(target: Target, files: tuple[ImageFile, ...]) -> str:
     """One hash over everything that tells how a target boots: images by content, not by place, and the machine."""
-    plain = replace(target, image=_placed(target.image, {one.role: Path(one.sha256) for one in files}))
+    plain = replace(target, image=placed(target.image, {one.role: Path(one.sha256) for one in files}))
     text = target_toml(replace(plain, name="", build="", folder="", limits=Target("").limits, gates=Target("").gates))
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -147,17 +146,6 @@ def main_image(files: tuple[ImageFile, ...]) -> ImageFile:
 
 def _absolute(target: Target, name: str) -> Path:
     return Path(os.path.normpath(Path(target.folder or ".") / name)).absolute()
-
-
-def _placed(image: TargetImage, places: Mapping[str, Path]) -> TargetImage:
-    """The image with other names for its files."""
-
-    def several(role: str, names: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(f"{places[f'{role}.{at}']}{''.join(name.partition(',')[1:])}" for at, name in enumerate(names))
-
-    single = {role: str(places[role]) for role in ("kernel", "initrd", "dtb", "iso", "bios") if role in places}
-    lists = {role: several(role, getattr(image, role)) for role in ("pflash", "loader", "disk")}
-    return replace(image, **single, **lists)
 
 
 def _image_file(target: Target, role: str, path: Path) -> ImageFile:
@@ -187,3 +175,15 @@ def _sha256(path: Path) -> str:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def file_of(target_file: str) -> Path:
+    """A target's file as a run noted it: relative to this tree, or absolute."""
+    path = Path(target_file)
+    return path if path.is_absolute() else ROOT / path
+
+
+def noted_file(path: Path) -> str:
+    """How a run notes the file of its target."""
+    whole = path.resolve()
+    return str(whole.relative_to(ROOT)) if whole.is_relative_to(ROOT) else str(whole)

@@ -33,7 +33,14 @@ from harness.core.screen import changes_left_out
 from harness.core.stamp import decode_frame
 from harness.core.trace import FLUSH, Trace, parse_trace
 from harness.core.unknown_pictures import Golden, judge_picture, judge_sequence
-from harness.gate.measuring.target_pictures import NEVER_NS, as_allowed, has_ended, may_be_blank, may_stand_still
+from harness.gate.measuring.target_pictures import (
+    NEVER_NS,
+    SeenPictures,
+    as_allowed,
+    has_ended,
+    may_be_blank,
+    may_stand_still,
+)
 from harness.model.errors import QemuError
 from harness.model.record import Cause, Incident
 from harness.model.result import Frames
@@ -146,6 +153,7 @@ def verify_pictures(
     checked: list[Checked] = []
     taken: list[_Taken] = []
     odd: list[str] = []
+    seen = SeenPictures(kept.folder if spec.target is not None else None)
     clock, entered = ClockWatch(), time.monotonic()
     with Qemu(spec, root / "pictures" / "run", TIMING_EVENTS) as machine:
         wait_ready(machine)
@@ -165,6 +173,7 @@ def verify_pictures(
             checked.append(one)
             evidence = _keep(kept, one, picture.pixels, oracle)
             crc = zlib.crc32(np.ascontiguousarray(picture.pixels).data)
+            seen.add(crc, one, picture.pixels)
             taken.append(_Taken(picture.before_ns, picture.time_ns, crc, evidence))
             if oracle and one.kind is FrameClass.INTACT and len(checked) % GEOMETRY_EVERY == 1:
                 odd += _geometry(machine, one, picture.pixels)

@@ -1,0 +1,77 @@
+"""Approving a run of a target: what is shown to the person, and what is kept."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import replace
+from pathlib import Path
+
+from harness.core.statistics import CANDIDATE
+from harness.gate.measured import ArmKernel
+from harness.gate.metrics import ABSOLUTE, stored_names
+from harness.gate.references import NoBaseline
+from harness.gate.target_references import STORE_DIR, measured_images, read_target_baseline, write_target_baseline
+from harness.model.baseline import differences, link_ratio
+from harness.model.errors import StoreError
+from harness.model.result import Result
+from harness.model.spec import Verdict
+from harness.model.target import capabilities_of
+from harness.model.target_baseline import new_baseline, succeed_target, target_refusals
+from harness.model.target_file import target_of
+from harness.platform.atomic import uninterrupted
+from harness.platform.locks import lock
+from harness.platform.store import RESULTS_DIR
+from harness.platform.targets import file_of
+from harness.report.printer import Printer
+
+LOCK_WAIT_S = 30.0
+SEEN = "seen-*.png"
+"""Pictures of a run of a target at full size, under ``pictures/``."""
+
+
+def approve_target(folder: Path, result: Result, reason: str, store: Path | None, out: Printer) -> Verdict:
+    """Make a saved run the baseline of its target.
+
+    Parameters
+    ----------
+    folder
+        Of the run.
+    store
+        For large images; by default under ``results/``.
+    """
+    for why in (refused := target_refusals(result, reason)):
+        out.line(f"not approved: {why}")
+    if refused:
+        return Verdict.USAGE
+    assert result.run is not None and result.run.target is not None
+    record, arm = result.run.target, result.arms[CANDIDATE]
+    file = file_of(record.file)
+    target = replace(target_of(record), folder=str(file.parent))
+    kernel = ArmKernel(CANDIDATE, file, arm.kernel_sha256, None, capabilities_of(target), target=target, record=record)
+    try:
+        images = measured_images(folder, kernel)
+    except StoreError as error:
+        out.line(f"not approved: {error.message}")
+        return Verdict.USAGE
+    pictures = sorted((folder / "pictures").glob(SEEN))
+    stored = {name: metric for name, metric in arm.metrics.items() if name in stored_names(ABSOLUTE)}
+    now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+    with lock(RESULTS_DIR / ".approve.lock", wait_s=LOCK_WAIT_S, purpose="approve"), uninterrupted():
+        try:
+            earlier = read_target_baseline(target)
+        except NoBaseline:
+            earlier = None
+        new = new_baseline(result, record, reason, now, stored)
+        new = replace(
+            new, baseline=replace(new.baseline, ratio=link_ratio(result, earlier.baseline if earlier else None))
+        )
+        for line in differences(earlier.baseline if earlier else None, new.baseline):
+            out.line(f"  {line}")
+        where = write_target_baseline(target, succeed_target(earlier, new), images, pictures, store or STORE_DIR)
+    for picture in pictures:
+        out.line(f"  seen: {picture}")
+    for image in where[1:]:
+        out.line(f"  kept outside git: {image}")
+    out.line(f"approved {target.name}: {reason.strip()}")
+    out.line(f"commit it: git add {where[0]}")
+    return Verdict.PASS
