@@ -21,17 +21,32 @@ from harness.core.wording import percent
 from harness.model.record import LaunchLoad
 
 PREEMPTED_FROM = 0.10
-"""Share of its time that a machine waited for a core, from which on medians of slices mislead."""
+"""Share of its time that a machine waited for a core, from which on medians of slices mislead.
+
+Where the two estimators cross: of frames of 3 ms, one launch's error by medians of slices is 1.1 % and by the low end
+1.3 % at 5 % run delay, 1.5 and 1.3 % at 10 %, 3.1 and 1.6 % at 20 % (a made-up host that preempts; a test measures it).
+"""
 STOLEN_FROM = 0.05
-"""The same for time that a hypervisor took from the cores."""
+"""The same for time that a hypervisor took: a mean over both cores, one of which may have lost twice as much."""
 SPLIT_FROM = 0.2
-"""Where run delay cannot be read: share of frames half as long again as the fast ones that shows a second mode."""
+"""Where run delay cannot be read: share of frames half as long again as the fast ones that shows a second mode.
+
+At 10 % run delay 9 % of frames of 1.2 ms are late and none of 3 ms, at 20 % 24 and 17 %: medians mislead by then.
+"""
 BLOCK = 16
 """Neighbouring frame numbers over which the scene's cost hardly changes."""
 LOW_END = (0.02, 0.12)
-"""Quantiles between which frames are averaged: the very fastest are noise, and later ones may be preempted."""
+"""Quantiles between which frames are averaged: the very fastest are noise, and later ones may be preempted.
+
+The error is flat about there: 1.2 % below the 2 % quantile alone, 1.0 % here, 0.9 % up to the 25 % quantile, at half
+load and 1.2 ms a frame. The lower end stays clear of frames that met a preemption where these are longer.
+"""
 LATE_SHARE = 0.4
-"""Share of late frames above which frames are too long for the stretches between preemptions."""
+"""Share of late frames above which frames are too long for the stretches between preemptions.
+
+Of frames of 3 ms at half load a launch's error is 1.3 % with any share up to a half, 2.6 % with 70 %, and 6.6 % where
+late frames never count as too many.
+"""
 FEWEST_FRAMES = 24
 """Fewest frames of each arm for a low end."""
 

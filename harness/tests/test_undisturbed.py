@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from harness.core import undisturbed
 from harness.core.arrays import F64
 from harness.core.statistics import CANDIDATE, REFERENCE, State, launch_effect
 from harness.core.undisturbed import low_end_effect, preempted
@@ -118,3 +119,35 @@ def test_too_few_common_frames_leave_the_slices() -> None:
     apart = {CANDIDATE: np.arange(100), REFERENCE: np.arange(1000, 1100)}
     assert math.isnan(low_end_effect(apart, {role: np.ones(100) for role in apart}, CANDIDATE, REFERENCE))
     assert launch_effect(Launch((), undisturbed=0.5)) == 0.5
+
+
+def _error(share: float, frame_ns: float, slices: bool) -> float:
+    """Root mean square error of one launch's effect, by medians of slices or by what the low end makes of it."""
+    launches = [one.launch for one in _launches(math.log(1.05), share, 30, frame_ns=frame_ns)]
+    if slices:
+        launches = [replace(launch, undisturbed=None) for launch in launches]
+    found = np.array([launch_effect(launch) for launch in launches]) - math.log(1.05)
+    return float(np.sqrt(np.nanmean(found**2)))
+
+
+def test_the_estimator_changes_where_the_two_errors_cross(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(undisturbed, "PREEMPTED_FROM", -1.0)
+    below, above = 0.5 * 0.10, 2 * 0.10
+    assert _error(below, 3e6, slices=True) < 1.1 * _error(below, 3e6, slices=False)
+    assert _error(above, 3e6, slices=True) > 1.5 * _error(above, 3e6, slices=False)
+
+
+def test_late_frames_count_as_too_many_before_the_low_end_misleads(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = _error(LOADED, 3e6, slices=False)
+    monkeypatch.setattr(undisturbed, "LATE_SHARE", 0.7)
+    later = _error(LOADED, 3e6, slices=False)
+    monkeypatch.setattr(undisturbed, "LATE_SHARE", 2.0)
+    assert usual < 0.7 * later < 0.7 * _error(LOADED, 3e6, slices=False)
+
+
+def test_the_low_end_lies_where_the_error_is_flat(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = _error(LOADED, 1.2e6, slices=False)
+    monkeypatch.setattr(undisturbed, "LOW_END", (0.0, 0.02))
+    assert _error(LOADED, 1.2e6, slices=False) > 1.1 * usual
+    monkeypatch.setattr(undisturbed, "LOW_END", (0.02, 0.25))
+    assert _error(LOADED, 1.2e6, slices=False) > 0.8 * usual
