@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,15 +15,18 @@ import pytest
 from harness.core.statistics import CANDIDATE, REFERENCE, Plan, State, decide_effects
 from harness.gate.measured import ArmKernel, KernelSource
 from harness.gate.measuring import comparison
+from harness.gate.measuring import launch as launch_module
 from harness.gate.measuring.comparison import Relinked, compare
-from harness.gate.measuring.launch import MeasuredLaunch, PairSpec
-from harness.gate.measuring.protocol import Protocol, surviving_protocol
+from harness.gate.measuring.launch import ClockStepped, MeasuredLaunch, PairSpec
+from harness.gate.measuring.protocol import Protocol, choose_protocol, surviving_protocol
 from harness.gate.measuring.timing import Timing
 from harness.gate.relink import LAYOUTS, linked, relinked_arms
-from harness.model.errors import BuildError
+from harness.model.errors import BuildError, GuestError
+from harness.model.record import Lease
 from harness.model.spec import BUILT_IN, RunSpec, Switches
 from harness.platform.build import build_kernel
 from harness.platform.hostload import available_memory_mib
+from harness.platform.pin import CoreVanished, PinRights
 from harness.tests.test_slices import steady_launch
 
 ARMS = {role: RunSpec(Path(f"{role}.elf")) for role in (CANDIDATE, REFERENCE)}
@@ -217,3 +221,95 @@ def test_an_aim_in_reach_costs_a_few_launches_and_one_beyond_costs_none() -> Non
         decision = decide_effects(sd * rng.standard_normal(14), np.zeros(14, np.int64), plan)
         assert decision.state is State.UNCHANGED, decision.words
         assert (decision.next.value == "more") is goes_on, (sd, decision.words)
+
+
+# What a host may do meanwhile
+
+
+def test_run_delay_that_cannot_be_read_keeps_nothing_from_its_decision(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = run(monkeypatch, Pretended(effect=0.03, relinked=0.03))
+    assert all(one.load.run_delay is None for one in found.launches) and found.host.run_delay is None
+    assert found.decision.state is State.CHANGED
+
+
+def test_a_single_core_takes_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    protocol = choose_protocol(PinRights((3,), affinity=True, realtime=True), lease=Lease((3,), 1))
+    assert not protocol.swap and protocol.most_pairs == 1 and protocol.cores_of(0) == (3,)
+    assert protocol.words.startswith("machines took turns: fewer than two cores")
+
+
+def test_a_core_that_vanishes_while_warming_up_or_confirming(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Vanishing(Pretended):
+        gone = 0
+
+        def __call__(self, pairs: Sequence[PairSpec], *rest: Any) -> tuple[MeasuredLaunch, ...]:
+            confirming = bool(pairs[0].batch) and self.gone < 2
+            if not self.rounds and not self.gone or confirming:
+                self.gone += 1
+                raise CoreVanished("core 1")
+            return super().__call__(pairs, *rest)
+
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: {0, 1})
+    pretended = Vanishing(effect=0.03, relinked=0.03)
+    found = run(monkeypatch, pretended)
+    assert pretended.gone == 2 and found.decision.state is State.CHANGED
+
+
+def test_launches_of_which_only_one_can_be_told_decide_nothing_and_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Untold(Pretended):
+        def launch(self, pair: PairSpec, at_once: int) -> MeasuredLaunch:
+            found = super().launch(pair, at_once)
+            if len(self.rounds) == 2:
+                return found
+            return replace(found, launch=replace(found.launch, undisturbed=None, slices=()))
+
+    found = run(monkeypatch, Untold(effect=0.03))
+    assert found.decision.state is State.UNDECIDED and found.decision.words.startswith(
+        "undecided: 1 launches are too few"
+    )
+
+
+def test_a_guest_that_fails_in_one_launch_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Failing(Pretended):
+        def launch(self, pair: PairSpec, at_once: int) -> MeasuredLaunch:
+            if len(self.rounds) == 3:
+                raise GuestError("the guest panicked: planted")
+            return super().launch(pair, at_once)
+
+    with pytest.raises(GuestError, match="planted"):
+        run(monkeypatch, Failing())
+
+
+@pytest.mark.parametrize("always", [False, True])
+def test_launches_beside_a_step_of_the_clock_are_measured_again(monkeypatch: pytest.MonkeyPatch, always: bool) -> None:
+    class Stepping(Pretended):
+        def __call__(self, pairs: Sequence[PairSpec], *rest: Any) -> tuple[MeasuredLaunch, ...]:
+            found = super().__call__(pairs, *rest)
+            if always or len(self.rounds) in (1, 4, 5):
+                time.sleep(0.02)
+                raise ClockStepped("the host clock was set or slewed by +3600000.0 ms within 0.7 s")
+            return found
+
+    found = run(monkeypatch, Stepping(sd=0.001))
+    (notice,) = found.protocol.notices
+    assert notice.startswith("launches were measured again: the host clock was set")
+    assert found.decision.state is (State.UNDECIDED if always else State.UNCHANGED)
+    assert bool(found.launches) is not always
+
+
+def test_a_step_of_the_clock_is_seen_while_a_launch_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stepped:
+        def problem(self) -> str:
+            return "the host clock was set"
+
+    class Ready(launch_module._Pair):
+        def __init__(self, *rest: Any) -> None:
+            self.machines, self.cores = {}, (0, 1)
+
+    monkeypatch.setattr(launch_module, "ClockWatch", Stepped)
+    monkeypatch.setattr(launch_module, "_Pair", Ready)
+    monkeypatch.setattr(launch_module, "_slices", lambda running, protocol: None)
+    with pytest.raises(ClockStepped, match="was set"):
+        launch_module.measure_launch(ARMS, tmp_path, Protocol(settle_s=0.0), np.random.default_rng(1), 0)

@@ -19,7 +19,7 @@ from harness.core.arrays import F64
 from harness.core.statistics import CANDIDATE, REFERENCE, launch_effect
 from harness.gate.calibration.power import RecordedPair, Series
 from harness.gate.measuring.comparison import fitted_slices
-from harness.gate.measuring.launch import MeasuredLaunch, measure_launch
+from harness.gate.measuring.launch import ClockStepped, MeasuredLaunch, measure_launch
 from harness.gate.measuring.protocol import Protocol
 from harness.model.spec import RunSpec
 
@@ -75,7 +75,10 @@ def record(
             injected = injected_effects[int(place)]
             pair = number % len(injected.pairs)
             progress(f"calibrate: launch {number + 1} of {launches}, {injected.name}")
-            measured = measure_launch(injected.pairs[pair], folder / "launch", protocol, rng, 0)
+            try:
+                measured = measure_launch(injected.pairs[pair], folder / "launch", protocol, rng, 0)
+            except ClockStepped:
+                continue
             shutil.rmtree(folder / "launch", ignore_errors=True)
             rows.setdefault((injected.name, pair), []).append(replace(measured, trace_log={}))
     each_s = (time.monotonic() - begun) / (launches * len(injected_effects))

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.core.statistics import Decision, Next, Plan, decide, next_look, plan_of
-from harness.gate.measuring.launch import MeasuredLaunch, PairSpec, measure_launches
+from harness.gate.measuring.launch import ClockStepped, MeasuredLaunch, PairSpec, measure_launches
 from harness.gate.measuring.protocol import Protocol, fitted_protocol, surviving_protocol
 from harness.gate.measuring.timing import NOT_RELINKED, Timing, alike
 from harness.model.spec import RunSpec
@@ -143,10 +143,19 @@ class _Comparison:
             self.protocol = surviving_protocol(self.protocol, os.sched_getaffinity(0))
             # A core that comes and goes must not keep a comparison from its end.
             return 0
+        except ClockStepped as error:
+            self._note_once(f"launches were measured again: {error}")
+            return 0
         self.measured += launched
         took_s = time.monotonic() - begun
         self.round_s = took_s if number == 0 else 0.8 * self.round_s + 0.2 * took_s
         return pairs
+
+    def _note_once(self, notice: str) -> None:
+        """Keep the first notice of a kind."""
+        kind = notice.partition(":")[0]
+        if not any(one.startswith(kind) for one in self.protocol.notices):
+            self.protocol = replace(self.protocol, notices=(*self.protocol.notices, notice))
 
     def _pair(self, number: int) -> PairSpec:
         """The pair of this number. Layouts take turns, so that none weighs more than another."""
@@ -236,6 +245,8 @@ def fitted_slices(arms: Arms, folder: Path, protocol: Protocol, rng: np.random.G
             (measured,) = measure_launches([PairSpec(arms, folder)], looked, rng)
         except CoreVanished:
             protocol = surviving_protocol(protocol, os.sched_getaffinity(0))
+            continue
+        except ClockStepped:
             continue
         launch_s, said = max(time.monotonic() - begun, 0.1), dict(measured.tlb)
         known = [float(np.median(times)) for times in measured.frame_ms.values() if len(times) >= 4]

@@ -26,6 +26,7 @@ from harness.gate.measuring.target_window import rule_of
 from harness.model.record import Launch, LaunchLoad, Slice
 from harness.model.spec import RunSpec
 from harness.model.target import NO
+from harness.platform.hostclock import ClockWatch
 from harness.platform.hostload import (
     HostMoment,
     ThreadTimes,
@@ -62,6 +63,10 @@ class MeasuredLaunch:
     """By role: ``warm`` or ``cold``, as the kernel says; empty of one that does not."""
 
 
+class ClockStepped(Exception):
+    """The host's clock was set or slewed while launches were measured: their times mean nothing."""
+
+
 @dataclass(frozen=True)
 class PairSpec:
     """One pair of machines to launch."""
@@ -89,6 +94,8 @@ def measure_launches(
     ------
     GuestError
         When a guest shows no frame, panics or stops during the window.
+    ClockStepped, CoreVanished
+        When the host does not let them be measured; they may be measured again.
     """
     with ExitStack() as stack:
         running = [_Pair(stack, one, protocol, number, rng) for number, one in enumerate(pairs)]
@@ -97,7 +104,10 @@ def measure_launches(
         time.sleep(protocol.settle_s)
         for pair in running:
             pair.watch = _Watch(pair.machines, pair.cores)
+        clock = ClockWatch()
         _slices(running, protocol)
+        if stepped := clock.problem():
+            raise ClockStepped(stepped)
         for pair in running:
             pair.watch.end()
         for pair in running:
