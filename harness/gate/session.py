@@ -7,9 +7,10 @@ measured in the next: the user needs to hear of the incident soon.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ from harness.gate.stages import STAGES
 from harness.model.errors import GuestError, HarnessError
 from harness.model.record import Cause, Incident
 from harness.model.spec import Verdict
-from harness.platform.leases import lease_cores
+from harness.platform.beside import Beside
+from harness.platform.leases import lease_cores, spare_cpus
 from harness.platform.qemu_command import QEMU_LOG, TRACE_LOG
 
 _LACKING = re.compile(
@@ -39,6 +41,12 @@ MOST_CORES = 32
 """More pairs at once than these cores hold would end a comparison before its first look."""
 
 
+SPARE_FROM = 4
+"""Leased cores from which on a host is large: then stages run beside the comparison."""
+SPARE_FEWEST = 2
+"""Idle cores beside the leased ones that these stages need."""
+
+
 def measure(order: Order, folder: Path, progress: Callable[[str], None]) -> Measured:
     """Run every stage that was asked for.
 
@@ -50,10 +58,44 @@ def measure(order: Order, folder: Path, progress: Callable[[str], None]) -> Meas
     compares = order.asks_for("timing") and order.reference is not None
     with lease_cores(MOST_CORES, progress, quiet=order.quiet) if compares else nullcontext() as lease:
         session = Session(order, folder, progress)
-        measured = Measured(order, lease=lease)
-        for stage in STAGES:
-            measured = _run(stage, session, measured)
+        spare = spare_cpus(lease) if lease is not None and len(lease.cores) >= SPARE_FROM else ()
+        measured = _stages(session, Measured(order, lease=lease), spare if len(spare) >= SPARE_FEWEST else ())
         return replace(measured, seconds=session.seconds, skipped=_with_budget(session, measured))
+
+
+def _stages(session: Session, measured: Measured, spare: tuple[int, ...]) -> Measured:
+    """All stages one after the other; with spare cores, those that read no clock beside the last, which compares."""
+    last = STAGES[-1]
+    beside = [stage for stage in STAGES[:-1] if stage.beside] if spare else []
+    for stage in STAGES[:-1]:
+        measured = _run(stage, session, measured) if stage not in beside else measured
+    if not beside or measured.incidents:
+        return _in_turn([*beside, last], session, measured)
+    session.progress(f"{', '.join(stage.name for stage in beside)}: started beside {last.name}")
+    with Beside(partial(_silently, beside, session, measured), spare) as work:
+        compared = _run(last, session, measured)
+        brought = work.result()
+    if brought is None:
+        # Whatever went wrong there shows itself here.
+        return _in_turn(beside, session, compared)
+    return replace(
+        compared,
+        brought=(*compared.brought, *brought.brought[len(measured.brought) :]),
+        incidents=(*compared.incidents, *brought.incidents[len(measured.incidents) :]),
+        skipped={**brought.skipped, **compared.skipped},
+    )
+
+
+def _silently(stages: Sequence[Stage[Any, Any]], session: Session, measured: Measured) -> Measured:
+    """In a copy of this process, whose lines would stand between those of the comparison."""
+    session.progress = lambda text: None
+    return _in_turn(stages, session, measured)
+
+
+def _in_turn(stages: Sequence[Stage[Any, Any]], session: Session, measured: Measured) -> Measured:
+    for stage in stages:
+        measured = _run(stage, session, measured)
+    return measured
 
 
 def _run(stage: Stage[Any, Any], session: Session, measured: Measured) -> Measured:

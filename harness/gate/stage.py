@@ -55,6 +55,8 @@ class Stage(Generic[B, R]):
 
     long = False
     """Skipped when an earlier stage has shown that the guest fails."""
+    beside = False
+    """May run on cores of its own while the comparison runs: it reads no clock."""
     brings: type[B]
     keeps: type[R]
 

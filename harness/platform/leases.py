@@ -50,6 +50,18 @@ def held_lease() -> Lease | None:
     return _HELD.lease
 
 
+def spare_cpus(
+    lease: Lease,
+    cpus_now: Callable[[], Cpus] = read_cpus,
+    busy_now: Callable[[], Mapping[int, float]] = busy_shares,
+) -> tuple[int, ...]:
+    """One CPU of each idle core that neither this run nor another one holds."""
+    cpus, busy = cpus_now(), busy_now()
+    free, _ = _free_cores(cpus, busy)
+    ours = {group for group in cpus.cores if set(group) & set(lease.cores)}
+    return tuple(group[0] for group in free if group not in ours and max(busy.get(cpu, 0.0) for cpu in group) <= BUSY)
+
+
 @dataclass(frozen=True)
 class _Choice:
     """What is free at this moment."""

@@ -27,6 +27,7 @@ LEAST_S = 3.0
 class ExactStage(Stage[ExactRecord, ExactRecord]):
     """Guest instructions a frame and all else that its parts make QEMU do; of more instructions, by function."""
 
+    beside = True
     long = True
     brings = keeps = ExactRecord
 

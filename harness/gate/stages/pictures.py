@@ -22,6 +22,7 @@ LATER_SHARE = 1.5
 class PicturesStage(Stage[Pictures, PicturesRecord]):
     """Captures at random moments of a run of their own, every pixel compared."""
 
+    beside = True
     brings, keeps = Pictures, PicturesRecord
 
     def measure(self, session: Session, measured: Measured) -> Pictures:
