@@ -76,10 +76,11 @@ _NAMED = ("default", *(step.name for step in SEED_STEPS))
 _OF_A_SAVED_RUN = (SWITCHES, "ARCH", "NAME", "QUICK", "OPTS", "MODE", "SLOW", "VIRGL", "CC")
 _OF_SOURCE = (SWITCHES, "CC", "BASELINE", "BASELINE_REF")
 _OF_A_RECORDING = (SWITCHES, "LAUNCHES", "EFFECTS", "LOAD", "CORES", "PIN", "FOREIGN", "VIRGL", "CC")
-_OF_GIT = (SWITCHES, "GOOD", "BAD", "REPO", "BUILD", "IMAGE", "BUDGET")
+_OF_GIT = (SWITCHES, "TARGET", "GOOD", "BAD", "REPO", "BUILD", "IMAGE", "BUDGET")
 _TARGET = Text("a target of targets/, or a file")
 _NOT_OF_TARGETS = ("KERNEL", "ISO", "ARCH", "OPTS", "MODE", "SLOW", "VIRGL", *_OF_SOURCE)
 _NOT_OF_ARMS = (*string.ascii_uppercase, "ARCH", "OPTS", "MODE", "SLOW", "VIRGL", "CC", SWITCHES)
+_NOT_OF_GIT = (SWITCHES, "ARCH", "REPO", "BUILD", "IMAGE")
 _CELL = "x86_64 acquire_progress 2d default"
 
 DECLARED: tuple[Setting, ...] = (
@@ -184,6 +185,9 @@ DECLARED: tuple[Setting, ...] = (
     Setting("ALLOW_DIRTY", Flag(), ("approve",), "1 approves a tree with uncommitted changes", "1", "0"),
     Setting("ONLY", Text("topics joined by commas"), ("bench",), "these topics alone", "gate,memory"),
     Setting("SWITCHES", Flag(), ("bench",), "0 leaves out what each switch is worth; the default with ONLY", "0"),
+    Setting(
+        "TARGET", _TARGET, ("bisect",), "another kernel by its file, in its repository", "mine", excludes=_NOT_OF_GIT
+    ),
     Setting("GOOD", Text("a revision"), ("bisect",), "a revision that was fast", "v1.0"),
     Setting("BAD", Text("a revision"), ("bisect",), "a revision that is slow", "HEAD"),
     Setting("REPO", _FOLDER, ("bisect",), "another kernel's repository", "../kernel", needs=("BUILD", "IMAGE")),

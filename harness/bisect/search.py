@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.bisect.culprit import BisectMark, MeasuredEffect, confirmed, side_of, threshold
+from harness.bisect.target_commit import TargetRecipe, build_target_commit
 from harness.bisect.worktree import (
     BisectError,
     NothingToFindError,
@@ -82,6 +83,8 @@ class Recipe:
     """On the monotonic clock, when all of it must have ended; 0 for never."""
     gate: str = "harness"
     """The Python module that compares two kernels."""
+    target: TargetRecipe | None = None
+    """Of a kernel with a target's file, instead of ``build`` and ``image``."""
 
     def has_time(self, step_s: float) -> bool:
         """Whether a step may begin: time to confirm the culprit must be left after it."""
@@ -181,6 +184,8 @@ def build_commit(recipe: Recipe, tree: Path, kernels: Path) -> tuple[Path, str]:
         When a tool is missing: no fault of the commit.
     """
     clean(tree)
+    if recipe.target is not None:
+        return build_target_commit(recipe.target, tree, kernels)
     if recipe.build:
         run_build(recipe.build, tree, 2 * Limits().build_s)
         built = (tree / recipe.image).resolve()

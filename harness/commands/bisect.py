@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.bisect.culprit import BisectMark
 from harness.bisect.search import Bisection, Found, Recipe, judge_step
+from harness.bisect.target_commit import target_recipe
 from harness.bisect.worktree import commit_range, commits_between
 from harness.core import budget
 from harness.gate.finish import finish
@@ -46,8 +47,10 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         out.line(f"{step.commit[:12]} {step.side}: {step.why}")
         return _VERDICTS[BisectMark(step.side)]
     begun = time.monotonic()
-    repository = (arguments.path("REPO") or ROOT).resolve()
-    recipe = _recipe(arguments, repository, begun)
+    repository, target = (arguments.path("REPO") or ROOT).resolve(), None
+    if arguments.has("TARGET"):
+        repository, target = target_recipe(arguments.text("TARGET"))
+    recipe = replace(_recipe(arguments, repository, begun), target=target)
     with RunFolder("bisect") as run:
         found = Bisection(repository, recipe, run.path, out.line).run(arguments.text("GOOD"), arguments.text("BAD"))
         result = _result(run, found, repository, time.monotonic() - begun)

@@ -73,6 +73,16 @@ def linux_guest() -> LinuxGuest:
     return LinuxGuest(kernel, initrd, package)
 
 
+def link_guest() -> None:
+    """Make the guest, and name its two files alike whatever the package: ``vmlinuz`` and ``initrd.img``."""
+    guest = linux_guest()
+    for name, file in (("vmlinuz", guest.kernel), ("initrd.img", guest.initrd)):
+        link = LINUX_DIR / f".{name}-link"
+        link.unlink(missing_ok=True)
+        link.symlink_to(file)
+        link.replace(LINUX_DIR / name)
+
+
 def _package_name() -> str:
     said = _run(["apt-cache", "depends", META_PACKAGE], ToolError, "Debian's kernel cannot be found")
     names = [line.split()[-1] for line in said.splitlines() if line.strip().startswith("Depends: linux-image-")]
