@@ -35,7 +35,7 @@ _Noreturn void kernel_main(void)
 	int parsed;
 	bool ok;
 
-	/* A kernel that dies before its first character must be told from one that never ran. */
+	/* The harness must distinguish a kernel that stops before its first character from one that never ran. */
 	fault_at_boot();
 
 	/* Console, traps, memory and clocks; from here on panic works. */
@@ -54,13 +54,13 @@ _Noreturn void kernel_main(void)
 	/* This thread is a task from here on, with interrupts, so that others can run beside it. */
 	sched_init();
 
-	/* The other CPUs halt until somebody has work for them. */
+	/* The other CPUs halt until they have work. */
 	cpus = sched_start_cpus(boot->cpus_present, CPUS);
 
 	/* The roulette, from the first frame to the summary. */
 	ok = frameloop_run(&params, cpus);
 
-	/* Nobody believes a run that does not say how it ended. */
+	/* A run without this line counts as failed. */
 	record_print_done(ok);
 	arch_exit(ok);
 }

@@ -1,7 +1,7 @@
 /*
  * Every compile-time switch of the kernel: its meaning, its values, its default.
  *
- * The build passes a switch as a bare word (-DBARRIER=acquire_progress); a switch that is not passed takes the
+ * The build passes a switch as a bare word (-DBARRIER=acquire_progress); a switch that is not passed has the
  * value that stands first. Tools read the "SWITCH" lines below, so that the list of values exists once: the build
  * refuses an unknown value by name, the harness offers and documents the same ones, and a test compares both.
  *
@@ -162,7 +162,7 @@
 #endif
 
 /*
- * Whether transfer and flush share one notify and one wait (on), or take two of each, as the seed case did (off).
+ * Whether transfer and flush share one notification and one wait (on), or have two of each, as the seed case did (off).
  *
  * SWITCH BATCH: on off
  */

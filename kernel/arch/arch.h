@@ -2,7 +2,7 @@
  * Everything that generic code may know of the machine. Each architecture provides all of it, in files of the same
  * names; a missing definition stops the build. Memory is identity-mapped: a pointer to RAM is its physical address.
  *
- * Context: unless a line says otherwise, any CPU, interrupts on or off, no locks taken.
+ * Context: unless a line says otherwise, any CPU, interrupts on or off, no locks held.
  * Failure: functions that can fail return 0 or a negative enum error; what cannot happen panics.
  *
  * Fences are apart, in arch/<arch>/fence.h (fence_full, fence_acquire, fence_release, fence_write, fence_read,
@@ -105,7 +105,7 @@ void arch_tlb_flush(void);
 
 /*
  * A message interrupt to the calling CPU: what the device must write, and where. ERROR_NOTSUP where there is none. The
- * same handler with the same argument again takes the place of the first; so it is below.
+ * same handler with the same argument again replaces the first, and so it is below.
  */
 struct arch_msi {
 	uint64_t address;

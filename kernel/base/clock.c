@@ -3,12 +3,12 @@
 #include "arch/arch.h"
 
 #define WINDOWS_A_SECOND 200u
-/* Counted, because this wait is what teaches the frequency of arch_ticks: a read takes far more than the 5 ns that fill
- * the window. */
+/* Counted, because the frequency of arch_ticks is not known before this wait: a read needs far more than the 5 ns that
+ * fill the window. */
 #define POLLS_MAX 1000000u
 #define BRACKET_POLLS 8u
 
-/* The tightest of some readings: what takes the virtual CPU away between the two counters makes one wide. */
+/* The tightest of some readings: if the host stops the virtual CPU between the two counters, the reading is wide. */
 struct clock_pair clock_read(const struct clock_reference *reference)
 {
 	struct clock_pair best = {0, 0};

@@ -15,7 +15,7 @@ enum error {
 	ERROR_BROKEN = -7,     /* the device wrote into the ring what cannot be, or a response of the wrong size */
 	ERROR_FEATURES = -8,   /* the device does not offer what is needed, or refused what was chosen */
 	ERROR_IRQ = -9,        /* no interrupt could be attached */
-	ERROR_RESPONSE = -10,  /* the device answered a command with an error */
+	ERROR_RESPONSE = -10,  /* the response to a command is an error */
 	ERROR_CAPSET = -11,    /* virgl: no capability set that can be used */
 	ERROR_CONTEXT = -12,   /* virgl: no context */
 	ERROR_NOTFOUND = -13,  /* device tree: no such node or property */

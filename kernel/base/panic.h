@@ -1,6 +1,6 @@
 /*
  * What cannot happen. panic prints `[PANIC] file:line message` and ends the machine with a failing status; it never
- * returns, takes no lock and allocates nothing, so that it works anywhere. ASSERT's condition must have no effect.
+ * returns, locks nothing and allocates nothing, so that it works anywhere. ASSERT's condition must have no effect.
  */
 #ifndef BASE_PANIC_H
 #define BASE_PANIC_H

@@ -1,4 +1,4 @@
-/* Faults of what is drawn, and of the time it takes. */
+/* Faults of the picture, and of the time that drawing needs. */
 #include "fault/fault.h"
 
 #define BLANK_FROM 60 /* the frame */
@@ -84,4 +84,4 @@ static void stall(struct fault_frame_plan *plan, uint32_t count, uint32_t slow)
 		plan->stall_ms = 4;
 }
 FAULT_DECLARE(hiccup, "regression", 1, "",
-	      "one frame in 64 takes 4 ms longer: seen in the 99th percentile, little in the mean", .frame = stall);
+	      "one frame in 64 needs 4 ms more: seen in the 99th percentile, little in the mean", .frame = stall);

@@ -40,11 +40,11 @@ struct fault {
 	 * line. */
 	void (*frame)(struct fault_frame_plan *plan, uint32_t count, uint32_t slow);
 	void (*spoil)(struct fault_picture picture);
-	/* Every so many frames */
+	/* Periods, in frames. */
 	uint32_t skip_transfer, halve_transfer, skip_flush;
-	/* Every so many calls */
+	/* Periods, in calls. */
 	uint32_t drop_kick, hide_block, spoil_block;
-	/* The frame numbers of records run ahead by one in so many */
+	/* The frame numbers of records run ahead by 1 for each `lie` frames. */
 	uint32_t lie;
 	bool leak_descriptors, decline_virgl;
 };
@@ -62,7 +62,7 @@ struct fault {
 #define FAULT_ANY FAULT_SECOND(OPTION_NAME(FAULT_IS_, FAULT), 1, 1)
 
 #if FAULT_ANY
-/* A fault that nobody declared does not link. */
+/* A fault without a declaration does not link. */
 #define FAULT_CHOSEN OPTION_NAME(fault_, FAULT)
 extern const struct fault FAULT_CHOSEN;
 #else

@@ -176,7 +176,7 @@ static bool wait_for(const bool *flag_of_task)
 
 /*
  * While a device starts, QEMU changes its map of memory; in 7.2 an access to another device's registers on another
- * CPU may meanwhile reach the wrong one. So this CPU takes no interrupt and arms no timer until the disk is there.
+ * CPU may meanwhile reach the wrong one. So this CPU allows no interrupt and arms no timer until the disk is there.
  */
 static bool wait_started(void)
 {
@@ -201,7 +201,7 @@ bool blkload_start(unsigned cpus, uint32_t mib_per_s)
 		print("virtio-blk: no memory for a task\n");
 		return false;
 	}
-	/* The heap is nobody else's while the task sets up. */
+	/* No other CPU uses the heap while the task sets up. */
 	return (cpus > 1 ? wait_started() : wait_for(&load.ready)) && !flag(&load.failed);
 }
 

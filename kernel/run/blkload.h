@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* False when there is no disk, no memory, or it does not answer. cpus: how many run. */
+/* False when there is no disk, no memory, or it does not respond. cpus: how many run. */
 bool blkload_start(unsigned cpus, uint32_t mib_per_s);
 /* Lets the task end, adds up what it did; whether every request succeeded and all data was as written. */
 bool blkload_stop(struct record_summary *summary);

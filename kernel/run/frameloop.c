@@ -17,8 +17,8 @@
 #include "sync/alarm.h"
 
 /*
- * An endless run prints its records while the wheel rests, so that nobody sees it stutter: so many a frame that the
- * rest is long enough for a whole spin.
+ * An endless run prints its records while the wheel rests, so that it does not stutter where it moves. The
+ * number of records a frame is such that the rest is long enough for a whole spin.
  */
 #define REST_RECORDS (SPIN_FRAMES / SPIN_REST_FRAMES)
 
@@ -76,7 +76,7 @@ static struct fault_picture loop_picture(void)
 }
 
 /*
- * FAULT=slow_draw: draws parts of what was just drawn again, band by band, until that has taken so many per cent of the
+ * FAULT=slow_draw: draws parts of what was just drawn again, band by band, until that has needed `per_cent` of the
  * time. Bands are not equally much work: what one frame does too much, the next does less.
  */
 static void draw_again(uint32_t frame, const struct roulette_damage *damage, uint64_t spent, uint32_t per_cent)
@@ -229,7 +229,7 @@ static bool loop_frame(bool recorded)
 	return true;
 }
 
-/* Prints at most so many of the newest records that were not printed yet, the oldest of them first. */
+/* Prints at most `most` of the newest records that were not printed yet, the oldest of them first. */
 static void records_print(uint64_t most)
 {
 	const struct record_frame *record;

@@ -1,5 +1,5 @@
 /*
- * The records of a run, kept in memory until somebody prints them: a bounded ring that keeps the newest and counts
+ * The records of a run, kept in memory until they are printed: a bounded ring that keeps the newest and counts
  * what it lost. One writer, which is also the reader; no locks, no output.
  */
 #ifndef RUN_RECORDING_H

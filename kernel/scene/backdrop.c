@@ -99,7 +99,7 @@ static void fold_felt(struct row *row, int32_t x)
 	row->roulette->run_count--;
 }
 
-/* So many equal pixels are cheaper filled than copied. */
+/* From this many equal pixels on, filling is cheaper than copying. */
 #define FILLED 48
 
 /* Pixels of one colour that hide all below. */

@@ -1,5 +1,5 @@
 /*
- * What roulette_init prepares and the scene's own files share. Nobody else includes this, except to know the size of
+ * What roulette_init prepares and the scene's own files share. No other file includes this, except to know the size of
  * struct roulette.
  *
  * All that stands still (felt, title, rim, hub, pointer, the banner's frame) is rendered once, into runs of pixels;

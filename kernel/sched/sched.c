@@ -17,7 +17,7 @@ struct sched_cpu {
 	struct spinlock lock; /* of the queue: other CPUs put tasks into it */
 	struct runqueue queue;
 	struct task *current;
-	struct task idle; /* runs when nobody else is ready, and is never in line */
+	struct task idle; /* runs when no other task is ready; never in the queue */
 	struct sched_counts counts;
 };
 
@@ -55,7 +55,7 @@ static struct task *sched_pick(struct sched_cpu *cpu, uint64_t now)
 	return node ? (struct task *)(void *)node : &cpu->idle;
 }
 
-/* The next tick: the end of a slice if somebody waits in line, or the moment a sleeper wakes. */
+/* The next tick: the end of a slice if a task waits in the queue, or the moment a sleeper wakes. */
 static void sched_set_tick(const struct runqueue *queue, uint64_t now)
 {
 	uint64_t wake = runqueue_next_wake(queue), ns = wake > now ? wake - now : !!wake;
@@ -85,7 +85,7 @@ static void sched_switch(bool asked_for)
 	if (!asked_for && leaving != &cpu->idle)
 		cpu->counts.preemptions++;
 	leaving->left_ticks = arch_ticks();
-	/* Nobody else can pick `leaving` up before its context is saved: it stays on this CPU. */
+	/* No other CPU can run `leaving` before its context is saved: it stays on this CPU. */
 	arch_context_switch(&leaving->context, next->context);
 	leaving->away_ticks += arch_ticks() - leaving->left_ticks;
 }

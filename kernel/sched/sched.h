@@ -1,7 +1,7 @@
 /*
  * Tasks: each on one CPU for life, first come, first served there, preempted when its slice is over and another waits.
  *
- * A CPU with one task and no sleeper takes no timer interrupt; one without a task is halted. The boot CPU's boot thread
+ * A CPU with one task and no sleeper gets no timer interrupt; one without a task is halted. The boot CPU's boot thread
  * is its first task. Context: tasks, unless a line says otherwise; no guard may be up where a task gives up its CPU.
  */
 #ifndef SCHED_SCHED_H
@@ -43,7 +43,7 @@ struct sched_counts {
 
 /* Boot CPU, once, after heap_init: the caller becomes a task. Interrupts are on afterwards. */
 void sched_init(void);
-/* Starts up to `cpus` CPUs in all, as far as they are present and answer; returns how many run. Boot CPU. */
+/* Starts up to `cpus` CPUs in all, as far as they are present and start; returns how many run. Boot CPU. */
 unsigned sched_start_cpus(unsigned cpus_present, unsigned cpus);
 
 /* A new task on a running CPU, in line at once; NULL without memory. Boot CPU (the heap is its own). */

@@ -2,7 +2,7 @@
  * The one timer of each CPU, shared: who waits with a deadline and who slices time each have an alarm of their own.
  *
  * Context: the CPU concerned, interrupts off. An alarm fires once, not before its time; it may also be late, and the
- * timer may interrupt for no alarm at all: who waits looks at the clock.
+ * timer may interrupt for no alarm at all: who waits reads the clock.
  */
 #ifndef SYNC_ALARM_H
 #define SYNC_ALARM_H

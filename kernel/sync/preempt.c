@@ -61,7 +61,7 @@ void preempt_enable(void)
 		state->guards = left;
 	}
 	ASSERT(left != UINT32_MAX);
-	/* Claim 1: only now. Claim 3: this look only decides whether to look properly. */
+	/* Claim 1: only now. Claim 3: this poll only decides whether to poll with interrupts off. */
 	if (!left && state->pending) {
 		bool enabled = arch_irq_disable();
 

@@ -1,5 +1,5 @@
 /*
- * A lock between CPUs, held with interrupts off, so that a handler of the same CPU may take it too. Not fair: sections
+ * A lock between CPUs, held with interrupts off, so that a handler of the same CPU may use it too. Not fair: sections
  * are a few instructions long. Taking a lock twice on one CPU hangs.
  */
 #ifndef SYNC_SPINLOCK_H

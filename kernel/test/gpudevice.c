@@ -4,7 +4,7 @@
 
 #define WIDTH GPUDEVICE_WIDTH
 #define HEIGHT GPUDEVICE_HEIGHT
-#define ANSWER_INVALID 0x1203u
+#define RESPONSE_INVALID 0x1203u
 #define CAPSET_BYTES 308u
 
 struct gpudevice gpudevice;
@@ -130,13 +130,13 @@ static void execute(const void *body, struct gpu_header *response)
 	}
 }
 
-/* Executes a command and answers it as it should be, or as the manner is; returns how many bytes that were. */
-static uint32_t answer(const struct gpu_header *request, struct gpu_header *response, uint32_t whole)
+/* Executes a command and writes the response that is right, or that of the manner; returns its bytes. */
+static uint32_t respond(const struct gpu_header *request, struct gpu_header *response, uint32_t whole)
 {
 	bool odd = !gpudevice.only || gpudevice.only == request->type;
 	enum gpudevice_manner manner = odd ? gpudevice.manner : GPUDEVICE_HONEST;
 
-	if (manner == GPUDEVICE_ANSWERS_NOTHING)
+	if (manner == GPUDEVICE_RESPONDS_NOTHING)
 		return 0;
 	execute(request, response);
 	if (request->flags & GPU_FLAG_FENCE && manner != GPUDEVICE_FORGETS_FENCE) {
@@ -144,11 +144,11 @@ static uint32_t answer(const struct gpu_header *request, struct gpu_header *resp
 		response->flags = GPU_FLAG_FENCE;
 		response->fence = request->fence;
 	}
-	if (manner == GPUDEVICE_ANSWERS_ERROR) {
-		response->type = ANSWER_INVALID;
+	if (manner == GPUDEVICE_RESPONDS_ERROR) {
+		response->type = RESPONSE_INVALID;
 		return sizeof(*response);
 	}
-	return manner == GPUDEVICE_ANSWERS_SHORT ? 8 : whole;
+	return manner == GPUDEVICE_RESPONDS_SHORT ? 8 : whole;
 }
 
 static void serve(struct ringdevice *ring)
@@ -165,9 +165,9 @@ static void serve(struct ringdevice *ring)
 		}
 		if (gpudevice.manner == GPUDEVICE_SILENT && (!gpudevice.only || gpudevice.only == request->type))
 			continue;
-		ringdevice_answer(ring, chain.head,
-				  answer(request, (struct gpu_header *)(uintptr_t)chain.pieces[1].address,
-					 chain.pieces[1].length));
+		ringdevice_complete(ring, chain.head,
+				    respond(request, (struct gpu_header *)(uintptr_t)chain.pieces[1].address,
+					    chain.pieces[1].length));
 	}
 }
 

@@ -16,12 +16,12 @@
 #define GPUDEVICE_RING 64
 #define GPUDEVICE_UNTOUCHED 0xeeeeeeeeu
 
-/* How it answers. */
+/* How it responds. */
 enum gpudevice_manner {
 	GPUDEVICE_HONEST,
-	GPUDEVICE_ANSWERS_ERROR,
-	GPUDEVICE_ANSWERS_SHORT,
-	GPUDEVICE_ANSWERS_NOTHING, /* used, but no response written */
+	GPUDEVICE_RESPONDS_ERROR,
+	GPUDEVICE_RESPONDS_SHORT,
+	GPUDEVICE_RESPONDS_NOTHING, /* used, but no response written */
 	GPUDEVICE_FORGETS_FENCE,
 	GPUDEVICE_SCANOUT_OFF,
 	GPUDEVICE_SILENT,
@@ -30,7 +30,7 @@ enum gpudevice_manner {
 struct gpudevice {
 	struct ringdevice ring;
 	enum gpudevice_manner manner;
-	uint32_t only; /* the command that is not answered honestly; 0: all */
+	uint32_t only; /* the command without an honest response; 0: all */
 
 	/* What it claims of virgl. */
 	uint32_t capsets, capset_id, capset_bytes, sampler, render; /* the last two: the first words of the masks */

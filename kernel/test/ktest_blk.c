@@ -13,10 +13,10 @@
 
 enum manner {
 	HONEST,
-	ANSWERS_IOERR,
-	ANSWERS_NOTHING, /* used, but no status written */
-	ANSWERS_SHORT,
-	BACKWARDS, /* answers the newest request first */
+	RESPONDS_IOERR,
+	RESPONDS_NOTHING, /* used, but no status written */
+	RESPONDS_SHORT,
+	BACKWARDS, /* completes the newest request first */
 	SILENT,
 };
 
@@ -43,17 +43,17 @@ static uint8_t execute(const struct ringdevice_chain *chain)
 		memcpy(disk + at, memory, length);
 	else if (request->header.type == BLK_FLUSH)
 		flushes++;
-	return manner == ANSWERS_IOERR;
+	return manner == RESPONDS_IOERR;
 }
 
-static void answer(struct ringdevice *ring, const struct ringdevice_chain *chain)
+static void respond(struct ringdevice *ring, const struct ringdevice_chain *chain)
 {
 	const struct virtqueue_descriptor *last = &chain->pieces[chain->count - 1];
 	uint8_t status = execute(chain);
 
-	if (manner != ANSWERS_NOTHING)
+	if (manner != RESPONDS_NOTHING)
 		*(uint8_t *)(uintptr_t)last->address = status;
-	ringdevice_answer(ring, chain->head, manner == ANSWERS_SHORT ? 0 : ringdevice_writable(chain));
+	ringdevice_complete(ring, chain->head, manner == RESPONDS_SHORT ? 0 : ringdevice_writable(chain));
 }
 
 static void serve(struct ringdevice *ring)
@@ -63,7 +63,7 @@ static void serve(struct ringdevice *ring)
 	if (manner == BACKWARDS || manner == SILENT)
 		return;
 	while (ringdevice_take(ring, &chain))
-		answer(ring, &chain);
+		respond(ring, &chain);
 }
 
 /* BACKWARDS: everything available, the newest first. */
@@ -75,7 +75,7 @@ static void serve_backwards(void)
 	while (count < BLK_IN_FLIGHT_MAX && ringdevice_take(&device, &chains[count]))
 		count++;
 	while (count--)
-		answer(&device, &chains[count]);
+		respond(&device, &chains[count]);
 }
 
 static void start(enum manner how)
@@ -142,17 +142,17 @@ static void in_flight(void)
 	ktest_check(blk_submit(&blk, BLK_READ, 0, back, BLK_SECTOR) == ERROR_NOSPACE, "one more is refused");
 	serve_backwards();
 	ktest_check(!blk_complete(&blk) && !blk.in_flight && blk.queue.queue.free_count == RING,
-		    "all complete, in whatever order the device answers");
+		    "all complete, in whatever order the device completes them");
 	ktest_check(!memcmp(disk, bytes, sizeof(bytes)), "each one's data is its own");
 }
 
 static void errors(void)
 {
-	start(ANSWERS_IOERR);
+	start(RESPONDS_IOERR);
 	ktest_check(one(BLK_READ, 0, back, BLK_SECTOR) == ERROR_RESPONSE, "an error status is an error");
-	start(ANSWERS_NOTHING);
+	start(RESPONDS_NOTHING);
 	ktest_check(one(BLK_READ, 0, back, BLK_SECTOR) == ERROR_RESPONSE, "so is a status that was not written");
-	start(ANSWERS_SHORT);
+	start(RESPONDS_SHORT);
 	ktest_check(one(BLK_READ, 0, back, BLK_SECTOR) == ERROR_BROKEN, "so are fewer bytes than were asked for");
 	start(SILENT);
 	ktest_check(one(BLK_READ, 0, back, BLK_SECTOR) == ERROR_TIMEOUT &&

@@ -249,8 +249,8 @@ static bool inside(const struct fdt *fdt, const void *pointer, uint32_t length)
 	return from >= damaged && length <= fdt->size && from + length <= damaged + fdt->size;
 }
 
-/* Asks everything of a damaged tree; returns whether no answer points outside of it. */
-static bool answers_inside(const struct fdt *fdt)
+/* Asks everything of a damaged tree; returns whether no result points outside of it. */
+static bool results_inside(const struct fdt *fdt)
 {
 	struct fdt_property found;
 	struct fdt_interrupt interrupt;
@@ -291,14 +291,14 @@ static void damage(void)
 				continue;
 			}
 			opened++;
-			good = good && answers_inside(&fdt);
+			good = good && results_inside(&fdt);
 		}
 		/* The space between the blocks holds nothing. */
 		if (offset >= at && offset < STRINGS_AT)
 			offset = STRINGS_AT - 1;
 	}
 	ktest_check(opened > 1000 && refused > 500, "damage is refused in places and passes in others");
-	ktest_check(good, "no answer about a damaged tree lies outside of it");
+	ktest_check(good, "no result about a damaged tree lies outside of it");
 }
 
 static void run(void)

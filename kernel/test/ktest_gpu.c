@@ -62,7 +62,7 @@ static bool goes_on(void)
 {
 	const struct gpu_rectangle part = {5, 7, 25, 13};
 
-	if (present_while(GPUDEVICE_ANSWERS_ERROR) != ERROR_RESPONSE || gpu.slots_used)
+	if (present_while(GPUDEVICE_RESPONDS_ERROR) != ERROR_RESPONSE || gpu.slots_used)
 		return false;
 	gpudevice.manner = GPUDEVICE_HONEST;
 	gpudevice_paint(&gpu);
@@ -73,18 +73,18 @@ static bool goes_on(void)
 
 static void errors(void)
 {
-	int error = start(GPUDEVICE_ANSWERS_SHORT);
+	int error = start(GPUDEVICE_RESPONDS_SHORT);
 
 	ktest_check(error == ERROR_BROKEN || error == ERROR_RESPONSE,
-		    "a display's answer that is too short is an error");
-	ktest_check(start(GPUDEVICE_ANSWERS_ERROR) == ERROR_RESPONSE,
+		    "a display's response that is too short is an error");
+	ktest_check(start(GPUDEVICE_RESPONDS_ERROR) == ERROR_RESPONSE,
 		    "an error response to the first command is an error");
 	ktest_check(start(GPUDEVICE_SCANOUT_OFF) == ERROR_NODEV, "a scanout that is off is an error");
-	ktest_check(present_while(GPUDEVICE_ANSWERS_ERROR) == ERROR_RESPONSE,
+	ktest_check(present_while(GPUDEVICE_RESPONDS_ERROR) == ERROR_RESPONSE,
 		    "an error response in a frame is an error");
-	ktest_check(present_while(GPUDEVICE_ANSWERS_SHORT) == ERROR_BROKEN,
+	ktest_check(present_while(GPUDEVICE_RESPONDS_SHORT) == ERROR_BROKEN,
 		    "so is a response that is too short to be one");
-	ktest_check(present_while(GPUDEVICE_ANSWERS_NOTHING) == ERROR_BROKEN, "so is none at all");
+	ktest_check(present_while(GPUDEVICE_RESPONDS_NOTHING) == ERROR_BROKEN, "so is none at all");
 	ktest_check(present_while(GPUDEVICE_SILENT) == ERROR_TIMEOUT &&
 			    gpu.control.queue.counters.count[COUNTER_timeouts] >= 1,
 		    "silence ends at the deadline and is counted");
@@ -111,7 +111,7 @@ static void real(void)
 			    "and refuses a rectangle outside of the resource");
 	else
 		ktest_skip("and refuses a rectangle outside of the resource",
-			   "QEMU answers OK to any on the virgl path");
+			   "QEMU responds with OK to any on the virgl path");
 	transport_fail(&gpu.transport);
 }
 

@@ -2,7 +2,7 @@
  * drivers/virtio/gpu: malformed commands, sent on purpose to this machine's device; skipped where there is none.
  *
  * The device must refuse each with the error that VIRTIO 1.2 §5.7.6.7 names for it, the driver must report it, and
- * both must go on. Every answer is noted, so that devices can be compared.
+ * both must go on. Every response is noted, so that devices can be compared.
  */
 #include "test/ktest.h"
 
@@ -34,7 +34,7 @@ enum {
 struct refusal {
 	const char *sent;
 	uint32_t type;
-	uint32_t answer;           /* what the device must say */
+	uint32_t response;         /* that the device must give */
 	uint32_t count;            /* words behind the header that are sent */
 	uint32_t words[WORDS_MAX]; /* as the command has them, rectangles first */
 };
@@ -95,8 +95,8 @@ static const struct refusal refusals[] = {
 	{"a command that there is not", NO_COMMAND, UNSPECIFIED, 0, {0}},
 };
 
-/* What the device answers to so many bytes of a command; 0 where it does not answer. */
-static uint32_t answer_to(uint32_t type, const uint32_t *words, uint32_t count, uint32_t bytes)
+/* The response to so many bytes of a command; 0 where there is none. */
+static uint32_t response_to(uint32_t type, const uint32_t *words, uint32_t count, uint32_t bytes)
 {
 	uint8_t *request = gpu_command(&gpu, type);
 	struct gpu_slot *slot = &gpu.slots[0];
@@ -123,26 +123,26 @@ static bool shows(void)
 
 static void refused(const struct refusal *refusal)
 {
-	uint32_t answer = answer_to(refusal->type, refusal->words, refusal->count, whole(refusal->count));
+	uint32_t response = response_to(refusal->type, refusal->words, refusal->count, whole(refusal->count));
 
-	ktest_note("refusal: %s: 0x%x", refusal->sent, answer);
-	ktest_check(answer == refusal->answer, refusal->sent);
+	ktest_note("refusal: %s: 0x%x", refusal->sent, response);
+	ktest_check(response == refusal->response, refusal->sent);
 }
 
 /*
- * Commands that end before they are whole. The specification names no error, and QEMU 7.2 answers OK and does nothing:
- * what is checked is that there is an answer, and that the resource is still there. A command shorter than its header
- * is left out: QEMU never answers it.
+ * Commands that end before they are whole. The specification names no error, and QEMU 7.2 responds with OK and does
+ * nothing: what is checked is that there is a response, and that the resource is still there. A command shorter than
+ * its header is left out: QEMU never responds to it.
  */
 static void cut_short(void)
 {
 	static const uint32_t end[] = {GPU_RESOURCE, 0}, flush[] = {WHOLE, GPU_RESOURCE, 0};
-	uint32_t unref = answer_to(RESOURCE_UNREF, end, 2, whole(1)),
-		 part = answer_to(GPU_RESOURCE_FLUSH, flush, 6, whole(3));
+	uint32_t unref = response_to(RESOURCE_UNREF, end, 2, whole(1)),
+		 part = response_to(GPU_RESOURCE_FLUSH, flush, 6, whole(3));
 
 	ktest_note("refusal: the end of a resource, cut short: 0x%x", unref);
 	ktest_note("refusal: a flush, cut short: 0x%x", part);
-	ktest_check(unref && part, "commands cut short are answered");
+	ktest_check(unref && part, "commands cut short get a response");
 	ktest_check(shows(), "and change nothing");
 }
 
@@ -151,8 +151,8 @@ static void twice(void)
 {
 	static const uint32_t other[] = {OTHER, 0};
 
-	ktest_check(answer_to(RESOURCE_UNREF, other, 2, whole(2)) == RESPONSE_OK, "a resource is given back");
-	ktest_check(answer_to(RESOURCE_UNREF, other, 2, whole(2)) == INVALID_RESOURCE,
+	ktest_check(response_to(RESOURCE_UNREF, other, 2, whole(2)) == RESPONSE_OK, "a resource is given back");
+	ktest_check(response_to(RESOURCE_UNREF, other, 2, whole(2)) == INVALID_RESOURCE,
 		    "and cannot be given back twice");
 }
 
@@ -169,7 +169,8 @@ static void run(void)
 		transport_fail(&gpu.transport);
 		return;
 	}
-	ktest_check(answer_to(GPU_RESOURCE_CREATE_2D, other, 4, whole(4)) == RESPONSE_OK, "a second resource is made");
+	ktest_check(response_to(GPU_RESOURCE_CREATE_2D, other, 4, whole(4)) == RESPONSE_OK,
+		    "a second resource is made");
 	for (unsigned i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
 		refused(&refusals[i]);
 	ktest_check(shows(), "after every refusal a frame is shown");

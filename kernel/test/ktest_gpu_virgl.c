@@ -18,7 +18,7 @@ static int start(void)
 	return error;
 }
 
-/* What starting comes to when one command alone is answered in this manner. */
+/* What starting comes to when one command alone gets a response of this manner. */
 static int start_with(enum gpudevice_manner manner, uint32_t command)
 {
 	gpudevice_meet(&gpu, &gpu_path_virgl);
@@ -87,20 +87,20 @@ static void capsets(void)
 
 static void refusals(void)
 {
-	ktest_check(start_with(GPUDEVICE_ANSWERS_ERROR, GPU_GET_CAPSET_INFO) == ERROR_CAPSET &&
-			    start_with(GPUDEVICE_ANSWERS_ERROR, GPU_GET_CAPSET) == ERROR_CAPSET,
+	ktest_check(start_with(GPUDEVICE_RESPONDS_ERROR, GPU_GET_CAPSET_INFO) == ERROR_CAPSET &&
+			    start_with(GPUDEVICE_RESPONDS_ERROR, GPU_GET_CAPSET) == ERROR_CAPSET,
 		    "a capability set that is refused is named");
-	ktest_check(start_with(GPUDEVICE_ANSWERS_SHORT, GPU_GET_CAPSET) == ERROR_BROKEN,
+	ktest_check(start_with(GPUDEVICE_RESPONDS_SHORT, GPU_GET_CAPSET) == ERROR_BROKEN,
 		    "one that is cut off is an error");
-	ktest_check(start_with(GPUDEVICE_ANSWERS_ERROR, GPU_CTX_CREATE) == ERROR_CONTEXT && !gpudevice.texture,
+	ktest_check(start_with(GPUDEVICE_RESPONDS_ERROR, GPU_CTX_CREATE) == ERROR_CONTEXT && !gpudevice.texture,
 		    "a context that is refused is named, and nothing is made in it");
-	ktest_check(start_with(GPUDEVICE_ANSWERS_ERROR, GPU_RESOURCE_CREATE_3D) == ERROR_RESPONSE &&
-			    start_with(GPUDEVICE_ANSWERS_ERROR, GPU_CTX_ATTACH_RESOURCE) == ERROR_RESPONSE &&
-			    start_with(GPUDEVICE_ANSWERS_ERROR, GPU_SET_SCANOUT) == ERROR_RESPONSE,
+	ktest_check(start_with(GPUDEVICE_RESPONDS_ERROR, GPU_RESOURCE_CREATE_3D) == ERROR_RESPONSE &&
+			    start_with(GPUDEVICE_RESPONDS_ERROR, GPU_CTX_ATTACH_RESOURCE) == ERROR_RESPONSE &&
+			    start_with(GPUDEVICE_RESPONDS_ERROR, GPU_SET_SCANOUT) == ERROR_RESPONSE,
 		    "so is a texture that cannot be made, attached or shown");
 }
 
-/* What a frame comes to when one command of it is answered in this manner. */
+/* What a frame comes to when one command of it gets a response of this manner. */
 static int present_while(enum gpudevice_manner manner, uint32_t command)
 {
 	const struct gpu_rectangle part = {0, 0, 8, 8};
@@ -113,10 +113,10 @@ static int present_while(enum gpudevice_manner manner, uint32_t command)
 static void frames(void)
 {
 	ktest_check(!present_while(GPUDEVICE_HONEST, 0), "a frame is taken");
-	ktest_check(present_while(GPUDEVICE_ANSWERS_ERROR, GPU_TRANSFER_TO_HOST_3D) == ERROR_RESPONSE &&
-			    present_while(GPUDEVICE_ANSWERS_ERROR, GPU_RESOURCE_FLUSH) == ERROR_RESPONSE,
+	ktest_check(present_while(GPUDEVICE_RESPONDS_ERROR, GPU_TRANSFER_TO_HOST_3D) == ERROR_RESPONSE &&
+			    present_while(GPUDEVICE_RESPONDS_ERROR, GPU_RESOURCE_FLUSH) == ERROR_RESPONSE,
 		    "an error response in a frame is an error");
-	ktest_check(present_while(GPUDEVICE_ANSWERS_NOTHING, GPU_TRANSFER_TO_HOST_3D) == ERROR_BROKEN,
+	ktest_check(present_while(GPUDEVICE_RESPONDS_NOTHING, GPU_TRANSFER_TO_HOST_3D) == ERROR_BROKEN,
 		    "so is an empty one");
 	ktest_check(present_while(GPUDEVICE_SILENT, GPU_TRANSFER_TO_HOST_3D) == ERROR_TIMEOUT,
 		    "so is none before the deadline");

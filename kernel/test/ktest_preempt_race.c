@@ -23,7 +23,7 @@
 #define SPREAD_NS 256u
 #define SWEEP_STEPS 12000u
 #define PLACES_MAX 512u
-#define WAIT_LOOKS_MAX 1000000u
+#define WAIT_POLLS_MAX 1000000u
 #define FAR_NS 20000u
 #define ICOUNT_TRIES 8u
 
@@ -51,7 +51,7 @@ static void race_request(void)
 		race_reschedule();
 }
 
-/* Claim 2: looks, then lowers. */
+/* Claim 2: polls, then lowers. */
 __attribute__((noinline)) static void drop_look_first(void)
 {
 	bool pending = race.guards == 1 && race.pending;
@@ -61,7 +61,7 @@ __attribute__((noinline)) static void drop_look_first(void)
 		race_reschedule();
 }
 
-/* Claim 3: lowers, looks, and acts with interrupts on. */
+/* Claim 3: lowers, polls, and acts with interrupts on. */
 __attribute__((noinline)) static void drop_act_unmasked(void)
 {
 	race.guards = race.guards - 1;
@@ -199,7 +199,7 @@ static uint64_t sweep_step(struct sweep *sweep, uint64_t delayed, uint64_t ns, b
 	reached = arch_ticks();
 	start = arch_instructions();
 	swept->drop();
-	for (unsigned look = 0; !interrupted && look < WAIT_LOOKS_MAX; look++)
+	for (unsigned poll = 0; !interrupted && poll < WAIT_POLLS_MAX; poll++)
 		arch_relax();
 	arch_irq_disable();
 	/* An interrupt before the start wraps round, beyond every place. */
@@ -291,8 +291,8 @@ static void wrong_drops(void)
 {
 	struct sweep sweep = sweep_run(&look_first, false);
 
-	ktest_note("looks first: %u of %u requests lost", sweep.lost, SWEEP_STEPS);
-	ktest_check(sweep.lost > 0, "a drop that looks first and lowers after loses requests");
+	ktest_note("polls first: %u of %u requests lost", sweep.lost, SWEEP_STEPS);
+	ktest_check(sweep.lost > 0, "a drop that polls first and lowers after loses requests");
 	ktest_check(!race.doubled, "it doubles none");
 	sweep = sweep_run(&act_unmasked, false);
 	ktest_check(!sweep.lost, "one that lowers first loses none");

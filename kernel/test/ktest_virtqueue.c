@@ -81,13 +81,13 @@ static void order(void)
 	ringdevice_take(&device, &b);
 	ktest_check(virtqueue_pop_used(device.queue, &first) == VIRTQUEUE_NOTHING,
 		    "nothing is popped before the device responds");
-	ringdevice_answer(&device, b.head, 16);
-	ringdevice_answer(&device, a.head, 3);
+	ringdevice_complete(&device, b.head, 16);
+	ringdevice_complete(&device, a.head, 3);
 	ktest_check(virtqueue_pop_used(device.queue, &first) == VIRTQUEUE_COMPLETED &&
 			    virtqueue_pop_used(device.queue, &second) == VIRTQUEUE_COMPLETED,
 		    "two completions are popped");
 	ktest_check(first.token == &tokens[1] && first.length == 16 && second.token == &tokens[0] && second.length == 3,
-		    "answers out of order carry their own tokens and lengths");
+		    "completions out of order carry their own tokens and lengths");
 	ktest_check(virtqueue_pop_used(device.queue, &first) == VIRTQUEUE_NOTHING, "a third is not there");
 }
 
@@ -103,7 +103,7 @@ static bool cycles(unsigned rounds, bool event_index)
 		virtqueue_publish(device.queue);
 		/* The device wants to hear of the next one, always. */
 		*ringdevice_avail_event(&device) = (uint16_t)(device.queue->published - 1);
-		if (!virtqueue_kick(device.queue) || ringdevice_answer_all(&device) != 1 ||
+		if (!virtqueue_kick(device.queue) || ringdevice_complete_all(&device) != 1 ||
 		    virtqueue_pop_used(device.queue, &completion) != VIRTQUEUE_COMPLETED ||
 		    completion.token != &tokens[round % 7] || completion.length != 8)
 			return false;
@@ -135,7 +135,7 @@ static void exhaustion(void)
 			    virtqueue_add(device.queue, many, 0, tokens) == ERROR_INVALID,
 		    "a chain longer than the ring, or of nothing, is refused");
 	virtqueue_publish(device.queue);
-	ktest_check(ringdevice_answer_all(&device) == SIZE / 2, "the refused ones left no trace in the ring");
+	ktest_check(ringdevice_complete_all(&device) == SIZE / 2, "the refused ones left no trace in the ring");
 	while (virtqueue_pop_used(device.queue, &completion) == VIRTQUEUE_COMPLETED)
 		popped++;
 	ktest_check(popped == SIZE / 2 && device.queue->free_count == SIZE, "completion gives every descriptor back");
@@ -165,7 +165,7 @@ static bool shuffle(void)
 		} else if (waiting) {
 			unsigned pick = random / 65536 % waiting;
 
-			ringdevice_answer(&device, heads[pick], 0);
+			ringdevice_complete(&device, heads[pick], 0);
 			heads[pick] = heads[--waiting];
 			if (virtqueue_pop_used(device.queue, &completion) != VIRTQUEUE_COMPLETED)
 				return false;
@@ -175,7 +175,7 @@ static bool shuffle(void)
 			return false;
 	}
 	for (; waiting; waiting--) {
-		ringdevice_answer(&device, heads[waiting - 1], 0);
+		ringdevice_complete(&device, heads[waiting - 1], 0);
 		if (virtqueue_pop_used(device.queue, &completion) != VIRTQUEUE_COMPLETED)
 			return false;
 	}
@@ -198,7 +198,7 @@ static bool refuses(uint32_t id, uint32_t length)
 {
 	struct virtqueue_completion completion = {0};
 
-	ringdevice_answer(&device, id, length);
+	ringdevice_complete(&device, id, length);
 	return virtqueue_pop_used(device.queue, &completion) == VIRTQUEUE_BROKEN && !completion.token &&
 	       virtqueue_pop_used(device.queue, &completion) == VIRTQUEUE_BROKEN && add_pair(8, tokens) == ERROR_BROKEN;
 }
@@ -234,8 +234,8 @@ static void hostile(void)
 	one_in_flight(&head);
 	add_pair(8, tokens);
 	virtqueue_publish(device.queue);
-	ringdevice_answer(&device, head, 8);
-	ringdevice_answer(&device, head, 8);
+	ringdevice_complete(&device, head, 8);
+	ringdevice_complete(&device, head, 8);
 	ktest_check(virtqueue_pop_used(device.queue, &completion) == VIRTQUEUE_COMPLETED,
 		    "an id used twice is popped once");
 	ktest_check(virtqueue_pop_used(device.queue, &completion) == VIRTQUEUE_BROKEN, "and breaks the queue then");
@@ -251,7 +251,7 @@ static void hostile_descriptors(void)
 		device.queue->descriptors[i].next = 0xffff;
 		device.queue->descriptors[i].flags = 0xffff;
 	}
-	ringdevice_answer(&device, head, 8);
+	ringdevice_complete(&device, head, 8);
 	ktest_check(virtqueue_pop_used(device.queue, &completion) == VIRTQUEUE_COMPLETED &&
 			    device.queue->free_count == SIZE,
 		    "a descriptor table that was scribbled over cannot mislead the free list");
@@ -311,8 +311,9 @@ static void interrupts(void)
 	ktest_check(device.queue->available->flags == AVAILABLE_NO_INTERRUPT, "a polled queue asks for no interrupts");
 	ktest_check(!virtqueue_rearm(device.queue) && device.queue->available->flags == 0,
 		    "re-arming asks for them and finds nothing new");
-	ringdevice_answer(&device, head, 8);
-	ktest_check(virtqueue_rearm(device.queue), "an answer that came before the re-arming is found by the re-check");
+	ringdevice_complete(&device, head, 8);
+	ktest_check(virtqueue_rearm(device.queue),
+		    "a completion that came before the re-arming is found by the re-check");
 	virtqueue_disarm(device.queue);
 	ktest_check(device.queue->available->flags == AVAILABLE_NO_INTERRUPT, "disarming takes it back");
 	ringdevice_init(&device, NULL, SIZE, true);

@@ -1,4 +1,4 @@
-/* drivers/virtio/wait: how a wait ends, and what it counts, with a device that answers at once, late, badly or never.
+/* drivers/virtio/wait: how a wait ends, and what it counts, with a device that responds at once, late, badly or never.
  */
 #include "test/ktest.h"
 
@@ -15,20 +15,20 @@
 static struct ringdevice device;
 static uint8_t bytes[64];
 
-static void answer(struct ringdevice *ring)
+static void respond(struct ringdevice *ring)
 {
-	ringdevice_answer_all(ring);
+	ringdevice_complete_all(ring);
 }
 
-static void answer_second(struct ringdevice *ring)
+static void respond_to_second(struct ringdevice *ring)
 {
 	if (ring->notified == 2)
-		ringdevice_answer_all(ring);
+		ringdevice_complete_all(ring);
 }
 
 static void break_ring(struct ringdevice *ring)
 {
-	ringdevice_answer(ring, 0xffff, 0);
+	ringdevice_complete(ring, 0xffff, 0);
 }
 
 /* Sends one chain to a device that behaves like this, and waits for it. */
@@ -45,24 +45,24 @@ static int send_and_wait(void (*on_notify)(struct ringdevice *), uint64_t deadli
 	return virtqueue_wait(device.queue, &completion, deadline_ns);
 }
 
-/* Whether fences at B are those of this strategy for so many looks. */
+/* Whether fences at B are those of this strategy for so many polls. */
 static bool fences_match(const struct virtqueue_counters *counters)
 {
-	uint64_t looks = counters->count[COUNTER_spins] + counters->count[COUNTER_completions];
+	uint64_t polls = counters->count[COUNTER_spins] + counters->count[COUNTER_completions];
 
 	return counters->count[COUNTER_fences] ==
-	       COUNTED(looks * POINT_POLL_FENCES + counters->count[COUNTER_completions] * POINT_PROGRESS_FENCES);
+	       COUNTED(polls * POINT_POLL_FENCES + counters->count[COUNTER_completions] * POINT_PROGRESS_FENCES);
 }
 
 static void at_once(void)
 {
 	const struct virtqueue_counters *counters = &device.own.counters;
 
-	ktest_check(!send_and_wait(answer, LONG_NS), "an answer that is there is taken");
+	ktest_check(!send_and_wait(respond, LONG_NS), "a completion that is there is popped");
 	ktest_check(counters->count[COUNTER_spins] == 0 && counters->count[COUNTER_completions] == 1 &&
 			    counters->count[COUNTER_halts] == 0,
 		    "without a spin or a halt, as one completion");
-	ktest_check(fences_match(counters), "its fences are one look's and one progress's");
+	ktest_check(fences_match(counters), "its fences are one poll's and one progress's");
 	ktest_check(counters->count[COUNTER_publish_fences] == COUNTED(POINT_PUBLISH_FENCES) &&
 			    counters->count[COUNTER_kick_fences] == COUNTED(POINT_KICK_FENCES),
 		    "publish and kick have the fences of this strategy");
@@ -82,14 +82,15 @@ static void late(void)
 		ktest_skip("a lost notify is sent again", "WAIT=iterations knows no clock");
 		return;
 	}
-	ktest_check(!send_and_wait(answer_second, SHORT_NS), "a device that missed its notify answers the second");
+	ktest_check(!send_and_wait(respond_to_second, SHORT_NS),
+		    "a device that missed its notification responds to the second");
 	ktest_check(counters->count[COUNTER_rekicks] == 1 && counters->count[COUNTER_notifies] == 2 &&
 			    counters->count[COUNTER_timeouts] == 0,
 		    "one re-kick, two notifies, no timeout");
 	ktest_check(OPTION(COUNTERS) == OPTION_COUNTERS_none || counters->count[COUNTER_spins] > 0,
-		    "looks that found nothing were counted");
+		    "polls that found nothing were counted");
 	ktest_check(OPTION(COUNTERS) == OPTION_COUNTERS_none || fences_match(counters),
-		    "each look and the progress have the fences of this strategy");
+		    "each poll and the progress have the fences of this strategy");
 }
 
 static void never(void)
@@ -101,7 +102,7 @@ static void never(void)
 	if (OPTION(WAIT) == OPTION_WAIT_deadline || OPTION(COMPLETION) == OPTION_COMPLETION_irq)
 		ktest_check(arch_ticks_to_ns(arch_ticks() - start) >= SHORT_NS, "not before the deadline");
 	else
-		ktest_check(counters->count[COUNTER_spins] == COUNTED(1000000), "after exactly 1,000,000 looks");
+		ktest_check(counters->count[COUNTER_spins] == COUNTED(1000000), "after exactly 1,000,000 polls");
 	ktest_check(counters->count[COUNTER_timeouts] == 1 && counters->count[COUNTER_completions] == 0,
 		    "one timeout, no completion");
 	ktest_check((counters->count[COUNTER_halts] > 0) == (OPTION(COMPLETION) == OPTION_COMPLETION_irq),

@@ -60,7 +60,7 @@ bool ringdevice_take(struct ringdevice *device, struct ringdevice_chain *chain)
 	return true;
 }
 
-void ringdevice_answer(struct ringdevice *device, uint32_t id, uint32_t length)
+void ringdevice_complete(struct ringdevice *device, uint32_t id, uint32_t length)
 {
 	uint16_t index = device->queue->used->index;
 
@@ -79,13 +79,13 @@ uint32_t ringdevice_writable(const struct ringdevice_chain *chain)
 	return bytes;
 }
 
-unsigned ringdevice_answer_all(struct ringdevice *device)
+unsigned ringdevice_complete_all(struct ringdevice *device)
 {
 	struct ringdevice_chain chain;
 	unsigned count = 0;
 
 	for (; ringdevice_take(device, &chain); count++)
-		ringdevice_answer(device, chain.head, ringdevice_writable(&chain));
+		ringdevice_complete(device, chain.head, ringdevice_writable(&chain));
 	return count;
 }
 

@@ -1,6 +1,6 @@
 /*
  * The device's side of a split ring, modelled for tests, in the kernel and natively: it takes what the driver made
- * available, checks that against VIRTIO 1.2 §2.7, and answers when it is told to. Tests that play a hostile device
+ * available, checks that against VIRTIO 1.2 §2.7, and responds when it is told to. Tests that play a hostile device
  * write the used ring themselves.
  */
 #ifndef TEST_RINGDEVICE_H
@@ -38,9 +38,9 @@ void ringdevice_init(struct ringdevice *device, struct virtqueue *queue, uint16_
 /* Takes the next available chain; false when there is none, or it breaks a rule (then faulty_driver is set). */
 bool ringdevice_take(struct ringdevice *device, struct ringdevice_chain *chain);
 /* Puts an element into the used ring and moves its index. */
-void ringdevice_answer(struct ringdevice *device, uint32_t id, uint32_t length);
-/* Answers everything available with as many bytes as the driver can take; returns how many chains that were. */
-unsigned ringdevice_answer_all(struct ringdevice *device);
+void ringdevice_complete(struct ringdevice *device, uint32_t id, uint32_t length);
+/* Completes everything available with as many bytes as the driver accepts; returns how many chains that were. */
+unsigned ringdevice_complete_all(struct ringdevice *device);
 /* The byte count that the device may write into a chain. */
 uint32_t ringdevice_writable(const struct ringdevice_chain *chain);
 

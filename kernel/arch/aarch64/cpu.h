@@ -44,7 +44,7 @@ uint32_t timer_line(void);
 void irq_init(void);
 void irq_init_cpu(void);
 
-/* Builds the tables that the device tree asks for, and takes them. */
+/* Builds page tables for what the device tree describes, and switches to them. */
 void mmu_init(void);
 /* boot.S: this CPU translates by `root` from now on. */
 void mmu_enable(uint64_t *root);

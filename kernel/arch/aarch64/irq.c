@@ -157,7 +157,7 @@ void irq_dispatch(void)
 	else if (line == LINE_IPI && ipi_handler)
 		ipi_handler();
 	else if (line != LINE_IPI && !intx_dispatch(line))
-		panic("gic: interrupt %u, which nobody asked for", line);
+		panic("gic: interrupt %u, which has no handler", line);
 }
 
 void arch_ipi_handler(void (*handler)(void))
@@ -169,7 +169,7 @@ void arch_ipi_send(unsigned cpu)
 {
 	uint64_t mpidr = cpus[cpu].id;
 
-	/* What was written before must be seen by the CPU that takes the interrupt. */
+	/* What was written before must be seen by the CPU that is interrupted. */
 	__asm__ volatile("dsb ishst" : : : "memory");
 	SYSREG_WRITE(ICC_SGI1R, (mpidr >> 32 & 0xff) << 48 | (mpidr >> 16 & 0xff) << 32 | (mpidr >> 4 & 0xf) << 44 |
 					(mpidr >> 8 & 0xff) << 16 | (uint64_t)LINE_IPI << 24 | 1ull << (mpidr & 0xf));

@@ -20,7 +20,7 @@ int64_t psci_call(uint64_t function, uint64_t a, uint64_t b, uint64_t c)
 	register uint64_t x2 __asm__("x2") = b;
 	register uint64_t x3 __asm__("x3") = c;
 
-	/* Until the tree was read: QEMU answers hvc for machines that boot at EL1, smc for those that boot at EL2. */
+	/* Until the tree was read: QEMU serves hvc on machines that boot at EL1, and smc on those that boot at EL2. */
 	if (conduit == CONDUIT_SMC || (conduit == CONDUIT_GUESS && boot_level == 2 << 2))
 		__asm__ volatile("smc #0" : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3) : : "memory");
 	else

@@ -35,7 +35,7 @@ uint64_t arch_ticks_to_ns(uint64_t ticks)
 	return clock_scale(ticks, CLOCK_NS, frequency_hz);
 }
 
-/* The counter's frequency is the machine's word for time; nothing here is more exact. */
+/* This machine has no second clock to compare the counter with. */
 int32_t arch_ticks_drift_ppm(void)
 {
 	return 0;

@@ -1,5 +1,5 @@
 /*
- * Identity-mapping page tables of 512 entries a table and 4 KiB pages, whatever an entry looks like.
+ * Identity-mapping page tables of 512 entries a table and 4 KiB pages, whatever the format of an entry.
  *
  * One CPU at a time: the boot CPU, or another for which it waits. Entries are added, never changed: mapping again what
  * is mapped alike is fine, anything else panics.

@@ -155,8 +155,7 @@ static void run(void)
 	ktest_check(mmu_agrees((uintptr_t)&variable, PAGING_RAM), "the MMU caches variables");
 	ktest_check(mmu_agrees((uintptr_t)kernel_end, PAGING_RAM), "the MMU caches free memory");
 	if (machine.pci >= 0)
-		ktest_check(mmu_agrees(machine.ecam.start, PAGING_DEVICE),
-			    "the MMU takes PCI's registers for a device");
+		ktest_check(mmu_agrees(machine.ecam.start, PAGING_DEVICE), "PCI's registers are mapped as a device");
 	ktest_check(cpu_takes_errors(), "the boot CPU takes SErrors");
 	if (machine.pci >= 0)
 		shared_line();

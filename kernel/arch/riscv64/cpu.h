@@ -44,7 +44,7 @@ void irq_init(void);
 /* Opens this CPU's interrupts: software, timer, and external through its PLIC context. */
 void irq_init_cpu(void);
 
-/* Builds the tables that the device tree asks for, and takes them. */
+/* Builds page tables for what the device tree describes, and switches to them. */
 void mmu_init(void);
 
 #endif

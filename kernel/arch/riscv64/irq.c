@@ -113,7 +113,7 @@ static void external_interrupt(void)
 	 */
 	mmio_write32(claim, line);
 	if (!intx_dispatch(line))
-		panic("plic: interrupt %u, which nobody asked for", line);
+		panic("plic: interrupt %u, which has no handler", line);
 }
 
 /* Called by trap.S with interrupts off. */
@@ -133,7 +133,7 @@ void irq_dispatch(uint64_t cause)
 		external_interrupt();
 		break;
 	default:
-		panic("interrupt with cause 0x%lx, which nobody asked for", cause);
+		panic("interrupt with cause 0x%lx, which has no handler", cause);
 	}
 }
 
@@ -144,7 +144,7 @@ void arch_ipi_handler(void (*handler)(void))
 
 void arch_ipi_send(unsigned cpu)
 {
-	/* What was written before must be seen by the CPU that takes the interrupt. */
+	/* What was written before must be seen by the CPU that is interrupted. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	sbi_call(SBI_IPI, IPI_SEND, 1, cpus[cpu].id, 0);
 }

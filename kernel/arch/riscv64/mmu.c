@@ -15,7 +15,7 @@
 #define PTE_GLOBAL 0x20
 #define PTE_ACCESSED 0x40
 #define PTE_DIRTY 0x80
-/* Software's own bit: set on device mappings, so that they can be told from RAM without Svpbmt. */
+/* Software's own bit: set on device mappings, which distinguishes them from RAM without Svpbmt. */
 #define PTE_DEVICE 0x100
 #define PTE_PBMT (3ull << 61)
 #define PTE_PBMT_IO (2ull << 61)

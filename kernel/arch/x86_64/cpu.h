@@ -58,7 +58,7 @@ void power_init(uint16_t pm1a_control_port);
 
 /* The local APIC of this CPU: enabled, timer one-shot, everything else masked. */
 void irq_init_cpu(void);
-/* Dispatches a vector that is not an exception; returns false when nobody owns it. */
+/* Dispatches a vector that is not an exception; returns false when it has no handler. */
 bool irq_dispatch(unsigned vector);
 /* Measures the timer of the local APIC: starts it, and reads it after a span that the caller knows. */
 void irq_timer_count(void);

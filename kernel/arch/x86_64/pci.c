@@ -6,7 +6,7 @@
 #define PCI_ADDRESS 0xcf8
 #define PCI_DATA 0xcfc
 
-/* The ports are one pair for all CPUs, and an access takes both. */
+/* The ports are one pair for all CPUs, and an access needs both. */
 static struct spinlock ports;
 
 static uint32_t pci_select(unsigned bus, unsigned device, unsigned function, unsigned offset)

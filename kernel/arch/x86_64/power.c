@@ -16,7 +16,7 @@ void arch_exit(bool success)
 	/* SLP_EN with sleep type 0, which q35's DSDT calls S5 (ACPI 6.4 §4.8.3.2). */
 	if (success) {
 		io_out16(power_port, 0x2000);
-		/* QEMU's main loop takes it up a moment later. */
+		/* QEMU's main loop acts on it a moment later. */
 		for (uint64_t start = arch_ticks(); arch_ticks_to_ns(arch_ticks() - start) < POWER_OFF_NS;)
 			arch_relax();
 	}

@@ -20,7 +20,7 @@ struct pci_bar pci_bar_decode(struct pci_bar_registers value, struct pci_bar_reg
 	if (value.low & BAR_IO || !(ones.low | (wide ? ones.high : 0)) || (wide && !has_upper))
 		return bar;
 	bar.size = ~mask + 1;
-	/* The bits that answered must be the upper ones, all of them. */
+	/* The bits that are writable must be the upper ones, all of them. */
 	if (!bar.size || bar.size & (bar.size - 1)) {
 		bar.size = 0;
 		return bar;
@@ -54,7 +54,7 @@ static void bar_write(const struct pci_device *device, unsigned offset, unsigned
 		pci_write32(device, offset + 4, (uint32_t)(value >> 32));
 }
 
-/* Writes ones and reads back which bits stick (PCI Local Bus 3.0 §6.2.5.1); returns how many registers it takes. */
+/* Writes ones and reads back which bits stick (PCI Local Bus 3.0 §6.2.5.1); returns how many registers it has. */
 static unsigned bar_probe(struct pci_device *device, unsigned number)
 {
 	unsigned offset = PCI_CONFIG_BAR + 4 * number;

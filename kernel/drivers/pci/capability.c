@@ -31,7 +31,7 @@ int pci_capability_find(struct pci_capabilities list, uint8_t kind, unsigned pre
 		return ERROR_NODEV;
 	if (!capability_list_ends(list))
 		return ERROR_INVALID;
-	/* Bounded again: a device may answer differently now. */
+	/* Bounded again: the device may return another list now. */
 	for (unsigned count = 0; count < CAPABILITIES_MAX; count++) {
 		previous = capability_next(list, previous);
 		if (previous < CONFIG_HEADER_END)

@@ -21,7 +21,7 @@
 #define MSIX_ENTRY_SIZE 16u
 #define MSIX_BAR 7u
 
-/* What a scan looks for, and where it is. */
+/* What a scan searches for, and how far it is. */
 struct pci_scan {
 	uint16_t vendor, id;
 	unsigned index; /* matches still to pass over */
@@ -56,7 +56,7 @@ static void device_set_up(struct pci_device *device)
 	command_write(device, (uint16_t)(command | COMMAND_MEMORY | COMMAND_MASTER | COMMAND_NO_INTX));
 }
 
-/* Looks at one function; true when it is the one. A bridge's bus is noted in *behind, 0 for none. */
+/* Reads one function; true when it is the one. A bridge's bus is noted in *behind, 0 for none. */
 static bool function_matches(struct pci_scan *scan, uint8_t bus, uint8_t slot, uint8_t function, uint8_t *behind)
 {
 	struct pci_device device = {.bus = bus, .device = slot, .function = function};

@@ -21,8 +21,8 @@ int pci_find(uint16_t vendor, uint16_t id, unsigned index, struct pci_device *de
 /*
  * Walks the capability list: the first capability of this kind after `previous` (0: from the start), its offset, or
  * ERROR_NODEV at the end, ERROR_INVALID on a list that is malformed or does not end, so that a caller who passes each
- * answer as the next `previous` comes to an end. read8 stands for the device, so that
- * hostile lists can be tried natively.
+ * result as the next `previous` comes to an end. read8 stands for the device, so that hostile lists can be tried
+ * natively.
  */
 struct pci_capabilities {
 	uint8_t (*read8)(const void *context, unsigned offset);

@@ -16,7 +16,7 @@
 
 #define CONFIG_CAPACITY 0 /* §5.2.4 */
 #define STATUS_OK 0       /* §5.2.6 */
-#define STATUS_NONE 0xff  /* what no device answers */
+#define STATUS_NONE 0xff  /* which no device writes */
 
 static int blk_error(int error, const char *what, const struct blk_request *request, uint32_t value)
 {
@@ -122,7 +122,7 @@ static int request_finish(struct blk_request *request, uint32_t length)
 	if (request->status != STATUS_OK)
 		return blk_error(ERROR_RESPONSE, "error status", request, request->status);
 	if (length != response_length(request))
-		return blk_error(ERROR_BROKEN, "answer of an impossible length", request, length);
+		return blk_error(ERROR_BROKEN, "response of an impossible length", request, length);
 	if (request->header.type == BLK_READ && fault_spoils_block())
 		request->bytes[request->length / 2] ^= 1;
 	return 0;

@@ -112,9 +112,9 @@ static const char *virgl_trouble(int error)
 	case ERROR_NOMEM:
 		return "no memory";
 	case ERROR_TIMEOUT:
-		return "a command was not answered";
+		return "a command had no response";
 	case ERROR_RESPONSE:
-		return "the device answered a command with an error";
+		return "the response to a command was an error";
 	case ERROR_CAPSET:
 		return "the device has no capability set that can be used";
 	case ERROR_CONTEXT:
@@ -164,7 +164,7 @@ int gpu_present(struct gpu *gpu, const struct gpu_rectangle *damage, uint32_t co
 	uint64_t started, instructions;
 	int error = 0;
 
-	/* The queue has one owner, and its time one account: the clock is read once nobody else can run here. */
+	/* The queue has one owner, and its time is counted once: the clock is read when no other task can run here. */
 	PREEMPT_GUARD();
 	started = arch_ticks();
 	instructions = arch_instructions();

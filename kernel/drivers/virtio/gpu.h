@@ -31,7 +31,7 @@ struct gpu_path {
 };
 extern const struct gpu_path gpu_path_2d, gpu_path_virgl;
 
-/* What presenting one frame took, in arch_ticks, and what it consisted of. */
+/* The time that presenting one frame needed, in arch_ticks, and its parts. */
 struct gpu_timing {
 	uint64_t submit_ticks, notify_ticks, wait_ticks;
 	uint64_t submit_insns, poll_insns, complete_insns;
@@ -59,7 +59,7 @@ struct gpu {
 
 /*
  * Finds the device and starts it, on the virgl path where it offers that. Where that does not work, says why, resets
- * the device and takes the 2D path. A device that fails altogether is reset.
+ * the device and uses the 2D path. A device that fails altogether is reset.
  */
 int gpu_init(struct gpu *gpu, uint32_t width_px, uint32_t height_px);
 /* Once gpu->control and gpu->path stand: shows a black picture of the given mode on scanout 0. */

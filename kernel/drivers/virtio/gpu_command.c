@@ -64,7 +64,7 @@ int gpu_command_add(struct gpu *gpu, uint32_t request_length)
 					GPU_RESPONSE_OK_NODATA);
 }
 
-/* What the device answered: a header at least, of the type that the command has, with its fence. */
+/* Checks a response: a header at least, of the type that the command has, with its fence. */
 static int response_check(struct gpu_slot *slot, uint32_t length)
 {
 	const struct gpu_header *request = slot_request(slot), *response = slot->response;

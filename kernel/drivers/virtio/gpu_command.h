@@ -1,5 +1,5 @@
 /*
- * Commands to virtio-gpu's control queue: written one by one, shown to the device together, answered in any order.
+ * Commands to virtio-gpu's control queue: written one by one, shown to the device together, completed in any order.
  *
  * Called by gpu*.c alone. A failure is printed on one line and returned as a negative enum error.
  */
@@ -15,7 +15,7 @@
 /* A command in flight: memory that the device reads and writes. */
 struct gpu_slot {
 	uint8_t request[GPU_COMMAND_BYTES];
-	struct gpu_header header;    /* the response of commands that answer no more than that */
+	struct gpu_header header;    /* the response of commands that have no longer one */
 	struct gpu_header *response; /* where the device writes: the above, or the caller's memory */
 	uint32_t response_length;
 	uint32_t expected; /* the response's type */
@@ -26,9 +26,9 @@ int gpu_error(int error, const char *what, uint32_t command, uint32_t response);
 
 /* A zeroed request of this type in the next free slot; fenced if GPU_FENCE says so and it is a transfer or a flush. */
 void *gpu_command(struct gpu *gpu, uint32_t type);
-/* Lays the command begun last into the ring; request_length bytes of it. Its answer is a bare header. */
+/* Lays the command begun last into the ring; request_length bytes of it. Its response is a bare header. */
 int gpu_command_add(struct gpu *gpu, uint32_t request_length);
-/* The same for a command that answers with more than a header, of this type. */
+/* The same for a command whose response is longer than a header, of this type. */
 int gpu_command_add_response(struct gpu *gpu, uint32_t request_length, void *response, uint32_t response_length,
 			     uint32_t expected);
 /* Publishes what was added, notifies the device, waits for every response. `started`, in ticks: when building began. */

@@ -26,7 +26,7 @@ static int command_run(struct gpu *gpu, uint32_t request_length, void *response,
 	return error ? error : gpu_commands_run(gpu, arch_ticks());
 }
 
-/* Looks through the capability sets for virgl's first; later ones begin with the same. */
+/* Finds virgl's first capability set; later ones begin with the same. */
 static int capset_find(struct gpu *gpu, struct gpu_capset_info *info)
 {
 	uint64_t counts;
@@ -52,7 +52,7 @@ static bool format_is_in(const uint32_t formats[GPU_FORMAT_WORDS], uint32_t form
 	return formats[format / 32] & 1u << format % 32;
 }
 
-/* Whether textures of the framebuffer's format can be rendered to and sampled, as showing them takes. */
+/* Whether textures of the framebuffer's format can be rendered to and sampled, which showing them needs. */
 static int capset_check(struct gpu *gpu)
 {
 	struct gpu_capset_info *info = heap_alloc(sizeof(*info), 16);

@@ -38,7 +38,7 @@
 #define NO_VECTOR 0xffff /* §4.1.5.1.2 */
 #define RESET_NS 100000000ull
 #define QUEUE_ALIGNMENT 4096
-#define CONFIG_LOOKS_MAX 16
+#define CONFIG_READS_MAX 16
 
 static int transport_error(struct transport *transport, int error, const char *what)
 {
@@ -196,7 +196,7 @@ static void queue_interrupt(void *context)
 	struct transport_queue *queue = context;
 
 	/*
-	 * Reading it acknowledges a pin, which other devices may share: 0 is somebody else's interrupt. With MSI-X it
+	 * Reading it acknowledges a pin, which other devices may share: 0 is another device's interrupt. With MSI-X it
 	 * is not needed and costs an exit (§4.1.4.5).
 	 */
 	if (queue->pin && !(*queue->transport->isr & ISR_QUEUE))
@@ -265,7 +265,7 @@ int transport_queue_init(struct transport *transport, struct transport_queue *qu
 	common->queue_msix_vector = NO_VECTOR;
 	if (queue_attach_interrupt(transport, queue))
 		return ERROR_IRQ;
-	/* What the ring holds comes before the device may look at it. */
+	/* What the ring holds comes before the device may read it. */
 	point_notify();
 	common->queue_enable = 1;
 	return 0;
@@ -278,14 +278,14 @@ int transport_config_read64(struct transport *transport, uint32_t offset, uint64
 	if (!transport->config || offset > transport->config_length || transport->config_length - offset < 8)
 		return transport_error(transport, ERROR_INVALID, "its configuration is too short");
 	words = (volatile uint32_t *)(transport->config + offset);
-	for (unsigned look = 0; look < CONFIG_LOOKS_MAX; look++) {
+	for (unsigned read = 0; read < CONFIG_READS_MAX; read++) {
 		uint8_t generation = transport->common->config_generation;
 
 		*value = words[0] | (uint64_t)words[1] << 32;
 		if (transport->common->config_generation == generation)
 			return 0;
 	}
-	return transport_error(transport, ERROR_INVALID, "its configuration does not hold still");
+	return transport_error(transport, ERROR_INVALID, "its configuration keeps changing");
 }
 
 int transport_wait(struct transport_queue *queue, struct virtqueue_completion *completion, uint64_t deadline_ns,

@@ -134,7 +134,7 @@ static void step(struct input *input)
 	case 7:
 	case 8:
 		if (ringdevice_take(&device, &chain))
-			ringdevice_answer(&device, chain.head, ringdevice_writable(&chain));
+			ringdevice_complete(&device, chain.head, ringdevice_writable(&chain));
 		break;
 	default:
 		device_scribble(input);

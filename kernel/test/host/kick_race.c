@@ -2,7 +2,7 @@
  * The kick race on real CPUs, on the driver's own ring code: one thread is the driver, one the device.
  *
  * The device serves as QEMU's virtio-blk does (VIRTIO 1.2 §2.7.10): it asks for quiet, takes what is available, asks
- * for notifications again, fences, looks once more and sleeps until the notify. The driver publishes an index and
+ * for notifications again, fences, polls once more and sleeps until the notification. The driver publishes an index and
  * reads whether the device wants to hear of it. Without a full fence (C) between these two, both may see the old value
  * of the other's: the driver does not ring, the device sleeps, and the request is lost until somebody rings again.
  *
@@ -36,9 +36,9 @@ static atomic_bool asleep, stop;
 static atomic_uint seen; /* available entries read */
 
 /* Spins as fast as it can, but not for a time slice on a machine where the other thread has no CPU. */
-static void relax(unsigned *looks)
+static void relax(unsigned *polls)
 {
-	if (++*looks % PATIENCE == 0)
+	if (++*polls % PATIENCE == 0)
 		sched_yield();
 }
 
@@ -48,7 +48,7 @@ static void ring(void *context)
 	atomic_fetch_add(&rung, 1);
 }
 
-/* Takes and answers everything available; whether there was anything. */
+/* Completes everything available; whether there was anything. */
 static bool device_serve(void)
 {
 	uint16_t at = (uint16_t)atomic_load_explicit(&seen, memory_order_relaxed);
@@ -72,7 +72,8 @@ static void device_turn(unsigned delay)
 		queue.used->flags = NO_NOTIFY;
 		atomic_thread_fence(memory_order_seq_cst);
 		device_serve();
-		/* The driver has its answer and publishes the next request: a delay of a sweep makes both coincide. */
+		/* The driver has its response and publishes the next request: a delay of a sweep makes both coincide.
+		 */
 		for (volatile unsigned i = 0; i < delay; i++)
 			;
 		queue.used->flags = 0;
@@ -82,20 +83,20 @@ static void device_turn(unsigned delay)
 
 static void *device_run(void *argument)
 {
-	unsigned looks = 0;
+	unsigned polls = 0;
 
 	for (unsigned turn = 0; !atomic_load(&stop); turn++) {
 		device_turn(turn % DELAYS);
 		atomic_store(&asleep, true);
 		while (atomic_load(&rung) == atomic_load(&heard) && !atomic_load(&stop))
-			relax(&looks);
+			relax(&polls);
 		atomic_store(&asleep, false);
 		atomic_store(&heard, atomic_load(&rung));
 	}
 	return argument;
 }
 
-/* In this order: a device that has heard the last ring sleeps again only after it has looked again. */
+/* In this order: a device that got the last notification sleeps again only after it has polled again. */
 static bool lost(void)
 {
 	return atomic_load(&rung) == atomic_load(&heard) && atomic_load(&asleep) &&
@@ -108,14 +109,14 @@ static bool driver_turn(void)
 	struct virtqueue_buffer buffer = {(uintptr_t)memory, 16, false};
 	struct virtqueue_completion completion;
 	bool was_lost = false;
-	unsigned looks = 0;
+	unsigned polls = 0;
 
 	virtqueue_add(&queue, &buffer, 1, memory);
 	virtqueue_publish(&queue);
 	virtqueue_kick(&queue);
 	while (virtqueue_pop_used(&queue, &completion) != VIRTQUEUE_COMPLETED) {
 		if (was_lost || !lost()) {
-			relax(&looks);
+			relax(&polls);
 			continue;
 		}
 		was_lost = true;

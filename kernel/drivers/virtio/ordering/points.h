@@ -42,7 +42,7 @@
 #define ORDER_LOAD(before_a, store, after_a, before_b, load, moved_b, c) load
 #define ORDER_MOVED_B(before_a, store, after_a, before_b, load, moved_b, c) moved_b
 #define ORDER_C(before_a, store, after_a, before_b, load, moved_b, c) c
-/* What fences.h says of the word in a column of this build's row, by the prefix of the answer. */
+/* What fences.h says of the word in a column of this build's row, by the prefix of the macro. */
 #define ORDER_WORD(prefix, column) OPTION_NAME(prefix, ORDER_APPLY(column, ORDER_ROW))
 
 /* What fences.h has for the words of a row. */
@@ -129,7 +129,7 @@ static inline void point_rearm(void)
 }
 
 /*
- * E: ring in memory before a device register that lets the device look at it: the notify register, queue_enable, the
+ * E: ring in memory before a device register that lets the device read it: the notify register, queue_enable, the
  * status. Every driver needs it.
  */
 static inline void point_notify(void)

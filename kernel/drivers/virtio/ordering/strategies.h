@@ -31,7 +31,7 @@
  * response free to pass the publish of its buffer. */
 #define STRATEGY_linux            ( wmb,      plain,         none,       none,    plain,        rmb,     mb   )
 
-/* For those who take volatile for ordering: no point has a fence. On x86 A and B hold all the same, C does not; where
+/* Drivers that mistake volatile for ordering: no point has a fence. On x86 A and B hold all the same, C does not; where
  * memory is weak none holds. */
 #define STRATEGY_volatile_only    ( compiler, plain,         none,       none,    plain,        none,    none )
 
