@@ -24,7 +24,7 @@ from harness.model.values import (
     Name,
     Number,
     Parameters,
-    Place,
+    PathValue,
     Several,
     ShellWords,
     Size,
@@ -69,9 +69,9 @@ def _takes(commands: str) -> tuple[str, ...]:
 _RUNS_KERNEL = _takes("perf ab explain boot acceptance")
 _COUNT = Integer(1, 100_000)
 _SEED = Integer(0, 2**31)
-_FILE = Place("a file")
-_FOLDER = Place("a folder")
-_RESULT = Place("a folder under results/")
+_FILE = PathValue("a file")
+_FOLDER = PathValue("a folder")
+_RESULT = PathValue("a folder under results/")
 _NAMED = ("default", *(step.name for step in SEED_STEPS))
 _OF_A_SAVED_RUN = (SWITCHES, "ARCH", "NAME", "QUICK", "OPTS", "MODE", "SLOW", "VIRGL", "CC")
 _OF_SOURCE = (SWITCHES, "CC", "BASELINE", "BASELINE_REF")
@@ -202,7 +202,7 @@ DECLARED: tuple[Setting, ...] = (
     ),
     Setting(
         "IMAGE",
-        Place("a path inside the checkout"),
+        PathValue("a path inside the checkout"),
         ("bisect",),
         "what it leaves there",
         "kernel/out/kernel.elf",

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-from harness.acceptance.evidence import Counted, DiskLoad, FrameRateChange, Roulette
+from harness.acceptance.evidence import DiskLoad, EventCounts, FrameRateChange, Roulette
 from harness.core.statistics import Decision
 from harness.gate.measuring.window import Window, window_incidents
 from harness.model.spec import BUILT_IN
@@ -20,16 +20,16 @@ def findings_of(window: Window) -> tuple[str, ...]:
     return tuple(one.text for one in window_incidents(window, BUILT_IN))
 
 
-def counted(window: Window, source: str) -> Counted:
+def counted(window: Window, source: str) -> EventCounts:
     """Events of every frame, by what the guest counted. Pure."""
     records = window.serial.records
     findings = findings_of(window)
     fences, completions, frames = (records.column(key) for key in ("fences", "completions", "frame"))
     if not len(records) or frames is None or fences is None or completions is None:
         presented = len(window.presented.time_ns)
-        return Counted(presented, 0, 0, 0, 0.0, 0.0, 0.0, (0, 0), 0.0, findings, source)
+        return EventCounts(presented, 0, 0, 0, 0.0, 0.0, 0.0, (0, 0), 0.0, findings, source)
     numbers = np.asarray(frames, np.int64)
-    return Counted(
+    return EventCounts(
         presented=len(window.presented.time_ns) - int(numbers[0]),
         records=len(records),
         gaps=int((np.diff(numbers) - 1).clip(0).sum()),

@@ -10,16 +10,16 @@ from typing import TypeVar
 
 from harness.acceptance.evidence import (
     Absent,
-    Approved,
-    Built,
+    ApprovedEvidence,
+    BuildEvidence,
     CheckOutcome,
-    Counted,
     DeviceEvidence,
     DiskLoad,
+    EventCounts,
     Evidence,
     FrameRateChange,
+    PictureEvidence,
     Roulette,
-    Watched,
 )
 from harness.acceptance.ringorder import publishes_in_order, receives_in_order
 from harness.core.wording import percent, signed_percent, span
@@ -177,7 +177,7 @@ def _device(found: DeviceEvidence, draws_whole: bool) -> list[Criterion]:
     ]
 
 
-def _built(built: Built) -> CheckOutcome:
+def _built(built: BuildEvidence) -> CheckOutcome:
     return not built.complaints, _also(f"-Werror, {' and '.join(built.compilers)}", built.complaints)
 
 
@@ -221,7 +221,7 @@ def _fps(least: float) -> Callable[[Roulette], CheckOutcome | Absent]:
     return judge
 
 
-def _pictures(watched: Watched) -> CheckOutcome | Absent:
+def _pictures(watched: PictureEvidence) -> CheckOutcome | Absent:
     frames = watched.frames
     right = f"{frames.checked - frames.bad} of {frames.checked} pictures right, every pixel compared"
     figure = f"{right} (fewer than {percent(watched.bad_share_max, 2)} can be wrong)"
@@ -232,7 +232,7 @@ def _pictures(watched: Watched) -> CheckOutcome | Absent:
     return True, figure
 
 
-def _records(counted: Counted) -> CheckOutcome:
+def _records(counted: EventCounts) -> CheckOutcome:
     figure = f"{counted.records} records of {counted.presented} frames"
     whole = 0 < counted.records == counted.presented and not counted.gaps and not counted.lost
     if counted.gaps or counted.lost:
@@ -244,18 +244,18 @@ def _records(counted: Counted) -> CheckOutcome:
 class _Both:
     """The two strategies that are compared, each with records."""
 
-    optimised: Counted
-    spinning: Counted
+    optimised: EventCounts
+    spinning: EventCounts
     source: str
 
 
-def _both(optimised: Counted | Absent, spinning: Counted | Absent) -> _Both | Absent:
+def _both(optimised: EventCounts | Absent, spinning: EventCounts | Absent) -> _Both | Absent:
     for one in (optimised, spinning):
         if isinstance(one, Absent):
             return one
         if not one.records:
             return Absent("no record to count by", Verdict.GUEST_FAILED, one.source)
-    assert isinstance(optimised, Counted) and isinstance(spinning, Counted)
+    assert isinstance(optimised, EventCounts) and isinstance(spinning, EventCounts)
     return _Both(optimised, spinning, ", ".join(one.source for one in (spinning, optimised) if one.source))
 
 
@@ -272,7 +272,7 @@ def _fences(least: float) -> Callable[[_Both], CheckOutcome | Absent]:
     return judge
 
 
-def _fence_each(counted: Counted) -> CheckOutcome:
+def _fence_each(counted: EventCounts) -> CheckOutcome:
     most = counted.most_fences_a_completion
     return 0 < counted.records and most <= 1, f"at most {most:.3g} a completion in any of {counted.records} frames"
 
@@ -285,7 +285,7 @@ def _spins(both: _Both) -> CheckOutcome:
     return 1 / ALIKE <= after / before <= ALIKE, f"{figure} (× {after / before:.2f})"
 
 
-def _completions(counted: Counted, draws_whole: bool) -> CheckOutcome:
+def _completions(counted: EventCounts, draws_whole: bool) -> CheckOutcome:
     low, high = counted.completions_range
     figure = f"{counted.completions:.4g} a frame, {low} to {high}"
     if draws_whole:
@@ -312,7 +312,7 @@ def _preempt(seen: Roulette) -> CheckOutcome:
     return seen.preempt == "percpu", f"[BOOT] preempt={seen.preempt or '?'}"
 
 
-def _approved(approved: Approved) -> CheckOutcome:
+def _approved(approved: ApprovedEvidence) -> CheckOutcome:
     frames, findings = approved.frames, (*approved.findings, *approved.frames.findings)
     figure = (
         f"{approved.label} {approved.sha256[:12]}: {approved.fps:.1f} frames/s, {frames.bad} of {frames.checked} bad"

@@ -25,7 +25,7 @@ class Absent:
 
 
 @dataclass(frozen=True)
-class Built:
+class BuildEvidence:
     """The kernel's images, built anew by each compiler with every warning an error."""
 
     compilers: tuple[str, ...]
@@ -56,7 +56,7 @@ class Roulette:
 
 
 @dataclass(frozen=True)
-class Counted:
+class EventCounts:
     """A short run whose every frame was recorded."""
 
     presented: int
@@ -90,7 +90,7 @@ class FrameRateChange:
 
 
 @dataclass(frozen=True)
-class Watched:
+class PictureEvidence:
     """Pictures compared pixel by pixel."""
 
     frames: Frames
@@ -125,7 +125,7 @@ class RingCode:
 
 
 @dataclass(frozen=True)
-class Approved:
+class ApprovedEvidence:
     """The approved kernel, booted again."""
 
     label: str
@@ -146,19 +146,19 @@ class DeviceEvidence:
     """The drawing path that a kernel must name there."""
     suites: SuiteRun | Absent
     roulette: Roulette | Absent
-    pictures: Watched | Absent
-    optimised: Counted | Absent
-    spinning: Counted | Absent
+    pictures: PictureEvidence | Absent
+    optimised: EventCounts | Absent
+    spinning: EventCounts | Absent
     change: FrameRateChange | Absent
     disk: DiskLoad | Absent
-    approved: Approved | Absent
+    approved: ApprovedEvidence | Absent
 
 
 @dataclass(frozen=True)
 class Evidence:
     """One whole acceptance."""
 
-    built: Built | Absent
+    built: BuildEvidence | Absent
     race: SuiteRun | Absent
     """The suites that need time to be instructions."""
     ring: RingCode | Absent

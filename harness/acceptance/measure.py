@@ -18,16 +18,16 @@ from typing import TypeVar
 from harness.acceptance.checklist import changed, counted, disk_load_of, findings_of, mean_fps, roulette_of
 from harness.acceptance.evidence import (
     Absent,
-    Approved,
-    Built,
-    Counted,
+    ApprovedEvidence,
+    BuildEvidence,
     DeviceEvidence,
     DiskLoad,
+    EventCounts,
     Evidence,
     FrameRateChange,
+    PictureEvidence,
     RingCode,
     Roulette,
-    Watched,
 )
 from harness.core import budget
 from harness.core.ringpoints import problems
@@ -167,7 +167,7 @@ class Checklist:
         except HarnessError as error:
             return Absent(error.message, error.verdict, name)
 
-    def build(self) -> Built:
+    def build(self) -> BuildEvidence:
         """Built from nothing, so that no warning is missed."""
         switches, complaints = self.plan.switches, []
         for compiler in COMPILERS:
@@ -181,7 +181,7 @@ class Checklist:
                     text = self.make(words, f"{switches.label} with {compiler}")
                     said.write(text)
                     complaints += [line for line in text.splitlines() if "warning:" in line or "error:" in line]
-        return Built(COMPILERS, tuple(complaints[:3]), log.name)
+        return BuildEvidence(COMPILERS, tuple(complaints[:3]), log.name)
 
     def make(self, words: list[str], what: str) -> str:
         try:
@@ -265,13 +265,13 @@ class Checklist:
         log = (self.folder / where / "serial.log").read_text(encoding="utf-8", errors="replace")
         return roulette_of(window, log, f"{where}/serial.log")
 
-    def watch(self, machine: Machine, where: str) -> Watched:
+    def watch(self, machine: Machine, where: str) -> PictureEvidence:
         spec = RunSpec(self.kernel.path, machine, self.plan.params)
         pictures = verify_pictures(spec, self.folder / where, self.plan.pictures, self.plan.seed, self.progress)
         source = f"{where}/pictures/captures.json"
-        return Watched(pictures.frames, pictures.verification.bad_share_max, source)
+        return PictureEvidence(pictures.frames, pictures.verification.bad_share_max, source)
 
-    def count(self, kernel: BuiltKernel, machine: Machine, where: str) -> Counted:
+    def count(self, kernel: BuiltKernel, machine: Machine, where: str) -> EventCounts:
         window = self.observe(kernel.path, machine, where, COUNTED_S, self.plan.params)
         return counted(window, f"{where}/serial.log")
 
@@ -323,7 +323,7 @@ class Checklist:
         window = self.observe(self.kernel.path, loaded, where, DISK_S, params)
         return disk_load_of(window, f"{where}/serial.log")
 
-    def approved(self, machine: Machine, where: str) -> Approved:
+    def approved(self, machine: Machine, where: str) -> ApprovedEvidence:
         """The stored image, whatever compiler is installed: a rollback would boot it."""
         switches = self.plan.switches
         baseline, _ = read_baseline(switches.arch, switches.get("BARRIER"))
@@ -333,7 +333,7 @@ class Checklist:
         spec = RunSpec(kernel, machine, params)
         seed = self.plan.seed
         pictures = verify_pictures(spec, self.folder / where, APPROVED_PICTURES, seed, self.progress)
-        return Approved(
+        return ApprovedEvidence(
             baseline.label,
             baseline.kernel_sha256,
             mean_fps(window),

@@ -38,7 +38,7 @@ from harness.model.result import ResultError
 from harness.model.spec import ROOT, Limits, Switches, UsageError, Verdict
 from harness.platform.atomic import append_line, write_whole
 from harness.platform.build import build_kernel, git, sha256_of
-from harness.platform.pipeline import Ran, run_harness
+from harness.platform.pipeline import HarnessRun, run_harness
 from harness.platform.store import load_result, save_json
 
 _SLACK_S = 300.0
@@ -116,7 +116,7 @@ class BisectStep:
 
 
 @dataclass(frozen=True)
-class Found:
+class BisectOutcome:
     """How a bisection ended."""
 
     verdict: Verdict
@@ -153,7 +153,7 @@ def compare(recipe: Recipe, reference: Path, candidate: Path, budget_s: float, s
     return _comparison(ran)
 
 
-def _comparison(ran: Ran) -> Comparison:
+def _comparison(ran: HarnessRun) -> Comparison:
     said = ran.said[-1] if ran.said else "it said nothing"
     if ran.folder is None:
         reason = next((line for line in reversed(ran.said) if not line.startswith("verdict:")), said)
@@ -289,7 +289,7 @@ class Bisection:
         self.folder = folder.resolve()
         self.say = say
 
-    def run(self, good: str, bad: str) -> Found:
+    def run(self, good: str, bad: str) -> BisectOutcome:
         """Search between two revisions.
 
         Raises
@@ -351,7 +351,7 @@ class Bisection:
         step_s = 3 * self.recipe.step_s + 2 * _SLACK_S
         return tree.bisect(plan.good, plan.bad, [str(judge)], _STEPS_MOST * step_s)
 
-    def _evaluate(self, tree: Worktree, plan: BisectPlan, candidates: tuple[str, ...]) -> Found:
+    def _evaluate(self, tree: Worktree, plan: BisectPlan, candidates: tuple[str, ...]) -> BisectOutcome:
         steps = load_steps(self.folder)
         if len(candidates) != 1:
             names = ", ".join(commit[:12] for commit in candidates)
@@ -386,6 +386,6 @@ class Bisection:
         text: str,
         own: MeasuredEffect | None = None,
         folder: str = "",
-    ) -> Found:
+    ) -> BisectOutcome:
         sentence = f"{verdict.value}: {text}"
-        return Found(verdict, sentence, plan.good, plan.bad, plan.whole, steps, candidates, own, folder)
+        return BisectOutcome(verdict, sentence, plan.good, plan.bad, plan.whole, steps, candidates, own, folder)

@@ -48,7 +48,7 @@ SEED_ARMS = {"A": "BARRIER=seqcst_spin", "B": "BARRIER=acquire_progress"}
 
 
 @dataclass(frozen=True)
-class Compared:
+class ComparedArm:
     """One arm against the first."""
 
     name: str
@@ -101,16 +101,16 @@ def _measure(
     begun: float,
     budget_s: float,
     progress: Callable[[str], None],
-) -> tuple[Measured, list[Compared]]:
+) -> tuple[Measured, list[ComparedArm]]:
     """Every other arm against the first, in equal shares of what is left of the budget; then the first by itself."""
     stages = first.stages or frozenset()
     alone_s = budget.stages_s(stages & ALONE, first.pictures)
-    compared: list[Compared] = []
+    compared: list[ComparedArm] = []
     for number, kernel in enumerate(others):
         spent_s = time.monotonic() - begun
         share_s = (budget_s - spent_s - budget.CLOSING_S - alone_s) / (len(others) - number) + budget.CLOSING_S
         order = replace(first, candidate=kernel, reference=first.candidate, budget_s=share_s, spent_s=spent_s)
-        compared.append(Compared(kernel.name, measure(order, folder / kernel.name, progress)))
+        compared.append(ComparedArm(kernel.name, measure(order, folder / kernel.name, progress)))
     spent_s = time.monotonic() - begun
     order = replace(first, stages=stages & ALONE, budget_s=budget_s - spent_s, spent_s=spent_s)
     return measure(order, folder / first.candidate.name, progress), compared
@@ -125,7 +125,7 @@ def _ordering(requests: Sequence[ArmRequest], kernels: Mapping[str, ArmKernel]) 
     ]
 
 
-def _timed(first: str, compared: list[Compared]) -> tuple[dict[str, F64], list[tuple[float, int]]]:
+def _timed(first: str, compared: list[ComparedArm]) -> tuple[dict[str, F64], list[tuple[float, int]]]:
     """Frame times by arm; the launches' effects where there is one comparison."""
     frame_ms: dict[str, F64] = {}
     effects: list[tuple[float, int]] = []
@@ -164,7 +164,7 @@ def _machine(request: ArmRequest, kernels: dict[str, ArmKernel], arguments: Argu
 
 
 def _result(
-    run: RunFolder, requests: list[ArmRequest], alone: Measured, compared: list[Compared], shown: str
+    run: RunFolder, requests: list[ArmRequest], alone: Measured, compared: list[ComparedArm], shown: str
 ) -> Result:
     first = requests[0].name
     arms: dict[str, Arm] = {first: _first_arm(alone, compared)}
@@ -218,7 +218,7 @@ def _borrowed_names(measured: list[Measured]) -> list[str]:
     ]
 
 
-def _first_arm(alone: Measured, compared: list[Compared]) -> Arm:
+def _first_arm(alone: Measured, compared: list[ComparedArm]) -> Arm:
     """The first arm's own window, with the timing that it took part in."""
     arm = arms_of(alone)[CANDIDATE]
     timed = next((one.measured for one in compared if one.measured.of(Timing)), None)
@@ -240,7 +240,7 @@ def pair_words(arms: Mapping[str, Arm], first: str, name: str) -> str:
     return f"{called(name, ours)} against {called(first, theirs)}"
 
 
-def _gate(one: Compared, first: str, arms: dict[str, Arm], smallest: float) -> Gate:
+def _gate(one: ComparedArm, first: str, arms: dict[str, Arm], smallest: float) -> Gate:
     ours, theirs = (arms[name].metrics.get("fps_trace") for name in (one.name, first))
     decision, pair = one.decision, pair_words(arms, first, one.name)
     if one.measured.same_kernel and ours is not None:

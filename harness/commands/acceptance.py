@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 
 from harness.acceptance.criteria import criteria, sentence_of, verdict_of
-from harness.acceptance.evidence import Absent, Counted, DeviceEvidence, Roulette
+from harness.acceptance.evidence import Absent, DeviceEvidence, EventCounts, Roulette
 from harness.acceptance.measure import Acceptance, AcceptancePlan, accept
 from harness.acceptance.report import FILE_NAME, acceptance_markdown, gates_of, plain_lines, terminal_lines
 from harness.gate.finish import finish
@@ -79,7 +79,7 @@ def _arm(found: DeviceEvidence, switches: Switches, sha256: str) -> Arm:
     metrics: dict[str, Metric] = {}
     if isinstance(found.roulette, Roulette) and found.roulette.frames:
         metrics["fps_window"] = Metric(found.roulette.fps, "frames/s", "trace", n=found.roulette.frames)
-    if isinstance(found.optimised, Counted) and found.optimised.records:
+    if isinstance(found.optimised, EventCounts) and found.optimised.records:
         for name in ("fences", "spins", "completions"):
             value = getattr(found.optimised, name)
             metrics[f"{name}_per_frame"] = Metric(value, name, "guest", n=found.optimised.records)

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from harness.bisect.culprit import BisectMark
-from harness.bisect.search import Bisection, Found, Recipe, judge_step
+from harness.bisect.search import Bisection, BisectOutcome, Recipe, judge_step
 from harness.bisect.target_commit import target_recipe
 from harness.bisect.worktree import commit_range, commits_between
 from harness.core import budget
@@ -82,7 +82,7 @@ def _recipe(arguments: Arguments, repository: Path, begun: float) -> Recipe:
     return Recipe(Switches.of(switches).arch, words, arguments.text("BUILD"), image, step_s, 2 * step_s, ends_s)
 
 
-def _result(run: RunFolder, found: Found, repository: Path, seconds: float) -> Result:
+def _result(run: RunFolder, found: BisectOutcome, repository: Path, seconds: float) -> Result:
     gates = tuple(
         Gate("fps_trace", "report", None, f"{step.commit[:12]} {step.side}: {step.why}") for step in found.steps
     )

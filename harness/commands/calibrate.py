@@ -12,7 +12,7 @@ import numpy as np
 from harness.core.statistics import AIM, CANDIDATE, REFERENCE
 from harness.core.wording import percent, signed_percent
 from harness.gate.calibration.evidence import evidence_text, provenance_of, recording_from_evidence
-from harness.gate.calibration.places import CALCULATED, SAME, SMALLEST, Place, place_from
+from harness.gate.calibration.places import CALCULATED, SAME, SMALLEST, CalibrationPlace, place_from
 from harness.gate.calibration.power import (
     DetectionRates,
     Promise,
@@ -70,7 +70,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     With FROM the launches of earlier evidence are judged again, without QEMU.
     """
     switches = Switches.of(arguments.switches)
-    place = Place(
+    place = CalibrationPlace(
         arguments.integer("LOAD"),
         arguments.integer("CORES"),
         arguments.flag("PIN"),
@@ -114,7 +114,7 @@ class _Rates:
 
 
 def _recorded(
-    switches: Switches, place: Place, arguments: Arguments, folder: Path, out: Printer
+    switches: Switches, place: CalibrationPlace, arguments: Arguments, folder: Path, out: Printer
 ) -> CalibrationRecording:
     """Launches of every effect on the host as it is prepared for this place."""
     quiet = arguments.text("QUIET") == "wait"

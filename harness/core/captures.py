@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from harness.core.damage import Damage
-from harness.core.frames import Capture, Checked, FrameClass, Verification, verify
+from harness.core.frames import Capture, CheckedPicture, FrameClass, Verification, verify
 
 SCHEMA = 1
 CAPTURES_FILE = "captures.json"
@@ -91,7 +91,7 @@ def _row(one: SavedCapture) -> dict[str, Any]:
 
 def _saved(row: dict[str, Any]) -> SavedCapture:
     tear = row["tear_rows"]
-    checked = Checked(
+    checked = CheckedPicture(
         FrameClass(row["kind"]),
         str(row["why"]),
         None if row["frame"] is None else _integer(row["frame"]),

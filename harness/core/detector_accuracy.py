@@ -13,7 +13,7 @@ import numpy as np
 
 from harness.core.arrays import I64, DrawFrame, Image
 from harness.core.frames import FrameClass, check_picture
-from harness.core.planted_pictures import KINDS, Damaged, plant
+from harness.core.planted_pictures import KINDS, DamagedPicture, plant
 from harness.core.stamp import STRIP_ROWS
 from harness.core.unknown_pictures import judge_picture, learn_golden
 
@@ -117,7 +117,7 @@ def measure_judge(draws: Sequence[DrawFrame], damaged: int, clean: int, seed: in
     return _confusion(answers)
 
 
-def _plant_gross(kind: str, draw: DrawFrame, rng: np.random.Generator, tries: int = 25) -> Damaged | None:
+def _plant_gross(kind: str, draw: DrawFrame, rng: np.random.Generator, tries: int = 25) -> DamagedPicture | None:
     for _ in range(tries):
         planted = plant(kind, draw, int(rng.integers(SPINS_FRAMES)), rng)
         if planted.is_gross(draw(planted.frame)):

@@ -37,7 +37,7 @@ class FrameClass(enum.Enum):
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckedPicture:
     """One picture's class, and why."""
 
     kind: FrameClass
@@ -57,16 +57,16 @@ class Capture:
     than that is stale.
     """
 
-    checked: Checked
+    checked: CheckedPicture
     time_ns: int
     due: int | None = None
 
 
-def check_picture(picture: Image, expected: DrawFrame) -> Checked:
+def check_picture(picture: Image, expected: DrawFrame) -> CheckedPicture:
     """Compare one picture, by itself, with the frame that it claims to be."""
     if _is_blank(picture):
         level = ", ".join(str(int(value)) for value in picture[0, 0])
-        return Checked(FrameClass.BLANK, f"every pixel is {level}")
+        return CheckedPicture(FrameClass.BLANK, f"every pixel is {level}")
     stamps = decode_stamps(picture)
     if stamps.top is not None and stamps.bottom is not None and stamps.top != stamps.bottom:
         return _check_torn(picture, stamps.top, stamps.bottom, expected)
@@ -75,16 +75,16 @@ def check_picture(picture: Image, expected: DrawFrame) -> Checked:
         mode = expected(0).shape
         claimed = salvage_frame(picture, [(mode[1], mode[0])])
         if claimed is None:
-            return Checked(FrameClass.UNDECODABLE, _why_undecodable(picture, mode))
+            return CheckedPicture(FrameClass.UNDECODABLE, _why_undecodable(picture, mode))
     wanted = expected(claimed)
     if wanted.shape != picture.shape:
-        return Checked(FrameClass.CORRUPT, f"frame {claimed}: {_wrong_size(picture.shape, wanted)}", claimed)
+        return CheckedPicture(FrameClass.CORRUPT, f"frame {claimed}: {_wrong_size(picture.shape, wanted)}", claimed)
     damage = find_damage(picture, wanted)
     if damage is None:
-        return Checked(FrameClass.INTACT, "", claimed)
+        return CheckedPicture(FrameClass.INTACT, "", claimed)
     if not damage.cause:
         damage = replace(damage, cause=_older_frame(picture, wanted, claimed, expected))
-    return Checked(FrameClass.CORRUPT, f"frame {claimed} is corrupt: {damage.words}", claimed, damage)
+    return CheckedPicture(FrameClass.CORRUPT, f"frame {claimed} is corrupt: {damage.words}", claimed, damage)
 
 
 def _why_undecodable(picture: Image, mode: tuple[int, ...]) -> str:
@@ -109,15 +109,15 @@ def _is_blank(picture: Image) -> bool:
     return bool((picture == picture[0, 0]).all())
 
 
-def _check_torn(picture: Image, top: int, bottom: int, expected: DrawFrame) -> Checked:
+def _check_torn(picture: Image, top: int, bottom: int, expected: DrawFrame) -> CheckedPicture:
     above, below = expected(top), expected(bottom)
     rows = find_tear(picture, above, below) if above.shape == picture.shape == below.shape else None
     if rows is None:
         why = f"frame {top} at the top, {bottom} at the bottom, and damage besides"
-        return Checked(FrameClass.TORN, f"torn: {why}", top)
+        return CheckedPicture(FrameClass.TORN, f"torn: {why}", top)
     last = "it" if rows[0] == rows[1] else f"row {rows[1]}"
     why = f"torn picture: frame {top} above row {rows[0]}, frame {bottom} below {last}"
-    return Checked(FrameClass.TORN, why, top, tear_rows=rows)
+    return CheckedPicture(FrameClass.TORN, why, top, tear_rows=rows)
 
 
 def _older_frame(picture: Image, wanted: Image, claimed: int, expected: DrawFrame) -> str:
@@ -219,7 +219,7 @@ def _in_order(capture: Capture, newest: int | None, repeated: bool, long_since: 
     return replace(capture, checked=replace(checked, kind=kind, why=why))
 
 
-def count_frames(checked: Sequence[Checked], most_findings: int = 20) -> Frames:
+def count_frames(checked: Sequence[CheckedPicture], most_findings: int = 20) -> Frames:
     """Counts by class, and a sentence for each class with its first example."""
     counts = {kind: [one for one in checked if one.kind is kind] for kind in FrameClass}
     findings = []

@@ -16,7 +16,7 @@ from harness.core.frames import FrameClass
 
 
 @dataclass(frozen=True)
-class Damaged:
+class DamagedPicture:
     """One planted damage."""
 
     kind: str
@@ -50,7 +50,7 @@ class Damaged:
         return int(np.count_nonzero(off[at])) >= 0.1 * good.shape[1]
 
 
-def plant(kind: str, draw: DrawFrame, frame: int, rng: np.random.Generator) -> Damaged:
+def plant(kind: str, draw: DrawFrame, frame: int, rng: np.random.Generator) -> DamagedPicture:
     """Damage one frame; what is planted always changes at least one pixel."""
     return {**_PLANTERS, **_MISTAKES}[kind](draw, frame, rng)
 
@@ -59,45 +59,45 @@ def _copy(draw: DrawFrame, frame: int) -> Image:
     return draw(frame).copy()
 
 
-def _pixel(draw: DrawFrame, frame: int, rng: np.random.Generator) -> Damaged:
+def _pixel(draw: DrawFrame, frame: int, rng: np.random.Generator) -> DamagedPicture:
     """One pixel, one channel, one level."""
     picture = _copy(draw, frame)
     y, x, channel = (int(rng.integers(size)) for size in picture.shape)
     level = int(picture[y, x, channel])
     step = 1 if level == 0 or (level < 255 and rng.integers(2)) else -1
     picture[y, x, channel] = level + step
-    return Damaged("pixel", picture, frame, FrameClass.CORRUPT, box=(x, y, x + 1, y + 1), pixels=1)
+    return DamagedPicture("pixel", picture, frame, FrameClass.CORRUPT, box=(x, y, x + 1, y + 1), pixels=1)
 
 
-def _block(draw: DrawFrame, frame: int, rng: np.random.Generator) -> Damaged:
+def _block(draw: DrawFrame, frame: int, rng: np.random.Generator) -> DamagedPicture:
     """A rectangle of garbage, of any size from 2 x 2 up."""
     picture = _copy(draw, frame)
     height, width = picture.shape[:2]
     h, w = int(rng.integers(2, height // 3)), int(rng.integers(2, width // 3))
     y, x = int(rng.integers(8, height - h - 8)), int(rng.integers(width - w))
     picture[y : y + h, x : x + w] ^= rng.integers(1, 256, (h, w, 3), np.uint8)
-    return Damaged("block", picture, frame, FrameClass.CORRUPT, box=(x, y, x + w, y + h), pixels=h * w)
+    return DamagedPicture("block", picture, frame, FrameClass.CORRUPT, box=(x, y, x + w, y + h), pixels=h * w)
 
 
-def _line(draw: DrawFrame, frame: int, rng: np.random.Generator) -> Damaged:
+def _line(draw: DrawFrame, frame: int, rng: np.random.Generator) -> DamagedPicture:
     """One row of another colour."""
     picture = _copy(draw, frame)
     y = int(rng.integers(8, picture.shape[0] - 8))
     picture[y] = ~picture[y]
-    return Damaged("line", picture, frame, FrameClass.CORRUPT, box=(0, y, picture.shape[1], y + 1))
+    return DamagedPicture("line", picture, frame, FrameClass.CORRUPT, box=(0, y, picture.shape[1], y + 1))
 
 
-def _torn(draw: DrawFrame, frame: int, rng: np.random.Generator) -> Damaged:
+def _torn(draw: DrawFrame, frame: int, rng: np.random.Generator) -> DamagedPicture:
     """The lower part of another frame, the one before or any."""
     other = frame - 1 if frame and rng.integers(2) else int(rng.integers(10_000))
     other = other if other != frame else frame + 1
     picture = _copy(draw, frame)
     row = int(rng.integers(8, picture.shape[0] - 8))
     picture[row:] = draw(other)[row:]
-    return Damaged("torn", picture, frame, FrameClass.TORN, box=(0, row, picture.shape[1], picture.shape[0]))
+    return DamagedPicture("torn", picture, frame, FrameClass.TORN, box=(0, row, picture.shape[1], picture.shape[0]))
 
 
-def _band(draw: DrawFrame, frame: int, rng: np.random.Generator) -> Damaged:
+def _band(draw: DrawFrame, frame: int, rng: np.random.Generator) -> DamagedPicture:
     """Rows in the middle left from a frame before, at a moment when the wheel moves."""
     frame = frame - frame % 600 + 60 + frame % 150
     picture = _copy(draw, frame)
@@ -106,15 +106,17 @@ def _band(draw: DrawFrame, frame: int, rng: np.random.Generator) -> Damaged:
     picture[middle - height // 12 : middle + height // 12] = draw(frame - 1)[
         middle - height // 12 : middle + height // 12
     ]
-    return Damaged("band", picture, frame, FrameClass.CORRUPT, cause=f"still those of frame {frame - 1}")
+    return DamagedPicture("band", picture, frame, FrameClass.CORRUPT, cause=f"still those of frame {frame - 1}")
 
 
-def _swapped(draw: DrawFrame, frame: int, rng: np.random.Generator) -> Damaged:
+def _swapped(draw: DrawFrame, frame: int, rng: np.random.Generator) -> DamagedPicture:
     order = [[2, 1, 0], [1, 0, 2], [0, 2, 1], [1, 2, 0], [2, 0, 1]][rng.integers(5)]
-    return Damaged("swapped", draw(frame)[..., order].copy(), frame, FrameClass.CORRUPT, cause="swapped channels")
+    return DamagedPicture(
+        "swapped", draw(frame)[..., order].copy(), frame, FrameClass.CORRUPT, cause="swapped channels"
+    )
 
 
-def _levels(draw: DrawFrame, frame: int, rng: np.random.Generator) -> Damaged:
+def _levels(draw: DrawFrame, frame: int, rng: np.random.Generator) -> DamagedPicture:
     """One channel brighter or darker everywhere, by too little to hide the stamp."""
     offset = int(rng.integers(1, 12)) * (1 if rng.integers(2) else -1)
     channel = int(rng.integers(3))
@@ -122,10 +124,10 @@ def _levels(draw: DrawFrame, frame: int, rng: np.random.Generator) -> Damaged:
     picture[..., channel] += offset
     shifted: Image = picture.clip(0, 255).astype(np.uint8)
     name = f"shifted channel levels: {'RGB'[channel]} {offset:+d}"
-    return Damaged("levels", shifted, frame, FrameClass.CORRUPT, cause=name)
+    return DamagedPicture("levels", shifted, frame, FrameClass.CORRUPT, cause=name)
 
 
-def _stride(draw: DrawFrame, frame: int, rng: np.random.Generator) -> Damaged:
+def _stride(draw: DrawFrame, frame: int, rng: np.random.Generator) -> DamagedPicture:
     """Read with rows longer or shorter than they were written."""
     source = draw(frame)
     height, width = source.shape[:2]
@@ -133,10 +135,10 @@ def _stride(draw: DrawFrame, frame: int, rng: np.random.Generator) -> Damaged:
     flat = source.reshape(-1, 3)
     start = np.arange(height) * (width + extra)
     index = (start[:, None] + np.arange(width)).clip(0, height * width - 1)
-    return Damaged("stride", flat[index].copy(), frame, FrameClass.CORRUPT, cause="wrong stride")
+    return DamagedPicture("stride", flat[index].copy(), frame, FrameClass.CORRUPT, cause="wrong stride")
 
 
-def _displaced(draw: DrawFrame, frame: int, rng: np.random.Generator) -> Damaged:
+def _displaced(draw: DrawFrame, frame: int, rng: np.random.Generator) -> DamagedPicture:
     right, down = int(rng.integers(1, 30)), int(rng.integers(-30, 30))
     picture = np.zeros_like(draw(frame))
     source = draw(frame)
@@ -144,29 +146,29 @@ def _displaced(draw: DrawFrame, frame: int, rng: np.random.Generator) -> Damaged
     shown = picture[max(down, 0) : height + min(down, 0), right:]
     shown[...] = source[max(-down, 0) : height + min(-down, 0), : width - right]
     cause = f"displaced by {right} px across and {down} px down"
-    return Damaged("displaced", picture, frame, FrameClass.CORRUPT, cause=cause)
+    return DamagedPicture("displaced", picture, frame, FrameClass.CORRUPT, cause=cause)
 
 
-def _blank(draw: DrawFrame, frame: int, rng: np.random.Generator) -> Damaged:
+def _blank(draw: DrawFrame, frame: int, rng: np.random.Generator) -> DamagedPicture:
     picture = np.zeros_like(draw(frame))
     picture[...] = rng.integers(0, 256, 3)
-    return Damaged("blank", picture, frame, FrameClass.BLANK)
+    return DamagedPicture("blank", picture, frame, FrameClass.BLANK)
 
 
-def _noise(draw: DrawFrame, frame: int, rng: np.random.Generator) -> Damaged:
-    return Damaged("noise", rng.integers(0, 256, draw(frame).shape, np.uint8), frame, FrameClass.UNDECODABLE)
+def _noise(draw: DrawFrame, frame: int, rng: np.random.Generator) -> DamagedPicture:
+    return DamagedPicture("noise", rng.integers(0, 256, draw(frame).shape, np.uint8), frame, FrameClass.UNDECODABLE)
 
 
-def _blurred(draw: DrawFrame, frame: int, rng: np.random.Generator) -> Damaged:
+def _blurred(draw: DrawFrame, frame: int, rng: np.random.Generator) -> DamagedPicture:
     """Scaled down and up again, as by a display path that resamples."""
     source = draw(frame)
     height, width = source.shape[:2]
     small = cv2.resize(source, (width * 3 // 4, height * 3 // 4), interpolation=cv2.INTER_AREA)
     picture = np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
-    return Damaged("blurred", picture, frame, FrameClass.CORRUPT)
+    return DamagedPicture("blurred", picture, frame, FrameClass.CORRUPT)
 
 
-_PLANTERS: dict[str, Callable[[DrawFrame, int, np.random.Generator], Damaged]] = {
+_PLANTERS: dict[str, Callable[[DrawFrame, int, np.random.Generator], DamagedPicture]] = {
     "pixel": _pixel,
     "block": _block,
     "line": _line,
@@ -183,26 +185,26 @@ _PLANTERS: dict[str, Callable[[DrawFrame, int, np.random.Generator], Damaged]] =
 KINDS = tuple(_PLANTERS)
 
 
-def _whole(name: str, change: Callable[[Image], Image], cause: str) -> Callable[..., Damaged]:
+def _whole(name: str, change: Callable[[Image], Image], cause: str) -> Callable[..., DamagedPicture]:
     """A mistake that changes the whole picture in one way."""
 
-    def make(draw: DrawFrame, frame: int, rng: np.random.Generator) -> Damaged:
-        return Damaged(name, np.ascontiguousarray(change(draw(frame))), frame, FrameClass.CORRUPT, cause=cause)
+    def make(draw: DrawFrame, frame: int, rng: np.random.Generator) -> DamagedPicture:
+        return DamagedPicture(name, np.ascontiguousarray(change(draw(frame))), frame, FrameClass.CORRUPT, cause=cause)
 
     return make
 
 
-def _byte_order(draw: DrawFrame, frame: int, rng: np.random.Generator) -> Damaged:
+def _byte_order(draw: DrawFrame, frame: int, rng: np.random.Generator) -> DamagedPicture:
     """Bytes B, G, R, X of memory taken in another order, X being 0: as the formats of VIRTIO 1.2 §5.7.6.8 do."""
     bytes_bgrx = np.concatenate([draw(frame)[..., ::-1], np.zeros((*draw(frame).shape[:2], 1), np.uint8)], axis=2)
     order = [[1, 2, 3], [3, 2, 1], [3, 0, 1], [2, 3, 0]][rng.integers(4)]
     picture = np.ascontiguousarray(bytes_bgrx[..., order])
-    return Damaged(
+    return DamagedPicture(
         "byte order", picture, frame, FrameClass.CORRUPT, cause="the resource's format has another byte order"
     )
 
 
-def _padded(draw: DrawFrame, frame: int, rng: np.random.Generator) -> Damaged:
+def _padded(draw: DrawFrame, frame: int, rng: np.random.Generator) -> DamagedPicture:
     """Written in rows longer than those that are shown."""
     source = draw(frame)
     height, width = source.shape[:2]
@@ -210,10 +212,10 @@ def _padded(draw: DrawFrame, frame: int, rng: np.random.Generator) -> Damaged:
     memory = np.zeros((height, pitch, 3), np.uint8)
     memory[:, :width] = source
     picture = memory.reshape(-1, 3)[: height * width].reshape(height, width, 3).copy()
-    return Damaged("padded", picture, frame, FrameClass.CORRUPT, cause=f"rows are written {pitch} px long")
+    return DamagedPicture("padded", picture, frame, FrameClass.CORRUPT, cause=f"rows are written {pitch} px long")
 
 
-def _offset(draw: DrawFrame, frame: int, rng: np.random.Generator) -> Damaged:
+def _offset(draw: DrawFrame, frame: int, rng: np.random.Generator) -> DamagedPicture:
     """Taken from further on in memory, where the end is missing, or from before its beginning."""
     source = draw(frame).reshape(-1, 3)
     width = draw(frame).shape[1]
@@ -224,32 +226,32 @@ def _offset(draw: DrawFrame, frame: int, rng: np.random.Generator) -> Damaged:
     else:
         memory[:by] = source[-by:]
     picture = memory.reshape(draw(frame).shape)
-    return Damaged("offset", picture, frame, FrameClass.CORRUPT, cause="a wrong transfer offset|displaced by")
+    return DamagedPicture("offset", picture, frame, FrameClass.CORRUPT, cause="a wrong transfer offset|displaced by")
 
 
-def _cropped(draw: DrawFrame, frame: int, rng: np.random.Generator) -> Damaged:
+def _cropped(draw: DrawFrame, frame: int, rng: np.random.Generator) -> DamagedPicture:
     """The scanout shows the top left part."""
     source = draw(frame)
     height, width = source.shape[0] * 3 // 4, max(source.shape[1] * 3 // 4, 300)
     size = f"the screen is {width}x{height}, not the mode's {source.shape[1]}x{source.shape[0]}"
-    return Damaged("cropped", source[:height, :width].copy(), frame, FrameClass.CORRUPT, cause=size)
+    return DamagedPicture("cropped", source[:height, :width].copy(), frame, FrameClass.CORRUPT, cause=size)
 
 
-def _dark(draw: DrawFrame, frame: int, rng: np.random.Generator) -> Damaged:
+def _dark(draw: DrawFrame, frame: int, rng: np.random.Generator) -> DamagedPicture:
     """QEMU's own notice on a screen of its own size."""
     picture = np.zeros((480, 640, 3), np.uint8)
     picture[232:248, 150:490] = np.where(rng.random((16, 340, 1)) < 0.3, np.uint8(0xAA), np.uint8(0))
-    return Damaged("dark", picture, frame, FrameClass.UNDECODABLE, cause="the scanout is off, or was never set")
+    return DamagedPicture("dark", picture, frame, FrameClass.UNDECODABLE, cause="the scanout is off, or was never set")
 
 
-def _halves(draw: DrawFrame, frame: int, rng: np.random.Generator) -> Damaged:
+def _halves(draw: DrawFrame, frame: int, rng: np.random.Generator) -> DamagedPicture:
     axis = int(rng.integers(2))
     picture = np.roll(draw(frame), draw(frame).shape[axis] // 2, axis)
     name = ("upper and lower", "left and right")[axis]
-    return Damaged("halves", picture, frame, FrameClass.CORRUPT, cause=f"the {name} halves are swapped")
+    return DamagedPicture("halves", picture, frame, FrameClass.CORRUPT, cause=f"the {name} halves are swapped")
 
 
-_MISTAKES: dict[str, Callable[[DrawFrame, int, np.random.Generator], Damaged]] = {
+_MISTAKES: dict[str, Callable[[DrawFrame, int, np.random.Generator], DamagedPicture]] = {
     "upside down": _whole("upside down", lambda image: image[::-1], "upside down"),
     "mirrored": _whole("mirrored", lambda image: image[:, ::-1], "mirrored"),
     "turned": _whole("turned", lambda image: image[::-1, ::-1], "turned by 180 degrees"),

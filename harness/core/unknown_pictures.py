@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.core.arrays import I64, Image, Mask
-from harness.core.frames import Checked, FrameClass
+from harness.core.frames import CheckedPicture, FrameClass
 
 F32 = npt.NDArray[np.float32]
 
@@ -94,48 +94,52 @@ def learn_golden(pictures: PictureOf) -> Golden:
     return Golden(middle, still, _grown(colours), steps)
 
 
-def judge_picture(picture: Image, golden: Golden | None = None) -> Checked:
+def judge_picture(picture: Image, golden: Golden | None = None) -> CheckedPicture:
     """Judge one picture by itself."""
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     flat = picture.reshape(-1, 3)
     if int((flat.max(axis=0) - flat.min(axis=0)).max()) <= BLANK_LEVELS:
-        return Checked(FrameClass.BLANK, "judged blank: one colour everywhere")
+        return CheckedPicture(FrameClass.BLANK, "judged blank: one colour everywhere")
     correlation = _neighbours_agree(grey)
     if correlation < NOISE_CORRELATION:
-        return Checked(FrameClass.CORRUPT, f"judged noise: neighbouring pixels correlate by {correlation:.2f}")
+        return CheckedPicture(FrameClass.CORRUPT, f"judged noise: neighbouring pixels correlate by {correlation:.2f}")
     if golden is None:
-        return Checked(FrameClass.INTACT, "")
+        return CheckedPicture(FrameClass.INTACT, "")
     if picture.shape != golden.picture.shape:
-        return Checked(FrameClass.CORRUPT, f"judged corrupt: {picture.shape[1]}x{picture.shape[0]} is another size")
+        return CheckedPicture(
+            FrameClass.CORRUPT, f"judged corrupt: {picture.shape[1]}x{picture.shape[0]} is another size"
+        )
     return _judge_by_golden(picture, golden)
 
 
-def _judge_by_golden(picture: Image, golden: Golden) -> Checked:
+def _judge_by_golden(picture: Image, golden: Golden) -> CheckedPicture:
     off = cv2.absdiff(picture, golden.picture).max(axis=2)
     changed = (off > CHANGED_LEVELS) & golden.still
     count = int(np.count_nonzero(changed))
     if count >= CHANGED_PX:
         where = _where(changed)
-        return Checked(FrameClass.CORRUPT, f"judged corrupt: {count} pixels changed {where} where nothing moves")
+        return CheckedPicture(FrameClass.CORRUPT, f"judged corrupt: {count} pixels changed {where} where nothing moves")
     foreign = np.zeros(golden.still.shape, bool)
     foreign[~golden.still] = ~golden.colours[_bins(picture[~golden.still])]
     count = int(np.count_nonzero(foreign))
     if count >= FOREIGN_PX:
-        return Checked(FrameClass.CORRUPT, f"judged corrupt: {count} pixels of colours never seen {_where(foreign)}")
+        return CheckedPicture(
+            FrameClass.CORRUPT, f"judged corrupt: {count} pixels of colours never seen {_where(foreign)}"
+        )
     more = _steps(picture, golden.still) - STEP_FACTOR * golden.steps
     row = int(np.argmax(more))
     if more[row] > STEP_SHARE * picture.shape[1]:
-        return Checked(
+        return CheckedPicture(
             FrameClass.TORN, f"judged torn at row {row}: it does not fit the row above", tear_rows=(row, row)
         )
-    return Checked(FrameClass.INTACT, "")
+    return CheckedPicture(FrameClass.INTACT, "")
 
 
 def judge_sequence(
-    checked: Sequence[Checked], prints: Sequence[int], times_ns: Sequence[int], frozen_after_ns: int
-) -> list[Checked]:
+    checked: Sequence[CheckedPicture], prints: Sequence[int], times_ns: Sequence[int], frozen_after_ns: int
+) -> list[CheckedPicture]:
     """Find what is frozen: a fingerprint (CRC of a picture's bytes) that stays for longer than ``frozen_after_ns``."""
-    found: list[Checked] = []
+    found: list[CheckedPicture] = []
     since_ns = 0
     for i, one in enumerate(checked):
         if i == 0 or prints[i] != prints[i - 1]:

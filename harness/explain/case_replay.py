@@ -13,7 +13,7 @@ import numpy as np
 from harness.core.budget import NO_TIME
 from harness.core.statistics import CANDIDATE, REFERENCE
 from harness.explain.ablate import Bench, Spent, code_of, fitted, sample_of, time_pair
-from harness.explain.case_report import CandidateRow, Counts, Replay, StepRow, closing_sentences
+from harness.explain.case_report import CandidateRow, EventsPerFrame, Replay, StepRow, closing_sentences
 from harness.explain.counting import FRAMES, count_events, counting_switches
 from harness.explain.effects import Sample, measure_effects
 from harness.model.errors import GuestError
@@ -43,7 +43,7 @@ class _Task:
 class _Outcome:
     """What was found."""
 
-    counts: Counts | None = None
+    counts: EventsPerFrame | None = None
     sample: Sample | None = None
     fps: float | None = None
     fps_before: float | None = None
@@ -59,7 +59,7 @@ class _CaseSession:
         self.folder = folder
         self.frames = frames
         self.progress = progress
-        self.counted: dict[Switches, Counts] = {}
+        self.counted: dict[Switches, EventsPerFrame] = {}
 
     def measure(self, tasks: Sequence[_Task], budget_s: float) -> dict[str, _Outcome]:
         """Count all, then time those that differ from their counterparts, each in its share of the budget."""
@@ -86,7 +86,7 @@ class _CaseSession:
             trouble = f"the guest failed: {error.message}"
         return _Outcome(counts, same=self._same(task), trouble=trouble)
 
-    def _count(self, task: _Task) -> Counts:
+    def _count(self, task: _Task) -> EventsPerFrame:
         switches, counted_in = counting_switches(task.switches)
         if switches not in self.counted:
             self.progress(f"seed case: counting {task.name}")

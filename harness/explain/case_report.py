@@ -19,7 +19,7 @@ NEAR = 2.0
 
 
 @dataclass(frozen=True)
-class Counts:
+class EventsPerFrame:
     """Events of one kernel, a frame, by its own summary."""
 
     frames: int
@@ -38,7 +38,7 @@ class StepRow:
     """One step on one device."""
 
     step: NamedStep
-    counts: Counts | None
+    counts: EventsPerFrame | None
     fps: float | None
     """Frames a second, mean, while measured beside another kernel."""
     effect: Effect | None
@@ -54,7 +54,7 @@ class CandidateRow:
     """A change to the first step that was never tried."""
 
     candidate: Candidate
-    counts: Counts | None
+    counts: EventsPerFrame | None
     fps: float | None
     effect: Effect | None
     """Against the first step."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.core.serial import parse_serial
-from harness.explain.case_report import Counts
+from harness.explain.case_report import EventsPerFrame
 from harness.model.errors import GuestError
 from harness.model.spec import Machine, RunParams, RunSpec, Switches
 from harness.platform.qemu import TIMING_EVENTS, Qemu
@@ -31,7 +31,7 @@ def count_events(
     counted_in: str = "",
     frames: int = FRAMES,
     params: RunParams = RunParams(),
-) -> Counts:
+) -> EventsPerFrame:
     """Run a kernel for some frames and read its counters.
 
     Raises
@@ -49,4 +49,4 @@ def count_events(
         raise GuestError("the guest printed no [PERF SUMMARY]", folder / "serial.log")
     counts = {key: log.per_frame(key) or 0.0 for key in COUNTED}
     frame_ms = (log.per_frame("elapsed_ns") or 0.0) / 1e6
-    return Counts(log.counted_frames, frame_ms=frame_ms, counted_in=counted_in, **counts)
+    return EventsPerFrame(log.counted_frames, frame_ms=frame_ms, counted_in=counted_in, **counts)

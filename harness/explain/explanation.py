@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from harness.core.functions import FunctionChange, function_words
 from harness.core.wording import percent, signed_percent, span
 from harness.explain.attribution import OTHER, FrameAccount
-from harness.explain.case_report import Counts, Replay
+from harness.explain.case_report import EventsPerFrame, Replay
 from harness.explain.effects import Ablation, Effect, Worth, label
 from harness.explain.growth import PartChange, grown
 
@@ -93,7 +93,7 @@ class Explanation:
 
     subject: str
     """The kernel: a named combination, or its switches."""
-    counts: Counts | None = None
+    counts: EventsPerFrame | None = None
     account: FrameAccount | None = None
     ablation: Ablation | None = None
     replays: tuple[Replay, ...] = ()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness.core.wording import signed_percent, span
 from harness.explain.attribution import FrameAccount
-from harness.explain.case_report import CandidateRow, Counts, Replay, StepRow, measured_words
+from harness.explain.case_report import CandidateRow, EventsPerFrame, Replay, StepRow, measured_words
 from harness.explain.effects import Ablation, Worth, label
 from harness.explain.explanation import Explanation, Regression
 from harness.explain.frame_plots import stack_script, timeline_script
@@ -126,7 +126,7 @@ def _row(name: str, changed: str, claimed: str, row: StepRow | CandidateRow) -> 
     )
 
 
-def _count(counts: Counts | None, key: str) -> str:
+def _count(counts: EventsPerFrame | None, key: str) -> str:
     return "–" if counts is None else f"{getattr(counts, key):,.4g}"
 
 

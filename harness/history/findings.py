@@ -22,7 +22,7 @@ _NEAR_RUNS = 3
 
 
 @dataclass(frozen=True)
-class Followed:
+class FollowedFindings:
     """Findings of one series after an analysis."""
 
     changed: tuple[Finding, ...]
@@ -41,7 +41,7 @@ def follow(
     newest_seq: int,
     smallest: float,
     forget_before: int = 0,
-) -> Followed:
+) -> FollowedFindings:
     """Bring the findings of one series up to date.
 
     Parameters
@@ -78,7 +78,7 @@ def follow(
         gone = finding.status == NEW and finding.before_seq >= forget_before
         reason = "later runs do not support it"
         pairs.append((finding, replace(finding, status=WITHDRAWN, reason=reason) if gone else finding))
-    return Followed(
+    return FollowedFindings(
         tuple(finding for original, finding in pairs if finding != original),
         tuple(finding for original, finding in pairs if finding == original),
     )

@@ -26,10 +26,10 @@ from harness.model.baseline import Baseline
 from harness.model.errors import StoreError
 from harness.model.result import Result, ResultError
 from harness.model.spec import Verdict
-from harness.platform.pipeline import Ran, run_harness
+from harness.platform.pipeline import HarnessRun, run_harness
 from harness.platform.store import RESULTS_DIR, load_result
 
-Runner = Callable[[Cell, float], Ran]
+Runner = Callable[[Cell, float], HarnessRun]
 """Runs one cell with a budget in seconds."""
 
 _OVERHEAD = 1.8
@@ -98,7 +98,7 @@ class Night:
         return Verdict.worst(verdicts)
 
 
-def gate_runner(cell: Cell, seconds: float) -> Ran:
+def gate_runner(cell: Cell, seconds: float) -> HarnessRun:
     """Run the gate for one cell."""
     return run_harness(("perf", *cell.words(seconds)), _LIMIT_S + 10 * seconds)
 
@@ -191,7 +191,7 @@ class NightlyRun:
             self._remember(finished)
         return []
 
-    def _judged(self, cell: Cell, ran: Ran, elapsed: Callable[[], float]) -> CellFinished:
+    def _judged(self, cell: Cell, ran: HarnessRun, elapsed: Callable[[], float]) -> CellFinished:
         """What a run says: its result, or without one its exit code and last words."""
         if ran.folder is not None:
             try:

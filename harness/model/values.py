@@ -212,7 +212,7 @@ class Compiler:
 
 
 @dataclass(frozen=True)
-class Place:
+class PathValue:
     """A path; that it exists is for the command to find out."""
 
     shape: str = "a path"

@@ -22,7 +22,7 @@ _TAIL_LINES = 5
 
 
 @dataclass(frozen=True)
-class Ran:
+class HarnessRun:
     """How a run ended."""
 
     exit_code: int
@@ -32,7 +32,7 @@ class Ran:
     """Its last lines."""
 
 
-def run_harness(words: tuple[str, ...], limit_s: float, module: str = "harness") -> Ran:
+def run_harness(words: tuple[str, ...], limit_s: float, module: str = "harness") -> HarnessRun:
     """Run ``python3 -m harness`` with these words.
 
     Parameters
@@ -59,4 +59,4 @@ def run_harness(words: tuple[str, ...], limit_s: float, module: str = "harness")
         output.seek(0)
         lines = [*output.read().decode(errors="replace").splitlines(), *([late] if late else [])]
     folder = next((Path(match[1]) for line in reversed(lines) if (match := _REPORT_LINE.match(line))), None)
-    return Ran(code if 0 <= code <= 5 else 5, folder, tuple(lines[-_TAIL_LINES:]))
+    return HarnessRun(code if 0 <= code <= 5 else 5, folder, tuple(lines[-_TAIL_LINES:]))

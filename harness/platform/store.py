@@ -34,7 +34,7 @@ _ENDED = ".ended-"
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptRun:
     """The remains of a run that an error ended."""
 
     folder: Path
@@ -74,7 +74,7 @@ class RunFolder:
         if error is None:
             return
         if self._committed is not None:
-            _note(error, Kept(self._committed, True))
+            _note(error, KeptRun(self._committed, True))
             return
         failed = isinstance(error, Exception) and not isinstance(error, UsageError)
         if failed and any(self.path.iterdir()):
@@ -119,7 +119,7 @@ class RunFolder:
                 final = self._rename()
                 _move_words(error, self.path, final)
                 turn_latest(self.root, final.name)
-                _note(error, Kept(final, False))
+                _note(error, KeptRun(final, False))
 
     def _rename(self) -> Path:
         for number in range(1, 1000):
@@ -166,13 +166,13 @@ def record_ending(command: str, verdict: Verdict, said: str, root: Path | None =
         raise StoreError(f"{root / 'latest'} is still that of an earlier run: {error.strerror}") from error
 
 
-def kept_of(error: BaseException) -> Kept | None:
+def kept_of(error: BaseException) -> KeptRun | None:
     """What is left of the run that this error ended."""
     kept = getattr(error, "kept_run", None)
-    return kept if isinstance(kept, Kept) else None
+    return kept if isinstance(kept, KeptRun) else None
 
 
-def _note(error: BaseException, kept: Kept) -> None:
+def _note(error: BaseException, kept: KeptRun) -> None:
     setattr(error, "kept_run", kept)
 
 

@@ -11,7 +11,7 @@ import pytest
 from harness.acceptance import measure as acceptance
 from harness.acceptance.checklist import PROBED, counted, roulette_of
 from harness.acceptance.criteria import Status, criteria, verdict_of
-from harness.acceptance.evidence import Absent, Counted, DiskLoad, RingCode, Roulette, Watched
+from harness.acceptance.evidence import Absent, DiskLoad, EventCounts, PictureEvidence, RingCode, Roulette
 from harness.acceptance.measure import AcceptancePlan, Checklist
 from harness.commands.acceptance import plan_of
 from harness.front.words import parse
@@ -36,7 +36,7 @@ def checklist(folder: Path, **switches: str) -> Checklist:
     return made
 
 
-def window_counts(model: MachineModel) -> Counted:
+def window_counts(model: MachineModel) -> EventCounts:
     """What a pretended machine's run is counted as."""
     logs = run_model(model)
     observed = Observed(Ending(True, "guest-shutdown"), 1_700_000_000_000_000_000, (), "7.2.0", ("qemu",))
@@ -165,7 +165,7 @@ def test_a_sound_kernel_is_found_sound(tmp_path: Path, monkeypatch: pytest.Monke
     made.spinning = build_kernel(Switches.of({"BARRIER": "seqcst_spin"}))
     made.suites = build_kernel(Switches(), test=True)
     found = made.on_device(PLAIN, replace(suite_boots("x86_64")[0], suite="virtqueue"))
-    assert isinstance(found.optimised, Counted) and found.optimised.records > 0
+    assert isinstance(found.optimised, EventCounts) and found.optimised.records > 0
     assert isinstance(found.disk, DiskLoad) and found.disk.requests > 0
     lines = criteria(replace(CLEAN, ring=made.read_ring(), devices=(found,)))
     failed = [line for line in lines if line.status is Status.FAIL and line.verdict is not Verdict.PASS]
@@ -180,7 +180,7 @@ def test_a_sound_kernel_is_found_sound(tmp_path: Path, monkeypatch: pytest.Monke
 def test_a_torn_picture_and_a_global_counter_are_found(tmp_path: Path) -> None:
     made = checklist(tmp_path, FAULT="tear", PREEMPT="global", BARRIER="seqcst_spin")
     watched, rolled = made.watch(PLAIN, "pictures"), made.roulette(PLAIN, "roulette")
-    assert isinstance(watched, Watched) and watched.frames.torn > 0
+    assert isinstance(watched, PictureEvidence) and watched.frames.torn > 0
     assert isinstance(rolled, Roulette) and rolled.preempt == "global" and rolled.path == "2d"
 
 

@@ -44,7 +44,7 @@ def test_a_tree_that_changes_baselines_is_told(monkeypatch: pytest.MonkeyPatch) 
 def test_ab_tells_it_too(approvals: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ab, "source_state", lambda: SOURCE)
     requests = [parse_arm("A", "", {}), parse_arm("B", "baseline", {})]
-    compared = [ab.Compared("B", Measured(ORDER))]
+    compared = [ab.ComparedArm("B", Measured(ORDER))]
     with RunFolder("ab") as run:
         result = ab._result(run, requests, Measured(ORDER), compared, "")
     told = [text for text in result.notices if "baselines/ since origin/main" in text]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.bisect.culprit import BisectMark, MeasuredEffect, confirmed, side_of, threshold
-from harness.bisect.search import Bisection, Found, Recipe
+from harness.bisect.search import Bisection, BisectOutcome, Recipe
 from harness.bisect.worktree import BisectError, NothingToFindError
 from harness.commands.bisect import main
 from harness.front.words import parse
@@ -62,7 +62,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
     return Repository(tmp_path / "repository")
 
 
-def bisect(repository: Repository, good: str, bad: str, image: str = "kernel.elf") -> Found:
+def bisect(repository: Repository, good: str, bad: str, image: str = "kernel.elf") -> BisectOutcome:
     folder = repository.path.parent / "bisection"
     folder.mkdir(exist_ok=True)
     head = repository.git("rev-parse", "HEAD")

@@ -17,7 +17,7 @@ from harness.front.words import parse
 from harness.gate.calibration import recording
 from harness.gate.calibration.evidence import recording_from_evidence
 from harness.gate.calibration.report import ROWS, calibration_markdown, calibration_pages
-from harness.gate.measuring.comparison import WarmUp
+from harness.gate.measuring.comparison import WarmUpLaunch
 from harness.gate.measuring.launch import MeasuredLaunch
 from harness.gate.measuring.protocol import Protocol
 from harness.model.spec import ROOT, RunSpec, Switches, UsageError, Verdict
@@ -128,7 +128,7 @@ def test_every_place_is_calibrated_by_one_command(
     monkeypatch.setattr(calibrate, "competing_load", load)
     monkeypatch.setattr(calibrate, "chosen_device", lambda machine, gl: (replace(machine, memory_mib=257 + gl), ""))
     monkeypatch.setattr(recording, "measure_launch", launch)
-    monkeypatch.setattr(recording, "fitted_slices", lambda arms, folder, protocol, rng: WarmUp(protocol, 0.1, {}))
+    monkeypatch.setattr(recording, "fitted_slices", lambda arms, folder, protocol, rng: WarmUpLaunch(protocol, 0.1, {}))
     calibrate.main(parse(["calibrate", "LAUNCHES=9", "EFFECTS=10", "DRAWS=20", "KEEP=1", *words]), printer)
     kept = tmp_path / "baselines" / "x86_64" / f"{name}.json"
     plain = json.loads(kept.read_text(encoding="utf-8"))

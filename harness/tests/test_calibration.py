@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from harness.gate.calibration.evidence import SCHEMA, recording_from_evidence, upgraded_evidence
-from harness.gate.calibration.places import Place, place_from
+from harness.gate.calibration.places import CalibrationPlace, place_from
 from harness.gate.calibration.power import (
     DetectionRates,
     Rate,
@@ -93,36 +93,36 @@ def _cell(series: str, budget_s: float, slower: float) -> DetectionRates:
 
 def test_targets_are_met_or_missed() -> None:
     good = [_cell("A/A", 60.0, 0.004), _cell("A/A + 1%", 30.0, 0.99), _cell("A/A + 2%", 15.0, 0.995)]
-    assert [target.met for target in targets(good, Place())] == [True, True, True]
+    assert [target.met for target in targets(good, CalibrationPlace())] == [True, True, True]
     bad = [_cell("A/A", 60.0, 0.006), _cell("A/A + 1%", 30.0, 0.94)]
-    assert [target.met for target in targets(bad, Place())] == [False, False]
-    assert targets([], Place()) == ()
+    assert [target.met for target in targets(bad, CalibrationPlace())] == [False, False]
+    assert targets([], CalibrationPlace()) == ()
     undecided = replace(_cell("A/A", 30.0, 0.0), undecided=0.02)
-    assert [target.met for target in targets([undecided], Place())] == [False, True]
+    assert [target.met for target in targets([undecided], CalibrationPlace())] == [False, True]
 
 
 def test_goals_follow_the_place_and_false_alarms_are_everywhere() -> None:
     cells = [_cell("A/A", 60.0, 0.004), _cell("A/A + 3%", 60.0, 0.96), _cell("A/A + 5%", 60.0, 0.9)]
     for place, met in (
-        (Place(load=1), [True, True, True]),
-        (Place(load=10), [False, True]),
-        (Place(cores=1), [True]),
-        (Place(pins=False), [True]),
-        (Place(foreign=True), [True]),
-        (Place(gl=True), [True]),
+        (CalibrationPlace(load=1), [True, True, True]),
+        (CalibrationPlace(load=10), [False, True]),
+        (CalibrationPlace(cores=1), [True]),
+        (CalibrationPlace(pins=False), [True]),
+        (CalibrationPlace(foreign=True), [True]),
+        (CalibrationPlace(gl=True), [True]),
     ):
         assert [target.met for target in targets(cells, place)] == met, place.title
 
 
 def test_each_place_has_evidence_of_its_own() -> None:
     places = [
-        Place(),
-        Place(load=1),
-        Place(load=10, cores=2),
-        Place(cores=1),
-        Place(pins=False),
-        Place(foreign=True),
-        Place(gl=True),
+        CalibrationPlace(),
+        CalibrationPlace(load=1),
+        CalibrationPlace(load=10, cores=2),
+        CalibrationPlace(cores=1),
+        CalibrationPlace(pins=False),
+        CalibrationPlace(foreign=True),
+        CalibrationPlace(gl=True),
     ]
     names = [place.name for place in places]
     assert names[:2] == ["calibration", "calibration-loaded"] and names[2] == "calibration-crowded-10-cores-2"

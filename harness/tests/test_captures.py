@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from harness.core.captures import CapturesError, SavedCapture, SavedCaptures, captures_from_json, captures_to_json
 from harness.core.damage import Damage
-from harness.core.frames import Capture, Checked, FrameClass
+from harness.core.frames import Capture, CheckedPicture, FrameClass
 from harness.tests.fuzz import damaged, fuzz
 
 NUMBERS = st.integers(0, 2**32 - 1)
 DAMAGES = st.builds(Damage, NUMBERS, NUMBERS, NUMBERS, NUMBERS, NUMBERS, st.integers(1, 255), st.text(max_size=9))
 CHECKED = st.builds(
-    Checked,
+    CheckedPicture,
     st.sampled_from(FrameClass),
     st.text(max_size=20),
     st.none() | NUMBERS,
@@ -34,11 +34,13 @@ SAVED = st.builds(
 SOUND = captures_to_json(
     SavedCaptures(
         (
-            SavedCapture(Capture(Checked(FrameClass.INTACT, "", 7), 10**18, 6), 1234),
+            SavedCapture(Capture(CheckedPicture(FrameClass.INTACT, "", 7), 10**18, 6), 1234),
             SavedCapture(
-                Capture(Checked(FrameClass.CORRUPT, "bad", 8, Damage(1, 2, 3, 4, 5, 6)), 10**18 + 5), 9, "00-corrupt"
+                Capture(CheckedPicture(FrameClass.CORRUPT, "bad", 8, Damage(1, 2, 3, 4, 5, 6)), 10**18 + 5),
+                9,
+                "00-corrupt",
             ),
-            SavedCapture(Capture(Checked(FrameClass.TORN, "torn", 9, None, (3, 4)), 10**18 + 9, 9), 10),
+            SavedCapture(Capture(CheckedPicture(FrameClass.TORN, "torn", 9, None, (3, 4)), 10**18 + 9, 9), 10),
         ),
         500,
     )

@@ -14,7 +14,7 @@ from harness.core.budget import NO_TIME
 from harness.core.statistics import CANDIDATE
 from harness.explain import case_replay as seedreplay
 from harness.explain.ablate import Bench
-from harness.explain.case_report import Counts
+from harness.explain.case_report import EventsPerFrame
 from harness.explain.effects import Changes, Sample, Worth
 from harness.gate.measuring.protocol import Protocol
 from harness.model.errors import GuestError
@@ -58,11 +58,11 @@ class World:
         alike = built.switches.get("BARRIER") == "linux"
         return {"ring": (built.switches.but(BARRIER="acquire_progress") if alike else built.switches).label}
 
-    def count(self, kernel: Path, machine: Machine, folder: Path, frames: int) -> Counts:
+    def count(self, kernel: Path, machine: Machine, folder: Path, frames: int) -> EventsPerFrame:
         if folder.name in self.broken:
             raise GuestError("no frame")
         fences = 700.0 if "BARRIER" in str(kernel) else 2.0
-        return Counts(frames, fences, 250.0, 2.0, 0.0, frame_ms=4.0)
+        return EventsPerFrame(frames, fences, 250.0, 2.0, 0.0, frame_ms=4.0)
 
     def time(
         self,

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from harness.explain.case_report import CandidateRow, Counts, StepRow, closing_sentences, measured_words
+from harness.explain.case_report import CandidateRow, EventsPerFrame, StepRow, closing_sentences, measured_words
 from harness.explain.effects import Effect, Worth
 from harness.model.seedcase import SEED_CANDIDATES, SEED_FIGURES, SEED_STEPS, ClaimedFigure
 
@@ -16,8 +16,8 @@ def effect(change: float, half: float = 0.02) -> Effect:
     return Effect((("step", ""),), worth, change, change - half, change + half, 16)
 
 
-def counts(fences: float = 2, timeouts: float = 0) -> Counts:
-    return Counts(100, fences, 250.0, 2, timeouts)
+def counts(fences: float = 2, timeouts: float = 0) -> EventsPerFrame:
+    return EventsPerFrame(100, fences, 250.0, 2, timeouts)
 
 
 def rows(changes: dict[str, float], fps: float = 200.0, fences: float = 700.0, timeouts: float = 0) -> list[StepRow]:

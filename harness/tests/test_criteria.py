@@ -9,16 +9,16 @@ import pytest
 from harness.acceptance.criteria import Criterion, Status, criteria, sentence_of, verdict_of
 from harness.acceptance.evidence import (
     Absent,
-    Approved,
-    Built,
-    Counted,
+    ApprovedEvidence,
+    BuildEvidence,
     DeviceEvidence,
     DiskLoad,
+    EventCounts,
     Evidence,
     FrameRateChange,
+    PictureEvidence,
     RingCode,
     Roulette,
-    Watched,
 )
 from harness.acceptance.report import acceptance_markdown, gates_of, plain_lines, terminal_lines
 from harness.core.ringpoints import claimed
@@ -27,7 +27,7 @@ from harness.model.spec import Verdict
 from harness.model.suites import SuiteRun
 
 INTACT = Frames(checked=300, intact=300)
-COUNTS = Counted(1400, 1400, 0, 0, 2.0, 130.0, 2.0, (2, 2), 1.0, source="counts/serial.log")
+COUNTS = EventCounts(1400, 1400, 0, 0, 2.0, 130.0, 2.0, (2, 2), 1.0, source="counts/serial.log")
 SUITES = SuiteRun("all", 397, 0)
 RACE = SuiteRun("icount", 2, 0, (), {"preempt_race.none is lost": True, "preempt_race.none is doubled": True})
 
@@ -46,16 +46,16 @@ def clean_device(device: str) -> DeviceEvidence:
         path,
         SUITES,
         Roulette(30.0, 9000, 300.0, True, path, "percpu"),
-        Watched(INTACT, 0.0099),
+        PictureEvidence(INTACT, 0.0099),
         COUNTS,
         replace(COUNTS, fences=1200.0, spins=150.0, most_fences_a_completion=900.0),
         FrameRateChange(0.004, -0.01, 0.02, 12),
         DiskLoad(2000, 0, 31.0, 4.0),
-        Approved("x86_64/acquire_progress", "1" * 64, 290.0, Frames(checked=40, intact=40)),
+        ApprovedEvidence("x86_64/acquire_progress", "1" * 64, 290.0, Frames(checked=40, intact=40)),
     )
 
 
-CLEAN = Evidence(Built(("gcc", "clang")), RACE, ring_code(), (clean_device("virgl"), clean_device("2d")))
+CLEAN = Evidence(BuildEvidence(("gcc", "clang")), RACE, ring_code(), (clean_device("virgl"), clean_device("2d")))
 PER_DEVICE = 17
 ANYWHERE = 4
 
@@ -112,7 +112,7 @@ ORDER_A, ORDER_B = "labelled points: release before avail->idx", "labelled point
 ROLLBACK = "rollback: the approved kernel boots and passes"
 DISK = "no virtio-blk request timeout under load"
 TRIPS: list[tuple[Evidence, set[str], Verdict]] = [
-    (replace(CLEAN, built=Built(("gcc",), ("x.c:1: warning: unused",))), {"builds without warnings"}, BROKEN),
+    (replace(CLEAN, built=BuildEvidence(("gcc",), ("x.c:1: warning: unused",))), {"builds without warnings"}, BROKEN),
     (replace(CLEAN, race=replace(RACE, tests={"preempt_race.lost": False})), {"race test: no lost reschedule"}, BROKEN),
     (replace(CLEAN, race=replace(RACE, complaints=("hangs",))), {"race test: no lost reschedule"}, BROKEN),
     (replace(CLEAN, ring=ring_code("late_publish")), {ORDER_A}, BROKEN),
@@ -129,8 +129,12 @@ TRIPS: list[tuple[Evidence, set[str], Verdict]] = [
     (seen(fps=9.9), FPS, SLOW),
     (seen(fps=29.9), {"FPS ≥ 30 over 30 s"}, Verdict.PASS),
     (seen(preempt="global"), {"per-CPU preemption counter in use"}, BROKEN),
-    (planted(pictures=Watched(Frames(checked=300, intact=299, torn=1), 0.016)), {"no visual corruption"}, BROKEN),
-    (planted(pictures=Watched(replace(INTACT, findings=("odd",)), 0.01)), {"no visual corruption"}, BROKEN),
+    (
+        planted(pictures=PictureEvidence(Frames(checked=300, intact=299, torn=1), 0.016)),
+        {"no visual corruption"},
+        BROKEN,
+    ),
+    (planted(pictures=PictureEvidence(replace(INTACT, findings=("odd",)), 0.01)), {"no visual corruption"}, BROKEN),
     (counting(records=1399), {"[VIRTIO PERF] for every frame"}, BROKEN),
     (counting(gaps=1), {"[VIRTIO PERF] for every frame"}, BROKEN),
     (counting(lost=3), {"[VIRTIO PERF] for every frame"}, BROKEN),
@@ -143,10 +147,10 @@ TRIPS: list[tuple[Evidence, set[str], Verdict]] = [
     (counting(completions_range=(1, 2)), {"completions a frame"}, BROKEN),
     (planted(disk=DiskLoad(2000, 1, 31.0, 4.0)), {DISK}, BROKEN),
     (planted(disk=DiskLoad(2000, 0, 31.0, 4.0, ("virtio-blk: data corrupt",))), {DISK}, BROKEN),
-    (planted(approved=Approved("x", "1", 9.0, Frames(40, 40))), {ROLLBACK}, BROKEN),
-    (planted(approved=Approved("x", "1", 99.0, Frames(40, 39, stale=1))), {ROLLBACK}, BROKEN),
-    (planted(approved=Approved("x", "1", 99.0, Frames(40, 40), ("panicked",))), {ROLLBACK}, BROKEN),
-    (planted(approved=Approved("x", "1", 99.0, Frames())), {ROLLBACK}, BROKEN),
+    (planted(approved=ApprovedEvidence("x", "1", 9.0, Frames(40, 40))), {ROLLBACK}, BROKEN),
+    (planted(approved=ApprovedEvidence("x", "1", 99.0, Frames(40, 39, stale=1))), {ROLLBACK}, BROKEN),
+    (planted(approved=ApprovedEvidence("x", "1", 99.0, Frames(40, 40), ("panicked",))), {ROLLBACK}, BROKEN),
+    (planted(approved=ApprovedEvidence("x", "1", 99.0, Frames())), {ROLLBACK}, BROKEN),
 ]
 
 
@@ -167,7 +171,7 @@ def test_every_line_can_fail_but_the_one_that_only_reports() -> None:
     ("evidence", "names", "says"),
     [
         (seen(seconds=12.0), FPS, "too short to tell"),
-        (planted(pictures=Watched(Frames(checked=20, intact=20), 0.139)), {"no visual corruption"}, "too few"),
+        (planted(pictures=PictureEvidence(Frames(checked=20, intact=20), 0.139)), {"no visual corruption"}, "too few"),
         (
             planted(change=FrameRateChange(0.0, -1.0, float("inf"), 3)),
             {"change in FPS, as measured"},

@@ -13,7 +13,7 @@ import pytest
 from harness.commands.explain import details_of
 from harness.explain import ablate as track
 from harness.explain.ablate import COLD, Bench, ablate, fitted, other_values
-from harness.explain.case_report import Counts, Replay, StepRow, closing_sentences
+from harness.explain.case_report import EventsPerFrame, Replay, StepRow, closing_sentences
 from harness.explain.effects import Ablation, Changes, Effect, Interaction, Unmeasured, Worth
 from harness.explain.explanation import SEED, SWITCHES, Explanation, Regression
 from harness.explain.report import Page, write_explanation
@@ -44,12 +44,17 @@ def explanation(claimed: str = "30+ FPS expected") -> Explanation:
     same_code = Unmeasured((("BARRIER", "linux"),), "identical code to the base", ())
     steps = [dataclasses.replace(step, claimed=claimed) for step in SEED_STEPS[:3]]
     rows = tuple(
-        StepRow(step, Counts(100, 713.5, 712.0, 2, 0), 211.0, effect((("s", ""),), Worth.NOISE, 0.003) if i else None)
+        StepRow(
+            step,
+            EventsPerFrame(100, 713.5, 712.0, 2, 0),
+            211.0,
+            effect((("s", ""),), Worth.NOISE, 0.003) if i else None,
+        )
         for i, step in enumerate(steps)
     )
     replay = Replay("2d", rows, (), closing_sentences(rows, (), SEED_FIGURES))
     ablation = Ablation("x86_64", 2.34, effects, (pair,), (same_code,), "pinned")
-    return Explanation("x86_64", Counts(100, 2.0, 271.0, 2.0, 0.0), ablation=ablation, replays=(replay,))
+    return Explanation("x86_64", EventsPerFrame(100, 2.0, 271.0, 2.0, 0.0), ablation=ablation, replays=(replay,))
 
 
 def written(found: Explanation, folder: Path) -> tuple[str, str]:

@@ -12,8 +12,16 @@ from scipy import stats
 
 from harness.core.arrays import Image
 from harness.core.damage import difference_picture, find_damage, find_tear
-from harness.core.frames import Capture, Checked, FrameClass, bad_share_bound, check_picture, count_frames, verify
-from harness.core.planted_pictures import KINDS, MISTAKES, Damaged, plant
+from harness.core.frames import (
+    Capture,
+    CheckedPicture,
+    FrameClass,
+    bad_share_bound,
+    check_picture,
+    count_frames,
+    verify,
+)
+from harness.core.planted_pictures import KINDS, MISTAKES, DamagedPicture, plant
 from harness.platform.oracle import Oracle
 
 MODES = [(320, 240), (333, 777), (641, 487), (1024, 768)]
@@ -24,7 +32,7 @@ def oracle(mode: tuple[int, int]) -> Oracle:
     return Oracle(*mode)
 
 
-def generate(kind: str, count: int, seed: int) -> list[tuple[tuple[int, int], Damaged]]:
+def generate(kind: str, count: int, seed: int) -> list[tuple[tuple[int, int], DamagedPicture]]:
     rng = np.random.default_rng([(*KINDS, *MISTAKES).index(kind), seed])
     made = []
     for _ in range(count):
@@ -33,7 +41,7 @@ def generate(kind: str, count: int, seed: int) -> list[tuple[tuple[int, int], Da
     return made
 
 
-def assert_found(mode: tuple[int, int], planted: Damaged) -> None:
+def assert_found(mode: tuple[int, int], planted: DamagedPicture) -> None:
     """The exact detector's answer, everything in it."""
     checked = check_picture(planted.picture, oracle(mode).picture)
     assert checked.kind in planted.answers, (planted.kind, checked.why)
@@ -59,7 +67,7 @@ def test_damage_is_found_and_named(kind: str) -> None:
         assert_found(mode, planted)
 
 
-def assert_named(mode: tuple[int, int], planted: Damaged) -> None:
+def assert_named(mode: tuple[int, int], planted: DamagedPicture) -> None:
     checked = check_picture(planted.picture, oracle(mode).picture)
     assert checked.kind is planted.answer, (planted.kind, mode, checked.why)
     assert any(cause in checked.why for cause in planted.cause.split("|")), (planted.kind, mode, checked.why)
@@ -169,7 +177,7 @@ def test_difference_picture_shows_three_side_by_side() -> None:
 
 
 def capture(frame: int | None, at_ms: int, due: int | None = None, kind: FrameClass = FrameClass.INTACT) -> Capture:
-    return Capture(Checked(kind, "", frame), at_ms * 1_000_000, due)
+    return Capture(CheckedPicture(kind, "", frame), at_ms * 1_000_000, due)
 
 
 def kinds(captures: list[Capture]) -> list[str]:
@@ -205,8 +213,8 @@ def test_bad_pictures_keep_their_class_and_do_not_disturb_the_order() -> None:
 
 
 def test_counts_and_findings() -> None:
-    checked = [Checked(FrameClass.CORRUPT, f"frame {i} is corrupt") for i in range(9)] + [
-        Checked(FrameClass.INTACT, "")
+    checked = [CheckedPicture(FrameClass.CORRUPT, f"frame {i} is corrupt") for i in range(9)] + [
+        CheckedPicture(FrameClass.INTACT, "")
     ]
     frames = count_frames(checked)
     assert (frames.checked, frames.corrupt, frames.intact, frames.bad) == (10, 9, 1, 9)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.core.complaints import device_complaints
-from harness.core.frames import Checked, FrameClass, check_picture
+from harness.core.frames import CheckedPicture, FrameClass, check_picture
 from harness.core.serial import parse_serial
 from harness.core.trace import FLUSH, TRANSFER_2D, parse_trace
 from harness.model.spec import ARCHES, Machine, RunParams, RunSpec, Switches
@@ -30,10 +30,10 @@ END_S = 150.0
 HIGH_MIB = 5 << 10
 
 
-def checked_pictures(machine: Qemu, until: int) -> list[Checked]:
+def checked_pictures(machine: Qemu, until: int) -> list[CheckedPicture]:
     """Captures of a guest that draws, every pixel against the oracle, until a frame of this number or later is seen."""
     oracle = Oracle(*MODE)
-    checked: list[Checked] = []
+    checked: list[CheckedPicture] = []
     machine.wait_first_flush()
     while not checked or (checked[-1].frame or until) < until:
         time.sleep(LOOK_S if checked else 0)

@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.core.captures import SavedCapture, SavedCaptures, captures_to_json
 from harness.core.damage import find_damage
-from harness.core.frames import Capture, Checked, FrameClass
+from harness.core.frames import Capture, CheckedPicture, FrameClass
 from harness.report.movie import MOVIE_BYTES_MAX, movie_of
 
 SIZE = (96, 128)
@@ -27,11 +27,11 @@ def run(folder: Path, *, wrong: bool) -> tuple[str, ...]:
     cv2.imwrite(str(place / "film-00.png"), picture(40))
     expected, shown = picture(90), picture(90)
     shown[10:20, 30:50] = 250
-    captures = [SavedCapture(Capture(Checked(FrameClass.INTACT, "intact", 1), 10, 1), 1)]
+    captures = [SavedCapture(Capture(CheckedPicture(FrameClass.INTACT, "intact", 1), 10, 1), 1)]
     if wrong:
         cv2.imwrite(str(place / "00-corrupt.png"), shown)
         cv2.imwrite(str(place / "00-corrupt-expected.png"), expected)
-        checked = Checked(FrameClass.CORRUPT, "corrupt", 2, find_damage(shown, expected))
+        checked = CheckedPicture(FrameClass.CORRUPT, "corrupt", 2, find_damage(shown, expected))
         captures.append(SavedCapture(Capture(checked, 20, 2), 2, "00-corrupt"))
     (place / "captures.json").write_text(captures_to_json(SavedCaptures(tuple(captures), 10**9)), encoding="utf-8")
     return ("pictures/film-00.png",)

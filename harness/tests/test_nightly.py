@@ -23,7 +23,7 @@ from harness.history.store import History
 from harness.model.errors import StoreError
 from harness.model.result import Arm, Gate, Host, Metric, QemuSetup, Result
 from harness.model.spec import Switches, UsageError, Verdict
-from harness.platform.pipeline import Ran, run_harness
+from harness.platform.pipeline import HarnessRun, run_harness
 from harness.platform.store import RunFolder
 from harness.tests.databases import waiting
 
@@ -69,13 +69,13 @@ class FakeGate:
         self.ran: list[str] = []
         self.clock_s = 0.0
 
-    def __call__(self, cell: Cell, seconds: float) -> Ran:
+    def __call__(self, cell: Cell, seconds: float) -> HarnessRun:
         time.sleep(self.seconds)
         self.clock_s += 100.0
         self.ran.append(cell.label)
         verdict = self.verdicts.get(cell.label, Verdict.PASS)
         folder = RunFolder("perf", self.results).commit(result(cell, verdict))
-        return Ran(verdict.exit_code, folder, ())
+        return HarnessRun(verdict.exit_code, folder, ())
 
     def clock(self) -> float:
         return self.clock_s
@@ -88,7 +88,7 @@ def places(root: Path) -> Places:
 
 
 def night(
-    root: Path, plan: Matrix, gate: Callable[[Cell, float], Ran], commit: str = "c0ffee", **more: object
+    root: Path, plan: Matrix, gate: Callable[[Cell, float], HarnessRun], commit: str = "c0ffee", **more: object
 ) -> Night:
     where = places(root)
     with only_night(root / "night"):
@@ -181,10 +181,12 @@ def test_the_worst_cell_is_the_nights_verdict(tmp_path: Path, verdict: Verdict) 
 
 
 def test_a_run_without_a_result_is_never_a_pass(tmp_path: Path) -> None:
-    done = night(tmp_path, matrix(), lambda cell, seconds: Ran(0, None, ("all is well",)))
+    done = night(tmp_path, matrix(), lambda cell, seconds: HarnessRun(0, None, ("all is well",)))
     assert done.verdict is Verdict.HARNESS_FAILED
     done = night(
-        tmp_path, matrix(), lambda cell, seconds: Ran(2, None, ("usage: VIRGL: no such setting", "verdict: usage"))
+        tmp_path,
+        matrix(),
+        lambda cell, seconds: HarnessRun(2, None, ("usage: VIRGL: no such setting", "verdict: usage")),
     )
     assert done.verdict is Verdict.USAGE and "no such setting" in done.problems[0]
 
@@ -230,7 +232,7 @@ def test_an_unfinished_night_goes_on_where_it_was(tmp_path: Path) -> None:
     plan = matrix()
 
     class Dies(FakeGate):
-        def __call__(self, cell: Cell, seconds: float) -> Ran:
+        def __call__(self, cell: Cell, seconds: float) -> HarnessRun:
             ran = super().__call__(cell, seconds)
             if len(self.ran) == 3:
                 raise KeyboardInterrupt  # its results folder is complete, the journal does not know it yet

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from harness.core.captures import SavedCapture, SavedCaptures, captures_to_json
-from harness.core.frames import Capture, Checked, FrameClass
+from harness.core.frames import Capture, CheckedPicture, FrameClass
 from harness.gate.evaluate import evaluate, record_of
 from harness.gate.measuring.frame_file import FRAMES_FILE, load_frames
 from harness.gate.replay import load_measured
@@ -34,7 +34,7 @@ def save_run(folder: Path) -> Result:
     (folder / "pictures").mkdir()
     (folder / "window" / "serial.log").write_bytes((DATA / "serial-x86_64.log").read_bytes())
     (folder / "window" / "trace.log").write_bytes((DATA / "trace-qemu-7.2.log").read_bytes())
-    frames = [Capture(Checked(FrameClass.INTACT, "", number), number * 10**7, number) for number in range(5)]
+    frames = [Capture(CheckedPicture(FrameClass.INTACT, "", number), number * 10**7, number) for number in range(5)]
     saved = SavedCaptures(tuple(SavedCapture(one, 1 + i) for i, one in enumerate(frames)), 10**9)
     (folder / "pictures" / "captures.json").write_text(captures_to_json(saved), encoding="utf-8")
     rng = np.random.default_rng(1)

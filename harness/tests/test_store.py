@@ -17,7 +17,7 @@ from harness.model.result import Result
 from harness.model.spec import ROOT, Limits, UsageError, Verdict
 from harness.platform.atomic import write_whole
 from harness.platform.capture import CaptureError, parse_ppm
-from harness.platform.store import Kept, RunFolder, kept_of, load_result, record_ending, saved_run
+from harness.platform.store import KeptRun, RunFolder, kept_of, load_result, record_ending, saved_run
 
 RESULT = Result("perf", Verdict.PASS, "pass: all", "2026-01-01T00:00:00+00:00", 1.0)
 
@@ -141,7 +141,7 @@ def test_a_result_stays_whatever_happens_after_it(tmp_path: Path) -> None:
         final = run.commit(RESULT)
         raise KeyboardInterrupt
     assert load_result(final) == RESULT
-    assert kept_of(ended.value) == Kept(final, True)
+    assert kept_of(ended.value) == KeptRun(final, True)
 
 
 @pytest.mark.usefixtures("main_thread")

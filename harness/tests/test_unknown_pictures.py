@@ -9,7 +9,7 @@ import pytest
 
 from harness.core.arrays import DrawFrame, Image
 from harness.core.detector_accuracy import GROSS_KINDS, Confusion, KindTable, measure_exact, measure_judge
-from harness.core.frames import Checked, FrameClass
+from harness.core.frames import CheckedPicture, FrameClass
 from harness.core.planted_pictures import KINDS, plant
 from harness.core.unknown_pictures import Golden, judge_picture, judge_sequence, learn_golden
 from harness.platform.oracle import Oracle
@@ -67,12 +67,12 @@ def test_a_tear_is_said_with_its_row() -> None:
 
 
 def test_a_picture_that_stays_is_frozen_after_a_while() -> None:
-    checked = [Checked(FrameClass.INTACT, "")] * 6
+    checked = [CheckedPicture(FrameClass.INTACT, "")] * 6
     prints = [1, 2, 2, 2, 3, 3]
     times_ns = [int(s * 1e9) for s in (0, 0.1, 0.5, 1.2, 1.3, 1.4)]
     judged = judge_sequence(checked, prints, times_ns, 1_000_000_000)
     assert [one.kind.value for one in judged] == ["intact", "intact", "intact", "frozen", "intact", "intact"]
-    assert judge_sequence([Checked(FrameClass.BLANK, "")] * 6, prints, times_ns, 1)[3].kind is FrameClass.BLANK
+    assert judge_sequence([CheckedPicture(FrameClass.BLANK, "")] * 6, prints, times_ns, 1)[3].kind is FrameClass.BLANK
 
 
 def test_too_few_or_unlike_pictures_are_refused() -> None:

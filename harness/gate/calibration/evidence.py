@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from harness.core.arrays import F64
-from harness.gate.calibration.places import Place, place_from
+from harness.gate.calibration.places import CalibrationPlace, place_from
 from harness.gate.calibration.power import (
     DetectionRates,
     Promise,
@@ -42,12 +42,12 @@ def upgraded_evidence(plain: Mapping[str, Any]) -> dict[str, Any]:
         found = {key: value for key, value in found.items() if key != "rivals"}
         found |= {"schema": 2, "launches": launches, "reference_methods": plain["rivals"]}
     if found["schema"] == 2:
-        place = Place(load=int(LOADED in found["notices"]))
+        place = CalibrationPlace(load=int(LOADED in found["notices"]))
         found |= {"schema": SCHEMA, "place": dict(place.words())}
     return found
 
 
-def provenance_of(result: Result, switches: Switches, place: Place) -> dict[str, Any]:
+def provenance_of(result: Result, switches: Switches, place: CalibrationPlace) -> dict[str, Any]:
     """How and where launches were recorded."""
     return {
         "schema": SCHEMA,

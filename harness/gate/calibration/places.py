@@ -30,7 +30,7 @@ class Goal:
 
 
 @dataclass(frozen=True)
-class Place:
+class CalibrationPlace:
     """A host as it is prepared, and a kernel as it is run."""
 
     load: int = 0
@@ -81,7 +81,7 @@ class Place:
         return {"title": self.title, **kept}
 
 
-def place_from(plain: Mapping[str, object]) -> Place:
+def place_from(plain: Mapping[str, object]) -> CalibrationPlace:
     """From the evidence's words.
 
     Raises
@@ -93,7 +93,7 @@ def place_from(plain: Mapping[str, object]) -> Place:
     flags = [plain.get(name, default) for name, default in (("pins", True), ("foreign", False), ("gl", False))]
     if not isinstance(load, int) or not isinstance(cores, int) or not all(isinstance(flag, bool) for flag in flags):
         raise ValueError("the place is not one")
-    return Place(load, cores, bool(flags[0]), bool(flags[1]), bool(flags[2]))
+    return CalibrationPlace(load, cores, bool(flags[0]), bool(flags[1]), bool(flags[2]))
 
 
 GOALS: Mapping[int, tuple[Goal, ...]] = {

@@ -19,7 +19,7 @@ from harness.core.arrays import F64
 from harness.core.estimate import estimate
 from harness.core.sequential import bound_at, look_sizes
 from harness.core.statistics import Decision, Plan, State, plan_of
-from harness.gate.calibration.places import Place
+from harness.gate.calibration.places import CalibrationPlace
 from harness.gate.calibration.reference_methods import mann_whitney, mean_threshold
 from harness.gate.calibration.simulate import DrawEffects, run_session
 
@@ -273,7 +273,7 @@ class Promise:
         return self.reached <= self.wanted if self.at_most else self.reached >= self.wanted
 
 
-def targets(cells: Sequence[DetectionRates], place: Place) -> tuple[Promise, ...]:
+def targets(cells: Sequence[DetectionRates], place: CalibrationPlace) -> tuple[Promise, ...]:
     """The goals of a place, as far as they were simulated; false alarms everywhere."""
     by_key = {(cell.series, cell.budget_s): cell for cell in cells}
     found = []

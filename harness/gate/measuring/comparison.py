@@ -222,7 +222,7 @@ class _Comparison:
 
 
 @dataclass(frozen=True)
-class WarmUp:
+class WarmUpLaunch:
     """What a launch that is not used tells."""
 
     protocol: Protocol
@@ -233,7 +233,7 @@ class WarmUp:
     """By role: what the kernel says of its translations."""
 
 
-def fitted_slices(arms: Arms, folder: Path, protocol: Protocol, rng: np.random.Generator) -> WarmUp:
+def fitted_slices(arms: Arms, folder: Path, protocol: Protocol, rng: np.random.Generator) -> WarmUpLaunch:
     """Launch once, and fit the slices to the frame time.
 
     A guest whose frames do not fit into the usual slices is measured for longer.
@@ -252,8 +252,8 @@ def fitted_slices(arms: Arms, folder: Path, protocol: Protocol, rng: np.random.G
         known = [float(np.median(times)) for times in measured.frame_ms.values() if len(times) >= 4]
         if len(known) == len(measured.frame_ms):
             fitted = fitted_protocol(protocol, max(known))
-            return WarmUp(fitted, max(launch_s + fitted.measured_s - looked.measured_s, 0.1), said)
-    return WarmUp(protocol, launch_s, said)
+            return WarmUpLaunch(fitted, max(launch_s + fitted.measured_s - looked.measured_s, 0.1), said)
+    return WarmUpLaunch(protocol, launch_s, said)
 
 
 def _widths(most: int) -> list[int]:

@@ -27,7 +27,7 @@ from harness.core.captures import (
     captures_to_json,
 )
 from harness.core.damage import Damage, difference_picture, find_damage
-from harness.core.frames import Capture, Checked, FrameClass, Verification, check_picture
+from harness.core.frames import Capture, CheckedPicture, FrameClass, Verification, check_picture
 from harness.core.geometry import geometry_problems, rotation_problem
 from harness.core.screen import changes_left_out
 from harness.core.stamp import decode_frame
@@ -150,7 +150,7 @@ def verify_pictures(
     kept = _Kept(root / "pictures", root)
     if spec.capabilities.command_line:
         spec = replace(spec, params=replace(spec.params, seconds=RUN_S, records=0, first=first))
-    checked: list[Checked] = []
+    checked: list[CheckedPicture] = []
     taken: list[_Taken] = []
     odd: list[str] = []
     seen = SeenPictures(kept.folder if spec.target is not None else None)
@@ -208,12 +208,12 @@ def verify_pictures(
     return Pictures(verification, frames, tuple(kept.film), len(checked) / max(seconds, 1e-9), cut_short)
 
 
-def wanted(checked: Sequence[Checked], count: int) -> bool:
+def wanted(checked: Sequence[CheckedPicture], count: int) -> bool:
     """More pictures would tell more."""
     return len(checked) < count and sum(one.kind is not FrameClass.INTACT for one in checked) < BAD_ENOUGH
 
 
-def _pause_max_s(checked: list[Checked], seconds: float) -> float:
+def _pause_max_s(checked: list[CheckedPicture], seconds: float) -> float:
     """Longest pause before the next capture, by the frames that the guest has shown so far."""
     frames = [one.frame for one in checked if one.frame is not None]
     frame_s = seconds / max(frames[-1] - frames[0], 1) if frames else 0.0
@@ -284,7 +284,7 @@ def _due(trace: Trace, asked_ns: list[int], first: int) -> list[int | None]:
     return [first + int(count) - 1 if count else None for count in counts]
 
 
-def _geometry(machine: Qemu, one: Checked, picture: Image) -> list[str]:
+def _geometry(machine: Qemu, one: CheckedPicture, picture: Image) -> list[str]:
     """What is wrong with the wheel, and with its rotation until a second picture taken at once."""
     problems = [f"frame {one.frame}: {problem}" for problem in geometry_problems(picture)]
     after = take_picture(machine).pixels
@@ -295,7 +295,7 @@ def _geometry(machine: Qemu, one: Checked, picture: Image) -> list[str]:
     return problems
 
 
-def _keep(kept: _Kept, one: Checked, picture: Image, oracle: Oracle | None) -> str:
+def _keep(kept: _Kept, one: CheckedPicture, picture: Image, oracle: Oracle | None) -> str:
     """Bad frames as they were, with what they should have been; small copies of good ones for the film.
 
     Returns how the names of a bad frame's pictures begin, or nothing.

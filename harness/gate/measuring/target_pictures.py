@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 
 from harness.core.arrays import Image
-from harness.core.frames import Checked, FrameClass
+from harness.core.frames import CheckedPicture, FrameClass
 from harness.model.target import KILLED, OK, Target
 from harness.platform.capture import CaptureError
 from harness.platform.qemu import Qemu
@@ -31,7 +31,7 @@ class SeenPictures:
         self._folder = folder
         self._prints: set[int] = set()
 
-    def add(self, crc: int, one: Checked, pixels: Image) -> None:
+    def add(self, crc: int, one: CheckedPicture, pixels: Image) -> None:
         """Keep a good picture unless it was seen before, or there are enough."""
         enough = len(self._prints) >= SEEN_MOST or crc in self._prints
         if self._folder is None or enough or one.kind is not FrameClass.INTACT:
@@ -53,7 +53,7 @@ def may_stand_still(target: Target | None) -> bool:
     return target is not None and target.pictures.static == OK
 
 
-def as_allowed(one: Checked, target: Target | None) -> Checked:
+def as_allowed(one: CheckedPicture, target: Target | None) -> CheckedPicture:
     """A judged picture, with what the target allows."""
     if one.kind is FrameClass.BLANK and may_be_blank(target):
         return replace(one, kind=FrameClass.INTACT, why="")
