@@ -29,7 +29,7 @@ from harness.model.arms import ArmRequest, Source, parse_arm
 from harness.model.errors import StoreError
 from harness.model.record import JudgedBy
 from harness.model.result import Fingerprint, QemuSetup, Result, ResultError
-from harness.model.spec import LOAD_DISK_MIB, Device, Machine, RunSpec, UsageError, Verdict
+from harness.model.spec import LOAD_DISK_MIB, Device, Machine, RunSpec, Switches, UsageError, Verdict
 from harness.model.target import Target
 from harness.platform.build import source_state
 from harness.platform.host import host_facts
@@ -59,7 +59,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         keep_images(candidate, run.path)
         reference, notices, missing = _reference(request, candidate, arguments, run.path)
         machine, accel_notices = _machine(candidate, request, arguments)
-        ordering = _ordering(candidate, request, load_ordering(arguments.path("CONFIG")))
+        ordering = _ordering(candidate, load_ordering(arguments.path("CONFIG")))
         spent_s = time.monotonic() - begun
         order = Order(
             candidate,
@@ -106,10 +106,23 @@ def _smallest(rules: tuple[Rule, ...]) -> float:
     return next((rule.smallest for rule in rules if rule.primary), 0.015)
 
 
-def _ordering(candidate: ArmKernel, request: ArmRequest, asked: str) -> tuple[Ordering, bool] | None:
+def _ordering(candidate: ArmKernel, asked: str) -> tuple[Ordering, bool] | None:
     """What the proof says of the candidate, and whether the run fails by it; None where nobody asks."""
-    asked = asked or ("off" if request.source is Source.FILE else "must")
+    asked = asked or asked_ordering(candidate)
     return None if asked == "off" else (ordering_of(candidate.path, candidate.sha256), asked == "must")
+
+
+def asked_ordering(candidate: ArmKernel) -> str:
+    """What is asked of a kernel's ordering where no file says it: ``must``, ``report`` or ``off``.
+
+    The default kernel must be right. Other strategies of this tree are there to be compared, some because they are
+    wrong: what is known of them is said. A target says it itself.
+    """
+    if candidate.target is not None:
+        return candidate.target.gates.ordering
+    if candidate.switches is None:
+        return "off"
+    return "must" if candidate.switches.get("BARRIER") == Switches().get("BARRIER") else "report"
 
 
 def _with_ordering(

@@ -137,6 +137,8 @@ class TargetGates:
     """Smallest relative change of the frame time that matters."""
     p99_ms: float = 0.0
     """A 99th percentile of the frame time above it fails; 0 judges none."""
+    ordering: str = "off"
+    """``must``: a ring whose accesses can be seen in a wrong order fails, by ``make proof``; ``report``: it is said."""
 
 
 @dataclass(frozen=True)

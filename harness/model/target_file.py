@@ -177,6 +177,8 @@ class _TargetReader:
             value = getattr(target.pictures, key)
             if value not in (OK, NO):
                 raise self.wrong(f"pictures.{key}", f'{shown(value)}: "{OK}" or "{NO}"')
+        if target.gates.ordering not in ("must", "report", "off"):
+            raise self.wrong("gates.ordering", f'{shown(target.gates.ordering)}: "must", "report" or "off"')
         if target.end in ("", KILLED, POWEROFF):
             return
         if not target.end.isascii() or not target.end.isdecimal() or int(target.end) > _STATUS_MOST:

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from harness.commands.perf import asked_ordering
+from harness.gate.measured import ArmKernel
 from harness.gate.rule_file import load_ordering
 from harness.model.errors import ToolError
-from harness.model.spec import ROOT, Switches, UsageError, Verdict
+from harness.model.spec import BUILT_IN, ROOT, Switches, UsageError, Verdict
+from harness.model.target import Target, TargetGates
 from harness.platform.build import build_kernel
 from harness.proof import ordering
 from harness.proof.ordering import Ordering, ordering_of
@@ -104,12 +107,28 @@ def test_another_word_is_refused(tmp_path: Path, text: str) -> None:
         load_ordering(path)
 
 
+def kernel(switches: Switches | None, target: Target | None = None) -> ArmKernel:
+    return ArmKernel("candidate", KERNEL, "a" * 64, switches, BUILT_IN, target=target)
+
+
+def test_the_default_kernel_must_be_right_and_other_strategies_are_told() -> None:
+    assert asked_ordering(kernel(Switches())) == "must"
+    assert asked_ordering(kernel(Switches("aarch64").but(FILL="pixel"))) == "must"
+    assert asked_ordering(kernel(Switches("aarch64").but(BARRIER="seqcst_spin"))) == "report"
+    assert asked_ordering(kernel(None)) == "off"
+
+
+def test_a_target_is_asked_only_where_its_file_asks() -> None:
+    assert asked_ordering(kernel(None, Target("mine"))) == "off"
+    assert asked_ordering(kernel(None, Target("mine", gates=TargetGates(ordering="must")))) == "must"
+
+
 @pytest.mark.qemu
-def test_perf_fails_a_kernel_whose_strategy_is_wrong(tmp_path: Path) -> None:
+def test_perf_fails_a_kernel_whose_strategy_is_wrong_where_that_is_asked(tmp_path: Path) -> None:
     words = ("BARRIER=no_kick_fence", "STAGES=window", "BUDGET=30")
     code, result = run_perf(*words)
-    assert code == 3 and "kick-check" in result["sentence"]
-    config = tmp_path / "perf.toml"
-    config.write_text('gates = { ordering = "report" }\n', encoding="utf-8")
-    code, result = run_perf(*words, f"CONFIG={config}")
     assert code != 3 and any("kick-check" in notice for notice in result["notices"])
+    config = tmp_path / "perf.toml"
+    config.write_text('gates = { ordering = "must" }\n', encoding="utf-8")
+    code, result = run_perf(*words, f"CONFIG={config}")
+    assert code == 3 and "kick-check" in result["sentence"]
