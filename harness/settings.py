@@ -81,6 +81,7 @@ _TARGET = Text("a target of targets/, or a file")
 _NOT_OF_TARGETS = ("KERNEL", "ISO", "ARCH", "OPTS", "MODE", "SLOW", "VIRGL", *_OF_SOURCE)
 _NOT_OF_ARMS = (*string.ascii_uppercase, "ARCH", "OPTS", "MODE", "SLOW", "VIRGL", "CC", SWITCHES)
 _NOT_OF_GIT = (SWITCHES, "ARCH", "REPO", "BUILD", "IMAGE")
+_NO_DRIVER = (SWITCHES, "RESULT", "NAME", "OPTS", "MODE", "SLOW", "VIRGL", "CC", "SEED")
 _CELL = "x86_64 acquire_progress 2d default"
 
 DECLARED: tuple[Setting, ...] = (
@@ -104,6 +105,10 @@ DECLARED: tuple[Setting, ...] = (
     Setting("BUDGET", Number(5, 3600, "s"), ("nightly",), "time of one cell; else the matrix file says", "60"),
     Setting("TARGET", _TARGET, ("perf",), "a kernel by its file (docs/targets.md)", "mine", excludes=_NOT_OF_TARGETS),
     Setting("TARGET", _TARGET, ("ab",), "targets to compare, joined by commas", "mine,yours", excludes=_NOT_OF_ARMS),
+    Setting(
+        "TARGET", _TARGET, ("explain",), "how its driver behaves", "mine", excludes=("KERNEL", "ARCH", *_NO_DRIVER)
+    ),
+    Setting("KERNEL", _FILE, ("explain",), "how its driver behaves", "old.elf", excludes=_NO_DRIVER),
     Setting("KERNEL", _FILE, ("perf",), "a kernel image to measure as it is", "old.elf", excludes=("ISO", *_OF_SOURCE)),
     Setting("KERNEL", _FILE, ("proof",), "one kernel image to decide", "old.elf", excludes=_OF_SOURCE),
     Setting(

@@ -13,16 +13,20 @@ from typing import Any
 from harness.explain.attribution import FrameAccount
 from harness.explain.effects import Worth, label
 from harness.explain.explanation import Explanation
+from harness.explain.manners.page import write_manners
+from harness.explain.manners.rules import manner_lines
+from harness.explain.manners.watch import watch_driver
 from harness.explain.report import Page, effect_rows, seed_rows, write_explanation
 from harness.explain.rows import part_rows
 from harness.explain.run import ExplainRequest, explain, explain_regression
 from harness.explain.saved_run import open_regression
 from harness.gate.finish import say_json
+from harness.gate.kernels import build_arm
 from harness.gate.next_steps import given_words, next_steps
-from harness.model.arms import parse_arm
+from harness.model.arms import ArmRequest, Source, parse_arm
 from harness.model.errors import QemuError
 from harness.model.result import Arm, Metric, NextStep, QemuSetup, Result
-from harness.model.spec import LOAD_DISK_MIB, Machine, RunParams, Switches, Verdict, switch_table
+from harness.model.spec import LOAD_DISK_MIB, Machine, RunParams, Switches, UsageError, Verdict, switch_table
 from harness.platform.build import BuiltKernel, build_kernel, source_state
 from harness.platform.host import host_facts
 from harness.platform.leases import lease_cores
@@ -36,7 +40,7 @@ from harness.report.run_view import short_view
 from harness.settings import Arguments
 
 ORDER = 30
-EXAMPLES = ("QUICK=1", "seed-1-logged", "RESULT=results/latest")
+EXAMPLES = ("QUICK=1", "seed-1-logged", "RESULT=results/latest", "TARGET=mykernel")
 NEXT = "make ab compares with the switch that it names; make approve accepts the change"
 TAKES = ("switches", "--json")
 MEASURES = True
@@ -45,7 +49,9 @@ QUICK_S = 52.0
 
 
 def main(arguments: Arguments, out: Printer) -> Verdict:
-    """``explain [NAME] [SWITCH=value …] [QUICK=1] [BUDGET=s] [VIRGL=0|1] [OPTS=…]``, or ``explain RESULT=…``."""
+    """``explain [NAME] [SWITCH=value …] [QUICK=1] [BUDGET=s] [OPTS=…]``; also with ``RESULT=…`` or ``TARGET=…``."""
+    if arguments.has("TARGET") or arguments.has("KERNEL"):
+        return _explain_driver(arguments, out)
     short = arguments.flag("QUICK") or arguments.has("RESULT")
     budget_s = QUICK_S if short and not arguments.has("BUDGET") else arguments.number("BUDGET")
     request = parse_arm("explain", arguments.text("NAME"), arguments.switches)
@@ -79,6 +85,58 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         _say(out, found, result)
         out.line(f"report: {folder / 'report.html'}")
     return result.verdict
+
+
+def _explain_driver(arguments: Arguments, out: Printer) -> Verdict:
+    """The manners of another kernel's driver, which has no switches to try."""
+    quick = arguments.flag("QUICK")
+    budget_s = QUICK_S if quick and not arguments.has("BUDGET") else arguments.number("BUDGET")
+    with RunFolder("explain") as run, lease_cores(progress=out.progress):
+        begun = time.monotonic()
+        kernel = build_arm(_foreign_request(arguments), arguments.text("CC"), out)
+        machine = Machine(kernel.target.arch if kernel.target else arguments.text("ARCH"))
+        left_s = budget_s - (time.monotonic() - begun)
+        found = watch_driver(kernel, machine, run.path, left_s, out.progress, quick=quick)
+        version = ".".join(str(part) for part in qemu_version(machine.arch))
+        looked = sum(one.looked for one in found.manners)
+        result = Result(
+            command="explain",
+            verdict=Verdict.PASS if looked and found.frame_ms else Verdict.INCONCLUSIVE,
+            sentence=found.sentence,
+            started=run.started,
+            seconds=time.monotonic() - begun,
+            host=host_facts(),
+            qemu=QemuSetup(version, machine.accelerator, machine.vcpus, "multi", ""),
+            source=source_state(),
+            compiler="",
+            arms={"base": Arm({}, kernel.sha256, _rate(found.frame_ms))},
+            notices=found.notices,
+            details={"manners": [dataclasses.asdict(one) for one in found.manners]},
+            words=given_words(tuple(arguments.given.items()), ()),
+        )
+        write_manners(result, found, arguments.again, run.path)
+        folder = run.commit(result)
+    if arguments.json:
+        say_json(folder, out)
+        return result.verdict
+    for line in (*manner_lines(found.manners), *terminal_lines(short_view(result))):
+        out.line(line)
+    out.line(f"report: {folder / 'report.html'}")
+    return result.verdict
+
+
+def _foreign_request(arguments: Arguments) -> ArmRequest:
+    if arguments.has("TARGET"):
+        return parse_arm("base", f"target:{arguments.text('TARGET')}", arguments.switches)
+    path = arguments.path("KERNEL")
+    if path is None or not path.exists():
+        raise UsageError(f"{path}: no such file")
+    request = parse_arm("base", "", arguments.switches)
+    return dataclasses.replace(request, source=Source.FILE, where=str(path), text="KERNEL")
+
+
+def _rate(frame_ms: float | None) -> dict[str, Metric]:
+    return {"fps_trace": Metric(1e3 / frame_ms, "frames/s", "trace")} if frame_ms else {}
 
 
 def _subject(name: str, arguments: Arguments) -> str:
@@ -119,9 +177,7 @@ def _devices(plain: Machine, arguments: Arguments) -> tuple[tuple[Machine, ...],
 
 
 def _result(started: str, kernel: BuiltKernel, question: ExplainRequest, found: Explanation, seconds: float) -> Result:
-    metrics = {}
-    if found.frame_ms:
-        metrics["fps_trace"] = Metric(1e3 / found.frame_ms, "frames/s", "trace")
+    metrics = _rate(found.frame_ms)
     machine = question.machine
     version = ".".join(str(part) for part in qemu_version(machine.arch))
     missing = tuple(f"{section}: {why}" for section, why in found.missing.items())

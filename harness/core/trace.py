@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from functools import lru_cache
 
@@ -29,6 +29,8 @@ TRANSFERS_3D = ("virtio_gpu_cmd_res_xfer_toh_3d", "virtio_gpu_cmd_ctx_submit")
 TRANSFERS = (TRANSFER_2D, *TRANSFERS_3D)
 SET_SCANOUT = "virtio_gpu_cmd_set_scanout"
 SET_SCANOUT_BLOB = "virtio_gpu_cmd_set_scanout_blob"
+CURSOR_UPDATE = "virtio_gpu_update_cursor"
+"""Its third argument is a word, ``update`` or ``move``, which becomes the argument ``move``: 0 or 1."""
 NOTIFY = "virtio_queue_notify"
 POP = "virtqueue_pop"
 FILL = "virtqueue_fill"
@@ -53,6 +55,7 @@ _OTHER_LINE = re.compile(
 )
 """Neither an event nor a damaged one."""
 _PAIR = re.compile(rb"([a-z_]+) (0x[0-9a-f]{1,16}|-?\d{1,19})(?![0-9a-fx])")
+_CURSOR_WORD = re.compile(rb", (update|move),")
 _NO_ARGUMENTS: Mapping[str, I64] = {}
 
 
@@ -210,6 +213,8 @@ def _refusals(text: bytes) -> Iterator[Refusal]:
 
 def _events(kind: str, rows: list[_Line], problems: list[str]) -> Events:
     """Columns of one kind; rows whose arguments, values aside, do not read like most others' are dropped and told."""
+    if kind == CURSOR_UPDATE:
+        rows = [replace(row, arguments=_CURSOR_WORD.sub(_cursor_pair, row.arguments)) for row in rows]
     shapes = [_PAIR.sub(rb"\1=", row.arguments) for row in rows]
     usual = Counter(shapes).most_common(1)[0][0]
     if any(shape != usual for shape in shapes):
@@ -226,6 +231,10 @@ def _events(kind: str, rows: list[_Line], problems: list[str]) -> Events:
     values = np.array([[_integer(value) for _, value in row] for row in pairs], np.uint64)
     columns = values.astype(np.int64)
     return Events(time_ns, offset, {name.decode(): columns[:, column] for column, name in enumerate(names)})
+
+
+def _cursor_pair(word: re.Match[bytes]) -> bytes:
+    return b", move %d," % (word[1] == b"move")
 
 
 def _integer(text: bytes) -> int:

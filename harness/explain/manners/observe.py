@@ -1,0 +1,133 @@
+"""A driver watched for a few seconds: a window of the trace, its rings, its registers, pictures, and the CPU's time."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from harness.core.frame_groups import FrameRule
+from harness.core.frametimes import presented_frames
+from harness.core.gpu_rings import RingSample
+from harness.core.trace import parse_trace
+from harness.explain.manners.facts import CpuTime, DriverFacts, RegisterReads
+from harness.platform.gpu_memory import RingReader
+from harness.platform.hostload import ThreadTimes, thread_times
+from harness.platform.qemu import FLUSH_EVENT, FRAME_EVENTS, Qemu
+from harness.platform.screen import take_picture
+
+CURSOR_EVENT = "virtio_gpu_update_cursor"
+MANNERS_EVENTS = (*FRAME_EVENTS, CURSOR_EVENT)
+"""Traced from the start."""
+REGISTER_EVENT = "memory_region_ops_read"
+_DEVICE_READ = re.compile(rb"^.*memory_region_ops_read .*name '[^'\n]*virtio[^'\n]*'", re.MULTILINE)
+REGISTERS_S = 0.15
+"""A spin on a register fills the log fast."""
+RING_SAMPLES = 12
+PICTURES = 4
+
+
+@dataclass(frozen=True)
+class SeenDriver:
+    """What was seen, and what could not be."""
+
+    facts: DriverFacts
+    log: bytes
+    """The window's trace, as QEMU wrote it."""
+    notices: tuple[str, ...] = ()
+
+
+def observe(machine: Qemu, window_s: float = 2.0, *, pace: int = 0, rule: FrameRule = FrameRule()) -> SeenDriver:
+    """Watch a machine that was launched with ``MANNERS_EVENTS`` and draws.
+
+    Parameters
+    ----------
+    pace, rule
+        What the target says: frames a second that it means to keep, and what a frame is.
+
+    Raises
+    ------
+    GuestError, QemuError
+        When the guest or QEMU ends meanwhile.
+    """
+    begin = machine.trace_path.stat().st_size
+    before, began_s = thread_times(machine.pid), time.monotonic()
+    time.sleep(window_s)
+    machine.check()
+    after, wall_s = thread_times(machine.pid), time.monotonic() - began_s
+    end = machine.trace_path.stat().st_size
+    reads = _register_reads(machine)
+    reader = RingReader(machine)
+    samples = _ring_samples(machine, reader)
+    changed = _changed_px(machine)
+    log = _window(machine.trace_path.read_bytes(), begin, end)
+    trace = parse_trace(log)
+    facts = DriverFacts(
+        trace,
+        samples,
+        _cpu_time(machine, before, after, wall_s),
+        reads,
+        changed,
+        pace=pace,
+        frame_ns=presented_frames(trace, rule=rule).time_ns,
+    )
+    notices = () if reader.works else ("QEMU does not tell where the rings are: rules about buffers are left out",)
+    return SeenDriver(facts, log, notices)
+
+
+def _window(log: bytes, begin: int, end: int) -> bytes:
+    """Whole lines of the window, with the scanouts that were set before."""
+    first = log.rfind(b"\n", 0, begin) + 1
+    last = log.rfind(b"\n", 0, end) + 1
+    scanouts = [line for line in log[:first].splitlines(keepends=True) if b"set_scanout" in line]
+    return b"".join(scanouts) + log[first:last]
+
+
+def _register_reads(machine: Qemu) -> RegisterReads:
+    begin = machine.trace_path.stat().st_size
+    machine.trace_event(REGISTER_EVENT, True)
+    time.sleep(REGISTERS_S)
+    machine.trace_event(REGISTER_EVENT, False)
+    part = machine.trace_path.read_bytes()[begin:]
+    return RegisterReads(len(_DEVICE_READ.findall(part)), part.count(FLUSH_EVENT.encode()))
+
+
+def _ring_samples(machine: Qemu, reader: RingReader) -> tuple[RingSample, ...]:
+    found: list[RingSample] = []
+    for at in range(RING_SAMPLES):
+        found += reader.sample()
+        # Not in step with anything that the guest does.
+        time.sleep(0.01 + 0.0037 * (at % 5))
+        machine.check()
+    return tuple(found)
+
+
+def _changed_px(machine: Qemu) -> tuple[int, ...]:
+    """Around what differs in pictures a frame or more apart: no less than what a frame changes, where any did."""
+    found: list[int] = []
+    before = take_picture(machine).pixels
+    for _ in range(PICTURES):
+        now = take_picture(machine).pixels
+        if now.shape == before.shape:
+            _, _, width, height = cv2.boundingRect((now != before).any(axis=2).astype(np.uint8))
+            found.append(width * height)
+        before = now
+    return tuple(found)
+
+
+def _cpu_time(machine: Qemu, before: ThreadTimes | None, after: ThreadTimes | None, wall_s: float) -> CpuTime | None:
+    if before is None or after is None:
+        return None
+    ran, waited, device_waited = 0.0, 0.0, 0.0
+    vcpus = machine.threads().vcpus
+    for thread, (on_core_ns, waited_ns) in after.items():
+        early = before.get(thread, (0, 0))
+        if thread in vcpus:
+            ran += (on_core_ns - early[0]) / 1e9
+            waited += (waited_ns - early[1]) / 1e9
+        elif thread == machine.pid:
+            device_waited += (waited_ns - early[1]) / 1e9
+    return CpuTime(wall_s, ran, waited, device_waited)
