@@ -40,17 +40,25 @@ class SavedCaptures:
     captures: tuple[SavedCapture, ...]
     frozen_after_ns: int
     judged: bool = False
+    judged_as: str = ""
+    """In words, where no oracle knows the pictures."""
 
     def verify(self) -> Verification:
         """Reach the verdict again."""
         verification = verify([one.capture for one in self.captures], self.frozen_after_ns)
-        return replace(verification, judged=self.judged)
+        frames = replace(verification.frames, judged_as=self.judged_as)
+        return replace(verification, judged=self.judged, frames=frames)
 
 
 def captures_to_json(saved: SavedCaptures) -> str:
     """The text of ``captures.json``."""
     rows = [_row(one) for one in saved.captures]
-    head = {"schema": SCHEMA, "frozen_after_ns": saved.frozen_after_ns, "judged": saved.judged}
+    head = {
+        "schema": SCHEMA,
+        "frozen_after_ns": saved.frozen_after_ns,
+        "judged": saved.judged,
+        "judged_as": saved.judged_as,
+    }
     return json.dumps(head | {"captures": rows}, indent=0) + "\n"
 
 
@@ -67,7 +75,9 @@ def captures_from_json(text: str) -> SavedCaptures:
         if plain["schema"] != SCHEMA:
             raise CapturesError(f"captures have schema {plain['schema']}, this harness writes {SCHEMA}")
         rows = tuple(_saved(row) for row in plain["captures"])
-        return SavedCaptures(rows, _integer(plain["frozen_after_ns"]), bool(plain["judged"]))
+        return SavedCaptures(
+            rows, _integer(plain["frozen_after_ns"]), bool(plain["judged"]), str(plain.get("judged_as", ""))
+        )
     except CapturesError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

@@ -160,7 +160,7 @@ class Verification:
     def sentence(self) -> str:
         """``400 of 400 pictures right (fewer than 0.7 % can be wrong)``: at 95 % confidence."""
         how = ", judged without an oracle" if self.judged else ""
-        right = f"{self.frames.intact} of {self.frames.checked} pictures right"
+        right = f"{self.frames.intact} of {self.frames.checked} pictures {self.frames.judged_as or 'right'}"
         return f"{right} (fewer than {percent(self.bad_share_max)} can be wrong){how}"
 
 

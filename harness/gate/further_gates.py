@@ -15,7 +15,9 @@ from harness.model.spec import Verdict
 def right_words(frames: Frames) -> str:
     """``250 of 250 pictures right (fewer than 1.2 % can be wrong)``."""
     bound = percent(bad_share_bound(frames.bad, frames.checked))
-    return f"{frames.intact} of {frames.checked} pictures right (fewer than {bound} can be wrong)"
+    return (
+        f"{frames.intact} of {frames.checked} pictures {frames.judged_as or 'right'} (fewer than {bound} can be wrong)"
+    )
 
 
 def picture_gate(frames: Frames | None) -> Gate:

@@ -101,11 +101,12 @@ def _cause(gate: Gate) -> str:
     return gate.why if said_by_itself and gate.value is not None else f"{label_of(gate.metric)}: {gate.why}"
 
 
-def _first_words(judged: Sequence[Gate]) -> str:
+def _first_words(judged: Sequence[Gate], judged_as: str) -> str:
     """What a kernel that was never approved passed by."""
     floor = any(gate.metric == "fps_trace" and gate.kind == "floor" and gate.verdict for gate in judged)
     passed = "floor and pictures pass" if floor else "pictures pass, and gates.fps_floor declares no floor"
-    return f"{passed}; approve to gate on change"
+    seen = f" ({judged_as})" if judged_as else ""
+    return f"{passed}{seen}; approve to gate on change"
 
 
 def _passed(judged: Sequence[Gate], basis: Basis) -> str:
@@ -117,5 +118,7 @@ def _passed(judged: Sequence[Gate], basis: Basis) -> str:
         words += f", {fps.why}"
     frames = basis.frames
     if basis.first:
-        return f"pass: {words}; {_first_words(judged)}"
-    return f"pass: {words}; {frames.intact if frames else 0} of {frames.checked if frames else 0} pictures right"
+        return f"pass: {words}; {_first_words(judged, frames.judged_as if frames else '')}"
+    if frames is None:
+        return f"pass: {words}; 0 of 0 pictures right"
+    return f"pass: {words}; {frames.intact} of {frames.checked} pictures {frames.judged_as or 'right'}"

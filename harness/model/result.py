@@ -92,6 +92,8 @@ class Frames:
     undecodable: int = 0
     findings: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
+    judged_as: str = ""
+    """What pictures without an oracle were found to be, in words; empty where every pixel was compared."""
 
     @property
     def bad(self) -> int:

@@ -77,7 +77,9 @@ def test_a_picture_that_stays_is_frozen_after_a_while() -> None:
 
 def test_too_few_or_unlike_pictures_are_refused() -> None:
     with pytest.raises(ValueError, match="not enough"):
-        learn_golden([draw((320, 240))(0)] * 7)
+        learn_golden([draw((320, 240))(frame) for frame in range(0, 700, 100)])
+    with pytest.raises(ValueError, match="not enough"):
+        learn_golden([])
     with pytest.raises(ValueError, match="together"):
         learn_golden([draw((320, 240))(0)] * 8 + [draw((641, 487))(0)])
 

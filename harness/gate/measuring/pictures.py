@@ -35,8 +35,8 @@ from harness.core.trace import FLUSH, Trace, parse_trace
 from harness.core.unknown_pictures import Golden, judge_picture, judge_sequence
 from harness.gate.measuring.target_pictures import (
     NEVER_NS,
+    GoldenJudge,
     SeenPictures,
-    as_allowed,
     has_ended,
     may_be_blank,
     may_stand_still,
@@ -123,7 +123,7 @@ def verify_pictures(
     count: int,
     seed: int,
     progress: Callable[[str], None],
-    golden: Golden | None = None,
+    golden: Sequence[Golden] = (),
     limit_s: float = math.inf,
 ) -> Pictures:
     """Capture and check ``count`` frames of one run.
@@ -136,7 +136,7 @@ def verify_pictures(
     root
         The run's folder; evidence goes to ``pictures/``, QEMU's files to ``pictures/run``.
     golden
-        What approved pictures of a kernel without oracle have in common, if there are any.
+        What golden pictures of a kernel without oracle have in common, for each size of theirs.
     limit_s
         Nothing more is captured when so much time has passed.
 
@@ -154,6 +154,7 @@ def verify_pictures(
     taken: list[_Taken] = []
     odd: list[str] = []
     seen = SeenPictures(kept.folder if spec.target is not None else None)
+    judge = GoldenJudge(golden, spec.target)
     clock, entered = ClockWatch(), time.monotonic()
     with Qemu(spec, root / "pictures" / "run", TIMING_EVENTS) as machine:
         wait_ready(machine)
@@ -168,8 +169,7 @@ def verify_pictures(
             if checked and has_ended(machine):
                 break
             picture = take_picture(machine)
-            one = check_picture(picture.pixels, oracle.picture) if oracle else judge_picture(picture.pixels, golden)
-            one = as_allowed(one, spec.target)
+            one = check_picture(picture.pixels, oracle.picture) if oracle else judge.judge(picture.pixels)
             checked.append(one)
             evidence = _keep(kept, one, picture.pixels, oracle)
             crc = zlib.crc32(np.ascontiguousarray(picture.pixels).data)
@@ -193,6 +193,7 @@ def verify_pictures(
     else:
         prints, times_ns = [one.crc for one in taken], [one.time_ns for one in taken]
         checked = judge_sequence(checked, prints, times_ns, frozen_after_ns)
+        odd += judge.findings()
     saved = SavedCaptures(
         tuple(
             SavedCapture(Capture(one, shot.time_ns, newest), shot.crc, shot.evidence)
@@ -200,6 +201,7 @@ def verify_pictures(
         ),
         frozen_after_ns,
         judged=oracle is None,
+        judged_as="" if oracle else judge.words,
     )
     (kept.folder / CAPTURES_FILE).write_text(captures_to_json(saved), encoding="utf-8")
     verification = saved.verify()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import cv2
 
-from harness.core.arrays import Image
+from harness.core.arrays import I64, Image
 from harness.core.frames import CheckedPicture, FrameClass
+from harness.core.picture_texture import block_prints
+from harness.core.unknown_pictures import Golden, frozen_parts, judge_picture
 from harness.model.target import KILLED, OK, Target
 from harness.platform.capture import CaptureError
 from harness.platform.qemu import Qemu
@@ -58,6 +61,47 @@ def as_allowed(one: CheckedPicture, target: Target | None) -> CheckedPicture:
     if one.kind is FrameClass.BLANK and may_be_blank(target):
         return replace(one, kind=FrameClass.INTACT, why="")
     return one
+
+
+def judged_words(target: Target | None, golden: bool) -> str:
+    """What good pictures are said to be: what was looked for and not found, never more."""
+    absent = ["noise"] + ([] if may_be_blank(target) else ["blank"]) + ([] if may_stand_still(target) else ["frozen"])
+    words = ", ".join(f"not {one}" for one in sorted(absent))
+    return f"like the golden pictures, {words}" if golden else f"{words}; no golden pictures yet"
+
+
+class GoldenJudge:
+    """Judges the pictures of one run that no oracle knows, by themselves and by golden ones where there are any.
+
+    Parameters
+    ----------
+    goldens
+        What golden pictures have in common, for each size of theirs.
+    """
+
+    def __init__(self, goldens: Sequence[Golden], target: Target | None) -> None:
+        self._goldens = goldens
+        self._target = target
+        self._prints: dict[int, list[I64]] = {}
+
+    @property
+    def words(self) -> str:
+        """What good pictures are said to be."""
+        return judged_words(self._target, bool(self._goldens))
+
+    def judge(self, picture: Image) -> CheckedPicture:
+        """One picture, with what the target allows. One of a size of which there is no golden picture is corrupt."""
+        sizes = [golden.picture.shape for golden in self._goldens]
+        at = sizes.index(picture.shape) if picture.shape in sizes else 0
+        golden = self._goldens[at] if self._goldens else None
+        if golden is not None and picture.shape in sizes:
+            self._prints.setdefault(at, []).append(block_prints(picture))
+        return as_allowed(judge_picture(picture, golden), self._target)
+
+    def findings(self) -> list[str]:
+        """What only all pictures of the run tell."""
+        found = [frozen_parts(prints, self._goldens[at]) for at, prints in self._prints.items()]
+        return [one for one in found if one]
 
 
 def has_ended(machine: Qemu) -> bool:

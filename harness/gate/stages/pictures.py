@@ -11,6 +11,7 @@ from harness.gate.measuring.pictures import Pictures, load_verification, picture
 from harness.gate.stage import Session, Stage
 from harness.model.record import Incident, PicturesRecord
 from harness.model.result import Result
+from harness.platform.golden_pictures import golden_of
 
 ORDER = 20
 LEAST_S = 1.5
@@ -29,7 +30,10 @@ class PicturesStage(Stage[Pictures, PicturesRecord]):
         order = session.order
         spec = order.run_spec(order.candidate, order.params)
         limit_s = session.left_s - session.later_s * LATER_SHARE
-        pictures = verify_pictures(spec, session.folder, order.pictures, order.seed, session.progress, limit_s=limit_s)
+        golden = golden_of(order.candidate.target)
+        pictures = verify_pictures(
+            spec, session.folder, order.pictures, order.seed, session.progress, golden, limit_s=limit_s
+        )
         if pictures.cut_short:
             missing = order.pictures - pictures.frames.checked
             session.leave_out(self.name, f"{missing} of {order.pictures}: {NO_TIME}")
