@@ -109,11 +109,12 @@ class Frames:
         """The pictures of several runs as one; None without any run."""
         if not parts:
             return None
-        counts = {name: sum(part.counts[name] for part in parts) for name in cls().counts}
+        counts: dict[str, Any] = {name: sum(part.counts[name] for part in parts) for name in cls().counts}
         findings, evidence = (
             tuple(text for part in parts for text in getattr(part, name)) for name in ("findings", "evidence")
         )
-        return cls(**counts, findings=findings, evidence=evidence)
+        words = "; ".join(dict.fromkeys(part.judged_as for part in parts if part.judged_as))
+        return cls(**counts, findings=findings, evidence=evidence, judged_as=words)
 
 
 @dataclass(frozen=True)
