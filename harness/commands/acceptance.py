@@ -8,7 +8,14 @@ from dataclasses import replace
 from harness.acceptance.criteria import criteria, sentence_of, verdict_of
 from harness.acceptance.evidence import Absent, DeviceEvidence, EventCounts, Roulette
 from harness.acceptance.measure import Acceptance, AcceptancePlan, accept
-from harness.acceptance.report import FILE_NAME, acceptance_markdown, gates_of, plain_lines, terminal_lines
+from harness.acceptance.report import (
+    FILE_NAME,
+    acceptance_markdown,
+    acceptance_view,
+    gates_of,
+    plain_lines,
+    terminal_lines,
+)
 from harness.gate.finish import finish
 from harness.gate.next_steps import given_words
 from harness.model.result import Arm, Frames, Metric, QemuSetup, Result
@@ -57,7 +64,15 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         for line in terminal_lines(lines) if not arguments.json else ():
             out.line(line)
         result = replace(result, words=given_words(tuple(arguments.given.items()), ()))
-        return finish(run, result, out, {}, [], json_out=arguments.json)
+        return finish(
+            run,
+            result,
+            out,
+            {},
+            [],
+            json_out=arguments.json,
+            show=lambda final: acceptance_view(final, lines, kernel),
+        )
 
 
 def plan_of(arguments: Arguments) -> AcceptancePlan:

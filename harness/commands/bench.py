@@ -22,6 +22,7 @@ from harness.platform.leases import lease_cores
 from harness.platform.pin import probe_rights
 from harness.platform.store import RunFolder
 from harness.report.printer import Printer
+from harness.report.told import TellingPrinter, write_told
 from harness.settings import Arguments
 
 ORDER = 130
@@ -50,21 +51,22 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
             with_table = arguments.flag("SWITCHES") if arguments.has("SWITCHES") else not arguments.has("ONLY")
             table = switch_rows(folder, out) if with_table else []
         figures.append(Figure("peak memory of the harness", _peak_mb(), "MB", 300))
-        out.table("promises", ["", "what", "here", "promise"], [figure.row() for figure in figures])
+        told = TellingPrinter(out)
+        told.table("promises", ["", "what", "here", "promise"], [figure.row() for figure in figures])
         if table:
-            out.table(SWITCHES_TITLE, SWITCH_HEADER, table)
+            told.table(SWITCHES_TITLE, SWITCH_HEADER, table)
         missed = [figure.what for figure in figures if not figure.kept]
         verdict = Verdict.INCONCLUSIVE if missed else Verdict.PASS
         promised = sum(figure.promise is not None for figure in figures)
         sentence = f"{promised - len(missed)} of {promised} promises kept"
-        (run.path / "report.md").write_text(_markdown(figures, table), encoding="utf-8")
         details = {"figures": [figure.row() for figure in figures], "switches": table}
         seconds = time.monotonic() - begun
-        folder = run.commit(
-            Result("bench", verdict, sentence, run.started, seconds, host=host_facts(), details=details)
-        )
-        out.line(f"{sentence}{': missed ' + ', '.join(missed) if missed else ''}")
-        out.line(f"report: {folder / 'report.md'}")
+        sentence += f": missed {', '.join(missed)}" if missed else ""
+        result = Result("bench", verdict, sentence, run.started, seconds, host=host_facts(), details=details)
+        write_told(told, result, run.path, arguments.again)
+        folder = run.commit(result)
+        out.line(sentence)
+        out.line(f"report: {folder / 'report.html'}")
         return verdict
 
 
@@ -123,12 +125,3 @@ def _counts(built: BuiltKernel, switches: Switches, folder: Path) -> list[str]:
 
 def _count_words(count: float) -> str:
     return f"{count:,.0f}" if count >= 1000 else f"{count:.4g}"
-
-
-def _markdown(figures: list[Figure], table: list[list[str]]) -> str:
-    lines = ["# Promises", "", "| | what | here | promise |", "|---|---|---:|---:|"]
-    lines += ["| " + " | ".join(figure.row()) + " |" for figure in figures]
-    if table:
-        lines += ["", f"# S{SWITCHES_TITLE[1:]}", "", "| " + " | ".join(SWITCH_HEADER) + " |", "|---|" + "---:|" * 7]
-        lines += ["| " + " | ".join(row) + " |" for row in table]
-    return "\n".join(lines) + "\n"

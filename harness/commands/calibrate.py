@@ -41,6 +41,8 @@ from harness.platform.pin import probe_rights
 from harness.platform.store import RunFolder
 from harness.platform.virgl import chosen_device
 from harness.report.printer import Printer
+from harness.report.told import TellingPrinter, write_told
+from harness.report.view import Link
 from harness.settings import Arguments
 
 ORDER = 140
@@ -91,16 +93,19 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         out.progress("calibrate: replaying sessions")
         rates = _rates(recording, arguments.integer("DRAWS"), arguments.integer("SEED"))
         promised = targets(rates.cells, place)
-        _say(out, recording, rates, ", ".join(notices))
+        told = TellingPrinter(out)
+        _say(told, recording, rates, ", ".join(notices))
         result = _result(run, promised, notices)
         provenance = provenance or provenance_of(result, switches, place)
         evidence = evidence_text(provenance, recording, rates.cells, rates.references, rates.made_up, promised)
         write_whole(run.path / "calibration.json", evidence)
         if arguments.flag("KEEP"):
             write_whole(ROOT / "baselines" / switches.arch / f"{place.name}.json", evidence)
+        write_told(told, result, run.path, arguments.again, [Link("evidence", "calibration.json")])
         folder = run.commit(result)
         out.line(result.sentence)
         out.line(f"evidence: {folder / 'calibration.json'}")
+        out.line(f"report: {folder / 'report.html'}")
         return result.verdict
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from harness.report.machine import github_lines
 from harness.report.printer import Printer, Verbatim
 from harness.report.render import terminal_lines
 from harness.report.run_view import short_view
+from harness.report.view import ReportView
 
 
 def timed(measured: Measured) -> tuple[dict[str, F64], list[tuple[float, int]]]:
@@ -60,6 +61,7 @@ def finish(
     json_out: bool = False,
     commit_url: str = "",
     strict: bool = False,
+    show: Callable[[Result], ReportView] | None = None,
 ) -> Verdict:
     """Write reports, make the folder visible, say the verdict and what to do next.
 
@@ -69,11 +71,14 @@ def finish(
         Where a commit is shown, with ``{commit}`` in it; empty for where CI says, if it does.
     strict
         What could not be decided is an error in JUnit.
+    show
+        What page and comment show, where that is not a run of the gate.
     """
     out.progress("writing the report")
     commit_url = commit_url or commit_url_of(os.environ)
     result = replace(result, next_steps=(*result.next_steps, *next_steps(result, run.final)))
-    missing = write_reports(result, run.path, frame_ms, effects, commit_url=commit_url, strict=strict)
+    view = show(result) if show is not None else None
+    missing = write_reports(result, run.path, frame_ms, effects, commit_url=commit_url, strict=strict, view=view)
     result = replace(result, notices=(*result.notices, *(f"report: {text}" for text in missing)))
     folder = run.commit(result)
     if json_out:

@@ -13,6 +13,7 @@ from harness.report.machine import benchmark_json, junit
 from harness.report.plots import PlottedChange, Script, distribution, drawn, frame_series, launches_plot, ratio_plot
 from harness.report.render import markdown, page
 from harness.report.run_view import arm_names, view_of
+from harness.report.view import ReportView
 from harness.report.words import label_of
 
 
@@ -24,6 +25,7 @@ def write_reports(
     *,
     commit_url: str = "",
     strict: bool = False,
+    view: ReportView | None = None,
 ) -> tuple[str, ...]:
     """Write every report of a result.
 
@@ -39,6 +41,8 @@ def write_reports(
         Where a commit is shown, with ``{commit}`` in it; empty for nowhere.
     strict
         An inconclusive gate is an error for CI, not skipped.
+    view
+        What page and comment show, where that is not a run of the gate.
 
     Returns
     -------
@@ -49,7 +53,7 @@ def write_reports(
     if frame_ms:
         (folder / "frames.csv").write_text(frames_csv(frame_ms), encoding="utf-8")
     (folder / "junit.xml").write_text(junit(result, strict), encoding="utf-8")
-    view = view_of(result, folder, tuple(plots.values()), commit_url)
+    view = view or view_of(result, folder, tuple(plots.values()), commit_url)
     texts = {
         "report.html": page(view),
         "report.md": markdown(view),
