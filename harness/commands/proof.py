@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,15 +13,16 @@ from pathlib import Path
 from harness.model.errors import StoreError
 from harness.model.result import Result, ResultError
 from harness.model.spec import ARCHES, Switches, UsageError, Verdict, switch_table
-from harness.platform.build import build_kernel, sha256_of, source_state
+from harness.platform.build import BUILD_DIR, build_kernel, sha256_of, source_state
 from harness.platform.host import host_facts
 from harness.platform.store import RESULTS_DIR, RunFolder, load_result
 from harness.proof.decide import DEVICES
 from harness.proof.export import ExportedTest, ask_herd, disagreements, exported_tests, write_tests
 from harness.proof.image import TraceError, parse_place
+from harness.proof.practice import RACE_MS, PracticeFound, litmus7_says, races
 from harness.proof.report import StrategyRow, claim, write_page
 from harness.proof.run import POINTS, Proof, prove
-from harness.proof.weakest import Weakest, weakest
+from harness.proof.weakest import Minimal, stronger_than_needed, together, weakest
 from harness.report.printer import Printer
 from harness.settings import Arguments
 
@@ -78,8 +80,11 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
             details={"device": device.name, "kernels": [_details(proof) for proof in proofs]},
         )
         rates = _frame_rates({proof.sha256 for proof in proofs})
-        rows = [StrategyRow(proof, _fence_words(proof), rates.get(proof.sha256)) for proof in proofs]
-        write_page(run.path / "report.html", result, rows, device, minimal)
+        rows = [
+            StrategyRow(proof, _fence_words(proof), rates.get(proof.sha256), _more(proof, minimal)) for proof in proofs
+        ]
+        practice = _practice(proofs, exported, run.path / "litmus", out) if len(proofs) > 1 else PracticeFound()
+        write_page(run.path / "report.html", result, rows, device, minimal, practice)
         folder = run.commit(result)
     _say(out, proofs, minimal)
     if len(proofs) == 1:
@@ -138,15 +143,37 @@ def _judge(proofs: Sequence[Proof], problems: Sequence[str], device: str) -> tup
     )
 
 
-def _minimal(proofs: Sequence[Proof], out: Printer) -> dict[str, Sequence[Weakest]]:
+def _minimal(proofs: Sequence[Proof], out: Printer) -> dict[str, Minimal]:
     """For each architecture, from the strategy with the strongest fences."""
-    found: dict[str, Sequence[Weakest]] = {}
+    found: dict[str, Minimal] = {}
     for proof in proofs:
         if proof.label.endswith(STRONGEST):
             out.progress(f"proof: the weakest fences of {proof.arch}")
-            points = {point: places for point, places in proof.fences.items() if point in "ABCD"}
-            found[proof.arch] = tuple(weakest(proof.recordings, points, DEVICES["qemu"]))
+            points = {point: places for point, places in proof.fences.items() if places}
+            weak = tuple(weakest(proof.recordings, points, DEVICES["qemu"]))
+            found[proof.arch] = Minimal(weak, together(proof.recordings, points, weak, DEVICES["qemu"]))
     return found
+
+
+def _more(proof: Proof, minimal: Mapping[str, Minimal]) -> str:
+    """Where a strategy is stronger than needed: ``B poll: fence r,rw would do``; empty for one that is wrong."""
+    if proof.refuted or proof.arch not in minimal:
+        return ""
+    fences = {a.pc: a.fence for one in proof.recordings for a in one.accesses if a.fence is not None}
+    points = {letter: [fences[pc] for pc in sorted(places)] for letter, places in proof.fences.items()}
+    more = stronger_than_needed(proof.arch, points, minimal[proof.arch].weakest)
+    return "; ".join(f"{POINTS[letter]}: {name} would do" for letter, name in more)
+
+
+def _practice(proofs: Sequence[Proof], tests: Sequence[ExportedTest], folder: Path, out: Printer) -> PracticeFound:
+    """Each strategy's ring on this host, where the host's architecture was decided."""
+    here = [proof.label.split()[-1] for proof in proofs if proof.arch == platform.machine()]
+    if not here:
+        return PracticeFound()
+    found = races(here, BUILD_DIR / "host-race", out.progress)
+    rows = [[one.strategy, one.words] for one in found]
+    out.table(f"lost kicks in a million, on this host ({RACE_MS} ms each)", ["strategy", "lost"], rows)
+    return PracticeFound(found, litmus7_says(tests, folder))
 
 
 def _herd(program: str, tests: Sequence[ExportedTest], folder: Path, out: Printer) -> list[str]:
@@ -190,12 +217,16 @@ def _frame_rates(wanted: set[str]) -> dict[str, float]:
     return found
 
 
-def _say(out: Printer, proofs: Sequence[Proof], minimal: Mapping[str, Sequence[Weakest]]) -> None:
+def _say(out: Printer, proofs: Sequence[Proof], minimal: Mapping[str, Minimal]) -> None:
     rows = [
         [proof.label, "no" if not proof.refuted else f"yes: {', '.join(proof.refuted)}", f"{proof.pairs:,}"]
         for proof in proofs
     ]
     out.table("can it go wrong?", ["kernel", "answer", "pairs"], rows)
     if minimal:
-        weak = [[arch, POINTS[one.point], " or ".join(one.enough)] for arch, found in minimal.items() for one in found]
+        weak = [
+            [arch, POINTS[one.point], " or ".join(one.enough)]
+            for arch, found in minimal.items()
+            for one in found.weakest
+        ]
         out.table("the weakest fences that are right", ["architecture", "point", "fence"], weak)

@@ -262,8 +262,18 @@ class _Asker:
             self.cycles.setdefault(shape, found)
 
 
-def answer(recordings: tuple[Recording, ...], question: Question, device: DeviceModel) -> Answer:
+def answer(
+    recordings: tuple[Recording, ...],
+    question: Question,
+    device: DeviceModel,
+    pairs_from: tuple[Recording, ...] | None = None,
+) -> Answer:
     """Ask one question of all recordings of one kernel.
+
+    Parameters
+    ----------
+    pairs_from
+        Recordings of the same accesses between other fences, whose pairs were found already.
 
     Raises
     ------
@@ -271,9 +281,9 @@ def answer(recordings: tuple[Recording, ...], question: Question, device: Device
         When the order of a pair and the enumeration of executions disagree.
     """
     asker = _Asker(question, device)
-    for recording in recordings:
-        for ring in recording.rings:
-            for pair in question.find(view_of(recording, ring)):
+    for recording, source in zip(recordings, pairs_from or recordings, strict=True):
+        for ring in source.rings:
+            for pair in question.find(view_of(source, ring)):
                 asker.ask(recording, pair)
     return Answer(
         question.name,
@@ -324,6 +334,8 @@ def _words(recording: Recording, access: Access, what: str) -> str:
     return f"{letter} {what + ', ' if what else ''}{recording.where(access.pc)}: {access.text}"
 
 
-def answers(recordings: tuple[Recording, ...], device: DeviceModel) -> tuple[Answer, ...]:
+def answers(
+    recordings: tuple[Recording, ...], device: DeviceModel, pairs_from: tuple[Recording, ...] | None = None
+) -> tuple[Answer, ...]:
     """All questions, in their order."""
-    return tuple(answer(recordings, question, device) for question in QUESTIONS)
+    return tuple(answer(recordings, question, device, pairs_from) for question in QUESTIONS)

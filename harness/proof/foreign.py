@@ -11,13 +11,13 @@ from harness.proof.image import ElfImage, TraceError
 from harness.proof.instructions import accessing, decoders
 from harness.proof.machine import EmulatedMachine
 from harness.proof.mmio_device import LEGACY, MODERN
-from harness.proof.model_device import BLK, GPU, NAMES, RNG, ModelDevice
+from harness.proof.model_device import BLK, GPU, NAMES, NET, RNG, ModelDevice
 from harness.proof.recording import Coverage, Recording, Ring
 from harness.proof.shared_accesses import AddressSpan, Spans, only_shared
 from harness.proof.split_ring import Queue
 from harness.proof.virt_machine import VirtMachine
 
-KINDS = (GPU, BLK, RNG)
+KINDS = (GPU, BLK, RNG, NET)
 
 
 def record_foreign(image: ElfImage, typed: str) -> tuple[tuple[Recording, ...], Coverage]:

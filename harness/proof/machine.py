@@ -29,7 +29,7 @@ IDLE_MAX = 200
 """Times that an image waits for an interrupt, of which there are none."""
 LOOKS = 3
 """Looks of the driver until the device answers once."""
-TICK_NS = 100_000
+TICK_NS = 1_000_000
 """What one reading of the clock adds to it: an image that counts seconds down does not keep us waiting."""
 STATUS_DRIVER = 2
 """A driver knows the device (§2.1)."""

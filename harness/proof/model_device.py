@@ -1,7 +1,7 @@
 """A virtio device for a driver that runs in an emulator: what it is, and what it answers.
 
-Sections are those of VIRTIO 1.2: §5.2 the disk, §5.4 the entropy source, §5.7 the display. How a driver reaches it is
-the business of a transport: ``pci_device.py`` and ``mmio_device.py``.
+Sections are those of VIRTIO 1.2: §5.1 the network card, §5.2 the disk, §5.4 the entropy source, §5.7 the display. How a
+driver reaches it is the business of a transport: ``pci_device.py`` and ``mmio_device.py``.
 
 The device does what it is asked at the moment it is told to, so that a test decides whether an answer comes at once,
 after some looks of the driver, with an error, or not at all.
@@ -18,9 +18,11 @@ from harness.proof.split_ring import QUEUE_SIZE, Buffer, Chain, Memory, Queue
 F_VERSION_1 = 1 << 32
 F_EVENT_IDX = 1 << 29
 
-GPU, BLK, RNG = 16, 2, 4
-NAMES: Mapping[int, str] = {GPU: "display", BLK: "disk", RNG: "entropy source"}
-QUEUES: Mapping[int, int] = {GPU: 2, BLK: 1, RNG: 1}
+GPU, BLK, RNG, NET = 16, 2, 4, 1
+NAMES: Mapping[int, str] = {GPU: "display", BLK: "disk", RNG: "entropy source", NET: "network card"}
+QUEUES: Mapping[int, int] = {GPU: 2, BLK: 1, RNG: 1, NET: 2}
+_F_MAC = 1 << 5
+_MAC = bytes.fromhex("525400123456")
 
 SECTOR_BYTES = 512
 SECTORS = 2048
@@ -57,6 +59,7 @@ class ModelDevice:
 
     def __post_init__(self) -> None:
         self.queues = [Queue(self.queue_size) for _ in range(QUEUES[self.kind])]
+        self.offers |= _F_MAC if self.kind == NET else 0
 
     @property
     def registers_at(self) -> tuple[int, int]:
@@ -85,8 +88,8 @@ class ModelDevice:
 
     @property
     def chains(self) -> list[Chain]:
-        """All chains of the first queue."""
-        return self.queue.chains
+        """All chains of the first queue; of a network card, of the queue that sends."""
+        return self.queues[1 if self.kind == NET else 0].chains
 
     def set_status(self, value: int) -> None:
         """The driver's word on how far it is (§2.1); zero resets the device."""
@@ -102,7 +105,7 @@ class ModelDevice:
 
     def answer(self) -> None:
         """Answer the oldest chain of each queue that waits, if the manner allows it."""
-        for queue in self.queues:
+        for queue in self.queues[1:] if self.kind == NET else self.queues:  # nothing is ever received
             if queue.pending and self.manner is not Manner.SILENT:
                 queue.answer(self.memory, self._execute)
 
@@ -151,4 +154,4 @@ class ModelDevice:
             return SECTORS.to_bytes(8, "little").ljust(64, b"\0")
         if self.kind == GPU:
             return b"".join(value.to_bytes(4, "little") for value in (0, 0, 1, 0))
-        return b""
+        return _MAC.ljust(16, b"\0") if self.kind == NET else b""

@@ -10,9 +10,10 @@ from harness.model.result import Result
 from harness.platform.atomic import write_whole
 from harness.proof.decide import Cycle, DeviceModel
 from harness.proof.drawing import draw_cycle
+from harness.proof.practice import TCG, PracticeFound
 from harness.proof.questions import QUESTIONS
 from harness.proof.run import POINTS, Proof
-from harness.proof.weakest import Weakest
+from harness.proof.weakest import Minimal
 from harness.report.render import environment
 from harness.report.view import symbol_of, tone_of
 
@@ -30,6 +31,8 @@ class StrategyRow:
     """The fences at its points, in words."""
     fps: float | None
     """Of that very ELF, in the newest saved run that measured it."""
+    more: str = ""
+    """Where it is stronger than needed."""
 
 
 def claim(proof: Proof, device: DeviceModel) -> str:
@@ -75,7 +78,8 @@ def write_page(
     result: Result,
     rows: Sequence[StrategyRow],
     device: DeviceModel,
-    minimal: Mapping[str, Sequence[Weakest]],
+    minimal: Mapping[str, Minimal],
+    practice: PracticeFound,
 ) -> None:
     """Write ``report.html``."""
     page = environment().get_template("proof.html.j2")
@@ -93,6 +97,7 @@ def write_page(
                     "cells": _cells(row.proof),
                     "instructions": row.instructions,
                     "fps": "–" if row.fps is None else f"{row.fps:.0f}",
+                    "more": row.more,
                     "claim": claim(row.proof, device),
                     "coverage": str(row.proof.coverage),
                 }
@@ -100,9 +105,12 @@ def write_page(
             ],
             device=device,
             minimal={
-                arch: [{"point": POINTS[one.point], "enough": " or ".join(one.enough)} for one in found]
+                arch: [{"point": POINTS[one.point], "enough": " or ".join(one.enough)} for one in found.weakest]
                 for arch, found in minimal.items()
             },
+            together={arch: found.together for arch, found in minimal.items()},
             cycles=_cycles(rows),
+            practice=practice,
+            tcg=TCG,
         ),
     )

@@ -61,7 +61,7 @@ class VirtMachine(EmulatedMachine):
             for kind, slot in zip(kinds, range(board.slots - 1, -1, -1))
         ]
         for device in self._windows if version == LEGACY else ():
-            device.offers = 0
+            device.offers &= 0xFFFFFF
         self.hook()
         self._hook_clock()
 

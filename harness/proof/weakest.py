@@ -24,6 +24,10 @@ FENCES: Mapping[str, tuple[tuple[str, Fence], ...]] = {
 """What an architecture has, beside no fence at all. Device registers are ordered by E alone, which stays as it is."""
 
 
+_NOTIFY: Mapping[str, tuple[tuple[str, Fence], ...]] = {"riscv64": (("fence w,o", Fence("w", "o")),)}
+"""What orders a store before a notification, beside the fences for memory."""
+
+
 @dataclass(frozen=True)
 class Weakest:
     """What one point needs, the others being as strong as they were."""
@@ -31,6 +35,15 @@ class Weakest:
     point: str
     enough: tuple[str, ...]
     """Fences that are right, none of them stronger than another; ``none`` where nothing is needed."""
+
+
+@dataclass(frozen=True)
+class Minimal:
+    """An architecture's weakest fences."""
+
+    weakest: tuple[Weakest, ...]
+    together: bool
+    """The points' weakest fences are right beside each other: one a point is a minimal set, and there are no more."""
 
 
 def _covers(strong: Fence, weak: Fence) -> bool:
@@ -70,13 +83,51 @@ def weakest(
             continue
         right: list[tuple[str, Fence]] = []
         bare = tuple(with_fence(one, places, None) for one in recordings)
-        if broken(answers(bare, device)) <= already:
+        if broken(answers(bare, device, recordings)) <= already:
             yield Weakest(point, ("none",))
             continue
-        for name, fence in FENCES[arch]:
+        for name, fence in FENCES[arch] + (_NOTIFY.get(arch, ()) if point == "E" else ()):
             if any(_covers(fence, weaker) for _, weaker in right):
                 continue
             tried = tuple(with_fence(one, places, fence) for one in recordings)
-            if broken(answers(tried, device)) <= already:
+            if broken(answers(tried, device, recordings)) <= already:
                 right = [one for one in right if not _covers(one[1], fence)] + [(name, fence)]
         yield Weakest(point, tuple(name for name, _ in right))
+
+
+def together(
+    recordings: tuple[Recording, ...],
+    points: Mapping[str, frozenset[int]],
+    found: Sequence[Weakest],
+    device: DeviceModel,
+) -> bool:
+    """Whether every choice of one weakest fence a point is right, all of them together.
+
+    Then these choices are the minimal sets, and there are no others: a right set stays right when its other fences are
+    made as strong as they were, so that each of its fences is at least one of the weakest of its point.
+    """
+    arch, already = recordings[0].arch, broken(answers(recordings, device))
+    known = dict(FENCES[arch] + _NOTIFY.get(arch, ()))
+    for choice in itertools.product(*(one.enough for one in found)):
+        tried = recordings
+        for one, name in zip(found, choice, strict=True):
+            tried = tuple(with_fence(recording, points[one.point], known.get(name)) for recording in tried)
+        if not broken(answers(tried, device, recordings)) <= already:
+            return False
+    return True
+
+
+def stronger_than_needed(
+    arch: str, points: Mapping[str, Sequence[Fence]], found: Sequence[Weakest]
+) -> tuple[tuple[str, str], ...]:
+    """Points at which each fence of a strategy is stronger than one that is enough; with that one."""
+    known = dict(FENCES[arch] + _NOTIFY.get(arch, ()))
+    more: list[tuple[str, str]] = []
+    for one in found:
+        fences = points.get(one.point, ())
+        for name in one.enough:
+            weak = known.get(name, NO_FENCE)
+            if fences and all(_covers(fence, weak) and not _covers(weak, fence) for fence in fences):
+                more.append((one.point, name))
+                break
+    return tuple(more)

@@ -67,7 +67,11 @@ $(HOST_OUT)/kick-race-none: BARRIER_RACE := no_kick_fence
 $(HOST_OUT)/kick-race-full: BARRIER_RACE := acquire_progress
 $(HOST_OUT)/kick-race-%: $(HOST_RACE)
 	@mkdir -p $(@D)
-	$(call quiet,HOST ,$(@F))gcc $(HOST_FLAGS) -O2 -DBARRIER=$(BARRIER_RACE) -o $@ $^
+	$(call quiet,HOST ,$(@F))gcc $(HOST_FLAGS) -O2 -DBARRIER=$(or $(BARRIER_RACE),$*) -o $@ $^
+
+# make -C kernel hostrace-linux: the race of one strategy
+hostrace-%: $(HOST_OUT)/kick-race-% ;
+.PRECIOUS: $(HOST_OUT)/kick-race-%
 
 $(HOST_OUT)/fuzz-%: test/host/fuzz_%.c $(HOST_LIBRARY)
 	@mkdir -p $(@D)

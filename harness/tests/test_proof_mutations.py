@@ -1,0 +1,175 @@
+"""Every fence, dependency and branch taken away in turn: some question notices. Events are crossed over all 16 bits."""
+
+from __future__ import annotations
+
+import functools
+import platform
+import re
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.model.spec import KERNEL_DIR, Switches
+from harness.platform.build import build_kernel
+from harness.proof import practice
+from harness.proof.access import Access
+from harness.proof.checker import Program, find_execution
+from harness.proof.decide import DEVICES, answers
+from harness.proof.events import FULL, NO_FENCE, Acquire, Event, EventKind, Fence
+from harness.proof.export import ExportedTest
+from harness.proof.practice import litmus7_says, race
+from harness.proof.recording import Recording
+from harness.proof.run import Proof, prove
+from harness.proof.weakest import Weakest, broken, stronger_than_needed, together, weakest, with_fence
+from harness.tests.programs import fake_program
+
+pytest.importorskip("unicorn")
+
+QEMU = DEVICES["qemu"]
+
+
+@functools.cache
+def proved(arch: str, strategy: str) -> Proof:
+    built = build_kernel(Switches.of({"ARCH": arch, "BARRIER": strategy}))
+    return prove(built.path, f"{arch} {strategy}", built.sha256, QEMU)
+
+
+def notices(found: Proof, change: Callable[[Recording], Recording]) -> frozenset[str]:
+    """Questions that answer otherwise once something was taken away."""
+    changed = tuple(change(one) for one in found.recordings)
+    return broken(answers(changed, QEMU, found.recordings)) - set(found.refuted)
+
+
+def accesses(recording: Recording, change: Callable[[Access], Access]) -> Recording:
+    return replace(recording, accesses=tuple(map(change, recording.accesses)))
+
+
+@pytest.mark.parametrize(
+    ("arch", "strategy"), [("x86_64", "linux"), ("aarch64", "linux"), ("riscv64", "full_progress")]
+)
+def test_every_fence_is_noticed(arch: str, strategy: str) -> None:
+    """Each fence instruction alone; what the kick check's fence orders too is asked without that one."""
+    found = proved(arch, strategy)
+    kick = found.fences["C"]
+    for letter, places in found.fences.items():
+        for place in places:
+            without = frozenset({place}) | (kick if letter == "E" else frozenset())
+            bare = functools.partial(with_fence, places=without, fence=None)
+            assert notices(found, bare), (letter, hex(place))
+
+
+@pytest.mark.parametrize("half", ["acquire", "release"])
+def test_every_one_way_access_is_noticed(half: str) -> None:
+    found = proved("aarch64", "acquire_load")
+
+    def plain(access: Access) -> Access:
+        return replace(access, acquire=Acquire.NONE) if half == "acquire" else replace(access, release=False)
+
+    assert notices(found, lambda one: accesses(one, plain))
+
+
+def test_every_kind_of_branch_is_noticed() -> None:
+    """A fence for reads at B, and one for writes at A, leave the rest to branches."""
+    found = proved("riscv64", "linux")
+    assert {"response-reuse"} <= notices(found, lambda one: replace(one, branch_sources={}))
+
+
+@pytest.mark.parametrize("arch", ["aarch64", "riscv64"])
+@pytest.mark.parametrize("kind", ["address", "data", "control"])
+def test_every_kind_of_dependency_is_noticed(arch: str, kind: str) -> None:
+    """A read and a write that depends on it, as a driver's reads of a ring and its next descriptor."""
+    after = replace(Event(1, EventKind.WRITE, "b", 1), **{kind: frozenset({0})})
+    device = (Event(0, EventKind.READ, "b"), Event(1, EventKind.FENCE, fence=FULL), Event(2, EventKind.WRITE, "a", 1))
+    whole = Program(arch, ((Event(0, EventKind.READ, "a"), after), device), {(0, 0): 1, (1, 0): 1}, {})
+    bare = replace(whole, threads=((whole.threads[0][0], replace(after, **{kind: frozenset()})), device))
+    assert find_execution(whole) is None and find_execution(bare) is not None
+
+
+def test_no_question_is_without_a_mutation_that_fails_it() -> None:
+    """All fences, branches and dependencies away, on a machine that orders nothing by itself."""
+
+    def nothing(access: Access) -> Access:
+        fence = NO_FENCE if access.fence is not None else None
+        return replace(
+            access, fence=fence, acquire=Acquire.NONE, release=False, address_from=frozenset(), data_from=frozenset()
+        )
+
+    found = proved("riscv64", "full_progress")
+    asked = {one.question for one in found.answers if one.pairs}
+    loose = [replace(accesses(one, nothing), branch_sources={}) for one in found.recordings]
+    assert broken(answers(tuple(loose), QEMU, found.recordings)) == asked
+
+
+def test_the_weakest_fences_are_right_together_and_none_is_weaker() -> None:
+    found = proved("aarch64", "full_progress")
+    points = {letter: places for letter, places in found.fences.items() if places}
+    weak = tuple(weakest(found.recordings, points, QEMU))
+    assert together(found.recordings, points, weak, QEMU)
+    assert {one.point for one in weak} == set(points)
+    nothing = tuple(Weakest(one.point, ("none",)) for one in weak)
+    assert not together(found.recordings, points, nothing, QEMU)
+
+
+def test_a_strategy_is_compared_with_what_is_enough() -> None:
+    weak = (Weakest("A", ("dmb ishst",)), Weakest("B", ("dmb ishld",)))
+    full, read = Fence("rwio", "rwio", inner=True), Fence("ri", "rwio", inner=True)
+    assert stronger_than_needed("aarch64", {"A": [full], "B": [read]}, weak) == (("A", "dmb ishst"),)
+    assert not stronger_than_needed("aarch64", {"B": []}, weak)
+
+
+EXHAUSTIVE = """
+#include <stdbool.h>
+#include <stdint.h>
+%s
+int main(void)
+{
+    uint32_t wrong = 0;
+
+    for (uint32_t event = 0; event < 65536; event++)
+        for (uint32_t next = 0; next < 65536; next++)
+            wrong += event_crossed((uint16_t)event, (uint16_t)next, 0) != (event < next);
+    for (uint32_t old = 0; old < 65536; old++)
+        for (uint32_t i = 0; i < 4096; i++) {
+            uint16_t event = (uint16_t)(i * 40503u), next = (uint16_t)(i * 30011u);
+
+            wrong += event_crossed(event + old, next + old, old) != (event < next);
+        }
+    return wrong != 0;
+}
+"""
+"""The event lies from the old index up to, and without, the new one. All 2**32 pairs from old index 0, and 4,096 pairs
+from every other.
+"""
+
+
+@pytest.mark.parametrize("damage", ["", "wraps wrongly"])
+def test_an_event_is_crossed_exactly_when_it_lies_between(tmp_path: Path, damage: str) -> None:
+    """VIRTIO 1.2, §2.7.10.1, exhaustively, of the driver's own function; a wrong one is found."""
+    source = (KERNEL_DIR / "drivers" / "virtio" / "virtqueue.c").read_text(encoding="utf-8")
+    found = re.search(r"^static bool event_crossed\(.*?^}$", source, re.MULTILINE | re.DOTALL)
+    assert found
+    function = re.sub(r"return .*;", "return event < new;", found[0]) if damage else found[0]
+    function = function.replace("uint16_t old)", "uint16_t old __attribute__((unused)))")
+    (tmp_path / "all.c").write_text(EXHAUSTIVE % function, encoding="utf-8")
+    subprocess.run(["gcc", "-O2", "-o", str(tmp_path / "all"), str(tmp_path / "all.c")], check=True)
+    assert subprocess.run([str(tmp_path / "all")], check=False, timeout=120).returncode == bool(damage)
+
+
+def test_a_strategy_is_raced_on_this_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(practice, "RACE_MS", 50)
+    found = race("linux", tmp_path)
+    assert found.why or (found.requests > 0 and found.lost == 0)
+    assert "not run" in race("hope", tmp_path).why or found.why
+
+
+def test_litmus7_runs_kick_checks_of_this_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    tests = [ExportedTest("x86_64_a_kick_check_0", "X86_64 a\n\nx", True), ExportedTest("x86_64_a_publish_0", "", True)]
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert litmus7_says(tests, tmp_path) == ()
+    fake_program(tmp_path, "litmus7", "echo 'Observation x86_64_a_kick_check_0 Sometimes 3 99997'")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert litmus7_says(tests, tmp_path) == ("x86_64_a_kick_check_0: seen; here allowed",)
