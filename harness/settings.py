@@ -87,6 +87,7 @@ _CELL = "x86_64 acquire_progress 2d default"
 DECLARED: tuple[Setting, ...] = (
     Setting("BUDGET", Number(5, 3600, "s"), ("perf",), "time for the whole command", "120", "60"),
     Setting("BUDGET", Number(5, 36000, "s"), ("ab",), "time for the whole command", "300", "120"),
+    Setting("BUDGET", Number(5, 3600, "s"), ("survey",), "time of one target", "120", "120"),
     Setting("BUDGET", Number(10, 7200, "s"), ("explain",), "time for the whole command", "600", "330"),
     Setting(
         "BUDGET",
@@ -193,6 +194,8 @@ DECLARED: tuple[Setting, ...] = (
     Setting(
         "TARGET", _TARGET, ("bisect",), "another kernel by its file, in its repository", "mine", excludes=_NOT_OF_GIT
     ),
+    Setting("TARGETS", Text("targets joined by commas"), ("survey",), "what to show", "ovmf,aavmf", required=True),
+    Setting("PAGE", _FILE, ("survey",), "the page to write; else results/survey.html", "survey.html"),
     Setting("GOOD", Text("a revision"), ("bisect",), "a revision that was fast", "v1.0"),
     Setting("BAD", Text("a revision"), ("bisect",), "a revision that is slow", "HEAD"),
     Setting("REPO", _FOLDER, ("bisect",), "another kernel's repository", "../kernel", needs=("BUILD", "IMAGE")),

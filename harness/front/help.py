@@ -21,7 +21,7 @@ _ENDS = "exit: 0 pass 1 regression 2 usage 3 guest failed 4 inconclusive 5 harne
 def overview() -> str:
     """One screen: where to begin, and every command in a line."""
     lines = [f"  {one.name:<11} {one.purpose}" for one in command_table().values()]
-    return f"{_START}\n" + "\n".join(_cut(line) for line in lines) + f"\n{_ENDS}"
+    return _START + "\n".join(_cut(line) for line in lines) + f"\n{_ENDS}"
 
 
 def _cut(line: str) -> str:

@@ -63,7 +63,7 @@ def find_target(word: str) -> Path:
             return folder / f"{word}{SUFFIX}"
     near = nearest(word, target_names())
     hint = f"did you mean {near}?" if near else f"no such target; there are {' '.join(target_names())}"
-    raise UsageError(f"TARGET={shown(word)}: {hint} A file anywhere is named by its path: TARGET=../kernel/perf.toml")
+    raise UsageError(f"TARGET={shown(word)}: {hint}; a file elsewhere is named by its path, as ../kernel/perf.toml")
 
 
 def read_target(word: str) -> Target:

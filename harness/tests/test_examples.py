@@ -21,7 +21,7 @@ _FLUSH = re.compile(r"@(\d+)\.(\d{6}):virtio_gpu_cmd_res_flush ")
 
 def perf(tmp_path: Path, *words: str) -> tuple[int, Path, str]:
     done = subprocess.run(
-        [sys.executable, "-m", "harness", "perf", *words, "PICTURES=30", "STAGES=window,pictures"],
+        [sys.executable, "-m", "harness", "perf", *words, "PICTURES=8", "STAGES=window,pictures"],
         cwd=ROOT,
         env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HARNESS_RESULTS": str(tmp_path), "HOME": str(tmp_path)},
         capture_output=True,

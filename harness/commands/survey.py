@@ -1,0 +1,146 @@
+"""Run several targets and show their drivers in one table."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+
+from harness.core.frametimes import Presented
+from harness.core.sources import gpu_queue
+from harness.core.statistics import CANDIDATE
+from harness.core.trace import NOTIFY, POP, Trace
+from harness.gate.measuring.window import Window
+from harness.gate.replay import load_measured
+from harness.model.errors import StoreError
+from harness.model.metric import Metric
+from harness.model.result import Result, ResultError
+from harness.model.spec import UsageError, Verdict
+from harness.platform.atomic import write_whole
+from harness.platform.pipeline import HarnessRun, run_harness
+from harness.platform.store import RESULTS_DIR, load_result
+from harness.platform.targets import find_target
+from harness.report.printer import Printer
+from harness.report.render import page
+from harness.report.view import ReportView, Section, TableCell, TableRow, columns, symbol_of, table, tone_of
+from harness.settings import Arguments
+
+ORDER = 45
+EXAMPLES = ("TARGETS=ovmf,aavmf", "TARGETS=mine,../other/perf.toml PAGE=survey.html")
+NEXT = "make ab TARGET=… compares two of them side by side"
+
+PAGE_FILE = RESULTS_DIR / "survey.html"
+_LIMIT_S = 900.0
+_HEAD = ("frames/s", "p99 ms", "commands", "notifications", "pictures", "ordering")
+"""Commands and notifications a frame, by the trace; ordering where the proof could read the kernel."""
+
+
+@dataclass(frozen=True)
+class SurveyRow:
+    """One driver."""
+
+    name: str
+    verdict: Verdict
+    cells: tuple[str, ...]
+    """As ``_HEAD``."""
+    sentence: str
+    folder: Path | None
+
+
+def main(arguments: Arguments, out: Printer) -> Verdict:
+    """``survey TARGETS=a,b,… [BUDGET=s] [PAGE=…]``; a budget is one target's."""
+    names = [word.strip() for word in arguments.text("TARGETS").split(",")]
+    for name in names:
+        find_target(name)
+    if len(set(names)) < len(names):
+        raise UsageError(f"TARGETS={arguments.text('TARGETS')}: a target is given twice")
+    begun = time.monotonic()
+    rows = []
+    for number, name in enumerate(names, 1):
+        out.progress(f"survey: {number} of {len(names)}: {name}")
+        words = ("perf", f"TARGET={name}", f"BUDGET={arguments.number('BUDGET'):g}", "STAGES=window,pictures")
+        rows.append(_row(name, run_harness(words, _LIMIT_S + arguments.number("BUDGET"))))
+    out.table("drivers", ["target", "verdict", *_HEAD], [[row.name, row.verdict.value, *row.cells] for row in rows])
+    for row in rows:
+        out.line(f"{row.name}: {row.sentence}")
+    verdict = Verdict.worst(row.verdict for row in rows)
+    where = arguments.path("PAGE") or PAGE_FILE
+    try:
+        where.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(where, page(_view(rows, verdict, time.monotonic() - begun, where, arguments.again)))
+    except OSError as error:
+        raise StoreError(f"{where}: {error.strerror}") from error
+    out.line(f"page: {where.absolute()}")
+    return verdict
+
+
+def _row(name: str, ran: HarnessRun) -> SurveyRow:
+    """What a run of the gate says of a target's driver."""
+    verdict = next((one for one in Verdict if one.exit_code == ran.exit_code), Verdict.HARNESS_FAILED)
+    said = next((line for line in reversed(ran.said) if not line.startswith("verdict:")), "it said nothing")
+    if ran.folder is None:
+        return SurveyRow(name, verdict, ("–",) * len(_HEAD), said, None)
+    try:
+        result = load_result(ran.folder)
+        window = load_measured(ran.folder, result).of(Window)
+    except ResultError as error:
+        return SurveyRow(name, verdict, ("–",) * len(_HEAD), str(error), ran.folder)
+    return SurveyRow(name, verdict, _cells(result, window), result.sentence, ran.folder)
+
+
+def _cells(result: Result, window: Window | None) -> tuple[str, ...]:
+    arm = result.arms.get(CANDIDATE)
+    metrics: Mapping[str, Metric] = arm.metrics if arm is not None else {}
+    rates = [metrics[name].value if name in metrics else None for name in ("fps_window", "frame_ms_p99")]
+    counts = [_a_frame(window.trace, window.presented, kind) if window else None for kind in (POP, NOTIFY)]
+    frames = result.frames
+    pictures = f"{frames.intact} of {frames.checked}" if frames else "–"
+    ordering = next((text.partition(": ")[2] for text in result.notices if text.startswith("ordering: ")), "–")
+    return (*("–" if value is None else f"{value:.4g}" for value in (*rates, *counts)), pictures, ordering)
+
+
+def _a_frame(trace: Trace, presented: Presented, kind: str) -> float | None:
+    """Queue events of the GPU's control queue a frame, over the frames of the window."""
+    times = presented.time_ns
+    seen = gpu_queue(trace, kind).time_ns
+    if len(times) < 2 or not len(seen):
+        return None
+    return float(np.count_nonzero((seen > times[0]) & (seen <= times[-1]))) / (len(times) - 1)
+
+
+def _view(rows: list[SurveyRow], verdict: Verdict, seconds: float, where: Path, again: str) -> ReportView:
+    head = columns("target", "verdict", *(f"#{name}" for name in _HEAD[:4]), *_HEAD[4:])
+    shown = [
+        TableRow(
+            (
+                TableCell(row.name, href=_address(row.folder, where)),
+                TableCell(f"{symbol_of(row.verdict)} {row.verdict.value}", tone_of(row.verdict)),
+                *(TableCell(cell) for cell in row.cells),
+            )
+        )
+        for row in rows
+    ]
+    started = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+    closing = ("Commands and notifications are those of the control queue, a frame.",)
+    return ReportView(
+        command="survey",
+        verdict=verdict,
+        headline=f"{len(rows)} drivers",
+        started=started,
+        seconds=seconds,
+        sections=(Section("Drivers", table=table(head, shown), closing=closing),),
+        notices=tuple(f"{row.name}: {row.sentence}" for row in rows),
+        again=again,
+    )
+
+
+def _address(folder: Path | None, where: Path) -> str:
+    if folder is None or not (folder / "report.html").is_file():
+        return ""
+    return quote(os.path.relpath(folder / "report.html", where.absolute().parent))
