@@ -11,6 +11,15 @@ WIDTH, HEIGHT = 660, 190
 _LEFT, _RIGHT, _TOP, _BOTTOM = 20, 390, 62, 142
 _BOX_WIDTH, _BOX_HEIGHT = 250, 34
 
+_LETTERS = 36
+"""Of a box's text; the whole of it is the box's title, and stands below the picture."""
+_CUTS = {
+    "x86_64": {"WR": "mfence"},
+    "aarch64": {"WW": "dmb ishst", "RR": "dmb ishld", "RW": "dmb ishld", "WR": "dmb ish"},
+    "riscv64": {"WW": "fence w,w", "RR": "fence r,r", "RW": "fence r,w", "WR": "fence w,r"},
+}
+"""The weakest fence between two accesses, by their letters."""
+
 _DEVICE_WORDS = {
     DevicePair.READ_READ: ("reads the index: new", "reads the word: old"),
     DevicePair.READ_WRITE: ("reads the index: new", "writes the word"),
@@ -21,7 +30,7 @@ _DEVICE_WORDS = {
 
 
 def _box(x: int, y: int, text: str) -> str:
-    shown = text if len(text) <= 40 else f"{text[:39]}…"
+    shown = text if len(text) <= _LETTERS else f"{text[: _LETTERS - 1]}…"
     return (
         f'<g><title>{escape(text)}</title><rect x="{x}" y="{y}" width="{_BOX_WIDTH}" height="{_BOX_HEIGHT}" rx="5" '
         f'fill="none" stroke="currentColor"/><text x="{x + 9}" y="{y + 21}" font-size="11.5">{escape(shown)}</text></g>'
@@ -42,6 +51,8 @@ def draw_cycle(cycle: Cycle) -> str:
     right = _RIGHT + _BOX_WIDTH // 2
     lost_driver, lost_device = ("", gap) if cycle.by_device else (gap, "")
     down = _TOP + _BOX_HEIGHT
+    fence = _CUTS[cycle.program.arch].get(cycle.first[:1] + cycle.second[:1], "")
+    not_kept = "not kept" + (f"; {fence} cuts it" if fence else " in order")
     parts = [
         f'<svg class="plot" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" fill="currentColor" '
         'font-family="system-ui, DejaVu Sans, sans-serif">',
@@ -56,7 +67,7 @@ def draw_cycle(cycle: Cycle) -> str:
         _box(_RIGHT, _BOTTOM, below),
         _arrow(
             f"{middle},{down} {middle},{_BOTTOM}",
-            "kept" if cycle.by_device else "not kept in order",
+            "kept" if cycle.by_device else not_kept,
             middle + 8,
             124,
             lost_driver,
