@@ -13,7 +13,7 @@ from harness.proof.decide import DEVICES, answers
 from harness.proof.events import FULL
 from harness.proof.foreign import record_foreign
 from harness.proof.image import TraceError, parse_place, read_image
-from harness.proof.model_device import BLK
+from harness.proof.model_device import BLK, NET
 from harness.proof.recording import Recording
 from harness.proof.run import Proof, prove
 from harness.proof.shared_accesses import Spans, only_shared
@@ -57,6 +57,16 @@ def test_a_driver_of_others_is_found_and_decided(arch: str) -> None:
         name for name, word in answered.items() if word == "forbidden"
     }
     assert found.coverage.total is None and "not known" in found.coverage.share
+
+
+@needs_u_boot
+def test_a_driver_of_another_device_is_found_too() -> None:
+    """U-Boot's network card: buffers wait to be filled, and a request is sent."""
+    typed = "setenv ipaddr 10.0.2.15; setenv netmask 255.255.255.0; setenv netretry no; ping 10.0.2.2"
+    found = prove(U_BOOT["riscv64"], "U-Boot", "0" * 64, DEVICES["qemu"], typed=f"\n{typed}\n")
+    received, sent = found.recordings[0].rings
+    assert received.device == sent.device == NET and len(received.chains) >= 8 and sent.chains
+    assert {"publish", "kick-check", "poll-element"} <= set(found.refuted)
 
 
 def _fenced(recording: Recording) -> Recording:
