@@ -53,6 +53,7 @@ from harness.model.spec import (
     Verdict,
 )
 from harness.model.suites import SuiteRun
+from harness.platform.bounded import LOG_BYTES_MAX, read_bounded
 from harness.platform.build import BuiltKernel, build_kernel, compiler_command, compiler_identity, run_make
 from harness.platform.qemu import FRAME_EVENTS
 from harness.platform.ringcode import read_ring
@@ -262,7 +263,7 @@ class Checklist:
         seconds = self.plan.roulette_s + BOOT_S
         window = self.observe(self.kernel.path, machine, where, seconds, params, PICTURE_EVENTS)
         self.command = shlex.join(window.observed.command)
-        log = (self.folder / where / "serial.log").read_text(encoding="utf-8", errors="replace")
+        log = read_bounded(self.folder / where / "serial.log", LOG_BYTES_MAX).decode("utf-8", "replace")
         return roulette_of(window, log, f"{where}/serial.log")
 
     def watch(self, machine: Machine, where: str) -> PictureEvidence:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import importlib
 import math
+import os
 import pkgutil
-import subprocess
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.model.errors import HarnessError
+from harness.model.spec import ROOT
+from harness.platform.child import ChildResult, run_child
 
 Measure = Callable[[Path], list["Figure"]]
 
@@ -59,12 +62,25 @@ def measures(topic: str) -> tuple[Measure, ...]:
     return figures
 
 
+def run_own(words: Sequence[str], limit_s: float, **environment: str) -> ChildResult:
+    """Run the harness itself in a process of its own.
+
+    Raises
+    ------
+    HarnessError
+        When it does not end with status 0.
+    """
+    command = [sys.executable, "-m", "harness", *words]
+    done = run_child(command, cwd=ROOT, limit_s=limit_s, environment={**os.environ, **environment})
+    if done.status:
+        raise HarnessError(f"{' '.join(words)}: status {done.status}: {(done.errors or ('',))[-1]}")
+    return done
+
+
 def measured(measure: Measure, folder: Path) -> list[Figure]:
     """The figures of one function, or a missed one that says why: the other functions are measured anyway."""
     try:
         return measure(folder)
     except HarnessError as error:
         why = error.message
-    except subprocess.SubprocessError as error:
-        why = str(error)
     return [Figure(f"{measure.__doc__}: not measured: {why}", math.nan, "", 0)]

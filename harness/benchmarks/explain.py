@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
-from harness.benchmarks import Figure, Measure
+from harness.benchmarks import Figure, Measure, run_own
 from harness.explain.ablate import Bench, ablate
 from harness.explain.attribution import BLK, DEVICE, DRAW, LOG, POLL
 from harness.explain.effects import Changes, Worth, label
@@ -17,7 +15,7 @@ from harness.explain.growth import grown
 from harness.explain.measure_parts import compare_parts
 from harness.gate.measuring.protocol import choose_protocol
 from harness.model.errors import QemuError
-from harness.model.spec import ROOT, Machine, RunParams, RunSpec, Switches
+from harness.model.spec import Machine, RunParams, RunSpec, Switches
 from harness.platform.build import build_kernel
 from harness.platform.pin import probe_rights
 from harness.platform.virgl import with_virgl
@@ -44,8 +42,7 @@ def _quick(folder: Path) -> list[Figure]:
 
 def _seconds(words: list[str]) -> float:
     begun = time.monotonic()
-    command = [sys.executable, "-m", "harness", "explain", *words]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=3 * WHOLE_S)
+    run_own(["explain", *words], 3 * WHOLE_S)
     return time.monotonic() - begun
 
 

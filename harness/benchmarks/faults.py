@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 from harness.benchmarks import Figure, Measure
 from harness.model.faults import fault_table
 from harness.model.spec import ROOT
+from harness.platform.child import run_child
 
 LIMIT_S = 240.0
 SENTENCE_MOST = 90
@@ -23,10 +24,10 @@ def _faults(folder: Path) -> list[Figure]:
     found = []
     for name, fault in fault_table().items():
         command = [sys.executable, "-m", "harness", "perf", "--json", f"FAULT={name}", *WORDS[fault.needs]]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT_S, check=False)
-        said = json.loads(done.stdout)["sentence"] if done.stdout.startswith("{") else done.stderr.strip()
+        done = run_child(command, cwd=ROOT, limit_s=LIMIT_S, environment=os.environ)
+        said = json.loads(done.text)["sentence"] if done.text.startswith("{") else " | ".join(done.errors)
         what = f"FAULT={name}: {said[:SENTENCE_MOST]}"
-        found.append(Figure(what, done.returncode, "", fault.code, exactly=True))
+        found.append(Figure(what, done.status, "", fault.code, exactly=True))
     return found
 
 

@@ -18,6 +18,7 @@ from harness.model.spec import Machine, RunParams, RunSpec, Switches
 from harness.platform.build import build_kernel
 from harness.platform.oracle import Oracle
 from harness.platform.qemu import TIMING_EVENTS, Qemu
+from harness.platform.trace_file import read_trace
 
 MACHINE = Machine(vcpus=1, maxcpus=2)
 QUADS = 100
@@ -69,7 +70,7 @@ def _parsers(folder: Path) -> list[Figure]:
         machine.wait_first_flush()
         machine.wait_end(60)
         serial = machine.console.content()
-    trace = machine.trace_path.read_bytes()
+    trace = read_trace(machine.trace_path, machine.limits)
     lines = trace * (10_000 // max(trace.count(b"\n"), 1) + 1)
     lines = b"\n".join(lines.split(b"\n")[:10_000]) + b"\n"
     begun = time.perf_counter()

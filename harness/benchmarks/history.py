@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import resource
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from harness.benchmarks import Figure, Measure
+from harness.benchmarks import Figure, Measure, run_own
 from harness.history.drift import SeriesData, find_drifts
 from harness.history.series import ABSOLUTE, RATIO, HistoryRun, SeriesKey, SeriesPoint
 from harness.history.store import History
-from harness.model.spec import ROOT
 
 POINTS, POINTS_A_RUN = 1_000_000, 100
+SITE_LIMIT_S = 600.0
 APPENDS = 21
 SERIES, RUNS = 100, 1000
 STEP = 0.02
@@ -71,9 +68,7 @@ def _site(folder: Path) -> list[Figure]:
         _fill(history, _runs(RUNS * cells, cells=cells, points=4))
     site = folder / "site"
     begun = time.monotonic()
-    command = [sys.executable, "-m", "harness", "report", f"SITE={site}"]
-    environment = {**os.environ, "HISTORY_URL": url}
-    subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
+    run_own(["report", f"SITE={site}"], SITE_LIMIT_S, HISTORY_URL=url)
     seconds = time.monotonic() - begun
     # The largest child so far; a smaller figure than another topic's child cannot be told apart, a larger one can.
     peak_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024

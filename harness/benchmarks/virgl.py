@@ -10,6 +10,7 @@ from harness.core.trace import parse_trace
 from harness.model.spec import Machine, RunParams, RunSpec, Switches
 from harness.platform.build import build_kernel
 from harness.platform.qemu import TIMING_EVENTS, Qemu
+from harness.platform.trace_file import read_trace
 from harness.platform.virgl import with_virgl
 
 SECONDS = 5.0
@@ -23,7 +24,7 @@ def _frame_rate(folder: Path) -> list[Figure]:
     with Qemu(RunSpec(build_kernel(Switches()).path, machine, params), folder / "virgl", TIMING_EVENTS) as guest:
         guest.wait_first_flush()
         guest.wait_end(END_S)
-    times_ns = presented_frames(parse_trace(guest.trace_path.read_bytes())).time_ns[20:]
+    times_ns = presented_frames(parse_trace(read_trace(guest.trace_path, guest.limits))).time_ns[20:]
     fps = (len(times_ns) - 1) * 1e9 / float(times_ns[-1] - times_ns[0])
     what = f"1024x768 on the GL device, {machine.display.value}"
     return [Figure(what, fps, "frames/s", 60, at_most=False)]

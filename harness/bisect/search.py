@@ -37,6 +37,7 @@ from harness.model.errors import BuildError, ToolError
 from harness.model.result import ResultError
 from harness.model.spec import ROOT, Limits, Switches, UsageError, Verdict
 from harness.platform.atomic import append_line, write_whole
+from harness.platform.bounded import read_bounded
 from harness.platform.build import build_kernel, git, sha256_of
 from harness.platform.pipeline import HarnessRun, run_harness
 from harness.platform.store import load_result, save_json
@@ -255,7 +256,7 @@ def _kernel(folder: Path, sha256: str) -> Path:
 def load_plan(folder: Path) -> BisectPlan:
     """The plan of the bisection that works in a folder."""
     try:
-        return codec.from_json(BisectPlan, (folder / "plan.json").read_text(encoding="utf-8"))
+        return codec.from_json(BisectPlan, read_bounded(folder / "plan.json").decode())
     except (OSError, UnicodeDecodeError, CodecError) as error:
         raise BisectError(f"plan.json of the bisection cannot be used: {error}") from error
 
@@ -264,7 +265,7 @@ def load_steps(folder: Path) -> tuple[BisectStep, ...]:
     """The steps so far, in order; a line that a kill cut short is ignored."""
     path = folder / "steps.jsonl"
     steps = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []:
+    for line in read_bounded(path).decode("utf-8", "replace").splitlines() if path.exists() else []:
         with contextlib.suppress(CodecError):
             steps.append(codec.from_json(BisectStep, line))
     return tuple(steps)

@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -31,11 +30,13 @@ from harness.model.spec import (
     Verdict,
 )
 from harness.platform.build import build_kernel
+from harness.platform.child import ChildError, run_child
 from harness.platform.host import host_facts
 from harness.platform.host_doing import HostEnded
 from harness.platform.qemu import FLUSH_EVENT, Qemu
 from harness.platform.screen import take_picture
 from harness.platform.store import RunFolder
+from harness.platform.trace_file import read_trace
 from harness.platform.virgl import PACKAGES, chosen_device
 from harness.report.printer import Printer
 from harness.settings import Arguments
@@ -129,10 +130,9 @@ def _offered(arch: str) -> list[str]:
     if binary is None:
         raise QemuError(f"{ARCHES[arch].qemu} is not installed (make setup perf)")
     try:
-        done = subprocess.run([binary, "-display", "help"], capture_output=True, text=True, timeout=20, check=False)
-    except (OSError, subprocess.SubprocessError) as error:
-        raise QemuError(f"{ARCHES[arch].qemu} does not run: {error}") from error
-    return done.stdout.split()
+        return run_child([binary, "-display", "help"], limit_s=20).text.split()
+    except ChildError as error:
+        raise QemuError(f"{ARCHES[arch].qemu} does not run: {error.message}") from error
 
 
 def _open(stack: ExitStack, spec: RunSpec, displays: Sequence[Display], folder: Path) -> Qemu:
@@ -176,7 +176,7 @@ class _Seen:
         """Note the first frame; flushes are no longer traced then, because a boot may last for days."""
         if self.frame or not guest.trace_path.exists():
             return
-        self.frame = FLUSH_EVENT.encode() in guest.trace_path.read_bytes()
+        self.frame = FLUSH_EVENT.encode() in read_trace(guest.trace_path, guest.limits)
         if self.frame and not guest.exited():
             with contextlib.suppress(QmpError):
                 guest.trace_event(FLUSH_EVENT, False)

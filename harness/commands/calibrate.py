@@ -32,6 +32,7 @@ from harness.gate.metrics import RULES
 from harness.model.result import Result
 from harness.model.spec import BUILT_IN, FOREIGN, ROOT, Machine, RunParams, RunSpec, Switches, UsageError, Verdict
 from harness.platform.atomic import write_whole
+from harness.platform.bounded import read_bounded
 from harness.platform.build import build_kernel, source_state
 from harness.platform.cpus import on_cores
 from harness.platform.host import host_facts
@@ -175,7 +176,7 @@ _SYNTHETIC = {
 
 def _read(path: Path) -> tuple[CalibrationRecording, dict[str, Any]]:
     try:
-        return recording_from_evidence(path.read_text(encoding="utf-8"), str(path))
+        return recording_from_evidence(read_bounded(path).decode(), str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"FROM={path}: cannot be read: {error}") from error
 

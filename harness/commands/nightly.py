@@ -17,6 +17,7 @@ from harness.history.survey import Survey, finding_sentence
 from harness.model.baseline import Baseline
 from harness.model.result import Result, ResultError
 from harness.model.spec import ROOT, Switches, UsageError, Verdict
+from harness.platform.bounded import read_bounded
 from harness.platform.build import source_state
 from harness.platform.host import host_facts
 from harness.platform.store import RunFolder
@@ -78,7 +79,7 @@ def read_matrix(arguments: Arguments, baselines: tuple[Baseline, ...]) -> Matrix
         ROOT / (arguments.path("MATRIX") or MATRIX) if not arguments.has("MATRIX") else Path(arguments.text("MATRIX"))
     )
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_bounded(path).decode()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"MATRIX={path}: cannot be read: {error}") from error
     approved: dict[str, dict[str, Switches]] = {}

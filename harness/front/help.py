@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import textwrap
 
@@ -38,6 +39,9 @@ def version() -> str:
             text=True,
             timeout=5,
             check=False,
+            stdin=subprocess.DEVNULL,
+            # Nothing of GIT_DIR and its like.
+            env={"PATH": os.environ.get("PATH", os.defpath), "HOME": os.environ.get("HOME", "/")},
         )
         commit = f" ({done.stdout.strip()})" if done.returncode == 0 else ""
     except (OSError, subprocess.SubprocessError):

@@ -16,6 +16,7 @@ from harness.gate.measuring.window import Window
 from harness.gate.next_steps import next_steps
 from harness.model.result import Result
 from harness.model.spec import Verdict
+from harness.platform.bounded import read_bounded
 from harness.platform.store import RunFolder
 from harness.report.files import write_reports
 from harness.report.machine import github_lines
@@ -38,7 +39,7 @@ def timed(measured: Measured) -> tuple[dict[str, F64], list[tuple[float, int]]]:
 
 def say_json(folder: Path, out: Printer) -> None:
     """The whole result in one line, for programs."""
-    stored = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    stored = json.loads(read_bounded(folder / "result.json"))
     out.line(Verbatim(json.dumps({**stored, "folder": str(folder)})))
 
 

@@ -13,6 +13,7 @@ from harness.model.record import Incident, Lease
 from harness.model.spec import Capabilities, Machine, RunParams, RunSpec, Switches
 from harness.model.target import Target, limits_of, machine_of
 from harness.model.target_record import TargetRecord
+from harness.platform.bounded import KERNEL_BYTES_MAX, read_bounded
 
 B = TypeVar("B")
 SAME_KERNEL = "the same kernel, byte for byte"
@@ -90,7 +91,7 @@ class Order:
             return False
         if ours.target is not None or theirs.target is not None:
             return ours.sha256 == theirs.sha256
-        return same_loaded_bytes(ours.path.read_bytes(), theirs.path.read_bytes())
+        return same_loaded_bytes(read_bounded(ours.path, KERNEL_BYTES_MAX), read_bounded(theirs.path, KERNEL_BYTES_MAX))
 
     def asks_for(self, stage: str) -> bool:
         """This stage is to run."""

@@ -26,6 +26,7 @@ from harness.model.errors import GuestError, HarnessError
 from harness.model.record import Cause, Incident
 from harness.model.spec import Verdict
 from harness.platform.beside import Beside
+from harness.platform.bounded import LOG_BYTES_MAX, read_bounded
 from harness.platform.leases import lease_cores, spare_cpus
 from harness.platform.qemu_command import QEMU_LOG, TRACE_LOG
 
@@ -161,7 +162,7 @@ def _not_offered(error: GuestError) -> str:
     """What a driver found missing in a machine that QEMU_ARGS changed: the caller's choice, not its failure."""
     if error.evidence is None or not error.evidence.is_file():
         return ""
-    said = _LACKING.search(without_noise(error.evidence.read_bytes()))
+    said = _LACKING.search(without_noise(read_bounded(error.evidence, LOG_BYTES_MAX)))
     return said[0].decode() if said else ""
 
 
@@ -170,7 +171,7 @@ def _device_words(error: GuestError) -> tuple[str, ...]:
     if error.evidence is None:
         return ()
     logs = [error.evidence.parent / name for name in (TRACE_LOG, QEMU_LOG)]
-    trace, said = (path.read_bytes() if path.is_file() else b"" for path in logs)
+    trace, said = (read_bounded(path, LOG_BYTES_MAX) if path.is_file() else b"" for path in logs)
     return device_complaints(parse_trace(trace), said)
 
 

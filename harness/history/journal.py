@@ -16,6 +16,7 @@ from harness.model import codec
 from harness.model.codec import CodecError
 from harness.model.errors import HarnessError, StoreError
 from harness.platform.atomic import append_line
+from harness.platform.bounded import HISTORY_BYTES_MAX, read_bounded
 from harness.platform.locks import Busy, lock
 from harness.platform.store import RESULTS_DIR
 
@@ -91,7 +92,7 @@ class Journal:
 
     def _read(self) -> None:
         try:
-            lines = self._path.read_text(encoding="utf-8", errors="replace").splitlines()
+            lines = read_bounded(self._path, HISTORY_BYTES_MAX).decode("utf-8", "replace").splitlines()
         except FileNotFoundError:
             return
         for line in lines:

@@ -26,6 +26,7 @@ from harness.model.baseline import Baseline
 from harness.model.errors import StoreError
 from harness.model.result import Result, ResultError
 from harness.model.spec import Verdict
+from harness.platform.bounded import read_bounded
 from harness.platform.pipeline import HarnessRun, run_harness
 from harness.platform.store import RESULTS_DIR, load_result
 
@@ -281,7 +282,7 @@ def record_of(folder: Path, cell: str) -> HistoryRun:
         When the folder holds no usable result.
     """
     result = load_result(folder)
-    digest = hashlib.sha256((folder / "result.json").read_bytes()).hexdigest()
+    digest = hashlib.sha256(read_bounded(folder / "result.json")).hexdigest()
     baseline = None
     arch, _, name = (result.run.judged_by.baseline if result.run else "").partition("/")
     if name:

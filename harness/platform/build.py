@@ -19,6 +19,7 @@ from pathlib import Path
 from harness.model.errors import BuildError, ToolError
 from harness.model.spec import ARCHES, ROOT, Limits, Switches
 from harness.platform.atomic import whole_folder, write_whole
+from harness.platform.bounded import KERNEL_BYTES_MAX, read_bounded
 from harness.platform.child import OUTPUT_BYTES_MAX, ChildError, clean_environment, end_child, run_child, start_child
 from harness.platform.compile_cache import cached_environment
 from harness.platform.locks import Busy, lock
@@ -47,7 +48,7 @@ class BuiltKernel:
 
 def sha256_of(path: Path) -> str:
     """Hash of a file, in hex."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return hashlib.sha256(read_bounded(path, KERNEL_BYTES_MAX)).hexdigest()
 
 
 @functools.cache

@@ -12,6 +12,7 @@ import numpy as np
 from harness.core.arrays import Image
 from harness.model.errors import HarnessError
 from harness.model.spec import Limits
+from harness.platform.bounded import read_bounded
 from harness.platform.qmp import Qmp
 
 HEADER_BYTES_MAX = 64
@@ -87,7 +88,7 @@ def screendump(qmp: Qmp, folder: Path, limits: Limits = Limits(), head: int = 0,
         size = path.stat().st_size
         if size > limits.picture_bytes + HEADER_BYTES_MAX:
             raise CaptureError(f"the screendump has {size} bytes, more than the limit of {limits.picture_bytes}")
-        content = path.read_bytes()
+        content = read_bounded(path, limits.picture_bytes + HEADER_BYTES_MAX)
     except OSError as error:
         raise CaptureError(f"the screendump cannot be read: {error.strerror}") from error
     finally:

@@ -14,6 +14,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -74,6 +75,7 @@ def start_child(
     pass_fds: Sequence[int] = (),
     environment: Mapping[str, str] | None = None,
     cwd: Path | None = None,
+    stdin: Stream = subprocess.DEVNULL,
 ) -> subprocess.Popen[bytes]:
     """Start a process; call from the main thread, whose death the child then follows.
 
@@ -92,7 +94,7 @@ def start_child(
     try:
         return subprocess.Popen(
             guarded,
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=stdout,
             stderr=stderr,
             pass_fds=pass_fds,
@@ -139,6 +141,7 @@ def run_child(
     environment: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     merged: bool = False,
+    given: bytes = b"",
 ) -> ChildResult:
     """Run a tool to its end, and whatever it started too.
 
@@ -148,6 +151,8 @@ def run_child(
         The most that it may say on each stream.
     merged
         Its standard error goes where its output does.
+    given
+        What it reads on its standard input.
 
     Raises
     ------
@@ -161,7 +166,13 @@ def run_child(
         pipes = [os.pipe() for _ in range(1 if merged else 2)]
         readers = [stack.enter_context(open(reader, "rb", buffering=0)) for reader, _ in pipes]
         writers = [stack.enter_context(open(writer, "wb", buffering=0)) for _, writer in pipes]
-        child = start_child(command, stdout=writers[0], stderr=writers[-1], environment=environment, cwd=cwd)
+        # A file, which is read at any pace: a pipe would have to be filled while the answer is drained.
+        reads = stack.enter_context(tempfile.TemporaryFile())
+        reads.write(given)
+        reads.seek(0)
+        child = start_child(
+            command, stdin=reads, stdout=writers[0], stderr=writers[-1], environment=environment, cwd=cwd
+        )
         stack.callback(end_child, child)
         for writer in writers:
             writer.close()

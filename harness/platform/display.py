@@ -23,12 +23,15 @@ import numpy as np
 from harness.core.arrays import Image
 from harness.model.errors import HarnessError
 from harness.model.spec import Limits
+from harness.platform.bounded import read_bounded
 from harness.platform.capture import CaptureError
 from harness.platform.child import clean_environment, end_child, start_child
+from harness.platform.display_leftovers import clear_leftovers
 
 START_S = 10.0
 STOP_S = 2.0
 SETTLE_S = 0.01
+SCREEN_BYTES_MAX = 1 << 30
 SCREEN_FILE, COOKIE_FILE = "Xvfb_screen0", "xauthority"
 _HEADER = struct.Struct(">25I")
 _VERSION, _Z_PIXMAP, _COLOUR_BYTES = 7, 2, 12
@@ -118,6 +121,7 @@ class Xvfb:
         if binary is None:
             raise DisplayError("Xvfb is not installed: install the package xvfb (make setup test)")
         self.folder.mkdir(parents=True, exist_ok=True)
+        clear_leftovers()
         cookie = secrets.token_bytes(16)
         self._write_cookie(0, cookie)
         width_px, height_px = self.size_px
@@ -150,6 +154,7 @@ class Xvfb:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(STOP_S)
         end_child(self._process)
+        clear_leftovers(ended=self.number)
         for name in (SCREEN_FILE, COOKIE_FILE):
             (self.folder / name).unlink(missing_ok=True)
 
@@ -182,7 +187,7 @@ class Xvfb:
         if self._process.poll() is not None:
             raise CaptureError("the virtual display has ended", self.folder / "xvfb.log")
         try:
-            return (self.folder / SCREEN_FILE).read_bytes()
+            return read_bounded(self.folder / SCREEN_FILE, SCREEN_BYTES_MAX)
         except OSError as error:
             raise CaptureError(f"the virtual display's screen cannot be read: {error.strerror}") from error
 
@@ -233,5 +238,5 @@ class Xvfb:
         return int(said)
 
     def _last_words(self) -> str:
-        text = (self.folder / "xvfb.log").read_text(encoding="utf-8", errors="replace").strip()
+        text = read_bounded(self.folder / "xvfb.log").decode("utf-8", "replace").strip()
         return " | ".join(text.splitlines()[-3:]) or "no output"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-
 from harness.model.errors import HarnessError
+from harness.platform.child import ChildError, run_child
 
 LIMIT_S = 20.0
 
@@ -22,13 +21,11 @@ def plot_svg(script: str) -> str:
         When gnuplot is missing, refuses the script or takes too long.
     """
     try:
-        done = subprocess.run(
-            ["gnuplot", "-d", "-"], input=script, capture_output=True, text=True, timeout=LIMIT_S, check=False
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        raise PlotError(f"gnuplot cannot be run: {error}: install gnuplot-nox (make setup perf)") from error
-    start = done.stdout.find("<svg")
-    if done.returncode or start < 0:
-        said = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        done = run_child(["gnuplot", "-d", "-"], limit_s=LIMIT_S, given=script.encode())
+    except ChildError as error:
+        raise PlotError(f"gnuplot cannot be run: {error.message}: install gnuplot-nox (make setup perf)") from error
+    start = done.text.find("<svg")
+    if done.status or start < 0:
+        said = ([line for line in done.errors if line.strip()] or ["no reason given"])[-1]
         raise PlotError(f"gnuplot refused a plot: {said}")
-    return done.stdout[start:]
+    return done.text[start:]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import lzma
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from elftools.elf.elffile import ELFFile
 from harness.model.errors import BuildError, ToolError
 from harness.model.spec import KERNEL_DIR
 from harness.platform.build import BUILD_DIR
+from harness.platform.child import ChildError, run_child
 
 LINUX_DIR = BUILD_DIR / "linux"
 META_PACKAGE = "linux-image-amd64"
@@ -24,6 +24,7 @@ FLAGS = ("-std=c11", "-O2", "-static", "-mgeneral-regs-only", "-falign-functions
 """As the test kernel is compiled, so that drawing costs the same: its linker script keeps what draws most within a
 page, too, where an emulator chains its blocks."""
 FETCH_S = 300.0
+INITRD_BYTES_MAX = 512 << 20
 APPEND = "console=ttyS0 quiet panic=-1 tsc=reliable clocksource=tsc"
 
 
@@ -103,14 +104,12 @@ def _fetch(package: str, tree: Path) -> None:
 
 def _run(words: Iterable[str], error: type[BuildError], what: str, folder: Path | None = None) -> str:
     try:
-        done = subprocess.run(
-            list(words), cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=FETCH_S
-        )
-    except (OSError, subprocess.SubprocessError) as failure:
-        raise error(f"{what}: {failure}") from failure
-    if done.returncode:
-        raise error(f"{what}: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}")
-    return done.stdout
+        done = run_child(list(words), cwd=folder, limit_s=FETCH_S)
+    except ChildError as failure:
+        raise error(f"{what}: {failure.message}") from failure
+    if done.status:
+        raise error(f"{what}: {(done.errors or ('no reason given',))[-1]}")
+    return done.text
 
 
 def modules_in_order(tree: Path, wanted: Iterable[str]) -> list[Path]:
@@ -157,15 +156,15 @@ def _depends(module: Path) -> list[str]:
 def _pack(root: Path, initrd: Path) -> None:
     names = "\n".join(str(path.relative_to(root)) for path in sorted(root.rglob("*"))) + "\n"
     try:
-        done = subprocess.run(
+        done = run_child(
             ["cpio", "-o", "-H", "newc", "-R", "0:0", "--quiet"],
-            input=names.encode(),
+            given=names.encode(),
             cwd=root,
-            capture_output=True,
-            timeout=FETCH_S,
+            limit_s=FETCH_S,
+            output_bytes=INITRD_BYTES_MAX,
         )
-    except (OSError, subprocess.SubprocessError) as failure:
-        raise ToolError(f"cpio cannot be run: {failure}: install cpio (make setup test)") from failure
-    if done.returncode:
-        raise ToolError(f"the guest cannot be packed: {done.stderr.decode('utf-8', 'replace').strip()}")
+    except ChildError as failure:
+        raise ToolError(f"cpio cannot be run: {failure.message}: install cpio (make setup test)") from failure
+    if done.status:
+        raise ToolError(f"the guest cannot be packed: {' | '.join(done.errors)}")
     initrd.write_bytes(done.stdout)

@@ -21,6 +21,7 @@ from typing import NoReturn
 
 from harness.model.errors import GuestError, QemuError, QmpError
 from harness.model.spec import WINDOWS, Display, RunSpec, UsageError
+from harness.platform.bounded import read_bounded
 from harness.platform.child import end_child, start_child
 from harness.platform.console import Console, serial_fifos, serial_pipe
 from harness.platform.display import Xvfb, screen_for
@@ -34,6 +35,7 @@ from harness.platform.target_command import SERIAL_LINE
 from harness.platform.trace_events import FLUSH_EVENT as FLUSH_EVENT
 from harness.platform.trace_events import FRAME_EVENTS as FRAME_EVENTS  # noqa: F401
 from harness.platform.trace_events import TIMING_EVENTS as TIMING_EVENTS
+from harness.platform.trace_file import read_trace
 from harness.platform.words_of_guest import guest_said, limit_words, panic_of
 
 TRACE_POLL_S = 0.005
@@ -213,7 +215,7 @@ class Qemu:
         """
         deadline = time.monotonic() + self.limits.first_frame_s
         needle = FLUSH_EVENT.encode()
-        while not (self.trace_path.exists() and needle in self.trace_path.read_bytes()):
+        while not (self.trace_path.exists() and needle in read_trace(self.trace_path, self.limits)):
             self.check()
             if self.exited():
                 raise GuestError(f"no frame was shown: {self._last_said(1.0)}", self.serial_path)
@@ -322,20 +324,19 @@ class Qemu:
 
     def _ending(self, code: int) -> Ending:
         if code < 0:
-            name = signal.Signals(-code).name
             how = " from outside" if code in (-signal.SIGKILL, -signal.SIGTERM) else f": {self._last_words()}"
-            raise QemuError(f"QEMU was ended by {name}{how}", self.log_path)
+            raise QemuError(f"QEMU was ended by {signal.Signals(-code).name}{how}", self.log_path)
         reasons = [event["data"].get("reason", "") for event in self.qmp.poll_events() if event["event"] == "SHUTDOWN"]
         if reasons and reasons[-1].startswith(HOST_REASONS):
             raise HostEnded(f"QEMU was ended from outside: {reasons[-1]}", self.log_path, reasons[-1])
-        said = self.log_path.read_bytes() if code == 1 else b""
+        said = read_bounded(self.log_path) if code == 1 else b""
         ending = ending_of(self.spec.machine.arch, code, reasons, self.console.last_words(), said)
         if ending is None:
             raise QemuError(f"QEMU ended with status {code}: {self._last_words()}", self.log_path)
         return ending
 
     def _last_said(self, timeout_s: float) -> str:
-        """How a guest ended that should not have, with its own last words, which an unclean ending quotes already."""
+        """How a guest ended too early, with its own last words, which an unclean ending quotes already."""
         ending = self.wait_end(timeout_s)
         said = self.console.last_words() if ending.clean else ""
         return f"{ending.reason}: {said}" if said else ending.reason
@@ -377,7 +378,7 @@ class Qemu:
 
     def _last_words(self) -> str:
         try:
-            text = self.log_path.read_text(encoding="utf-8", errors="replace").strip()
+            text = read_bounded(self.log_path).decode("utf-8", "replace").strip()
         except OSError:
             return "no output"
         return " | ".join(text.splitlines()[-3:]) or "no output"

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 
 from harness.core.ringmarks import Instruction, RingpointError, parse_disassembly, read_marks
 from harness.core.ringpoints import Point, Span, by_point, problems, spans, strays
 from harness.model.errors import BuildError, ToolError
 from harness.model.spec import ARCHES, KERNEL_DIR, Switches
+from harness.platform.bounded import KERNEL_BYTES_MAX, read_bounded
 from harness.platform.build import BUILD_DIR, folder_lock, run_make
+from harness.platform.child import ChildError, run_child
 
 RING_OBJECTS = ("drivers/virtio/virtqueue.o", "drivers/virtio/transport.o")
 """Every object of the kernel that holds a point."""
 _OBJDUMP_S = 30.0
+_OBJDUMP_BYTES_MAX = 256 << 20
 
 
 def build_ring(switches: Switches, compiler: str = "gcc") -> tuple[Path, ...]:
@@ -44,11 +46,14 @@ def disassemble(path: Path, arch: str) -> str:
     """
     command = [ARCHES[arch].gcc.removesuffix("gcc") + "objdump", "-d", "--no-show-raw-insn", str(path)]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_OBJDUMP_S, check=True)
-    except (OSError, subprocess.SubprocessError) as error:
+        done = run_child(command, limit_s=_OBJDUMP_S, output_bytes=_OBJDUMP_BYTES_MAX)
+        trouble = (done.errors or (f"status {done.status}",))[-1] if done.status else ""
+    except ChildError as error:
+        trouble = error.message
+    if trouble:
         package = ARCHES[arch].gcc_package
-        raise ToolError(f"{command[0]} does not run on {path.name}: {error}; it comes with {package}") from error
-    return done.stdout
+        raise ToolError(f"{command[0]} does not run on {path.name}: {trouble}; it comes with {package}")
+    return done.text
 
 
 def read_ring(path: Path, arch: str) -> tuple[tuple[Span, ...], tuple[Instruction, ...]]:
@@ -61,7 +66,7 @@ def read_ring(path: Path, arch: str) -> tuple[tuple[Span, ...], tuple[Instructio
     """
     instructions = parse_disassembly(disassemble(path, arch))
     try:
-        return spans(read_marks(path.read_bytes()), instructions, arch), instructions
+        return spans(read_marks(read_bounded(path, KERNEL_BYTES_MAX)), instructions, arch), instructions
     except RingpointError as error:
         raise BuildError(f"{path.name}: {error}") from error
 

@@ -7,13 +7,13 @@ herd7 reports one.
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.model.errors import ToolError
 from harness.platform.atomic import write_whole
+from harness.platform.child import ChildError, run_child
 from harness.proof.decide import Answer
 from harness.proof.herd import observations, render
 
@@ -63,10 +63,10 @@ def ask_herd(program: str, folder: Path, names: Iterable[str]) -> Mapping[str, b
     """
     command = [program, *(str(folder / f"{name}.litmus") for name in names)]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=HERD_S, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise ToolError(f"HERD={program} does not run: {error}") from error
-    return observations(done.stdout)
+        done = run_child(command, limit_s=HERD_S)
+    except ChildError as error:
+        raise ToolError(f"HERD={program} does not run: {error.message}") from error
+    return observations(done.text)
 
 
 def disagreements(tests: Iterable[ExportedTest], seen: Mapping[str, bool]) -> list[str]:

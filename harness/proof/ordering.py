@@ -16,6 +16,7 @@ from harness.model.errors import ToolError
 from harness.model.record import Cause, Incident
 from harness.model.spec import Verdict
 from harness.platform.atomic import write_whole
+from harness.platform.bounded import read_bounded
 from harness.platform.build import BUILD_DIR
 from harness.proof.decide import DEVICES
 from harness.proof.image import TraceError
@@ -67,7 +68,7 @@ def ordering_of(path: Path, sha256: str) -> Ordering:
     """The answer for a kernel; whatever keeps it from being proved is a part of the answer."""
     stored = CACHE / f"{sha256}-{_prover()}.json"
     try:
-        return codec.from_plain(Ordering, codec.parse(stored.read_text(encoding="utf-8")))
+        return codec.from_plain(Ordering, codec.parse(read_bounded(stored).decode()))
     except (OSError, ValueError):
         pass
     try:

@@ -14,6 +14,7 @@ import numpy as np
 
 from harness.core.arrays import Image
 from harness.core.captures import CAPTURES_FILE, CapturesError, captures_from_json
+from harness.platform.bounded import read_bounded
 from harness.report.pictures import difference_box, read_picture
 from harness.report.view import Movie
 
@@ -53,9 +54,7 @@ def _pairs(folder: Path, film: Sequence[str]) -> Iterator[tuple[tuple[Image, Ima
     """Captured and expected in the order of the run, and whether they differ; of what was kept."""
     path = folder / "pictures" / CAPTURES_FILE
     try:
-        if path.stat().st_size > CAPTURES_BYTES_MAX:
-            return
-        saved = captures_from_json(path.read_text(encoding="utf-8"))
+        saved = captures_from_json(read_bounded(path, CAPTURES_BYTES_MAX).decode())
     except (OSError, UnicodeDecodeError, CapturesError):
         return
     right = iter(film[:RIGHT_MAX])

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from pathlib import Path
 
 import pytest
 
 from harness.cli import main
+from harness.model.errors import GuestError
+from harness.model.spec import ROOT, Limits
 from harness.platform.bounded import read_bounded
+from harness.platform.trace_file import read_trace
 
 
 def test_a_regular_file_is_read_whole(tmp_path: Path) -> None:
@@ -56,3 +60,58 @@ def test_growth_is_bounded_in_time(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"x")
     with pytest.raises(OSError, match="not read within"):
         read_bounded(tmp_path / "f", limit_s=-1)
+
+
+OWN = {
+    "commands/litmus.py",
+    "explain/ablate.py",
+    "gate/relink.py",
+    "history/site.py",
+    "model/declared.py",
+    "model/faults.py",
+    "model/spec.py",
+    "platform/build.py",
+    "platform/count_plugin.py",
+    "platform/cpus.py",
+    "platform/golden.py",
+    "platform/host.py",
+    "platform/host_doing.py",
+    "platform/hostload.py",
+    "platform/leases.py",
+    "platform/linuxguest.py",
+    "platform/oracle.py",
+    "proof/ordering.py",
+    "report/movie.py",
+    "report/render.py",
+}
+"""These read files of this tree, of its own builds, or of /proc, by names that nobody gives them."""
+_READS = re.compile(r"\.read_(?:bytes|text)\(")
+_STARTS = re.compile(r"\bsubprocess\.(?:run|Popen|call|check_\w+)\(|\bos\.(?:system|popen|spawn\w+)\(")
+
+
+def _sources() -> dict[str, str]:
+    folder = ROOT / "harness"
+    files = [path for path in folder.rglob("*.py") if "tests" not in path.parts[len(folder.parts) :]]
+    return {str(path.relative_to(folder)): path.read_text(encoding="utf-8") for path in files}
+
+
+def test_no_other_module_reads_without_a_bound() -> None:
+    assert {name for name, text in _sources().items() if _READS.search(text)} == OWN
+
+
+def test_one_module_starts_processes() -> None:
+    """With a deadline, bounded output and a clean environment. Help works where nothing is installed: it has its own."""
+    starting = {name for name, text in _sources().items() if _STARTS.search(text)}
+    assert starting == {"platform/child.py", "front/help.py"}
+
+
+def test_a_trace_beyond_its_limit_is_the_guest_s_doing(tmp_path: Path) -> None:
+    trace = tmp_path / "trace.log"
+    trace.write_bytes(b"x" * 2001)
+    assert len(read_trace(trace, Limits(trace_bytes=1001))) == 2001
+    with pytest.raises(GuestError, match="trace more than 1000 bytes"):
+        read_trace(trace, Limits(trace_bytes=1000))
+    trace.unlink()
+    os.mkfifo(trace)
+    with pytest.raises(OSError, match="not a regular file"):
+        read_trace(trace)

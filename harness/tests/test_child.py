@@ -203,3 +203,9 @@ def test_a_child_may_clean_up_before_it_ends(tmp_path: Path) -> None:
             time.sleep(0.01)
         stop_child(child)
     assert child.returncode == 0 and (tmp_path / "clean").exists()
+
+
+def test_what_a_tool_reads_may_be_longer_than_a_pipe() -> None:
+    content = bytes(range(256)) * 4096
+    assert run_child(["cat"], limit_s=20, given=content).stdout == content
+    assert run_child(["cat"], limit_s=20).stdout == b""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import struct
+import subprocess
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +20,7 @@ from harness.model.spec import Device, Display, Limits, Machine, RunParams, RunS
 from harness.platform.build import build_kernel
 from harness.platform.capture import CaptureError
 from harness.platform.display import DisplayError, Xvfb, parse_xwd, screen_for, window_of
+from harness.platform.display_leftovers import clear_leftovers
 from harness.platform.oracle import DEFAULT_SEED, Oracle
 from harness.platform.qemu import Qemu
 from harness.platform.screen import take_picture
@@ -135,6 +140,37 @@ with Xvfb(Path(sys.argv[1]), (320, 200)) as display:
 
 def test_a_display_does_not_outlive_a_killed_harness(tmp_path: Path) -> None:
     assert_dies_with(_HOLD, str(tmp_path))
+
+
+def test_a_killed_display_leaves_neither_lock_nor_socket(tmp_path: Path) -> None:
+    with Xvfb(tmp_path, MODE) as display:
+        os.kill(display.pid, signal.SIGKILL)
+    lock, door = Path(f"/tmp/.X{display.number}-lock"), Path(f"/tmp/.X11-unix/X{display.number}")
+    assert not lock.exists() and not door.exists()
+
+
+def test_only_what_a_dead_server_left_is_cleared(tmp_path: Path) -> None:
+    """By display number: 7 is dead, 8 lives by its lock, 9 answers, 10 may just start, 11 has a strange lock, 12 is no
+    socket, and 13 just ended.
+    """
+    doors = tmp_path / ".X11-unix"
+    doors.mkdir()
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    for number, said in {7: str(gone.pid), 8: str(os.getpid()), 11: "x" * 100}.items():
+        (tmp_path / f".X{number}-lock").write_text(f"{said:>10}\n")
+    with ExitStack() as stack:
+        for number in (7, 8, 9, 10, 11, 13):
+            listening = stack.enter_context(socket.socket(socket.AF_UNIX))
+            listening.bind(str(doors / f"X{number}"))
+            if number == 9:
+                listening.listen()
+        (doors / "X12").touch()
+        for number in (7, 8, 9, 11, 12):
+            os.utime(doors / f"X{number}", (1.0, 1.0))
+        assert clear_leftovers(tmp_path, ended=13) == [13, 7]
+    assert {path.name for path in doors.iterdir()} == {"X8", "X9", "X10", "X11", "X12"}
+    assert {path.name for path in tmp_path.glob(".X*-lock")} == {".X8-lock", ".X11-lock"}
 
 
 @pytest.mark.qemu

@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.core.wording import percent
 from harness.gate.calibration.evidence import upgraded_evidence
+from harness.platform.bounded import read_bounded
 
 ROWS: Mapping[str, str] = {
     "A/A": "the same kernel (false alarms)",
@@ -63,7 +64,7 @@ def calibration_pages(folder: Path) -> str:
     """All evidence under a folder of baselines, by architecture and place: what it is, its goals, its table."""
     parts = []
     for path in sorted(folder.glob("*/calibration*.json"), key=lambda path: (path.parent.name != "x86_64", path)):
-        evidence = upgraded_evidence(json.loads(path.read_text(encoding="utf-8")))
+        evidence = upgraded_evidence(json.loads(read_bounded(path)))
         cores = (evidence["host"] or {}).get("cores", 0)
         place = f"{path.parent.name}, {evidence['place']['title']}"
         link = f"[{path.name}](../baselines/{path.parent.name}/{path.name})"

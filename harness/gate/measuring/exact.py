@@ -20,6 +20,7 @@ from harness.model.record import EXACT_PARTS as EXACT_PARTS
 from harness.model.record import CountedFrames
 from harness.model.record import ExactCount as ExactCount
 from harness.model.spec import RunParams, RunSpec
+from harness.platform.bounded import KERNEL_BYTES_MAX, read_bounded
 from harness.platform.count_plugin import addresses_of, build_plugin
 from harness.platform.qemu import Qemu
 
@@ -76,7 +77,7 @@ def count_everything(arms: Mapping[str, RunSpec], folder: Path) -> Exact:
 
 def _marks(spec: RunSpec) -> dict[str, int]:
     """Addresses of the functions that mark parts; nothing of a kernel that lacks some."""
-    image = spec.kernel.read_bytes()
+    image = read_bounded(spec.kernel, KERNEL_BYTES_MAX)
     found = addresses_of(image, [name for names in MARKS.values() for name in names])
     marks = {f"{event} {name}": found[name] for event, names in MARKS.items() for name in names if name in found}
     return marks if all(any(mark.startswith(f"{event} ") for mark in marks) for event in NEEDED) else {}

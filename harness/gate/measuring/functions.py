@@ -11,6 +11,7 @@ from harness.core.functions import FrameCounts, FunctionChange, Symbols, changed
 from harness.gate.measuring.exact import exact_spec
 from harness.model.errors import GuestError
 from harness.model.spec import RunSpec
+from harness.platform.bounded import KERNEL_BYTES_MAX, read_bounded
 from harness.platform.qemu import FLUSH_EVENT, TIMING_EVENTS, Qemu
 
 FIRST_FRAME = 250
@@ -64,7 +65,7 @@ def count_functions(spec: RunSpec, folder: Path, last_flush: int = LAST_FLUSHES[
         log = _read_log(machine, last_flush)
         machine.kill()
     shutil.rmtree(folder, ignore_errors=True)
-    return executed(log, Symbols(spec.kernel.read_bytes()), FLUSH_EVENT)
+    return executed(log, Symbols(read_bounded(spec.kernel, KERNEL_BYTES_MAX)), FLUSH_EVENT)
 
 
 def _log(machine: Qemu, items: str) -> None:

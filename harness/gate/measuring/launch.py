@@ -40,6 +40,7 @@ from harness.platform.hostload import (
 from harness.platform.pin import pin_process, prefer_main_thread
 from harness.platform.qemu import TIMING_EVENTS, Qemu
 from harness.platform.readiness import wait_ready
+from harness.platform.trace_file import read_trace
 
 BOOT_BYTES_MAX = 65536
 """Of the serial log, in which a boot line is looked for."""
@@ -150,7 +151,7 @@ class _Pair:
 
     def measured(self, protocol: Protocol) -> MeasuredLaunch:
         """From the files of the ended machines."""
-        logs = {role: machine.trace_path.read_bytes() for role, machine in self.machines.items()}
+        logs = {role: read_trace(machine.trace_path, machine.limits) for role, machine in self.machines.items()}
         tlb = {role: tlb_of(machine.console.content()) for role, machine in self.machines.items()}
         stamped = {role for role, spec in self.spec.arms.items() if spec.capabilities.stamp}
         rules = {role: rule_of(spec.target) for role, spec in self.spec.arms.items()}

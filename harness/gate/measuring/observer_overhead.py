@@ -21,6 +21,7 @@ from harness.model.errors import GuestError, HarnessError, QmpError
 from harness.model.result import Metric
 from harness.model.spec import RunSpec, Verdict
 from harness.platform.qemu import TIMING_EVENTS, Qemu
+from harness.platform.trace_file import read_trace
 
 STRETCH_S = 0.05
 SETTLE_S = 0.2
@@ -58,7 +59,7 @@ def measure_observer_overhead(spec: RunSpec, folder: Path, quads: int) -> Metric
         stretches = _stretches(machine, quads, stretch_s, time.monotonic() + seconds - SETTLE_S - CLOSING_S)
         machine.wait_end(seconds + PRINT_S)
         log = parse_serial(machine.console.content())
-    flushes = parse_trace(machine.trace_path.read_bytes()).of(FLUSH).time_ns
+    flushes = parse_trace(read_trace(machine.trace_path, machine.limits)).of(FLUSH).time_ns
     if not len(flushes) or not stretches:
         raise TooFewStretches("no stretch fitted into the guest's run", machine.serial_path)
     return cost_of_watching(log.records, int(flushes[0]), stretches)

@@ -10,6 +10,7 @@ from pathlib import Path
 from harness.core.frame_counts import PARTS, added, parts_of, scaled
 from harness.model.record import CountedFrames, PartCounts
 from harness.model.spec import RunSpec
+from harness.platform.bounded import KERNEL_BYTES_MAX, LOG_BYTES_MAX, read_bounded
 from harness.platform.count_plugin import LOG_ITEMS, plugin_arguments
 from harness.platform.qemu import Qemu
 from harness.platform.qemu_command import TRACE_LOG
@@ -34,7 +35,7 @@ def counted_machine(spec: RunSpec, folder: Path, counting: Counting | None) -> I
         with Qemu(spec, folder, ()) as machine:
             yield machine
         return
-    image = spec.kernel.read_bytes()
+    image = read_bounded(spec.kernel, KERNEL_BYTES_MAX)
     extra = plugin_arguments(counting.plugin, folder / ACCOUNT, spec.machine, image, counting.marks)
     loaded = replace(spec, machine=replace(spec.machine, extra=(*spec.machine.extra, *extra)))
     with Qemu(loaded, folder, EVENTS, paused=True) as machine:
@@ -53,7 +54,7 @@ def read_parts(folder: Path, transferred_bytes: float) -> CountedFrames:
     """
     account, log = folder / ACCOUNT, folder / TRACE_LOG
     try:
-        parts, frames = parts_of(account.read_text(encoding="ascii"), log.read_bytes())
+        parts, frames = parts_of(read_bounded(account).decode("ascii"), read_bounded(log, LOG_BYTES_MAX))
     finally:
         account.unlink(missing_ok=True)
         log.unlink(missing_ok=True)

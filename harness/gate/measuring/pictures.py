@@ -45,6 +45,7 @@ from harness.model.errors import QemuError
 from harness.model.record import Cause, Incident
 from harness.model.result import Frames
 from harness.model.spec import RunSpec, Verdict
+from harness.platform.bounded import read_bounded
 from harness.platform.capture import CaptureError
 from harness.platform.golden import golden_problem, scene_hash
 from harness.platform.hostclock import ClockWatch
@@ -52,6 +53,7 @@ from harness.platform.oracle import DEFAULT_SEED, Oracle
 from harness.platform.qemu import TIMING_EVENTS, Qemu
 from harness.platform.readiness import wait_ready
 from harness.platform.screen import take_picture
+from harness.platform.trace_file import read_trace
 
 EVIDENCE_MAX = 12
 """Bad frames kept as pictures."""
@@ -183,7 +185,7 @@ def verify_pictures(
     frozen_after_ns = NEVER_NS if may_stand_still(spec.target) else int(machine.limits.frame_s * 1e9)
     due: list[int | None] = [None] * len(taken)
     if oracle:
-        trace = parse_trace(machine.trace_path.read_bytes())
+        trace = parse_trace(read_trace(machine.trace_path, machine.limits))
         if trace.unreadable:
             raise QemuError(trace.unreadable, machine.trace_path)
         # A clock that was set says nothing of which frame was due.
@@ -251,8 +253,8 @@ def load_verification(root: Path) -> Verification:
     """
     folder = root / "pictures"
     try:
-        saved = captures_from_json((folder / CAPTURES_FILE).read_text(encoding="utf-8"))
-    except (OSError, CapturesError) as error:
+        saved = captures_from_json(read_bounded(folder / CAPTURES_FILE).decode())
+    except (OSError, UnicodeDecodeError, CapturesError) as error:
         raise CaptureError(f"pictures/{CAPTURES_FILE} cannot be used: {error}") from error
     for one in saved.captures:
         damage = one.capture.checked.damage

@@ -12,6 +12,7 @@ from harness.model.errors import GuestError
 from harness.model.record import Ending
 from harness.model.target import KILLED, NO, POWEROFF, PROTOCOL, Target
 from harness.platform.qemu import FLUSH_EVENT, Qemu
+from harness.platform.trace_file import read_trace
 from harness.platform.words_of_guest import limit_words
 
 WINDOW_FRAMES = 10
@@ -51,7 +52,7 @@ def watch_window(machine: Qemu, target: Target) -> None:
 
 
 def _flushes(machine: Qemu) -> int:
-    return machine.trace_path.read_bytes().count(FLUSH_EVENT.encode())
+    return read_trace(machine.trace_path, machine.limits).count(FLUSH_EVENT.encode())
 
 
 def end_of_target(machine: Qemu, target: Target) -> Ending:

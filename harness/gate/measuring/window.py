@@ -32,11 +32,13 @@ from harness.model.record import Observed as Observed
 from harness.model.record import Sighting
 from harness.model.spec import Capabilities, RunSpec, Verdict
 from harness.model.target import Target, is_built_in
+from harness.platform.bounded import read_bounded
 from harness.platform.hostclock import ClockWatch
 from harness.platform.qemu import FRAME_EVENTS, Qemu
 from harness.platform.qemu_command import GL_DEVICE
 from harness.platform.readiness import wait_ready
 from harness.platform.screen import glimpse
+from harness.platform.trace_file import read_trace
 
 WINDOW_S = 2.0
 WARM_UP_S = 0.15
@@ -111,7 +113,7 @@ def observe(
         content = machine.console.content()
         seen = tuple(sighting for sighting in sightings if sighting is not None)
         observed = Observed(ending, launched_ns, seen, machine.version, tuple(machine.command), clock.problem())
-    return assemble(observed, content, machine.trace_path.read_bytes(), machine.log_path.read_bytes())
+    return assemble(observed, content, read_trace(machine.trace_path, machine.limits), read_bounded(machine.log_path))
 
 
 def observe_target(spec: RunSpec, folder: Path, decode: DecodeFrame | None, events: Sequence[str]) -> Window:
@@ -136,7 +138,7 @@ def observe_target(spec: RunSpec, folder: Path, decode: DecodeFrame | None, even
     seen = tuple(sighting for sighting in (first, last) if sighting is not None)
     command = tuple(machine.command)
     observed = Observed(ending, launched_ns, seen, machine.version, command, clock.problem(), begins_ns, ends_ns)
-    logs = (machine.trace_path.read_bytes(), machine.log_path.read_bytes())
+    logs = (read_trace(machine.trace_path, machine.limits), read_bounded(machine.log_path))
     return assemble(observed, content, *logs, target=target)
 
 

@@ -11,6 +11,7 @@ from harness.gate.stage import Session, Stage
 from harness.model.record import Incident, Observed
 from harness.model.result import Result
 from harness.model.target_file import target_of
+from harness.platform.bounded import LOG_BYTES_MAX, read_bounded
 from harness.platform.qemu_command import QEMU_LOG, TRACE_LOG
 
 ORDER = 10
@@ -35,7 +36,7 @@ class WindowStage(Stage[Window, Observed]):
         return brought.observed
 
     def replay(self, folder: Path, result: Result, record: Observed) -> Window:
-        serial, trace = ((folder / self.name / name).read_bytes() for name in ("serial.log", TRACE_LOG))
+        serial, trace = (read_bounded(folder / self.name / name, LOG_BYTES_MAX) for name in ("serial.log", TRACE_LOG))
         said = folder / self.name / QEMU_LOG
         target = target_of(result.run.target) if result.run is not None and result.run.target is not None else None
-        return assemble(record, serial, trace, said.read_bytes() if said.is_file() else b"", target=target)
+        return assemble(record, serial, trace, read_bounded(said) if said.is_file() else b"", target=target)
