@@ -100,7 +100,7 @@ def test_no_other_module_reads_without_a_bound() -> None:
 
 
 def test_one_module_starts_processes() -> None:
-    """With a deadline, bounded output and a clean environment. Help works where nothing is installed: it has its own."""
+    """With a deadline, bounded output, a clean environment. Help works where nothing is installed and has its own."""
     starting = {name for name, text in _sources().items() if _STARTS.search(text)}
     assert starting == {"platform/child.py", "front/help.py"}
 
