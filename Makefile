@@ -25,9 +25,12 @@ MAKEOVERRIDES :=
 
 # $1 is the command, $2 the variable with what it takes from the environment.
 harness = @eval "set -- $$HARNESS_WORDS $2"; exec ci/harness $1 "$$@"
-here := $(dir $(abspath $(firstword $(MAKEFILE_LIST))))
-ifneq ($(here),$(CURDIR)/)
-$(error harness-failed: run make in $(here), or make -C $(here))
+# Of the checkout's folder, any name will do: none of this takes it for words.
+same = $(if $(subst x$1,,x$2)$(subst x$2,,x$1),,yes)
+list := $(strip $(MAKEFILE_LIST))
+here := $(or $(call same,$(list),Makefile),$(call same,$(list),./Makefile),$(call same,$(list),$(strip $(CURDIR)/Makefile)))
+ifeq ($(here),)
+$(error harness-failed: run make in $(list:Makefile=), or make -C $(list:Makefile=))
 endif
 
 commands := $(filter-out __init__,$(basename $(notdir $(wildcard harness/commands/*.py))))

@@ -137,3 +137,13 @@ def test_without_a_report_open_says_why_and_what_to_run(tmp_path: Path) -> None:
     opener.chmod(0o755)
     environment["PATH"] = f"{tmp_path}:{environment['PATH']}"
     assert opened() == (0, f"<{latest / 'report.html'}>\n")
+
+
+def test_a_checkout_may_have_any_name(tmp_path: Path) -> None:
+    tree = tmp_path / 'it\'s $HOME "q" a tree'
+    shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns("build", "results", "baselines", ".git", "__pycache__"))
+    done = subprocess.run(
+        ["make", "build"], cwd=tree, capture_output=True, text=True, timeout=200, check=False, env=dict(os.environ)
+    )
+    assert done.returncode == 0 and "verdict: pass" in done.stdout, done.stdout + done.stderr
+    assert list(tree.glob("build/x86_64/default/gcc/images/*.elf"))
