@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.core.gpu_rings import CONTROL, CURSOR, QueuePlace, RingSample, queue_place, read_ring
 from harness.model.errors import QmpError
+from harness.platform.bounded import read_bounded
 from harness.platform.qemu import Qemu
 
 _READ_MAX = 1 << 16
@@ -57,7 +58,7 @@ class RingReader:
             return b""
         try:
             self._machine.qmp.execute("pmemsave", val=address, size=length, filename=str(self._dump))
-            return self._dump.read_bytes()
+            return read_bounded(self._dump)
         except (QmpError, OSError):
             return b""
         finally:

@@ -9,12 +9,12 @@ import os
 import platform
 import re
 import shutil
-import subprocess
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.model.spec import KERNEL_DIR
+from harness.platform.child import ChildError, run_child
 from harness.proof.export import ExportedTest
 from harness.proof.herd import observations
 
@@ -58,23 +58,13 @@ def race(strategy: str, folder: Path) -> Practice:
     if (os.cpu_count() or 1) < 2:
         return Practice(strategy, why="needs two CPUs")
     try:
-        subprocess.run(
-            ["make", "-s", "-C", str(KERNEL_DIR), f"hostrace-{strategy}", f"OUT={folder}"],
-            capture_output=True,
-            text=True,
-            timeout=BUILD_S,
-            check=True,
-        )
-        done = subprocess.run(
-            [str(folder / f"kick-race-{strategy}"), str(RACE_MS)],
-            capture_output=True,
-            text=True,
-            timeout=RACE_S,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        return Practice(strategy, why=f"not run: {type(error).__name__}")
-    found = _LOST.search(done.stdout)
+        command = ["make", "-s", "-C", str(KERNEL_DIR), f"hostrace-{strategy}", f"OUT={folder}"]
+        if run_child(command, limit_s=BUILD_S).status:
+            return Practice(strategy, why="not run: it does not build")
+        done = run_child([str(folder / f"kick-race-{strategy}"), str(RACE_MS)], limit_s=RACE_S)
+    except ChildError as error:
+        return Practice(strategy, why=f"not run: {error.message}")
+    found = _LOST.search(done.text)
     if found is None:
         return Practice(strategy, why="not run: it said nothing")
     return Practice(strategy, int(found[3]), int(found[2]))
@@ -97,12 +87,10 @@ def litmus7_says(tests: Iterable[ExportedTest], folder: Path) -> tuple[str, ...]
         return ()
     files = [str(folder / f"{one.name}.litmus") for one in chosen.values()]
     try:
-        done = subprocess.run(
-            [program, "-s", _SIZE, "-r", _RUNS, *files], capture_output=True, text=True, timeout=LITMUS7_S, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return (f"litmus7: {type(error).__name__}",)
-    seen = observations(done.stdout)
+        done = run_child([program, "-s", _SIZE, "-r", _RUNS, *files], limit_s=LITMUS7_S)
+    except ChildError as error:
+        return (f"litmus7: {error.message}",)
+    seen = observations(done.text)
     return tuple(
         f"{one.name}: {'not run' if one.name not in seen else 'seen' if seen[one.name] else 'not seen'}; "
         f"here {'allowed' if one.allowed else 'forbidden'}"

@@ -18,6 +18,7 @@ from harness.platform.gpu_memory import RingReader
 from harness.platform.hostload import ThreadTimes, thread_times
 from harness.platform.qemu import FLUSH_EVENT, FRAME_EVENTS, Qemu
 from harness.platform.screen import take_picture
+from harness.platform.trace_file import read_trace
 
 CURSOR_EVENT = "virtio_gpu_update_cursor"
 MANNERS_EVENTS = (*FRAME_EVENTS, CURSOR_EVENT)
@@ -63,7 +64,7 @@ def observe(machine: Qemu, window_s: float = 2.0, *, pace: int = 0, rule: FrameR
     reader = RingReader(machine)
     samples = _ring_samples(machine, reader)
     changed = _changed_px(machine)
-    log = _window(machine.trace_path.read_bytes(), begin, end)
+    log = _window(read_trace(machine.trace_path, machine.limits), begin, end)
     trace = parse_trace(log)
     facts = DriverFacts(
         trace,
@@ -91,7 +92,7 @@ def _register_reads(machine: Qemu) -> RegisterReads:
     machine.trace_event(REGISTER_EVENT, True)
     time.sleep(REGISTERS_S)
     machine.trace_event(REGISTER_EVENT, False)
-    part = machine.trace_path.read_bytes()[begin:]
+    part = read_trace(machine.trace_path, machine.limits)[begin:]
     return RegisterReads(len(_DEVICE_READ.findall(part)), part.count(FLUSH_EVENT.encode()))
 
 

@@ -23,6 +23,7 @@ from harness.gate.target_kernels import session_machine
 from harness.model.spec import Machine, RunSpec
 from harness.platform.qemu import TIMING_EVENTS, Qemu
 from harness.platform.readiness import wait_ready
+from harness.platform.trace_file import read_trace
 
 LAUNCH_WINDOW_S = 1.0
 """Of each further launch."""
@@ -112,7 +113,7 @@ def _launches(
             begin_ns = time.time_ns()
             time.sleep(LAUNCH_WINDOW_S)
             machine.check()
-        trace = parse_trace(machine.trace_path.read_bytes())
+        trace = parse_trace(read_trace(machine.trace_path, machine.limits))
         times_ns = presented_frames(trace, rule=rule_of(spec.target)).time_ns
         intervals = np.diff(times_ns[times_ns >= begin_ns]) / 1e6
         if len(intervals):
