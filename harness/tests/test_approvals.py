@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from harness.gate import references
 from harness.gate.measured import ArmKernel, Measured, Order
 from harness.gate.references import approval_notices
 from harness.model.arms import parse_arm
-from harness.model.spec import BUILT_IN, Machine, RunParams, Switches
+from harness.model.spec import BUILT_IN, ROOT, Machine, RunParams, Switches
+from harness.platform.build import git
 from harness.platform.store import RunFolder
 
 KERNEL = ArmKernel("A", Path("a.elf"), "ab" * 32, Switches(), BUILT_IN)
@@ -50,3 +52,14 @@ def test_ab_tells_it_too(approvals: int, monkeypatch: pytest.MonkeyPatch) -> Non
     told = [text for text in result.notices if "baselines/ since origin/main" in text]
     assert len(told) == bool(approvals), result.notices
     assert not any("BASELINE_REF" in text for text in told), "which ab does not take"
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "baselines").glob("*/*/baseline.json")), ids=lambda path: "-".join(path.parts[-3:-1])
+)
+def test_the_commit_of_an_approved_kernel_is_in_the_history(path: Path) -> None:
+    """Else nobody can build it again with another compiler: an approval must not be rebased."""
+    if not (ROOT / ".git").exists() or git("rev-parse", "--is-shallow-repository") != "false":
+        pytest.skip("a clone without its history")
+    commit = json.loads(path.read_text(encoding="utf-8"))["commit"]
+    git("merge-base", "--is-ancestor", commit, "HEAD")
