@@ -138,7 +138,7 @@ class Checklist:
         self.notices: list[str] = []
         self.version = self.command = ""
         self.begun = time.monotonic()
-        self.devices_left = 0
+        self.devices_left = 1
 
     def measure(self) -> Acceptance:
         plan, arch = self.plan, self.plan.switches.arch

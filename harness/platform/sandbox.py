@@ -82,7 +82,8 @@ def sandboxed(command: Sequence[str], spec: RunSpec, folder: Path, environment: 
         return [*limited, *_POWERLESS, "--", *command]
     visible = visible_files(command, spec.machine, folder, environment or {})
     shared_memory = spec.machine.display is Display.XVFB
-    return [*limited, *layer_words(best_layer(), visible, shared_memory=shared_memory), *command]
+    layer = open_layer() if is_script(Path(command[0])) else best_layer()
+    return [*limited, *layer_words(layer, visible, shared_memory=shared_memory), *command]
 
 
 def limit_words(command: Sequence[str], spec: RunSpec) -> list[str]:
@@ -215,6 +216,21 @@ def trials() -> list[Trial]:
 def best_layer() -> Layer:
     """The best layer that works here."""
     return next((layer for layer in Layer if _trial(layer).works), Layer.NONE)
+
+
+def is_script(binary: Path) -> bool:
+    """Whether a QEMU is a script that runs another one: what that one needs is not known, and would lack in a box."""
+    try:
+        with binary.open("rb") as file:
+            return file.read(2) == b"#!"
+    except OSError:
+        return False
+
+
+@functools.lru_cache(maxsize=1)
+def open_layer() -> Layer:
+    """The best layer that works here and hides no file."""
+    return Layer.NO_CAPABILITIES if _trial(Layer.NO_CAPABILITIES).works else Layer.NONE
 
 
 _SHOW = "grep -E '^(CapEff|CapPrm):' /proc/self/status; test -e /root && echo root; exit 0"

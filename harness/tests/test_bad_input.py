@@ -54,7 +54,7 @@ class Tree:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        for part in ("harness", "kernel"):
+        for part in ("harness", "kernel", "targets"):
             shutil.copytree(ROOT / part, root / part, ignore=shutil.ignore_patterns("__pycache__", "tests"))
 
     def start(self, *words: str, path: str | None = None, stdout: int = subprocess.PIPE) -> subprocess.Popen[str]:

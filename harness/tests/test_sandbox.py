@@ -228,3 +228,17 @@ def test_a_window_of_the_session_keeps_the_session(tmp_path: Path) -> None:
     spec = RunSpec(tmp_path, replace(MACHINE, display=Display.GTK))
     words = sandbox.sandboxed(["qemu"], spec, tmp_path, None)
     assert "unshare" not in words and "--no-new-privs" in words and "prlimit" in words
+
+
+@pytest.mark.qemu
+def test_a_qemu_that_is_a_script_finds_what_it_runs(
+    kernel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the script names lies anywhere, so that no file is hidden from it."""
+    real = shutil.which("qemu-system-x86_64")
+    hidden = tmp_path / "elsewhere"
+    hidden.mkdir()
+    (hidden / "qemu").symlink_to(str(real))
+    monkeypatch.setenv("PATH", instead(tmp_path, "qemu-system-x86_64", f'exec {hidden}/qemu -L /usr/share/qemu "$@"'))
+    with Qemu(RunSpec(kernel, MACHINE, RunParams(frames=5)), tmp_path / "run") as machine:
+        assert machine.wait_end(20).clean
