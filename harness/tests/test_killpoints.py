@@ -14,7 +14,7 @@ from harness.gate.references import read_baseline
 from harness.history.journal import Journal
 from harness.history.jsonl import append_line
 from harness.model.baseline import FILE_NAME, KERNEL_NAME, baseline_to_json
-from harness.model.result import Arm, Frames, Metric, Result, result_to_json
+from harness.model.result import Arm, Frames, Host, Metric, QemuSetup, Result, result_to_json
 from harness.model.spec import Switches, Verdict
 from harness.platform.build import kernel_tree_hash, sha256_of
 from harness.platform.store import load_result
@@ -66,12 +66,12 @@ with whole_folder(Path(sys.argv[1]) / "site") as part:
 JOURNAL = """
 import sys
 from pathlib import Path
-from harness.history.journal import Finished, Journal, only_night
+from harness.history.journal import CellFinished, Journal, only_night
 folder = Path(sys.argv[1])
 with only_night(folder):
     journal = Journal(folder)
     journal.begin("second")
-    journal.finish(Finished("second", "pass", "pass", "", 1.0))
+    journal.finish(CellFinished("second", "pass", "pass", "", 1.0))
 """
 
 
@@ -100,6 +100,8 @@ def fill_for_approve(place: Path) -> None:
     arm = Arm(Switches().everything(), sha256_of(run / "candidate.elf"), metrics)
     result = Result("perf", Verdict.PASS, "pass", "2026-01-01T00:00:00+00:00", 1.0, source={"kernel_tree": _TREE})
     result = dataclasses.replace(result, arms={"candidate": arm}, frames=Frames(400, 400))
+    host, qemu = Host("a CPU", 2, "6.1", "Debian"), QemuSetup("7.2.22", "tcg", 1, "multi", "")
+    result = dataclasses.replace(result, host=host, qemu=qemu)
     (run / "result.json").write_text(result_to_json(result))
 
 

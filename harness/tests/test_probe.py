@@ -73,7 +73,7 @@ def test_a_kernel_that_hangs_does_not_boot(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(probe, "KVM_LIMIT_S", 0.5)
     image = tiny_guest(tmp_path, HALT, b"hello\n")
     said = boots(RunSpec(image, Machine(vcpus=1, maxcpus=2, memory_mib=32), capabilities=FOREIGN))
-    assert said == "no frame within 0.5 s of the launch"
+    assert said == "no frame within 0.5 s of the launch: its last line is 'hello'"
 
 
 @pytest.mark.qemu
