@@ -103,6 +103,7 @@ def named_files(words: Sequence[str]) -> tuple[str, ...]:
     """Files and devices that arguments name; folders too, where they are given as paths."""
     pieces = {piece.replace(",,", ",") for word in words for piece in re.split(r"(?<!,),(?!,)", word)}
     pieces |= {piece.partition("=")[2] for piece in pieces}
+    pieces |= set(words)  # -kernel and others take a name as it is, commas and all
     found = [piece for piece in pieces if piece and (os.path.exists(piece) if "/" in piece else os.path.isfile(piece))]
     return tuple(sorted(os.path.abspath(piece) for piece in found))
 

@@ -242,3 +242,12 @@ def test_a_qemu_that_is_a_script_finds_what_it_runs(
     monkeypatch.setenv("PATH", instead(tmp_path, "qemu-system-x86_64", f'exec {hidden}/qemu -L /usr/share/qemu "$@"'))
     with Qemu(RunSpec(kernel, MACHINE, RunParams(frames=5)), tmp_path / "run") as machine:
         assert machine.wait_end(20).clean
+
+
+def test_a_name_with_commas_is_one_file(tmp_path: Path) -> None:
+    """-kernel takes it as it is, -drive doubles its commas."""
+    file = tmp_path / "COMPLETION=irq,EVENT_IDX=on.elf"
+    file.write_bytes(b"x")
+    doubled = str(file).replace(",", ",,")
+    assert sandbox.named_files(("-kernel", str(file))) == (str(file),)
+    assert sandbox.named_files(("-drive", f"file={doubled},format=raw")) == (str(file),)

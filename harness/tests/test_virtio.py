@@ -27,7 +27,7 @@ def function_names(switches: Switches) -> set[str]:
 
 def test_a_kernel_without_a_fault_holds_no_code_of_one() -> None:
     planted = Switches.of({"FAULT": "flip_pixel"})
-    assert {name for name in function_names(planted) if "fault" in name} >= {"fault_plan", "fault_spoil"}
+    assert {name for name in function_names(planted) if "fault" in name} >= {"fault_plan", "fault_flip_pixel"}
     assert {name for name in function_names(Switches()) if "fault" in name} == set()
 
 

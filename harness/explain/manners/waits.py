@@ -6,6 +6,7 @@ import numpy as np
 
 from harness.core.arrays import F64, I64
 from harness.core.lottery import FEWEST_LAUNCHES, launch_groups, lottery_advice
+from harness.core.wording import percent
 from harness.explain.manners.facts import NEVER_NS, DriverFacts, median_of
 from harness.explain.manners.manner import DriverManner, not_looked
 
@@ -153,7 +154,7 @@ def idle_gaps(facts: DriverFacts) -> DriverManner:
         return not_looked(rule, f"fewer than {FRAMES_FEWEST} frames, or the CPU's time was not measured")
     rest = 1 - min(1.0, (facts.cpu.vcpu_s + facts.cpu.vcpu_waited_s) / facts.cpu.wall_s)
     tick_ms = timer_tick_ms(facts.begins_ns)
-    figures = f"the CPU rests {rest:.0%} of the time; a frame takes {facts.interval_ms:.2f} ms"
+    figures = f"the CPU rests {percent(rest, 0)} of the time; a frame takes {facts.interval_ms:.2f} ms"
     if tick_ms:
         figures += f", and begins at a tick of {tick_ms:.4g} ms"
     if facts.pace or (rest < RESTS and not tick_ms):
