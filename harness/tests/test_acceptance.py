@@ -14,6 +14,7 @@ from harness.acceptance.criteria import Status, criteria, verdict_of
 from harness.acceptance.evidence import Absent, DiskLoad, EventCounts, PictureEvidence, RingCode, Roulette
 from harness.acceptance.measure import AcceptancePlan, Checklist
 from harness.commands.acceptance import plan_of
+from harness.core import budget
 from harness.front.words import parse
 from harness.gate.measuring.suites import read_suites, suite_boots
 from harness.gate.measuring.window import Observed, assemble
@@ -161,7 +162,9 @@ def test_a_sound_kernel_is_found_sound(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(acceptance, "DISK_S", 1.0)
     monkeypatch.setattr(acceptance, "APPROVED_S", 0.5)
     monkeypatch.setattr(acceptance, "APPROVED_PICTURES", 5)
+    monkeypatch.setattr(budget, "CHANGE_ON_DEVICE_S", 12.0)
     made = checklist(tmp_path)
+    made.plan = replace(made.plan, budget_s=None)
     made.spinning = build_kernel(Switches.of({"BARRIER": "seqcst_spin"}))
     made.suites = build_kernel(Switches(), test=True)
     found = made.on_device(PLAIN, replace(suite_boots("x86_64")[0], suite="virtqueue"))
