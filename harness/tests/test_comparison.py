@@ -73,7 +73,7 @@ def run(
     monkeypatch.setattr(comparison, "available_memory_mib", lambda: memory_mib)
     relink = (lambda: relinked) if relinked is not None else None
     protocol = Protocol(cores=tuple(range(cores)))
-    return compare(ARMS, Path("/x"), protocol, 1.5, lambda text: None, 1, aim=aim, relink=relink)
+    return compare(ARMS, Path("/x"), protocol, 4.0, lambda text: None, 1, aim=aim, relink=relink)
 
 
 # Layout
