@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -12,11 +11,9 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
-from harness.model.errors import BuildError
-from harness.model.spec import Limits, Machine
-from harness.platform.atomic import write_whole
+from harness.model.spec import Machine
 from harness.platform.build import BUILD_DIR, compiler_identity
-from harness.platform.child import ChildError, run_child
+from harness.platform.shared_library import compile_library
 
 SOURCE = Path(__file__).with_name("frame_counts.c")
 PLUGIN_DIR = BUILD_DIR / "plugin"
@@ -39,19 +36,8 @@ def build_plugin() -> Path:
     """
     digest = hashlib.sha256(repr((_FLAGS, compiler_identity(COMPILER))).encode() + SOURCE.read_bytes())
     library = PLUGIN_DIR / f"{digest.hexdigest()[:16]}.so"
-    if library.exists():
-        return library
-    try:
-        with tempfile.TemporaryDirectory(prefix="plugin-") as folder:
-            part = Path(folder) / library.name
-            done = run_child([COMPILER, *_FLAGS, "-o", str(part), str(SOURCE)], limit_s=Limits().build_s)
-            if done.status:
-                telling = [line for line in done.errors if "rror" in line] or list(done.errors)
-                raise BuildError("QEMU's counting plugin does not build: " + " | ".join(telling[:3]))
-            library.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(library, part.read_bytes())
-    except (OSError, ChildError) as error:
-        raise BuildError(f"QEMU's counting plugin cannot be built: {error}") from error
+    if not library.exists():
+        compile_library([COMPILER, *_FLAGS, str(SOURCE)], library, "QEMU's counting plugin")
     return library
 
 

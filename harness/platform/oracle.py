@@ -17,7 +17,6 @@ import socket
 import stat
 import subprocess
 import sys
-import tempfile
 import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -28,11 +27,11 @@ import numpy as np
 
 from harness.core.arrays import Image
 from harness.model.errors import BuildError
-from harness.model.spec import KERNEL_DIR, Limits
+from harness.model.spec import KERNEL_DIR
 from harness.platform import oracle_child
-from harness.platform.atomic import write_whole
 from harness.platform.build import BUILD_DIR, compiler_identity
-from harness.platform.child import ChildError, end_child, run_child, start_child
+from harness.platform.child import ChildError, end_child, start_child
+from harness.platform.shared_library import compile_library
 
 ORACLE_DIR = BUILD_DIR / "oracle"
 DEFAULT_SEED = 1
@@ -73,22 +72,9 @@ def build_oracle(kernel_dir: Path = KERNEL_DIR, flags: Iterable[str] = (), compi
         raise BuildError(f"the oracle's sources cannot be read: {error}") from error
     library = ORACLE_DIR / f"{digest.hexdigest()[:16]}.so"
     if not library.exists():
-        _compile([*command, f"-I{kernel_dir}", *(str(s) for s in sources if s.suffix == ".c")], library)
+        named = [str(source) for source in sources if source.suffix == ".c"]
+        compile_library([*command, f"-I{kernel_dir}", *named], library, "the oracle")
     return library
-
-
-def _compile(command: list[str], library: Path) -> None:
-    try:
-        with tempfile.TemporaryDirectory(prefix="oracle-") as folder:
-            part = Path(folder) / library.name
-            done = run_child([*command, "-o", str(part)], limit_s=Limits().build_s)
-            if done.status:
-                telling = [line for line in done.errors if "rror" in line] or list(done.errors)
-                raise BuildError("the oracle does not build: " + " | ".join(telling[:3]))
-            library.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(library, part.read_bytes())
-    except (OSError, ChildError) as error:
-        raise BuildError(f"the oracle cannot be built: {error}") from error
 
 
 class Oracle:

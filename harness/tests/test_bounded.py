@@ -80,6 +80,7 @@ OWN = {
     "platform/leases.py",
     "platform/linuxguest.py",
     "platform/oracle.py",
+    "platform/shared_library.py",
     "proof/ordering.py",
     "report/movie.py",
     "report/render.py",
