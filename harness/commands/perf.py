@@ -51,15 +51,17 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     """Run the gate."""
     begun = time.monotonic()
     request = _candidate_request(arguments)
+    config = arguments.path("CONFIG")
+    asked, by_counts, commit_url = load_ordering(config), load_by_counts(config), load_commit_url(config)
     with RunFolder("perf") as run:
         candidate = build_arm(request, arguments.text("CC"), out)
-        rules = load_rules(arguments.path("CONFIG"), rules_of_target(candidate.target))
+        rules = load_rules(config, rules_of_target(candidate.target))
         if request.source is Source.FILE and not arguments.json:
             say_short_form(candidate, arguments.several("QEMU_ARGS"), out)
         keep_images(candidate, run.path)
         reference, notices, missing = _reference(request, candidate, arguments, run.path)
         machine, accel_notices = _machine(candidate, request, arguments)
-        ordering = _ordering(candidate, load_ordering(arguments.path("CONFIG")))
+        ordering = _ordering(candidate, asked)
         spent_s = time.monotonic() - begun
         order = Order(
             candidate,
@@ -75,7 +77,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
             quiet=arguments.text("QUIET") == "wait",
             stages=frozenset(arguments.several("STAGES")),
             rules=rules,
-            by_counts=load_by_counts(arguments.path("CONFIG")),
+            by_counts=by_counts,
         )
         measured = measure(order, run.path, out.progress)
         measured, notices = _with_ordering(measured, ordering, notices)
@@ -96,7 +98,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
             out,
             *timed(measured),
             json_out=arguments.json,
-            commit_url=load_commit_url(arguments.path("CONFIG")),
+            commit_url=commit_url,
             strict=arguments.strict,
         )
 

@@ -61,10 +61,7 @@ def load_commit_url(path: Path | None) -> str:
     """
     if path is None:
         return ""
-    try:
-        found = tomllib.loads(_config(path)).get("report", {})
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path}: {error}") from error
+    found = _parsed(_config(path), str(path)).get("report", {})
     url = found.get("commit_url", "") if isinstance(found, dict) else None
     if url == "" and not found:
         return ""
@@ -83,10 +80,7 @@ def load_by_counts(path: Path | None) -> bool:
     """
     if path is None:
         return True
-    try:
-        found = tomllib.loads(_config(path)).get("by_counts", True)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path}: {error}") from error
+    found = _parsed(_config(path), str(path)).get("by_counts", True)
     if not isinstance(found, bool):
         raise UsageError(f"{path}: by_counts: {found!r} is neither true nor false")
     return found
@@ -102,10 +96,7 @@ def load_ordering(path: Path | None) -> str:
     """
     if path is None:
         return ""
-    try:
-        gates = tomllib.loads(_config(path)).get("gates", {})
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path}: {error}") from error
+    gates = _parsed(_config(path), str(path)).get("gates", {})
     found = gates.get("ordering", "") if isinstance(gates, dict) else None
     if found not in ("", *ORDERING_WORDS):
         raise UsageError(f'{path}: gates: must hold ordering = "must", "report" or "off"')
@@ -117,6 +108,13 @@ def _config(path: Path) -> str:
         return read_bounded(path).decode("utf-8")
     except (OSError, UnicodeDecodeError, ValueError) as error:
         raise UsageError(f"CONFIG={path}: cannot be read: {error}") from error
+
+
+def _parsed(text: str, origin: str) -> Mapping[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{origin}: {error}") from error
 
 
 def rules_from_toml(text: str, origin: str, rules: tuple[Rule, ...] = RULES) -> tuple[Rule, ...]:
@@ -134,10 +132,7 @@ def rules_from_toml(text: str, origin: str, rules: tuple[Rule, ...] = RULES) -> 
     UsageError
         Naming the file, the line and the key of what is wrong.
     """
-    try:
-        tables = tomllib.loads(text).get("metrics", {})
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{origin}: {error}") from error
+    tables = _parsed(text, origin).get("metrics", {})
     changed = {(rule.metric, rule.kind): rule for rule in rules}
     for metric, kinds in _tables(tables, "metrics", text, origin).items():
         known = [rule.kind for rule in rules if rule.metric == metric]
