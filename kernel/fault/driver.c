@@ -12,3 +12,5 @@ FAULT_DECLARE(no_virgl, "fallback", 3, "VIRGL=1", "the 2D path is used although 
 FAULT_DECLARE(blk_corrupt, "disk", 3, "blk=", "one bit of every 16th block read is changed", .spoil_block = 16);
 FAULT_DECLARE(blk_timeout, "timeout", 3, "blk=", "every 16th request to the disk is never shown to it",
 	      .hide_block = 16);
+FAULT_DECLARE(config_changes, "disk", 3, "blk=", "the disk's configuration changes during every read",
+	      .change_config = 1);

@@ -43,7 +43,7 @@ struct fault {
 	/* Periods, in frames. */
 	uint32_t skip_transfer, halve_transfer, skip_flush;
 	/* Periods, in calls. */
-	uint32_t drop_kick, hide_block, spoil_block;
+	uint32_t drop_kick, hide_block, spoil_block, change_config;
 	/* The frame numbers of records run ahead by 1 for each `lie` frames. */
 	uint32_t lie;
 	bool leak_descriptors, decline_virgl;
@@ -69,7 +69,7 @@ extern const struct fault FAULT_CHOSEN;
 #define FAULT_CHOSEN ((const struct fault){0})
 #endif
 
-/* In kernels with a fault alone. */
+/* These exist only in kernels with a fault. */
 void fault_plan(struct fault_frame_plan *plan, uint32_t count, uint32_t slow);
 bool fault_every_call(uint32_t period);
 bool fault_every_frame(uint32_t period);
@@ -128,6 +128,12 @@ static inline bool fault_skips_flush(void)
 static inline bool fault_declines_virgl(void)
 {
 	return FAULT_CHOSEN.decline_virgl;
+}
+
+/* The generation of a device's configuration counts as changed while a field was read. */
+static inline bool fault_changes_config(void)
+{
+	return FAULT_CALL(change_config);
 }
 
 static inline bool fault_spoils_block(void)

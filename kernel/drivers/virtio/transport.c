@@ -7,6 +7,7 @@
 #include "drivers/pci/bar.h"
 #include "drivers/virtio/ordering/points.h"
 #include "drivers/virtio/wait.h"
+#include "fault/fault.h"
 #include "options.h"
 
 /* §4.1.2, §4.1.2.1: a type's device number, and the old one of networks (1) and disks (2). */
@@ -38,7 +39,10 @@
 #define NO_VECTOR 0xffff /* §4.1.5.1.2 */
 #define RESET_NS 100000000ull
 #define QUEUE_ALIGNMENT 4096
-#define CONFIG_READS_MAX 16
+/*
+ * A device changes its configuration when its host does, for example with a disk's new size. That takes less than this.
+ */
+#define CONFIG_NS 100000000ull
 
 static int transport_error(struct transport *transport, int error, const char *what)
 {
@@ -265,7 +269,7 @@ int transport_queue_init(struct transport *transport, struct transport_queue *qu
 	common->queue_msix_vector = NO_VECTOR;
 	if (queue_attach_interrupt(transport, queue))
 		return ERROR_IRQ;
-	/* What the ring holds comes before the device may read it. */
+	/* The ring's contents must be visible before the device may read them. */
 	point_notify();
 	common->queue_enable = 1;
 	return 0;
@@ -273,18 +277,19 @@ int transport_queue_init(struct transport *transport, struct transport_queue *qu
 
 int transport_config_read64(struct transport *transport, uint32_t offset, uint64_t *value)
 {
+	uint64_t start = arch_ticks();
 	volatile uint32_t *words;
 
 	if (!transport->config || offset > transport->config_length || transport->config_length - offset < 8)
 		return transport_error(transport, ERROR_INVALID, "its configuration is too short");
 	words = (volatile uint32_t *)(transport->config + offset);
-	for (unsigned read = 0; read < CONFIG_READS_MAX; read++) {
+	do {
 		uint8_t generation = transport->common->config_generation;
 
 		*value = words[0] | (uint64_t)words[1] << 32;
-		if (transport->common->config_generation == generation)
+		if (transport->common->config_generation == generation && !fault_changes_config())
 			return 0;
-	}
+	} while (arch_ticks_to_ns(arch_ticks() - start) < CONFIG_NS);
 	return transport_error(transport, ERROR_INVALID, "its configuration keeps changing");
 }
 

@@ -59,7 +59,9 @@ int transport_queue_init(struct transport *transport, struct transport_queue *qu
 			 uint16_t size_max);
 /* DRIVER_OK: the device may be used from here. */
 void transport_ready(struct transport *transport);
-/* A field of the device's configuration, read whole (§2.5.1). */
+/*
+ * A field of the device's configuration, read whole (§2.5.1): again while its generation changes, for at most 100 ms.
+ */
 int transport_config_read64(struct transport *transport, uint32_t offset, uint64_t *value);
 /*
  * virtqueue_wait, with every wait that gives up told as `<name>: <what> timeout, queue N`. The iteration limit of
