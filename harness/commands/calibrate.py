@@ -224,65 +224,59 @@ def _replayed(recorded: tuple[Series, ...]) -> list[Series]:
 
 
 def _say(out: Printer, recording: CalibrationRecording, rates: _Rates, how: str) -> None:
-    cells, references, made_up = rates.cells, rates.references, rates.made_up
     out.line(f"{how}; {recording.each_s:.2f} s a launch")
+    _say_launches(out, recording)
+    _say_sessions(out, rates.cells)
+    _say_references(out, rates)
     rows = [
-        [
-            one.name,
-            str(len(one.effects)),
-            signed_percent(np.expm1(np.median(one.effects)), 2),
-            percent(one.effects.std(), 2),
-        ]
-        + [" ".join(signed_percent(np.expm1(np.median(pair.effect)), 2) for pair in one.pairs)]
-        for one in recording.series
+        [one.name, str(one.sessions)]
+        + [percent(one.false_alarms, 2), percent(one.power_3pct, 1), percent(one.coverage, 1)]
+        for one in rates.made_up
     ]
+    header = ["made-up launches", "sessions", "false alarms", "3% found", "95% interval held"]
+    out.table("synthetic, 2.5 % a launch, 70 launches", header, rows)
+
+
+def _say_launches(out: Printer, recording: CalibrationRecording) -> None:
+    rows = []
+    for one in recording.series:
+        median, pairs = np.median(one.effects), [np.median(pair.effect) for pair in one.pairs]
+        figures = [signed_percent(np.expm1(median), 2), percent(one.effects.std(), 2)]
+        by_pair = " ".join(signed_percent(np.expm1(pair), 2) for pair in pairs)
+        rows.append([one.name, str(len(one.effects)), *figures, by_pair])
     out.table("launches", ["injected", "launches", "median", "sd", "by pair of images"], rows)
     rows = [[name, percent(sd, 1), percent(robust, 1)] for name, sd, robust in estimator_rows(recording.series[0])]
     if rows:
         out.table("one launch's effect, the same kernel", ["estimator", "sd", "robust sd"], rows)
-    rows = [
-        [
-            cell.series,
-            f"{cell.budget_s:g} s",
-            percent(cell.slower.share, 1),
-            f"{percent(cell.slower.low, 1)} to {percent(cell.slower.high, 1)}",
-        ]
-        + [
-            percent(cell.faster.share, 1),
-            percent(cell.unchanged, 1),
-            percent(cell.undecided, 1),
-            f"{cell.median_s:.0f} s",
-        ]
-        for cell in cells
-    ]
+
+
+def _say_sessions(out: Printer, cells: Sequence[DetectionRates]) -> None:
+    rows = []
+    for cell in cells:
+        bounds = f"{percent(cell.slower.low, 1)} to {percent(cell.slower.high, 1)}"
+        shares = [percent(share, 1) for share in (cell.faster.share, cell.unchanged, cell.undecided)]
+        found = [percent(cell.slower.share, 1), bounds, *shares, f"{cell.median_s:.0f} s"]
+        rows.append([cell.series, f"{cell.budget_s:g} s", *found])
     out.table(
         f"sessions, {cells[0].slower.draws} a row",
         ["injected", "budget", "slower", "95% bounds", "faster", "unchanged", "undecided", "median time"],
         rows,
     )
-    ours = {(cell.series, cell.budget_s): cell.slower.share for cell in cells}
+
+
+def _say_references(out: Printer, rates: _Rates) -> None:
+    """What simpler methods would have said of the same launches."""
+    ours = {(cell.series, cell.budget_s): cell.slower.share for cell in rates.cells}
     rows = [
         [reference.series, f"{reference.budget_s:g} s", percent(ours[reference.series, reference.budget_s], 1)]
         + [percent(reference.mann_whitney, 1), percent(reference.mean_3pct, 1), percent(reference.mean_5pct, 1)]
-        for reference in references
+        for reference in rates.references
     ]
     out.table(
         "called slower, on the same launches",
         ["injected", "budget", "this gate", "Mann-Whitney", "mean > 3%", "mean > 5%"],
         rows,
     )
-    rows = [
-        [
-            one.name,
-            str(one.sessions),
-            percent(one.false_alarms, 2),
-            percent(one.power_3pct, 1),
-            percent(one.coverage, 1),
-        ]
-        for one in made_up
-    ]
-    header = ["made-up launches", "sessions", "false alarms", "3% found", "95% interval held"]
-    out.table("synthetic, 2.5 % a launch, 70 launches", header, rows)
 
 
 def _result(run: RunFolder, promised: tuple[Promise, ...], notices: Sequence[str]) -> Result:

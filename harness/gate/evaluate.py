@@ -94,17 +94,6 @@ def evaluate(
     timing, pictures, exact = measured.of(Timing), measured.of(Pictures), measured.of(ExactRecord) or ExactRecord({})
     launches = [one.launch for one in timing.launches] if timing else []
     tails = [rule for rule in rules if rule.kind == "ratio" and not rule.primary and rule.better in (HIGHER, LOWER)]
-    not_measured = {
-        row.name: f"not measured: {measured.skipped[row.stage]}"
-        for row in metrics.ROWS
-        if row.stage != "window" and row.stage in measured.skipped
-    }
-    if COUNTS in measured.skipped:
-        counted = [row.name for row in metrics.ROWS if row.lack is metrics.no_parts]
-        not_measured = {**dict.fromkeys(counted, f"not counted: {measured.skipped[COUNTS]}"), **not_measured}
-    stored = {}
-    if baseline is not None and "fps_window" in baseline.absolute:
-        stored["fps_window"] = baseline.absolute["fps_window"].value
     basis = Basis(
         candidate=arms[CANDIDATE],
         reference=arms.get(REFERENCE),
@@ -114,9 +103,9 @@ def evaluate(
         incidents=incidents_of(measured),
         capabilities=measured.order.candidate.capabilities,
         rules=rules,
-        not_measured=not_measured,
+        not_measured=_not_measured(measured),
         paced=bool(measured.order.params.pace),
-        stored_fps=stored,
+        stored_fps=_stored_fps(baseline),
         same_host=same_host,
         no_reference=no_reference,
         other_compiler=other_compiler,
@@ -130,6 +119,24 @@ def evaluate(
         by_counts=by_counts,
     )
     return judge(basis), arms
+
+
+def _not_measured(measured: Measured) -> dict[str, str]:
+    """Why, for each metric whose stage or whose counts were left out."""
+    found = {}
+    if COUNTS in measured.skipped:
+        why = f"not counted: {measured.skipped[COUNTS]}"
+        found = {row.name: why for row in metrics.ROWS if row.lack is metrics.no_parts}
+    for row in metrics.ROWS:
+        if row.stage != "window" and row.stage in measured.skipped:
+            found[row.name] = f"not measured: {measured.skipped[row.stage]}"
+    return found
+
+
+def _stored_fps(baseline: Baseline | None) -> dict[str, float]:
+    if baseline is None or "fps_window" not in baseline.absolute:
+        return {}
+    return {"fps_window": baseline.absolute["fps_window"].value}
 
 
 def record_of(measured: Measured, judged_by: JudgedBy = JudgedBy()) -> RunRecord:

@@ -212,11 +212,31 @@ def test_a_planted_kernel_violation_is_found(name: str, source: str, says: str) 
 
 
 LONGEST_FILE = 400
+LONGEST_FUNCTION = 60
 
 
-def test_no_source_file_is_a_hall() -> None:
+def test_no_source_file_is_long() -> None:
     files = subprocess.run(
         ["git", "ls-files", "*.py", "*.c", "*.h", "*.S"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.split()
     lengths = {name: len((ROOT / name).read_bytes().splitlines()) for name in files if (ROOT / name).exists()}
     assert not {name: length for name, length in lengths.items() if length > LONGEST_FILE}
+
+
+def long_functions(source: str) -> list[str]:
+    """Functions of more lines than one screen holds, with their docstrings."""
+    return [
+        f"{node.name}: {lines} lines"
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef)
+        and (lines := (node.end_lineno or node.lineno) - node.lineno + 1) > LONGEST_FUNCTION
+    ]
+
+
+def test_no_function_is_long() -> None:
+    found = {str(path): long_functions(path.read_text(encoding="utf-8")) for path in sorted(HARNESS.rglob("*.py"))}
+    assert not {path: functions for path, functions in found.items() if functions}
+
+
+def test_a_planted_long_function_is_found() -> None:
+    assert long_functions("def much():\n" + "    pass\n" * LONGEST_FUNCTION) == ["much: 61 lines"]

@@ -119,6 +119,71 @@ class _Taken:
     """How the names of the pictures kept of it begin; empty when none were."""
 
 
+class _PictureRun:
+    """One run of the guest while it is captured, and what was found so far."""
+
+    def __init__(self, machine: Qemu, kept: _Kept, judge: GoldenJudge) -> None:
+        self.machine = machine
+        self.kept = kept
+        self.judge = judge
+        self.oracle = _oracle_for(machine)
+        self.checked: list[CheckedPicture] = []
+        self.taken: list[_Taken] = []
+        self.odd: list[str] = []
+        self._seen = SeenPictures(kept.folder if machine.spec.target is not None else None)
+
+    def wait_drawn(self) -> None:
+        """Return when the guest shows what can be judged."""
+        if self.oracle is not None:
+            self.odd += [problem for problem in [golden_problem()] if problem]
+        elif not may_be_blank(self.machine.spec.target):
+            _wait_drawn(self.machine)
+
+    def capture(self) -> None:
+        """Take and check one picture."""
+        picture = take_picture(self.machine)
+        oracle = self.oracle
+        one = check_picture(picture.pixels, oracle.picture) if oracle else self.judge.judge(picture.pixels)
+        self.checked.append(one)
+        evidence = _keep(self.kept, one, picture.pixels, oracle)
+        crc = zlib.crc32(np.ascontiguousarray(picture.pixels).data)
+        self._seen.add(crc, one, picture.pixels)
+        self.taken.append(_Taken(picture.before_ns, picture.time_ns, crc, evidence))
+        if oracle and one.kind is FrameClass.INTACT and len(self.checked) % GEOMETRY_EVERY == 1:
+            self.odd += _geometry(self.machine, one, picture.pixels)
+
+    def due_frames(self, clock: ClockWatch, first: int) -> list[int | None]:
+        """The frame that was due at each picture, by the trace, which also says what changed off the screen."""
+        machine, due = self.machine, [None] * len(self.taken)
+        if self.oracle is None:
+            return [*due]
+        trace = parse_trace(read_trace(machine.trace_path, machine.limits))
+        if trace.unreadable:
+            raise QemuError(trace.unreadable, machine.trace_path)
+        self.odd += changes_left_out(trace, first, self.oracle.picture, machine.spec.params.mode)
+        # A clock that was set says nothing of which frame was due.
+        if clock.problem() or trace.clock_steps:
+            return [*due]
+        return _due(trace, [one.before_ns for one in self.taken], first)
+
+    def saved(self, due: Sequence[int | None]) -> SavedCaptures:
+        """The captures as they are stored, and judged again from."""
+        checked, oracle = self.checked, self.oracle
+        frozen_after_ns = NEVER_NS
+        if not may_stand_still(self.machine.spec.target):
+            frozen_after_ns = int(self.machine.limits.frame_s * 1e9)
+        if oracle is None:
+            prints, times_ns = [one.crc for one in self.taken], [one.time_ns for one in self.taken]
+            checked = judge_sequence(checked, prints, times_ns, frozen_after_ns)
+            self.odd += self.judge.findings()
+        captures = (
+            SavedCapture(Capture(one, shot.time_ns, newest), shot.crc, shot.evidence)
+            for one, shot, newest in zip(checked, self.taken, due, strict=True)
+        )
+        words = "" if oracle else self.judge.words
+        return SavedCaptures(tuple(captures), frozen_after_ns, judged=oracle is None, judged_as=words)
+
+
 def verify_pictures(
     spec: RunSpec,
     root: Path,
@@ -149,67 +214,29 @@ def verify_pictures(
     """
     rng = np.random.default_rng(seed)
     first = int(rng.integers(FIRST_FRAME_MAX))
-    kept = _Kept(root / "pictures", root)
     if spec.capabilities.command_line:
         spec = replace(spec, params=replace(spec.params, seconds=RUN_S, records=0, first=first))
-    checked: list[CheckedPicture] = []
-    taken: list[_Taken] = []
-    odd: list[str] = []
-    seen = SeenPictures(kept.folder if spec.target is not None else None)
-    judge = GoldenJudge(golden, spec.target)
     clock, entered = ClockWatch(), time.monotonic()
     with Qemu(spec, root / "pictures" / "run", TIMING_EVENTS) as machine:
         wait_ready(machine)
-        oracle = _oracle_for(machine)
-        if oracle is not None:
-            odd += [problem for problem in [golden_problem()] if problem]
-        elif not may_be_blank(spec.target):
-            _wait_drawn(machine)
+        run = _PictureRun(machine, _Kept(root / "pictures", root), GoldenJudge(golden, spec.target))
+        run.wait_drawn()
         begun = time.monotonic()
-        while wanted(checked, count) and time.monotonic() - entered < limit_s:
-            time.sleep(float(rng.uniform(0, _pause_max_s(checked, time.monotonic() - begun))))
-            if checked and has_ended(machine):
+        while wanted(run.checked, count) and time.monotonic() - entered < limit_s:
+            time.sleep(float(rng.uniform(0, _pause_max_s(run.checked, time.monotonic() - begun))))
+            if run.checked and has_ended(machine):
                 break
-            picture = take_picture(machine)
-            one = check_picture(picture.pixels, oracle.picture) if oracle else judge.judge(picture.pixels)
-            checked.append(one)
-            evidence = _keep(kept, one, picture.pixels, oracle)
-            crc = zlib.crc32(np.ascontiguousarray(picture.pixels).data)
-            seen.add(crc, one, picture.pixels)
-            taken.append(_Taken(picture.before_ns, picture.time_ns, crc, evidence))
-            if oracle and one.kind is FrameClass.INTACT and len(checked) % GEOMETRY_EVERY == 1:
-                odd += _geometry(machine, one, picture.pixels)
-            progress(f"pictures: {len(checked)} of {count} checked")
-        seconds, cut_short = time.monotonic() - begun, wanted(checked, count)
+            run.capture()
+            progress(f"pictures: {len(run.checked)} of {count} checked")
+        seconds, cut_short = time.monotonic() - begun, wanted(run.checked, count)
         machine.check()
-    frozen_after_ns = NEVER_NS if may_stand_still(spec.target) else int(machine.limits.frame_s * 1e9)
-    due: list[int | None] = [None] * len(taken)
-    if oracle:
-        trace = parse_trace(read_trace(machine.trace_path, machine.limits))
-        if trace.unreadable:
-            raise QemuError(trace.unreadable, machine.trace_path)
-        # A clock that was set says nothing of which frame was due.
-        if not clock.problem() and not trace.clock_steps:
-            due = _due(trace, [one.before_ns for one in taken], first)
-        odd += changes_left_out(trace, first, oracle.picture, spec.params.mode)
-    else:
-        prints, times_ns = [one.crc for one in taken], [one.time_ns for one in taken]
-        checked = judge_sequence(checked, prints, times_ns, frozen_after_ns)
-        odd += judge.findings()
-    saved = SavedCaptures(
-        tuple(
-            SavedCapture(Capture(one, shot.time_ns, newest), shot.crc, shot.evidence)
-            for one, shot, newest in zip(checked, taken, due, strict=True)
-        ),
-        frozen_after_ns,
-        judged=oracle is None,
-        judged_as="" if oracle else judge.words,
-    )
+    saved = run.saved(run.due_frames(clock, first))
+    kept = run.kept
     (kept.folder / CAPTURES_FILE).write_text(captures_to_json(saved), encoding="utf-8")
     verification = saved.verify()
-    findings = (*verification.frames.findings, *dict.fromkeys(odd))
+    findings = (*verification.frames.findings, *dict.fromkeys(run.odd))
     frames = replace(verification.frames, findings=findings, evidence=tuple(kept.evidence))
-    return Pictures(verification, frames, tuple(kept.film), len(checked) / max(seconds, 1e-9), cut_short)
+    return Pictures(verification, frames, tuple(kept.film), len(run.checked) / max(seconds, 1e-9), cut_short)
 
 
 def wanted(checked: Sequence[CheckedPicture], count: int) -> bool:
