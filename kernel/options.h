@@ -229,7 +229,7 @@
 #define FAULT none
 #endif
 
-/* Every switch with its value, as [BOOT] tells them: a key is the switch in lower case, but for CPUS. */
+/* Every switch with its value, as [BOOT] tells them: a key is the switch in lower case, except for CPUS. */
 /* clang-format off */
 #define OPTION_KEYS                                                                                                    \
 	" barrier=" OPTION_TEXT(BARRIER) " log=" OPTION_TEXT(LOG) " counters=" OPTION_TEXT(COUNTERS)                   \

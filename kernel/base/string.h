@@ -1,4 +1,4 @@
-/* Memory and string functions; the compiler calls the first four by itself. Any context. */
+/* Memory and string functions; the compiler inserts calls of the first four. Any context. */
 #ifndef BASE_STRING_H
 #define BASE_STRING_H
 

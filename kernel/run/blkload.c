@@ -176,7 +176,8 @@ static bool wait_for(const bool *flag_of_task)
 
 /*
  * While a device starts, QEMU changes its map of memory; in 7.2 an access to another device's registers on another
- * CPU may meanwhile reach the wrong one. So this CPU allows no interrupt and arms no timer until the disk is there.
+ * CPU may meanwhile reach the wrong one. This CPU therefore allows no interrupt and arms no timer until the disk is
+ * there.
  */
 static bool wait_started(void)
 {

@@ -49,7 +49,7 @@ static const struct param table[] = {
 
 #define ROWS (sizeof(table) / sizeof(table[0]))
 
-/* Decimal digits alone; false when there are none, or they do not fit, or something follows. */
+/* Reads decimal digits; false when there are none, when they do not fit, or when something follows. */
 static bool read_digits(const char *text, uint32_t *value)
 {
 	uint64_t sum = 0;

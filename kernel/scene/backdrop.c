@@ -102,7 +102,7 @@ static void fold_felt(struct row *row, int32_t x)
 /* From this many equal pixels on, filling is cheaper than copying. */
 #define FILLED 48
 
-/* Pixels of one colour that hide all below. */
+/* Opaque pixels of one colour. */
 static void solid_append(struct row *row, int32_t x, int32_t count, uint32_t colour)
 {
 	uint32_t at = row->roulette->backdrop_count;
@@ -131,8 +131,8 @@ struct stretch {
 #define STRETCHES 7
 
 /*
- * Where row y may hold more than felt, or than what turns: from left to right, maybe empty, never overlapping once each
- * begins where the one before it ended at the earliest. Saves looking at the pixels between them.
+ * Stretches of row y that may hold more than felt or turning parts, from left to right. They may be empty, and they do
+ * not overlap once each is made to begin after the one before it. The pixels between them need no test.
  */
 static uint32_t stretches_of(const struct layout *layout, int32_t y, struct stretch *out)
 {

@@ -42,7 +42,7 @@ static void rows_draw(const struct frame_view *view, int32_t y0, int32_t y1)
 	}
 }
 
-/* Of a row whose surroundings hold what they should, only the disc. */
+/* Draws only the disc of a row, whose surroundings hold what they should. */
 static void row_draw_within(const struct frame_view *view, int32_t y, int32_t x0, int32_t x1)
 {
 	const struct roulette *roulette = view->roulette;

@@ -1,7 +1,7 @@
 /*
  * A rectangle of 32-bit pixels in memory, and the fills that everything is drawn with.
  *
- * Called by the scene, on the drawing CPU or natively by the oracle. Integer only; freestanding headers alone.
+ * Called by the scene, on the drawing CPU or natively by the oracle. Uses integers and freestanding headers only.
  * Pixels are 0x00RRGGBB in a uint32_t of a little-endian machine: bytes B, G, R, X in memory, which is
  * VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM (VIRTIO 1.2 §5.7.6.8). The top byte is always 0.
  * canvas_span and canvas_fill clip to the canvas; coordinates may be negative or beyond it. Pieces of a row, which are

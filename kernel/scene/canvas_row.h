@@ -1,9 +1,9 @@
 /*
  * Pieces of a row: fills, patterns and copies that everything drawn ends in.
  *
- * Inline, and in straight runs of stores: a picture is little else than these, and under an emulator, which translates
- * block by block, a call, a return and each turn of a loop cost as much as the two pixels that a store writes.
- * The caller has clipped; nothing is touched when count <= 0. Any alignment of four bytes will do.
+ * They are inline, in straight runs of stores, because they are most of the work: an emulator translates block by
+ * block, so a call, a return or one turn of a loop costs as much as the two pixels that a store writes. The caller has
+ * clipped; nothing is touched when count <= 0. Any alignment of four bytes will do.
  */
 #ifndef SCENE_CANVAS_ROW_H
 #define SCENE_CANVAS_ROW_H
@@ -59,7 +59,7 @@ CANVAS_INLINE void canvas_pattern_few(uint32_t *to, int32_t count, uint64_t pair
 		*to = (uint32_t)pair;
 }
 
-/* Eight pixels and more; the last eight are stored over what may stand there already, so that no rest is left. */
+/* Eight pixels and more; the last eight may overlap earlier ones, so that no remainder is left. */
 CANVAS_INLINE void canvas_pattern_fast(uint32_t *to, uint32_t *last, uint64_t pair, uint64_t last_pair)
 {
 	for (; last - to > 24; to += 32)

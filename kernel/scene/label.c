@@ -17,9 +17,9 @@ struct turned {
 #define BOUND_ONE (1ll << 32)
 
 /*
- * A quotient, rounded up, of a number that grows by the same from row to row: divided once, then carried on. In 1/2^32,
- * and less than 1 too large. Divisors are at most 2 * TRIG_ONE: a quotient that is not whole is further from the next
- * whole one than all that adding a picture's rows rounds off.
+ * A quotient, rounded up, of a number that grows by the same from row to row: one division for the first row; later
+ * rows add the step. In 1/2^32, and less than 1 too large. Divisors are at most 2 * TRIG_ONE: a quotient that is not
+ * whole is further from the next whole one than all that adding a picture's rows rounds off.
  */
 struct bound {
 	int64_t at, grows;

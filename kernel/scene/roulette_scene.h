@@ -93,7 +93,7 @@ struct roulette {
 	uint32_t felt[ROULETTE_HEIGHT_MAX][2];      /* colours of even and odd pixels of a row */
 	uint16_t disc_half[ROULETTE_HEIGHT_MAX];    /* segments reach this far to both sides of cx */
 	uint16_t cone_half[ROULETTE_HEIGHT_MAX];    /* the inner cone likewise; 0 where the row does not meet it */
-	uint16_t hub_half[ROULETTE_HEIGHT_MAX];     /* so much of the row the hub hides whole */
+	uint16_t hub_half[ROULETTE_HEIGHT_MAX];     /* half the width that the hub hides whole in this row */
 	uint32_t row_runs[ROULETTE_HEIGHT_MAX + 1]; /* row y has runs row_runs[y] … row_runs[y + 1] - 1 */
 	backdrop_run runs[BACKDROP_RUNS_MAX];
 	uint32_t backdrop_pixels[BACKDROP_PIXELS_MAX];
@@ -148,7 +148,7 @@ struct canvas_rect banner_inside(const struct layout *layout);
 /* wheel_draw.c: the disc without its numbers. */
 void wheel_draw(const struct frame_view *view, struct canvas_rect clip);
 
-/* label.c: the numbers, upright to one who looks from the rim. */
+/* label.c: the numbers, upright as seen from the rim. */
 void label_draw_all(const struct frame_view *view, struct canvas_rect clip);
 
 #endif

@@ -34,8 +34,8 @@ static uint32_t spin_end(uint32_t random)
 }
 
 /*
- * The part of a way that is behind after `moved` frames. With F and S frames of each phase and top speed 1, the way
- * is F/2 + S/3 long; both phases meet there in place and speed.
+ * The part of a way that is done after `moved` frames. With F and S frames of each phase and top speed 1, the way is
+ * F/2 + S/3 long; both phases have the same place and speed where they meet.
  */
 static uint32_t spin_travelled(uint32_t way, uint32_t moved)
 {

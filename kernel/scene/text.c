@@ -49,7 +49,7 @@ static int spans_render(struct roulette *roulette, struct glyph *glyph)
 	return 0;
 }
 
-/* All that is ever shown at layout.cell. */
+/* Every text that is shown at layout.cell. */
 static const char *const shown[] = {LAYOUT_TITLE, BANNER_OPEN, BANNER_CLOSED, BANNER_RED, BANNER_BLACK, "0123456789"};
 
 static int glyphs_render(struct roulette *roulette)

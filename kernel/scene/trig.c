@@ -45,8 +45,10 @@ uint32_t trig_sqrt(uint32_t value)
 
 	if (value == 0)
 		return 0;
-	/* A straight line through [2^30, 2^32) is within 4 % of the root; two steps of Newton's make it exact but
-	 * for 1. */
+	/*
+	 * A straight line through [2^30, 2^32) is within 4 % of the root; two steps of Newton's make it exact to within
+	 * 1.
+	 */
 	while (value << 2 * shift < 1u << 30)
 		shift++;
 	root = (((value << 2 * shift) >> 17) + 22000) >> shift;

@@ -1,6 +1,6 @@
 /*
- * The turning disc of one frame: its segments' colours and the lines between them. For wheel.c, which works them out,
- * and wheel_draw.c, which draws them row by row.
+ * The turning disc of one frame: its segments' colours and the lines between them. wheel.c calculates them, and
+ * wheel_draw.c draws them row by row.
  *
  * The twelve edges between segments lie on six lines through the centre, so every row crosses each line once, and the
  * colours alternate from crossing to crossing. A line is a divider: a band whose sides are antialiased over the width
@@ -38,7 +38,7 @@ struct wheel {
 	struct wheel_line lines[2][WHEEL_LINES + 1];
 };
 
-/* Works out the disc of the view's frame; the view must outlive it. */
+/* Calculates the disc of the view's frame; the view must outlive it. */
 void wheel_set(struct wheel *wheel, const struct frame_view *view);
 
 #endif

@@ -149,7 +149,7 @@ static void task_start(void *argument)
 	sched_exit();
 }
 
-/* What a CPU does when no task is ready: halts until an interrupt. Interrupts are off but for the halt. */
+/* What a CPU does when no task is ready: halts until an interrupt. Interrupts are off except during the halt. */
 static void idle_loop(void *unused)
 {
 	struct sched_cpu *cpu = percpu(cpus);

@@ -20,7 +20,7 @@ static preempt_reschedule *reschedule_handler;
 #define IS_GLOBAL (OPTION(PREEMPT) == OPTION_PREEMPT_global)
 
 /*
- * What a guard protects stays inside of it: preempt_disable and preempt_enable are calls into another unit, across
+ * Accesses stay inside their guard: preempt_disable and preempt_enable are calls into another unit, across
  * which the compiler moves no access to memory.
  */
 static uint32_t guards_now(const struct preempt_state *state)

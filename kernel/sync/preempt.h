@@ -8,11 +8,13 @@
  *   1. Lowering the counter first and looking at `pending` after it loses nothing: a request before the decrement is
  *      seen by the poll; one behind it finds no guard and is served by the interrupt itself.
  *   2. Looking first and lowering after it loses every request that arrives between the two, until the next one.
- *   3. Acting on the poll with interrupts on serves a request twice when another arrives between poll and act: the
- *      interrupt serves both, then the drop serves what is no longer there. preempt_enable polls again, interrupts off.
+ *   3. Acting on the poll with interrupts on serves a request twice when another request arrives between poll and act:
+ *      the interrupt serves both, then the drop serves what is no longer there. preempt_enable polls again, interrupts
+ *      off.
  *   4. The counter must be of the CPU it protects. A global one makes a guard of CPU 1 hold back a request on CPU 0,
  *      and CPU 1's drop polls the requests of CPU 1: CPU 0's is lost until its next one. A per-CPU one cannot.
- *   5. Neither needs a fence or an atomic operation per CPU: an interrupt sees its own CPU's stores in program order.
+ *   5. A per-CPU counter needs no fence and no atomic operation: an interrupt sees its own CPU's stores in program
+ *      order.
  * The suites `preempt` and `preempt_race` hold a test for each claim.
  *
  * Context: any; preempt_request with interrupts off.

@@ -1,6 +1,6 @@
 /*
- * A lock between CPUs, held with interrupts off, so that a handler of the same CPU may use it too. Not fair: sections
- * are a few instructions long. Taking a lock twice on one CPU hangs.
+ * A lock between CPUs, held with interrupts off, so that a handler of the same CPU may use it too. The lock is not
+ * fair: sections are a few instructions long. Taking a lock twice on one CPU hangs.
  */
 #ifndef SYNC_SPINLOCK_H
 #define SYNC_SPINLOCK_H

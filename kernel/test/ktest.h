@@ -29,7 +29,7 @@ struct ktest_suite {
 bool ktest_check_at(bool holds, const char *sentence, const char *file, int line);
 /* Stands for a check that this machine cannot make. */
 void ktest_skip(const char *sentence, const char *reason);
-/* A diagnostic line, in the place of the next check's result. */
+/* Prints a diagnostic line before the next check's result. */
 void ktest_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Where lines go; the console by default. Given text is a part of a line or ends with one newline. */

@@ -151,7 +151,8 @@ static void nodes(const struct fdt *fdt)
 		    "other paths name the root or nothing");
 	ktest_check(fdt_parent(fdt, gic) == soc && fdt_parent(fdt, soc) == 0 && fdt_parent(fdt, 0) < 0,
 		    "parents lead to the root");
-	ktest_check(fdt_child(fdt, 0, "gic") < 0 && fdt_child(fdt, soc, "gic") == gic, "a grandchild is no child");
+	ktest_check(fdt_child(fdt, 0, "gic") < 0 && fdt_child(fdt, soc, "gic") == gic,
+		    "a grandchild is not found as a child");
 	ktest_check(fdt_property(fdt, gic, "compatible", &list) == 0 && fdt_list_has(&list, "also,this") &&
 			    !fdt_list_has(&list, "also") && !fdt_list_has(&list, "this"),
 		    "a string list holds whole strings");
@@ -206,7 +207,7 @@ static void headers(void)
 {
 	struct fdt fdt;
 
-	ktest_check(open_with(0, 0xfeedd00d) == ERROR_MAGIC, "a wrong magic is no tree");
+	ktest_check(open_with(0, 0xfeedd00d) == ERROR_MAGIC, "a wrong magic number is refused");
 	ktest_check(open_with(4, BLOB_BYTES + 1) == ERROR_BOUNDS, "a blob beyond the limit is refused");
 	ktest_check(open_with(8, BLOB_BYTES - 4) == ERROR_BOUNDS, "a structure block beyond the blob is refused");
 	ktest_check(open_with(8, HEADER_BYTES + 1) == ERROR_BOUNDS, "a structure block off its alignment is refused");

@@ -46,7 +46,7 @@ static void presents(void)
 	ktest_check(gpu.control.queue.free_count == GPUDEVICE_RING, "no descriptor stays behind");
 }
 
-/* What a frame comes to on a device that goes wrong after its start. */
+/* The result of a frame on a device that goes wrong after its start. */
 static int present_while(enum gpudevice_manner manner)
 {
 	const struct gpu_rectangle part = {0, 0, 8, 8};

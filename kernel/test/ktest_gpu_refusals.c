@@ -95,7 +95,7 @@ static const struct refusal refusals[] = {
 	{"a command that there is not", NO_COMMAND, UNSPECIFIED, 0, {0}},
 };
 
-/* The response to so many bytes of a command; 0 where there is none. */
+/* The response to this many bytes of a command; 0 where there is none. */
 static uint32_t response_to(uint32_t type, const uint32_t *words, uint32_t count, uint32_t bytes)
 {
 	uint8_t *request = gpu_command(&gpu, type);

@@ -18,7 +18,7 @@ static int start(void)
 	return error;
 }
 
-/* What starting comes to when one command alone gets a response of this manner. */
+/* The result of starting when a single command gets a response of this kind. */
 static int start_with(enum gpudevice_manner manner, uint32_t command)
 {
 	gpudevice_meet(&gpu, &gpu_path_virgl);
@@ -51,7 +51,7 @@ static void presents(void)
 		    "nothing else was sent, and no descriptor stays behind");
 }
 
-/* What starting comes to on a device with these capability sets. */
+/* The result of starting on a device with these capability sets. */
 static int start_with_capsets(uint32_t count, uint32_t id, uint32_t bytes, uint32_t sampler, uint32_t render)
 {
 	static const uint32_t format = 1u << GPU_FORMAT_B8G8R8X8;
@@ -100,7 +100,7 @@ static void refusals(void)
 		    "so is a texture that cannot be made, attached or shown");
 }
 
-/* What a frame comes to when one command of it gets a response of this manner. */
+/* The result of a frame when one command of it gets a response of this kind. */
 static int present_while(enum gpudevice_manner manner, uint32_t command)
 {
 	const struct gpu_rectangle part = {0, 0, 8, 8};

@@ -121,7 +121,7 @@ static void acpi(void)
 	acpi_seal(ACPI_MADT, 80, 9);
 	ktest_check(acpi_finds_madt(&madt) && !acpi_processors(madt, ids, 4),
 		    "an entry beyond its table ends the list");
-	ktest_check(!acpi_power_ports(madt, &ports), "a FADT too short for its ports has none");
+	ktest_check(!acpi_power_ports(madt, &ports), "a FADT too short for its ports reports no ports");
 }
 
 #define FLOOR 0x180000ull
@@ -143,7 +143,7 @@ static void memory_map(void)
 	static const struct pvh_memory narrow[] = {{0x180001, 0x1000, 1, 0}};
 
 	ktest_check(largest_is(usual, 4, FLOOR, 0xffe0000), "the largest run of RAM begins behind the kernel");
-	ktest_check(largest_is(usual, 2, 0, 0), "reserved memory is not RAM, nor what lies below the kernel");
+	ktest_check(largest_is(usual, 2, 0, 0), "neither reserved memory nor memory below the kernel is RAM");
 	ktest_check(largest_is(wrapping, 2, 0x200000, 0x203000), "a run that wraps round is passed over");
 	ktest_check(largest_is(high, 2, 0xfffff000, CEILING), "a run is cut where the mapping ends");
 	ktest_check(largest_is(narrow, 1, 0, 0), "less than a whole page is nothing");

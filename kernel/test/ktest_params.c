@@ -67,7 +67,7 @@ static void refusals(void)
 			    refuses("frames=1x", "value out of range", "frames=1x") &&
 			    refuses("frames=+1", "value out of range", "frames=+1") &&
 			    refuses("frames=0x10", "value out of range", "frames=0x10"),
-		    "what is no decimal number is refused");
+		    "anything but a decimal number is refused");
 	ktest_check(refuses("frames=0", "value out of range", "frames=0") &&
 			    refuses("seed=4294967296", "value out of range", "seed=4294967296") &&
 			    refuses("seed=99999999999999999999", "value out of range", "seed=99999999999999999999") &&
@@ -80,7 +80,7 @@ static void refusals(void)
 			    refuses("seconds=1.0005", "value out of range", "seconds=1.0005") &&
 			    refuses("seconds=1.5.5", "value out of range", "seconds=1.5.5") &&
 			    refuses("seconds=86401", "value out of range", "seconds=86401"),
-		    "seconds that are none are refused");
+		    "seconds that are not a number are refused");
 	ktest_check(refuses("tlb=", "value out of range", "tlb=") && refuses("tlb=1", "value out of range", "tlb=1") &&
 			    refuses("tlb=warmer", "value out of range", "tlb=warmer") &&
 			    refuses("tlb=cold tlb=cold", "given twice", "tlb=cold"),

@@ -47,7 +47,7 @@ static int walk(uint8_t kind)
 static void capabilities(void)
 {
 	config_build(3);
-	ktest_check(walk(PCI_CAPABILITY_VENDOR) == 3, "all capabilities of a kind are found, each once");
+	ktest_check(walk(PCI_CAPABILITY_VENDOR) == 3, "every capability of a kind is found once");
 	ktest_check(walk(PCI_CAPABILITY_MSIX) == 0, "a kind that is not there is not found");
 	config[0x44] = PCI_CAPABILITY_MSIX;
 	ktest_check(pci_capability_find(list, PCI_CAPABILITY_MSIX, 0) == 0x44, "a capability is found by its kind");
@@ -100,11 +100,11 @@ static void bars(void)
 			    (struct pci_bar){0x1000000000, 0x200000000, 2}),
 		    "a BAR of 8 GiB is sized by its upper half alone");
 	ktest_check(decodes((struct pci_bar_registers){0xc001, 0}, (struct pci_bar_registers){0xffffffe1, 0}, none),
-		    "an I/O BAR is no memory");
+		    "an I/O BAR is refused");
 	ktest_check(decodes((struct pci_bar_registers){0, 0}, (struct pci_bar_registers){0, 0}, none),
 		    "a BAR that does not exist has no size");
 	ktest_check(decodes((struct pci_bar_registers){0, 0}, (struct pci_bar_registers){0xf0f0f000, 0}, none),
-		    "a size that is no power of two is refused");
+		    "a size that is not a power of two is refused");
 	ktest_check(pci_bar_decode((struct pci_bar_registers){4, 0}, (struct pci_bar_registers){0xfffff004, 0}, false)
 				    .size == 0,
 		    "a 64-bit BAR in the last register is refused");
@@ -132,9 +132,10 @@ static void scan(void)
 	ktest_check(!pci_bar_map(&(struct pci_device){.bar_address = {0x1000}, .bar_size = {0x1000}}, 0, 0xff8, 9),
 		    "a span that ends outside of its BAR is not mapped");
 	ktest_check(!pci_bar_map(&(struct pci_device){.bar_address = {0x1000}, .bar_size = {0x1000}}, 0, 8, ~0ull),
-		    "nor one whose end wraps round");
-	ktest_check(!pci_bar_map(&(struct pci_device){.bar_size = {0x1000}}, 0, 0, 8), "nor a BAR without an address");
-	ktest_check(!pci_bar_map(&(struct pci_device){.pin = 1}, PCI_BARS, 0, 8), "nor a seventh BAR");
+		    "a BAR whose end wraps round is refused");
+	ktest_check(!pci_bar_map(&(struct pci_device){.bar_size = {0x1000}}, 0, 0, 8),
+		    "a BAR without an address is refused");
+	ktest_check(!pci_bar_map(&(struct pci_device){.pin = 1}, PCI_BARS, 0, 8), "a seventh BAR is refused");
 }
 
 static void run(void)

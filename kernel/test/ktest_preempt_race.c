@@ -1,6 +1,6 @@
 /*
  * The race between the drop of the last guard and a request (sync/preempt.h), by a sweep that lands a timer interrupt
- * on every instruction of the drop. That needs time that counts instructions: QEMU's -icount shift=0, one CPU.
+ * on every instruction of the drop. The sweep needs a clock that counts instructions: QEMU's -icount shift=0, one CPU.
  *
  * Lost: no guard is up any more, and the request still waits. Doubled: a reschedule with no request left to serve.
  */
@@ -206,7 +206,7 @@ static uint64_t sweep_step(struct sweep *sweep, uint64_t delayed, uint64_t ns, b
 	sweep_note(sweep, interrupted_at - start);
 	if (swept->pending()) {
 		sweep->lost++;
-		/* What was lost must not wait for the next step. */
+		/* A lost request must not wait for the next step. */
 		swept->request();
 	}
 	arch_irq_restore(enabled);
@@ -256,7 +256,7 @@ static unsigned drop_length(void)
 	preempt_disable();
 	whole = instructions_of(preempt_enable);
 	empty = instructions_of(drop_nothing);
-	/* drop_nothing is a return alone, which the drop has too. */
+	/* drop_nothing is a single return, which the drop has too. */
 	return (unsigned)(whole - empty) + 1;
 }
 

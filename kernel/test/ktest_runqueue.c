@@ -17,12 +17,12 @@ static void run(void)
 	runqueue_sleep(&queue, &a, 10);
 	runqueue_sleep(&queue, &c, 20);
 	ktest_check(runqueue_next_wake(&queue) == 10, "the sleeper that wakes first is known");
-	ktest_check(runqueue_wake(&queue, 9) == 0 && !queue.ready, "nobody wakes before its time");
+	ktest_check(runqueue_wake(&queue, 9) == 0 && !queue.ready, "no task wakes before its time");
 	ktest_check(runqueue_wake(&queue, 10) == 1 && runqueue_pop(&queue) == &a,
 		    "at its time a sleeper joins the line");
 	ktest_check(runqueue_wake(&queue, 1000) == 2 && runqueue_pop(&queue) == &b && runqueue_pop(&queue) == &c,
 		    "sleepers of the same time wake in the order in which they went to sleep");
-	ktest_check(!runqueue_next_wake(&queue), "and then nobody sleeps");
+	ktest_check(!runqueue_next_wake(&queue), "and then no task sleeps");
 	runqueue_push(&queue, &a);
 	ktest_check(runqueue_pop(&queue) == &a && !runqueue_pop(&queue), "a queue that ran empty is used again");
 }

@@ -103,7 +103,7 @@ static void guarding(void)
 		arch_relax();
 	ktest_check(preempt_pending(), "under a guard the end of a slice is a request that waits");
 	spin_ns(5 * SCHED_SLICE_NS);
-	ktest_check(spinner_rounds == rounds, "nobody else runs, however many slices go by");
+	ktest_check(spinner_rounds == rounds, "no other task runs, however many slices go by");
 	served = preempt_counts(0)->reschedules;
 	switches = sched_counts(0)->switches;
 	preempt_enable();
@@ -117,8 +117,7 @@ static void preemption(void)
 	uint64_t preemptions = sched_counts(0)->preemptions, requests;
 	struct task *task = sched_spawn(0, "spinner", spinner, NULL);
 
-	ktest_check(task && spin_until_more(&spinner_rounds, 0),
-		    "a task that waits in line runs although nobody yields");
+	ktest_check(task && spin_until_more(&spinner_rounds, 0), "a waiting task runs although no task yields");
 	ktest_check(sched_counts(0)->preemptions >= preemptions + 2, "because both are preempted, which is counted");
 	guarding();
 	ktest_check(sched_current()->away_ticks > 0, "time away from the CPU is known");
@@ -135,7 +134,8 @@ static void sleeping(void)
 	bool enabled;
 
 	sched_sleep_ns(3000000);
-	ktest_check(now_ns() - start >= 3000000, "a task sleeps no less than it asked for, with nobody else to run");
+	ktest_check(now_ns() - start >= 3000000,
+		    "a task sleeps at least as long as it asked, with no other task to run");
 	enabled = arch_irq_disable();
 	ticks = preempt_counts(0)->requests;
 	start = now_ns();

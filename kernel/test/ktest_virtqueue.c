@@ -46,7 +46,7 @@ static void layouts(void)
 			    virtqueue_init(&device.own, 12, device.memory, false, NULL, NULL) == ERROR_INVALID &&
 			    virtqueue_init(&device.own, 512, device.memory, false, NULL, NULL) == ERROR_INVALID &&
 			    virtqueue_init(&device.own, 8, NULL, false, NULL, NULL) == ERROR_INVALID,
-		    "sizes that are no power of two, or too large, and no memory are refused");
+		    "sizes that are too large or not a power of two are refused, and so is missing memory");
 }
 
 static void chains(void)

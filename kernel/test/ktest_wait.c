@@ -45,7 +45,7 @@ static int send_and_wait(void (*on_notify)(struct ringdevice *), uint64_t deadli
 	return virtqueue_wait(device.queue, &completion, deadline_ns);
 }
 
-/* Whether fences at B are those of this strategy for so many polls. */
+/* Whether the fences at B match this strategy and the number of polls. */
 static bool fences_match(const struct virtqueue_counters *counters)
 {
 	uint64_t polls = counters->count[COUNTER_spins] + counters->count[COUNTER_completions];

@@ -169,7 +169,7 @@ void arch_ipi_send(unsigned cpu)
 {
 	uint64_t mpidr = cpus[cpu].id;
 
-	/* What was written before must be seen by the CPU that is interrupted. */
+	/* The interrupted CPU must see what was written before. */
 	__asm__ volatile("dsb ishst" : : : "memory");
 	SYSREG_WRITE(ICC_SGI1R, (mpidr >> 32 & 0xff) << 48 | (mpidr >> 16 & 0xff) << 32 | (mpidr >> 4 & 0xf) << 44 |
 					(mpidr >> 8 & 0xff) << 16 | (uint64_t)LINE_IPI << 24 | 1ull << (mpidr & 0xf));

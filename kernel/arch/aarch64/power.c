@@ -38,7 +38,7 @@ void power_init(void)
 	conduit = strcmp(method, "smc") == 0 ? CONDUIT_SMC : CONDUIT_HVC;
 }
 
-/* Neither call carries a status: success is a power-off, failure a reset, which QEMU's -no-reboot makes an end. */
+/* The calls carry no status: success is a power-off and failure a reset, at which QEMU ends because of -no-reboot. */
 void arch_exit(bool success)
 {
 	arch_irq_disable();

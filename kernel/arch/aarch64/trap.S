@@ -14,7 +14,7 @@
 	b	trap_entry
 	.endm
 
-/* What a C function may clobber, and what it keeps: saved with stp, restored with ldp. */
+/* First what a C function may change, then what it keeps: saved with stp, restored with ldp. */
 	.macro	caller_saved op
 	\op	x0, x1, [sp]
 	\op	x2, x3, [sp, #16]

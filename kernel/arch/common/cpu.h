@@ -1,4 +1,4 @@
-/* What an architecture's files know of each CPU, and how another one is started. */
+/* Each CPU's record, as an architecture's files share it, and the start of another CPU. */
 #ifndef ARCH_COMMON_CPU_H
 #define ARCH_COMMON_CPU_H
 
@@ -30,7 +30,7 @@ void smp_init_cpu(void);
 
 /* First C code of a started CPU that knows its number, on the stack it was given. */
 _Noreturn void smp_entry(void);
-/* Waits for a CPU to come to smp_entry, for at most so long. */
+/* Waits at most this long for a CPU to reach smp_entry. */
 bool smp_wait_started(const struct cpu *cpu, uint64_t ns);
 
 #endif

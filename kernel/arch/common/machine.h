@@ -1,8 +1,8 @@
 /*
  * What the device tree says of the machine, for the architectures that boot with one.
  *
- * machine_read fills `machine` on the boot CPU; afterwards it is only read. What the kernel cannot do without and
- * the tree does not say is a panic that names it.
+ * machine_read fills `machine` on the boot CPU; afterwards it is only read. The kernel panics, with a name, where the
+ * tree lacks something that it needs.
  */
 #ifndef ARCH_COMMON_MACHINE_H
 #define ARCH_COMMON_MACHINE_H

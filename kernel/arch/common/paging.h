@@ -27,7 +27,7 @@ struct paging_format {
 	uint64_t (*leaf)(uint64_t physical, unsigned shift, enum paging_kind kind);
 	bool (*is_leaf)(uint64_t entry, unsigned shift);
 	uint64_t (*physical)(uint64_t entry);
-	/* Of a leaf, from its own bits. */
+	/* Read from a leaf's own bits. */
 	bool (*is_device)(uint64_t entry);
 	bool (*is_writable)(uint64_t entry);
 	bool (*is_executable)(uint64_t entry);
@@ -50,7 +50,7 @@ uint64_t *paging_root(void);
 bool paging_map(const struct paging_format *format, uint64_t start, uint64_t end, enum paging_kind kind);
 /* Maps RAM around the kernel's image, each part of it for what it is; the page below the boot stack is left out. */
 void paging_map_kernel(const struct paging_format *format, uint64_t ram_start, uint64_t ram_end);
-/* What went wrong when an address faults that is left out on purpose; NULL for any other. */
+/* Why an address faults that is left unmapped on purpose; NULL for any other. */
 const char *paging_fault_name(uint64_t address);
 struct paging_leaf paging_look(const struct paging_format *format, uint64_t address);
 

@@ -147,7 +147,7 @@ static void run(void)
 	ktest_check(survey.ram_is_ram, "no page of RAM is device memory");
 	ktest_check(survey.devices_outside && survey.device_bytes, "every page outside of RAM is device memory");
 	ktest_check(survey.ram_bytes == machine.memory.length - PAGE_SIZE,
-		    "all RAM is mapped, but for the stack's guard");
+		    "all RAM is mapped except the stack's guard");
 	ktest_check(mmu_agrees(0, PAGING_NONE), "the null page is not mapped");
 	ktest_check(mmu_agrees((uintptr_t)boot_stack_guard, PAGING_NONE), "the stack's guard is not mapped");
 	ktest_check(mmu_agrees((uintptr_t)run, PAGING_CODE), "the MMU lets code be read, not written");

@@ -12,7 +12,7 @@
 #define PLIC_CLAIM 0x200004
 #define PLIC_CONTEXT_STRIDE 0x1000
 #define PLIC_LINES_MAX 1024
-/* Of a hart that the PLIC does not serve: 0 is a context. */
+/* A hart that the PLIC does not serve; 0 is a context. */
 #define CONTEXT_NONE UINT64_MAX
 
 /* scause without its top bit (Privileged ISA table 4.2). */
@@ -144,7 +144,7 @@ void arch_ipi_handler(void (*handler)(void))
 
 void arch_ipi_send(unsigned cpu)
 {
-	/* What was written before must be seen by the CPU that is interrupted. */
+	/* The interrupted CPU must see what was written before. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	sbi_call(SBI_IPI, IPI_SEND, 1, cpus[cpu].id, 0);
 }

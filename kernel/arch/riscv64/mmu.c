@@ -1,6 +1,6 @@
 /*
- * Sv39 page tables, identity map (Privileged ISA 4.4); every implementation of a larger mode has it. What is memory
- * and what is I/O is the platform's (PMAs); page tables can say it again where Svpbmt exists (chapter 6).
+ * Sv39 page tables, identity map (Privileged ISA 4.4); every implementation of a larger mode has it. The platform's
+ * PMAs say what is memory and what is I/O; page tables can repeat it where Svpbmt exists (chapter 6).
  */
 #include "arch/common/machine.h"
 #include "arch/common/paging.h"

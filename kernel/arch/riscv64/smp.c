@@ -12,7 +12,7 @@ void smp_init_cpu(void)
 
 int smp_start(struct cpu *cpu)
 {
-	/* What the CPU will read must be in memory before the call. */
+	/* Everything that the CPU will read must be in memory before the call. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	return sbi_call(SBI_HSM, HSM_HART_START, cpu->id, (uintptr_t)boot_secondary, (uintptr_t)cpu).error ? ERROR_NODEV
 													   : 0;

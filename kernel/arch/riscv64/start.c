@@ -6,7 +6,7 @@
 extern uint64_t boot_hart, boot_tree;
 extern uint8_t kernel_end[];
 
-/* All but the boot CPU's, whose stack is in boot.S. */
+/* Stacks of the other CPUs; that of the boot CPU is in boot.S. */
 static uint8_t trap_stacks[ARCH_CPUS_MAX - 1][TRAP_STACK_SIZE] __attribute__((aligned(16)));
 static struct arch_boot boot = {.name = "riscv64", .irq = "intx", .command_line = machine.command_line};
 

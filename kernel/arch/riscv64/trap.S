@@ -1,7 +1,7 @@
 /* Trap entry, and the switch between contexts. */
 #include "arch/riscv64/layout.h"
 
-/* What a C function may clobber, and what it keeps: saved with sd, restored with ld. */
+/* First what a C function may change, then what it keeps: saved with sd, restored with ld. */
 	.macro	caller_saved op
 	\op	ra, 0(sp)
 	\op	t0, 8(sp)

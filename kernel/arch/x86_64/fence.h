@@ -1,7 +1,7 @@
 /*
- * Fences of x86-64 (Intel SDM 3A 8.2.2): only a store followed by a load of another address may be reordered, so
- * every fence but the full one is a promise to the compiler alone. FENCE_<NAME>_HW says whether an instruction is
- * executed; counters of hardware fences are built from these.
+ * Fences of x86-64 (Intel SDM 3A 8.2.2): only a store followed by a load of another address may be reordered, so every
+ * fence except the full one only constrains the compiler. FENCE_<NAME>_HW says whether an instruction is executed;
+ * counters of hardware fences are built from these.
  */
 #ifndef ARCH_X86_64_FENCE_H
 #define ARCH_X86_64_FENCE_H

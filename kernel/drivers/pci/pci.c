@@ -163,7 +163,7 @@ int pci_irq_attach(const struct pci_device *device, unsigned entry, void (*handl
 	if (!arch_msi_attach(handler, argument, &msi))
 		return msix_attach(device, entry, &msi);
 	*kind = PCI_IRQ_PIN;
-	/* A bridge rotates the pins of what is behind it, and this map knows those of bus 0 alone. */
+	/* A bridge rotates the pins of devices behind it, and this map only knows the pins of bus 0. */
 	if (!device->pin || device->bus || arch_intx_attach(device->device, device->pin, handler, argument))
 		return ERROR_NODEV;
 	command_write(device, (uint16_t)(pci_read16(device, PCI_CONFIG_COMMAND) & ~COMMAND_NO_INTX));

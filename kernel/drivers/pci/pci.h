@@ -1,7 +1,7 @@
 /*
  * PCI devices: found by scanning, with their capabilities, BARs and interrupts. One CPU at a time.
  *
- * What a device says of itself is checked: capability lists are bounded, BARs must be memory and large enough.
+ * Values that a device reports are checked: capability lists are bounded, BARs must be memory and large enough.
  * Failure: NULL or a negative enum error.
  */
 #ifndef DRIVERS_PCI_PCI_H

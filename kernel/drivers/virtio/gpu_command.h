@@ -1,7 +1,7 @@
 /*
  * Commands to virtio-gpu's control queue: written one by one, shown to the device together, completed in any order.
  *
- * Called by gpu*.c alone. A failure is printed on one line and returned as a negative enum error.
+ * Only gpu*.c calls this. A failure is printed on one line and returned as a negative enum error.
  */
 #ifndef DRIVERS_VIRTIO_GPU_COMMAND_H
 #define DRIVERS_VIRTIO_GPU_COMMAND_H
@@ -15,7 +15,7 @@
 /* A command in flight: memory that the device reads and writes. */
 struct gpu_slot {
 	uint8_t request[GPU_COMMAND_BYTES];
-	struct gpu_header header;    /* the response of commands that have no longer one */
+	struct gpu_header header;    /* for commands whose response is the header alone */
 	struct gpu_header *response; /* where the device writes: the above, or the caller's memory */
 	uint32_t response_length;
 	uint32_t expected; /* the response's type */

@@ -1,7 +1,7 @@
 /*
  * The ring against a hostile device: the input is a list of steps, of the driver and of a device that writes whatever
  * it likes wherever it may. After each step the driver's own books must balance: every descriptor is free or in one
- * chain, nothing comes back that is not out, nor longer than it may be, and a broken queue stays broken.
+ * chain, only chains that are out come back, none is longer than it may be, and a broken queue stays broken.
  */
 #include "drivers/virtio/virtqueue.h"
 #include "test/ringdevice.h"

@@ -8,7 +8,8 @@
  *
  * A loss is certain when it is counted: the device has said that it sleeps, every notify was heard, and
  * what was published was not seen. BARRIER=no_kick_fence must lose within the time limit; with the fence nothing may
- * be lost in all of it. With an argument it judges nothing: it counts what is lost in so many milliseconds.
+ * be lost in all of it. With an argument it counts the notifications that are lost in that many milliseconds, and
+ * judges nothing.
  */
 #define _POSIX_C_SOURCE 200809L
 #include "arch/arch.h"

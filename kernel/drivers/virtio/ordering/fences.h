@@ -56,7 +56,7 @@ static inline void virtio_mb(void)
 #define ORDER_COUNT_mb       1
 #define ORDER_HW_mb          FENCE_FULL_HW
 
-/* Accesses to an index. One that orders by itself is no fence, but may need a fence instruction. */
+/* Accesses to an index. A load or store that orders is not counted as a fence, but may need a fence instruction. */
 #define ORDER_STORE_plain(index, value)         *(index) = (value)
 #define ORDER_STORE_HW_plain                    0
 #define ORDER_STORE_store_release(index, value) store_release_16(index, value)

@@ -1,7 +1,7 @@
 /*
  * The ordering points of the split ring (VIRTIO 1.2 §2.7): the five places where the order of memory accesses matters.
- * virtqueue.c calls A to D, transport.c calls E. What stands at A, B and C is the row of strategies.h that BARRIER
- * names; D and E are the same under every strategy.
+ * virtqueue.c calls A to D, transport.c calls E. The row of strategies.h that BARRIER names says what stands at A, B
+ * and C; D and E are the same under every strategy.
  *
  * Each comment names the partner on the device's side that a right strategy pairs with. Whether this build's strategy
  * does is for its row to say.

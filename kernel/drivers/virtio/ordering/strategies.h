@@ -27,8 +27,10 @@
 /* One-way operations in place of fences. */
 #define STRATEGY_acquire_load     ( none,     store_release, none,       none,    load_acquire, none,    full )
 
-/* What Linux's virtio_ring.c does for a device that is a CPU's equal. The write barrier at A leaves the read of an old
- * response free to pass the publish of its buffer. */
+/*
+ * As Linux's virtio_ring.c orders for a device that behaves as another CPU. The write barrier at A leaves the read of
+ * an old response free to pass the publish of its buffer.
+ */
 #define STRATEGY_linux            ( wmb,      plain,         none,       none,    plain,        rmb,     mb   )
 
 /* Drivers that mistake volatile for ordering: no point has a fence. On x86 A and B hold all the same, C does not; where
