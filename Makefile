@@ -23,8 +23,6 @@ export HARNESS_SEED := $(call words_of,$(imported))
 unexport $(given)
 MAKEOVERRIDES :=
 
-# $1 is the command, $2 the variable with what it takes from the environment.
-harness = @eval "set -- $$HARNESS_WORDS $2"; exec ci/harness $1 "$$@"
 # Of the checkout's folder, any name will do: none of this takes it for words.
 same = $(if $(subst x$1,,x$2)$(subst x$2,,x$1),,yes)
 list := $(strip $(MAKEFILE_LIST))
@@ -34,12 +32,31 @@ $(error harness-failed: run make in $(list:Makefile=), or make -C $(list:Makefil
 endif
 
 commands := $(filter-out __init__,$(basename $(notdir $(wildcard harness/commands/*.py))))
+tests := test test-full quick
+bare := check docs open clean
+goals := help setup $(commands) $(tests) $(bare)
+
+# A word that is no goal belongs to the last goal, which says what it makes of it: make explain seed-1-logged. Behind help
+# and history every word does: make help perf, make history analyze.
+eager :=
+behind := $(foreach word,$(MAKECMDGOALS),$(if $(eager),$(word),$(if $(filter help history,$(word)),$(eval eager := $(word)))))
+loose := $(filter-out $(goals),$(MAKECMDGOALS))
+taker := $(or $(eager),$(lastword $(filter $(goals),$(MAKECMDGOALS))))
+handed := $(if $(eager),$(filter-out $(goals) $(behind),$(MAKECMDGOALS)) $(behind),$(loose))
+words_for = $(if $(filter $1,$(taker)),$(foreach word,$(handed),$(call quoted,$(word))))
+# Settings of a line belong to its goals that take any; where there is none, the first goal refuses them.
+refuse = @$(if $(filter-out $(bare),$(filter $(goals),$(MAKECMDGOALS))),:,eval "set -- $$HARNESS_WORDS"; set -- $(call words_for,$@) "$$@"; \
+	[ $$# = 0 ] || { printf 'usage: %s: make %s takes no word (exit 2)\n' "$$1" $@; exit 2; })
+
+# $1 is the command, $2 the variable with what it takes from the environment.
+harness = @$(if $(filter $1,$(behind)),:,eval "set -- $$HARNESS_WORDS $2"; exec ci/harness $1 $(call words_for,$1) "$$@")
+tested = @eval "set -- $$HARNESS_WORDS"; exec ci/test $1 $(call words_for,$@) "$$@"
 
 help: ## this list, or a command's settings: make help C=perf
 	$(call harness,help)
 
 setup: ## install what the goals named beside it need; alone, what perf needs
-	@ci/setup $(filter-out setup,$(filter $(commands) test test-full check quick,$(MAKECMDGOALS)))
+	@eval "set -- $$HARNESS_WORDS"; exec ci/setup $(filter-out setup $(loose),$(MAKECMDGOALS)) $(call words_for,setup) "$$@"
 
 measuring := $(filter perf ab explain,$(commands))
 shown := $(filter boot acceptance,$(commands))
@@ -51,23 +68,35 @@ $(filter-out $(measuring) $(shown),$(commands)):
 	$(call harness,$@)
 
 test: ## every suite; T=gates K=floor choose
-	@eval "set -- $$HARNESS_WORDS"; exec ci/test "$$@"
+	$(call tested)
 test-full: ## everything
-	@eval "set -- $$HARNESS_WORDS"; exec ci/test full "$$@"
+	$(call tested,full)
 quick: ## what needs no QEMU
-	@eval "set -- $$HARNESS_WORDS"; exec ci/test quick "$$@"
+	$(call tested,quick)
 check: ## format, warnings, static analysis, types, layering
+	$(refuse)
 	@ci/check
 docs: ## the parts of the documents that follow from the code
+	$(refuse)
 	@ci/house.py
 	@/usr/bin/python3 -m harness.tests.written_pages
 open: ## the last report, in a browser
+	$(refuse)
 	@exec ci/open
 clean: ## what was built; results and baselines stay
+	$(refuse)
 	rm -rf build
 
-# A goal that does not exist: the harness names the nearest command.
+# A goal that does not exist: the harness names the nearest command. What lies here under that name is no matter; a name
+# that make could not read in a rule finds no file.
+nowhere = @$(if $(taker),:,exec ci/harness $(call quoted,$@))
+special = $(strip $(foreach sign,% : ; * ? [ ] ~ | &,$(findstring $(sign),$1)))
+named := $(foreach word,$(loose),$(if $(call special,$(word)),,$(word)))
+ifneq ($(named),)
+$(named):
+	$(nowhere)
+endif
 .DEFAULT:
-	@exec ci/harness '$(subst ','\'',$@)'
+	$(nowhere)
 
-.PHONY: help setup $(commands) test test-full quick check docs open clean
+.PHONY: $(goals) $(named)

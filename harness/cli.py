@@ -56,16 +56,23 @@ def _outcome(words: Sequence[str], printer: TerminalPrinter) -> tuple[Verdict, b
     except UsageError as error:
         _end(words[0], error, Verdict.USAGE, f"usage: {error} (exit {Verdict.USAGE.exit_code})", printer)
         return Verdict.USAGE, True
-    verdicts, refused = [], False
+    verdicts, rows, refused = [], [], False
     for number, arguments in enumerate(each, 1):
         if len(each) > 1 and not arguments.json:
             printer.line(f"{number} of {len(each)}: {arguments.again}")
+        printer.headline = ""
         verdict, refused = _attempt(arguments, printer, alone=len(each) == 1)
         verdicts.append(verdict)
+        rows.append([verdict.value, _what_differs(arguments, each), printer.headline.partition(": ")[2]])
     if len(each) > 1 and not each[0].json:
-        rows = [[one.value, str(one.exit_code), arguments.again] for one, arguments in zip(verdicts, each)]
-        printer.table("each by itself", ["verdict", "exit", "again"], rows)
+        printer.table(f"{len(each)} runs", ["verdict", "run", "what was found"], rows)
     return Verdict.worst(verdicts), refused and len(each) == 1
+
+
+def _what_differs(arguments: Arguments, each: Sequence[Arguments]) -> str:
+    """The words of one of several runs that the others do not share."""
+    shared = set.intersection(*(set(one.given.items()) for one in each))
+    return " ".join(f"{name}={value}" for name, value in arguments.given.items() if (name, value) not in shared)
 
 
 def _attempt(arguments: Arguments, printer: TerminalPrinter, alone: bool) -> tuple[Verdict, bool]:

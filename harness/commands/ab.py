@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import string
 import time
@@ -12,7 +13,7 @@ from pathlib import Path
 from harness.core import budget
 from harness.core.arrays import F64
 from harness.core.statistics import CANDIDATE, REFERENCE, Decision, State
-from harness.core.wording import signed_percent
+from harness.core.wording import amount, signed_percent
 from harness.gate.evaluate import arms_of, incidents_of, record_of
 from harness.gate.finish import finish, timed
 from harness.gate.kernels import build_arm
@@ -110,6 +111,7 @@ def _measure(
         spent_s = time.monotonic() - begun
         share_s = (budget_s - spent_s - budget.CLOSING_S - alone_s) / (len(others) - number) + budget.CLOSING_S
         order = replace(first, candidate=kernel, reference=first.candidate, budget_s=share_s, spent_s=spent_s)
+        order = replace(order, sessions=len(others) - number, after_s=alone_s)
         compared.append(ComparedArm(kernel.name, measure(order, folder / kernel.name, progress)))
     spent_s = time.monotonic() - begun
     order = replace(first, stages=stages & ALONE, budget_s=budget_s - spent_s, spent_s=spent_s)
@@ -169,10 +171,10 @@ def _result(
     first = requests[0].name
     arms: dict[str, Arm] = {first: _first_arm(alone, compared)}
     gates: list[Gate] = []
-    findings: list[Incident] = list(incidents_of(alone))
+    findings = [_of_arm(first, finding) for finding in incidents_of(alone)]
     for one in compared:
         arms[one.name] = arms_of(one.measured)[CANDIDATE]
-        findings += [Incident(f.verdict, f"{one.name}: {f.text}", f.cause) for f in incidents_of(one.measured)]
+        findings += [_of_arm(one.name, finding) for finding in incidents_of(one.measured)]
         gates.append(_gate(one, first, arms, one.measured.order.smallest))
     verdict = Verdict.worst(
         [gate.verdict for gate in gates if gate.verdict] + [finding.verdict for finding in findings]
@@ -198,7 +200,11 @@ def _result(
         arms=arms,
         gates=tuple(gates),
         frames=Frames.together(
-            [found.frames for one in (alone, *(one.measured for one in compared)) if (found := one.of(Pictures))]
+            [
+                replace(found.frames, evidence=tuple(f"{name}/{path}" for path in found.frames.evidence))
+                for name, one in ((first, alone), *((one.name, one.measured) for one in compared))
+                if (found := one.of(Pictures))
+            ]
         ),
         notices=(
             *(f"{request.name} is {request.label}" for request in requests),
@@ -209,6 +215,12 @@ def _result(
         problems=tuple(finding.text for finding in findings),
         runs={first: record_of(alone)} | {one.name: record_of(one.measured) for one in compared},
     )
+
+
+def _of_arm(name: str, finding: Incident) -> Incident:
+    """What an arm's session found, with its files as they are called from the run's folder."""
+    text = re.sub(r"\(see (?=[^/)])", f"(see {name}/", finding.text)
+    return replace(finding, text=f"{name}: {text}")
 
 
 def _borrowed_names(measured: list[Measured]) -> list[str]:
@@ -284,9 +296,9 @@ def _say(out: Printer, requests: list[ArmRequest], result: Result) -> None:
     rows = []
     for request in requests:
         metrics = result.arms[request.name].metrics
-        cells = [f"{metrics[name].value:.5g}" if name in metrics else "n/a" for name in _COLUMNS]
+        cells = [amount(metrics[name].value) if name in metrics else "n/a" for name in _COLUMNS]
         rows.append([request.name, request.label, *cells])
-    out.table("arms", ["", "kernel", "FPS", "fences", "spins", "completions", "instructions"], rows)
+    out.table("arms", ["", "kernel", "frames/s", "fences", "spins", "completions", "instructions"], rows)
 
 
 _COLUMNS = (

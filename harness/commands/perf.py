@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -196,6 +197,14 @@ def _machine(candidate: ArmKernel, request: ArmRequest, arguments: Arguments) ->
     return machine, tuple(text for text in (notice, shown) if text)
 
 
+def _skipped_words(skipped: Mapping[str, str]) -> tuple[str, ...]:
+    """What was not measured, a line for each reason."""
+    by_reason: dict[str, list[str]] = {}
+    for stage, why in skipped.items():
+        by_reason.setdefault(why, []).append(stage)
+    return tuple(f"{', '.join(stages)}: not measured: {why}" for why, stages in by_reason.items())
+
+
 def _remarks(measured: Measured) -> tuple[str, ...]:
     """What kept the comparison from being ideal, and advice for the guest's author."""
     cores = measured.lease.notices if measured.lease else ()
@@ -240,7 +249,7 @@ def _result(
     if source.get("problem"):
         notices = (*notices, f"the commit is not known: {source['problem']}")
     notices = (*notices, *approval_notices(source, target))
-    skipped = tuple(f"{stage}: not measured: {why}" for stage, why in measured.skipped.items())
+    skipped = _skipped_words(measured.skipped)
     return Result(
         command="perf",
         verdict=judgement.verdict,

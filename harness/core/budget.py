@@ -22,6 +22,11 @@ STAGE_S: Mapping[str, float] = {name: row.least_s for name, row in stage_table()
 FUNCTIONS_S = 8.0
 """Counting instructions by function, of a candidate that executes more."""
 
+DEFAULT_S: Mapping[str, int] = {"perf": 60, "ab": 120, "explain": 330}
+"""The budget of commands that have a default, the most they take, and their pictures: a test compares the settings."""
+MOST_S: Mapping[str, int] = {"perf": 3600, "ab": 36000, "explain": 7200, "acceptance": 7200, "bisect": 86400}
+DEFAULT_PICTURES: Mapping[str, int] = {"perf": 250, "ab": 60}
+
 COUNT_S = 4.0
 """What stands at the head of an explanation: the counts of one kernel, and its frames taken apart."""
 CHANGE_S = 4.0
@@ -109,7 +114,9 @@ def rounded_s(seconds: float) -> int:
     return math.ceil(seconds / _ROUND_S) * _ROUND_S
 
 
-def budget_that_would_do(spent_s: float, took_s: float, done_s: float, missing_s: float) -> int:
+def budget_that_would_do(
+    spent_s: float, took_s: float, done_s: float, missing_s: float, shares: int = 1, after_s: float = 0.0
+) -> int:
     """What to give for everything that was asked for, on a host as slow as this one was.
 
     Parameters
@@ -120,9 +127,14 @@ def budget_that_would_do(spent_s: float, took_s: float, done_s: float, missing_s
         What the parts took that were measured.
     done_s, missing_s
         What these, and those that were not measured, take on two idle cores.
+    shares
+        How many equal shares what is left after ``spent_s`` has, of which the parts are one.
+    after_s
+        What comes after all shares, on two idle cores.
     """
     slowness = max(took_s / done_s, 1.0) if done_s > 0 else 1.0
-    return rounded_s((spent_s + took_s + slowness * missing_s + CLOSING_S) * _MARGIN)
+    share_s = took_s + slowness * missing_s
+    return rounded_s((spent_s + shares * share_s + slowness * after_s + CLOSING_S) * _MARGIN)
 
 
 def no_time(budget_s: int) -> str:

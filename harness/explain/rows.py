@@ -48,7 +48,7 @@ def part_rows(account: FrameAccount) -> tuple[PartRow, ...]:
         )
         for name in account.parts
     ]
-    return (*rows, PartRow("frame", f"{account.mean_ms:.3f}", "100.0%", f"mean of {len(account)} frames", ""))
+    return (*rows, PartRow("frame", f"{account.mean_ms:.3f}", percent(1.0), f"mean of {len(account)} frames", ""))
 
 
 def account_words(account: FrameAccount) -> str:

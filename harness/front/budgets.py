@@ -35,8 +35,7 @@ def least(arguments: Arguments) -> int:
         stages, pictures = arguments.several("STAGES"), arguments.integer("PICTURES")
         if command == "perf":
             return budget.rounded_s(budget.perf_s(stages, pictures))
-        arms = max(sum(len(name) == 1 for name in arguments.given), 2)
-        return budget.rounded_s(budget.ab_s(arms, stages, pictures))
+        return budget.rounded_s(budget.ab_s(_arms(arguments), stages, pictures))
     if command == "explain":
         return budget.rounded_s(_explain_s(arguments))
     if command == "nightly":
@@ -46,6 +45,13 @@ def least(arguments: Arguments) -> int:
         roulette_s, pictures = arguments.number("BOOT_LOG_TIMEOUT"), arguments.integer("PICTURES")
         return budget.rounded_s(budget.acceptance_s(devices, roulette_s, pictures))
     return 0
+
+
+def _arms(arguments: Arguments) -> int:
+    """How many kernels ``ab`` compares."""
+    if arguments.has("TARGET"):
+        return max(len(arguments.text("TARGET").split(",")), 2)
+    return max(sum(len(name) == 1 for name in arguments.given), 2)
 
 
 def _with_gl(arguments: Arguments) -> bool:
@@ -78,7 +84,7 @@ def _what(arguments: Arguments) -> str:
     said = [name for name in names.get(arguments.command, ()) if arguments.has(name)]
     words = [f"{name}={arguments.given[name]}" for name in said]
     if arguments.command == "ab":
-        words.insert(0, f"{max(sum(len(name) == 1 for name in arguments.given), 2)} kernels")
+        words.insert(0, f"{_arms(arguments)} kernels")
     if arguments.command in ("perf", "ab") and "STAGES" not in said:
         words.append("all stages")
     if arguments.command == "explain":

@@ -56,17 +56,21 @@ def page(name: str) -> str:
     own = [setting for setting in takes.values() if not setting.switch and len(setting.name) > 1]
     switches = [setting for setting in takes.values() if setting.switch]
     parts = [f"{name}: {command.purpose}", _wrapped("usage: ", f"make {name} {_usage(name)}".rstrip())]
+    column = max((len(setting.name) for setting in own), default=0) + 1
     if own:
-        parts.append("settings:\n" + "\n".join(_row(setting) for setting in own))
+        parts.append("settings:\n" + "\n".join(_row(setting, max(column, 13)) for setting in own))
     if len(takes) > len(own) + len(switches):
         arm = next(setting for setting in takes.values() if len(setting.name) == 1)
         parts.append(_wrapped("  A= B= C= … ", f"{arm.help}; as in A='{arm.example}'"))
     if switches:
         parts.append("switches of the kernel, the default first:\n" + "\n".join(_switch(one) for one in switches))
     if name == "perf":
-        parts.append("ARCH=all, ARCH=a,b and BARRIER=a,b run each by itself and end with one table.")
+        parts.append(
+            _wrapped("", "ARCH=all, ARCH=a,b, BARRIER=a,b and MODE=a,b run each by itself, with one table at the end.")
+        )
     options = [f"  --{option:<9} {what}" for option, what in options_of(name).items()]
-    parts.append("options:\n" + "\n".join([*options, "  --help      this page"]))
+    title = f"options, which make keeps for itself: ci/harness {name} --…"
+    parts.append("\n".join([title, *options, "  --help      this page"]))
     if command.examples:
         parts.append("examples:\n" + "\n".join(f"  make {name} {words}".rstrip() for words in command.examples))
     if command.next:
@@ -84,11 +88,11 @@ def _usage(name: str) -> str:
     return f"{' | '.join(means.choices)} {words}" + (f"; further words: {means.more}" if means.more else "")
 
 
-def _row(setting: Setting) -> str:
+def _row(setting: Setting, column: int) -> str:
     shape = setting.kind.shape
     default = "required" if setting.required else f"default {setting.default}" if setting.default else ""
     about = "; ".join(text for text in (setting.help, shape, default) if text)
-    return _wrapped(f"  {setting.name + '=':<13} ", about)
+    return _wrapped(f"  {setting.name + '=':<{column}} ", about)
 
 
 def _switch(setting: Setting) -> str:
@@ -103,7 +107,7 @@ def _wrapped(head: str, text: str) -> str:
         text,
         WIDTH,
         initial_indent=head,
-        subsequent_indent=" " * (len(head) if len(head) < 20 else 4),
+        subsequent_indent=" " * (len(head) if len(head) < 22 else 4),
         break_long_words=False,
         break_on_hyphens=False,
     )

@@ -32,6 +32,7 @@ _COLOURS = {
     Verdict.INCONCLUSIVE: "yellow",
     Verdict.HARNESS_FAILED: "red",
 }
+_VERDICTS = frozenset(verdict.value for verdict in Verdict)
 _MARKS = {"✓": "green", "✗": "red", "?": "yellow", "PASS": "green", "FAIL": "red", "FAIL:": "red", "NOT": "yellow"}
 _STYLES = {verdict.value: colour for verdict, colour in _COLOURS.items()} | _MARKS
 
@@ -61,6 +62,8 @@ class TerminalPrinter:
         self._status: Status | None = None if self._plain else self._console.status("")
         self._last_progress_s = 0.0
         self._counting = ("", 0.0)
+        self.headline = ""
+        """The last line that begins with a verdict."""
         self.lost = ""
         """Why output could not be written, if so; a closed pipe does not count."""
         if self._status:
@@ -86,7 +89,10 @@ class TerminalPrinter:
             self._verbatim(text)
         else:
             text = neutral(text)
-            self._print(Text(text, style=style_of(text)), soft_wrap=self._plain)
+            if text.partition(":")[0] in _VERDICTS:
+                self.headline = text
+            # A word longer than the line, as paths are, stays whole: the terminal wraps it, and it can be copied.
+            self._print(Text(text, style=style_of(text), overflow="ignore"), soft_wrap=self._plain)
 
     def progress(self, text: str) -> None:
         text = self._with_bar(neutral(text))
@@ -133,7 +139,7 @@ class TerminalPrinter:
 
     def _print(self, what: Text | Table, *, soft_wrap: bool = False) -> None:
         try:
-            self._console.print(what, soft_wrap=soft_wrap)
+            self._console.print(what, soft_wrap=soft_wrap, crop=False)
         except OSError as error:
             self._gone(error)
 

@@ -130,7 +130,8 @@ def _arms(arguments: Arguments) -> str:
     names = sorted(name for name in arguments.given if len(name) == 1)
     expected = [chr(ord("A") + index) for index in range(max(len(names), 2))]
     if names and names != expected:
-        return f"ab compares A with B, C …; given: {' '.join(names)}"
+        missing = next(name for name in expected if name not in names)
+        return f"ab compares A with B, C …: give {missing} as well, as in {missing}=default (this tree's kernel)"
     return ""
 
 

@@ -28,6 +28,8 @@ class Basis:
     rules: tuple[Rule, ...] = RULES
     not_measured: Mapping[str, str] = field(default_factory=dict)
     """Metrics that nobody asked for, with the reason: not applicable."""
+    left_out: tuple[str, ...] = ()
+    """Stages that nobody asked for."""
     paced: bool = False
     """The run was asked to keep a pace."""
     stored_fps: Mapping[str, float] = field(default_factory=dict)

@@ -15,7 +15,7 @@ from harness.core.statistics import CANDIDATE, REFERENCE
 from harness.gate import metrics
 from harness.gate.basis import Basis
 from harness.gate.figures import ArmFigures, prediction
-from harness.gate.measured import COUNTS, ArmKernel, Measured
+from harness.gate.measured import COUNTS, NOT_ASKED, ArmKernel, Measured
 from harness.gate.measuring.pictures import Pictures
 from harness.gate.measuring.timing import Timing
 from harness.gate.measuring.window import Window
@@ -104,6 +104,7 @@ def evaluate(
         capabilities=measured.order.candidate.capabilities,
         rules=rules,
         not_measured=_not_measured(measured),
+        left_out=tuple(stage for stage, why in measured.skipped.items() if why == NOT_ASKED),
         paced=bool(measured.order.params.pace),
         stored_fps=_stored_fps(baseline),
         same_host=same_host,

@@ -11,6 +11,8 @@ from harness.gate.gates import NOT_APPLICABLE
 from harness.model.result import Frames, Gate, Metric
 from harness.model.spec import Verdict
 
+NO_PICTURES = "no pictures were checked"
+
 
 def right_words(frames: Frames) -> str:
     """``250 of 250 pictures right (fewer than 1.2 % can be wrong)``."""
@@ -23,7 +25,7 @@ def right_words(frames: Frames) -> str:
 def picture_gate(frames: Frames | None) -> Gate:
     """All pictures checked must be intact, and some must have been checked."""
     if frames is None or not frames.checked:
-        return Gate("pictures", "equal", Verdict.INCONCLUSIVE, "no pictures were checked")
+        return Gate("pictures", "equal", Verdict.INCONCLUSIVE, NO_PICTURES)
     bad = [f"{count} {kind}" for kind, count in frames.counts.items() if count and kind not in ("checked", "intact")]
     if frames.bad:
         verdict, why = Verdict.GUEST_FAILED, f"{frames.bad} of {frames.checked} pictures wrong: {', '.join(bad)}"

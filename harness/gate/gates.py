@@ -22,6 +22,7 @@ from harness.model.spec import ON_PROGRESS_BARRIERS, Verdict
 from harness.report.words import label_of
 
 NO_DATA = "no data"
+NO_COMPARISON = "no comparison was made"
 NOT_APPLICABLE = "not applicable: "
 UNPACED = (
     "an unpaced run moves one step a frame, so that its animation error is 0 by construction; OPTS=pace=60 paces it"
@@ -153,6 +154,10 @@ def _same(ours: Metric, theirs: Metric) -> bool:
     return math.isclose(ours.value, theirs.value, rel_tol=1e-6, abs_tol=1e-9)
 
 
+SAID_SHORT = 0.01
+"""From this share on, a change of an exact count is said with one digit behind the point, below it with three."""
+
+
 class Rise(GateKind, name="rise"):
     """An exact count may fall, and rise by less than ``smallest``; any change is told, with the functions that grew."""
 
@@ -167,10 +172,12 @@ class Rise(GateKind, name="rise"):
         why = "exactly equal"
         if change:
             difference = amount(abs(round(ours.value - theirs.value)))
-            why = f"{signed_percent(change, 3)}, {difference} {'more' if change > 0 else 'fewer'} {rule.unit} a frame"
-        if risen:
-            why += f" (up to {percent(rule.smallest, 2)} allowed)"
-            why += f": {figures.basis.grown}" if figures.basis.grown else ""
+            size = signed_percent(change, 1 if abs(change) >= SAID_SHORT else 3)
+            allowed = f"; up to {percent(rule.smallest, 2)} allowed" if risen else ""
+            more = "more" if change > 0 else "fewer"
+            why = f"{difference} {more} {rule.unit} a frame ({size}{allowed})"
+        if risen and figures.basis.grown:
+            why += f": {figures.basis.grown}"
         verdict = Verdict.REGRESSION if risen else Verdict.PASS
         return replace(_gate(rule, figures, verdict, why), limit=rule.smallest)
 
@@ -240,7 +247,7 @@ class Ratio(GateKind, name="ratio"):
         frames of either arm.
         """
         if decision is None or math.isnan(decision.ratio):
-            return _gate(rule, figures, Verdict.INCONCLUSIVE, "no comparison was made", compared=False)
+            return _gate(rule, figures, Verdict.INCONCLUSIVE, NO_COMPARISON, compared=False)
         invert = rule.better == HIGHER
         ratios = (decision.ratio, decision.low, decision.high)
         change, one, other = (_change(ratio, invert) for ratio in ratios)

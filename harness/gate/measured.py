@@ -19,6 +19,9 @@ B = TypeVar("B")
 SAME_KERNEL = "the same kernel, byte for byte"
 """Why the comparison of such a pair is left out."""
 
+NOT_ASKED = "not asked for"
+"""Why a stage that could have measured did not: ``STAGES=`` leaves it out."""
+
 COUNTS = "counts"
 """In ``skipped``: why the exact stage counted instructions alone."""
 
@@ -67,6 +70,10 @@ class Order:
     """For the session and the report after it."""
     spent_s: float = 0.0
     """What the command has taken before the session."""
+    sessions: int = 1
+    """This session and those that share what is left with it."""
+    after_s: float = 0.0
+    """What the command does after all of them, on two idle cores."""
     smallest: float = 0.015
     aim: float | None = None
     """A smaller effect that is looked for where the noise allows."""

@@ -5,16 +5,21 @@ from __future__ import annotations
 import math
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from harness.core import budget
 from harness.core.wording import percent
+from harness.gate.measured import NOT_ASKED
 from harness.model.result import Gate, NextStep, Result
-from harness.model.spec import ROOT, Verdict
+from harness.model.spec import ROOT, Verdict, switch_table
 from harness.model.target_baseline import FIRST
 
 EVIDENCE_SAID = 3
 LONG_BUDGET_S = 300
+
+_SHORTEN = ("VIRGL", "BOOT_LOG_TIMEOUT", "PICTURES", "BUDGET")
+"""Settings that ask for less than the whole checklist."""
 
 USUAL_CAUSES: tuple[tuple[str, str], ...] = (
     (r"panic", "the kernel panicked: the line names the file and the condition"),
@@ -62,10 +67,33 @@ def next_steps(result: Result, folder: Path) -> tuple[NextStep, ...]:
 
 
 def again(result: Result, **changes: str) -> str:
-    """The command that was given, quoted for a shell, with some settings changed; an empty value leaves one out."""
+    """The command that was given, quoted for a shell, with some settings changed; an empty value leaves one out.
+
+    Its budget is raised to what the changed command needs at the least.
+    """
     kept = [word for word in result.words if word.partition("=")[0] not in changes]
-    added = [f"{name}={value}" for name, value in changes.items() if value]
-    return shlex.join(["make", result.command, *kept, *added])
+    words = [*kept, *(f"{name}={value}" for name, value in changes.items() if value)]
+    given = dict(word.split("=", 1) for word in words if "=" in word)
+    least_s = _least_s(result, given)
+    if least_s > _budget_s(given.get("BUDGET", ""), budget.DEFAULT_S.get(result.command, math.inf)):
+        words = [*(word for word in words if not word.startswith("BUDGET=")), f"BUDGET={least_s}"]
+    return shlex.join(["make", result.command, *words])
+
+
+def _least_s(result: Result, given: Mapping[str, str]) -> int:
+    """What a run of the gate with these settings needs at the least; 0 for other commands."""
+    if result.command not in budget.DEFAULT_PICTURES:
+        return 0
+    stages = given["STAGES"].split(",") if "STAGES" in given else list(budget.STAGE_S)
+    pictures = int(given.get("PICTURES", budget.DEFAULT_PICTURES[result.command]))
+    if result.command == "ab":
+        return budget.rounded_s(budget.ab_s(max(len(result.arms), 2), stages, pictures))
+    return budget.rounded_s(budget.perf_s(stages, pictures))
+
+
+def _budget_s(text: str, default_s: float) -> float:
+    number = text.removesuffix("s")
+    return float(number) if re.fullmatch(r"[0-9]+(\.[0-9]+)?", number) else default_s
 
 
 def given_words(settings: Sequence[tuple[str, str]], words: Sequence[str]) -> tuple[str, ...]:
@@ -104,10 +132,21 @@ def _after_regression(result: Result, folder: Path) -> Iterator[NextStep]:
     yield NextStep(
         "see which part grew and which switch gives it back", f"make explain RESULT={shlex.quote(_shown(folder))}"
     )
-    reference = result.arms.get("reference")
-    commit = reference.build.get("commit", "") if reference else ""
-    if commit and not result.source.get("dirty"):
-        yield NextStep("find the commit that did it", f"make bisect GOOD={commit[:12]} BAD=HEAD")
+    commit = _good_commit(result)
+    if commit:
+        switches = [word for word in result.words if word.partition("=")[0] in ("ARCH", *switch_table())]
+        words = shlex.join([f"GOOD={commit[:12]}", "BAD=HEAD", *switches])
+        yield NextStep("find the commit that did it", f"make bisect {words}")
+
+
+def _good_commit(result: Result) -> str:
+    """The commit of the reference, where commits alone lie between it and the candidate; else empty."""
+    candidate, reference = result.arms.get("candidate"), result.arms.get("reference")
+    if candidate is None or reference is None or result.source.get("dirty"):
+        return ""
+    commit = reference.build.get("commit", "")
+    alike = dict(candidate.switches) == dict(reference.switches)
+    return commit if alike and commit != result.source.get("git") else ""
 
 
 def _after_failure(result: Result, folder: Path) -> Iterator[NextStep]:
@@ -115,7 +154,8 @@ def _after_failure(result: Result, folder: Path) -> Iterator[NextStep]:
     said = " ".join([*result.problems, *(gate.why for gate in failed)])
     causes = [words for pattern, words in USUAL_CAUSES if re.search(pattern, said)]
     evidence = [folder / name for name in result.frames.evidence[:EVIDENCE_SAID]] if result.frames else []
-    logs = re.findall(r"\(see ([^)]+)\)", said) or ["window/serial.log"]
+    arm = re.match(r"([A-Z]): ", said)
+    logs = re.findall(r"\(see ([^)]+)\)", said) or [f"{arm[1]}/window/serial.log" if arm else "window/serial.log"]
     evidence += [folder / name for name in dict.fromkeys(logs)]
     for path in evidence:
         yield NextStep(f"look at {path}{f': {causes[0]}' if causes else ''}")
@@ -141,7 +181,11 @@ def _after_inconclusive(result: Result, folder: Path) -> Iterator[NextStep]:
     would_do = [int(found) for found in re.findall(r"BUDGET=(\d+) would do", said)]
     if would_do:
         why = "the budget was too small for what was asked for: give it the time that was missing"
-        yield NextStep(why, again(result, BUDGET=str(max(would_do))))
+        yield NextStep(why, again(result, BUDGET=str(_more_time(result, max(would_do)))))
+        return
+    shortened = [name for name in _SHORTEN if any(word.startswith(f"{name}=") for word in result.words)]
+    if result.command == "acceptance" and shortened:
+        yield NextStep("ask for the whole checklist", again(result, **dict.fromkeys(shortened, "")))
         return
     left_out = _left_out(result)
     if left_out:
@@ -158,14 +202,17 @@ def _after_inconclusive(result: Result, folder: Path) -> Iterator[NextStep]:
 
 def _left_out(result: Result) -> list[str]:
     """Stages that no session of the run was asked for."""
-    sessions = [{stage for stage, why in run.skipped.items() if why == "not asked for"} for run in result.runs.values()]
+    sessions = [{stage for stage, why in run.skipped.items() if why == NOT_ASKED} for run in result.runs.values()]
     return [stage for stage in sorted(sessions[0]) if all(stage in one for one in sessions)] if sessions else []
 
 
-def _more_time(result: Result) -> int:
-    given = next((word.partition("=")[2] for word in result.words if word.startswith("BUDGET=")), "60")
-    number = given.removesuffix("s")
-    return max(LONG_BUDGET_S, 3 * int(float(number))) if re.fullmatch(r"[0-9]+(\.[0-9]+)?", number) else LONG_BUDGET_S
+def _more_time(result: Result, would_do_s: int = 0) -> int:
+    """A budget with which more is decided: what would do, else three times what there was, as far as one is taken."""
+    given = dict(word.split("=", 1) for word in result.words if "=" in word)
+    had_s = _budget_s(given.get("BUDGET", ""), budget.DEFAULT_S.get(result.command, result.seconds))
+    wanted_s = max(LONG_BUDGET_S, budget.rounded_s(3 * had_s), 2 * _least_s(result, given))
+    wanted_s = would_do_s if would_do_s > had_s else wanted_s
+    return min(wanted_s, budget.MOST_S.get(result.command, wanted_s))
 
 
 def _after_trouble(result: Result, folder: Path) -> Iterator[NextStep]:

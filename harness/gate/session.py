@@ -18,7 +18,7 @@ from harness.core import budget
 from harness.core.complaints import device_complaints
 from harness.core.serial_noise import without_noise
 from harness.core.trace import parse_trace
-from harness.gate.measured import Measured, Order
+from harness.gate.measured import NOT_ASKED, Measured, Order
 from harness.gate.measuring.window import Window
 from harness.gate.stage import Session, Stage
 from harness.gate.stages import STAGES
@@ -103,7 +103,7 @@ def _run(stage: Stage[Any, Any], session: Session, measured: Measured) -> Measur
     """Run one stage, unless it cannot, was not asked for, or the guest has already failed."""
     why = stage.obstacle(session.order, measured)
     if why is None and not session.order.asks_for(stage.name):
-        why = "not asked for"
+        why = NOT_ASKED
     elif why is None and (measured.incidents or stage.long and _failed(measured)):
         why = "the guest had failed before"
     if why is not None:
@@ -153,7 +153,9 @@ def _with_budget(session: Session, measured: Measured) -> dict[str, str]:
         return dict(measured.skipped)
     order = session.order
     missing_s = sum(stage.least_s(order) for stage in STAGES if stage.name in short)
-    would_do = budget.budget_that_would_do(order.spent_s, session.seconds, session.done_s, missing_s)
+    would_do = budget.budget_that_would_do(
+        order.spent_s, session.seconds, session.done_s, missing_s, order.sessions, order.after_s
+    )
     said = {name: why.replace(budget.NO_TIME, budget.no_time(would_do)) for name, why in short.items()}
     return {**measured.skipped, **said}
 

@@ -9,13 +9,16 @@ from harness.core.statistics import Decision
 from harness.core.wording import amount
 from harness.gate.basis import Basis
 from harness.gate.count_gates import BY_COUNTS
-from harness.gate.further_gates import picture_gate, scene_gate, stored_fps_gate
-from harness.gate.gates import KINDS, judge_metric
+from harness.gate.further_gates import NO_PICTURES, picture_gate, scene_gate, stored_fps_gate
+from harness.gate.gates import KINDS, NO_COMPARISON, NO_DATA, judge_metric
 from harness.model.record import Incident
 from harness.model.result import Gate
 from harness.model.spec import Verdict
 from harness.report.words import label_of
 
+NO_FRAME_RATE = "no frame rate from the trace"
+UNMEASURED = frozenset({NO_DATA, NO_COMPARISON, NO_PICTURES, NO_FRAME_RATE})
+"""What is said of gates for which nothing was measured."""
 STORED_FPS_TOLERANCE = 0.35
 """How far below its stored frame rate the same host may fall: whole runs differ by 11 % (one sigma) on one host."""
 
@@ -52,7 +55,7 @@ def _gates(basis: Basis) -> tuple[Gate, ...]:
         return (Gate("fps_trace", "ratio", Verdict.INCONCLUSIVE, "the candidate was not measured"),)
     found = [_attributed(judge_metric(rule, basis.candidate, basis), basis) for rule in basis.rules]
     if "fps_trace" not in basis.candidate.metrics:
-        found.append(Gate("fps_trace", "equal", Verdict.INCONCLUSIVE, "no frame rate from the trace"))
+        found.append(Gate("fps_trace", "equal", Verdict.INCONCLUSIVE, NO_FRAME_RATE))
     found.append(picture_gate(basis.frames))
     if basis.reference is not None:
         found.append(scene_gate(basis.candidate.scene, basis.reference.scene))
@@ -84,10 +87,17 @@ def _sentence(verdict: Verdict, judged: Sequence[Gate], incidents: Sequence[Inci
     causes = [gate for gate in judged if gate.verdict is verdict]
     if not causes:
         return f"{verdict.value}: nothing was measured"
+    if verdict is Verdict.INCONCLUSIVE and basis.left_out and all(gate.why in UNMEASURED for gate in causes):
+        return f"{verdict.value}: nothing failed, but not everything was measured: {_left_out(basis.left_out)}"
     others = len(causes) - 1
     more = {0: "", 1: "; 1 more gate"}.get(others, f"; {others} more gates")
     ended = " failed" if verdict is not Verdict.INCONCLUSIVE else " undecided"
     return f"{verdict.value}: {_cause(causes[0])}{more}{ended if more else ''}"
+
+
+def _left_out(stages: Sequence[str]) -> str:
+    several = f"{', '.join(stages[:-1])} and {stages[-1]} were" if len(stages) > 1 else f"{stages[0]} was"
+    return f"{several} not asked for"
 
 
 def _cause(gate: Gate) -> str:

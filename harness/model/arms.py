@@ -48,7 +48,8 @@ class ArmRequest:
         if self.source is Source.TARGET:
             return Path(self.where).stem if self.where.endswith(TARGET_SUFFIX) else self.where
         place = {Source.TREE: "", Source.REVISION: f"{self.where} ", Source.BASELINE: f"baseline {self.where} "}
-        return f"{place[self.source]}{self.switches.label}".strip()
+        default = "" if self.switches.chosen or self.source is Source.BASELINE else " default"
+        return f"{place[self.source]}{self.switches.label}{default}".strip()
 
 
 def parse_arm(name: str, text: str, common: Mapping[str, str]) -> ArmRequest:

@@ -33,6 +33,24 @@ from harness.settings import settings_of
 ORDER = Order(ArmKernel("candidate", Path("k.elf"), "", None, BUILT_IN), None, Machine(), RunParams())
 
 
+def test_the_settings_have_the_budgets_that_next_steps_reckon_with() -> None:
+    for command, seconds in budget.DEFAULT_S.items():
+        assert settings_of(command)["BUDGET"].default == str(seconds)
+    for command, seconds in budget.MOST_S.items():
+        kind = settings_of(command)["BUDGET"].kind
+        assert kind.parse(str(seconds)) == seconds
+        with pytest.raises(ValueError):
+            kind.parse(str(seconds + 1))
+    for command, pictures in budget.DEFAULT_PICTURES.items():
+        assert settings_of(command)["PICTURES"].default == str(pictures)
+
+
+def test_of_several_sessions_each_has_its_share() -> None:
+    one = budget.budget_that_would_do(10, 20, 20, 30)
+    three = budget.budget_that_would_do(10, 20, 20, 30, shares=3, after_s=5)
+    assert three == pytest.approx(one + 1.1 * (2 * 50 + 5), abs=5)
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -41,6 +59,7 @@ ORDER = Order(ArmKernel("candidate", Path("k.elf"), "", None, BUILT_IN), None, M
         "perf STAGES=window,timing BUDGET=5",
         "ab BUDGET=20",
         "ab A=x.elf B=y.elf C=z.elf BUDGET=60",
+        "ab TARGET=x,y,z BUDGET=60",
         "explain BUDGET=60",
         "explain QUICK=1 BUDGET=20",
         "explain RESULT=results/x BUDGET=20",

@@ -146,10 +146,12 @@ def shown_commands(text: str) -> list[list[str]]:
 
 def refusal(words: list[str]) -> str:
     """Why ``make`` with these words would be refused; empty where it would not. What stands for something is passed."""
-    goals = [word for word in words if "=" not in word]
-    unknown = set(goals) - MAKE_ALONE - command_table().keys()
-    if unknown or not goals:
-        return f"no such goal: {' '.join(unknown)}"
+    alone = [word for word in words if "=" not in word]
+    known = MAKE_ALONE | command_table().keys()
+    goals = alone[:1] if alone[:1] == ["history"] else [word for word in alone if word in known]
+    loose = [word for word in alone if word not in goals]
+    if not goals:
+        return f"no such goal: {' '.join(alone)}"
     given = [word for word in words if "=" in word and not word.startswith(PLACEHOLDERS)]
     if any("…" in word or "<" in word or word.isupper() for word in words):
         names = {word.partition("=")[0] for word in given}
@@ -157,7 +159,7 @@ def refusal(words: list[str]) -> str:
         return f"not taken: {' '.join(names - taken)}" if names - taken else ""
     for goal in set(goals) - MAKE_ALONE:
         try:
-            parse([goal, *given])
+            parse([goal, *(loose if goal == goals[-1] else ()), *given])
         except (UsageError, HarnessError) as error:
             return "" if "no such file" in str(error) else str(error)
     return ""
@@ -170,7 +172,9 @@ def test_commands_that_a_page_shows_can_be_given(page: Path) -> None:
     assert not {line: why for line, why in refused.items() if why}
 
 
-@pytest.mark.parametrize("line", ["prf", "perf BUDGT=5", "bisect GOD=…", "perf LOG=loud"])
+@pytest.mark.parametrize(
+    "line", ["prf", "perf BUDGT=5", "perf seed-1-logged", "history findngs", "bisect GOD=…", "perf LOG=loud"]
+)
 def test_a_command_that_cannot_be_given_is_found(line: str) -> None:
     assert refusal(line.split())
 

@@ -84,6 +84,15 @@ def test_completion_is_a_script_of_that_shell(shell: str) -> None:
         assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_completion_of_make_offers_goals_and_no_options(tmp_path: Path) -> None:
+    (tmp_path / "completion").write_text(completion("bash"), encoding="utf-8")
+    script = "source ./completion; _harness_goals; echo --; _harness_goals perf; echo --; _harness_goals test"
+    done = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    first, perf, tests = done.stdout.split("--\n")
+    assert {"open", "setup", "perf", "nightly"} <= set(first.split())
+    assert "BUDGET=" in perf.split() and "-" not in perf and tests.split() == ["T=", "K="]
+
+
 def test_completion_offers_what_follows(tmp_path: Path) -> None:
     (tmp_path / "completion").write_text(completion("bash"), encoding="utf-8")
     script = """
@@ -91,10 +100,10 @@ def test_completion_offers_what_follows(tmp_path: Path) -> None:
     offer() { COMP_LINE=$1; COMP_POINT=${#1}; COMP_WORDS=($1); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); COMPREPLY=()
         _harness; echo "${COMPREPLY[*]}"; }
     compopt() { :; }
-    offer "make pe"; offer "make perf FAULT=fl"; offer "make approve REA"
+    offer "make pe"; offer "make perf FAULT=fl"; offer "make approve REA"; offer "make setup perf BUDG"
     """
     done = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.stdout.splitlines() == ["perf", "flip_pixel", "REASON="], done.stdout + done.stderr
+    assert done.stdout.splitlines() == ["perf", "flip_pixel", "REASON=", "BUDGET="], done.stdout + done.stderr
 
 
 def test_tables_hold_every_command_and_setting() -> None:

@@ -77,7 +77,11 @@ def test_a_sound_unchanged_run_passes_and_says_so() -> None:
         ({"decision": _decision(0.05)}, Verdict.REGRESSION, "regression: 5.1 % slower than the baseline (+"),
         ({"decision": _decision(-0.05)}, Verdict.PASS, "4.9 % faster (−"),
         ({"decision": _decision(0.0, 0.5)}, Verdict.INCONCLUSIVE, "inconclusive: undecided, up to "),
-        ({"decision": None}, Verdict.INCONCLUSIVE, "no comparison was made"),
+        (
+            {"frames": None, "left_out": ("pictures", "exact")},
+            Verdict.INCONCLUSIVE,
+            "pictures and exact were not asked",
+        ),
         ({"reference": None, "no_reference": "no baseline"}, Verdict.INCONCLUSIVE, "inconclusive: no baseline"),
         ({"candidate": None}, Verdict.INCONCLUSIVE, "the candidate was not measured"),
         ({"candidate": _arm(fps_trace=9.9)}, Verdict.REGRESSION, "below the floor of 10"),
@@ -98,7 +102,7 @@ def test_a_sound_unchanged_run_passes_and_says_so() -> None:
         (
             {"candidate": _arm(instructions_per_frame=5_516_000.0)},
             Verdict.REGRESSION,
-            "5,591 more instructions a frame (up to 0.05 % allowed)",
+            "5,591 more instructions a frame (+0.101 %; up to 0.05 % allowed)",
         ),
         ({"candidate": _arm(instructions_per_frame=None)}, Verdict.INCONCLUSIVE, "instructions a frame: no data"),
         ({"frames": None}, Verdict.INCONCLUSIVE, "no pictures were checked"),
@@ -191,10 +195,10 @@ def _figures(candidate: Metric, reference: Metric | None, decision: Decision | N
     ("candidate", "verdict", "why"),
     [
         (5_510_409.0, Verdict.PASS, "exactly equal"),
-        (5_510_410.0, Verdict.PASS, "+0.000 %, 1 more instructions a frame"),
-        (5_513_164.0, Verdict.PASS, "+0.050 %, 2,755 more instructions a frame"),
-        (5_513_165.0, Verdict.REGRESSION, "(up to 0.05 % allowed)"),
-        (5_000_000.0, Verdict.PASS, "−9.263 %, 510,409 fewer instructions a frame"),
+        (5_510_410.0, Verdict.PASS, "1 more instructions a frame (+0.000 %)"),
+        (5_513_164.0, Verdict.PASS, "2,755 more instructions a frame (+0.050 %)"),
+        (5_513_165.0, Verdict.REGRESSION, "up to 0.05 % allowed)"),
+        (5_000_000.0, Verdict.PASS, "510,409 fewer instructions a frame (−9.3 %)"),
     ],
 )
 def test_rise(candidate: float, verdict: Verdict, why: str) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from harness.front.completion import goals_beside
 from harness.model.declared import command_table
 from harness.model.spec import ROOT
 
@@ -67,7 +69,50 @@ def test_of_the_environment_the_seed_s_spelling_alone_counts(door: Path) -> None
 
 def test_set_up_is_told_what_for(door: Path) -> None:
     assert make(door, "setup", "perf").stdout == "<perf><perf>"
+    assert make(door, "setup", "display", "VIRGL=1").stdout == "<display><VIRGL=1>"
     assert make(door, "setup").stdout == ""
+
+
+def test_a_word_that_is_no_goal_belongs_to_the_command(door: Path) -> None:
+    (door / "results").mkdir()
+    for words, said in (
+        (["explain", "seed-1-logged", "QUICK=1"], "<explain><seed-1-logged><QUICK=1>"),
+        (["analyze", "results"], "<analyze><results>"),
+        (["history", "findings", "ALL=1"], "<history><findings><ALL=1>"),
+        (["history", "analyze"], "<history><analyze>"),
+        (["perf", "it's $(shell touch planted)"], "<perf><it's><$(shell><touch><planted)>"),
+        (["nonsense", "perf"], "<perf><nonsense>"),
+        (["help", "perf"], "<help><perf>"),
+        (["test", "gates"], "<gates>"),
+        (["doctor", "perf"], "<doctor><perf>"),
+    ):
+        done = make(door, *words)
+        assert (done.stdout, done.stderr) == (said, ""), words
+    assert not (door / "planted").exists()
+
+
+@pytest.mark.parametrize("word", ["harness", "ci/test", "nonsense", "a;b", "*", "a%b", "a:b", "a|b", "[a]", "a#b"])
+def test_a_word_that_is_nothing_is_refused_whatever_lies_here(door: Path, word: str) -> None:
+    assert make(door, word).stdout == f"<{word}>"
+
+
+@pytest.mark.parametrize("goal", ["open", "clean", "docs", "check"])
+@pytest.mark.parametrize("word", ["FOO=1", "foo", "harness"])
+def test_goals_without_words_refuse_some(door: Path, goal: str, word: str) -> None:
+    (door / "build").mkdir()
+    done = make(door, goal, word)
+    assert done.returncode == 2 and done.stdout == f"usage: {word}: make {goal} takes no word (exit 2)\n"
+    assert (door / "build").is_dir()
+
+
+def test_beside_another_goal_its_settings_are_no_matter(door: Path) -> None:
+    assert make(door, "clean", "perf", "BUDGET=5").stdout == "rm -rf build\n<perf><BUDGET=5>"
+
+
+def test_completion_knows_the_makefile_s_goals() -> None:
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    named = dict(re.findall(r"^(tests|bare) := (.*)$", text, re.MULTILINE))
+    assert set(goals_beside(())) == {"setup", "help", *named["tests"].split(), *named["bare"].split()}
 
 
 def test_every_command_is_a_goal(door: Path) -> None:
@@ -131,12 +176,20 @@ def test_without_a_report_open_says_why_and_what_to_run(tmp_path: Path) -> None:
     assert opened()[1].endswith("latest: run make perf (exit 2)\n")
     (latest / "ending.txt").write_text("perf: harness-failed: interrupted\n")
     assert "interrupted" in opened()[1] and "make perf" in opened()[1]
-    (latest / "report.html").write_text("<p>")
+    earlier = tmp_path / "results" / "20260101T000000Z-perf"
+    earlier.mkdir()
+    (earlier / "report.html").write_text("<p>")
     opener = tmp_path / "xdg-open"
     opener.write_text('#!/bin/sh\necho "<$1>"\n')
     opener.chmod(0o755)
     environment["PATH"] = f"{tmp_path}:{environment['PATH']}"
-    assert opened() == (0, f"<{latest / 'report.html'}>\n")
+    said = opened()[1].splitlines()
+    assert said[0].startswith(
+        "the last run left no report; it said: perf: harness-failed: interrupted; this is the one"
+    )
+    assert said[-1] == f"<{earlier / 'report.html'}>"
+    (latest / "report.html").write_text("<p>")
+    assert opened()[1].splitlines()[-1] == f"<{latest / 'report.html'}>"
 
 
 def test_a_checkout_may_have_any_name(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from harness.core import budget
+from harness.front.words import parse
 from harness.gate.next_steps import again, given_words, next_steps
 from harness.model.record import JudgedBy, RunRecord
 from harness.model.result import Arm, Frames, Gate, Result, result_to_json
@@ -17,6 +19,7 @@ from harness.model.upgrade import load_result
 from harness.report.run_view import reproduce
 
 FOLDER = ROOT / "results" / "20261128T100000Z-perf"
+APPROVED = Arm({"FAULT": "none"}, "", {}, build={"commit": "ab" * 20})
 RUN = RunRecord(RunParams(), judged_by=JudgedBy("x86_64/acquire_progress"))
 
 
@@ -30,11 +33,26 @@ def said(found: Result, folder: Path = FOLDER) -> str:
 
 
 def test_a_regression_is_explained_and_bisected() -> None:
-    arms = {"reference": Arm({}, "", {}, build={"commit": "ab" * 20})}
-    words = said(result(Verdict.REGRESSION, arms=arms))
+    arms = {"candidate": Arm({"FAULT": "none"}, "", {}), "reference": APPROVED}
+    source = {"git": "cd" * 20, "dirty": False}
+    given = ("ARCH=riscv64", "BUDGET=90", "LOG=frame")
+    words = said(result(Verdict.REGRESSION, arms=arms, source=source, words=given))
     assert "make explain RESULT=results/20261128T100000Z-perf" in words
-    assert "make bisect GOOD=abababababab BAD=HEAD" in words
-    assert "bisect" not in said(result(Verdict.REGRESSION, arms=arms, source={"dirty": True}))
+    assert words.endswith("make bisect GOOD=abababababab BAD=HEAD ARCH=riscv64 LOG=frame")
+
+
+@pytest.mark.parametrize(
+    ("switches", "source"),
+    [
+        ({"FAULT": "none"}, {"git": "cd" * 20, "dirty": True}),
+        ({"FAULT": "none"}, {"git": "ab" * 20, "dirty": False}),
+        ({"FAULT": "slow_draw"}, {"git": "cd" * 20, "dirty": False}),
+    ],
+)
+def test_where_no_commit_did_it_none_is_looked_for(switches: dict[str, str], source: dict[str, Any]) -> None:
+    arms = {"candidate": Arm(switches, "", {}), "reference": APPROVED}
+    words = said(result(Verdict.REGRESSION, arms=arms, source=source))
+    assert "make explain" in words and "bisect" not in words
 
 
 @pytest.mark.parametrize(
@@ -72,10 +90,63 @@ def test_what_was_left_out_is_asked_for() -> None:
     assert words.endswith("(timing): make perf LOG=frame")
 
 
+@pytest.mark.parametrize("verdict", list(Verdict))
+@pytest.mark.parametrize("skipped", [{}, {"timing": "not asked for"}, {"timing": budget.no_time(5)}])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "perf",
+        "perf BUDGET=25 STAGES=window,pictures PICTURES=60",
+        "perf BUDGET=3600 OPTS='mode=320x240 seed=3'",
+        "perf BUDGET=20 STAGES=exact ARCH=riscv64",
+        "perf PICTURES=5000 STAGES=pictures BUDGET=170",
+        "ab A='HEAD~3 LOG=none' B=default",
+        "ab A=x.elf B=y.elf C=z.elf D=u.elf E=v.elf F=w.elf G=t.elf H=s.elf I=r.elf J=q.elf BUDGET=270",
+        "ab TARGET=one,two,three BUDGET=75",
+        "explain BUDGET=7000",
+        "explain",
+        "acceptance",
+        "acceptance BUDGET=5000",
+        "bisect GOOD=v1 BAD=HEAD BUDGET=50000",
+    ],
+)
+def test_the_command_to_run_next_is_accepted(line: str, verdict: Verdict, skipped: dict[str, str]) -> None:
+    """What is proposed has no budget that would be refused, above or below."""
+    command, *words = shlex.split(line)
+    parse([command, *words])
+    letters = [word for word in words if word[1] == "="] or ["a", "b", "c"]
+    run = dataclasses.replace(RUN, skipped=skipped)
+    problems = tuple(skipped.values())
+    made = Result(command, verdict, verdict.value, "2026-11-28T10:00:00Z", 60.0, problems=problems, words=tuple(words))
+    made = dataclasses.replace(made, runs={"candidate": run}, arms={letter[0]: APPROVED for letter in letters})
+    for step in next_steps(made, FOLDER):
+        if step.command.startswith("make "):
+            parse(shlex.split(step.command)[1:])
+
+
+def test_more_time_is_more_than_there_was() -> None:
+    for command, had_s in (("explain", 330), ("ab", 500), ("perf", 60), ("acceptance", 900)):
+        words = ("BUDGET=500",) if command == "ab" else ()
+        made = result(Verdict.INCONCLUSIVE, command=command, words=words, runs={}, seconds=900.0)
+        assert parse(shlex.split(next_steps(made, FOLDER)[-1].command)[1:]).number("BUDGET") >= 2 * had_s
+
+
+def test_a_shortened_checklist_is_asked_for_whole() -> None:
+    words = ("VIRGL=0", "BOOT_LOG_TIMEOUT=10", "CC=clang")
+    assert said(result(Verdict.INCONCLUSIVE, command="acceptance", words=words, runs={})).endswith(
+        "ask for the whole checklist: make acceptance CC=clang"
+    )
+
+
+def test_an_arm_s_log_lies_in_the_arm_s_folder() -> None:
+    failed = result(Verdict.GUEST_FAILED, command="ab", problems=("B: pictures: torn",))
+    assert str(FOLDER / "B" / "window" / "serial.log") in said(failed)
+
+
 def test_a_stage_that_one_session_measured_was_not_left_out() -> None:
     alone = dataclasses.replace(RUN, skipped={"overhead": "not asked for"})
     words = said(result(Verdict.INCONCLUSIVE, command="ab", runs={"A": alone, "B": RUN}))
-    assert "left out" not in words and words.endswith("make ab BUDGET=300")
+    assert "left out" not in words and words.endswith("make ab BUDGET=360")
 
 
 def test_a_gain_is_approved_and_a_plain_pass_needs_nothing() -> None:

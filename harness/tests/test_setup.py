@@ -36,7 +36,7 @@ def installed_for(folder: Path, *goals: str, tools: tuple[str, ...] = ()) -> sub
         if real and not (folder / name).exists():
             (folder / name).symlink_to(real)
     for name in tools:
-        (folder / name).write_text("#!/bin/sh\nexit 0\n")
+        (folder / name).write_text("#!/bin/sh\nexit 1\n")
         (folder / name).chmod(0o755)
     environment = {"PATH": str(folder), "LC_ALL": os.environ.get("LC_ALL", "C.UTF-8")}
     script = str(ROOT / "ci" / "setup")
@@ -55,6 +55,25 @@ def test_without_apt_the_packages_are_listed_by_purpose(tmp_path: Path, tool: st
     assert done.returncode == 5 and "measuring and judging" in done.stdout, done.stderr
     listed = {line.strip() for line in done.stdout.splitlines() if line.startswith("    ")}
     assert listed == {row[column] for row in group_rows()["run"]}
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("next: ")]
+    installs = {"dnf": "dnf install", "pacman": "pacman -S --needed"}.get(tool, "")
+    assert f"as root: {installs} " in line and set(line.split()) > listed if installs else "Debian names" in line
+
+
+def test_where_all_packages_are_there_set_up_has_nothing_to_say(tmp_path: Path) -> None:
+    fake_program(tmp_path, "dnf", "exit 9")
+    fake_program(tmp_path, "rpm", '[ "$4" != gnuplot ]')
+    done = installed_for(tmp_path, "perf")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (5, "next: run as root: dnf install gnuplot")
+    fake_program(tmp_path, "rpm", "exit 0")
+    done = installed_for(tmp_path, "perf")
+    assert (done.returncode, done.stdout) == (0, "setup: everything is there (run)\n")
+
+
+@pytest.mark.parametrize("words", [("nonsense",), ("perf", "nonsense"), ("FOO=1",), ("VIRGL=0",), ("display", "X=")])
+def test_set_up_refuses_what_it_does_not_know(tmp_path: Path, words: tuple[str, ...]) -> None:
+    done = installed_for(tmp_path, *words)
+    assert done.returncode == 2 and done.stderr.startswith("usage: ") and not done.stdout
 
 
 @pytest.mark.parametrize(
@@ -67,6 +86,10 @@ def test_without_apt_the_packages_are_listed_by_purpose(tmp_path: Path, tool: st
         (("nightly",), {"run", "display", "arches", "history"}),
         (("acceptance",), {"run", "display"}),
         (("proof",), {"run", "arches", "proof"}),
+        (("suites",), {"run", "arches"}),
+        (("display",), {"run", "display"}),
+        (("perf", "VIRGL=1", "BUDGET=90"), {"run", "display"}),
+        (("perf", "ARCH=all"), {"run", "arches"}),
         (("test",), set(GROUPS)),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.machinery
 import importlib.util
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -51,6 +52,24 @@ def test_other_words_are_refused(runner: ModuleType, word: str, capsys: pytest.C
     with pytest.raises(SystemExit) as ended:
         runner.chosen([word])
     assert ended.value.code == 2 and capsys.readouterr().out.startswith("usage: ")
+
+
+def test_a_typo_gets_the_nearest_name(runner: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    for word, near in (("T=gate", "T=gates"), ("T=natve", "T=native")):
+        with pytest.raises(SystemExit):
+            runner.chosen([word])
+        assert f"{word}: no such tests; did you mean {near}?" in capsys.readouterr().out
+
+
+def test_a_name_that_no_test_has_is_a_usage_error(
+    runner: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = "print('=== no tests ran in 0.10s ===')"
+    monkeypatch.setattr(runner, "LOGS", tmp_path)
+    monkeypatch.setattr(runner, "every", lambda *_: [runner.Suite("harness", (sys.executable, "-c", said))])
+    with pytest.raises(SystemExit) as ended:
+        runner.main(["K=nonesuch"])
+    assert ended.value.code == 2 and "usage: K=nonesuch: no test has such a name" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,12 @@ from pathlib import Path
 from harness.core.budget import FUNCTIONS_S
 from harness.core.functions import FunctionChange
 from harness.core.statistics import CANDIDATE, REFERENCE
-from harness.gate.measured import COUNTS, Measured, Order
+from harness.gate.measured import COUNTS, ArmKernel, Measured, Order
 from harness.gate.measuring.exact import count_everything
 from harness.gate.measuring.functions import compare_functions
 from harness.gate.measuring.host_costs import fitted_costs
 from harness.gate.measuring.window import Window
+from harness.gate.metrics import no_records
 from harness.gate.stage import Session, Stage
 from harness.model.errors import GuestError
 from harness.model.record import EXACT_PARTS, ExactCount, ExactRecord
@@ -24,6 +25,12 @@ ORDER = 40
 LEAST_S = 3.0
 
 
+def _counts(kernel: ArmKernel) -> bool:
+    """Whether it takes the words that ask for exact counts, and prints the records that hold them."""
+    switches = kernel.switches.everything() if kernel.switches is not None else {}
+    return kernel.capabilities.command_line and no_records(kernel.capabilities, switches) is None
+
+
 class ExactStage(Stage[ExactRecord, ExactRecord]):
     """Guest instructions a frame and all else that its parts make QEMU do; of more instructions, by function."""
 
@@ -32,8 +39,7 @@ class ExactStage(Stage[ExactRecord, ExactRecord]):
     brings = keeps = ExactRecord
 
     def obstacle(self, order: Order, measured: Measured) -> str | None:
-        counts = order.candidate.capabilities.command_line and order.machine.accelerator == "tcg"
-        return None if counts else ""
+        return None if _counts(order.candidate) and order.machine.accelerator == "tcg" else ""
 
     def measure(self, session: Session, measured: Measured) -> ExactRecord:
         order = session.order
@@ -53,7 +59,7 @@ class ExactStage(Stage[ExactRecord, ExactRecord]):
 
     def _specs(self, order: Order) -> dict[str, RunSpec]:
         specs = {CANDIDATE: order.run_spec(order.candidate, order.params)}
-        if order.reference and order.reference.capabilities.command_line and not order.loads_the_same():
+        if order.reference and _counts(order.reference) and not order.loads_the_same():
             specs[REFERENCE] = order.run_spec(order.reference, order.params)
         return specs
 
