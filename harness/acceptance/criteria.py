@@ -88,7 +88,7 @@ def _line(
     level: Level = Level.MUST,
     failure: Verdict = Verdict.GUEST_FAILED,
 ) -> Criterion:
-    """Judge one line; absent evidence is no pass."""
+    """Judge one line; a line without evidence does not pass."""
     judged = evidence if isinstance(evidence, Absent) else judge(evidence)
     if isinstance(judged, Absent):
         status = Status.FAIL if judged.verdict in (Verdict.GUEST_FAILED, Verdict.USAGE) else Status.NOT_RUN

@@ -1,4 +1,4 @@
-"""What the seed case's checklist is judged by: the evidence of each line, measured elsewhere, as plain values."""
+"""The evidence of each line of the seed case's checklist, measured elsewhere, as plain values."""
 
 from __future__ import annotations
 

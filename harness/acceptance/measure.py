@@ -109,7 +109,7 @@ class Acceptance:
     notices: tuple[str, ...]
     qemu_version: str = ""
     command: str = ""
-    """Of the last roulette's machine."""
+    """From the machine of the last roulette."""
 
 
 def accept(plan: AcceptancePlan, folder: Path, progress: Callable[[str], None]) -> Acceptance:
@@ -310,12 +310,12 @@ class Checklist:
             return budget.CHANGE_ON_DEVICE_S
         left_s = self.plan.budget_s - (time.monotonic() - self.begun) - budget.CLOSING_S
         each_s = budget.DEVICE_S + self.plan.roulette_s + budget.stage_s("pictures", self.plan.pictures)
-        # Of this device, disk and approved kernel are still to come: a third of what it takes besides.
+        # The disk and the approved kernel of this device are still to come: they take a third of what the rest takes.
         later_s = (self.devices_left - 1) * each_s + budget.DEVICE_S / 3
         return (left_s - later_s) / self.devices_left
 
     def would_do_s(self, share_s: float) -> int:
-        """The budget that would do, on a host as slow as this one, where the change had only so long."""
+        """The budget that would be enough on a host as slow as this one, for a change that got only this long."""
         return budget.rounded_s((self.plan.budget_s or 0.0) + self.devices_left * (budget.CHANGE_ON_DEVICE_S - share_s))
 
     def load_disk(self, machine: Machine, where: str) -> DiskLoad:

@@ -39,7 +39,7 @@ def _ordered(
     seen = " or ".join(dict.fromkeys(f"'{show(one)}'" for one in weak or places))
     figure = f"{letter} is {seen} in {code.sha256[:12]}, {code.arch} {code.strategy}"
     if not fence_words(code.arch, fence):
-        figure += f"; a{'n' if fence[0] == 'a' else ''} {fence} fence is no instruction there"
+        figure += f"; a{'n' if fence[0] == 'a' else ''} {fence} fence needs no instruction there"
     return not weak and not code.differences, ": ".join([figure, *code.differences[:1]])
 
 

@@ -90,7 +90,7 @@ def _fill(history: History, records: Iterator[HistoryRun]) -> None:
 
 
 def _runs(count: int, cells: int, points: int, start: int = 0) -> Iterator[HistoryRun]:
-    """Runs of several cells in turn, with noise alone."""
+    """Runs of several cells in turn, with noise and nothing else."""
     rng = np.random.default_rng(start)
     for number in range(start, start + count):
         values = np.exp(rng.normal(0, 0.004, points))

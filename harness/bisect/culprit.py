@@ -9,7 +9,7 @@ from harness.core.wording import changed_by, span
 
 
 class BisectMark(enum.Enum):
-    """What ``git bisect`` is told of a commit."""
+    """The word that ``git bisect`` gets for a commit."""
 
     GOOD = "good"
     BAD = "bad"

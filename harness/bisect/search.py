@@ -85,7 +85,7 @@ class Recipe:
     gate: str = "harness"
     """The Python module that compares two kernels."""
     target: TargetRecipe | None = None
-    """Of a kernel with a target's file, instead of ``build`` and ``image``."""
+    """The file of a target, instead of ``build`` and ``image``."""
 
     def has_time(self, step_s: float) -> bool:
         """Whether a step may begin: time to confirm the culprit must be left after it."""
@@ -113,7 +113,7 @@ class BisectStep:
     why: str
     sha256: str = ""
     folder: str = ""
-    """Of the comparison's results; empty when nothing was measured."""
+    """The folder of the comparison's results; empty when nothing was measured."""
 
 
 @dataclass(frozen=True)

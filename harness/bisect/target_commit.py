@@ -31,13 +31,13 @@ def target_recipe(word: str) -> tuple[Path, TargetRecipe]:
     Raises
     ------
     UsageError
-        When there is no such target, or it lies in no repository.
+        When there is no such target, or it is not in a repository.
     """
     target, file = read_target(word), find_target(word).resolve()
     try:
         top = Path(git("rev-parse", "--show-toplevel", cwd=file.parent))
     except BuildError as error:
-        raise UsageError(f"TARGET={word}: {file.parent} is in no git repository, so there are no commits") from error
+        raise UsageError(f"TARGET={word}: {file.parent} is not in a git repository, so there are no commits") from error
     return top, TargetRecipe(target.name, target_toml(target), str(file.parent.relative_to(top.resolve())))
 
 

@@ -13,7 +13,7 @@ from harness.platform.build import git
 from harness.platform.child import ChildError, clean_environment, run_child
 
 _ONLY_SKIPPED = 2
-"""What ``git bisect run`` returns when nothing but skipped commits is left."""
+"""Exit code of ``git bisect run`` when only skipped commits are left."""
 
 
 class BisectError(HarnessError):
@@ -129,7 +129,8 @@ class Worktree:
 
 
 def clean(tree: Path) -> None:
-    """Remove what is not tracked, ignored files included: a stale object would make a commit another's kernel."""
+    """Remove every untracked file, ignored ones included: a stale object would put another commit's code into the
+    kernel."""
     git("clean", "-ffdxq", cwd=tree)
 
 

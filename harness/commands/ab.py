@@ -103,7 +103,7 @@ def _measure(
     budget_s: float,
     progress: Callable[[str], None],
 ) -> tuple[Measured, list[ComparedArm]]:
-    """Every other arm against the first, in equal shares of what is left of the budget; then the first by itself."""
+    """Compare every other arm with the first, in equal shares of the remaining budget; then run the first by itself."""
     stages = first.stages or frozenset()
     alone_s = budget.stages_s(stages & ALONE, first.pictures)
     compared: list[ComparedArm] = []
@@ -119,7 +119,7 @@ def _measure(
 
 
 def _ordering(requests: Sequence[ArmRequest], kernels: Mapping[str, ArmKernel]) -> list[str]:
-    """What the proof says of each kernel of this tree's making."""
+    """The proof's answer for each kernel that this tree builds."""
     return [
         f"{request.name}: {ordering_of(kernels[request.name].path, kernels[request.name].sha256).words}"
         for request in requests

@@ -64,7 +64,7 @@ def _recipe(arguments: Arguments, repository: Path, begun: float) -> Recipe:
     Raises
     ------
     UsageError
-        When git cannot search between the revisions, or the budget is too small for so many commits.
+        When git cannot search between the revisions, or the budget is too small for this many commits.
     """
     step_s, ends_s = STEP_S, 0.0
     if arguments.has("BUDGET"):

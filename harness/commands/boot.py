@@ -49,7 +49,7 @@ MEASURES = True
 FOREVER_S = 7 * 86400.0
 PICTURE_FILE = "screen.png"
 START_BYTES = 64 << 10
-"""Of the serial log: its drivers speak before anything else does."""
+"""The serial log is read first, because drivers speak before anything is shown."""
 _PATH = re.compile(rb"^virtio-gpu: (2d|virgl transfer)$", re.MULTILINE)
 
 

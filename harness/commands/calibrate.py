@@ -112,7 +112,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
 
 @dataclass(frozen=True)
 class _Rates:
-    """What simulated sessions came to."""
+    """Results of simulated sessions."""
 
     cells: list[DetectionRates]
     references: list[ReferenceMethodRates]
@@ -204,7 +204,7 @@ def _injected_effects(
 
 
 def _slow(effect: int, foreign: bool) -> int:
-    """The fault's per cent of further drawing that is so many per cent of all drawing."""
+    """The fault's SLOW, in per cent of the drawing without it, that adds this many per cent to all drawing."""
     return round(FOREIGN_SLOW + effect * (100 + FOREIGN_SLOW) / 100) if foreign else effect
 
 

@@ -106,7 +106,7 @@ def night_sentence(night: Night) -> str:
 
 
 def view_of(night: Night, started: str) -> NightView:
-    """What the report shows of a night."""
+    """A night's rows, as the report shows them."""
     cells = []
     for outcome in night.outcomes:
         remark = ""

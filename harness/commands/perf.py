@@ -110,13 +110,13 @@ def _smallest(rules: tuple[Rule, ...]) -> float:
 
 
 def _ordering(candidate: ArmKernel, asked: str) -> tuple[Ordering, bool] | None:
-    """What the proof says of the candidate, and whether the run fails by it; None where nobody asks."""
+    """The proof's answer for the candidate, and whether the run fails because of it; None where it is not asked for."""
     asked = asked or asked_ordering(candidate)
     return None if asked == "off" else (ordering_of(candidate.path, candidate.sha256), asked == "must")
 
 
 def asked_ordering(candidate: ArmKernel) -> str:
-    """What is asked of a kernel's ordering where no file says it: ``must``, ``report`` or ``off``.
+    """How a kernel's ordering is judged where no file says it: ``must``, ``report`` or ``off``.
 
     The default kernel must be right. Other strategies of this tree are there to be compared, some because they are
     wrong: what is known of them is said. A target says it itself.
@@ -206,7 +206,7 @@ def _skipped_words(skipped: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _remarks(measured: Measured) -> tuple[str, ...]:
-    """What kept the comparison from being ideal, and advice for the guest's author."""
+    """Shortcomings of the comparison, and advice for the guest's author."""
     cores = measured.lease.notices if measured.lease else ()
     candidate = measured.order.candidate
     window, timing = measured.of(Window), measured.of(Timing)

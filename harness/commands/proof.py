@@ -115,7 +115,7 @@ def _kernels(arguments: Arguments, out: Printer) -> Iterator[Kernel]:
 
 
 def _foreign(arguments: Arguments) -> dict[str, str]:
-    """What an image needs that nobody here linked."""
+    """What the image of another project needs."""
     place, typed = arguments.text("LOAD_AT"), arguments.text("TYPE")
     if place:
         try:

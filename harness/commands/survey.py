@@ -81,7 +81,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
 
 
 def _row(name: str, ran: HarnessRun) -> SurveyRow:
-    """What a run of the gate says of a target's driver."""
+    """The gate's figures for a target's driver."""
     verdict = next((one for one in Verdict if one.exit_code == ran.exit_code), Verdict.HARNESS_FAILED)
     said = next((line for line in reversed(ran.said) if not line.startswith("verdict:")), "it said nothing")
     if ran.folder is None:

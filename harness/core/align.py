@@ -39,7 +39,7 @@ class Unalignable(Exception):
 
 @dataclass(frozen=True)
 class Brackets:
-    """What guest and host say of the same frames; all arrays of shape (frames,), int64, ns.
+    """The same frames as guest and host report them; all arrays of shape (frames,), int64, ns.
 
     ``rang`` and ``took`` are guest times of the first notification and of the last completion taken; ``first`` and
     ``last`` host times of the device's first and last trace event of that frame.

@@ -39,24 +39,24 @@ class Overrun:
 
 @dataclass(frozen=True)
 class Animation:
-    """What a viewer sees of one series of frames; times in ms."""
+    """One series of frames as a viewer sees it; times in ms."""
 
     error_ms: F64
     """Signed, + is shown late, shape (n - 1,)."""
     displayed_ms: F64
-    """Of all frames but the last, shape (n - 1,)."""
+    """For all frames except the last, shape (n - 1,)."""
     period_ms: float | None
     """None of an unpaced run."""
     repeats: int = 0
     drops: int = 0
 
     def percentile_ms(self, per_cent: float) -> float:
-        """Of the error's size, by linear interpolation."""
+        """Percentile of the error's size, by linear interpolation."""
         return float(np.percentile(np.abs(self.error_ms), per_cent))
 
 
 class TooFewSteps(ValueError):
-    """Fewer than two frames: there is no step."""
+    """Fewer than two frames have no step between them."""
 
 
 def animation(shown_ns: I64, numbers: I64 | None = None, pace_hz: float | None = None) -> Animation:

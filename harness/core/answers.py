@@ -35,7 +35,7 @@ def unexplained_wait_ns(trace: Trace, records: FrameRecords) -> float | None:
 
 
 def missing_interrupts(trace: Trace, serial: SerialLog) -> str:
-    """What is wrong with a guest that waits for interrupts and is not woken by them; empty when nothing is."""
+    """The fault of a guest that waits for interrupts and is not woken by them; empty when there is none."""
     if serial.boot is None or serial.boot.get("completion") != "irq":
         return ""
     late_ns = unexplained_wait_ns(trace, serial.records)

@@ -1,7 +1,7 @@
 """Whether two kernel images put the same bytes into a machine.
 
-What counts is what a boot loader reads: entry point, loadable segments, and the notes that name another entry (PVH).
-Symbols, sections and build ids are for tools and change nothing. What is no ELF file is compared byte for byte.
+Only what a boot loader reads is compared: entry point, loadable segments, and the notes that name another entry (PVH).
+Symbols, sections and build ids are for tools and change nothing. Other files are compared byte for byte.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def same_loaded_bytes(first: bytes, second: bytes) -> bool:
 
 
 def _loaded(image: bytes) -> Loaded | None:
-    """Everything that a loader takes from an image, comparable; None when it is no ELF file that can be read."""
+    """Everything that a loader takes from an image, comparable; None when it is not a readable ELF file."""
     try:
         elf = ELFFile(io.BytesIO(image))
         build_ids = list(_build_ids(elf))

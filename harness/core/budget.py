@@ -1,4 +1,4 @@
-"""How long the parts of a command take at the least, and what budget would do where there was too little time.
+"""The least time that the parts of a command take, and the budget that would be enough where there was too little time.
 
 The figures are those of two idle cores, whole seconds rounded up. They say what is refused before anything is built,
 and in which proportion parts share what there is; no verdict rests on them.
@@ -28,7 +28,7 @@ MOST_S: Mapping[str, int] = {"perf": 3600, "ab": 36000, "explain": 7200, "accept
 DEFAULT_PICTURES: Mapping[str, int] = {"perf": 250, "ab": 60}
 
 COUNT_S = 4.0
-"""What stands at the head of an explanation: the counts of one kernel, and its frames taken apart."""
+"""The first part of an explanation: the counts of one kernel, and its frames taken apart."""
 CHANGE_S = 4.0
 """One change timed against its base in an explanation, its kernel built."""
 QUICK_CHANGE_S = 3.0
@@ -38,7 +38,7 @@ REGRESSION_S = 30.0
 """Two kernels' frames taken apart in turn, and their instructions by function."""
 
 CHECKLIST_S = 25.0
-"""Of the acceptance checklist, what no device matters for: builds from nothing, race tests."""
+"""The part of the acceptance checklist that no device matters for: builds from nothing, race tests."""
 DEVICE_S = 33.0
 """On each device, besides the roulette, the pictures and the change in frame rate."""
 CHANGE_ON_DEVICE_S = 26.0
@@ -54,12 +54,12 @@ _MARGIN = 1.1
 
 
 def stage_s(stage: str, pictures: int = 0) -> float:
-    """What a stage of the gate takes; 0 for one that is not known."""
+    """Seconds that a stage of the gate takes; 0 for an unknown one."""
     return STAGE_S.get(stage, 0.0) + (pictures * PICTURE_S if stage == "pictures" else 0.0)
 
 
 def stages_s(stages: Collection[str], pictures: int) -> float:
-    """What several stages take."""
+    """Seconds that several stages take."""
     return sum(stage_s(stage, pictures) for stage in stages)
 
 
@@ -75,7 +75,7 @@ def ab_s(arms: int, stages: Collection[str], pictures: int) -> float:
 
 
 def explain_s(changes: int, devices: Collection[str], quick: bool) -> float:
-    """The least for ``explain``: so many changes of one switch, and the seed case on these devices."""
+    """The least for ``explain``: this many changes of one switch, and the seed case on these devices."""
     head_s = 2 * BUILD_S + COUNT_S
     each_s = QUICK_CHANGE_S if quick else CHANGE_S
     return head_s + changes * each_s + sum(SEED_S[device] for device in devices) + CLOSING_S
@@ -87,13 +87,13 @@ def regression_s() -> float:
 
 
 def acceptance_s(devices: int, roulette_s: float, pictures: int, change_s: float = STAGE_S["timing"]) -> float:
-    """The least for ``acceptance``, with so long for the change in frame rate."""
+    """The least for ``acceptance``, with this long for the change in frame rate."""
     each_s = DEVICE_S + roulette_s + stage_s("pictures", pictures) + change_s
     return CHECKLIST_S + devices * each_s + CLOSING_S
 
 
 def bisect_steps(commits: int) -> int:
-    """How many comparisons a search among so many commits needs, beside the two that take twice as long."""
+    """How many comparisons a search among this many commits needs, beside the two that take twice as long."""
     return max(math.ceil(math.log2(max(commits, 1))), 0)
 
 
@@ -117,7 +117,7 @@ def rounded_s(seconds: float) -> int:
 def budget_that_would_do(
     spent_s: float, took_s: float, done_s: float, missing_s: float, shares: int = 1, after_s: float = 0.0
 ) -> int:
-    """What to give for everything that was asked for, on a host as slow as this one was.
+    """The budget for everything that was asked for, on a host as slow as this one was.
 
     Parameters
     ----------

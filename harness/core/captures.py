@@ -1,8 +1,8 @@
 """The captures of a verification window as they are kept with a run, and the verdict reached from them again.
 
 ``captures.json`` holds ``schema``, ``frozen_after_ns``, ``judged`` and ``captures``, one object each: ``kind``,
-``why``, ``frame``, ``time_ns``, ``due``, ``crc``, ``evidence``, ``damage``, ``tear_rows``. ``kind`` is what the picture
-was by itself, before the order of captures was checked; ``evidence`` begins the names of the pictures kept of it, or
+``why``, ``frame``, ``time_ns``, ``due``, ``crc``, ``evidence``, ``damage``, ``tear_rows``. ``kind`` is the class of the
+single picture, before the order of captures was checked; ``evidence`` begins the names of the pictures kept of it, or
 is empty.
 """
 
@@ -111,7 +111,7 @@ def _saved(row: dict[str, Any]) -> SavedCapture:
     due = None if row["due"] is None else _integer(row["due"])
     evidence = str(row["evidence"])
     if "/" in evidence or "\0" in evidence:
-        raise CapturesError(f"{evidence!r} is no name of a picture")
+        raise CapturesError(f"{evidence!r} is not the name of a picture")
     return SavedCapture(Capture(checked, _integer(row["time_ns"]), due), _integer(row["crc"]), evidence)
 
 

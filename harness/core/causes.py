@@ -23,13 +23,13 @@ SHIFT_MAX_PX = 64
 _SAME_SHARE = 0.995
 """Share of pixels that a cause must explain."""
 _WHOLE_SHARE = 0.003
-"""Of the pixels, that at least differ when something happened to the whole picture."""
+"""Least share of pixels that differ when something happened to the whole picture."""
 _MOVED_SHARE = 0.9
 """The same where the picture's beginning or end is lost."""
 _PITCH_PROBES = 24
 """Pixels of one row by which lengths of rows are sorted out."""
 _NEEDLE_ROWS = 3
-"""So many rows together are hardly found in a picture twice."""
+"""This many rows together are hardly ever found in a picture twice."""
 
 
 def name_cause(picture: Image, expected: Image) -> str:

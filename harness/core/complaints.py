@@ -1,7 +1,7 @@
-"""What the machine's devices report against the guest: QEMU's guest_errors in the trace, and its own error messages.
+"""Complaints of the machine's devices about the guest: QEMU's guest_errors in the trace, and its own error messages.
 
 Drivers under test speak to virtio devices: what these complain of is a failure. Other devices count from the first GPU
-command on, because firmware and probing kernels touch what is not there.
+command on, because firmware and probing kernels access devices that do not exist.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def device_complaints(trace: Trace, qemu_log: bytes = b"", others: bool = True) 
     qemu_log
         QEMU's standard error output.
     others
-        Devices that are no virtio devices count, too.
+        Devices other than virtio devices count, too.
     """
     words = [one.words for one in _counting(trace) if others or one.by_virtio]
     words += [(match[1] + match[2]).decode("utf-8", "backslashreplace").strip() for match in _STDERR.finditer(qemu_log)]

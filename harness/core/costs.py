@@ -1,4 +1,4 @@
-"""What counts are worth in time: coefficients for one host, and the change of frame time that they predict.
+"""The time that counts stand for: coefficients for one host, and the change of frame time that they predict.
 
 Under TCG a memory access is a look-up and a copy, a block a jump and a check of the exit flag, an instruction a few
 host instructions, a helper a call. That holds for every host within a factor; the factor is learned from one run, in
@@ -26,13 +26,13 @@ FITTED = ("access_ns", "instruction_ns", "block_ns", "helper_ns")
 _COUNT_OF = {"access_ns": "accesses", "instruction_ns": "instructions", "block_ns": "blocks", "helper_ns": "helpers"}
 
 EQUAL_SHARE = 0.0005
-"""Of a frame: two counts that differ by less are the same."""
+"""Share of a frame: two counts that differ by less are the same."""
 EQUAL_PART = 0.01
-"""Of one part of a frame."""
+"""Share of one part of a frame."""
 FEWEST = 8.0
-"""Absolute difference that is no change of a part, however small it is."""
+"""Smaller absolute differences never count as a change of a part, however small the part is."""
 MOVED_MOST = 1.25
-"""A part that lost more than so many times what another gained did not only give it away."""
+"""A part that lost more than this many times what another gained did not merely hand work over."""
 DISAGREEMENT = 0.015
 """Between the predicted change and the nearer end of the clock's interval."""
 
@@ -65,7 +65,7 @@ def _count(counts: PartCounts, coefficient: str) -> float:
 
 
 def cost_ns(counts: PartCounts, costs: Costs) -> float:
-    """What these counts take."""
+    """Time that these counts take."""
     computed = sum(float(getattr(costs, name)) * _count(counts, name) for name in FITTED)
     return computed + costs.exit_ns * counts.exits
 
@@ -79,11 +79,11 @@ class Prediction:
     frame_ms: Mapping[str, float]
     """By role."""
     device: str
-    """What of the device's own work differs, so that counts of the guest do not decide; empty when nothing does."""
+    """The device's own work that differs, so that counts of the guest do not decide; empty when nothing differs."""
 
 
 def predict(candidate: CountedFrames, reference: CountedFrames, costs: Costs, frame_ms: float) -> Prediction:
-    """What the counts say of both arms.
+    """The counts of both arms, compared.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def predict(candidate: CountedFrames, reference: CountedFrames, costs: Costs, fr
 
 
 def device_words(candidate: CountedFrames, reference: CountedFrames) -> str:
-    """What the device is asked to do otherwise."""
+    """The requests to the device that differ."""
     ours, theirs = total_of(candidate.parts), total_of(reference.parts)
     pairs = (
         ("bytes transferred", candidate.transferred_bytes, reference.transferred_bytes),
@@ -130,7 +130,7 @@ def unchanged(candidate: CountedFrames, reference: CountedFrames) -> bool:
 
 
 def disagreement(predicted: Prediction, low: float, high: float) -> str:
-    """What it means that the clock's interval lies apart from what counts predict; empty when it does not.
+    """The explanation where the clock's interval and the prediction of the counts do not meet; empty where they do.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ class CountGrowth:
     candidate: float
     reference: float
     moved: float = 0.0
-    """Of the rise, what another part does less of."""
+    """The share of the rise that another part does less of."""
     source: str = ""
     """That part."""
 
@@ -203,7 +203,7 @@ class CountGrowth:
 
 
 def grown(candidate: CountedFrames, reference: CountedFrames, part: str, smallest: float) -> list[CountGrowth]:
-    """What rose in a part by more than ``smallest`` of itself, the largest rise that is its own first."""
+    """Counts that rose in a part by more than ``smallest`` of themselves, the largest rise of the part's own first."""
     found = []
     for name, (ours, theirs) in part_changes(candidate, reference, part).items():
         rise = ours - theirs
@@ -216,7 +216,8 @@ def grown(candidate: CountedFrames, reference: CountedFrames, part: str, smalles
 def _moved(candidate: CountedFrames, reference: CountedFrames, part: str, name: str, rise: float) -> tuple[str, float]:
     """How much of a part's rise another part, which is named, lost by as much.
 
-    A part that lost far more than this one gained has become cheaper by itself: that is no excuse.
+    A part that lost far more than this one gained has become cheaper for another reason, which does not excuse this
+    one.
     """
     falls = {
         other: float(getattr(reference.parts.get(other, PartCounts()), name))

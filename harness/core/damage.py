@@ -1,4 +1,4 @@
-"""What is wrong with a picture whose every pixel is known: where, how much, and of which kind.
+"""The damage of a picture whose every pixel is known: where, how much, and of which kind.
 
 Pictures are arrays of shape (height, width, 3), uint8, channels R, G, B.
 """
@@ -27,7 +27,7 @@ class Damage:
     max_levels: int
     """Largest difference of a channel."""
     cause: str = ""
-    """What explains nearly all of it, named; empty when nothing known does."""
+    """The name of a cause that explains nearly all of it; empty when no known cause does."""
 
     @property
     def words(self) -> str:

@@ -1,6 +1,6 @@
 """How good the detectors are: measured on generated pictures, damaged and clean, with the truth known.
 
-What draws the pictures is handed in, so that this stays pure.
+The caller hands in the function that draws the pictures, so that this stays pure.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SPINS_FRAMES = 100_000
 
 @dataclass(frozen=True)
 class KindTable:
-    """What a detector answered to one kind of damage (or to clean pictures), by class."""
+    """A detector's answers to one kind of damage (or to clean pictures), by class."""
 
     kind: str
     answers: Mapping[str, int]

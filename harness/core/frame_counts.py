@@ -1,4 +1,4 @@
-"""What each part of a frame makes QEMU do, from the account of a plugin and QEMU's log of what it translated.
+"""The work of QEMU for each part of a frame, from a plugin's account and QEMU's log of translated code.
 
 The plugin (``harness/platform/frame_counts.c``) tells how often each translation block ran between entries of a few
 functions of the kernel. Where these entries follow each other in one of the ways that a frame has, the stretches
@@ -36,7 +36,7 @@ _PORT = re.compile(rb"(?:in|out)[bwl]$")
 
 @dataclass
 class _Blocks:
-    """What each block's translation calls, and the notifications before each event."""
+    """The calls in each block's translation, and the notifications before each event."""
 
     helpers: Counter[int] = field(default_factory=Counter)
     ports: Counter[int] = field(default_factory=Counter)
@@ -183,7 +183,7 @@ def added(first: PartCounts, second: PartCounts) -> PartCounts:
 
 
 def scaled(counts: PartCounts, factor: float) -> PartCounts:
-    """So many times as much."""
+    """How many times as much."""
     return PartCounts(*(getattr(counts, name) * factor for name in COUNTED))
 
 

@@ -100,7 +100,7 @@ def group_by_picture(events: Events, chosen: Mask, fresh: Mask, full_px: I64) ->
 def group_by_time(events: Events, chosen: Mask, fresh: Mask, full_px: I64) -> tuple[I64, I64]:
     """A frame begins with an event after a transfer, unless it is one of several partial flushes close together.
 
-    Each mode of the screen is looked at by itself.
+    Each mode of the screen is judged separately.
     """
     at = np.flatnonzero(chosen)
     if not len(at):
@@ -141,7 +141,8 @@ def _grouped(at: I64, starts: Mask) -> tuple[I64, I64]:
 
 
 def _turns_of_tiles(flushes: Events, at: I64, full_px: int) -> Mask | None:
-    """Which of these flushes begin a new turn through tiles of the screen, shape (len(at),); None if they are no tiles.
+    """Which of these flushes begin a new turn through tiles of the screen, shape (len(at),); None if they are not
+    tiles.
 
     Tiles are few rectangles that come again and again, do not overlap, and together cover nearly all of the screen.
     """

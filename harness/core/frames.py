@@ -25,7 +25,7 @@ STALE_LOOKBACK = 8
 
 
 class FrameClass(enum.Enum):
-    """What a captured picture turned out to be; values are the counts' names in a result."""
+    """The class of a captured picture; values are the counts' names in a result."""
 
     INTACT = "intact"
     TORN = "torn"
@@ -51,7 +51,7 @@ class CheckedPicture:
 
 @dataclass(frozen=True)
 class Capture:
-    """What is known of one capture besides its pixels, once it was checked.
+    """Everything known of one capture besides its pixels, once it was checked.
 
     ``due`` is the newest frame that the host knows to have been shown before the capture, or None; a picture older
     than that is stale.
@@ -63,7 +63,7 @@ class Capture:
 
 
 def check_picture(picture: Image, expected: DrawFrame) -> CheckedPicture:
-    """Compare one picture, by itself, with the frame that it claims to be."""
+    """Compare a single picture with the frame that it claims to be."""
     if _is_blank(picture):
         level = ", ".join(str(int(value)) for value in picture[0, 0])
         return CheckedPicture(FrameClass.BLANK, f"every pixel is {level}")
@@ -170,7 +170,7 @@ def verify(captures: Iterable[Capture], frozen_after_ns: int = 500_000_000) -> V
     Parameters
     ----------
     captures
-        Each already checked by itself.
+        Each one was checked on its own.
     frozen_after_ns
         A number that stays for longer than this, running time, is frozen.
     """

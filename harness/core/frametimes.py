@@ -57,7 +57,7 @@ class Presented:
     """Frames of the whole trace, where ``time_ns`` holds those of a window."""
 
     def within(self, begins_ns: int, ends_ns: int) -> "Presented":
-        """The frames of a window, in host time since the epoch; 0 is no bound."""
+        """The frames of a window, in host time since the epoch; 0 means no bound."""
         inside = (self.time_ns >= begins_ns) & ((self.time_ns <= ends_ns) if ends_ns else True)
         return replace(self, time_ns=self.time_ns[inside], shown=len(self.time_ns))
 
@@ -129,7 +129,7 @@ def _grouped(shown: ShownEvents, accepted: Mask, fresh: Mask, repeats: Mask, rul
 
 
 def _transfers_of(trace: Trace, resources: Sequence[int]) -> I64:
-    """Where in the log something was transferred to what a head shows: cursors and their like are no frames."""
+    """Places in the log where something was transferred to what a head shows; cursors and the like are not frames."""
     plain = trace.of(TRANSFER_2D)
     mine = np.ones(len(plain), bool)
     if resources and "res" in plain.args:
@@ -192,15 +192,15 @@ class WarmUp:
 
     frames: int
     settled: bool
-    """False when the rule would cut more than a quarter: there may be no steady state at all."""
+    """False when the rule would cut more than a quarter: a steady state may be missing."""
 
 
 def warm_up(frame_ms: F64) -> WarmUp:
     """Detect the initial transient from the data.
 
     Medians of five frames are compared with those of the run's second half: the warm-up lasts until two of three in a
-    row lie within three robust standard deviations (1.4826 MAD) of their median. Single long frames move no median, so
-    they neither prolong the warm-up nor hide in it.
+    row lie within three robust standard deviations (1.4826 MAD) of their median. Single long frames do not move a
+    median, so they do not prolong the warm-up and cannot hide in it.
 
     Parameters
     ----------

@@ -35,7 +35,7 @@ class Symbols:
     Raises
     ------
     ValueError
-        When the image is no ELF file.
+        When the image is not an ELF file.
     """
 
     def __init__(self, elf: bytes) -> None:
@@ -117,8 +117,8 @@ def changed_functions(
     Parameters
     ----------
     reference, again : mapping
-        Two runs of the reference: a function that differs between them, as polling does, differs by itself and is left
-        out.
+        Two runs of the reference: a function that differs between them, as polling does, varies without a change and is
+        left out.
     smallest : float
         Share of a frame below which a difference is not told.
 

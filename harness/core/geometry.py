@@ -1,4 +1,4 @@
-"""Whether a picture shows the roulette wheel, judged in NumPy alone, without the scene's code or constants.
+"""Whether a picture shows the roulette wheel, judged only with NumPy, without the scene's code or constants.
 
 The oracle shares its source with the kernel, so that a scene bug is in both. This check knows only what a
 person sees: a wheel stands in the middle of green felt; it has twelve equal segments in turn red and black
@@ -27,7 +27,7 @@ _OTHER, _RED, _BLACK, _GOLD = range(4)
 
 
 class GeometryError(Exception):
-    """There is no wheel to be measured in the picture; the message says what is missing."""
+    """The picture shows no wheel that can be measured; the message says what is missing."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def measure_wheel(picture: Image) -> Wheel:
 
 
 def geometry_problems(picture: Image) -> tuple[str, ...]:
-    """What is wrong with the wheel in a picture, one sentence each; empty when all is as it must be."""
+    """Faults of the wheel in a picture, one sentence each; empty when there are none."""
     try:
         wheel = measure_wheel(picture)
     except GeometryError as error:

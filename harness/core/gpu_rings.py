@@ -80,7 +80,7 @@ def read_ring(place: QueuePlace, read: ReadMemory, latest: int = 16) -> RingSamp
     Parameters
     ----------
     read
-        Returns fewer bytes where there is no memory.
+        Returns fewer bytes where memory ends.
     latest
         How many commands to look at.
     """

@@ -1,4 +1,4 @@
-"""What instruments other than the trace cost a window in which they were used, as shares of its time."""
+"""The cost of instruments other than the trace in a window in which they were used, as shares of its time."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def capture_cost(shown_ns: I64, captures: Sequence[tuple[int, int]]) -> float | 
 
 
 def record_cost(record_ns: int, frame_ms: float) -> float:
-    """What keeping records adds to a frame, by the guest's own measurement, as a share of the frame.
+    """The cost of keeping records, by the guest's own measurement, as a share of the frame.
 
     Parameters
     ----------

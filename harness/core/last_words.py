@@ -1,4 +1,4 @@
-"""What a guest said of its own end, in one line for a headline. Pure."""
+"""A guest's last words about its own end, in one line for a headline. Pure."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ COMPLAINT = re.compile(
 _TIMEOUT = re.compile(rb"^virtio-(?:gpu|blk): (?:request|command) timeout[^\r\n]*", re.MULTILINE)
 _PANIC = re.compile(rb"^\[PANIC\][^\r\n]*", re.MULTILINE)
 _OTHER = re.compile(rb"^(?!\[(?:BOOT|VIRTIO PERF|PERF SUMMARY|PANIC|DONE)\])[^\r\n]*[^\s\0][^\r\n]*", re.MULTILINE)
-"""A line that is neither empty nor a record."""
+"""A line with text that is not a record."""
 
 
 def last_words(log: bytes) -> str:
-    """The panic, else the last that a driver complained of, else the last line that is no record; maybe empty.
+    """The panic, else a driver's last complaint, else the last line that is not a record; maybe empty.
 
     At most ``LENGTH_MOST`` characters, and nothing in them that a terminal or a CI service would obey.
     """

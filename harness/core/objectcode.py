@@ -1,7 +1,7 @@
 """Whether two objects hold the same machine code, whatever else a switch changed in them.
 
-A kernel names its own combination of switches, so images of two combinations never have the same bytes. What runs is
-the same when, object by object, the executable sections, their relocations and all constants but text are the same.
+A kernel names its own combination of switches, so images of two combinations never have the same bytes. Two kernels run
+the same code when, object by object, executable sections, relocations and all constants except text are the same.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from harness.core.ringmarks import SECTION as RING_MARKS
 
 
 class ObjectCodeError(Exception):
-    """A file is no object that can be compared."""
+    """A file is not an object that can be compared."""
 
 
 def code_digest(elf: bytes) -> str:
@@ -30,7 +30,7 @@ def code_digest(elf: bytes) -> str:
     Raises
     ------
     ObjectCodeError
-        When the file is no ELF object.
+        When the file is not an ELF object.
     """
     digest = hashlib.sha256()
     try:

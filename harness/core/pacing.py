@@ -20,7 +20,7 @@ from harness.core.arrays import F64
 STUTTER_FACTOR = 2.5
 STUTTER_WINDOW = 19
 FEW_FRAMES = 100
-"""Below this a 99th percentile is no more than the longest frame."""
+"""With fewer frames the 99th percentile is simply the longest frame."""
 
 
 class TooFewFrames(ValueError):

@@ -1,6 +1,6 @@
-"""What a picture's own pixels tell without knowing what it should show: noise, and rows that lean.
+"""Noise and leaning rows, found from a picture's own pixels, without knowing what it should show.
 
-Noise is what has many colours and no order: neighbours do not agree at any small distance. Dithers and stipples have
+Noise has many colours and no order: neighbours do not agree at any small distance. Dithers and stipples have
 few colours, or repeat within a few pixels, or follow a picture when they are averaged; letters have few colours.
 Pictures are arrays of shape (height, width, 3), uint8.
 """
@@ -23,9 +23,9 @@ ORDER = 0.5
 PERIODS = tuple(range(1, 17))
 """Distances at which dithers repeat."""
 FOLLOWS = 4.0
-"""Averages of a picture that was dithered vary by so many times as much as averages of noise."""
+"""Averages of a dithered picture vary this many times as much as averages of noise."""
 ALIKE = 0.9
-"""Shifts at which rows agree so much as at the best one are as good; the smallest is meant."""
+"""Shifts at which rows agree this much, relative to the best one, are as good; the smallest is taken."""
 SHIFT_MAX_PX = 64
 LEANS = 0.35
 """How clearly rows agree when they are shifted against each other: 1 when they are the same, 0 when they are not."""
@@ -74,7 +74,7 @@ def follows_a_picture(grey: Image) -> bool:
 
 
 def correlation(a: F32, b: F32) -> float:
-    """Of two parts of a picture; 1 where nothing varies."""
+    """Correlation of two parts of a picture; 1 where nothing varies."""
     a, b = a - a.mean(), b - b.mean()
     spread = float(np.sqrt((a * a).mean() * (b * b).mean()))
     return float((a * b).mean()) / spread if spread > 0 else 1.0
@@ -100,7 +100,7 @@ def row_lean_px(picture: Image) -> int | None:
     highest = float(near.max())
     if energy <= 0 or highest <= LEANS * energy:
         return None
-    # What repeats agrees at several shifts.
+    # A repeating pattern agrees at several shifts.
     shifts = np.flatnonzero(near >= ALIKE * highest) - SHIFT_MAX_PX
     return int(shifts[np.argmin(np.abs(shifts))])
 

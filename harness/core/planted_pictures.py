@@ -23,9 +23,9 @@ class DamagedPicture:
     picture: Image
     frame: int
     answer: FrameClass
-    """What the exact detector must say."""
+    """The answer that the exact detector must give."""
     cause: str = ""
-    """What the damage must be named as, if at all."""
+    """The name that the damage must get, if any."""
     box: tuple[int, int, int, int] | None = None
     """x0, y0, x1, y1 around it, where it is the whole answer."""
     pixels: int | None = None
@@ -263,4 +263,4 @@ _MISTAKES: dict[str, Callable[[DrawFrame, int, np.random.Generator], DamagedPict
     "dark": _dark,
 }
 MISTAKES = tuple(_MISTAKES)
-"""What a driver does to every picture alike, some of another size: each must be named, by the exact detector."""
+"""Damage that a driver does to every picture, some of another size: the exact detector must name each."""

@@ -1,7 +1,7 @@
 """The marks of the ring's ordering points in a kernel or an object, and its disassembly as operations.
 
-``kernel/drivers/virtio/ordering/points.h`` leaves the begin and end of each point in section ``.ringpoints``. Of the
-instructions between them only loads, stores and fences matter: they are what a memory model sees.
+``kernel/drivers/virtio/ordering/points.h`` leaves the begin and end of each point in section ``.ringpoints``. Only
+loads, stores and fences between them matter, because a memory model sees nothing else.
 
 Accepted disassembly is that of GNU objdump 2.40, ``-d --no-show-raw-insn``::
 
@@ -52,7 +52,7 @@ def read_marks(elf: bytes) -> tuple[Mark, ...]:
     Raises
     ------
     RingpointError
-        When the file is no ELF, has no such section, or an entry is none of the known points.
+        When the file is not an ELF file, lacks the section, or has an entry that is not a known point.
     """
     try:
         file = ELFFile(io.BytesIO(elf))
@@ -105,7 +105,7 @@ _RISCV_STORES = frozenset(("sb", "sh", "sw", "sd"))
 
 
 def operation(instruction: Instruction, arch: str) -> str | None:
-    """What a memory model sees of an instruction; None when it sees nothing."""
+    """An instruction as a memory model sees it; None when it sees nothing."""
     mnemonic, operands = instruction.mnemonic, instruction.operands
     if arch == "x86_64":
         return _operation_x86(mnemonic, operands)

@@ -1,4 +1,4 @@
-"""Which instructions stand at the ring's ordering points, against what each strategy claims.
+"""The instructions at the ring's ordering points, compared with the claims of each strategy.
 
 `claimed` says what the table of strategies in docs/design.md means in the instructions of each architecture,
 independently of the kernel's headers, so that `problems` can fail.
@@ -38,7 +38,7 @@ _POINTS = {
 class Span:
     """One place in the code where a point stands, with what a memory model sees of it.
 
-    ``operations`` are ``load``, ``store``, mnemonics that order by themselves (``ldarh``), and fences with their
+    ``operations`` are ``load``, ``store``, mnemonics that also order (``ldarh``), and fences with their
     operands (``dmb ish``), in program order.
     """
 
@@ -145,7 +145,7 @@ def claimed(strategy: str, arch: str) -> dict[Point, tuple[str, ...]]:
 
 
 def problems(strategy: str, arch: str, found: Sequence[Span]) -> tuple[str, ...]:
-    """What differs between a strategy's claims and the code, one sentence each; empty when nothing does."""
+    """Differences between a strategy's claims and the code, one sentence each."""
     wanted = claimed(strategy, arch)
     said = [
         f"{span.point.value} at {span.start:#x} is {show(span.operations)}, claimed is {show(wanted[span.point])}"

@@ -22,7 +22,7 @@ _REFUSED_FLUSH = ("error", "ctrl 0x104,")
 
 @dataclass(frozen=True)
 class Scanouts:
-    """What one head showed, one row for each time that its scanout was set, in the order of the log; shapes (n,)."""
+    """One head, one row for each time that its scanout was set, in the order of the log; shapes (n,)."""
 
     time_ns: I64
     offset: I64
@@ -36,7 +36,7 @@ class Scanouts:
     """Where in the log any head's scanout was set first; -1 when none was."""
 
     def at(self, offsets: I64) -> I64:
-        """Which row holds at each place of the log, -1 before the first; shape of ``offsets``."""
+        """The row that holds at each place of the log, -1 before the first; shape of ``offsets``."""
         found: I64 = np.searchsorted(self.offset, offsets, side="right") - 1
         return found
 
@@ -52,7 +52,7 @@ class ShownEvents:
     full_px: I64
     """Pixels of the scanout at that time; 0 where it is not known."""
     resources: tuple[int, ...]
-    """That the head showed at some time; empty where no scanout was traced."""
+    """Resources that the head showed at some time; empty where no scanout was traced."""
 
 
 def scanouts_of(trace: Trace, head: int) -> Scanouts:
@@ -78,7 +78,7 @@ def scanouts_of(trace: Trace, head: int) -> Scanouts:
 
 
 def shown_on(trace: Trace, head: int, every_flip: bool = False) -> ShownEvents:
-    """What a trace shows on one head. Flushes before any scanout is set count: the trace may have begun later.
+    """One head as the trace shows it. Flushes before any scanout is set count: the trace may have begun later.
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ _WRONG_WAY_ROUND = 2.0
 
 
 def screen_problems(trace: Trace, *, whole: bool) -> tuple[str, ...]:
-    """What keeps frames that were flushed from being seen on the screen.
+    """Reasons why flushed frames do not reach the screen.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ from harness.core.frames import FrameClass
 from harness.core.unknown_pictures import Golden, judge_picture
 
 GROSS_PX = 100
-"""So many pixels off by more than GROSS_LEVELS are seen by a person."""
+"""A person sees this many pixels that are off by more than GROSS_LEVELS."""
 GROSS_LEVELS = 24
 
 
@@ -79,8 +79,7 @@ def measure_screens(screens: Sequence[Image], golden: Golden | None, seed: int) 
     ----------
     screens
         Good ones, other than ``golden`` was learnt from.
-    golden
-        None judges each by itself; damage that only golden pictures tell is then not planted.
+    golden With None each picture is judged on its own, and damage that only golden pictures tell is not planted.
     """
     rng = np.random.default_rng(seed)
     kinds = [kind for kind in PLANTED if golden is not None or kind not in ("stride", "swapped")]

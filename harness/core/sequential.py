@@ -41,7 +41,7 @@ def bounds(fractions: tuple[float, ...], alpha: float) -> tuple[float, ...]:
     Returns
     -------
     tuple of float
-        P(abs(z) exceeds its bound at any look) = ``spent(alpha, fractions[-1])`` when there is no effect.
+        P(abs(z) exceeds its bound at any analysis) = ``spent(alpha, fractions[-1])`` when there is no effect.
     """
     if not fractions or fractions[0] <= 0 or any(b <= a for a, b in zip(fractions, fractions[1:])):
         raise ValueError("looks must be at rising fractions above 0")

@@ -11,8 +11,8 @@ Accepted format, one line a record, ``\\n`` or ``\\r\\n`` at its end, nothing be
     ^virtio-(blk|gpu): (request|command) timeout TEXT$
 
 ``KEY`` is ``[A-Za-z_][A-Za-z0-9_.]*``, ``WORD`` any bytes but blanks, fields are separated by single spaces. All
-other lines are the guest's own talk and are ignored, KTAP lines excepted (:mod:`harness.core.ktap`). What carries
-a tag and does not match, and records that contradict each other, become a :class:`~harness.core.records.Problem`.
+other lines are the guest's own talk and are ignored, KTAP lines excepted (:mod:`harness.core.ktap`). Tagged lines that
+do not match, and records that contradict each other, become a :class:`~harness.core.records.Problem`.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ def _without_half_line(text: bytes, ended: bool, problems: Problems) -> bytes:
 
 
 def _check_lines(text: bytes, newlines: I64, limits: Limits, problems: Problems) -> None:
-    """Overlong lines, and bytes that are no UTF-8."""
+    """Overlong lines, and bytes that are not UTF-8."""
     lengths = np.diff(newlines) - 1
     for index in np.flatnonzero(lengths > limits.serial_line_bytes):
         problems.add("overlong", int(index) + 1, f"a line of {int(lengths[index])} bytes")

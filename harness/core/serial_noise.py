@@ -15,17 +15,17 @@ _STAMPED = re.compile(
     rb"(?=\[(?:BOOT|VIRTIO PERF|PERF SUMMARY|PANIC|DONE)\]|virtio-)",
     re.MULTILINE,
 )
-"""What printk puts before a line: a level, the time, a task or a CPU."""
+"""printk's prefix of a line: a level, the time, a task or a CPU."""
 _FIRST_WORDS = re.compile(
     rb"\[(?:BOOT|VIRTIO PERF|PERF SUMMARY|PANIC|DONE)\]|^(?:<\d{1,3}>)?\[ *\d+\.|^virtio-|^TAP version", re.MULTILINE
 )
 
 
 def without_noise(log: bytes) -> bytes:
-    """The serial log with the same number of lines, where all but the guest's own lines are empty.
+    """The serial log with the same number of lines; only the guest's own lines keep their text.
 
-    Firmware is what comes before ``[BOOT]`` when no line of the kernel precedes it. Its part of the ``[BOOT]`` line is
-    removed as well.
+    Lines before ``[BOOT]`` are the firmware's when no line of the kernel precedes it. Its part of the ``[BOOT]`` line
+    is removed as well.
     """
     if b"\x1b" in log:
         log = _ESCAPE.sub(b"", log)

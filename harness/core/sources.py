@@ -25,7 +25,7 @@ ALIGNMENT_GOAL_NS = 50_000
 _FEWEST_MATCHED = 0.8
 """Share of the guest's frames that must coincide with a flush before the clocks count as matched at all."""
 FRAMES, COMMANDS = "frames", "commands"
-"""What is counted: frames, and the transfers and flushes that show them."""
+"""Kinds of counted events: frames, and the transfers and flushes that show them."""
 _LOOSE = 0.2
 """Alignment error, as a share of a frame, from which on frames can be mistaken for their neighbours."""
 
@@ -60,7 +60,7 @@ class Numbered:
 
 @dataclass(frozen=True)
 class Sources:
-    """What the sources said, and where they contradict each other."""
+    """The figures of all sources, and their contradictions."""
 
     trace: SourceRate | None
     """Over the frames that the guest recorded, where it did."""

@@ -1,4 +1,4 @@
-"""Frame stamps, decoded from pictures alone.
+"""Frame stamps, decoded from pictures.
 
 Written from the stamp's description, not from the kernel's code, so that a bug in one does not hide in the other. A
 strip is 4 rows at the very top or bottom; from the left edge it holds 72 cells of 4 pixels, one bit each, the highest

@@ -1,8 +1,8 @@
 """Is the candidate slower than the reference? The comparison protocol, as a pure function of what was measured.
 
 The launch is the unit of noise: two QEMU processes running identical kernels differ by some per cent for as long as
-they live. So each launch, however many frames it drew, gives one number, and the spread of these numbers says how sure
-the answer is.
+they live. Each launch, however many frames it drew, therefore gives one number, and the spread of these numbers says
+how sure the answer is.
 
 1. Within a launch, slices of both arms are combined into blocks in which every core carried both roles equally often
    and at the same mean time, so that differences between cores and steady drift cancel. The launch's effect is the
@@ -36,7 +36,7 @@ from harness.model.record import Plan as Plan
 from harness.model.record import Slice as Slice
 
 AIM_PRECISION = 0.8
-"""Of the aim: half an interval that leaves room for the offset of an unchanged kernel."""
+"""Share of the aim: half an interval that leaves room for the offset of an unchanged kernel."""
 AIM_PATIENCE = 2.0
 """How many times as many launches an aim may cost that is not needed for the verdict."""
 
@@ -53,7 +53,7 @@ class State(enum.Enum):
 
 
 class Next(enum.Enum):
-    """What the session should do."""
+    """The session's next step."""
 
     STOP = "stop"
     MORE = "more"
@@ -215,7 +215,7 @@ def _aim_in_reach(half: float, shown: float, seen: int, plan: Plan) -> bool:
 
 
 def _free_of_layout(effects: F64, batches: I64, plan: Plan) -> Decision | None:
-    """What other orders of linking say after an alarm that they did not confirm; None before their first look."""
+    """The result of other link orders after an alarm that they did not confirm; None before their first look."""
     first, second = (effects[batches == batch] for batch in (0, 1))
     linked = _interval(first, plan.launches, plan)
     free = _interval(second, max(plan.launches - len(first), plan.fewest), plan)

@@ -1,6 +1,6 @@
 """The serial log of a kernel that is not ours: only the lines that its target declares mean anything.
 
-What else stands there, prompts, escapes, any encoding, long lines, half lines, is the guest's own business.
+The guest may print anything else: prompts, escapes, any encoding, long lines, half lines.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _DIGITS_MAX = 18
 
 
 def read_serial(log: bytes, serial: TargetSerial) -> SerialLog:
-    """What the declared lines say."""
+    """Content of the declared lines."""
     if all(getattr(serial, name) == PROTOCOL for name in _TAGS):
         return parse_serial(log)
     tags = tuple(tag for name, ours in _TAGS.items() if getattr(serial, name) == PROTOCOL for tag in ours)

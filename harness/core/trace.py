@@ -80,11 +80,11 @@ NO_EVENTS = Events(np.zeros(0, np.int64), np.zeros(0, np.int64))
 
 @dataclass(frozen=True)
 class Refusal:
-    """What a device of the machine said against a command or an access, by QEMU's guest_errors log."""
+    """A device's complaint about a command or an access, from QEMU's guest_errors log."""
 
     offset: int
     function: str
-    """Who says it: a function of QEMU's, or a device; empty when the message does not tell."""
+    """Its source, a function of QEMU's or a device; empty when the message does not tell."""
     text: str
 
     @property
@@ -105,14 +105,14 @@ class Trace:
     events: Mapping[str, Events]
     refusals: tuple[Refusal, ...]
     problems: tuple[str, ...]
-    """Of the log's content: half a line, arguments that do not read."""
+    """Damage of the log's content: half a line, unreadable arguments."""
     unreadable: str = ""
     """Why nothing can be concluded from the log: it is of a format that is not known here."""
     clock_steps: tuple[str, ...] = ()
     """Steps back of the host's clock."""
 
     def of(self, kind: str) -> Events:
-        """Events of a kind; empty when there are none."""
+        """All events of a kind."""
         return self.events.get(kind, NO_EVENTS)
 
     @property
@@ -201,7 +201,7 @@ def _why_unreadable(text: bytes) -> str:
 
 
 def _refusals(text: bytes) -> Iterator[Refusal]:
-    """Lines that are no events."""
+    """Lines that are not events."""
     for line in _OTHER_LINE.finditer(text):
         if _ISO_EVENT.match(line[0]):
             continue

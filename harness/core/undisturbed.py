@@ -38,14 +38,14 @@ BLOCK = 16
 LOW_END = (0.02, 0.12)
 """Quantiles between which frames are averaged: the very fastest are noise, and later ones may be preempted.
 
-The error is flat about there: 1.2 % below the 2 % quantile alone, 1.0 % here, 0.9 % up to the 25 % quantile, at half
+The error is flat about there: 1.2 % with the 2 % quantile only, 1.0 % here, 0.9 % up to the 25 % quantile, at half
 load and 1.2 ms a frame. The lower end stays clear of frames that met a preemption where these are longer.
 """
 LATE_SHARE = 0.4
 """Share of late frames above which frames are too long for the stretches between preemptions.
 
-Of frames of 3 ms at half load a launch's error is 1.3 % with any share up to a half, 2.6 % with 70 %, and 6.6 % where
-late frames never count as too many.
+With frames of 3 ms at half load, a launch's error is 1.3 % with any share up to a half, 2.6 % with 70 %, and 6.6 %
+where late frames never count as too many.
 """
 FEWEST_FRAMES = 24
 """Fewest frames of each arm for a low end."""
@@ -116,7 +116,7 @@ def low_end_effect(numbers: Mapping[str, I64], frame_ms: Mapping[str, F64], cand
 
 
 def _scene_cost(logs: Mapping[str, F64], place: Mapping[str, I64], blocks: int) -> F64:
-    """What each block of frame numbers costs beside the others, by the fast frames of both arms, shape (blocks,).
+    """Cost of each block of frame numbers relative to the others, by the fast frames of both arms, shape (blocks,).
 
     Each arm is first brought to its own low end, so that the slower arm counts as much as the other.
     """

@@ -1,9 +1,9 @@
-"""Pictures without an oracle, judged by themselves: a judgement, not a proof.
+"""Pictures without an oracle, judged from their own pixels: a judgement, not a proof.
 
-For kernels other than the built-in one. Of a picture alone: blank, noise, and blocks of noise; dithered screens and
-text are neither. With a golden reference (learnt from pictures that somebody approved, and a mask of what is not
+For kernels other than the built-in one. A single picture can be blank, noise, or have blocks of noise; dithered screens
+and text are not noise. With a golden reference (learnt from pictures that somebody approved, and a mask of what is not
 judged): swapped channels, rows of a wrong length, pixels that change where nothing ever did, colours never seen before,
-rows that do not fit the rows above them. Of a sequence: frozen, whole or in part.
+rows that do not fit the rows above them. A sequence can be frozen, whole or in part.
 
 Pictures are arrays of shape (height, width, 3), uint8, channels R, G, B.
 """
@@ -35,7 +35,7 @@ BLANK_LEVELS = 3
 NOISE_CORRELATION = 0.5
 """Neighbouring pixels agree less than this in noise, and in dithers."""
 NOISE_BLOCKS = 2
-"""So many blocks of noise are garbage."""
+"""This many blocks of noise are garbage."""
 LEARNT_FEWEST = 8
 """Pictures that it takes to learn what moves."""
 CHANGED_LEVELS = 12
@@ -69,7 +69,7 @@ class PictureOf(Protocol):
 
 @dataclass(frozen=True)
 class Golden:
-    """What good pictures of one mode have in common."""
+    """Common features of the good pictures of one mode."""
 
     picture: Image
     """Halfway between the extremes of all."""
@@ -144,7 +144,7 @@ def _judged_part(picture: Image, mask: Mask | None) -> Mask:
 
 
 def judge_picture(picture: Image, golden: Golden | None = None) -> CheckedPicture:
-    """Judge one picture by itself."""
+    """Judge a single picture."""
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     flat = picture.reshape(-1, 3)
     if int((flat.max(axis=0) - flat.min(axis=0)).max()) <= BLANK_LEVELS:
@@ -162,7 +162,7 @@ def judge_picture(picture: Image, golden: Golden | None = None) -> CheckedPictur
 
 
 def _noise(picture: Image, grey: Image) -> str:
-    """What looks like noise, in words; empty for anything drawn, dithered or written."""
+    """The noise in a picture, in words; empty for anything drawn, dithered or written."""
     agree = _neighbours_agree(grey)
     if agree < NOISE_CORRELATION and has_no_order(grey) and not follows_a_picture(grey):
         return f"judged noise: neighbouring pixels correlate by {agree:.2f}"
@@ -286,7 +286,7 @@ def _grown(colours: Mask) -> Mask:
 def _steps(picture: Image, moving: Mask) -> I64:
     """How many more pixels step from the row above than in the rows above and below; shape (height,).
 
-    Only where things move. An oblique edge steps in every row that it crosses, a tear in one alone.
+    Only where things move. An oblique edge steps in every row that it crosses, a tear in a single row.
     """
     levels = picture.astype(np.int16)
     step = np.abs(levels[1:] - levels[:-1]).max(axis=2) > STEP_LEVELS

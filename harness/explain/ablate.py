@@ -82,7 +82,7 @@ class Spent:
 
 
 def other_values(base: Switches) -> tuple[Changes, ...]:
-    """Every switch's other values, each alone; a fault may only be taken out."""
+    """Every other value of every switch, one at a time; a fault may only be taken out."""
     found: list[Changes] = []
     for name, switch in switch_table().items():
         for value in switch.values:

@@ -43,8 +43,8 @@ PARTS: Mapping[str, str] = {
 REMAINDER_MAX = 0.03
 """Share of a frame that may stay unexplained."""
 USUAL = 0.95
-"""Share of the frames, the shorter ones, that stand for a launch where launches are compared: a stall of the host is no
-property of a kernel, and a single one outweighs many frames."""
+"""Share of a launch's frames, the shorter ones, that represent it in comparisons. A stall of the host says nothing
+about a kernel, and a single one outweighs many frames."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class FrameAccount:
         return float(self.parts[name][usual].mean()) / 1e6 if name in self.parts else 0.0
 
     def share(self, name: str) -> float:
-        """Of the mean frame, 0 to 1."""
+        """Share of the mean frame, 0 to 1."""
         return self.part_ms(name) / self.mean_ms
 
     @property
@@ -154,7 +154,7 @@ def device_busy(trace: Trace, disk: bool = False) -> I64:
 
 @dataclass(frozen=True)
 class _Spans:
-    """Of the guest's records, frames whose successor is known; guest times and spans in ns, all of shape (n,)."""
+    """Frames of the guest's records whose successor is known; guest times and spans in ns, all of shape (n,)."""
 
     frames: I64
     start: I64
@@ -302,7 +302,7 @@ def _stages(trace: Trace, spans: _Spans, index: int, alignment: Alignment | None
 
 
 def _host_only(shown_ns: I64, busy: I64) -> FrameAccount | None:
-    """From flush to flush, by the trace alone."""
+    """From flush to flush, by the trace only."""
     if len(shown_ns) < 2:
         return None
     period = np.diff(shown_ns).astype(np.float64)

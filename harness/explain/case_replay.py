@@ -23,10 +23,10 @@ from harness.platform.build import BuiltKernel, build_kernel
 
 NO_SWITCH = "no switch changes"
 SAME_CODE = "identical code"
-NOT_BLAMED = "not timed here: nobody suspected what it changed"
+NOT_BLAMED = "not timed here: its change was never a suspect"
 SHORTEST_S = 1.0
 COUNT_SHARE = 0.5
-"""Of the budget, what counting may take: the rest is for timing."""
+"""Share of the budget for counting; the rest is for timing."""
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ class Replay:
 
 
 def measured_words(effect: Effect | None, same: str, trouble: str) -> str:
-    """What a step did to the frame rate."""
+    """The effect of a step on the frame rate."""
     if same:
         return f"nothing to measure: {same}"
     if effect is None:
@@ -92,20 +92,20 @@ def _size(effect: Effect) -> str:
 def closing_sentences(
     rows: Sequence[StepRow], candidates: Sequence[CandidateRow], figures: Sequence[ClaimedFigure]
 ) -> tuple[str, ...]:
-    """The paragraph at the end: claimed figures, claimed causes, causes that nobody tried, and the result."""
+    """The paragraph at the end: claimed figures, claimed causes, causes that were never tried, and the result."""
     sentences = [_figure_sentence(figure, rows) for figure in figures]
     standing = [row for row in rows if row.step.removes and _stands(row.effect, Worth.FASTER)]
     falling = [row for row in rows if row.step.removes and row not in standing and _falls(row)]
     open_ = [row for row in rows if row.step.removes and row not in standing and row not in falling]
     if standing:
         parts = [f"{row.step.removes} ({_gain(row.effect)})" for row in standing]
-        sentences.append(f"What stands as a cause: {_listed(parts)}.")
+        sentences.append(f"These stand as causes: {_listed(parts)}.")
     if falling:
         parts = [f"{row.step.removes} ({_no_gain(row)})" for row in falling]
-        sentences.append(f"What falls: {_listed(parts)}.")
+        sentences.append(f"These fall: {_listed(parts)}.")
     if open_:
         parts = [f"{row.step.removes} ({_no_gain(row)})" for row in open_]
-        sentences.append(f"What stays open: {_listed(parts)}.")
+        sentences.append(f"These stay open: {_listed(parts)}.")
     sentences += [_candidate_sentence(row, figures) for row in candidates]
     sentences.append(_whole_sentence(rows, candidates, figures))
     return tuple(sentence for sentence in sentences if sentence)

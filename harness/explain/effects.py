@@ -1,4 +1,4 @@
-"""What each switch is worth: effects of changing one at a time, which are noise, and which pairs do not add up.
+"""The effect of each switch, changed one at a time; which effects are noise, and which pairs do not add up.
 
 Every alternative was measured against the same combination, the base, launch by launch
 (:mod:`harness.core.statistics`). Among many alternatives some would differ by chance: the intervals hold for all of
@@ -38,7 +38,7 @@ Changes = tuple[tuple[str, str], ...]
 
 
 class Worth(enum.Enum):
-    """What an alternative changes in a frame."""
+    """The change of a frame that an alternative makes."""
 
     SLOWER = "slower"
     FASTER = "faster"
@@ -80,7 +80,7 @@ class Effect:
 
     @property
     def words(self) -> str:
-        """What follows, in a few words."""
+        """The conclusion, in a few words."""
         if self.worth is not Worth.NOISE:
             return str(self.worth.value)
         return (

@@ -34,7 +34,7 @@ class Regression:
     not_restored: str = ""
     """Why no switch was tried."""
     parts: tuple[PartChange, ...] = ()
-    """What changed in each part of the frame, the largest first."""
+    """The change of each part of the frame, the largest first."""
     functions: tuple[FunctionChange, ...] = ()
     """Functions whose instruction counts differ, the largest difference first."""
 
@@ -152,4 +152,4 @@ class Explanation:
 
 def _dearest(effect: Effect) -> str:
     size = f"{percent(abs(effect.change), 0)} {'longer' if effect.change > 0 else 'shorter'}"
-    return f"Of the switches, {label(effect.changes)} is worth most: frames {size}"
+    return f"{label(effect.changes)} is worth most: frames {size}"

@@ -32,10 +32,10 @@ COLOURS: Mapping[str, str] = {
 FRAMES_DRAWN = 300
 LABEL_SHARE = 0.08
 LABEL_WIDTH = 0.14
-"""Of a plot's height and width: what is narrower has its name in the key alone."""
+"""Share of a plot's height and width: a narrower span has its name only in the key."""
 SPANS_DRAWN = 400
 NARROWEST = 0.002
-"""Of a track's width: what is shorter is drawn this wide."""
+"""Share of a track's width: a shorter span is drawn this wide."""
 
 
 def stack_script(account: FrameAccount) -> str:

@@ -45,7 +45,7 @@ FUNCTIONS_SHOWN = 20
 
 @dataclass(frozen=True)
 class Page:
-    """What a page is made from."""
+    """The data of a page."""
 
     result: Result
     found: Explanation
@@ -234,7 +234,7 @@ def _effects_table(ablation: Ablation, first: str) -> Table | None:
 
 def _switch_sections(found: Explanation, plots: Mapping[str, Plot]) -> list[Section]:
     ablation = found.ablation
-    title = "What each switch is worth"
+    title = "Effect of each switch"
     if ablation is None or not ablation.effects:
         sections = [Section(title, lead=(found.missing.get("switches", "Not asked for."),))]
     else:
@@ -310,7 +310,7 @@ def _regression_sections(found: Regression) -> list[Section]:
     ]
     if counts:
         lead = (
-            "Instructions a frame, exactly, by QEMU's log of every block that ran; functions that vary by themselves, "
+            "Instructions a frame, exactly, by QEMU's log of every block that ran; functions that vary between runs, "
             "as polling does, are left out."
         )
         head = columns("function", "#reference", "#candidate", "#change")
@@ -333,6 +333,6 @@ def unmeasured_rows(ablation: Ablation | None) -> tuple[tuple[str, str], ...]:
 
 
 def _counted_in(replays: Sequence[Replay]) -> str:
-    """Which switches had to be set to have every step's events counted."""
+    """Switches that had to be set so that every step's events were counted."""
     found = {row.counts.counted_in for replay in replays for row in replay.rows if row.counts}
     return " or ".join(sorted(text for text in found if text))

@@ -25,7 +25,7 @@ class PartRow:
 
 @dataclass(frozen=True)
 class GrowthRow:
-    """What became of one part of a frame."""
+    """The change of one part of a frame."""
 
     name: str
     reference: str

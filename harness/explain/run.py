@@ -40,9 +40,9 @@ SLICES, QUICK_SLICES = 8, 4
 SETTLE_S = 0.12
 WINDOW_S, QUICK_WINDOW_S = 2.0, 0.6
 PARTS_SHARE_S = 16.0
-"""Of a comparison of parts."""
+"""Seconds of a comparison of parts."""
 QUICK_SWITCHES = ("FILL", "LOG", "BATCH", "BARRIER", "COUNTERS", "GPU_FENCE")
-"""What a quick explanation tries, one value each: the suspects of the seed case."""
+"""Switches that a quick explanation tries, one value each: the suspects of the seed case."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ def _replay(bench: Bench, folder: Path, budget_s: float, progress: Callable[[str
 def explain_regression(
     run: SavedRun, question: ExplainRequest, folder: Path, progress: Callable[[str], None]
 ) -> Explanation:
-    """What would undo a regression.
+    """The changes that may undo a regression.
 
     Parameters
     ----------
@@ -196,7 +196,7 @@ def explain_regression(
 def _grown(
     run: SavedRun, question: ExplainRequest, folder: Path, notices: list[str], progress: Callable[[str], None]
 ) -> tuple[PartChange, ...]:
-    """What changed in which part of the frame, between the two kernels that the run kept."""
+    """The change of each part of the frame between the two kernels that the run kept."""
     arms = [RunSpec(kernel, question.machine, run.params) for kernel in (run.reference, run.candidate)]
     try:
         return compare_parts(arms[0], arms[1], folder, PARTS_SHARE_S, progress)

@@ -31,7 +31,7 @@ class SavedRun:
     candidate_switches: Switches
     reference_switches: Switches
     notices: tuple[str, ...] = ()
-    """What is missing of the run, but not needed."""
+    """Parts that the run lacks, but that are not needed."""
 
     @property
     def slower(self) -> float | None:
@@ -65,7 +65,7 @@ def open_regression(folder: Path) -> SavedRun:
     Raises
     ------
     UsageError
-        When it is no run of ``perf``, or nothing got slower in it.
+        When it is not a run of ``perf``, or nothing got slower in it.
     GuestError
         When its guest failed: there are no frames to compare.
     StoreError

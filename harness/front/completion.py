@@ -101,7 +101,7 @@ def goals_beside(commands: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
 
 
 def _words(name: str) -> list[str]:
-    """Everything that may follow a command: ``NAME=`` alone, and with each value where they can be listed."""
+    """Everything that may follow a command: ``NAME=``, and also with each value where values can be listed."""
     words = []
     for setting in settings_of(name).values():
         words.append(f"{setting.name}=")

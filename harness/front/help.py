@@ -1,4 +1,4 @@
-"""What the help says: one screen over all commands, and a page for each, both from what is declared."""
+"""The help: one screen of all commands, and a page for each, both from the declarations."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def parse(words: Sequence[str]) -> Arguments:
 
 
 _EACH = ("ARCH", "BARRIER", "MODE")
-"""Settings of which perf takes several values, each run by itself."""
+"""Settings that may have several values in perf; each value is a run of its own."""
 
 
 def parse_each(words: Sequence[str]) -> tuple[Arguments, ...]:
@@ -116,7 +116,7 @@ def check_setting(command: str, name: str, text: str, given: dict[str, str]) -> 
 
 
 def _unknown(command: str, name: str, text: str) -> str:
-    """What to say of a name that is no setting of this command."""
+    """The message for a name that is not a setting of this command."""
     takes = settings_of(command)
     word = f"{shown(name)}={shown(text)}"
     near = nearest(name, list(takes))
@@ -155,7 +155,7 @@ def _option(command: str, word: str, earlier: set[str]) -> str:
 
 
 def _positional(command: str, others: Sequence[str], given: dict[str, str]) -> tuple[str, ...]:
-    """Words that are no settings: the value of one, or what the command makes of them."""
+    """Words that are not settings: the value of a setting, or as the command uses them."""
     means = POSITIONAL.get(command)
     if means is None or means == Positional():
         if others:
@@ -180,7 +180,7 @@ def _positional(command: str, others: Sequence[str], given: dict[str, str]) -> t
 
 
 def _stray(command: str, word: str) -> str:
-    """What to say of a word that stands alone."""
+    """The message for a word without ``KEY=``."""
     takes = settings_of(command)
     near = nearest(word, list(takes))
     for name, setting in takes.items():

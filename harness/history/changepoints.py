@@ -58,7 +58,7 @@ class ChangePoint:
 
 @dataclass(frozen=True)
 class SeriesNoise:
-    """What a series does when nothing changes."""
+    """Behaviour of a series when nothing changes."""
 
     sigma: F64
     """Standard deviation of each value by robust differences, shape (n,)."""
@@ -108,7 +108,7 @@ def _sigma(values: F64, floor: float) -> float:
 
 
 def _local_sigma(values: F64) -> F64:
-    """As :func:`_sigma`, around each value, so that a noisy week is no change; zero where too short."""
+    """As :func:`_sigma`, around each value, so that a noisy week does not count as a change; zero where too short."""
     steps = np.abs(np.diff(values))
     if len(steps) < _NEIGHBOURS:
         return np.zeros(len(values))

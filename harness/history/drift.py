@@ -1,4 +1,4 @@
-"""What changed in the history, and when: steps and slow creep of every series, with other changes at the same time.
+"""Changes in the history and their times: steps and slow creep of every series, with other changes at the same time.
 
 Series are judged in relative terms (logarithms) where all values are positive. A group of steps in one direction that a
 ramp explains better is one creep; a segment without any step whose last runs differ from its first, the anchor, is a
@@ -79,9 +79,9 @@ class Drift:
     worse: bool | None
     """None where the metric has no better direction."""
     note: str = ""
-    """Why it may be no change of the code; empty when there is no such reason."""
+    """Why the code may not be the cause; empty when there is no such reason."""
     companions: tuple[tuple[str, float], ...] = ()
-    """What else moved at the same time: label of the series, and its change."""
+    """Other series that moved at the same time, with their changes."""
 
 
 def find_drifts(series: Sequence[SeriesData], settings: DriftSettings = DriftSettings()) -> tuple[Drift, ...]:

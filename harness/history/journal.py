@@ -33,12 +33,12 @@ class NightRunning(HarnessError):
 
 @dataclass(frozen=True)
 class NightPlan:
-    """What a nightly run is to do."""
+    """The tasks of a nightly run."""
 
     started: str
     """UTC, ISO 8601."""
     digest: str
-    """Of the matrix."""
+    """Hash of the matrix."""
     commit: str
 
 

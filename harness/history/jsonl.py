@@ -28,7 +28,7 @@ LINES_FILE = RESULTS_DIR / "history.jsonl"
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import did."""
+    """Result of an import."""
 
     added: int
     known: int
@@ -97,7 +97,7 @@ def export_lines(history: History, path: Path) -> int:
 
 
 def import_lines(history: History, path: Path) -> Imported:
-    """Add every run of a file that the history lacks; lines that are no runs are written to a file beside it.
+    """Add every run of a file that the history lacks; other lines are written to a file beside it.
 
     Raises
     ------

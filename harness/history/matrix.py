@@ -74,7 +74,7 @@ class Cell:
         return f"{self.arch} {self.strategy} {self.device} {self.combination}"
 
     def words(self, seconds: float) -> tuple[str, ...]:
-        """What the gate is called with."""
+        """Settings that the gate is called with."""
         words = [f"ARCH={self.arch}", *(f"{name}={value}" for name, value in self.switches.chosen)]
         words += [f"BASELINE={self.baseline}", f"BUDGET={seconds:g}"]
         return (*words, "VIRGL=1") if self.device == "gl" else tuple(words)
@@ -95,7 +95,7 @@ class Quarantine:
 
 @dataclass(frozen=True)
 class Matrix:
-    """What a nightly run is asked to do."""
+    """The request of a nightly run."""
 
     cells: tuple[Cell, ...]
     minutes: float = 0.0
@@ -181,7 +181,7 @@ class _Reader:
         excludes = [self._exclude(table) for table in self._tables(plain.get("exclude", []), "exclude")]
         kept = tuple(cell for cell in cells.values() if not any(_agrees(cell, exclude) for exclude in excludes))
         if not kept:
-            raise self.wrong("matrix", "there is no cell; is a baseline approved?")
+            raise self.wrong("matrix", "the matrix has no cell; is a baseline approved?")
         labels = {cell.label for cell in kept}
         return Matrix(
             kept,
@@ -255,7 +255,7 @@ class _Reader:
         self._known(plain, "quarantine", ("cell", "reason", "until"))
         cell, reason, until = (plain.get(key) for key in ("cell", "reason", "until"))
         if cell not in labels:
-            raise self.wrong("quarantine.cell", f"{cell!r} is no cell; there are {', '.join(sorted(labels))}")
+            raise self.wrong("quarantine.cell", f"{cell!r} is not a cell; the cells are {', '.join(sorted(labels))}")
         if not isinstance(reason, str) or not reason.strip():
             raise self.wrong(f"quarantine {cell}", "a reason is needed")
         if not isinstance(until, datetime.date) or isinstance(until, datetime.datetime):
@@ -307,7 +307,7 @@ def _agrees(cell: Cell, exclude: Mapping[str, str]) -> bool:
 
 @dataclass(frozen=True)
 class Standing:
-    """What the history knows of a cell before a nightly run."""
+    """The history's knowledge of a cell before a nightly run."""
 
     runs_ago: int | None = None
     """Nights since its last run; None when it never ran."""

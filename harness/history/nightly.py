@@ -34,9 +34,9 @@ Runner = Callable[[Cell, float], HarnessRun]
 """Runs one cell with a budget in seconds."""
 
 _OVERHEAD = 1.8
-"""What a run takes, in budgets, before one has been timed: building, pictures and exact counts come on top."""
+"""Time of a run, in budgets, before one has been timed: building, pictures and exact counts come on top."""
 _AROUND_S = 10.0
-"""What a run takes besides measuring: building and reports."""
+"""Time of a run besides measuring: building and reports."""
 _LIMIT_S = 900.0
 """A cell is ended when it takes longer than this and ten budgets."""
 
@@ -49,7 +49,7 @@ class Places:
     lines: Path = LINES_FILE
     queue: Path = QUEUE_DIR
     history: str | None = None
-    """URL; None is the environment's."""
+    """URL; None means the one of the environment."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Outcome:
 
     @property
     def counted(self) -> Verdict:
-        """What it adds to the verdict of the nightly run."""
+        """Its contribution to the verdict of the nightly run."""
         if self.expired:
             return Verdict.worst([self.verdict, Verdict.USAGE])
         return Verdict.PASS if self.quarantine else self.verdict
@@ -75,11 +75,11 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Night:
-    """What a nightly run found."""
+    """Results of a nightly run."""
 
     outcomes: tuple[Outcome, ...]
     dropped: tuple[Cell, ...]
-    """Cells that there was no time for, the most informative first."""
+    """Cells without time for them, the most informative first."""
     look: Survey | None
     """The history with its findings; None when it could not be analysed."""
     since: int
@@ -173,7 +173,7 @@ class NightlyRun:
             self.journal.finish(_finished(cell, load_result(folder), folder.name))
 
     def _run_cells(self, standings: Mapping[str, Standing]) -> list[Cell]:
-        """Run what is left, most informative first; returns what there was no time for."""
+        """Run the remaining cells, the most informative first; returns those without time for them."""
         done = {finished.cell for finished in self.journal.finished}
         left = [cell for cell in by_information(self.matrix.cells, standings) if cell.label not in done]
         budget_s = self.matrix.minutes * 60
@@ -193,7 +193,7 @@ class NightlyRun:
         return []
 
     def _judged(self, cell: Cell, ran: HarnessRun, elapsed: Callable[[], float]) -> CellFinished:
-        """What a run says: its result, or without one its exit code and last words."""
+        """A run's outcome: its result, or without one its exit code and last words."""
         if ran.folder is not None:
             try:
                 return replace(_finished(cell, load_result(ran.folder), ran.folder.name), seconds=elapsed())
@@ -218,7 +218,7 @@ class NightlyRun:
         self.notices += remember(record, self.places.history, self.places.queue).said
 
     def _standings(self) -> tuple[dict[str, Standing], int]:
-        """What the history knows of each cell, and its newest run; nothing where it cannot be read."""
+        """The history's knowledge of each cell, and its newest run; nothing where it cannot be read."""
         try:
             with History(self.places.history) as history:
                 return read_standings(history)
@@ -261,7 +261,7 @@ def _problems(outcomes: tuple[Outcome, ...]) -> list[str]:
 
 
 def read_standings(history: History) -> tuple[dict[str, Standing], int]:
-    """What is known of each cell, and the newest run's number."""
+    """The knowledge of each cell, and the newest run's number."""
     order = history.runs()
     keys = history.series_keys()
     open_cells = [keys[finding.series_id].cell for finding in load_findings(history) if finding.open]
@@ -274,7 +274,7 @@ def read_standings(history: History) -> tuple[dict[str, Standing], int]:
 
 
 def record_of(folder: Path, cell: str) -> HistoryRun:
-    """What the history keeps of a results folder.
+    """The part of a results folder that the history keeps.
 
     Raises
     ------

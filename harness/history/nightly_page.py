@@ -63,7 +63,7 @@ class NightView:
     fresh: Sequence[FindingRow]
     """Findings of this nightly run."""
     open: Sequence[FindingRow]
-    """Findings of earlier nights that nobody has acknowledged."""
+    """Findings of earlier nights that are not acknowledged."""
     dropped: Sequence[str]
     notices: Sequence[str]
     problems: Sequence[str]

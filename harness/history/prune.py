@@ -1,6 +1,6 @@
 """Pruning: old runs are thinned out by a rule that keeps changes visible.
 
-The newest runs of each cell stay. Of the older ones, one in :attr:`Retention.every` stays. A run of any age stays when
+The newest runs of each cell stay. One in :attr:`Retention.every` of the older ones stays. A run of any age stays when
 a finding refers to it, when it shows the level before or after a change, when it is one of the first of its cell (the
 anchor), and when it measured a kernel at the commit of an approval. Findings and approvals are never pruned.
 """
@@ -32,7 +32,7 @@ class Retention:
 
 @dataclass(frozen=True)
 class Pruned:
-    """What a pruning did."""
+    """Result of a pruning."""
 
     runs: int
     points: int

@@ -29,7 +29,7 @@ _NAME = re.compile(r"(\d{8})-.*\.json")
 
 @dataclass(frozen=True)
 class Delivery:
-    """What became of runs."""
+    """Outcome for queued runs."""
 
     delivered: int
     waiting: int

@@ -1,4 +1,4 @@
-"""What history keeps of a run: points, each in a series whose values may be compared with each other.
+"""The part of a run that history keeps: points, each in a series whose values may be compared with each other.
 
 Three scopes decide what may be compared. *Absolute* figures (frames a second) mean something on one host only, so the
 series carries the host's fingerprint. *Ratio* figures were measured against a reference in the same session and hold on
@@ -24,7 +24,7 @@ from harness.model.result import Gate, Metric, Result, ResultError
 from harness.model.spec import Verdict
 
 LINE_SCHEMA = 1
-"""Of the JSON lines in which runs are exported, queued and imported."""
+"""Schema of the JSON lines in which runs are exported, queued and imported."""
 
 ABSOLUTE, RATIO, EXACT = "absolute", "ratio", "exact"
 SCOPES = (ABSOLUTE, RATIO, EXACT)
@@ -56,7 +56,7 @@ class SeriesKey:
 
 @dataclass(frozen=True)
 class SeriesPoint:
-    """One figure of one run; a ``value`` of None was no number. ``low`` and ``high`` bound 95 %, or are None."""
+    """A figure of a run; ``value`` is None where it is not a number. ``low`` and ``high`` bound 95 %, or are None."""
 
     metric: str
     scope: str
@@ -67,7 +67,7 @@ class SeriesPoint:
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What is unique within a run."""
+        """Key that is unique within a run."""
         return self.metric, self.scope, self.context
 
 
@@ -117,7 +117,7 @@ class Finding:
     level_before: float
     """In the unit in which drift is judged."""
     note: str = ""
-    """Why it may be no change of the code."""
+    """Why the code may not be the cause."""
     reason: str = ""
     """Why it was acknowledged, or by what it was fixed."""
     accepted: float = 0.0
@@ -125,7 +125,7 @@ class Finding:
     fixed_seq: int | None = None
     """The run that brought the level from before back."""
     companions: tuple[tuple[str, float], ...] = ()
-    """What else moved at the same time: name and relative change."""
+    """Other metrics that moved at the same time: name and relative change."""
     id: int | None = None
     """Its number in the history; None before it is stored."""
 
@@ -159,7 +159,7 @@ def anchor_of(baseline: Baseline) -> tuple[str, float]:
 
 
 def run_record(result: Result, run_id: str, folder: str, cell: str, baseline: Baseline | None) -> HistoryRun:
-    """What history keeps of a result.
+    """The part of a result that history keeps.
 
     Parameters
     ----------
@@ -253,14 +253,14 @@ def record_from_line(line: bytes) -> HistoryRun:
 def _record(plain: Mapping[str, Any]) -> HistoryRun:
     texts = {name: _text(plain[name], most) for name, most in _TEXTS.items()}
     if texts["verdict"] not in {verdict.value for verdict in Verdict}:
-        raise ValueError(f"{texts['verdict'][:40]!r} is no verdict")
+        raise ValueError(f"{texts['verdict'][:40]!r} is not a verdict")
     if datetime.datetime.fromisoformat(texts["started"]).tzinfo is None:
         raise ValueError(f"{texts['started']!r} names no time zone")
     if not isinstance(plain["dirty"], bool):
         raise ValueError("dirty is neither true nor false")
     points = tuple(_parsed_point(fields) for fields in plain["points"])
     if (seconds := _number(plain["seconds"])) is None:
-        raise ValueError("seconds is no number")
+        raise ValueError("seconds is not a number")
     return HistoryRun(**texts, dirty=plain["dirty"], seconds=seconds, points=points)
 
 
@@ -281,7 +281,7 @@ _WHY_MOST = 200
 
 def _text(value: Any, most: int = 500) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"{str(value)[:40]!r} is no text")
+        raise ValueError(f"{str(value)[:40]!r} is not text")
     if len(value) > most:
         raise ValueError(f"a text of {len(value)} characters, at most {most} are stored")
     if "\0" in value:
@@ -294,12 +294,12 @@ def _number(value: Any) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError(f"{str(value)[:40]!r} is no number")
+        raise ValueError(f"{str(value)[:40]!r} is not a number")
     return _finite(float(value))
 
 
 def _parsed_point(fields: Any) -> SeriesPoint:
     metric, scope, context, value, low, high = fields
     if scope not in SCOPES:
-        raise ValueError(f"{str(scope)[:40]!r} is no scope")
+        raise ValueError(f"{str(scope)[:40]!r} is not a scope")
     return SeriesPoint(_text(metric), scope, _text(context), _number(value), _number(low), _number(high))

@@ -220,7 +220,7 @@ class Dashboard:
 
 
 def _plot_data(series: SeriesView) -> dict[str, object]:
-    """What the plot draws, as compact JSON."""
+    """Data of the plot, as compact JSON."""
     return {
         "unit": series.unit,
         "scope": series.scope,

@@ -64,7 +64,7 @@ class RunRow:
 
 @dataclass(frozen=True)
 class StoredSeries:
-    """All points of one series, oldest first; values that are no numbers are left out."""
+    """All points of one series, oldest first; values that are not numbers are left out."""
 
     id: int
     key: SeriesKey
@@ -94,7 +94,7 @@ def is_empty_file() -> bool:
 
 
 def _parsed(text: str) -> URL:
-    """The address; nothing of what it says is repeated, for it may hold a password."""
+    """The parsed address. Messages do not repeat it, because it may hold a password."""
     try:
         return make_url(text)
     except (exc.ArgumentError, ValueError) as error:
@@ -102,14 +102,14 @@ def _parsed(text: str) -> URL:
 
 
 def _where(url: URL) -> str:
-    """What a history is called: without user, password and options."""
+    """The name of a history, without user, password and options."""
     if url.get_backend_name() == "sqlite":
         return str(url.database)
     return f"{url.get_backend_name()}://{url.host or ''}/{url.database or ''}"
 
 
 def digest_of(record: HistoryRun) -> str:
-    """What tells two runs of the same id apart; the order of points does not."""
+    """A digest that tells two runs of the same id apart, whatever the order of their points."""
     points = sorted(record.points, key=lambda point: point.key)
     return hashlib.sha256(record_to_line(replace(record, points=tuple(points))).encode()).hexdigest()
 
@@ -120,7 +120,7 @@ class History:
     Raises
     ------
     HistoryDamaged
-        The file is no database, or its pages are broken.
+        The file is not a database, or its pages are broken.
     HistoryUnreachable
         Nobody answers, or another writer holds it for too long.
     StoreError
@@ -134,7 +134,7 @@ class History:
         try:
             self._engine = _engine(url, parsed.get_backend_name())
         except exc.ArgumentError as error:
-            raise UsageError(f"HISTORY_URL: {parsed.drivername[:40]} is no kind of database known here") from error
+            raise UsageError(f"HISTORY_URL: {parsed.drivername[:40]} is not a known kind of database") from error
         except ImportError as error:
             raise StoreError(f"HISTORY_URL: {parsed.drivername} needs a Python module: {error.name}") from error
         try:

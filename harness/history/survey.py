@@ -110,7 +110,7 @@ def commit_range(finding: Finding, runs: Mapping[int, RunRow]) -> str:
 
 
 def finding_headline(finding: Finding, key: SeriesKey, runs: Mapping[int, RunRow]) -> str:
-    """What moved, by how much, and where: without the cell."""
+    """The change, its size and its place, without the cell."""
     direction = {True: "worse", False: "better", None: "changed"}[finding.worse]
     kind = "in one step" if finding.kind == STEP else "creeping"
     change = signed_percent(finding.change, 2)

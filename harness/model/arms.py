@@ -1,4 +1,4 @@
-"""What a side of a comparison is, as the user words it: ``A="HEAD~3 BARRIER=linux"``, ``B=baseline``, ``A=old.elf``.
+"""A side of a comparison in the user's words: ``A="HEAD~3 BARRIER=linux"``, ``B=baseline``, ``A=old.elf``.
 
 Pure: decides what is meant, builds and opens nothing. A request is a source (the working tree, a git revision, an
 approved baseline or a kernel file) and, where a kernel is built from source, a combination of switches.
@@ -42,7 +42,7 @@ class ArmRequest:
 
     @property
     def label(self) -> str:
-        """What to call this side in a report."""
+        """The name of this side in a report."""
         if self.source is Source.FILE:
             return Path(self.where).name
         if self.source is Source.TARGET:

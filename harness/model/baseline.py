@@ -30,7 +30,7 @@ _REVISION = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 @dataclass(frozen=True)
 class Approval:
-    """What an earlier baseline of this name held: its provenance and its figures."""
+    """An earlier baseline of this name: its provenance and its figures."""
 
     approved: str
     """UTC, ISO 8601."""
@@ -60,7 +60,7 @@ class Baseline:
     compiler: str
     """The compiler's own first line of ``--version``."""
     kernel_sha256: str
-    """Of the stored ELF."""
+    """Hash of the stored ELF."""
     scene: str
     switches: Mapping[str, str]
     exact: Mapping[str, Metric]
@@ -138,11 +138,11 @@ def baseline_from_plain(plain: Mapping[str, Any], label: str) -> Baseline:
 def _check(baseline: Baseline) -> None:
     """Forms that types alone do not say."""
     if not _HEX64.fullmatch(baseline.kernel_sha256):
-        raise CodecError("is no SHA-256", ("kernel_sha256",))
+        raise CodecError("is not a SHA-256", ("kernel_sha256",))
     for name in ("commit", "kernel_tree"):
         value = getattr(baseline, name)
         if value and not _REVISION.fullmatch(value):
-            raise CodecError("is no hash", (name,))
+            raise CodecError("is not a hash", (name,))
     if not baseline.reason.strip():
         raise CodecError("no reason was given", ("reason",))
     for name, metric in {**baseline.exact, **baseline.absolute}.items():
@@ -177,8 +177,8 @@ def baseline_name(name: str) -> str:
 def approval_refusals(result: Result, reason: str, allow_dirty: bool, kernel_tree: str) -> tuple[str, ...]:
     """Why this result may not become a baseline; empty when it may.
 
-    A regression may be approved, for that is how a deliberate one is accepted, and so may what is inconclusive only
-    for want of a baseline; what failed, or was not measured whole, may not.
+    A regression may be approved, because a deliberate one is accepted this way. A result that is inconclusive only
+    because there is no baseline may be approved, too. A failed or partial measurement may not.
 
     Parameters
     ----------
@@ -194,7 +194,7 @@ def approval_refusals(result: Result, reason: str, allow_dirty: bool, kernel_tre
     if result.source.get("kernel_tree") != kernel_tree:
         refused.append("kernel/ is not what was measured: run 'make perf' again")
     if result.run is not None and result.run.device is not Device.GPU_2D:
-        refused.append("it was measured on the GL device, whose figures are no baseline for others: leave out VIRGL=1")
+        refused.append("measured on the GL device, whose figures cannot be a baseline for others: leave out VIRGL=1")
     if result.fingerprint is None:
         refused.append("it does not say on which host, with which QEMU, it was measured: run 'make perf' again")
     candidate = result.arms.get("candidate")
@@ -250,7 +250,7 @@ def switches_refusal(switches: Mapping[str, str], name: str, named: bool, defaul
 def link_ratio(result: Result, earlier: Baseline | None) -> float | None:
     """Frame rate against the baseline that is replaced, where it was measured and decided; None: no link of the chain.
 
-    A kernel that is replaced by itself keeps its rate.
+    A kernel that replaces itself keeps its rate.
     """
     candidate, reference = result.arms.get("candidate"), result.arms.get("reference")
     if earlier is None or candidate is None:
@@ -269,7 +269,7 @@ def link_ratio(result: Result, earlier: Baseline | None) -> float | None:
 
 
 def differences(earlier: Baseline | None, new: Baseline) -> tuple[str, ...]:
-    """What approving changes, one line each, for a person to read before agreeing."""
+    """The changes that approving makes, one line each, for a person to read before agreeing."""
     if earlier is None:
         return (f"{new.label} is new",)
     lines = [

@@ -76,7 +76,7 @@ def parse(text: str) -> Any:
     Raises
     ------
     CodecError
-        When it is no JSON, or nested too deeply.
+        When it is not JSON, or nested too deeply.
     """
     try:
         return json.loads(text)
@@ -133,7 +133,7 @@ def _real(value: Any, _: type) -> float:
     if value is None:
         return math.nan
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise CodecError(f"{_said(value)} is no number")
+        raise CodecError(f"{_said(value)} is not a number")
     if isinstance(value, int) and value.bit_length() > INT_BITS:
         raise CodecError("the number has more than 64 bits")
     if not math.isfinite(value):
@@ -143,7 +143,7 @@ def _real(value: Any, _: type) -> float:
 
 def _text(value: Any, _: type) -> str:
     if not isinstance(value, str):
-        raise CodecError(f"{_said(value)} is no text")
+        raise CodecError(f"{_said(value)} is not text")
     return value
 
 

@@ -18,18 +18,18 @@ OF_A_COMMAND = ("ORDER", "EXAMPLES", "NEXT", "TAKES", "MEASURES")
 
 @dataclass(frozen=True)
 class StageRow:
-    """What is known of a stage of the gate beforehand."""
+    """Declaration of a stage of the gate."""
 
     name: str
     order: int
     """Sessions run stages in this order."""
     least_s: float
-    """What it takes on two idle cores, about."""
+    """Seconds that it takes on two idle cores, about."""
 
 
 @dataclass(frozen=True)
 class CommandRow:
-    """What a command's file says of it."""
+    """Declaration of a command, from its file."""
 
     name: str
     purpose: str

@@ -1,4 +1,4 @@
-"""What can go wrong outside of the harness's own code, each with the verdict that it means."""
+"""Errors outside of the harness's own code, each with its verdict."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class GuestError(HarnessError):
 
 
 class QemuError(HarnessError):
-    """QEMU is missing, too old, refused its arguments, or ended by itself."""
+    """QEMU is missing, too old, refused its arguments, or ended unasked."""
 
 
 class QmpError(HarnessError):

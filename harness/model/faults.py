@@ -23,7 +23,7 @@ class Fault:
 
     name: str
     seen: str
-    """What the harness must see it as, in one word."""
+    """The class as which the harness must see it, in one word."""
     code: int
     """Exit code of ``perf``."""
     needs: str

@@ -15,4 +15,4 @@ class Lease:
     """How many threads may compute at once: cores, unless a quota allows fewer."""
     waited_s: float = 0.0
     notices: tuple[str, ...] = ()
-    """What keeps these cores from being ideal."""
+    """Reasons why these cores are not ideal."""

@@ -16,7 +16,7 @@ _PACKAGES: dict[str, str] = {
 _USUAL_MACHINES = {"i386": "q35", "arm": "virt", "riscv32": "virt", "loongarch64": "virt", "mips": "malta"}
 KNOWN_ARCHES = tuple(sorted({*ARCHES, *(arch for names in _PACKAGES.values() for arch in names.split())}))
 _TWO_CPUS = ("x86_64", "i386", "aarch64", "arm", "riscv64", "riscv32")
-"""Whose usual machines may have a second CPU."""
+"""Architectures whose usual machines may have a second CPU."""
 _WITH_TWO = ("q35", "pc", "virt", "microvm")
 
 

@@ -1,4 +1,4 @@
-"""What a session measured, as it is kept: the one tree that measuring, saving, judging again and explaining share.
+"""A session's measurements as they are kept: the one tree that measuring, saving, judging again and explaining share.
 
 Each stage that ran has a record of its own class. The sources' own words (serial log, trace, captures, frame times) lie
 beside it in the run's folder.
@@ -21,7 +21,7 @@ R = TypeVar("R", bound="StageRecord")
 
 
 class Cause(enum.Enum):
-    """What an incident is about, a cause before its consequences: in this order incidents are told."""
+    """The subject of an incident. Incidents are told in this order, a cause before its consequences."""
 
     DEVICE = "device"
     """The device refused what the guest asked."""
@@ -49,7 +49,7 @@ class Incident:
 
 
 class StageRecord:
-    """What a stage keeps. A subclass names its stage: ``class Observed(StageRecord, stage="window")``."""
+    """The record of a stage. A subclass names its stage: ``class Observed(StageRecord, stage="window")``."""
 
     stage: ClassVar[str] = ""
     _kinds: ClassVar[dict[str, type[StageRecord]]] = {}
@@ -79,7 +79,7 @@ class Ending:
     """How a QEMU ended."""
 
     clean: bool
-    """The guest powered off by itself with a success status."""
+    """The guest powered off unasked, with a success status."""
     reason: str
 
 
@@ -97,7 +97,7 @@ class Sighting:
 
 @dataclass(frozen=True)
 class Observed(StageRecord, stage="window"):
-    """What the host noted while the guest ran; with the serial log and the trace, all that a replay needs."""
+    """The host's notes while the guest ran; with the serial log and the trace, all that a replay needs."""
 
     ending: Ending
     launched_ns: int
@@ -106,7 +106,7 @@ class Observed(StageRecord, stage="window"):
     qemu_version: str
     command: tuple[str, ...]
     clock: str = ""
-    """What the host's clock did meanwhile, if it did not run evenly."""
+    """Irregularities of the host's clock meanwhile."""
     begins_ns: int = 0
     """Host time since the epoch, from which on frames count; 0 for all."""
     ends_ns: int = 0
@@ -125,14 +125,14 @@ class PicturesRecord(StageRecord, stage="pictures"):
 
 @dataclass(frozen=True)
 class ObserverOverhead(StageRecord, stage="overhead"):
-    """What watching costs."""
+    """Observer overhead."""
 
     share: Metric
-    """Of frame time."""
+    """Share of frame time."""
 
 
 EXACT_PARTS = ("draw_insns", "submit_insns", "complete_insns")
-"""What costs exactly the same in every run: poll iterations do not, because the device completes in real time."""
+"""Counts that are exactly the same in every run. Poll iterations are not, because the device completes in real time."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ class ExactCount:
 
 @dataclass(frozen=True)
 class PartCounts:
-    """What one part of a frame makes QEMU do, on average; counted from outside the guest."""
+    """QEMU's work for one part of a frame, on average; counted from outside the guest."""
 
     instructions: float = 0.0
     accesses: float = 0.0
@@ -181,12 +181,12 @@ class CountedFrames:
     parts: Mapping[str, PartCounts]
     """By part, as in :data:`harness.core.frame_counts.PARTS`."""
     transferred_bytes: float = 0.0
-    """Of the picture, by the device, a frame."""
+    """Pixels of the picture that the device shows, per frame."""
 
 
 @dataclass(frozen=True)
 class Costs:
-    """What counted things take on one host, in ns."""
+    """Time that each counted thing takes on one host, in ns."""
 
     access_ns: float = 0.9
     instruction_ns: float = 0.2
@@ -227,7 +227,7 @@ class ExactRecord(StageRecord, stage="exact"):
     counted: Mapping[str, CountedFrames] = field(default_factory=dict)
     """By role: what each part of a frame makes QEMU do."""
     costs: Costs = Costs()
-    """What that takes on this host."""
+    """Time that it takes on this host."""
 
 
 @dataclass(frozen=True)
@@ -253,7 +253,7 @@ class Launch:
     batch: int = 0
     """0 until an alarm was raised, 1 from then on."""
     layout: int = 0
-    """Which other order both kernels were linked in; 0 for their own."""
+    """The other order in which both kernels were linked; 0 for their own."""
     paired: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """Further metrics of this launch, candidate and reference, in their own units."""
     undisturbed: float | None = None
@@ -280,7 +280,7 @@ class Plan:
     looks: int = 10
     trim: float = 0.1
     confidence: float = 0.95
-    """Of the interval, over all looks together."""
+    """Error share of the interval, over all analyses together."""
     alarm_alpha: float = 0.1
     """Two-sided error of each batch; a false finding needs both batches to err to the same side."""
     reserve: float = 0.2
@@ -308,7 +308,7 @@ class LaunchLoad:
 
 @dataclass(frozen=True)
 class HostLoad:
-    """What the host was like while a comparison ran; None for what cannot be read."""
+    """Condition of the host while a comparison ran; None for what cannot be read."""
 
     load_before: float | None = None
     """Processes that ran or wanted to, averaged over a minute."""
@@ -346,7 +346,7 @@ class TimingRecord(StageRecord, stage="timing"):
 
 @dataclass(frozen=True)
 class JudgedBy:
-    """What the session was judged against."""
+    """The basis on which the session was judged."""
 
     baseline: str = ""
     """``arch/name``; empty where there was none."""
@@ -371,16 +371,16 @@ class RunRecord:
     skipped: Mapping[str, str] = field(default_factory=dict)
     """By stage: why it did not run."""
     incidents: tuple[Incident, ...] = ()
-    """What stopped a stage."""
+    """The incidents that stopped a stage."""
     lease: Lease | None = None
     """The cores that the comparison had."""
     target: TargetRecord | None = None
-    """Of a kernel that is not this tree's: how it was run and judged."""
+    """How a kernel of another project was run and judged."""
     stages: Mapping[str, StageRecord] = field(default_factory=dict)
     """By name: what each stage that ran keeps."""
 
     def of(self, kind: type[R]) -> R | None:
-        """What a stage kept, by the class of its record; None when it did not run.
+        """The record of a stage, found by its class; None when it did not run.
 
         Raises
         ------

@@ -93,7 +93,7 @@ class Frames:
     findings: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
     judged_as: str = ""
-    """What pictures without an oracle were found to be, in words; empty where every pixel was compared."""
+    """The judgement of pictures without an oracle, in words; empty where every pixel was compared."""
 
     @property
     def bad(self) -> int:
@@ -156,7 +156,7 @@ class Fingerprint:
 
 @dataclass(frozen=True)
 class NextStep:
-    """What to do after a verdict: why, and a line to paste into a shell where one does it."""
+    """A next step after a verdict: the reason, and a shell line where one line does it."""
 
     why: str
     command: str = ""
@@ -182,17 +182,17 @@ class Result:
     gates: tuple[Gate, ...] = ()
     frames: Frames | None = None
     notices: tuple[str, ...] = ()
-    """What a reader should know besides: fallbacks, adaptations, what was not measured and why."""
+    """Notices for the reader: fallbacks, adaptations, and why something was not measured."""
     problems: tuple[str, ...] = ()
-    """What went wrong, one sentence each, worst first."""
+    """Problems, one sentence each, worst first."""
     next_steps: tuple[NextStep, ...] = ()
-    """What to do now, the most useful first."""
+    """Next steps, the most useful first."""
     words: tuple[str, ...] = ()
     """The command line as it was given, without the command itself."""
     runs: Mapping[str, RunRecord] = field(default_factory=dict)
-    """What each session measured, by the arm that was its candidate."""
+    """Each session's measurements, by the arm that was its candidate."""
     details: Mapping[str, Any] = field(default_factory=dict)
-    """What commands that judge no session conclude, for people and other programs; nothing reads it back."""
+    """Conclusions of commands that judge no session, for people and other programs; nothing reads them back."""
     schema: int = SCHEMA
 
     @property

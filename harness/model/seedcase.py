@@ -37,7 +37,7 @@ class ClaimedFigure:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A change to the first step that nobody tried, and that may explain its frame rate."""
+    """A change to the first step that was never tried, and that may explain its frame rate."""
 
     changes: tuple[tuple[str, str], ...]
     cause: str

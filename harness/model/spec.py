@@ -235,7 +235,7 @@ class RunParams:
     load: int | None = None
     """1 keeps the other CPUs busy with tasks."""
     records: int | None = None
-    """The most records printed at the end; 0 is the summary alone."""
+    """The most records printed at the end; 0 prints only the summary."""
     exact: int | None = None
     """1 masks timer ticks while drawing and prints instruction counts."""
     tlb: str | None = None
@@ -301,7 +301,7 @@ LOAD_DISK_MIB = 64
 
 @dataclass(frozen=True)
 class Machine:
-    """What QEMU is asked to be."""
+    """The machine that QEMU is asked for."""
 
     arch: str = "x86_64"
     vcpus: int = 2
@@ -315,7 +315,7 @@ class Machine:
     display: Display = Display.NONE
     """For the GL device, :func:`harness.platform.virgl.with_virgl` finds the one that works here."""
     render_threads: int | None = None
-    """Of OpenGL in software; 0 draws in QEMU's main thread, which is best where all of QEMU shares one core."""
+    """Threads of OpenGL in software; 0 draws in QEMU's main thread, which is best where all of QEMU shares one core."""
     disk_mib: int = 0
     """Size of a scratch virtio-blk disk; 0 is none."""
     machine: str = ""
@@ -364,7 +364,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What a kernel offers beyond driving virtio-gpu. Nothing else may assume any of it."""
+    """Abilities of a kernel beyond driving virtio-gpu. Nothing else may assume any of it."""
 
     boot_line: bool = False
     records: bool = False
@@ -390,7 +390,7 @@ class RunSpec:
     iso: bool = False
     """The image is a bootable disc rather than a kernel."""
     target: "Target | None" = None
-    """Of a kernel that is not booted as ours is: how, and what its lines and pictures mean."""
+    """How a kernel of another project boots, and what its lines and pictures mean."""
 
     @property
     def head(self) -> int:

@@ -1,4 +1,4 @@
-"""What an in-kernel suite said."""
+"""Output of an in-kernel suite."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ PROTOCOL = "protocol"
 
 
 class FrameBy(enum.Enum):
-    """What begins a frame."""
+    """The event that begins a frame."""
 
     FLUSH = "flush"
     """A flush of the scanout's resource that shows something new; rectangles close together are one frame."""
@@ -33,15 +33,15 @@ class FrameBy(enum.Enum):
 
 OK, NO = "ok", "no"
 BUILT_IN_ORACLE = "builtin"
-"""Of ``pictures.oracle``: the scene of this tree."""
+"""Value of ``pictures.oracle``: the scene of this tree."""
 BIOS_WORDS = ("none", "default")
-"""Of ``image.bios``, which are no files."""
+"""Values of ``image.bios`` that are not files."""
 KILLED, POWEROFF = "killed", "poweroff"
 
 
 @dataclass(frozen=True)
 class TargetImage:
-    """What QEMU loads; at least one of ``kernel``, ``iso``, ``bios``, ``pflash``, ``loader`` and ``disk``."""
+    """Files that QEMU loads; at least one of ``kernel``, ``iso``, ``bios``, ``pflash``, ``loader`` and ``disk``."""
 
     kernel: str = ""
     initrd: str = ""
@@ -83,7 +83,7 @@ class TargetLimits:
     frame_s: float = 10.0
     """Without a frame, where ``pictures.static`` is "no"."""
     window_s: float = 5.0
-    """Of the measured window, at least; it lasts until ten frames were shown, or four times as long."""
+    """The least length of the measured window; it lasts until ten frames were shown, or four times as long."""
     end_s: float = 30.0
     """After the window, for ``end`` and ``serial.done``."""
     build_s: float = 600.0
@@ -91,7 +91,7 @@ class TargetLimits:
 
 @dataclass(frozen=True)
 class TargetSerial:
-    """What lines on the serial port mean: regular expressions, searched in each line. No other line means anything."""
+    """Meanings of lines on the serial port: regular expressions, searched in each line. Other lines mean nothing."""
 
     panic: str = ""
     done: str = ""
@@ -113,7 +113,7 @@ class TargetFrame:
 
 @dataclass(frozen=True)
 class TargetPictures:
-    """What pictures are right."""
+    """Which pictures are right."""
 
     static: str = OK
     """``ok``: the screen may stand still. ``no``: longer than ``limits.frame_s`` is a fault."""
@@ -129,7 +129,7 @@ class TargetPictures:
 
 @dataclass(frozen=True)
 class TargetGates:
-    """What is judged besides pictures, panics and change."""
+    """Rules besides pictures, panics and change."""
 
     fps_floor: float = 0.0
     """Fewer frames a second fail; 0 judges none."""
@@ -173,13 +173,13 @@ class Target:
     serial: TargetSerial = TargetSerial()
     frame: TargetFrame = TargetFrame()
     end: str = ""
-    """``killed``, ``poweroff`` or QEMU's exit status; empty: ended by the harness, or by itself with success."""
+    """``killed``, ``poweroff`` or QEMU's exit status; empty: ended by the harness, or unasked with success."""
     pictures: TargetPictures = TargetPictures()
     gates: TargetGates = TargetGates()
     params: bool = False
     """The kernel takes the command line of kernel/run/params.h."""
     folder: str = field(default="", compare=False)
-    """Of the target's file, absolute."""
+    """Path of the target's file, absolute."""
 
     @property
     def device(self) -> Device:
@@ -199,7 +199,7 @@ def placed(image: TargetImage, places: Mapping[str, object]) -> TargetImage:
 
 
 def capabilities_of(target: Target) -> Capabilities:
-    """What a target offers beyond driving virtio-gpu: what it declares, and nothing else."""
+    """Abilities of a target beyond driving virtio-gpu: only those that it declares."""
     serial = target.serial
     return Capabilities(
         boot_line=serial.boot == PROTOCOL,

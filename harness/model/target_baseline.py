@@ -40,14 +40,14 @@ class TargetBaseline:
 
 
 def image_name(image: ImageRecord) -> str:
-    """What a stored image is called."""
+    """The file name of a stored image."""
     return f"{image.role}-{image.sha256[:16]}" if image.size <= SMALL_BYTES else image.sha256
 
 
 def new_baseline(
     result: Result, record: TargetRecord, reason: str, approved: str, metrics: Mapping[str, Metric]
 ) -> TargetBaseline:
-    """What approving a result makes of it; the caller has asked :func:`target_refusals`."""
+    """The baseline that approving a result makes; the caller has asked :func:`target_refusals`."""
     arm = result.arms["candidate"]
     host = result.fingerprint or Fingerprint("", 0, "", "")
     baseline = Baseline(

@@ -144,7 +144,7 @@ class _TargetReader:
             given["keys"] = [["", one] if isinstance(one, str) else one for one in given["keys"]]
 
     def _check(self, target: Target) -> None:
-        """What types alone do not say."""
+        """Checks that types cannot express."""
         if target.arch not in KNOWN_ARCHES:
             near = nearest(target.arch, KNOWN_ARCHES)
             listed = f"did you mean {near}?" if near else f"there are {' '.join(KNOWN_ARCHES)}"
@@ -207,7 +207,7 @@ class _TargetReader:
 
 
 def target_toml(target: Target) -> str:
-    """A target as the file that it amounts to: what differs from the defaults alone, one key a line."""
+    """A target as the file that it amounts to: only differences from the defaults, one key a line."""
     plain = codec.to_plain(target)
     usual = codec.to_plain(Target(target.name))
     lines = []

@@ -19,7 +19,7 @@ TEXT_MAX = 4096
 """Longest value, in characters."""
 MODE_MIN = (320, 240)
 MODE_MAX = (1920, 1080)
-"""What the scene can draw, in pixels (kernel/scene/roulette.h)."""
+"""Sizes that the scene can draw, in pixels (kernel/scene/roulette.h)."""
 _SHOWN_MAX = 60
 _LISTED_MAX = 10
 _DIGITS = re.compile(r"[0-9]{1,18}")
@@ -33,7 +33,7 @@ class ValueKind(Protocol):
 
     @property
     def shape(self) -> str:
-        """What may stand here, for the help."""
+        """The allowed values, for the help."""
 
     @property
     def choices(self) -> tuple[str, ...]:

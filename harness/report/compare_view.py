@@ -23,14 +23,14 @@ class ComparedRun:
     """One of the runs."""
 
     name: str
-    """Of its folder."""
+    """Name of its folder."""
     result: Result
     href: str = ""
     """Its report, relative to the page; empty where there is none."""
 
     @property
     def arm(self) -> Arm | None:
-        """What it measured: its candidate, or else its last arm."""
+        """The arm that it measured: its candidate, or else its last arm."""
         arms = self.result.arms
         return arms.get(CANDIDATE) or (list(arms.values())[-1] if arms else None)
 

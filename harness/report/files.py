@@ -47,7 +47,7 @@ def write_reports(
     Returns
     -------
     tuple of str
-        What could not be drawn, for the notices.
+        Plots that could not be drawn, for the notices.
     """
     plots, missing = drawn(_scripts(result, frame_ms, effects), folder)
     if frame_ms:
@@ -102,5 +102,5 @@ def _ratios(result: Result) -> list[PlottedChange]:
 
 
 def _time_label(metric: str) -> str:
-    """What the change of a metric is called, as one of time."""
+    """The name of a metric's change, as a change of time."""
     return "frame time" if metric == "fps_trace" else label_of(metric)

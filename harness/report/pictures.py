@@ -92,7 +92,7 @@ def _one(folder: Path, name: str) -> PictureComparison | None:
 
 
 def evidence_of(folder: Path, names: Sequence[str]) -> tuple[tuple[PictureComparison, ...], str]:
-    """Bad frames with what they should have been; and in words, how many there was no room for."""
+    """Bad frames beside what they should have been, and a sentence on those that did not fit."""
     shown: list[PictureComparison] = []
     room = EVIDENCE_BYTES_MAX
     for name in names[:EVIDENCE_MAX]:

@@ -99,7 +99,7 @@ def chart(
 ) -> str:
     """What a browser draws: axes as (across, up, unit), and series by name over the same places.
 
-    What is unknown or infinite is left out of the drawing.
+    Unknown and infinite values are left out of the drawing.
     """
     rounded = [
         [None if v is None or not math.isfinite(v) else float(f"{v:.5g}") for v in values]
@@ -140,7 +140,7 @@ def block(name: str, rows: Sequence[Sequence[float | str]]) -> list[str]:
 
 
 def named_tics(labels: Sequence[str]) -> str:
-    """Rows named from the top down, the last at 1. Of all text that gnuplot draws, labels of tics alone are formats."""
+    """Rows named from the top down, the last at 1. Labels of tics are the only text that gnuplot reads as a format."""
     named = ", ".join(f"{quoted(label.replace('%', '%%'))} {len(labels) - i}" for i, label in enumerate(labels))
     return f"set ytics ({named})"
 

@@ -105,6 +105,6 @@ def markdown(view: ReportView) -> str:
 
 
 def terminal_lines(view: ReportView) -> tuple[str, ...]:
-    """What a terminal says of it, a line each."""
+    """Lines for a terminal."""
     text = environment(_plain_text).get_template("report.txt.j2").render(view=view)
     return tuple(line for line in text.splitlines() if line.strip())

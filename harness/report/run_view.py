@@ -119,7 +119,7 @@ def run_links(result: Result, folder: Path, commit_url: str = "") -> tuple[Link,
     Parameters
     ----------
     folder
-        The run's, maybe still private; what it does not hold is not linked, but for the result itself.
+        The run's folder, maybe still private. Files that it lacks are not linked, except the result itself.
     commit_url
         With ``{commit}`` in it; empty for none.
     """
@@ -252,7 +252,7 @@ def _pictures_sections(result: Result, folder: Path) -> list[Section]:
 
 
 def short_view(result: Result) -> ReportView:
-    """What a terminal says of a run."""
+    """Lines for a terminal about a run."""
     return ReportView(
         result.command, result.verdict, result.sentence, next_steps=result.next_steps, notices=result.notices
     )

@@ -27,14 +27,14 @@ _BROKEN = (
 
 
 def visible(text: str, keep: str = "") -> str:
-    """Text whose control, bidi and other invisible characters are written out, but for those in ``keep``."""
+    """Text whose control, bidi and other invisible characters are written out, except those in ``keep``."""
     if text.isprintable():
         return text
     return "".join(c if c in keep else printable(c).replace("\n", "\\x0a") for c in text)
 
 
 def cell(text: str) -> str:
-    """One line of Markdown that starts no mark-up, ends no table cell, calls nobody and commands no runner."""
+    """One line of Markdown that starts no mark-up, ends no table cell, mentions no user and commands no runner."""
     text = " ".join(neutral(text).split())
     for pattern in _BROKEN:
         text = pattern.sub(lambda found: found[0] + JOINER, text)

@@ -1,4 +1,4 @@
-"""What a command tells in tables, on the terminal and on a page of its own: the same words in both."""
+"""Tables of a command, on the terminal and on a page of its own, with the same words in both."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class TableCell:
     code: bool = False
     strong: bool = False
     colour: str = ""
-    """Of a swatch before the text, as in a plot."""
+    """Colour of a swatch before the text, as in a plot."""
 
 
 @dataclass(frozen=True)
@@ -201,7 +201,7 @@ def columns(*names: str) -> tuple[Column, ...]:
 
 
 def table(head: Sequence[Column], rows: Sequence[TableRow]) -> Table | None:
-    """A table, or nothing where there are no rows."""
+    """A table; empty where there are no rows."""
     return Table(tuple(head), tuple(rows)) if rows else None
 
 

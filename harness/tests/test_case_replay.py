@@ -112,7 +112,7 @@ def test_planted_causes_stand_and_the_others_fall(world: World, tmp_path: Path) 
     assert bare.effect is not None and bare.effect.worth is Worth.NOISE
     said = " ".join(replay.closing)
     assert (
-        "What stands as a cause: the serial line in every frame" in said and "stands as a cause, frame time +20" in said
+        "These stand as causes: the serial line in every frame" in said and "stands as a cause, frame time +20" in said
     )
 
 

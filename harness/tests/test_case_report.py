@@ -42,7 +42,7 @@ def test_causes_stand_or_fall_by_the_measurement_alone() -> None:
         "seed-10-bulk-fill": -0.3,
     }
     said = " ".join(closing_sentences(rows(planted), candidates([0.005, 0.3]), SEED_FIGURES))
-    stands, falls = re.findall(r"(?:What stands as a cause|What falls): (.*?\))\.", said)
+    stands, falls = re.findall(r"(?:These stand as causes|These fall): (.*?\))\.", said)
     assert stands.startswith("the serial line in every frame (without it frame time −40.0 %")
     assert "one volatile store a pixel" in stands and "fence" not in stands
     assert "the full fence before every look" in falls and "the atomic counters in the poll loop" in falls
@@ -53,9 +53,7 @@ def test_causes_stand_or_fall_by_the_measurement_alone() -> None:
 def test_the_other_way_round_the_words_turn() -> None:
     planted = {"seed-2-acquire": -0.5, "seed-8-unlogged": 0.004, "seed-9-plain-counters": 0.2, "seed-10-bulk-fill": 0.0}
     said = " ".join(closing_sentences(rows(planted), candidates([40.0, 0.0], fps=1.2), SEED_FIGURES))
-    assert (
-        "What stands as a cause: the full fence before every look at used->idx (without it frame time −50.0 %" in said
-    )
+    assert "These stand as causes: the full fence before every look at used->idx (without it frame time −50.0 %" in said
     assert "the serial line in every frame (without it frame time +0.4 %" in said
     assert "the atomic counters in the poll loop (without it frame time +20.0 %" in said
     assert "GPU_FENCE=on on the first step): stands as a cause" in said and "and explains 1 FPS" in said
@@ -67,8 +65,8 @@ def test_noise_that_could_hide_a_cause_leaves_it_open() -> None:
     steps = [StepRow(step, counts(), 200.0, vague if number else None) for number, step in enumerate(SEED_STEPS)]
     tried = [CandidateRow(one, counts(), 200.0, vague) for one in SEED_CANDIDATES]
     said = " ".join(closing_sentences(steps, tried, SEED_FIGURES))
-    assert "What stands" not in said and "What falls" not in said and said.count(": open, ") == len(SEED_CANDIDATES)
-    assert "What stays open: the full fence before every look" in said
+    assert "These stand" not in said and "These fall" not in said and said.count(": open, ") == len(SEED_CANDIDATES)
+    assert "These stay open: the full fence before every look" in said
     assert measured_words(vague, "", "").startswith("noise that may hide 140 %: ")
 
 
@@ -95,7 +93,7 @@ def test_nothing_is_said_of_what_was_not_measured() -> None:
     empty = [StepRow(step, None, None, None, "", "the guest failed: no frame") for step in SEED_STEPS]
     said = closing_sentences(empty, [], SEED_FIGURES)
     assert said[0] == "seed-0-seqcst: 1 FPS claimed, not measured here."
-    assert "What stands" not in " ".join(said)
+    assert "These stand" not in " ".join(said)
     assert said[-1] == "No step was timed, so no cause can be judged."
 
 

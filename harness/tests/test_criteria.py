@@ -225,7 +225,7 @@ def test_strategies_that_order_both_points_pass(strategy: str, arch: str) -> Non
 def test_x86_orders_both_points_without_an_instruction(strategy: str) -> None:
     lines = criteria(replace(CLEAN, ring=ring_code(strategy, "x86_64")))
     [line] = [line for line in lines if line.name == ORDER_A]
-    assert line.status is Status.PASS and line.figure.endswith("a release fence is no instruction there")
+    assert line.status is Status.PASS and line.figure.endswith("a release fence needs no instruction there")
 
 
 def test_what_the_switches_say_of_completions_counts() -> None:

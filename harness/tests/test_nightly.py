@@ -140,7 +140,7 @@ device = "gl"
         ("[combinations.x]\nFILL = 'gold'", "combinations.x: FILL=gold: unknown value"),
         ("[[matrix]]\nstrategy = ['own']\ncombination = ['seed-0-seqcst']", "brings its own strategy"),
         ("[[matrix]]\narch = ['riscv64']\nstrategy = ['approved']", "no cell; is a baseline approved"),
-        (SMALL + "[[quarantine]]\ncell = 'x'\nreason = 'r'\nuntil = 2026-01-01", "quarantine.cell: 'x' is no cell"),
+        (SMALL + "[[quarantine]]\ncell = 'x'\nreason = 'r'\nuntil = 2026-01-01", "quarantine.cell: 'x' is not a cell"),
         (SMALL + "[[quarantine]]\ncell = 'x86_64 linux 2d irq'\nuntil = 2026-01-01", "a reason is needed"),
         (SMALL + "[[quarantine]]\ncell = 'x86_64 linux 2d irq'\nreason = 'r'\nuntil = 'soon'", "must be a date"),
         (SMALL + "[drift]\nratios = 0.1", "drift.ratios: no such key"),

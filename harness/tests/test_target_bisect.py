@@ -53,5 +53,5 @@ def test_a_commit_without_an_image_does_not_build(repository: Path, tmp_path: Pa
 
 def test_a_target_in_no_repository_has_no_commits(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(TOML, encoding="utf-8")
-    with pytest.raises(UsageError, match="is in no git repository"):
+    with pytest.raises(UsageError, match="is not in a git repository"):
         target_recipe(str(tmp_path / "mine.toml"))

@@ -89,7 +89,7 @@ def test_the_built_in_kernel_is_what_its_file_declares() -> None:
         (LEAST + "memory = true", r"memory: a number of MiB"),
         ('image = { append = "quiet" }', r"image: names no file"),
         ('image = { initrd = "i" }', r"image: names no file"),
-        ("image = { kernel = 3 }", r"image.kernel: 3 is no text"),
+        ("image = { kernel = 3 }", r"image.kernel: 3 is not text"),
         ("image = {", r"mine.toml: "),
         ("", r"image: names no file"),
     ],

@@ -1,4 +1,4 @@
-"""What the rules look at: the trace of a window, samples of the rings, and where the CPU's time went."""
+"""The data that rules read: the trace of a window, samples of the rings, and where the CPU's time went."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ class DriverManner:
     rule: str
     """Its name: ``round trips``."""
     figures: str
-    """What was seen; why nothing can be said where ``looked`` is False."""
+    """What was seen, or why nothing can be said where ``looked`` is False."""
     advice: str = ""
     """One sentence for the driver's author; empty where there is nothing to mend."""
     looked: bool = True

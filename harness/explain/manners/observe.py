@@ -100,7 +100,7 @@ def _ring_samples(machine: Qemu, reader: RingReader) -> tuple[RingSample, ...]:
     found: list[RingSample] = []
     for at in range(RING_SAMPLES):
         found += reader.sample()
-        # Not in step with anything that the guest does.
+        # A period that no guest keeps.
         time.sleep(0.01 + 0.0037 * (at % 5))
         machine.check()
     return tuple(found)

@@ -27,7 +27,7 @@ RULES: tuple[MannerRule, ...] = (
 
 
 def manners_of(facts: DriverFacts) -> tuple[DriverManner, ...]:
-    """What every rule says of one driver."""
+    """The finding of every rule on one driver."""
     return tuple(rule(facts) for rule in RULES)
 
 

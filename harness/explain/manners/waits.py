@@ -63,7 +63,7 @@ def _reused(facts: DriverFacts) -> int:
 
 
 def _shares_buffers(facts: DriverFacts) -> bool:
-    """One buffer was seen to stand for two commands at once, or there is but one for all."""
+    """One buffer was used by two commands at once, or there is only one buffer."""
     one_buffer = bool(facts.control) and all(
         len({one.head for one in sample.commands}) == 1 for sample in facts.control
     )
@@ -88,7 +88,7 @@ def buffers_reused(facts: DriverFacts) -> DriverManner:
 
 
 def polling_cost(facts: DriverFacts) -> DriverManner:
-    """What waiting costs: reads of registers, and a CPU that computes while only the device works."""
+    """The cost of waiting: reads of registers, and a CPU that computes while only the device works."""
     rule = "polling"
     if facts.cpu is None or not facts.frames_traced:
         return not_looked(rule, "the CPU's time was not measured")
@@ -173,8 +173,8 @@ def idle_gaps(facts: DriverFacts) -> DriverManner:
 def timer_tick_ms(times_ns: I64) -> float:
     """The timer's period that frames keep to; 0 when they keep to none.
 
-    Frames that wait for a tick of T begin at one phase, their times modulo T, for the whole run, and later only where
-    the host was busy; frames that come as fast as they can drift through all phases.
+    Frames that wait for a tick of T begin at one phase (their times modulo T) for the whole run, and are late only
+    where the host was busy. Frames that come as fast as they can drift through all phases.
 
     Parameters
     ----------

@@ -26,14 +26,14 @@ from harness.platform.readiness import wait_ready
 from harness.platform.trace_file import read_trace
 
 LAUNCH_WINDOW_S = 1.0
-"""Of each further launch."""
+"""Length of each further launch."""
 KEPT_S = 3.0
 """Left for the report."""
 
 
 @dataclass(frozen=True)
 class DriverAnswer:
-    """What is known of one driver's manners."""
+    """Everything that is known of one driver's manners."""
 
     manners: tuple[DriverManner, ...]
     frame_ms: float
@@ -62,8 +62,7 @@ def watch_driver(
         Of the run; receives ``trace.log``, the window that the rules looked at.
     budget_s
         For all launches.
-    quick
-        One launch alone.
+    quick A single launch.
 
     Raises
     ------
