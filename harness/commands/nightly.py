@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.gate.finish import say_json
 from harness.gate.references import BASELINES_DIR, NoBaseline, read_baseline
+from harness.gate.target_references import read_target_baseline
 from harness.history.journal import Journal, only_night
 from harness.history.matrix import Matrix, parse_matrix
 from harness.history.nightly import Night, NightlyRun
@@ -21,6 +22,7 @@ from harness.platform.bounded import read_bounded
 from harness.platform.build import source_state
 from harness.platform.host import host_facts
 from harness.platform.store import RunFolder
+from harness.platform.targets import read_target
 from harness.report.printer import Printer
 from harness.settings import Arguments
 
@@ -38,6 +40,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     """``nightly [MATRIX=ci/nightly.toml] [MINUTES=…] [BUDGET=seconds of a cell]``; a killed one goes on."""
     baselines = approved_baselines(out)
     matrix = read_matrix(arguments, baselines)
+    baselines = (*baselines, *target_baselines(matrix, out))
     with only_night():
         shift = NightlyRun(matrix, Journal(), progress=out.progress)
         source = source_state()
@@ -73,6 +76,19 @@ def approved_baselines(out: Printer, root: Path = BASELINES_DIR) -> tuple[Baseli
     return tuple(found)
 
 
+def target_baselines(matrix: Matrix, out: Printer) -> tuple[Baseline, ...]:
+    """Those of the targets of a matrix that were approved."""
+    found = []
+    for word in (cell.target for cell in matrix.cells if cell.target):
+        try:
+            found.append(read_target_baseline(read_target(word)).baseline)
+        except NoBaseline:
+            continue  # The run says it: floor and pictures judge it.
+        except (ResultError, UsageError) as error:
+            out.line(f"note: {error}")
+    return tuple(found)
+
+
 def read_matrix(arguments: Arguments, baselines: tuple[Baseline, ...]) -> Matrix:
     """The matrix file with what the command line changes of it."""
     path = (
@@ -86,7 +102,7 @@ def read_matrix(arguments: Arguments, baselines: tuple[Baseline, ...]) -> Matrix
     for baseline in baselines:
         switches = Switches.of({**baseline.switches, "ARCH": baseline.arch})
         approved.setdefault(baseline.arch, {})[baseline.name] = switches
-    return parse_matrix(text, path.name, approved, arguments.given)
+    return parse_matrix(text, path.name, approved, arguments.given, path.resolve().parent)
 
 
 def night_sentence(night: Night) -> str:

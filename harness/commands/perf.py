@@ -36,6 +36,7 @@ from harness.platform.build import source_state
 from harness.platform.host import host_facts
 from harness.platform.probe import choose_accelerator, qemu_version
 from harness.platform.store import RunFolder
+from harness.platform.targets import repository_state
 from harness.platform.virgl import chosen_device
 from harness.proof.ordering import Ordering, ordering_of
 from harness.report.printer import Printer
@@ -246,6 +247,8 @@ def _result(
     label, order = baseline.label if baseline else "", measured.order
     judged_by = JudgedBy(label, same_host, missing, other_compiler, order.by_counts)
     source = source_state()
+    if order.candidate.target is not None:
+        source = {**source, **repository_state(order.candidate.target)}
     if source.get("problem"):
         notices = (*notices, f"the commit is not known: {source['problem']}")
     notices = (*notices, *approval_notices(source, target))

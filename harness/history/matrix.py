@@ -16,6 +16,9 @@
     combination = ["default"]
     weight = 2.0                  # how much it matters when time is short
 
+    [[matrix]]                    # kernels of others, by their files (docs/targets.md); paths start at this file's folder
+    target = ["ovmf", "../../kernel/perf.toml"]
+
     [[exclude]]                   # cells that agree in all that is given
     arch = "riscv64"
 
@@ -35,6 +38,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -43,12 +47,15 @@ import tomllib
 from harness.history.drift import DriftSettings
 from harness.history.series import SCOPES
 from harness.model.seedcase import SEED_STEPS, named_combination
-from harness.model.spec import ARCHES, Switches, UsageError
+from harness.model.spec import ARCHES, ROOT, Switches, UsageError
+from harness.platform.targets import SUFFIX, find_target
 
 DEVICES = ("2d", "gl")
 APPROVED = "approved"
 OWN_STRATEGY = "own"
 """Strategy of a seed step, which brings its own."""
+TARGET_CELL = "target "
+"""How the label of a target's cell begins."""
 
 _SEED_NAMES = tuple(step.name for step in SEED_STEPS)
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
@@ -67,14 +74,25 @@ class Cell:
     baseline: str
     """Name of the baseline that judges it."""
     weight: float = 1.0
+    target: str = ""
+    """A target's name or file; then nothing above but the weight means anything."""
+
+    @property
+    def target_name(self) -> str:
+        """What its target is called; empty for a kernel of this tree."""
+        return Path(self.target).name.removesuffix(SUFFIX)
 
     @property
     def label(self) -> str:
         """Its name in the history."""
+        if self.target:
+            return f"{TARGET_CELL}{self.target_name}"
         return f"{self.arch} {self.strategy} {self.device} {self.combination}"
 
     def words(self, seconds: float) -> tuple[str, ...]:
         """Settings that the gate is called with."""
+        if self.target:
+            return (f"TARGET={self.target}", f"BUDGET={seconds:g}")
         words = [f"ARCH={self.arch}", *(f"{name}={value}" for name, value in self.switches.chosen)]
         words += [f"BASELINE={self.baseline}", f"BUDGET={seconds:g}"]
         return (*words, "VIRGL=1") if self.device == "gl" else tuple(words)
@@ -119,7 +137,11 @@ ApprovedBaselines = Mapping[str, Mapping[str, Switches]]
 
 
 def parse_matrix(
-    text: str, origin: str, approved: ApprovedBaselines, settings: Mapping[str, str] = MappingProxyType({})
+    text: str,
+    origin: str,
+    approved: ApprovedBaselines,
+    settings: Mapping[str, str] = MappingProxyType({}),
+    folder: Path = ROOT / "ci",
 ) -> Matrix:
     """Understand a matrix file.
 
@@ -131,6 +153,8 @@ def parse_matrix(
         What ``strategy = ["approved"]`` stands for.
     settings
         ``MINUTES`` and ``BUDGET`` of the command line, which win over the file.
+    folder
+        Of the file: where the paths of targets start.
 
     Raises
     ------
@@ -141,7 +165,7 @@ def parse_matrix(
         plain = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{origin}: {error}") from error
-    matrix = _Reader(origin, approved).matrix(plain)
+    matrix = _Reader(origin, approved, folder).matrix(plain)
     minutes = _setting(settings, "MINUTES", matrix.minutes, 0, 10_000)
     return replace(matrix, minutes=minutes, cell_seconds=_setting(settings, "BUDGET", matrix.cell_seconds, 5, 3600))
 
@@ -159,8 +183,9 @@ def _setting(settings: Mapping[str, str], key: str, default: float, low: float, 
 class _Reader:
     """Turns the parsed file into a matrix; every complaint names file and key."""
 
-    def __init__(self, origin: str, approved: ApprovedBaselines) -> None:
+    def __init__(self, origin: str, approved: ApprovedBaselines, folder: Path) -> None:
         self.origin = origin
+        self.folder = folder
         self.approved = approved
         self.combinations: dict[str, Mapping[str, str]] = {}
 
@@ -176,7 +201,10 @@ class _Reader:
             self.combinations[name] = self._switches(name, switches)
         cells: dict[str, Cell] = {}
         for index, block in enumerate(self._tables(plain.get("matrix", []), "matrix"), 1):
-            for cell in self._block(block, f"matrix {index}"):
+            where = f"matrix {index}"
+            for cell in self._targets(block, where) if "target" in block else self._block(block, where):
+                if cell.target and cells.setdefault(cell.label, cell).target != cell.target:
+                    raise self.wrong(f"{where}.target", f"two targets are called {cell.target_name}")
                 cells.setdefault(cell.label, cell)
         excludes = [self._exclude(table) for table in self._tables(plain.get("exclude", []), "exclude")]
         kept = tuple(cell for cell in cells.values() if not any(_agrees(cell, exclude) for exclude in excludes))
@@ -190,6 +218,27 @@ class _Reader:
             tuple(self._quarantine(t, labels) for t in self._tables(plain.get("quarantine", []), "quarantine")),
             self._drift(self._table(plain.get("drift", {}), "drift")),
         )
+
+    def _targets(self, block: Mapping[str, Any], where: str) -> list[Cell]:
+        self._known(block, where, ("target", "weight"))
+        weight = self._number(block.get("weight", 1.0), f"{where}.weight", 0.001, 1000)
+        return [
+            Cell("", "", "", "", Switches(), "", weight, self._target(word, where))
+            for word in self._names(block, "target", where, [], None)
+        ]
+
+    def _target(self, word: str, where: str) -> str:
+        """A target that there is: its name, or its file from anywhere."""
+        if "/" in word or word.endswith(SUFFIX):
+            path = self.folder / word
+            if not path.is_file():
+                raise self.wrong(f"{where}.target", f"{word}: {'not a file' if path.exists() else 'no such file'}")
+            return str(path.resolve())
+        try:
+            find_target(word)
+        except UsageError as error:
+            raise self.wrong(f"{where}.target", str(error).removeprefix("TARGET=")) from error
+        return word
 
     def _block(self, block: Mapping[str, Any], where: str) -> list[Cell]:
         keys = ("arch", "strategy", "device", "combination", "weight", "baseline")

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.gate.references import NoBaseline, read_baseline
+from harness.gate.target_references import kept_target_baseline
 from harness.history.finding_store import load_findings, store_approvals
 from harness.history.journal import CellFinished, Journal, NightPlan
 from harness.history.jsonl import LINES_FILE, append_line
@@ -283,14 +284,20 @@ def record_of(folder: Path, cell: str) -> HistoryRun:
     """
     result = load_result(folder)
     digest = hashlib.sha256(read_bounded(folder / "result.json")).hexdigest()
-    baseline = None
+    return run_record(result, f"{folder.name}-{digest[:12]}", folder.name, cell, _judged_by(folder, result))
+
+
+def _judged_by(folder: Path, result: Result) -> Baseline | None:
+    """The baseline of a saved run, as it was then; None where it had none."""
     arch, _, name = (result.run.judged_by.baseline if result.run else "").partition("/")
-    if name:
-        try:
-            baseline, _ = read_baseline(arch, name, folder / "baselines")
-        except NoBaseline:
-            baseline = None
-    return run_record(result, f"{folder.name}-{digest[:12]}", folder.name, cell, baseline)
+    if result.run is None or not name:
+        return None
+    try:
+        if result.run.target is not None:
+            return kept_target_baseline(folder, name)
+        return read_baseline(arch, name, folder / "baselines")[0]
+    except NoBaseline:
+        return None
 
 
 def _finished(cell: Cell, result: Result, folder: str) -> CellFinished:
@@ -307,7 +314,14 @@ def _finished_since(results: Path, cell: Cell, at: float) -> Path | None:
             result = load_result(folder)
         except (OSError, StoreError, ResultError):
             continue
-        arm = result.arms.get("candidate")
-        if arm is not None and dict(arm.switches) == cell.switches.everything():
+        if _is_of(result, cell):
             return folder
     return None
+
+
+def _is_of(result: Result, cell: Cell) -> bool:
+    """Whether this is what a run of the cell leaves."""
+    arm, target = result.arms.get("candidate"), result.run.target if result.run else None
+    if cell.target or target is not None:
+        return target is not None and target.name == cell.target_name
+    return arm is not None and dict(arm.switches) == cell.switches.everything()

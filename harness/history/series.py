@@ -83,6 +83,7 @@ class HistoryRun:
     verdict: str
     sentence: str
     commit: str
+    """Of this tree; of a target, that of the repository in which its file lies."""
     dirty: bool
     host: str
     compiler: str
@@ -186,8 +187,8 @@ def run_record(result: Result, run_id: str, folder: str, cell: str, baseline: Ba
         started=result.started,
         verdict=result.verdict.value,
         sentence=result.sentence,
-        commit=str(result.source.get("git", "")),
-        dirty=bool(result.source.get("dirty")),
+        commit=str(result.source.get("target_git", result.source.get("git", ""))),
+        dirty=bool(result.source.get("target_dirty", result.source.get("dirty"))),
         host=host,
         compiler=result.compiler,
         folder=folder,

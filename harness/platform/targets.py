@@ -10,13 +10,14 @@ import stat
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.model.errors import BuildError
+from harness.model.errors import BuildError, ToolError
 from harness.model.qemu_arches import arch_of
 from harness.model.spec import ROOT, UsageError
 from harness.model.target import Target, placed
 from harness.model.target_file import parse_target, target_toml
 from harness.model.values import nearest, shown
 from harness.platform.bounded import read_bounded
+from harness.platform.build import git
 from harness.platform.child import ChildError, clean_environment, run_child
 
 TARGETS_DIR = ROOT / "targets"
@@ -119,6 +120,19 @@ def resolved(target: Target) -> tuple[Target, tuple[ImageFile, ...]]:
     places = {role: _absolute(target, name) for role, name in image.files}
     files = tuple(_image_file(target, role, path) for role, path in places.items())
     return replace(target, image=placed(image, places)), files
+
+
+def repository_state(target: Target) -> dict[str, object]:
+    """``target_git`` and ``target_dirty`` of the repository in which a target's file lies; nothing where it is this one,
+    or none."""
+    place = Path(target.folder) if target.folder else ROOT
+    try:
+        top = Path(git("rev-parse", "--show-toplevel", cwd=place))
+        if top.resolve() == ROOT.resolve():
+            return {}
+        return {"target_git": git("rev-parse", "HEAD", cwd=place), "target_dirty": bool(git("status", "-s", cwd=place))}
+    except (BuildError, ToolError):
+        return {}
 
 
 def check_qemu(target: Target) -> None:
