@@ -6,7 +6,7 @@ import re
 import shlex
 import string
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from harness.gate.next_steps import given_words
 from harness.gate.references import approval_notices
 from harness.gate.session import measure
 from harness.gate.target_kernels import session_machine
+from harness.gate.target_rules import pictures_least
 from harness.model.arms import ArmRequest, parse_arm
 from harness.model.record import Incident
 from harness.model.result import Arm, Frames, Gate, QemuSetup, Result
@@ -82,6 +83,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
             smallest=arguments.number("SMALLEST"),
             seed=arguments.integer("SEED"),
             pictures=arguments.integer("PICTURES"),
+            pictures_least=_pictures_least(kernels.values(), arguments),
             quiet=arguments.text("QUIET") == "wait",
             stages=frozenset(arguments.several("STAGES")),
         )
@@ -125,6 +127,11 @@ def _ordering(requests: Sequence[ArmRequest], kernels: Mapping[str, ArmKernel]) 
         for request in requests
         if kernels[request.name].switches is not None
     ]
+
+
+def _pictures_least(kernels: Iterable[ArmKernel], arguments: Arguments) -> int:
+    asked, explicit = arguments.integer("PICTURES"), arguments.has("PICTURES")
+    return max(pictures_least(kernel.target, asked, explicit) for kernel in kernels)
 
 
 def _timed(first: str, compared: list[ComparedArm]) -> tuple[dict[str, F64], list[tuple[float, int]]]:

@@ -111,7 +111,10 @@ def _explain_driver(arguments: Arguments, out: Printer) -> Verdict:
             compiler="",
             arms={"base": Arm({}, kernel.sha256, _rate(found.frame_ms))},
             notices=found.notices,
-            details={"manners": [dataclasses.asdict(one) for one in found.manners]},
+            details={
+                "manners": [dataclasses.asdict(one) for one in found.manners],
+                "wait": dataclasses.asdict(found.wait),
+            },
             words=given_words(tuple(arguments.given.items()), ()),
         )
         write_manners(result, found, arguments.again, run.path)
@@ -119,7 +122,7 @@ def _explain_driver(arguments: Arguments, out: Printer) -> Verdict:
     if arguments.json:
         say_json(folder, out)
         return result.verdict
-    for line in (*manner_lines(found.manners), *terminal_lines(short_view(result))):
+    for line in (found.wait.words, *manner_lines(found.manners), *terminal_lines(short_view(result))):
         out.line(line)
     out.line(f"report: {folder / 'report.html'}")
     return result.verdict

@@ -25,7 +25,7 @@ from harness.gate.rule_file import load_by_counts, load_commit_url, load_orderin
 from harness.gate.session import measure
 from harness.gate.target_kernels import keep_images, say_short_form, session_machine
 from harness.gate.target_references import STORE_DIR, find_target_reference, keep_target_baseline
-from harness.gate.target_rules import rules_of_target
+from harness.gate.target_rules import pictures_least, rules_of_target
 from harness.model.arms import ArmRequest, Source, parse_arm
 from harness.model.errors import StoreError
 from harness.model.record import JudgedBy
@@ -76,6 +76,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
             aim=AIM if _smallest(rules) == _smallest(RULES) else None,
             seed=arguments.integer("SEED"),
             pictures=arguments.integer("PICTURES"),
+            pictures_least=pictures_least(candidate.target, arguments.integer("PICTURES"), arguments.has("PICTURES")),
             quiet=arguments.text("QUIET") == "wait",
             stages=frozenset(arguments.several("STAGES")),
             rules=rules,

@@ -16,6 +16,7 @@ from harness.core.frametimes import Presented
 from harness.core.sources import gpu_queue
 from harness.core.statistics import CANDIDATE
 from harness.core.trace import NOTIFY, POP, Trace
+from harness.core.wording import percent
 from harness.gate.measuring.window import Window
 from harness.gate.replay import load_measured
 from harness.model.errors import StoreError
@@ -25,7 +26,8 @@ from harness.model.spec import UsageError, Verdict
 from harness.platform.atomic import write_whole
 from harness.platform.pipeline import HarnessRun, run_harness
 from harness.platform.store import RESULTS_DIR, load_result
-from harness.platform.targets import find_target
+from harness.platform.targets import find_target, main_image, read_target, resolved
+from harness.proof.ordering import ordering_of
 from harness.report.printer import Printer
 from harness.report.render import page
 from harness.report.view import ReportView, Section, TableCell, TableRow, columns, symbol_of, table, tone_of
@@ -37,8 +39,16 @@ NEXT = "make ab TARGET=… compares two of them side by side"
 
 PAGE_FILE = RESULTS_DIR / "survey.html"
 _LIMIT_S = 900.0
-_HEAD = ("frames/s", "p99 ms", "commands", "notifications", "pictures", "ordering")
-"""Commands and notifications a frame, by the trace; ordering where the proof could read the kernel."""
+_PICTURES = 60
+"""Of a driver: a table compares, and a verdict asks for more."""
+_HEAD = ("frames/s", "p99 ms", "commands", "notifications", "CPU busy", "waits", "pictures", "ordering")
+"""Commands and notifications a frame, by the trace; how much of the device's time the CPU is busy; how the driver
+waits; ordering where the proof can read the kernel."""
+_STAGES = ("STAGES=window,pictures", f"PICTURES={_PICTURES}")
+_NUMBERS = 5
+_NOTHING = "–"
+_EXPLAIN_S = 30.0
+"""For a launch in which the driver is watched."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +74,11 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     rows = []
     for number, name in enumerate(names, 1):
         out.progress(f"survey: {number} of {len(names)}: {name}")
-        words = ("perf", f"TARGET={name}", f"BUDGET={arguments.number('BUDGET'):g}", "STAGES=window,pictures")
-        rows.append(_row(name, run_harness(words, _LIMIT_S + arguments.number("BUDGET"))))
+        words = ("perf", f"TARGET={name}", f"BUDGET={arguments.number('BUDGET'):g}", *_STAGES)
+        ran = run_harness(words, _LIMIT_S + arguments.number("BUDGET"))
+        out.progress(f"survey: {number} of {len(names)}: {name}: how it waits")
+        watched = run_harness(("explain", f"TARGET={name}", "QUICK=1", f"BUDGET={_EXPLAIN_S:g}"), _LIMIT_S)
+        rows.append(_row(name, ran, _wait_of(watched)))
     out.table("drivers", ["target", "verdict", *_HEAD], [[row.name, row.verdict.value, *row.cells] for row in rows])
     for row in rows:
         out.line(f"{row.name}: {row.sentence}")
@@ -80,29 +93,53 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     return verdict
 
 
-def _row(name: str, ran: HarnessRun) -> SurveyRow:
+def _wait_of(watched: HarnessRun) -> tuple[str, str]:
+    """How busy the CPU is while the device works, and how the driver waits; dashes where it was not seen."""
+    if watched.folder is None:
+        return _NOTHING, _NOTHING
+    try:
+        wait = load_result(watched.folder).details.get("wait", {})
+    except ResultError:
+        return _NOTHING, _NOTHING
+    busy = wait.get("busy")
+    return percent(busy, 0) if isinstance(busy, float) else _NOTHING, wait.get("kind") or _NOTHING
+
+
+def _ordering(name: str) -> str:
+    """What the proof says of a target's kernel, in a few words."""
+    try:
+        image = main_image(resolved(read_target(name))[1])
+    except UsageError:
+        return _NOTHING
+    return ordering_of(image.path, image.sha256).short if image.role == "kernel" else _NOTHING
+
+
+def _row(name: str, ran: HarnessRun, wait: tuple[str, str]) -> SurveyRow:
     """The gate's figures for a target's driver."""
     verdict = next((one for one in Verdict if one.exit_code == ran.exit_code), Verdict.HARNESS_FAILED)
     said = next((line for line in reversed(ran.said) if not line.startswith("verdict:")), "it said nothing")
     if ran.folder is None:
-        return SurveyRow(name, verdict, ("–",) * len(_HEAD), said, None)
+        return SurveyRow(name, verdict, (_NOTHING,) * len(_HEAD), said, None)
     try:
         result = load_result(ran.folder)
         window = load_measured(ran.folder, result).of(Window)
     except ResultError as error:
-        return SurveyRow(name, verdict, ("–",) * len(_HEAD), str(error), ran.folder)
-    return SurveyRow(name, verdict, _cells(result, window), result.sentence, ran.folder)
+        return SurveyRow(name, verdict, (_NOTHING,) * len(_HEAD), str(error), ran.folder)
+    cells = (*_rates(result, window), *wait, *_pictures(result), _ordering(name))
+    return SurveyRow(name, verdict, cells, result.sentence, ran.folder)
 
 
-def _cells(result: Result, window: Window | None) -> tuple[str, ...]:
+def _rates(result: Result, window: Window | None) -> tuple[str, ...]:
     arm = result.arms.get(CANDIDATE)
     metrics: Mapping[str, Metric] = arm.metrics if arm is not None else {}
     rates = [metrics[name].value if name in metrics else None for name in ("fps_window", "frame_ms_p99")]
     counts = [_a_frame(window.trace, window.presented, kind) if window else None for kind in (POP, NOTIFY)]
+    return tuple(_NOTHING if value is None else f"{value:.4g}" for value in (*rates, *counts))
+
+
+def _pictures(result: Result) -> tuple[str]:
     frames = result.frames
-    pictures = f"{frames.intact} of {frames.checked}" if frames else "–"
-    ordering = next((text.partition(": ")[2] for text in result.notices if text.startswith("ordering: ")), "–")
-    return (*("–" if value is None else f"{value:.4g}" for value in (*rates, *counts)), pictures, ordering)
+    return (f"{frames.intact} of {frames.checked}" if frames else _NOTHING,)
 
 
 def _a_frame(trace: Trace, presented: Presented, kind: str) -> float | None:
@@ -115,7 +152,7 @@ def _a_frame(trace: Trace, presented: Presented, kind: str) -> float | None:
 
 
 def _view(rows: list[SurveyRow], verdict: Verdict, seconds: float, where: Path, again: str) -> ReportView:
-    head = columns("target", "verdict", *(f"#{name}" for name in _HEAD[:4]), *_HEAD[4:])
+    head = columns("target", "verdict", *(f"#{name}" for name in _HEAD[:_NUMBERS]), *_HEAD[_NUMBERS:])
     shown = [
         TableRow(
             (
@@ -127,7 +164,12 @@ def _view(rows: list[SurveyRow], verdict: Verdict, seconds: float, where: Path, 
         for row in rows
     ]
     started = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
-    closing = ("Commands and notifications are those of the control queue, a frame.",)
+    closing = (
+        "Commands and notifications are those of the control queue, a frame.",
+        "CPU busy is its share of the time that the device works, at the least: the price of waiting.",
+        "A driver that sleeps asks for no interrupt, and rests: a timer wakes it.",
+        "Ordering is what the proof says of the ring's barriers (docs/proof.md), where it can run the kernel.",
+    )
     return ReportView(
         command="survey",
         verdict=verdict,

@@ -17,6 +17,8 @@ CLOSING_S = 4.0
 """The last launch's end, plots and pages."""
 PICTURE_S = 0.026
 """A random pause, the capture and its comparison."""
+PICTURES_LEAST = 30
+"""Of a target that draws or starts slowly: so many right ones say that fewer than 10 % can be wrong."""
 STAGE_S: Mapping[str, float] = {name: row.least_s for name, row in stage_table().items()}
 """A stage of the gate, of ``pictures`` without its captures."""
 FUNCTIONS_S = 8.0

@@ -17,6 +17,10 @@ from harness.model.target import FrameBy
 
 _TILES_MAX = 64
 _SIDE_MAX_PX = 16384
+_OVER = 0.75
+"""Share of flushes that lie over the one before, from which on a run is no frame ..."""
+_RUN_LONG, _RUN_UNEVEN = 8.0, 0.4
+"""... where runs are longer than this on average, or their spread is more than this share of it."""
 
 
 @dataclass(frozen=True)
@@ -123,9 +127,31 @@ def _begins(events: Events, part: I64, partial: Mask, full_px: int) -> Mask:
     """Which events of one mode, its first aside, may begin a frame."""
     gaps = np.diff(events.time_ns[part])
     apart = _gap_between_frames(gaps)
+    if apart and _drawn_over(events, part, gaps > apart):
+        apart = 0.0
     turns = _turns_of_tiles(events, part, full_px) if not apart else None
     begins: Mask = ~(partial[1:] & partial[:-1]) | (gaps > apart if turns is None else turns[1:])
     return begins
+
+
+def _drawn_over(events: Events, part: I64, ends: Mask) -> bool:
+    """Whether runs of flushes, which end at these gaps, are frames on their own: the host's hiccups look like the gaps
+    between frames.
+
+    Within one frame rectangles lie beside each other. Where nearly each lies over the one before, it is drawn anew, in
+    a frame of its own; unless the runs are short and alike, as those of a driver that restores what was below and
+    draws again.
+    """
+    x, y, w, h = (events.args[name][part] for name in "xywh")
+    over = (np.maximum(x[:-1], x[1:]) < np.minimum((x + w)[:-1], (x + w)[1:])) & (
+        np.maximum(y[:-1], y[1:]) < np.minimum((y + h)[:-1], (y + h)[1:])
+    )
+    inside = ~ends
+    if np.count_nonzero(over & inside) < _OVER * np.count_nonzero(inside) or not inside.any():
+        return False
+    runs = np.diff(np.flatnonzero(np.concatenate([[True], ends, [True]])))
+    mean = float(np.mean(runs))
+    return mean > _RUN_LONG or float(np.std(runs)) > _RUN_UNEVEN * mean
 
 
 def _largest(events: Events, at: I64) -> int:

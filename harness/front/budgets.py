@@ -33,6 +33,8 @@ def least(arguments: Arguments) -> int:
     command = arguments.command
     if command in ("perf", "ab"):
         stages, pictures = arguments.several("STAGES"), arguments.integer("PICTURES")
+        if command == "perf" and arguments.has("TARGET") and not arguments.has("PICTURES"):
+            pictures = min(pictures, budget.PICTURES_LEAST)
         if command == "perf":
             return budget.rounded_s(budget.perf_s(stages, pictures))
         return budget.rounded_s(budget.ab_s(_arms(arguments), stages, pictures))
@@ -65,6 +67,8 @@ def _short(arguments: Arguments) -> bool:
 
 
 def _explain_s(arguments: Arguments) -> float:
+    if arguments.has("TARGET") or arguments.has("KERNEL"):
+        return budget.BUILD_S + budget.COUNT_S + budget.CLOSING_S
     if arguments.has("RESULT"):
         return budget.regression_s()
     if arguments.flag("QUICK"):

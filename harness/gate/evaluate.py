@@ -105,7 +105,7 @@ def evaluate(
         rules=rules,
         not_measured=_not_measured(measured),
         left_out=tuple(stage for stage, why in measured.skipped.items() if why == NOT_ASKED),
-        paced=bool(measured.order.params.pace),
+        paced=bool(measured.order.pace_hz),
         stored_fps=_stored_fps(baseline),
         same_host=same_host,
         no_reference=no_reference,

@@ -17,6 +17,7 @@ from harness.core.sources import COMMANDS, FRAMES
 from harness.core.statistics import CANDIDATE, REFERENCE
 from harness.gate.measuring.timing import Timing
 from harness.gate.measuring.window import Window
+from harness.gate.pace_gate import missed_share
 from harness.model.metric import Metric
 from harness.model.record import ExactRecord, ObserverOverhead, PartCounts
 
@@ -170,13 +171,13 @@ class ArmFigures:
         if numbered is None:
             return None
         try:
-            return animation(numbered.shown_ns, numbered.frame, self.measured.order.params.pace)
+            return animation(numbered.shown_ns, numbered.frame, self.measured.order.pace_hz)
         except TooFewSteps:
             return None
 
     def animation_error(self, per_cent: float) -> Metric | None:
         """A percentile of the animation error of a paced run: of all launches, else of the window."""
-        pace_hz = self.measured.order.params.pace
+        pace_hz = self.measured.order.pace_hz
         if not pace_hz:
             return None
         if self.timing is not None:
@@ -184,16 +185,34 @@ class ArmFigures:
             launches = len(self.timing.launches)
             return Metric(float(np.percentile(np.abs(error_ms), per_cent)), "", "trace", n=launches)
         seen = self.animation()
-        return Metric(seen.percentile_ms(per_cent), "", "trace", n=1) if seen is not None else None
+        if seen is not None:
+            return Metric(seen.percentile_ms(per_cent), "", "trace", n=1)
+        if self.window is None or not len(self.window.frame_ms) or self.measured.order.candidate.target is None:
+            return None
+        error_ms = np.abs(self.window.frame_ms - 1000 / pace_hz)
+        return Metric(float(np.percentile(error_ms, per_cent)), "", "trace", n=1)
+
+    def pace_missed(self) -> Metric | None:
+        """The share of a target's declared deadlines at which no new frame came."""
+        pace_hz = self.measured.order.pace_hz
+        if self.window is None or not pace_hz or self.measured.order.candidate.target is None:
+            return None
+        return Metric(missed_share(self.window.frame_ms, pace_hz), "", "trace", n=len(self.window.frame_ms))
+
+    def host_wait(self) -> Metric | None:
+        """The share of a target's window that a thread of QEMU waited for a core of the host."""
+        if self.window is None or self.window.observed.host_wait is None:
+            return None
+        return Metric(self.window.observed.host_wait, "", "host", n=1)
 
     def deadlines(self, name: str) -> Metric | None:
         """``repeats`` or ``drops`` of a paced window."""
-        seen = self.animation() if self.measured.order.params.pace else None
+        seen = self.animation() if self.measured.order.pace_hz else None
         return Metric(float(getattr(seen, name)), "", "trace", n=len(seen.error_ms)) if seen is not None else None
 
     def overruns(self) -> Metric | None:
         """Frames of a paced window whose work was longer than a period, by the guest's records."""
-        pace_hz = self.measured.order.params.pace
+        pace_hz = self.measured.order.pace_hz
         if self.window is None or not pace_hz or not len(self.window.serial.records):
             return None
         records = self.window.serial.records

@@ -16,6 +16,7 @@ from harness.core.wording import amount, changed_by, percent, signed_percent, sp
 from harness.gate.basis import Basis, Figures
 from harness.gate.count_gates import by_counts, part_verdict, prediction_words
 from harness.gate.metrics import HIGHER, PART_SUFFIX, Rule, not_offered
+from harness.gate.pace_gate import pace_verdict
 from harness.gate.tails import Tail
 from harness.model.result import Arm, Gate, Metric
 from harness.model.spec import ON_PROGRESS_BARRIERS, Verdict
@@ -27,6 +28,7 @@ NOT_APPLICABLE = "not applicable: "
 UNPACED = (
     "an unpaced run moves one step a frame, so that its animation error is 0 by construction; OPTS=pace=60 paces it"
 )
+NO_PACE = "this kernel declares no pace (frame.pace)"
 
 
 def _gate(rule: Rule, figures: Figures, verdict: Verdict | None, why: str, compared: bool = True) -> Gate:
@@ -192,6 +194,17 @@ class Part(GateKind, name="part"):
         return replace(_gate(rule, figures, verdict, why), limit=rule.smallest)
 
 
+class Pace(GateKind, name="pace"):
+    """A target's declared pace: the frame rate lies near it, and few of its deadlines pass without a new frame."""
+
+    compares = False
+
+    def judge(self, rule: Rule, figures: Figures) -> Gate:
+        assert rule.limit is not None
+        verdict, why = pace_verdict(figures.candidate, figures.arm.metrics, rule.limit)
+        return replace(_gate(rule, figures, verdict, why, compared=False), limit=rule.limit)
+
+
 class Predicted(GateKind, name="prediction"):
     """Reported, never judged: the frame time that counts predict."""
 
@@ -314,7 +327,7 @@ def judge_metric(rule: Rule, candidate: Arm, basis: Basis) -> Gate:
     """The gate of one rule, measured or not."""
     metric = candidate.metrics.get(rule.metric)
     if metric is None:
-        why = basis.not_measured.get(rule.metric) or (UNPACED if rule.row.paced and not basis.paced else None)
+        why = basis.not_measured.get(rule.metric) or (_unpaced(basis) if rule.row.paced else None)
         return missing_gate(rule, why or not_offered(rule.metric, basis.capabilities, candidate.switches))
     kind = KINDS[rule.kind]
     reference = basis.reference.metrics.get(rule.metric) if basis.reference else None
@@ -327,6 +340,12 @@ def judge_metric(rule: Rule, candidate: Arm, basis: Basis) -> Gate:
         if offered is not None:
             return _gate(rule, figures, None, f"{NOT_APPLICABLE}reference: {offered}")
     return kind.judge(rule, figures)
+
+
+def _unpaced(basis: Basis) -> str | None:
+    if basis.paced:
+        return None
+    return UNPACED if basis.capabilities.command_line else NO_PACE
 
 
 def missing_gate(rule: Rule, why: str | None) -> Gate:

@@ -82,6 +82,8 @@ class Order:
     seed: int = 1
     pictures: int = 250
     """Frames to verify."""
+    pictures_least: int = 250
+    """So many are enough where there is no time for more."""
     stages: frozenset[str] | None = None
     """Names of the stages to run; None is all of them."""
     quiet: bool = False
@@ -90,6 +92,12 @@ class Order:
     """Equal counts pass a comparison that the clock left undecided, within its bound."""
     rules: tuple[Rule, ...] = RULES
     """The rules of the verdict: a guest that fails by them is not measured further."""
+
+    @property
+    def pace_hz(self) -> int:
+        """Frames a second that the kernel is to keep; 0 for as many as it can."""
+        target = self.candidate.target
+        return (target.frame.pace if target is not None else self.params.pace) or 0
 
     def loads_the_same(self) -> bool:
         """Candidate and reference boot the same bytes in the same way."""

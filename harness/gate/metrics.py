@@ -252,6 +252,8 @@ ROWS: tuple[MetricRow, ...] = (
     ),
     MetricRow("deadline_drops", "frames", LOWER, lambda side: side.deadlines("drops"), lack=no_records, paced=True),
     MetricRow("deadline_overruns", "frames", LOWER, ArmFigures.overruns, lack=no_records, paced=True),
+    MetricRow("pace_missed", "ratio", LOWER, ArmFigures.pace_missed, paced=True),
+    MetricRow("host_wait", "ratio", LOWER, ArmFigures.host_wait),
     MetricRow(
         "boot_ms", "ms", LOWER, ArmFigures.boot_ms, (Judged("growth", smallest=0.25, limit=50.0),), scope=ABSOLUTE
     ),

@@ -65,7 +65,7 @@ class Stage(Generic[B, R]):
 
     def least_s(self, order: Order) -> float:
         """What it takes on two idle cores, about."""
-        return budget.stage_s(self.name, order.pictures)
+        return budget.stage_s(self.name, min(order.pictures, order.pictures_least))
 
     def obstacle(self, order: Order, measured: Measured) -> str | None:
         """Why it cannot run in this session; empty when it does not apply, None when it can."""

@@ -16,7 +16,7 @@
     combination = ["default"]
     weight = 2.0                  # how much it matters when time is short
 
-    [[matrix]]                    # kernels of others, by their files (docs/targets.md); paths start at this file's folder
+    [[matrix]]                    # kernels of others, by their files (docs/targets.md); paths start at this folder
     target = ["ovmf", "../../kernel/perf.toml"]
 
     [[exclude]]                   # cells that agree in all that is given

@@ -111,6 +111,8 @@ class Observed(StageRecord, stage="window"):
     """Host time since the epoch, from which on frames count; 0 for all."""
     ends_ns: int = 0
     """Until when; 0 for all."""
+    host_wait: float | None = None
+    """Share of the window that a thread of QEMU waited for a core, the most of any; None where it was not asked."""
 
 
 @dataclass(frozen=True)

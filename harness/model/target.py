@@ -124,7 +124,7 @@ class TargetPictures:
     mask: str = ""
     """A picture that is black where pixels are not judged."""
     oracle: str = ""
-    """A command that writes the picture of frame FRAME to its standard output, as PNG or PPM."""
+    """A command that writes the picture of frame FRAME, as PNG or PPM, to its standard output or the file PICTURE."""
 
 
 @dataclass(frozen=True)

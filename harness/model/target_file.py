@@ -177,6 +177,10 @@ class _TargetReader:
             value = getattr(target.pictures, key)
             if value not in (OK, NO):
                 raise self.wrong(f"pictures.{key}", f'{shown(value)}: "{OK}" or "{NO}"')
+        try:
+            shlex.split(target.pictures.oracle)
+        except ValueError as error:
+            raise self.wrong("pictures.oracle", f"{error}: quote it as for a shell") from error
         if target.gates.ordering not in ("must", "report", "off"):
             raise self.wrong("gates.ordering", f'{shown(target.gates.ordering)}: "must", "report" or "off"')
         if target.end in ("", KILLED, POWEROFF):

@@ -49,7 +49,7 @@ def golden_of(target: Target | None) -> tuple[Golden, ...]:
         raise UsageError(f"{where}: {folder}: {'no *.png in it' if folder.is_dir() else 'no such folder'}")
     if len(paths) > PICTURES_MOST:
         raise UsageError(f"{where}: {folder}: {len(paths)} pictures, at most {PICTURES_MOST} are read")
-    mask = _mask_of(target)
+    mask = mask_of(target)
     by_size: dict[tuple[int, ...], list[Path]] = {}
     for path in paths:
         by_size.setdefault(read_picture(path).shape, []).append(path)
@@ -62,7 +62,7 @@ def golden_of(target: Target | None) -> tuple[Golden, ...]:
         raise UsageError(f"{where}: {folder}: {error}") from error
 
 
-def _mask_of(target: Target) -> Mask | None:
+def mask_of(target: Target) -> Mask | None:
     """True where a picture is judged: where the mask is not black."""
     if not target.pictures.mask:
         return None

@@ -46,6 +46,14 @@ def thread_times(pid: int, proc: Path = PROC) -> ThreadTimes | None:
     return found or None
 
 
+def longest_wait(before: ThreadTimes | None, after: ThreadTimes | None, seconds: float) -> float | None:
+    """The share of a stretch that the thread which waited longest waited for a core; None when it is not known."""
+    if before is None or after is None or seconds <= 0:
+        return None
+    waited = [time[1] - before[thread][1] for thread, time in after.items() if thread in before]
+    return max(waited) / 1e9 / seconds if waited else None
+
+
 def outside_delay(before: ThreadTimes | None, after: ThreadTimes | None, main: int, running_s: float) -> float | None:
     """Share of a stretch that a machine waited for a core because of others.
 

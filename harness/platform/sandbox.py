@@ -27,11 +27,15 @@ from harness.platform.child import ChildError, run_child
 MIB = 1 << 20
 MEMORY_BYTES, GL_MEMORY_BYTES = 8 << 30, 24 << 30
 """Beside the guest's memory: of addresses, of which translated code, thread arenas and software GL take most."""
+TOOL_MEMORY_BYTES, TOOL_BYTES, TOOL_PROCESSES = 4 << 30, 256 << 20, 4096
+"""Of a program that draws pictures: addresses, the largest file, and processes of its user."""
 DISPLAY_FOLDER = "/tmp/.X11-unix"
 
 _PROBE_S = 20.0
 _MOUNT_POINTS = ("/mnt", "/media", "/srv", "/boot", "/home", "/opt")
 _PROGRAMS = ("/usr", "/bin", "/lib", "/lib64", "/nix/store", "/gnu/store", "/etc/ld.so.cache", "/proc")
+_FOR_PROGRAMS = ("/etc/alternatives", "/etc/fonts")
+"""Libraries of Debian are links through the first."""
 _FOR_PICTURES = ("/sys", "/etc/alternatives", "/etc/drirc", "/etc/egl", "/etc/fonts", "/etc/glvnd", "/etc/passwd")
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom")
 _APART = ("--mount", "--net", "--propagation", "private")
@@ -84,6 +88,19 @@ def sandboxed(command: Sequence[str], spec: RunSpec, folder: Path, environment: 
     shared_memory = spec.machine.display is Display.XVFB
     layer = open_layer() if is_script(Path(command[0])) else best_layer()
     return [*limited, *layer_words(layer, visible, shared_memory=shared_memory), *command]
+
+
+def boxed_tool(command: Sequence[str], folder: Path, scratch: Path) -> list[str]:
+    """The words that run somebody's program in the best box: it reads its folder, and writes its scratch alone."""
+    visible = Visible(
+        tuple(name for name in (*_PROGRAMS, *_FOR_PROGRAMS, str(folder.resolve())) if os.path.exists(name)),
+        tuple(name for name in (*_DEVICES, str(scratch.resolve())) if os.path.exists(name)),
+        folder.resolve(),
+        scratch.resolve(),
+    )
+    limited = ["prlimit", "--core=0", f"--fsize={TOOL_BYTES}", f"--as={TOOL_MEMORY_BYTES}", f"--nproc={TOOL_PROCESSES}"]
+    limited = [*limited, "--"] if shutil.which("prlimit") else []
+    return [*layer_words(best_layer(), visible), *limited, *command]
 
 
 def limit_words(command: Sequence[str], spec: RunSpec) -> list[str]:

@@ -123,8 +123,7 @@ def resolved(target: Target) -> tuple[Target, tuple[ImageFile, ...]]:
 
 
 def repository_state(target: Target) -> dict[str, object]:
-    """``target_git`` and ``target_dirty`` of the repository in which a target's file lies; nothing where it is this one,
-    or none."""
+    """``target_git`` and ``target_dirty`` of the repository that holds a target's file; empty for none, and ours."""
     place = Path(target.folder) if target.folder else ROOT
     try:
         top = Path(git("rev-parse", "--show-toplevel", cwd=place))

@@ -27,6 +27,8 @@ LABELS: Mapping[str, str] = {
     "deadline_repeats": "deadlines without a new frame",
     "deadline_drops": "frames never seen at a deadline",
     "deadline_overruns": "frames that worked longer than a period",
+    "pace_missed": "deadlines of the declared pace without a frame",
+    "host_wait": "time that QEMU waited for a core of the host",
     "boot_ms": "time to the first frame",
     "predicted_frame_ms": "frame time predicted by counts",
     "perturbation": "observer overhead of trace events",

@@ -15,6 +15,7 @@ from harness.core.trace import CURSOR_UPDATE, parse_trace
 from harness.explain.manners.facts import CpuTime, DriverFacts
 from harness.explain.manners.manner import DriverManner
 from harness.explain.manners.rules import RULES, manner_lines, manners_of
+from harness.explain.manners.wait_kind import wait_kind
 from harness.explain.manners.waits import idle_gaps, lottery, timer_tick_ms
 from harness.tests.guestfacts import CLEAN, PLANTED, recorded, watched
 
@@ -46,6 +47,34 @@ def test_no_habit_trips_a_rule_that_is_not_about_it() -> None:
     also = {"round trips", "polling", "idle gaps"}
     for name, rule in PLANTED.items():
         assert set(tripped(facts_of()[name])) <= {rule, *also}, name
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("clean", "polls"),
+        ("flip", "polls"),
+        ("mmio_spin", "polls a register"),
+        ("delay", "fixed delay"),
+        ("gives_up", "gives up"),
+        ("reuse", "does not wait"),
+        ("tick", "sleeps"),
+    ],
+)
+def test_the_kind_of_wait_is_told(name: str, kind: str) -> None:
+    wait = wait_kind(facts_of()[name])
+    assert wait.kind == kind and wait.busy is not None
+    assert (wait.busy > 0.9) is (kind not in ("does not wait", "sleeps"))
+
+
+def test_a_driver_that_rests_until_the_interrupt_is_told_from_one_that_polls() -> None:
+    facts = facts_of()["tick"]
+    asking = tuple(replace(sample, interrupts=True) for sample in facts.samples)
+    assert wait_kind(replace(facts, samples=asking)).kind == "interrupt"
+    never = replace(facts, samples=asking, cpu=CpuTime(1.5, 1.5, 0.0))
+    assert wait_kind(never).kind == "polls", "it asks for interrupts, and looks all the same"
+    nothing = DriverFacts(parse_trace(b""))
+    assert wait_kind(replace(facts, cpu=None)).kind == "" and "not seen" in wait_kind(nothing).words
 
 
 @pytest.mark.qemu

@@ -203,3 +203,48 @@ def test_a_kernel_may_declare_some_lines_of_our_protocol() -> None:
     lines = b"[BOOT] whatever\n[VIRTIO PERF] fences=1 spins=2 completions=3\n[PANIC] not declared\n"
     log = read_serial(lines, TargetSerial(perf="protocol"))
     assert len(log.records) == 1 and not log.panics and not log.problems and log.boot is None
+
+
+def moving_box(number: int) -> tuple[int, int, int, int]:
+    """A box of 48 px that moves by 3 px a frame, with where it was before."""
+    return (3 * number % 500, 160, 51, 48)
+
+
+def unpaced(device: Device, hiccup_ms: list[float]) -> None:
+    """A frame in about 0.5 ms, as far as the host lets it."""
+    rng = np.random.default_rng(1)
+    for number, late_ms in enumerate(hiccup_ms):
+        device.transfer(1)
+        device.flush(1, moving_box(number))
+        device.wait(0.4 + float(rng.uniform(0, 0.1)) + late_ms)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.05, 0.15, 0.25])
+def test_hiccups_of_the_host_make_no_frames_of_many_dirty_rectangles(device: Device, share: float) -> None:
+    rng = np.random.default_rng(2)
+    unpaced(device, [float(rng.uniform(6, 20)) if rng.random() < share else 0.0 for _ in range(400)])
+    assert count(device) == 400
+
+
+def test_hiccups_at_each_tick_of_the_host_make_none_either(device: Device) -> None:
+    unpaced(device, [8.0 if number % 12 == 11 else 0.0 for number in range(400)])
+    assert count(device) == 400
+
+
+def test_a_box_that_is_wiped_out_and_drawn_again_is_one_frame(device: Device) -> None:
+    for number in range(100):
+        for box in (moving_box(number), moving_box(number + 1)):
+            device.transfer(1)
+            device.flush(1, box)
+        device.wait(9)
+    assert count(device) == 100
+
+
+def test_many_rectangles_beside_each_other_are_one_frame_however_many(device: Device) -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(60):
+        for piece in range(int(rng.integers(6, 40))):
+            device.transfer(1)
+            device.flush(1, (10 * piece, 20, 8, 12))
+        device.wait(12)
+    assert count(device) == 60

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from harness.core.arrays import Image
+from harness.core.frametimes import presented_frames
 from harness.core.stamp import decode_stamps
 from harness.core.trace import FLUSH, SET_SCANOUT, TRANSFER_2D, Trace, parse_trace
 from harness.platform.screen import take_picture
@@ -87,6 +88,13 @@ def test_what_is_flushed(folder: Path, name: str, kind: str, low: float, high: f
 def test_habits_that_still_draw(folder: Path, name: str) -> None:
     trace = traced(name, folder)
     assert len(trace.of(FLUSH)) >= 10 and not trace.refusals
+
+
+def test_unpaced_dirty_rectangles_are_a_frame_each_on_a_busy_host_too(folder: Path) -> None:
+    trace = traced("dirty_fast", folder, 1.5)
+    flushes = trace.of(FLUSH)
+    assert len(flushes) > 50 and np.unique(flushes.args["h"]).tolist() == [48, 480]
+    assert len(presented_frames(trace).time_ns) == len(flushes)
 
 
 def test_two_heads(folder: Path) -> None:

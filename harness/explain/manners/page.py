@@ -29,7 +29,8 @@ def write_manners(result: Result, found: DriverAnswer, again: str, folder: Path)
 def manners_view(result: Result, found: DriverAnswer, again: str) -> ReportView:
     """Everything that the page shows."""
     rows = [_row(one) for one in found.manners]
-    section = Section("The driver's manners", table=table(columns("rule", "what was seen", "what to do"), rows))
+    lead = (f"{found.wait.words[0].upper()}{found.wait.words[1:]}.",)
+    section = Section("The driver's manners", lead, table=table(columns("rule", "what was seen", "what to do"), rows))
     return ReportView(
         command="explain",
         verdict=result.verdict,

@@ -92,9 +92,7 @@ def polling_cost(facts: DriverFacts) -> DriverManner:
     rule = "polling"
     if facts.cpu is None or not facts.frames_traced:
         return not_looked(rule, "the CPU's time was not measured")
-    device_s = _device_s(facts) - facts.cpu.device_waited_s
-    overlap_s = max(0.0, min(device_s, facts.cpu.vcpu_s + facts.cpu.vcpu_waited_s + device_s - facts.cpu.wall_s))
-    frame_ms, overlap_ms = facts.interval_ms, facts.a_frame(overlap_s) * 1e3
+    frame_ms, overlap_ms = facts.interval_ms, facts.a_frame(overlap_s(facts)) * 1e3
     figures = f"the CPU computes {overlap_ms:.2f} of {frame_ms:.2f} ms a frame while the device works"
     reads = facts.register_reads
     each = reads.reads / max(reads.flushes, 1) if reads else 0.0
@@ -110,7 +108,15 @@ def polling_cost(facts: DriverFacts) -> DriverManner:
     return DriverManner(rule, figures)
 
 
-def _device_s(facts: DriverFacts) -> float:
+def overlap_s(facts: DriverFacts) -> float:
+    """For how long the CPU computed while only the device had something to do, at the least, in seconds."""
+    if facts.cpu is None:
+        return 0.0
+    works_s = device_s(facts) - facts.cpu.device_waited_s
+    return max(0.0, min(works_s, facts.cpu.vcpu_s + facts.cpu.vcpu_waited_s + works_s - facts.cpu.wall_s))
+
+
+def device_s(facts: DriverFacts) -> float:
     """For how long some command was open, from its notification to the answer, in seconds."""
     given = facts.commands
     answered = given.answered_ns < NEVER_NS

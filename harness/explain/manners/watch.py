@@ -17,6 +17,7 @@ from harness.explain.manners.facts import DriverFacts
 from harness.explain.manners.manner import DriverManner
 from harness.explain.manners.observe import MANNERS_EVENTS, observe
 from harness.explain.manners.rules import manners_of
+from harness.explain.manners.wait_kind import DriverWait, wait_kind
 from harness.gate.measured import ArmKernel
 from harness.gate.measuring.target_window import rule_of
 from harness.gate.target_kernels import session_machine
@@ -39,6 +40,7 @@ class DriverAnswer:
     frame_ms: float
     """Mean; 0 when fewer than two frames were shown."""
     notices: tuple[str, ...] = ()
+    wait: DriverWait = DriverWait("")
 
     @property
     def sentence(self) -> str:
@@ -90,7 +92,7 @@ def watch_driver(
     if not quick:
         launches = _launches(spec, folder, budget_s - each_s - KEPT_S, each_s, progress)
         facts = replace(facts, launch_ms=launches)
-    return DriverAnswer(manners_of(facts), facts.interval_ms, (*seen.notices, *_few(facts)))
+    return DriverAnswer(manners_of(facts), facts.interval_ms, (*seen.notices, *_few(facts)), wait_kind(facts))
 
 
 def _few(facts: DriverFacts) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from harness.core.arrays import Image
+from harness.core.arrays import DrawFrame, Image
 from harness.core.captures import (
     CAPTURES_FILE,
     CapturesError,
@@ -33,6 +33,7 @@ from harness.core.screen import changes_left_out
 from harness.core.stamp import decode_frame
 from harness.core.trace import FLUSH, Trace, parse_trace
 from harness.core.unknown_pictures import Golden, judge_picture, judge_sequence
+from harness.gate.measuring.target_oracle import oracle_judge
 from harness.gate.measuring.target_pictures import (
     NEVER_NS,
     GoldenJudge,
@@ -46,7 +47,7 @@ from harness.model.record import Cause, Incident
 from harness.model.result import Frames
 from harness.model.spec import RunSpec, Verdict
 from harness.platform.bounded import read_bounded
-from harness.platform.capture import CaptureError
+from harness.platform.capture import CaptureError, Screendump
 from harness.platform.golden import golden_problem, scene_hash
 from harness.platform.hostclock import ClockWatch
 from harness.platform.oracle import DEFAULT_SEED, Oracle
@@ -127,10 +128,26 @@ class _PictureRun:
         self.kept = kept
         self.judge = judge
         self.oracle = _oracle_for(machine)
+        self.foreign = oracle_judge(machine, kept.folder / "oracle")
+        """The target's own oracle."""
         self.checked: list[CheckedPicture] = []
         self.taken: list[_Taken] = []
         self.odd: list[str] = []
         self._seen = SeenPictures(kept.folder if machine.spec.target is not None else None)
+
+    @property
+    def expected(self) -> DrawFrame | None:
+        """What every frame must look like; None where nobody knows."""
+        if self.foreign is not None:
+            return self.foreign.picture
+        return self.oracle.picture if self.oracle is not None else None
+
+    def _check(self, picture: Screendump) -> CheckedPicture:
+        if self.foreign is not None:
+            return self.foreign.judge(picture.pixels, picture.before_ns, picture.after_ns)
+        if self.oracle is not None:
+            return check_picture(picture.pixels, self.oracle.picture)
+        return self.judge.judge(picture.pixels)
 
     def wait_drawn(self) -> None:
         """Return when the guest shows what can be judged."""
@@ -143,9 +160,10 @@ class _PictureRun:
         """Take and check one picture."""
         picture = take_picture(self.machine)
         oracle = self.oracle
-        one = check_picture(picture.pixels, oracle.picture) if oracle else self.judge.judge(picture.pixels)
+        one = self._check(picture)
         self.checked.append(one)
-        evidence = _keep(self.kept, one, picture.pixels, oracle)
+        shown = self.foreign.masked(picture.pixels) if self.foreign else picture.pixels
+        evidence = _keep(self.kept, one, shown, self.expected)
         crc = zlib.crc32(np.ascontiguousarray(picture.pixels).data)
         self._seen.add(crc, one, picture.pixels)
         self.taken.append(_Taken(picture.before_ns, picture.time_ns, crc, evidence))
@@ -168,11 +186,11 @@ class _PictureRun:
 
     def saved(self, due: Sequence[int | None]) -> SavedCaptures:
         """The captures as they are stored, and judged again from."""
-        checked, oracle = self.checked, self.oracle
+        checked, judged = self.checked, self.expected is None
         frozen_after_ns = NEVER_NS
         if not may_stand_still(self.machine.spec.target):
             frozen_after_ns = int(self.machine.limits.frame_s * 1e9)
-        if oracle is None:
+        if judged:
             prints, times_ns = [one.crc for one in self.taken], [one.time_ns for one in self.taken]
             checked = judge_sequence(checked, prints, times_ns, frozen_after_ns)
             self.odd += self.judge.findings()
@@ -180,8 +198,8 @@ class _PictureRun:
             SavedCapture(Capture(one, shot.time_ns, newest), shot.crc, shot.evidence)
             for one, shot, newest in zip(checked, self.taken, due, strict=True)
         )
-        words = "" if oracle else self.judge.words
-        return SavedCaptures(tuple(captures), frozen_after_ns, judged=oracle is None, judged_as=words)
+        words = self.judge.words if judged else ""
+        return SavedCaptures(tuple(captures), frozen_after_ns, judged=judged, judged_as=words)
 
 
 def verify_pictures(
@@ -326,7 +344,7 @@ def _geometry(machine: Qemu, one: CheckedPicture, picture: Image) -> list[str]:
     return problems
 
 
-def _keep(kept: _Kept, one: CheckedPicture, picture: Image, oracle: Oracle | None) -> str:
+def _keep(kept: _Kept, one: CheckedPicture, picture: Image, draw: DrawFrame | None) -> str:
     """Bad frames as they were, with what they should have been; small copies of good ones for the film.
 
     Returns how the names of a bad frame's pictures begin, or nothing.
@@ -341,7 +359,7 @@ def _keep(kept: _Kept, one: CheckedPicture, picture: Image, oracle: Oracle | Non
         return ""
     name = f"{len(kept.evidence):02d}-{one.kind.value}"
     shown = kept.save(f"{name}.png", picture)
-    expected = oracle.picture(one.frame) if oracle is not None and one.frame is not None else None
+    expected = draw(one.frame) if draw is not None and one.frame is not None else None
     if expected is not None and expected.shape == picture.shape:
         kept.save(f"{name}-expected.png", expected)
         shown = kept.save(f"{name}-difference.png", difference_picture(picture, expected))

@@ -34,6 +34,7 @@ from harness.model.spec import Capabilities, RunSpec, Verdict
 from harness.model.target import Target, is_built_in
 from harness.platform.bounded import read_bounded
 from harness.platform.hostclock import ClockWatch
+from harness.platform.hostload import longest_wait, thread_times
 from harness.platform.qemu import FRAME_EVENTS, Qemu
 from harness.platform.qemu_command import GL_DEVICE
 from harness.platform.readiness import wait_ready
@@ -130,14 +131,18 @@ def observe_target(spec: RunSpec, folder: Path, decode: DecodeFrame | None, even
     with Qemu(spec, folder, events) as machine:
         begins_ns = wait_ready(machine)
         first = _sight(machine, decode)
+        before, began_s = thread_times(machine.pid), time.monotonic()
         watch_window(machine, target)
+        waited = longest_wait(before, thread_times(machine.pid), time.monotonic() - began_s)
         last = None if machine.exited() else _sight(machine, decode)
         ends_ns = time.time_ns()
         ending = end_of_target(machine, target)
         content = machine.console.content()
     seen = tuple(sighting for sighting in (first, last) if sighting is not None)
     command = tuple(machine.command)
-    observed = Observed(ending, launched_ns, seen, machine.version, command, clock.problem(), begins_ns, ends_ns)
+    observed = Observed(
+        ending, launched_ns, seen, machine.version, command, clock.problem(), begins_ns, ends_ns, waited
+    )
     logs = (read_trace(machine.trace_path, machine.limits), read_bounded(machine.log_path))
     return assemble(observed, content, *logs, target=target)
 

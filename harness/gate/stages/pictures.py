@@ -19,6 +19,10 @@ LEAST_S = 1.5
 LATER_SHARE = 1.5
 """Time kept for the later stages, as a multiple of the least that they take."""
 
+ENOUGH = (
+    "this kernel is slow, and the {checked} bound the share of wrong ones; PICTURES= asks for more, with more BUDGET="
+)
+
 
 class PicturesStage(Stage[Pictures, PicturesRecord]):
     """Captures at random moments of a run of their own, every pixel compared."""
@@ -35,8 +39,9 @@ class PicturesStage(Stage[Pictures, PicturesRecord]):
             spec, session.folder, order.pictures, order.seed, session.progress, golden, limit_s=limit_s
         )
         if pictures.cut_short:
-            missing = order.pictures - pictures.frames.checked
-            session.leave_out(self.name, f"{missing} of {order.pictures}: {NO_TIME}")
+            checked = pictures.frames.checked
+            why = NO_TIME if checked < order.pictures_least else ENOUGH.format(checked=checked)
+            session.leave_out(self.name, f"{order.pictures - checked} of {order.pictures}: {why}")
         return pictures
 
     def incidents(self, brought: Pictures, order: Order) -> tuple[Incident, ...]:

@@ -5,6 +5,7 @@ static const struct guest_habits guests[] = {
 	{.name = "clean"},
 	{.name = "clean_steps", .show = SHOW_STEPS, .period_ms = 20},
 	{.name = "clean_dirty", .show = SHOW_DIRTY, .picture = PICTURE_BOX, .period_ms = 20},
+	{.name = "dirty_fast", .show = SHOW_DIRTY, .picture = PICTURE_BOX},
 	{.name = "iterations", .wait = WAIT_ITERATIONS, .turns = 300000},
 	{.name = "gives_up", .wait = WAIT_ITERATIONS, .show = SHOW_STEPS, .turns = 2000},
 	{.name = "fenced", .wait = WAIT_FENCED},
