@@ -74,8 +74,7 @@ static void draw_more(struct fault_frame_plan *plan, uint32_t count, uint32_t sl
 	plan->extra_per_cent = slow;
 }
 FAULT_DECLARE(slow_draw, "regression", 1, "",
-	      "parts of every frame are drawn again for `slow` per cent of its time (10 if not given)",
-	      .frame = draw_more);
+	      "`slow` per cent of the rows of every frame are drawn again (10 if not given)", .frame = draw_more);
 
 static void stall(struct fault_frame_plan *plan, uint32_t count, uint32_t slow)
 {

@@ -25,7 +25,9 @@
 /* How often recording one frame is repeated to learn what it costs, and how often a frame reads the clock. */
 #define COST_ROUNDS 256u
 #define COST_CLOCKS 10u
-#define SLOW_BANDS 64
+/* FAULT=slow_draw: bands of a picture, and how many of all its rows' worth of work it takes to begin one. */
+#define SLOW_BANDS 2
+#define SLOW_BAND_SHARE 96
 
 /* Frames drawn to warm the TLB: QEMU's table has its size after four or five. */
 #define TLB_FRAMES 16u
@@ -76,24 +78,31 @@ static struct fault_picture loop_picture(void)
 }
 
 /*
- * FAULT=slow_draw: draws parts of what was just drawn again, band by band, until that has needed `per_cent` of the
- * time. Bands are not equally much work: what one frame does too much, the next does less.
+ * FAULT=slow_draw: draws `per_cent` of the rows of what was just drawn again. It reads no clock, so that a host that
+ * takes the CPU away meanwhile does not change how much slower a frame is, and draws the same rows in every frame, so
+ * that all frames are slower alike.
  */
-static void draw_again(uint32_t frame, const struct roulette_damage *damage, uint64_t spent, uint32_t per_cent)
+static void draw_again(uint32_t frame, const struct roulette_damage *damage, uint32_t per_cent)
 {
-	static int64_t owed;
-	static uint32_t band;
+	static uint32_t owed[ROULETTE_DAMAGE_MAX]; /* hundredths of rows */
 
-	owed += (int64_t)(spent * per_cent / 100);
-	for (; owed > 0; band++) {
-		struct canvas_rect part = damage->rects[band % damage->count];
-		int32_t height = part.y1 - part.y0, at = (int32_t)(band / damage->count % SLOW_BANDS);
-		uint64_t start = arch_ticks();
+	for (uint32_t i = 0; i < damage->count; i++) {
+		struct canvas_rect rect = damage->rects[i], part = rect;
+		const uint32_t height = (uint32_t)(rect.y1 - rect.y0), begin = height / SLOW_BAND_SHARE;
 
-		part.y1 = part.y0 + height * (at + 1) / SLOW_BANDS;
-		part.y0 += height * at / SLOW_BANDS;
-		roulette_draw_part(loop.scene, &loop.canvas, frame, part);
-		owed -= (int64_t)(arch_ticks() - start);
+		owed[i] += height * per_cent;
+		for (; height && owed[i] >= 100 * height; owed[i] -= 100 * height)
+			roulette_draw_part(loop.scene, &loop.canvas, frame, rect);
+		for (uint32_t band = SLOW_BANDS; band; band--) {
+			const uint32_t rows = owed[i] / 100 / band;
+
+			if (rows <= begin)
+				continue;
+			part.y0 = rect.y0 + (int32_t)(height * (2 * band - 1) / 2 / SLOW_BANDS - (rows - begin) / 2);
+			part.y1 = part.y0 + (int32_t)(rows - begin);
+			roulette_draw_part(loop.scene, &loop.canvas, frame, part);
+			owed[i] -= 100 * rows;
+		}
 	}
 }
 
@@ -101,8 +110,6 @@ static void draw_again(uint32_t frame, const struct roulette_damage *damage, uin
 static void loop_draw(const struct fault_frame_plan *plan, struct roulette_damage *damage)
 {
 	const struct canvas *canvas = &loop.canvas;
-	uint64_t start = arch_ticks();
-
 	if (OPTION(DRAW) == OPTION_DRAW_dirty && loop.count) {
 		roulette_draw_dirty(loop.scene, canvas, loop.shown, plan->draw_instead, damage);
 	} else {
@@ -112,7 +119,7 @@ static void loop_draw(const struct fault_frame_plan *plan, struct roulette_damag
 	}
 	loop.shown = plan->draw_instead;
 	if (plan->extra_per_cent && damage->count)
-		draw_again(plan->draw_instead, damage, arch_ticks() - start, plan->extra_per_cent);
+		draw_again(plan->draw_instead, damage, plan->extra_per_cent);
 	fault_after_draw(plan, loop_picture());
 }
 
