@@ -28,6 +28,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.core.arrays import F64, I64
+from harness.core.contradiction import Doubt, doubt_of
 from harness.core.estimate import Estimate, estimate, hodges_lehmann
 from harness.core.sequential import bound_at, look_sizes
 from harness.core.wording import changed_by, percent, signed_percent, span
@@ -100,9 +101,11 @@ def plan_of(launches: int, smallest: float, aim: float | None = None) -> Plan:
 
 
 def launch_effect(launch: Launch) -> float:
-    """Log frame time, candidate minus reference, of one launch; NaN when its slices cannot be paired."""
+    """Log frame time, candidate minus reference, of one launch; NaN when nothing in it tells."""
     if launch.undisturbed is not None:
         return launch.undisturbed
+    if launch.preempted:
+        return math.nan
     blocks = balanced_blocks(launch.slices)
     return hodges_lehmann(np.array(blocks)) if blocks else math.nan
 
@@ -153,16 +156,32 @@ def decide(launches: Sequence[Launch], plan: Plan = Plan()) -> Decision:
     batches = np.array([launch.batch for launch in launches], np.int64)
     sound = np.isfinite(effects)
     relinked = any(launch.layout for launch in launches)
-    return decide_effects(effects[sound], batches[sound], plan, relinked)
+    doubt = doubt_of(effects, _checks(launches), plan.trim)
+    decision = decide_effects(effects[sound], batches[sound], plan, relinked, doubt)
+    if sound.all() or decision.state is not State.UNDECIDED:
+        return decision
+    why = ", ".join(sorted({one.preempted for one, told in zip(launches, sound) if not told} - {""})[:2])
+    untold = f"{int(np.count_nonzero(~sound))} of {len(launches)} launches told nothing{f' ({why})' if why else ''}"
+    return replace(decision, words=f"{decision.words}; {untold}")
 
 
-def decide_effects(effects: F64, batches: I64, plan: Plan = Plan(), relinked: bool = False) -> Decision:
+def _checks(launches: Sequence[Launch]) -> dict[str, F64]:
+    """By figure: the effects of all launches by it; NaN where a launch was not summed up beside it."""
+    names = sorted({name for launch in launches if launch.undisturbed is not None for name in launch.checks})
+    return {name: np.array([launch.checks.get(name, math.nan) for launch in launches]) for name in names}
+
+
+def decide_effects(
+    effects: F64, batches: I64, plan: Plan = Plan(), relinked: bool = False, doubt: Doubt = Doubt()
+) -> Decision:
     """:func:`decide` on the effects of launches, shape (n,), with their batches, shape (n,).
 
     Parameters
     ----------
     relinked
         Batch 1 ran both kernels linked in other orders: what it does not show was a matter of layout.
+    doubt
+        How much wider the interval of the size is for what other figures of the same launches say.
     """
     looks = look_sizes(plan.launches, plan.looks, plan.fewest)
     seen = max((look for look in looks if look <= len(effects)), default=0)
@@ -171,11 +190,11 @@ def decide_effects(effects: F64, batches: I64, plan: Plan = Plan(), relinked: bo
         return _too_few(effects, whole, plan)
     bound = bound_at(seen, plan.launches, looks, 1 - plan.confidence)
     assert bound is not None
-    half = whole.half_width(bound)
+    half = whole.half_width(bound) + doubt.beside(whole.effect)
     side = _alarm(effects[batches == 0], plan)
     confirmed = side != 0 and _confirms(effects[batches == 1], side, plan, int(np.count_nonzero(batches == 0)))
     if relinked and side and not confirmed:
-        free = _free_of_layout(effects, batches, plan)
+        free = _free_of_layout(effects, batches, plan, doubt)
         if free is not None:
             return free
     certain = side * whole.effect - half > 0 if side else False
@@ -192,8 +211,8 @@ def decide_effects(effects: F64, batches: I64, plan: Plan = Plan(), relinked: bo
         following = Next.CONFIRM if side and not np.any(batches == 1) else Next.MORE
     decision = _decision(whole, half, seen, plan, state, side, confirmed, following)
     if relinked and state is State.CHANGED:
-        return replace(decision, words=f"{decision.words}, linked in other orders too")
-    return decision
+        decision = replace(decision, words=f"{decision.words}, linked in other orders too")
+    return replace(decision, words=f"{decision.words}; {doubt.words}") if doubt.words else decision
 
 
 def smallest_shown(size: float, half: float, plan: Plan) -> float:
@@ -214,11 +233,11 @@ def _aim_in_reach(half: float, shown: float, seen: int, plan: Plan) -> bool:
     return goal < half < goal * math.sqrt(AIM_PATIENCE) and seen * AIM_PATIENCE <= plan.launches
 
 
-def _free_of_layout(effects: F64, batches: I64, plan: Plan) -> Decision | None:
+def _free_of_layout(effects: F64, batches: I64, plan: Plan, doubt: Doubt) -> Decision | None:
     """The result of other link orders after an alarm that they did not confirm; None before their first look."""
     first, second = (effects[batches == batch] for batch in (0, 1))
-    linked = _interval(first, plan.launches, plan)
-    free = _interval(second, max(plan.launches - len(first), plan.fewest), plan)
+    linked = _interval(first, plan.launches, plan, doubt)
+    free = _interval(second, max(plan.launches - len(first), plan.fewest), plan, doubt)
     if linked is None or free is None:
         return None
     state = State.UNCHANGED if abs(free[0].effect) + free[1] < math.log1p(plan.smallest) else State.UNDECIDED
@@ -231,12 +250,14 @@ def _free_of_layout(effects: F64, batches: I64, plan: Plan) -> Decision | None:
     return replace(found, words=f"undecided, up to {slower} slower is possible: {told}; an alarm may be layout luck")
 
 
-def _interval(effects: F64, planned: int, plan: Plan) -> tuple[Estimate, float, int] | None:
+def _interval(effects: F64, planned: int, plan: Plan, doubt: Doubt) -> tuple[Estimate, float, int] | None:
     """Estimate, half of its interval and launches of one batch at its last look; None before the first."""
     looks = look_sizes(planned, plan.looks, plan.fewest)
     seen = max((look for look in looks if look <= len(effects)), default=0)
     found, bound = estimate(effects[:seen], plan.trim), bound_at(seen, planned, looks, 1 - plan.confidence)
-    return None if found is None or bound is None else (found, found.half_width(bound), seen)
+    if found is None or bound is None:
+        return None
+    return found, found.half_width(bound) + doubt.beside(found.effect), seen
 
 
 def _told(found: Estimate, half: float, seen: int) -> str:

@@ -7,12 +7,16 @@ what is left are compared. A low end is blind to a slow-down of some frames only
 
 When frames are too long to fit between two preemptions, even the fastest one is late. The mean CPU time of a frame, by
 the kernel's accounting of the machine's threads, then stands for the frame time.
+
+Both arms are always summed up by the same figure. The other figures that a launch has are kept beside it as checks: a
+size on which they do not agree is not told to a narrower interval than their distance (:mod:`harness.core.statistics`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -49,6 +53,20 @@ where late frames never count as too many.
 """
 FEWEST_FRAMES = 24
 """Fewest frames of each arm for a low end."""
+LOW, COMPUTED, MEAN = "low quantiles of frames of the same number", "computed time a frame", "mean frame time"
+"""What may stand for a launch, and what it is checked by."""
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """A launch's effect on a host that preempts: log frame time, candidate minus reference."""
+
+    effect: float
+    """NaN when nothing stands for it."""
+    by: str = ""
+    """Which figure it is."""
+    checks: Mapping[str, float] = field(default_factory=dict)
+    """The same by figures that are noisier, and have other faults."""
 
 
 def preempted(load: LaunchLoad | None, frame_ms: Mapping[str, F64]) -> str:
@@ -66,8 +84,8 @@ def preempted(load: LaunchLoad | None, frame_ms: Mapping[str, F64]) -> str:
 
 def undisturbed_effect(
     numbers: Mapping[str, I64], frame_ms: Mapping[str, F64], computed_ms: Mapping[str, float], arms: tuple[str, str]
-) -> float:
-    """Log frame time, candidate minus reference, without the time that other processes took; NaN when it is unknown.
+) -> Undisturbed:
+    """Log frame time, candidate minus reference, without the time that other processes took.
 
     Parameters
     ----------
@@ -78,9 +96,23 @@ def undisturbed_effect(
     arms
         The candidate and the reference.
     """
-    if len(computed_ms) == 2 and any(_late_low_end(frame_ms[role], computed_ms[role]) for role in arms):
-        return math.log(computed_ms[arms[0]] / computed_ms[arms[1]])
-    return low_end_effect(numbers, frame_ms, *arms)
+    checks = {MEAN: _log_ratio([float(np.mean(frame_ms[role])) if len(frame_ms[role]) else 0.0 for role in arms])}
+    if len(computed_ms) == 2:
+        computed = _log_ratio([computed_ms[role] for role in arms])
+        if any(_late_low_end(frame_ms[role], computed_ms[role]) for role in arms):
+            return Undisturbed(computed, COMPUTED, _known(checks))
+        checks[COMPUTED] = computed
+    return Undisturbed(low_end_effect(numbers, frame_ms, *arms), LOW, _known(checks))
+
+
+def _log_ratio(values: Sequence[float]) -> float:
+    """Candidate to reference; NaN where one is not known."""
+    ours, theirs = values
+    return math.log(ours / theirs) if ours > 0 and theirs > 0 else math.nan
+
+
+def _known(checks: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in checks.items() if math.isfinite(value)}
 
 
 def _late_low_end(frame_ms: F64, computed_ms: float) -> bool:

@@ -5,6 +5,8 @@ A part of 0.1 % of a frame that grows by a fifth is beyond every clock; its coun
 
 from __future__ import annotations
 
+import math
+
 from harness.core.costs import costs_words, disagreement, grown, unchanged
 from harness.core.statistics import CANDIDATE, REFERENCE, Decision, State
 from harness.core.wording import signed_percent, span
@@ -15,6 +17,9 @@ from harness.model.spec import Verdict
 BY_COUNTS = "by counts"
 RULED_OUT = 0.05
 """What the clock must still rule out where equal counts are to pass for it."""
+
+MISSING = 0.05
+"""Of frame time: a predicted slow-down of which the clock rules out this much, and half of it, is none that passes."""
 
 
 def counted_arms(basis: Basis) -> tuple[CountedFrames, CountedFrames] | None:
@@ -45,6 +50,19 @@ def by_counts(basis: Basis, decision: Decision) -> str:
     if not decision.rules_out_slower(RULED_OUT) or not unchanged(*arms):
         return ""
     return f"{BY_COUNTS} (clock undecided: {span(decision.low - 1, decision.high - 1)})"
+
+
+def contradicted(basis: Basis, decision: Decision) -> str:
+    """Why a clock that sees no slow-down does not pass: counts that say of one; empty when they do not.
+
+    Caches make work a few per cent cheaper or dearer, never half of it.
+    """
+    found = basis.prediction
+    if found is None or found.device or not math.isfinite(decision.high):
+        return ""
+    if found.change - (decision.high - 1) <= max(MISSING, found.change / 2):
+        return ""
+    return disagreement(found, decision.low - 1, decision.high - 1)
 
 
 def prediction_words(basis: Basis) -> str:

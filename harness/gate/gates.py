@@ -14,7 +14,7 @@ from typing import ClassVar
 from harness.core.statistics import Decision, State
 from harness.core.wording import amount, changed_by, percent, signed_percent, span
 from harness.gate.basis import Basis, Figures
-from harness.gate.count_gates import by_counts, part_verdict, prediction_words
+from harness.gate.count_gates import by_counts, contradicted, part_verdict, prediction_words
 from harness.gate.metrics import HIGHER, PART_SUFFIX, Rule, not_offered
 from harness.gate.pace_gate import pace_verdict
 from harness.gate.tails import Tail
@@ -269,6 +269,9 @@ class Ratio(GateKind, name="ratio"):
         counts = by_counts(figures.basis, decision) if verdict is Verdict.INCONCLUSIVE else ""
         if counts:
             verdict, why = Verdict.PASS, counts
+        against = contradicted(figures.basis, decision) if verdict is Verdict.PASS else ""
+        if against:
+            verdict, why = Verdict.INCONCLUSIVE, f"{why}; {against}"
         if verdict is Verdict.INCONCLUSIVE and figures.basis.noise:
             why += f"; {figures.basis.noise}"
         smallest = decision.smallest if math.isfinite(decision.smallest) else rule.smallest

@@ -261,7 +261,11 @@ class Launch:
     undisturbed: float | None = None
     """Log frame time, candidate minus reference, by undisturbed frames of the same numbers; None where slices serve."""
     preempted: str = ""
-    """Why slices do not serve."""
+    """Why slices do not serve: they are then never used, even where nothing else is known."""
+    summed_by: str = ""
+    """What ``undisturbed`` is."""
+    checks: Mapping[str, float] = field(default_factory=dict)
+    """By name: the same effect by figures that must not contradict ``undisturbed``."""
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,7 @@ def recorded_pair(launches: Sequence[MeasuredLaunch]) -> RecordedPair:
     noted: dict[str, F64] = {
         RUN_DELAY: _array([math.nan if one.load.run_delay is None else one.load.run_delay for one in sound]),
         STOLEN: _array([math.nan if one.load.stolen is None else one.load.stolen for one in sound]),
-        SLICES: _array([launch_effect(replace(one.launch, undisturbed=None)) for one in sound]),
+        SLICES: _array([launch_effect(replace(one.launch, undisturbed=None, preempted="")) for one in sound]),
         LOW: _array([_ratio(one, lambda times: float(np.quantile(times, LOW_QUANTILE))) for one in sound]),
         MEAN: _array([_ratio(one, lambda times: float(np.mean(times))) for one in sound]),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -44,6 +45,9 @@ from harness.platform.trace_file import read_trace
 
 BOOT_BYTES_MAX = 65536
 """Of the serial log, in which a boot line is looked for."""
+EMPTY_MOST = 0.15
+"""Share of an arm's slices that may lack frames: two of fourteen."""
+EMPTY_SLICES = "frames that slices do not hold"
 CoreSpan = tuple[int, int, str, int]
 """A slice: start_ns, end_ns (host time since the epoch), role, core."""
 
@@ -273,32 +277,50 @@ def slice_launch(
         trace = parse_trace(log)
         stamps = stamp_rows(trace) if role in stamped else ()
         flushes[role] = presented_frames(trace, stamps, rules.get(role, FrameRule())).time_ns
-    guard_ns = int(guard_s * 1e9)
+    slices, empty = _sliced(flushes, spans, int(guard_s * 1e9))
+    frames = {role: _frames(flushes[role], [(span[0], span[1]) for span in spans if span[2] == role]) for role in logs}
+    frame_ms = {role: times for role, (_, times) in frames.items()}
+    boot_ms = {role: (times[0] - started_ns[role]) / 1e6 for role, times in flushes.items() if len(times)}
+    launch = Launch(slices, batch, paired=_paired(frame_ms))
+    why = preempted(load, frame_ms) or (EMPTY_SLICES if empty > EMPTY_MOST else "")
+    if why:
+        numbers = {role: numbers for role, (numbers, _) in frames.items()}
+        found = undisturbed_effect(numbers, frame_ms, _computed_ms(flushes, load), (CANDIDATE, REFERENCE))
+        effect = found.effect if np.isfinite(found.effect) else None
+        launch = replace(launch, undisturbed=effect, preempted=why, summed_by=found.by, checks=found.checks)
+    return MeasuredLaunch(launch, frame_ms, boot_ms, logs, tuple(spans), load)
+
+
+def _sliced(flushes: Mapping[str, I64], spans: Sequence[CoreSpan], guard_ns: int) -> tuple[tuple[Slice, ...], float]:
+    """Slices with their medians, and the largest share of a role's slices that hold too few frames for one.
+
+    Frames that take long are those that leave slices empty: medians of the others would be those of the quick ones.
+    """
     slices: list[Slice] = []
     slots = {start: slot for slot, start in enumerate(sorted({span[0] for span in spans}))}
     for start_ns, end_ns, role, core in spans:
         times = flushes[role]
         inside = times[(times >= start_ns + guard_ns) & (times <= end_ns)]
         frame_ns = np.diff(inside).astype(np.float64)
-        if len(frame_ns) < 2:
-            continue
-        slices.append(Slice(slots[start_ns], core, role, float(np.median(frame_ns)), len(frame_ns)))
-    frames = {role: _frames(flushes[role], [(span[0], span[1]) for span in spans if span[2] == role]) for role in logs}
-    frame_ms = {role: times for role, (_, times) in frames.items()}
-    boot_ms = {role: (times[0] - started_ns[role]) / 1e6 for role, times in flushes.items() if len(times)}
-    launch = Launch(tuple(slices), batch, paired=_paired(frame_ms))
-    if why := preempted(load, frame_ms):
-        numbers = {role: numbers for role, (numbers, _) in frames.items()}
-        effect = undisturbed_effect(numbers, frame_ms, _computed_ms(flushes, load), (CANDIDATE, REFERENCE))
-        launch = replace(launch, undisturbed=effect if np.isfinite(effect) else None, preempted=why)
-    return MeasuredLaunch(launch, frame_ms, boot_ms, logs, tuple(spans), load)
+        if len(frame_ns) >= 2:
+            slices.append(Slice(slots[start_ns], core, role, float(np.median(frame_ns)), len(frame_ns)))
+    asked, held = (Counter(roles) for roles in ([span[2] for span in spans], [piece.role for piece in slices]))
+    return tuple(slices), max((1 - held[role] / count for role, count in asked.items()), default=0.0)
 
 
 def _computed_ms(flushes: Mapping[str, I64], load: LaunchLoad) -> dict[str, float]:
-    """By role: what a frame computed, on average over the launch; only where it is known."""
-    began_ns, ended_ns = load.window_ns
-    counts = {role: int(np.count_nonzero((at >= began_ns) & (at < ended_ns))) for role, at in flushes.items()}
-    return {role: ns / counts[role] / 1e6 for role, ns in load.on_core_ns.items() if counts.get(role)}
+    """By role: what a frame computed, on average over the launch; only where it is known.
+
+    Frames that the window cuts count in part: of few long frames one more or less would be a large error.
+    """
+    found = {}
+    for role, ns in load.on_core_ns.items():
+        at = flushes.get(role, np.zeros(0, np.int64))
+        if len(at) >= 2:
+            began, ended = np.interp(load.window_ns, at, np.arange(len(at)))
+            if ended - began >= 1:
+                found[role] = ns / float(ended - began) / 1e6
+    return found
 
 
 def _frames(times: I64, spans: Sequence[tuple[int, int]]) -> tuple[I64, F64]:

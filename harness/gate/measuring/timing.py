@@ -17,6 +17,7 @@ import numpy as np
 from harness.core.arrays import F64
 from harness.core.lottery import launch_groups, lottery_advice
 from harness.core.statistics import CANDIDATE, REFERENCE, Decision, Plan
+from harness.core.undisturbed import LOW
 from harness.gate.measuring.launch import MeasuredLaunch
 from harness.gate.measuring.protocol import Protocol
 from harness.model.record import HostLoad, Launch
@@ -89,9 +90,9 @@ def estimator_words(launches: Sequence[Launch]) -> str:
     if not undisturbed:
         return "slice medians"
     (reason, _) = Counter(launch.preempted for launch in undisturbed).most_common(1)[0]
-    share = (
-        ""
-        if len(undisturbed) == len(launches)
-        else f" in {len(undisturbed)} of {len(launches)} launches, else slice medians"
-    )
-    return f"low quantiles of frames of the same number{share}, because of {reason} (most often)"
+    used = Counter(launch.summed_by or LOW for launch in undisturbed).most_common()
+    if len(undisturbed) < len(launches):
+        used.append(("slice medians", sum(not launch.preempted for launch in launches)))
+    share = ", ".join(f"{name} in {count}" if len(used) > 1 else name for name, count in used)
+    of_all = f" of {len(launches)} launches" if len(used) > 1 else ""
+    return f"{share}{of_all}, because of {reason} (most often)"
