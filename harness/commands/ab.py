@@ -105,19 +105,22 @@ def _measure(
     budget_s: float,
     progress: Callable[[str], None],
 ) -> tuple[Measured, list[ComparedArm]]:
-    """Compare every other arm with the first, in equal shares of the remaining budget; then run the first by itself."""
+    """Run the first arm by itself, then compare every other arm with it, in equal shares of the remaining budget."""
     stages = first.stages or frozenset()
-    alone_s = budget.stages_s(stages & ALONE, first.pictures)
+
+    def share_of(sessions: int, later_s: float = 0.0) -> Order:
+        spent_s = time.monotonic() - begun
+        share_s = (budget_s - spent_s - budget.CLOSING_S) / sessions + budget.CLOSING_S
+        return replace(first, budget_s=share_s, spent_s=spent_s, sessions=sessions, after_s=later_s)
+
+    later_s = len(others) * budget.stages_s(stages - ALONE, 0)
+    order = replace(share_of(len(others) + 1, later_s), stages=stages & ALONE)
+    alone = measure(order, folder / first.candidate.name, progress)
     compared: list[ComparedArm] = []
     for number, kernel in enumerate(others):
-        spent_s = time.monotonic() - begun
-        share_s = (budget_s - spent_s - budget.CLOSING_S - alone_s) / (len(others) - number) + budget.CLOSING_S
-        order = replace(first, candidate=kernel, reference=first.candidate, budget_s=share_s, spent_s=spent_s)
-        order = replace(order, sessions=len(others) - number, after_s=alone_s)
+        order = replace(share_of(len(others) - number), candidate=kernel, reference=first.candidate)
         compared.append(ComparedArm(kernel.name, measure(order, folder / kernel.name, progress)))
-    spent_s = time.monotonic() - begun
-    order = replace(first, stages=stages & ALONE, budget_s=budget_s - spent_s, spent_s=spent_s)
-    return measure(order, folder / first.candidate.name, progress), compared
+    return alone, compared
 
 
 def _ordering(requests: Sequence[ArmRequest], kernels: Mapping[str, ArmKernel]) -> list[str]:
@@ -292,10 +295,12 @@ def _fences(arms: dict[str, Arm], first: str, name: str) -> str:
 def _sentence(
     verdict: Verdict, requests: list[ArmRequest], gates: list[Gate], findings: list[Incident], arms: dict[str, Arm]
 ) -> str:
-    if findings:
-        return f"{verdict.value}: {findings[0].text}"
     first = requests[0].name
     parts = [f"{gate.why}; {_fences(arms, first, request.name)}" for gate, request in zip(gates, requests[1:])]
+    if findings:
+        worst = max(findings, key=lambda one: one.verdict.severity)
+        known = parts if worst.verdict is Verdict.INCONCLUSIVE else []
+        parts = [worst.text, *known]
     return f"{verdict.value}: {'. '.join(parts)}"
 
 

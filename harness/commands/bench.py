@@ -6,6 +6,7 @@ import resource
 import shutil
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from harness.benchmarks import Figure, measured, measures, topics
@@ -14,7 +15,7 @@ from harness.core.wording import percent, signed_percent, span
 from harness.explain.counting import COUNTED, count_events
 from harness.gate.measuring.comparison import compare
 from harness.gate.measuring.protocol import WARM_UP_FRAMES, choose_protocol
-from harness.model.result import Result
+from harness.model.result import NextStep, Result
 from harness.model.spec import Machine, RunParams, RunSpec, Switches, UsageError, Verdict, switch_table
 from harness.platform.build import BuiltKernel, build_kernel
 from harness.platform.host import host_facts
@@ -22,11 +23,11 @@ from harness.platform.leases import lease_cores
 from harness.platform.pin import probe_rights
 from harness.platform.store import RunFolder
 from harness.report.printer import Printer
-from harness.report.told import TellingPrinter, write_told
+from harness.report.told import TellingPrinter, next_lines, write_told
 from harness.settings import Arguments
 
 ORDER = 130
-EXAMPLES = ("", "ONLY=gate,memory", "SWITCHES=0")
+EXAMPLES = ("", "ONLY=gate,kernel", "SWITCHES=0")
 NEXT = "report.md of results/latest"
 MEASURES = True
 
@@ -44,10 +45,13 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         figures: list[Figure] = []
         with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
             folder = Path(scratch)
+            short: list[str] = []
             for topic in chosen:
+                before = len(figures)
                 for measure in measures(topic):
                     out.progress(f"bench: {measure.__doc__}")
                     figures += measured(measure, folder)
+                short += [] if all(figure.kept for figure in figures[before:]) else [topic]
             with_table = arguments.flag("SWITCHES") if arguments.has("SWITCHES") else not arguments.has("ONLY")
             table = switch_rows(folder, out) if with_table else []
         figures.append(Figure("peak memory of the harness", _peak_mb(), "MB", 300))
@@ -63,9 +67,16 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         seconds = time.monotonic() - begun
         sentence += f": missed {', '.join(missed)}" if missed else ""
         result = Result("bench", verdict, sentence, run.started, seconds, host=host_facts(), details=details)
+        if short:
+            again = NextStep(
+                "measure what was missed again, with nothing else running", f"make bench ONLY={','.join(short)}"
+            )
+            result = replace(result, next_steps=(again,))
         write_told(told, result, run.path, arguments.again)
         folder = run.commit(result)
-        out.line(sentence)
+        out.line(f"{verdict.value}: {sentence}")
+        for line in next_lines(result):
+            out.line(line)
         out.line(f"report: {folder / 'report.html'}")
         return verdict
 

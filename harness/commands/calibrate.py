@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,7 +31,7 @@ from harness.gate.calibration.simulate import autocorrelated, bimodal, heavy_tai
 from harness.gate.measuring.protocol import WARM_UP_FRAMES, choose_protocol
 from harness.gate.measuring.timing import TIMING_S
 from harness.gate.metrics import RULES
-from harness.model.result import Result
+from harness.model.result import NextStep, Result
 from harness.model.spec import BUILT_IN, FOREIGN, ROOT, Machine, RunParams, RunSpec, Switches, UsageError, Verdict
 from harness.platform.atomic import write_whole
 from harness.platform.bounded import read_bounded
@@ -42,7 +44,7 @@ from harness.platform.pin import probe_rights
 from harness.platform.store import RunFolder
 from harness.platform.virgl import chosen_device
 from harness.report.printer import Printer
-from harness.report.told import TellingPrinter, write_told
+from harness.report.told import TellingPrinter, next_lines, write_told
 from harness.report.view import Link
 from harness.settings import Arguments
 
@@ -80,7 +82,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         arguments.flag("FOREIGN"),
         arguments.flag("VIRGL"),
     )
-    evidence_path = arguments.path("FROM")
+    evidence_path, begun = arguments.path("FROM"), time.monotonic()
     with RunFolder("calibrate") as run:
         provenance: dict[str, Any] | None = None
         if evidence_path is not None:
@@ -96,7 +98,8 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         promised = targets(rates.cells, place)
         told = TellingPrinter(out)
         _say(told, recording, rates, ", ".join(notices))
-        result = _result(run, promised, notices)
+        result = replace(_result(run, promised, notices), seconds=time.monotonic() - begun)
+        result = replace(result, next_steps=_next(result, arguments))
         provenance = provenance or provenance_of(result, switches, place)
         evidence = evidence_text(provenance, recording, rates.cells, rates.references, rates.made_up, promised)
         write_whole(run.path / "calibration.json", evidence)
@@ -104,10 +107,22 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
             write_whole(ROOT / "baselines" / switches.arch / f"{place.name}.json", evidence)
         write_told(told, result, run.path, arguments.again, [Link("evidence", "calibration.json")])
         folder = run.commit(result)
-        out.line(result.sentence)
+        for line in (result.sentence, *next_lines(result)):
+            out.line(line)
         out.line(f"evidence: {folder / 'calibration.json'}")
         out.line(f"report: {folder / 'report.html'}")
         return result.verdict
+
+
+def _next(result: Result, arguments: Arguments) -> tuple[NextStep, ...]:
+    """More launches, where the promises were missed."""
+    if result.verdict is Verdict.PASS:
+        return ()
+    kept = {name: text for name, text in arguments.given.items() if name not in ("FROM", "LAUNCHES")}
+    launches = arguments.integer("LAUNCHES") * (1 if arguments.has("FROM") else 2)
+    words = [f"{name}={text}" for name, text in (kept | {"LAUNCHES": str(launches)}).items()]
+    why = "few launches say little of rare errors: record more, with nothing else running"
+    return (NextStep(why, shlex.join(["make", "calibrate", *words])),)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ import enum
 import shlex
 import shutil
 import time
-from collections.abc import Iterator
 from typing import Any
 
 from harness.explain.attribution import FrameAccount
@@ -37,6 +36,7 @@ from harness.proof.ordering import ordering_of
 from harness.report.printer import Printer
 from harness.report.render import terminal_lines
 from harness.report.run_view import short_view
+from harness.report.told import next_lines
 from harness.settings import Arguments
 
 ORDER = 30
@@ -74,7 +74,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         result = _result(run.started, kernel, question, found, time.monotonic() - begun)
         result = dataclasses.replace(result, words=given_words(tuple(arguments.given.items()), ()))
         result = dataclasses.replace(
-            result, next_steps=(*_worth_trying(found, kernel.switches), *next_steps(result, run.final))
+            result, next_steps=(*_worth_trying(found, kernel.switches, arguments), *next_steps(result, run.final))
         )
         missing = write_explanation(Page(result, found, arguments.again), run.path)
         result = dataclasses.replace(result, notices=(*result.notices, *(f"report: {text}" for text in missing)))
@@ -224,7 +224,15 @@ def _plain(items: list[tuple[str, Any]]) -> dict[str, Any]:
     return {key: value.value if isinstance(value, enum.Enum) else value for key, value in items}
 
 
-def _worth_trying(found: Explanation, base: Switches) -> tuple[NextStep, ...]:
+def _everything(arguments: Arguments) -> tuple[NextStep, ...]:
+    """The whole explanation after a quick one."""
+    if not arguments.flag("QUICK"):
+        return ()
+    kept = [f"{name}={text}" for name, text in arguments.given.items() if name not in ("QUICK", "BUDGET")]
+    return (NextStep("try every switch, and the seed case", shlex.join(["make", "explain", *kept])),)
+
+
+def _worth_trying(found: Explanation, base: Switches, again: Arguments) -> tuple[NextStep, ...]:
     """The switch that gains most, compared by itself."""
     regression = found.regression
     ablation = regression.restored if regression is not None else found.ablation
@@ -232,7 +240,7 @@ def _worth_trying(found: Explanation, base: Switches) -> tuple[NextStep, ...]:
     names = switch_table()
     faster = [one for one in effects if one.worth is Worth.FASTER and all(name in names for name, _ in one.changes)]
     if not faster:
-        return ()
+        return _everything(again) if regression is None else ()
     best = min(faster, key=lambda effect: effect.change).changes
     arms = (base, base.but(**dict(best)))
     words = [" ".join(f"{name}={value}" for name, value in arm.chosen) or "default" for arm in arms]
@@ -240,14 +248,9 @@ def _worth_trying(found: Explanation, base: Switches) -> tuple[NextStep, ...]:
     return (NextStep(f"{label(best)} gains most: compare it by itself", command),)
 
 
-def _next_lines(result: Result) -> Iterator[str]:
-    for step in result.next_steps:
-        yield f"next: {step.why}: {step.command}" if step.command else f"next: {step.why}"
-
-
 def _say(out: Printer, found: Explanation, result: Result) -> None:
     if found.regression is not None:
-        for line in [*found.regression.lines, *found.incomplete, *_next_lines(result)]:
+        for line in [*found.regression.lines, *found.incomplete, *next_lines(result)]:
             out.line(line)
         return
     if found.account is not None:

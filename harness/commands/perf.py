@@ -160,7 +160,7 @@ def _reference(
     if candidate.target is not None:
         return _target_reference(candidate.target, arguments)
     if candidate.switches is None:
-        return None, (), "this kernel has no baseline here; compare two with 'make ab A=old.elf B=new.elf'"
+        return None, (), "this image has no baseline to be compared with"
     name = arguments.text("BASELINE") or candidate.switches.get("BARRIER")
     try:
         found = find_reference(candidate.switches, name, arguments.text("CC"), scratch, arguments.text("BASELINE_REF"))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 import os
+import re
+import shlex
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +23,7 @@ from harness.gate.measuring.window import Window
 from harness.gate.replay import load_measured
 from harness.model.errors import StoreError
 from harness.model.metric import Metric
-from harness.model.result import Result, ResultError
+from harness.model.result import NextStep, Result, ResultError
 from harness.model.spec import UsageError, Verdict
 from harness.platform.atomic import write_whole
 from harness.platform.pipeline import HarnessRun, run_harness
@@ -82,11 +84,14 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     out.table("drivers", ["target", "verdict", *_HEAD], [[row.name, row.verdict.value, *row.cells] for row in rows])
     for row in rows:
         out.line(f"{row.name}: {row.sentence}")
-    verdict = Verdict.worst(row.verdict for row in rows)
+    verdict, steps = Verdict.worst(row.verdict for row in rows), _next(rows, arguments)
+    for step in steps:
+        out.line(f"next: {step.why}: {step.command}")
     where = arguments.path("PAGE") or PAGE_FILE
     try:
         where.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(where, page(_view(rows, verdict, time.monotonic() - begun, where, arguments.again)))
+        view = _view(rows, verdict, time.monotonic() - begun, where, arguments.again, steps)
+        write_whole(where, page(view))
     except OSError as error:
         raise StoreError(f"{where}: {error.strerror}") from error
     out.line(f"page: {where.absolute()}")
@@ -151,7 +156,29 @@ def _a_frame(trace: Trace, presented: Presented, kind: str) -> float | None:
     return float(np.count_nonzero((seen > times[0]) & (seen <= times[-1]))) / (len(times) - 1)
 
 
-def _view(rows: list[SurveyRow], verdict: Verdict, seconds: float, where: Path, again: str) -> ReportView:
+def _headline(rows: list[SurveyRow], verdict: Verdict) -> str:
+    """How many drivers, and which of them did not pass."""
+    many = "1 driver" if len(rows) == 1 else f"{len(rows)} drivers"
+    others = [f"{row.name} {row.verdict.value}" for row in rows if row.verdict is not Verdict.PASS]
+    return f"{verdict.value}: {many}; {', '.join(others)}" if others else f"{verdict.value}: {many}"
+
+
+def _next(rows: list[SurveyRow], arguments: Arguments) -> tuple[NextStep, ...]:
+    """More time where that was missing; the gate by itself where a driver failed."""
+    would_do = [int(found) for row in rows for found in re.findall(r"BUDGET=(\d+) would do", row.sentence)]
+    if would_do:
+        kept = [f"{name}={text}" for name, text in arguments.given.items() if name != "BUDGET"]
+        command = shlex.join(["make", "survey", *kept, f"BUDGET={max(would_do)}"])
+        return (NextStep("the budget of one target was too small: give it the time that was missing", command),)
+    failed = next((row for row in rows if row.verdict is not Verdict.PASS), None)
+    if failed is None:
+        return ()
+    return (NextStep(f"see what {failed.name} does", shlex.join(["make", "perf", f"TARGET={failed.name}"])),)
+
+
+def _view(
+    rows: list[SurveyRow], verdict: Verdict, seconds: float, where: Path, again: str, steps: tuple[NextStep, ...]
+) -> ReportView:
     head = columns("target", "verdict", *(f"#{name}" for name in _HEAD[:_NUMBERS]), *_HEAD[_NUMBERS:])
     shown = [
         TableRow(
@@ -173,7 +200,8 @@ def _view(rows: list[SurveyRow], verdict: Verdict, seconds: float, where: Path, 
     return ReportView(
         command="survey",
         verdict=verdict,
-        headline=f"{len(rows)} drivers",
+        headline=_headline(rows, verdict),
+        next_steps=steps,
         started=started,
         seconds=seconds,
         sections=(Section("Drivers", table=table(head, shown), closing=closing),),

@@ -169,6 +169,15 @@ def part_changes(candidate: CountedFrames, reference: CountedFrames, part: str) 
     return {name: pair for name, pair in pairs.items() if any(pair)}
 
 
+_COUNTED_WORDS = {
+    "accesses": "memory accesses",
+    "blocks": "blocks of code entered",
+    "helpers": "calls into QEMU's own code",
+    "bytes": "bytes read and written",
+    "exits": "device accesses",
+}
+
+
 @dataclass(frozen=True)
 class CountGrowth:
     """A part that makes QEMU do more than before."""
@@ -194,7 +203,8 @@ class CountGrowth:
     def words(self) -> str:
         """``654 instructions where the reference has 545 (+20 %)``."""
         size = signed_percent(self.candidate / self.reference - 1) if self.reference else "new"
-        text = f"{self.candidate:,.0f} {self.counted} where the reference has {self.reference:,.0f} ({size})"
+        counted = _COUNTED_WORDS.get(self.counted, self.counted)
+        text = f"{self.candidate:,.0f} {counted} where the reference has {self.reference:,.0f} ({size})"
         return (
             f"{text}, {percent(self.moved / self.rise, 0)} of which moved here from {self.source}"
             if self.moved

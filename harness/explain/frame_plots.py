@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from harness.explain.attribution import OTHER, PARTS, FrameAccount
+from harness.explain.attribution import PARTS, FrameAccount
 from harness.explain.timeline import TRACKS, TimelineSpan
-from harness.report.plots import INK, MUTED, block, head, named_tics, quoted
+from harness.report.plots import INK, MUTED, WIDE_ALONE, block, head, named_tics, quoted
 
 COLOURS: Mapping[str, str] = {
     "draw": "#3f9172",
@@ -30,9 +30,9 @@ COLOURS: Mapping[str, str] = {
 """Readable on light and dark backgrounds; plots and tables also print the names."""
 
 FRAMES_DRAWN = 300
-LABEL_SHARE = 0.08
 LABEL_WIDTH = 0.14
-"""Share of a plot's height and width: a narrower span has its name only in the key."""
+NARROW_LABEL_WIDTH = 0.32
+"""Share of a plot's width, on a desktop and on a phone: a narrower span has its name only in the key."""
 SPANS_DRAWN = 400
 NARROWEST = 0.002
 """Share of a track's width: a shorter span is drawn this wide."""
@@ -54,15 +54,9 @@ def stack_script(account: FrameAccount) -> str:
         "set key outside right top vertical reverse Left invert samplen 1.2",
         "set style fill solid 0.9 noborder",
     ]
-    at = 0.0
-    for name in names:
-        mean = account.part_ms(name)
-        if account.share(name) > LABEL_SHARE and name != OTHER:
-            text = quoted(f"{name} {mean:.2f} ms")
-            lines.append(f"set label {text} at graph 0.02, first {at + mean / 2:.6g} front textcolor rgb '#ffffff'")
-        at += mean
+    titles = {name: quoted(f"{name} {account.part_ms(name):.2f} ms") for name in names}
     drawn = [
-        f"$stack using 1:{i + 2}:{i + 3} with filledcurves linecolor rgb '{COLOURS[name]}' title {quoted(name)}"
+        f"$stack using 1:{i + 2}:{i + 3} with filledcurves linecolor rgb '{COLOURS[name]}' title {titles[name]}"
         for i, name in enumerate(names)
     ]
     return "\n".join([*lines, "plot " + ", ".join(drawn)]) + "\n"
@@ -92,7 +86,8 @@ def timeline_script(title: str, spans: Sequence[TimelineSpan]) -> str:
         if width > end * LABEL_WIDTH:
             middle = (span.begin_ns + span.end_ns) / 2e6
             place = f"at first {middle:.6g}, first {_height(span):.6g} center front"
-            lines.append(f"set label {quoted(f'{span.name} {width:.2f}')} {place} textcolor rgb '#ffffff'")
+            wide = "" if width > end * NARROW_LABEL_WIDTH else WIDE_ALONE
+            lines.append(f"set label {quoted(f'{span.name} {width:.2f}')} {place} textcolor rgb '#ffffff'{wide}")
     if not drawn:
         lines.append(f"set label 'nothing was recorded' at graph 0.5, graph 0.5 center textcolor rgb '{INK}'")
         drawn.append("NaN notitle")

@@ -11,7 +11,7 @@ from pathlib import Path
 from harness.core import budget
 from harness.core.wording import percent
 from harness.gate.measured import NOT_ASKED
-from harness.model.result import Gate, NextStep, Result
+from harness.model.result import LOOK_AT, Gate, NextStep, Result
 from harness.model.spec import ROOT, Verdict, switch_table
 from harness.model.target_baseline import FIRST
 
@@ -153,12 +153,11 @@ def _after_failure(result: Result, folder: Path) -> Iterator[NextStep]:
     failed = [gate for gate in result.gates if gate.verdict is Verdict.GUEST_FAILED]
     said = " ".join([*result.problems, *(gate.why for gate in failed)])
     causes = [words for pattern, words in USUAL_CAUSES if re.search(pattern, said)]
-    evidence = [folder / name for name in result.frames.evidence[:EVIDENCE_SAID]] if result.frames else []
+    evidence = list(result.frames.evidence[:EVIDENCE_SAID]) if result.frames else []
     arm = re.match(r"([A-Z]): ", said)
     logs = re.findall(r"\(see ([^)]+)\)", said) or [f"{arm[1]}/window/serial.log" if arm else "window/serial.log"]
-    evidence += [folder / name for name in dict.fromkeys(logs)]
-    for path in evidence:
-        yield NextStep(f"look at {path}{f': {causes[0]}' if causes else ''}")
+    for name in dict.fromkeys([*evidence, *logs]):
+        yield NextStep(f"{LOOK_AT}{folder / name}{f': {causes[0]}' if causes else ''}", path=name)
         causes = causes[1:]
     for words in causes:
         yield NextStep(words)
@@ -172,6 +171,15 @@ def _after_inconclusive(result: Result, folder: Path) -> Iterator[NextStep]:
     ):
         command = f'make approve REASON="…" RESULT={shlex.quote(_shown(folder))}'
         yield NextStep("there is nothing to compare with yet: look at the pictures, then approve this run", command)
+        return
+    given = dict(word.split("=", 1) for word in result.words if "=" in word)
+    image = given.get("KERNEL") or given.get("ISO")
+    if image and judged_by and judged_by.no_reference:
+        why = (
+            "an image has no baseline: name an earlier one to compare it with, or write a target file (docs/targets.md)"
+        )
+        named = image if "/" in image or image.endswith(".elf") else f"./{image}"
+        yield NextStep(why, shlex.join(["make", "ab", f"A=./old{Path(image).suffix}", f"B={named}"]))
         return
     if judged_by and judged_by.other_compiler:
         why = "fetch the whole history, so that the reference is built with this compiler, then run it again"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -106,8 +107,10 @@ def _cause(gate: Gate) -> str:
         if gate.verdict is Verdict.REGRESSION:
             return gate.why.replace(" slower", " slower than the baseline", 1)
         return gate.why
-    # A rise names what rose, and pictures and scene name themselves.
-    said_by_itself = gate.kind == "rise" or gate.metric in ("pictures", "scene")
+    if gate.kind == "rise" and gate.value is not None:
+        # It names what rose, and of the functions the first.
+        return re.sub(r"\): ([^,]+ \S+ \([^)]*\)).*", r"), most of it in \1", gate.why)
+    said_by_itself = gate.metric in ("pictures", "scene")
     return gate.why if said_by_itself and gate.value is not None else f"{label_of(gate.metric)}: {gate.why}"
 
 

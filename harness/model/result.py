@@ -154,12 +154,26 @@ class Fingerprint:
         return f"{self.cpu}, {self.cores} cores, QEMU {self.qemu}, {self.accelerator}"
 
 
+LOOK_AT = "look at "
+"""Begins a step that names evidence."""
+
+
 @dataclass(frozen=True)
 class NextStep:
     """A next step after a verdict: the reason, and a shell line where one line does it."""
 
     why: str
     command: str = ""
+    path: str = ""
+    """Of evidence that ``why`` names by its full path: where it lies in the run's folder."""
+
+    @property
+    def parts(self) -> tuple[str, str, str]:
+        """``why`` before the full path, that path, and what stands behind it."""
+        before, path, after = self.why.partition(self.path) if self.path else (self.why, "", "")
+        if not path:
+            return before, "", ""
+        return LOOK_AT, f"{before.removeprefix(LOOK_AT)}{path}", after
 
 
 @dataclass(frozen=True)

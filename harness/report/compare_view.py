@@ -6,11 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.core.statistics import CANDIDATE
-from harness.core.wording import signed_percent
-from harness.model.result import Arm, Gate, Result
-from harness.report.run_view import facts
-from harness.report.view import Plot, ReportView, Section, TableCell, TableRow, columns, symbol_of, table, tone_of
-from harness.report.words import figure, label_of
+from harness.model.result import Arm, Gate, NextStep, Result
+from harness.report.run_view import SIGN, facts
+from harness.report.view import (
+    Highlight,
+    Plot,
+    ReportView,
+    Section,
+    TableCell,
+    TableRow,
+    columns,
+    symbol_of,
+    table,
+    tone_of,
+)
+from harness.report.words import change_words, figure, label_of, when_words
 
 APART = (
     "The runs were measured one after the other: differences of time hold what the host did in between, and between "
@@ -35,14 +45,19 @@ class ComparedRun:
         return arms.get(CANDIDATE) or (list(arms.values())[-1] if arms else None)
 
 
+MEASURE_BOTH = NextStep(
+    "these runs had the host at different times: to be sure, measure both at once", "make ab A=… B=…"
+)
+
+
 def compare_view(one: ComparedRun, other: ComparedRun, plots: Sequence[Plot] = (), again: str = "") -> ReportView:
     """Two runs on one page."""
     sections = [
         Section("The runs", table=table(columns("run", "verdict", "started", "what it said"), _runs((one, other)))),
         Section("Frame times", plots=tuple(plots)) if plots else None,
-        _section("Every metric", (f"#{one.name} (A)", f"#{other.name} (B)", "#B against A"), _metrics(one, other)),
-        _section("What was judged in each", (f"{one.name} (A)", f"{other.name} (B)"), _gates(one, other)),
-        _section("What differs between them", (f"{one.name} (A)", f"{other.name} (B)"), _differences(one, other)),
+        _section("Every metric", ("#A", "#B", "#B against A"), _metrics(one, other), SIGN),
+        _section("What was judged in each", ("A", "B"), _gates(one, other)),
+        _section("What differs between them", ("A", "B"), _differences(one, other)),
     ]
     alike = one.result.host == other.result.host
     return ReportView(
@@ -50,14 +65,16 @@ def compare_view(one: ComparedRun, other: ComparedRun, plots: Sequence[Plot] = (
         verdict=one.result.verdict,
         judged=False,
         headline=f"{other.name} (B) against {one.name} (A)",
+        changes=_changes(one, other),
+        next_steps=(MEASURE_BOTH,) if alike else (),
         sections=tuple(section for section in sections if section is not None),
         notices=(APART,) if alike else ("The runs were measured on different hosts.", APART),
         again=again,
     )
 
 
-def _section(title: str, names: tuple[str, ...], rows: Sequence[TableRow]) -> Section | None:
-    return Section(title, table=table(columns("what", *names), rows)) if rows else None
+def _section(title: str, names: tuple[str, ...], rows: Sequence[TableRow], *closing: str) -> Section | None:
+    return Section(title, table=table(columns("what", *names), rows), closing=closing) if rows else None
 
 
 def _runs(sides: tuple[ComparedRun, ComparedRun]) -> list[TableRow]:
@@ -68,7 +85,7 @@ def _runs(sides: tuple[ComparedRun, ComparedRun]) -> list[TableRow]:
                 TableCell(
                     f"{symbol_of(side.result.verdict)} {side.result.verdict.value}", tone_of(side.result.verdict)
                 ),
-                TableCell(side.result.started),
+                TableCell(when_words(side.result.started)),
                 TableCell(side.result.sentence),
             )
         )
@@ -84,10 +101,26 @@ def _metrics(one: ComparedRun, other: ComparedRun) -> list[TableRow]:
         values = [
             TableCell(figure(metric.value, metric.unit)) if metric else TableCell("n/a") for metric in (ours, theirs)
         ]
-        change = signed_percent(theirs.value / ours.value - 1) if ours and theirs and ours.value else "–"
+        change = _change(name, ours.value, theirs.value) if ours and theirs else "–"
         label = label_of(name)
         rows.append(TableRow((TableCell(label, small="" if label == name else name), *values, TableCell(change))))
     return rows
+
+
+def _change(name: str, ours: float, theirs: float) -> str:
+    """Of a rate as of a time: + is slower."""
+    return change_words(Gate(name, "report", None, "", change=theirs / ours - 1))[0] if ours else "–"
+
+
+def _changes(one: ComparedRun, other: ComparedRun) -> tuple[Highlight, ...]:
+    """What people look for first."""
+    found = []
+    for name, label in (("fps_trace", "frame time"), ("instructions_per_frame", "instructions a frame")):
+        ours, theirs = (side.arm.metrics.get(name) if side.arm else None for side in (one, other))
+        if ours and theirs:
+            words = f"{figure(ours.value, ours.unit)} before, {figure(theirs.value, theirs.unit)} after"
+            found.append(Highlight(label, _change(name, ours.value, theirs.value), words, tone_of(None)))
+    return tuple(found)
 
 
 def _gates(one: ComparedRun, other: ComparedRun) -> list[TableRow]:

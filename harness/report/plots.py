@@ -53,6 +53,11 @@ def themed(svg: str, caption: str = "", narrow: bool = False) -> str:
     return re.sub(r'<svg\s+(?:width="\d+"\s+height="\d+"\s+)?', f"<svg {kind} ", svg, count=1)
 
 
+WIDE_ALONE = " # wide"
+"""Ends the line of a label for which a phone has no room."""
+NARROW_KEY = "set key below center horizontal samplen 1.2"
+
+
 def narrowed(script: str) -> str:
     """The same plot for a phone: narrower, with its key below."""
 
@@ -61,7 +66,9 @@ def narrowed(script: str) -> str:
 
     script = re.sub(rf"size {WIDTH},(\d+)", smaller, script)
     script = script.replace(f"Sans,{FONT}'", f"Sans,{NARROW_FONT}'")
-    return re.sub(r"^set key (?!textcolor).*$", "set key below left horizontal samplen 1.2", script, flags=re.MULTILINE)
+    script = re.sub(rf"^set label .*{WIDE_ALONE}$\n", "", script, flags=re.MULTILINE)
+    script = re.sub(r"^set xlabel .*$", r"\g<0> offset 0,0.7", script, flags=re.MULTILINE)
+    return re.sub(r"^set key (?!textcolor).*$", NARROW_KEY, script, flags=re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -223,8 +230,8 @@ def ratio_plot(ratios: Sequence[PlottedChange], limit: float | None) -> Script:
     if limit is not None:
         at = 100 * limit
         lines += [f"set arrow from {at:.4g}, graph 0 to {at:.4g}, graph 1 nohead dashtype 2 linecolor rgb '{SECOND}'"]
-        side = "right" if at > (max(ends) + min(ends)) / 2 else "left"
-        words = quoted(f" limit {at:+.3g} % ")
+        side = "right offset -0.6,0" if at > (max(ends) + min(ends)) / 2 else "left offset 0.6,0"
+        words = quoted(f"limit {at:+.3g} %")
         lines += [f"set label {words} at {at:.4g}, graph 0.94 {side} textcolor rgb '{SECOND}'"]
     lines += [f"plot $r using 1:2:3:4 with xerrorbars pointtype 7 pointsize 0.8 linewidth 2 linecolor rgb '{FIRST}'"]
     return Script(

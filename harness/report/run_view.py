@@ -29,6 +29,7 @@ from harness.report.view import (
 )
 from harness.report.words import change_words, figure, label_of
 
+SIGN = "Change is of time where the metric is a rate or a time: + is slower."
 CHANGES_SHOWN = 3
 FINDINGS_SHOWN = 4
 _RAW = (
@@ -124,6 +125,9 @@ def run_links(result: Result, folder: Path, commit_url: str = "") -> tuple[Link,
         With ``{commit}`` in it; empty for none.
     """
     held = [Link(text, name) for text, name in _RAW if name == "result.json" or (folder / name).is_file()]
+    for arm in sorted(name for name in result.runs if _UNNAMED.fullmatch(name)):
+        named = ((f"{text} of {arm}", f"{arm}/{name}") for text, name in _RAW if "/" in name)
+        held += [Link(text, name) for text, name in named if (folder / name).is_file()]
     if (folder.parent / "site" / "index.html").is_file():
         held.append(Link("history", "../site/index.html"))
     commit = str(result.source.get("git") or "")
@@ -195,10 +199,11 @@ def _gate_sections(result: Result, plots: Sequence[Plot]) -> list[Section]:
     rows = sorted(result.gates, key=_severity, reverse=True)
     judged = [_gate_row(gate, result) for gate in rows if gate.verdict is not None]
     told = [_gate_row(gate, result) for gate in rows if gate.verdict is None]
-    change = "Change is of time where the metric is a rate or a time: + is slower. Intervals hold at 95 %."
     found = [Section("Measured", plots=tuple(plots))] if plots else []
     if judged:
-        found.append(Section("What was judged", table=table(head, judged), closing=(change,)))
+        found.append(
+            Section("What was judged", table=table(head, judged), closing=(f"{SIGN} Intervals hold at 95 %.",))
+        )
     if told:
         found.append(Section(f"Reported, not judged ({len(told)})", table=table(head, told), folded=True))
     return found
@@ -265,7 +270,7 @@ def view_of(result: Result, folder: Path, plots: Sequence[Plot] = (), commit_url
     arms = _arms_section(result)
     bad = [section for section in pictures if not section.folded]
     rest = [section for section in pictures if section.folded]
-    at = 1 if plots else 0
+    at = 1 if plots and result.verdict is not Verdict.GUEST_FAILED else 0
     sections[at:at] = bad
     sections += [*([arms] if arms else []), *rest]
     past = sparkline(past_values(result, folder))

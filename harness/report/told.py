@@ -32,6 +32,13 @@ class TellingPrinter:
         self.sections.append(Section(title[:1].upper() + title[1:], table=made))
 
 
+def next_lines(result: Result) -> tuple[str, ...]:
+    """What to do next, a line each."""
+    return tuple(
+        f"next: {step.why}: {step.command}" if step.command else f"next: {step.why}" for step in result.next_steps
+    )
+
+
 def write_told(told: TellingPrinter, result: Result, folder: Path, again: str, links: Sequence[Link] = ()) -> None:
     """Write ``report.html`` and ``report.md``: the verdict, then what was told."""
     view = ReportView(

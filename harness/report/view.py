@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from harness.model.result import NextStep
 from harness.model.spec import Verdict
+from harness.report.words import when_words
 
 GOOD, BAD, UNSURE, MUTED = "good", "bad", "unsure", "muted"
 _TONES = {Verdict.PASS: GOOD, Verdict.INCONCLUSIVE: UNSURE, None: MUTED}
@@ -176,6 +177,11 @@ class ReportView:
     links: tuple[Link, ...] = ()
     judged: bool = True
     """Whether it judges; a page that only shows has no verdict."""
+
+    @property
+    def begun(self) -> str:
+        """When it was started, to the minute, as people write it; as it is where it is no time."""
+        return when_words(self.started)
 
     @property
     def tone(self) -> str:

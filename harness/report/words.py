@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 from collections.abc import Mapping
 
@@ -37,6 +38,15 @@ LABELS: Mapping[str, str] = {
     "pictures": "bad pictures",
 }
 """Where a metric's own name does not say it."""
+
+
+def when_words(started: str) -> str:
+    """``2026-11-28 17:27 UTC`` of an ISO time; as it is where it is none."""
+    try:
+        when = datetime.datetime.fromisoformat(started.replace("Z", "+00:00"))
+    except ValueError:
+        return started
+    return f"{when:%Y-%m-%d %H:%M} {f'{when:%z}' if when.utcoffset() else 'UTC'}"
 
 
 def label_of(metric: str) -> str:

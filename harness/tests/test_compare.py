@@ -58,7 +58,7 @@ def test_two_runs_stand_beside_each_other_and_nothing_is_judged(tmp_path: Path) 
     runs = saved(tmp_path, "first", result()), saved(tmp_path, "second run", other())
     verdict, page, text = compared(tmp_path, *runs)
     assert verdict is Verdict.PASS and "second run (B) against first (A)" in page and "exit" not in text
-    assert "−50.0 %" in page and "n/a" in page and 'class="plot"' in page
+    assert "+100.0 %" in page and "n/a" in page and 'class="plot"' in page
     assert "measured on different hosts" in page and "<strong>LOG</strong>" in page
     for link in re.findall(r'href="([^"]+)"', page):
         assert (tmp_path / "made" / link.replace("%20", " ")).is_file()

@@ -84,6 +84,19 @@ def test_without_a_baseline_the_run_is_approved() -> None:
     assert 'make approve REASON="…"' in said(result(Verdict.INCONCLUSIVE, runs={"candidate": run}))
 
 
+@pytest.mark.parametrize(
+    ("word", "command"),
+    [
+        ("KERNEL=new.bin", "make ab A=./old.bin B=./new.bin"),
+        ("KERNEL=out/a b.elf", "make ab A=./old.elf 'B=out/a b.elf'"),
+        ("ISO=os.iso", "make ab A=./old.iso B=./os.iso"),
+    ],
+)
+def test_an_image_without_a_baseline_is_compared_with_another(word: str, command: str) -> None:
+    run = dataclasses.replace(RUN, judged_by=JudgedBy(no_reference="this image has no baseline to be compared with"))
+    assert said(result(Verdict.INCONCLUSIVE, runs={"candidate": run}, words=(word,))).endswith(command)
+
+
 def test_what_was_left_out_is_asked_for() -> None:
     run = dataclasses.replace(RUN, skipped={"timing": "not asked for"})
     words = said(result(Verdict.INCONCLUSIVE, runs={"candidate": run}, words=("STAGES=window", "LOG=frame")))

@@ -10,20 +10,19 @@
     ctx.save();
     ctx.font = `${13 * devicePixelRatio}px system-ui, sans-serif`;
     ctx.textAlign = "left";
+    ctx.strokeStyle = ctx.fillStyle = css("--bad");
+    ctx.setLineDash([6, 4]);
+    const sample = 24 * devicePixelRatio, space = 6 * devicePixelRatio;
+    const stroke = (from, to, y) => { ctx.beginPath(); ctx.moveTo(from, y); ctx.lineTo(to, y); ctx.stroke(); };
+    // The key stands above the plot, where it covers no point.
+    let x = bbox.left;
     for (const [value, text] of limits) {
       const y = chart.valToPos(value, "y", true);
       if (y < bbox.top || y > bbox.top + bbox.height) continue;
-      ctx.strokeStyle = ctx.fillStyle = css("--bad");
-      ctx.setLineDash([6, 4]);
-      ctx.beginPath();
-      ctx.moveTo(bbox.left, y);
-      ctx.lineTo(bbox.left + bbox.width, y);
-      ctx.stroke();
-      const tall = 16 * devicePixelRatio, wide = ctx.measureText(text).width;
-      ctx.fillStyle = css("--paper");
-      ctx.fillRect(bbox.left + 4, y - tall - 2, wide + 8, tall);
-      ctx.fillStyle = css("--bad");
-      ctx.fillText(text, bbox.left + 8, y - 6);
+      stroke(bbox.left, bbox.left + bbox.width, y);
+      stroke(x, x + sample, bbox.top - 2 * space);
+      ctx.fillText(text, x + sample + space, bbox.top - space * 4 / 3);
+      x += sample + 4 * space + ctx.measureText(text).width;
     }
     ctx.restore();
   };
@@ -45,6 +44,7 @@
     const height = () => (width() < 480 ? 250 : 320);
     const chart = new uPlot({
       width: width(), height: height(),
+      padding: [plain.limits.length ? 24 : 12, 12, 0, 0],
       cursor: { drag: { x: true, y: false } },
       scales: { x: { time: false }, y: { range: (_, low, high) => within(low, high, plain.limits) } },
       axes: [axis(plain.x, false), axis(plain.y, true)],
