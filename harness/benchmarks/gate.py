@@ -85,13 +85,13 @@ def _parsers(folder: Path) -> list[Figure]:
     ]
 
 
-def _perturbation(folder: Path) -> list[Figure]:
+def _observer_overhead(folder: Path) -> list[Figure]:
     """what watching costs"""
     spec = RunSpec(build_kernel(Switches()).path, MACHINE)
-    cost = measure_observer_overhead(spec, folder / "perturbation", QUADS)
+    cost = measure_observer_overhead(spec, folder / "overhead", QUADS)
     assert cost.low is not None and cost.high is not None
     what = f"cost of watching ({span(cost.low, cost.high, 2)})"
     return [Figure(what, 100 * cost.value, "% of frame time", 1)]
 
 
-FIGURES: tuple[Measure, ...] = (_build, _first_flush, _pictures, _parsers, _perturbation)
+FIGURES: tuple[Measure, ...] = (_build, _first_flush, _pictures, _parsers, _observer_overhead)

@@ -257,9 +257,9 @@ ROWS: tuple[MetricRow, ...] = (
     MetricRow(
         "boot_ms", "ms", LOWER, ArmFigures.boot_ms, (Judged("growth", smallest=0.25, limit=50.0),), scope=ABSOLUTE
     ),
-    MetricRow("perturbation", "ratio", LOWER, ArmFigures.event_cost, scope=ABSOLUTE),
-    MetricRow("perturbation_records", "ratio", LOWER, ArmFigures.record_cost),
-    MetricRow("perturbation_screendumps", "ratio", LOWER, ArmFigures.capture_cost),
+    MetricRow("overhead_events", "ratio", LOWER, ArmFigures.event_cost, scope=ABSOLUTE),
+    MetricRow("overhead_records", "ratio", LOWER, ArmFigures.record_cost),
+    MetricRow("overhead_screendumps", "ratio", LOWER, ArmFigures.capture_cost),
 )
 
 

@@ -11,8 +11,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from harness.model.errors import StoreError
+from harness.model.upgrade import RENAMED_METRICS
 
-SCHEMA = 1
+SCHEMA = 2
 
 metadata = sa.MetaData()
 
@@ -105,7 +106,13 @@ approvals = sa.Table(
 
 Migration = Callable[[Connection], None]
 
-MIGRATIONS: Mapping[int, Migration] = {}
+
+def _rename_metrics(connection: Connection) -> None:
+    for first, now in RENAMED_METRICS.items():
+        connection.execute(series.update().where(series.c.metric == first).values(metric=now))
+
+
+MIGRATIONS: Mapping[int, Migration] = {1: _rename_metrics}
 """From a version to the next; each runs inside the transaction that raises the version."""
 
 _ADVISORY_LOCK = 0x7069_7865_6C73

@@ -22,6 +22,7 @@ from harness.model import codec
 from harness.model.baseline import Baseline
 from harness.model.result import Gate, Metric, Result, ResultError
 from harness.model.spec import Verdict
+from harness.model.upgrade import metric_now
 
 LINE_SCHEMA = 1
 """Schema of the JSON lines in which runs are exported, queued and imported."""
@@ -303,4 +304,4 @@ def _parsed_point(fields: Any) -> SeriesPoint:
     metric, scope, context, value, low, high = fields
     if scope not in SCOPES:
         raise ValueError(f"{str(scope)[:40]!r} is not a scope")
-    return SeriesPoint(_text(metric), scope, _text(context), _number(value), _number(low), _number(high))
+    return SeriesPoint(metric_now(_text(metric)), scope, _text(context), _number(value), _number(low), _number(high))

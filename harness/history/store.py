@@ -27,6 +27,7 @@ from harness.history import schema
 from harness.history.series import HistoryRun, SeriesKey, record_to_line
 from harness.model.errors import StoreError
 from harness.model.spec import UsageError
+from harness.model.upgrade import metric_at_first
 from harness.platform.store import RESULTS_DIR
 
 BUSY_S = 30.0
@@ -110,7 +111,8 @@ def _where(url: URL) -> str:
 
 def digest_of(record: HistoryRun) -> str:
     """A digest that tells two runs of the same id apart, whatever the order of their points."""
-    points = sorted(record.points, key=lambda point: point.key)
+    named = (replace(point, metric=metric_at_first(point.metric)) for point in record.points)
+    points = sorted(named, key=lambda point: point.key)
     return hashlib.sha256(record_to_line(replace(record, points=tuple(points))).encode()).hexdigest()
 
 

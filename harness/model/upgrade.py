@@ -16,6 +16,24 @@ from harness.model.result import Result, ResultError, result_from_plain
 Plain = dict[str, Any]
 UpgradeStep = Callable[[Plain], Plain]
 
+RENAMED_METRICS: Mapping[str, str] = {
+    "perturbation": "overhead_events",
+    "perturbation_records": "overhead_records",
+    "perturbation_screendumps": "overhead_screendumps",
+}
+"""By their first names, which results before schema 4 and histories before schema 2 have."""
+_FIRST_NAMES = {now: first for first, now in RENAMED_METRICS.items()}
+
+
+def metric_now(name: str) -> str:
+    """The present name of a metric that a stored file names."""
+    return RENAMED_METRICS.get(name, name)
+
+
+def metric_at_first(name: str) -> str:
+    """The first name of a metric: it stays when the metric is renamed, so digests are made of it."""
+    return _FIRST_NAMES.get(name, name)
+
 
 def _runs_of_details(plain: Plain) -> Plain:
     """Schema 1 kept what a session measured in ``details``, sequences by position."""
@@ -91,7 +109,17 @@ def _undisturbed(launch: Plain) -> Plain:
     return {"undisturbed" if name == "twins" else name: value for name, value in launch.items()}
 
 
-RESULT_STEPS: Mapping[int, UpgradeStep] = {1: _runs_of_details, 2: _stages_of_fields}
+def _renamed_metrics(plain: Plain) -> Plain:
+    """Schema 3 had other names for the cost of observing."""
+    arms = {
+        name: {**arm, "metrics": {metric_now(metric): found for metric, found in arm.get("metrics", {}).items()}}
+        for name, arm in plain.get("arms", {}).items()
+    }
+    gates = [{**gate, "metric": metric_now(gate["metric"])} for gate in plain.get("gates", [])]
+    return {**plain, "arms": arms, "gates": gates}
+
+
+RESULT_STEPS: Mapping[int, UpgradeStep] = {1: _runs_of_details, 2: _stages_of_fields, 3: _renamed_metrics}
 """From a schema to the next one."""
 BASELINE_STEPS: Mapping[int, UpgradeStep] = {}
 

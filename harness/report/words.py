@@ -32,9 +32,9 @@ LABELS: Mapping[str, str] = {
     "host_wait": "time that QEMU waited for a core of the host",
     "boot_ms": "time to the first frame",
     "predicted_frame_ms": "frame time predicted by counts",
-    "perturbation": "observer overhead of trace events",
-    "perturbation_records": "observer overhead of records",
-    "perturbation_screendumps": "observer overhead of screendumps",
+    "overhead_events": "observer overhead of trace events",
+    "overhead_records": "observer overhead of records",
+    "overhead_screendumps": "observer overhead of screendumps",
     "pictures": "bad pictures",
 }
 """Where a metric's own name does not say it."""

@@ -16,7 +16,18 @@ from harness.history.finding_store import load_findings, store_approvals, store_
 from harness.history.jsonl import append_line, export_lines, export_runs, import_lines
 from harness.history.prune import AROUND, Retention, prune
 from harness.history.queue import deliver, remember
-from harness.history.series import ABSOLUTE, EXACT, NEW, RATIO, STEP, Finding, SeriesPoint, anchor_of
+from harness.history.series import (
+    ABSOLUTE,
+    EXACT,
+    NEW,
+    RATIO,
+    STEP,
+    Finding,
+    SeriesPoint,
+    anchor_of,
+    record_from_line,
+    record_to_line,
+)
 from harness.history.store import History, HistoryDamaged, HistoryUnreachable
 from harness.model.baseline import Approval, Baseline
 from harness.model.errors import StoreError
@@ -215,6 +226,21 @@ def test_an_older_history_is_migrated_or_left_whole(url: str) -> None:
         with history.reading() as connection:
             assert schema.version(connection, url) == schema.SCHEMA
         assert [row.run_id for row in history.runs()] == ["2026-run-1"]
+
+
+def test_metrics_of_an_old_history_get_their_present_names(url: str) -> None:
+    """Runs stored before are known again, by their old line and by the one that is written now."""
+    old = replace(record(1), points=(SeriesPoint("perturbation", ABSOLUTE, "host", 0.002),))
+    line = record_to_line(old).encode()
+    with History(url) as history:
+        history.append(old)
+        with history.transaction() as connection:
+            connection.execute(schema.meta.update().values(value="1"))
+    with History(url) as history:
+        (again,) = export_runs(history)
+        assert [point.metric for point in again.points] == ["overhead_events"]
+        assert again == record_from_line(line)
+        assert history.append(again) is False and history.append(old) is False
 
 
 def test_a_locked_database_is_unreachable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from harness.core.captures import SavedCapture, SavedCaptures, captures_to_json
 from harness.core.frames import Capture, CheckedPicture, FrameClass
 from harness.gate.evaluate import evaluate, record_of
 from harness.gate.measuring.frame_file import FRAMES_FILE, load_frames
+from harness.gate.metrics import find_row
 from harness.gate.replay import load_measured
 from harness.model import codec, upgrade
 from harness.model.record import ExactRecord, Incident, Observed, ObserverOverhead, RunRecord, Slice, TimingRecord
@@ -65,6 +66,14 @@ def test_a_result_of_schema_1_loads_and_is_the_same_when_saved_again() -> None:
     assert run.incidents == (Incident(Verdict.GUEST_FAILED, "pictures: no frame"),)
     assert run.skipped == {"overhead": "not asked for"}
     assert load_result(result_to_json(result), "new") == result
+
+
+def test_metrics_of_an_old_result_have_their_present_names() -> None:
+    result = load_result(OLD, "old")
+    names = {*result.arms["candidate"].metrics, *(gate.metric for gate in result.gates)}
+    assert names >= {*upgrade.RENAMED_METRICS.values()}
+    assert not names & {*upgrade.RENAMED_METRICS}
+    assert all(find_row(name) for name in upgrade.RENAMED_METRICS.values())
 
 
 def test_a_result_of_schema_2_keeps_its_stages() -> None:
