@@ -27,9 +27,9 @@ class Basis:
     capabilities: Capabilities = BUILT_IN
     rules: tuple[Rule, ...] = RULES
     not_measured: Mapping[str, str] = field(default_factory=dict)
-    """Metrics that nobody asked for, with the reason: not applicable."""
+    """Metrics that were not asked for, with the reason: not applicable."""
     left_out: tuple[str, ...] = ()
-    """Stages that nobody asked for."""
+    """Stages that were not asked for."""
     paced: bool = False
     """The run was asked to keep a pace."""
     stored_fps: Mapping[str, float] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class Basis:
     counted: Mapping[str, CountedFrames] = field(default_factory=dict)
     """By role: what each part of a frame makes QEMU do."""
     prediction: Prediction | None = None
-    """What these counts say of the frame time."""
+    """The frame time that these counts predict."""
     costs: Costs = Costs()
     by_counts: bool = True
     """Equal counts pass a comparison that the clock left undecided, within its bound."""
@@ -64,7 +64,7 @@ class Basis:
 
 @dataclass(frozen=True)
 class Figures:
-    """What a gate kind sees of one metric."""
+    """Input of a gate kind for one metric."""
 
     basis: Basis
     arm: Arm

@@ -16,7 +16,7 @@ from harness.model.spec import Verdict
 
 BY_COUNTS = "by counts"
 RULED_OUT = 0.05
-"""What the clock must still rule out where equal counts are to pass for it."""
+"""The change that the clock must still rule out where equal counts pass in its place."""
 
 MISSING = 0.05
 """Of frame time: a predicted slow-down of which the clock rules out this much, and half of it, is none that passes."""
@@ -66,7 +66,7 @@ def contradicted(basis: Basis, decision: Decision) -> str:
 
 
 def prediction_words(basis: Basis) -> str:
-    """What counts say of the frame time, beside what the clock says."""
+    """The prediction of the counts, beside the clock's measurement."""
     found = basis.prediction
     if found is None:
         return "reported, not judged"

@@ -141,7 +141,7 @@ def _stored_fps(baseline: Baseline | None) -> dict[str, float]:
 
 
 def record_of(measured: Measured, judged_by: JudgedBy = JudgedBy()) -> RunRecord:
-    """What a replay needs besides the files of the run."""
+    """The part of a measurement that a replay needs besides the files of the run."""
     brought = [(stage, measured.of(stage.brings)) for stage in STAGES]
     return RunRecord(
         params=measured.order.params,

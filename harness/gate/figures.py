@@ -45,7 +45,7 @@ class ArmFigures:
 
     @cached_property
     def _pacings(self) -> tuple[Pacing, ...]:
-        """Of all launches, then of the window: the first that holds a figure gives it."""
+        """All launches, then the window: the first that holds a figure gives it."""
         series: list[F64] = []
         if self.timing is not None:
             series.append(self.timing.frame_ms(self.role))
@@ -73,7 +73,7 @@ class ArmFigures:
         return None
 
     def window_fps(self) -> Metric | None:
-        """Frame rate of the window alone."""
+        """Frame rate of the window."""
         if self.window is None:
             return None
         try:
@@ -143,12 +143,12 @@ class ArmFigures:
         return Metric(found.frame_ms[self.role], "", "plugin", n=1) if found is not None else None
 
     def event_cost(self) -> Metric | None:
-        """What the trace's events cost."""
+        """Cost of the trace's events."""
         overhead = self.measured.of(ObserverOverhead) if self.role == CANDIDATE else None
         return overhead.share if overhead is not None else None
 
     def record_cost(self) -> Metric | None:
-        """What the records kept in memory cost."""
+        """Cost of the records kept in memory."""
         if self.window is None or not len(self.window.frame_ms):
             return None
         record_ns = self.window.serial.total("record_ns")
@@ -158,7 +158,7 @@ class ArmFigures:
         return Metric(float(share), "", "guest", n=len(self.window.frame_ms))
 
     def capture_cost(self) -> Metric | None:
-        """What the pictures at the window's two ends cost."""
+        """Cost of the pictures at the window's two ends."""
         if self.window is None:
             return None
         captures = [(one.asked_ns, one.answered_ns) for one in self.window.observed.sightings]
@@ -166,7 +166,7 @@ class ArmFigures:
         return None if cost is None else Metric(float(cost), "", "trace", n=len(captures))
 
     def animation(self) -> Animation | None:
-        """What a viewer saw of the window, frame by frame; None where frames carry no numbers."""
+        """The window as a viewer saw it, frame by frame; None where frames carry no numbers."""
         numbered = self.window.sources.numbered if self.window is not None else None
         if numbered is None:
             return None
@@ -220,7 +220,7 @@ class ArmFigures:
 
 
 def prediction(measured: Measured) -> Prediction | None:
-    """What the counts of both arms say; None where an arm was not counted or the candidate shows no frame time."""
+    """The counts of both arms, compared; None where an arm was not counted or the candidate shows no frame time."""
     exact, window = measured.of(ExactRecord), measured.of(Window)
     if exact is None or window is None or not len(window.frame_ms):
         return None

@@ -1,7 +1,7 @@
 """Gate kinds: each one class, with how it judges a metric and the words in which it says so.
 
-A metric without a figure is *not applicable* (verdict None) when the build cannot offer it or nobody asked for it, and
-inconclusive when it should be there. It is never zero and never a pass.
+A metric without a figure is *not applicable* (verdict None) when the build cannot offer it or when it was not asked
+for, and inconclusive when it should be there. It is never zero and never a pass.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Report(GateKind, name="report"):
 
 
 class Floor(GateKind, name="floor"):
-    """At least so much; a warning between ``limit`` and ``warn`` passes and says so."""
+    """At least ``limit``; a warning between ``limit`` and ``warn`` passes and says so."""
 
     compares = False
 
@@ -84,7 +84,7 @@ class Floor(GateKind, name="floor"):
 
 
 class Bound(GateKind, name="bound"):
-    """At most so much. A counter with a failure above it means that the guest failed, else it is a regression."""
+    """At most ``limit``. A counter with a failure above it means that the guest failed, else it is a regression."""
 
     compares = False
 
@@ -279,7 +279,7 @@ class Ratio(GateKind, name="ratio"):
         return replace(gate, high=high if math.isfinite(high) else None)
 
     def _tail(self, rule: Rule, figures: Figures, tail: Tail | None) -> Gate:
-        """An undecided tail is no failure. The primary metric says whether there was enough data, and a tail that no
+        """An undecided tail does not fail. The primary metric says whether there was enough data, and a tail that no
         budget could decide would otherwise make every verdict inconclusive.
         """
         if tail is None:

@@ -20,7 +20,7 @@ from harness.report.printer import Printer
 
 _OWN_WORDS = b"[BOOT] kernel=roulette"
 BUILT_IN_NAME = "builtin"
-"""Of the target that is the kernel of this tree."""
+"""Name of the target that is the kernel of this tree."""
 
 
 def build_arm(request: ArmRequest, compiler: str, out: Printer) -> ArmKernel:
@@ -74,5 +74,5 @@ def build_arm(request: ArmRequest, compiler: str, out: Printer) -> ArmKernel:
 
 @functools.cache
 def built_in() -> Capabilities:
-    """What the kernel of this tree offers, as its target declares it."""
+    """Abilities of this tree's kernel, as its target declares them."""
     return capabilities_of(read_target(str(TARGETS_DIR / f"{BUILT_IN_NAME}.toml")))

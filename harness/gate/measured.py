@@ -1,4 +1,4 @@
-"""What a session is asked to measure, and what its stages bring."""
+"""A session's request, and the measurements of its stages."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ NOT_ASKED = "not asked for"
 """Why a stage that could have measured did not: ``STAGES=`` leaves it out."""
 
 COUNTS = "counts"
-"""In ``skipped``: why the exact stage counted instructions alone."""
+"""Key in ``skipped``: why the exact stage counted only instructions."""
 
 
 @dataclass(frozen=True)
 class KernelSource:
-    """What a kernel was built from."""
+    """Source of a kernel."""
 
     compiler: str
     """``gcc`` or ``clang``."""
@@ -52,15 +52,15 @@ class ArmKernel:
     source: KernelSource | None = None
     """Where it can be linked again from; None of a mere image."""
     scene: str = ""
-    """What its source names its scene; empty where there is no source to ask."""
+    """Name of its scene in its source; empty without a source."""
     target: Target | None = None
-    """Of a kernel that is not this tree's, its images found."""
+    """Target of another project's kernel, with its images found."""
     record: TargetRecord | None = None
 
 
 @dataclass(frozen=True)
 class Order:
-    """What to measure, and how long."""
+    """The measurements to make, and their time."""
 
     candidate: ArmKernel
     reference: ArmKernel | None
@@ -69,11 +69,11 @@ class Order:
     budget_s: float = 60.0
     """For the session and the report after it."""
     spent_s: float = 0.0
-    """What the command has taken before the session."""
+    """Seconds that the command has taken before the session."""
     sessions: int = 1
     """This session and those that share what is left with it."""
     after_s: float = 0.0
-    """What the command does after all of them, on two idle cores."""
+    """Seconds that the command takes after all of them, on two idle cores."""
     smallest: float = 0.015
     aim: float | None = None
     """A smaller effect that is looked for where the noise allows."""
@@ -122,7 +122,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Measured:
-    """What the stages brought; ``skipped`` says why a stage did not run."""
+    """Measurements of the stages; ``skipped`` says why a stage did not run."""
 
     order: Order
     brought: tuple[object, ...] = ()
@@ -134,7 +134,7 @@ class Measured:
     """The cores that the comparison had."""
 
     def of(self, kind: type[B]) -> B | None:
-        """What a stage brought, by its class; None when it did not run."""
+        """A stage's measurement, found by its class; None when it did not run."""
         return next((one for one in self.brought if isinstance(one, kind)), None)
 
     def joined_by(self, brought: object | None) -> Measured:

@@ -54,7 +54,7 @@ class MetricRow:
     paced: bool = False
     """Only a run with ``pace=`` has it: the animation of another has no clock."""
     failure: str = ""
-    """What has happened to the guest when this counter exceeds its bound."""
+    """The event in the guest when this counter exceeds its bound."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Rule:
     primary: bool = False
     """The metric that the comparison protocol decides on."""
     limit_metric: str = ""
-    """Bound: the metric whose value is the most allowed, of strategies that fence on progress alone. Equal: the metric
+    """Bound: the metric whose value is the most allowed, of strategies that fence only on progress. Equal: the metric
     of the same kernel that must be equal where ``decided_by`` differs."""
     decided_by: str = ""
     """Equal: a switch that decides the value; kernels that differ in it are not compared."""
@@ -112,7 +112,7 @@ def no_parts(capabilities: Capabilities, switches: Mapping[str, str]) -> str | N
 
 
 PART_SUFFIX = "_instructions"
-"""Of the name of a part of a frame: its metric's."""
+"""End of the metric's name after the name of a frame's part."""
 
 
 def _instructions_of(part: str) -> Compute:

@@ -1,4 +1,4 @@
-"""What to do after a verdict: the line to paste, the evidence to look at, and what is certain anyway."""
+"""Next steps after a verdict: the line to paste, the evidence to open, and the facts that hold anyway."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ USUAL_CAUSES: tuple[tuple[str, str], ...] = (
     (r"differ|disagree", "usually a counter that does not count the frames that reached the screen"),
     (r"refused", "usually a command with a resource or rectangle that the device does not know"),
 )
-"""What a text of a failed guest contains, and what that fault usually is."""
+"""Words in the text of a failed guest, and the usual fault behind them."""
 
 
 def next_steps(result: Result, folder: Path) -> tuple[NextStep, ...]:
-    """What to do now, the most useful first.
+    """Next steps, the most useful first.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def next_steps(result: Result, folder: Path) -> tuple[NextStep, ...]:
 def again(result: Result, **changes: str) -> str:
     """The command that was given, quoted for a shell, with some settings changed; an empty value leaves one out.
 
-    Its budget is raised to what the changed command needs at the least.
+    Its budget is raised to the least that the changed command needs.
     """
     kept = [word for word in result.words if word.partition("=")[0] not in changes]
     words = [*kept, *(f"{name}={value}" for name, value in changes.items() if value)]
@@ -81,7 +81,7 @@ def again(result: Result, **changes: str) -> str:
 
 
 def _least_s(result: Result, given: Mapping[str, str]) -> int:
-    """What a run of the gate with these settings needs at the least; 0 for other commands."""
+    """The least time of a gate run with these settings; 0 for other commands."""
     if result.command not in budget.DEFAULT_PICTURES:
         return 0
     stages = given["STAGES"].split(",") if "STAGES" in given else list(budget.STAGE_S)

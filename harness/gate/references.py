@@ -100,7 +100,8 @@ def read_baseline(arch: str, name: str, root: Path = BASELINES_DIR) -> tuple[Bas
 
 
 def source_of(baseline: Baseline, arch: str, compiler: str) -> KernelSource | None:
-    """What an approved kernel can be linked again from with this compiler; None where its commit is not recorded."""
+    """The source from which an approved kernel can be linked again with this compiler; None where its commit is not
+    recorded."""
     alike = baseline.compiler == compiler_identity(compiler_command(Switches(arch), compiler))
     return KernelSource(compiler, baseline.commit) if baseline.commit and alike else None
 

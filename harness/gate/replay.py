@@ -35,11 +35,11 @@ DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
 )
-"""What reading a damaged run may raise."""
+"""Errors that reading a damaged run may raise."""
 
 
 def load_measured(folder: Path, result: Result) -> Measured:
-    """What a saved run measured.
+    """Measurements of a saved run.
 
     Raises
     ------

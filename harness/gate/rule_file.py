@@ -57,7 +57,7 @@ def load_commit_url(path: Path | None) -> str:
     Raises
     ------
     UsageError
-        When it is no such address.
+        When it is not such an address.
     """
     if path is None:
         return ""

@@ -77,7 +77,7 @@ def _stages(session: Session, measured: Measured, spare: tuple[int, ...]) -> Mea
         compared = _run(last, session, measured)
         brought = work.result()
     if brought is None:
-        # Whatever went wrong there shows itself here.
+        # An error of it is raised here.
         return _in_turn(beside, session, compared)
     return replace(
         compared,
@@ -130,7 +130,7 @@ def _run(stage: Stage[Any, Any], session: Session, measured: Measured) -> Measur
 
 
 def _later_s(stage: Stage[Any, Any], session: Session, measured: Measured) -> float:
-    """What the stages after one take at the least, those left out that will not run."""
+    """The least time of the stages after one, without those that will not run."""
     order = session.order
     later = STAGES[STAGES.index(stage) + 1 :]
     return sum(
@@ -147,7 +147,7 @@ def _has_time(stage: Stage[Any, Any], session: Session) -> bool:
 
 
 def _with_budget(session: Session, measured: Measured) -> dict[str, str]:
-    """Reasons of what was left out; of what there was no time for, with the budget that would do."""
+    """Reasons for everything that was left out; where time was missing, with the budget that would be enough."""
     short = {name: why for name, why in measured.skipped.items() if why.endswith(budget.NO_TIME)}
     if not short:
         return dict(measured.skipped)
@@ -161,7 +161,7 @@ def _with_budget(session: Session, measured: Measured) -> dict[str, str]:
 
 
 def _not_offered(error: GuestError) -> str:
-    """What a driver found missing in a machine that QEMU_ARGS changed: the caller's choice, not its failure."""
+    """A device that a driver misses because QEMU_ARGS changed the machine: the caller's choice, not a failure."""
     if error.evidence is None or not error.evidence.is_file():
         return ""
     said = _LACKING.search(without_noise(read_bounded(error.evidence, LOG_BYTES_MAX)))
@@ -169,7 +169,7 @@ def _not_offered(error: GuestError) -> str:
 
 
 def _device_words(error: GuestError) -> tuple[str, ...]:
-    """What the device complained of before a guest failed, by the logs beside its serial line."""
+    """The device's complaints before a guest failed, from the logs beside its serial line."""
     if error.evidence is None:
         return ()
     logs = [error.evidence.parent / name for name in (TRACE_LOG, QEMU_LOG)]

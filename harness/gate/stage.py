@@ -1,4 +1,4 @@
-"""What a stage of a session is: when it runs, how it measures, what of it is kept, and how that is read again."""
+"""A stage of a session: when it runs, how it measures, which part is kept, and how that is read again."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ R = TypeVar("R", bound=StageRecord)
 
 
 class Session:
-    """What a running session offers to its stages."""
+    """Services of a running session for its stages."""
 
     def __init__(self, order: Order, folder: Path, progress: Callable[[str], None]) -> None:
         self.later_s = 0.0
-        """What the stages after this one take at the least."""
+        """The least time of the stages after this one."""
         self.done_s = 0.0
-        """What the stages that were run take on two idle cores."""
+        """Time of the stages that were run, on two idle cores."""
         self.order = order
         self.folder = folder
         self.progress = progress
@@ -46,7 +46,7 @@ class Session:
 
     @property
     def left_s(self) -> float:
-        """Of the budget, for all that is still to come; the report has its own time."""
+        """The rest of the budget, for all remaining stages; the report has its own time."""
         return self.order.budget_s - self.seconds - budget.CLOSING_S
 
 
@@ -64,7 +64,7 @@ class Stage(Generic[B, R]):
         self.name = name
 
     def least_s(self, order: Order) -> float:
-        """What it takes on two idle cores, about."""
+        """Its time on two idle cores, about."""
         return budget.stage_s(self.name, min(order.pictures, order.pictures_least))
 
     def obstacle(self, order: Order, measured: Measured) -> str | None:
@@ -82,16 +82,16 @@ class Stage(Generic[B, R]):
         raise NotImplementedError
 
     def incidents(self, brought: B, order: Order) -> tuple[Incident, ...]:
-        """What its finished measurement shows to be wrong."""
+        """Incidents that its finished measurement shows."""
         return ()
 
     def record(self, brought: B) -> R:
-        """What a replay needs; the whole measurement, unless a stage says otherwise."""
+        """The record for a replay; the whole measurement, unless a stage says otherwise."""
         assert isinstance(brought, self.keeps)
         return brought
 
     def replay(self, folder: Path, result: Result, record: R) -> B | None:
-        """What :meth:`measure` had brought, from the record and the run's files.
+        """The measurement as :meth:`measure` made it, from the record and the run's files.
 
         Raises
         ------

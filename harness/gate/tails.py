@@ -35,7 +35,7 @@ class Tail:
     high: float
     """95 % interval."""
     p: float
-    """That there is no change for the worse, corrected for the number of metrics."""
+    """The chance of seeing this without a change for the worse, corrected for the number of metrics."""
     launches: int
 
 

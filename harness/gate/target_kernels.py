@@ -51,7 +51,7 @@ def arm_of(name: str, target: Target, file: str = "") -> ArmKernel:
     Parameters
     ----------
     file
-        Where its file lies, as a run notes it; empty where it has none.
+        Path of its file, as a run notes it; empty without a file.
     """
     found, files = resolved(target)
     image = main_image(files)

@@ -100,7 +100,7 @@ def keep_target_baseline(target: Target, folder: Path) -> None:
 
 
 def kept_target_baseline(folder: Path, name: str) -> Baseline:
-    """What a saved run was judged by.
+    """The basis of a saved run's judgement.
 
     Raises
     ------

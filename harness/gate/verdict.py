@@ -19,7 +19,7 @@ from harness.report.words import label_of
 
 NO_FRAME_RATE = "no frame rate from the trace"
 UNMEASURED = frozenset({NO_DATA, NO_COMPARISON, NO_PICTURES, NO_FRAME_RATE})
-"""What is said of gates for which nothing was measured."""
+"""The sentence on gates for which nothing was measured."""
 STORED_FPS_TOLERANCE = 0.35
 """How far below its stored frame rate the same host may fall: whole runs differ by 11 % (one sigma) on one host."""
 
@@ -74,7 +74,7 @@ def _attributed(gate: Gate, basis: Basis) -> Gate:
 
 
 def _host_s(basis: Basis) -> Decision | str | None:
-    """What tells the host's influence from the kernel's."""
+    """Facts that tell the host's influence from the kernel's."""
     return basis.same_kernel or basis.decision
 
 
@@ -102,7 +102,7 @@ def _left_out(stages: Sequence[str]) -> str:
 
 
 def _cause(gate: Gate) -> str:
-    """Why a gate did not pass, in words that stand alone."""
+    """Why a gate did not pass, in words that need no context."""
     if gate.metric == "fps_trace" and gate.kind == "ratio" and gate.value is not None:
         if gate.verdict is Verdict.REGRESSION:
             return gate.why.replace(" slower", " slower than the baseline", 1)
@@ -115,7 +115,7 @@ def _cause(gate: Gate) -> str:
 
 
 def _first_words(judged: Sequence[Gate], judged_as: str) -> str:
-    """What a kernel that was never approved passed by."""
+    """The gates that a never approved kernel passed."""
     floor = any(gate.metric == "fps_trace" and gate.kind == "floor" and gate.verdict for gate in judged)
     passed = "floor and pictures pass" if floor else "pictures pass, and gates.fps_floor declares no floor"
     seen = f" ({judged_as})" if judged_as else ""

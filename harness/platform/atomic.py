@@ -1,7 +1,7 @@
 """Files and folders that are replaced whole: a reader sees the old one or the new one, whenever a process is killed.
 
 A part being written has a name of its own beside its target, ``.<name>.<8 hex digits>.part``, and is locked by its
-writer. A part that nobody holds was left by a writer that was killed: the next one to write the same target clears it.
+writer. A part without a lock was left by a killed writer: the next writer of the same target clears it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from harness.platform.locks import acquire, try_lock
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 _NO_EXCHANGE = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
-"""What renameat2 answers on a kernel or file system that cannot exchange."""
+"""renameat2's errors on a kernel or file system that cannot exchange."""
 _TAKEN = (errno.ENOTEMPTY, errno.EEXIST)
 
 APPEND_WAIT_S = 10.0
@@ -204,7 +204,7 @@ def _hold(descriptor: int) -> bool:
     try:
         return try_lock(descriptor)
     except OSError:
-        return True  # no locks on this file system: nobody clears leftovers there either
+        return True  # without locks on this file system, leftovers are not cleared there either
 
 
 def _clear(leftover: Path, path: Path, *, aside: bool) -> None:

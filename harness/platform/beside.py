@@ -48,7 +48,7 @@ class Beside(Generic[T]):
         self._end()
 
     def result(self) -> T | None:
-        """What the work came to; None when it failed, which is then to be done in another way. Waits for it."""
+        """Result of the work; None when it failed, which is then to be done in another way. Waits for it."""
         with os.fdopen(os.dup(self._answer), "rb") as answer:
             content = answer.read()
         self._end()
@@ -80,5 +80,5 @@ def _work(work: Callable[[], T], cpus: Collection[int], answer: int, parent: int
                 pipe.write(content)
             status = 0
     finally:
-        # Neither the files nor the exit handlers that were copied are this process's.
+        # The copied files and exit handlers belong to the other process.
         os._exit(status)

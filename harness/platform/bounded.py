@@ -13,7 +13,7 @@ TEXT_BYTES_MAX = 64 << 20
 KERNEL_BYTES_MAX = 1 << 30
 """The most bytes of a kernel or a disc, which is read whole."""
 LOG_BYTES_MAX = 2 << 30
-"""Of what a run wrote: more than QEMU may make of one file."""
+"""Limit for a file that a run wrote: more than QEMU may write to one file."""
 HISTORY_BYTES_MAX = 1 << 30
 _CHUNK = 1 << 20
 

@@ -219,7 +219,7 @@ def git_bytes(*arguments: str, cwd: Path = ROOT, output_bytes: int = OUTPUT_BYTE
 def source_state(tree: Path = ROOT) -> dict[str, object]:
     """``git`` (commit, or empty outside of git), ``dirty``, ``baselines_changed`` and ``kernel_tree`` of a checkout.
 
-    A changed baseline does not change the kernel: it is reported apart, for the verdict to mention.
+    A changed baseline does not change the kernel. It is reported apart, so that the verdict can mention it.
     """
     kernel = {"kernel_tree": kernel_tree_hash(tree)}
     try:

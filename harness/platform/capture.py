@@ -77,7 +77,7 @@ def screendump(qmp: Qmp, folder: Path, limits: Limits = Limits(), head: int = 0,
     QmpError
         When QEMU refuses or does not answer.
     CaptureError
-        When what it wrote is no picture, or larger than ``limits.picture_bytes``: the guest chooses the size.
+        When its output is not a picture, or larger than ``limits.picture_bytes``: the guest chooses the size.
     """
     path = folder / "screendump.ppm"
     before_ns = time.time_ns()

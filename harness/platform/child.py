@@ -2,7 +2,7 @@
 
 ``setpriv --pdeathsig KILL`` has the kernel kill the child when the thread that started it dies. A shell between the two
 exits when the harness ended before that took effect. Each child leads a process group of its own, so that
-whatever it starts ends with it, and a Ctrl-C in the terminal reaches the harness alone.
+whatever it starts ends with it, and a Ctrl-C in the terminal reaches only the harness.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class ChildResult:
 
     @property
     def text(self) -> str:
-        """What it said on its standard output."""
+        """Text of its standard output."""
         return self.stdout.decode("utf-8", "replace")
 
     @property
@@ -63,7 +63,7 @@ class ChildResult:
 
 
 def clean_environment() -> dict[str, str]:
-    """What a child needs of the environment, and nothing that could change what it does."""
+    """The part of the environment that a child needs, and nothing that could change its behaviour."""
     return {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ} | {"LC_ALL": "C.UTF-8"}
 
 

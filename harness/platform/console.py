@@ -20,7 +20,7 @@ from harness.model.spec import Limits
 PANIC = re.compile(rb"\[PANIC\]")
 """How a kernel that keeps kernel/run/serial-protocol.md begins its last words."""
 PATTERN_BYTES = 4096
-"""A pattern is looked for within so much of an unfinished line."""
+"""A pattern is searched for within this much of an unfinished line."""
 PIPE_BYTES = 1 << 20
 FORGET_S = 60.0
 REMEMBERED_BYTES = 1 << 20
@@ -161,7 +161,7 @@ class Console:
             return bytes(self._data[max(offset - self._forgotten, 0) :])
 
     def last_words(self) -> str:
-        """What the guest said of its end, in one harmless line; maybe empty."""
+        """The guest's words about its end, in one harmless line; maybe empty."""
         return last_words(self.content())
 
     @property
@@ -212,7 +212,7 @@ class Console:
             return self._forgotten + found.end()
 
     def check(self) -> None:
-        """Raise what the line shows by itself: a log that cannot be written, a panic, a flood."""
+        """Raise the error that the line itself shows: a log that cannot be written, a panic, a flood."""
         with self._change:
             if self.write_error:
                 raise StoreError(f"the serial log cannot be written: {self.write_error.strerror}", self._path)

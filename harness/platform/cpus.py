@@ -22,7 +22,7 @@ LOOK_S = 0.2
 
 @dataclass(frozen=True)
 class Cpus:
-    """What this process may use."""
+    """CPUs that this process may use."""
 
     allowed: tuple[int, ...]
     """By affinity and cpuset, rising."""
@@ -55,7 +55,7 @@ def read_cpus(sysfs: Path = SYSFS_CPUS, cgroup: Path = CGROUP_ROOT, proc: Path =
 
 @contextmanager
 def on_cores(count: int) -> Iterator[None]:
-    """Keep this process and what it starts to so many CPUs, as ``taskset`` does; 0 changes nothing."""
+    """Restrict this process and its children to this many CPUs, as ``taskset`` does; 0 changes nothing."""
     allowed = os.sched_getaffinity(0)
     if count:
         os.sched_setaffinity(0, set(sorted(allowed)[:count]))
@@ -70,7 +70,7 @@ def _siblings(sysfs: Path, cpu: int) -> str:
 
 
 def parse_cpu_list(text: str) -> frozenset[int]:
-    """``0-3,8`` as a set; empty when it is no such list."""
+    """``0-3,8`` as a set; empty when it is not such a list."""
     found: set[int] = set()
     for part in text.strip().split(","):
         low, _, high = part.partition("-")

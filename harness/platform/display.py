@@ -38,7 +38,7 @@ _VERSION, _Z_PIXMAP, _COLOUR_BYTES = 7, 2, 12
 
 
 SDL_WINDOW_PX = (640, 480)
-"""What QEMU's SDL window is centred as, before the guest's mode makes it grow to the right and downwards."""
+"""The size for which QEMU's SDL window is centred, before the guest's mode makes it grow to the right and downwards."""
 
 
 def screen_for(mode: tuple[int, int]) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""What an X server leaves that was killed: a socket that nobody listens on, and perhaps a lock."""
+"""Leftovers of a killed X server: a socket without a listener, and perhaps a lock."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class _Files:
 
 
 def golden_of(target: Target | None) -> tuple[Golden, ...]:
-    """What a target's golden pictures have in common, for each size of theirs; none where it names none.
+    """Common features of a target's golden pictures, for each size of theirs; none where it names none.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def read_picture(path: Path) -> Image:
     Raises
     ------
     UsageError
-        When it is no picture, or too large a one.
+        When it is not a picture, or too large.
     """
     try:
         content = read_bounded(path, PICTURE_BYTES_MAX)
@@ -90,7 +90,7 @@ def read_picture(path: Path) -> Image:
         raise UsageError(f"{path} cannot be read: {error}") from error
     picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
     if picture is None:
-        raise UsageError(f"{path} is no picture")
+        raise UsageError(f"{path} is not a picture")
     if max(picture.shape) > SIDE_MOST_PX:
         raise UsageError(f"{path}: {picture.shape[1]}x{picture.shape[0]}, at most {SIDE_MOST_PX} px a side")
     return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)

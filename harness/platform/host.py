@@ -1,4 +1,4 @@
-"""What machine this is, by fields that mean something to a reader."""
+"""This machine, described by fields that mean something to a reader."""
 
 from __future__ import annotations
 

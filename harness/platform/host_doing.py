@@ -1,4 +1,4 @@
-"""What the host does to a QEMU, as opposed to its guest."""
+"""Influence of the host on a QEMU, as opposed to its guest."""
 
 from __future__ import annotations
 

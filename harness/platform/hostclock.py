@@ -20,7 +20,7 @@ class ClockWatch:
         self._wall_ns, self._steady_ns = _read_ns()
 
     def problem(self) -> str:
-        """What the clock did since; empty when it ran evenly."""
+        """Irregularities of the clock since then; empty when it ran evenly."""
         wall_ns, steady_ns = _read_ns()
         return clock_problem(wall_ns - self._wall_ns, steady_ns - self._steady_ns)
 

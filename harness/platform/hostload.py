@@ -2,7 +2,7 @@
 
 Run delay is what a thread, ready to run, waited for a core (``/proc/PID/task/*/schedstat``: ns on the core, ns waiting,
 slices). QEMU's own main loop, pinned to the core of its guest, makes the guest's thread wait too: that part is taken
-out. What cannot be read is None.
+out. An unreadable value is None.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ThreadTimes = Mapping[int, tuple[int, int]]
 
 
 def available_memory_mib(proc: Path = PROC) -> int:
-    """What programs can still have without swapping; 0 when the kernel does not say."""
+    """Memory that programs can still have without swapping; 0 when the kernel does not say."""
     try:
         lines = (proc / "meminfo").read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:
@@ -73,7 +73,7 @@ def outside_delay(before: ThreadTimes | None, after: ThreadTimes | None, main: i
 
 
 def on_core_ns(before: ThreadTimes | None, after: ThreadTimes | None) -> float | None:
-    """What all threads of a process computed between two readings."""
+    """Processor time of all threads of a process between two readings."""
     if not before or not after:
         return None
     return float(sum(after[thread][0] - before.get(thread, (0, 0))[0] for thread in after))
@@ -118,7 +118,7 @@ def launch_load(delays: Collection[float | None], stolen: float | None) -> Launc
 def host_load(
     before: HostMoment, after: HostMoment, cores: Collection[int], launches: Collection[LaunchLoad]
 ) -> HostLoad:
-    """What the host was like while launches were measured."""
+    """Condition of the host while launches were measured."""
     mhz = before.mhz + after.mhz
     delays = sorted(load.run_delay for load in launches if load.run_delay is not None)
     return HostLoad(
@@ -139,7 +139,7 @@ def _load_1min(proc: Path) -> float | None:
 
 
 def _mhz(cores: Collection[int], proc: Path, sysfs: Path) -> tuple[float, ...]:
-    """Of the frequency governor; of /proc/cpuinfo where there is none."""
+    """By the frequency governor, or /proc/cpuinfo where there is none."""
     found = []
     for core in cores:
         khz = _read(sysfs / f"cpu{core}" / "cpufreq" / "scaling_cur_freq").strip()

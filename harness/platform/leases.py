@@ -46,7 +46,7 @@ _HELD = _Held()
 
 
 def held_lease() -> Lease | None:
-    """What this process holds now."""
+    """Leases that this process holds now."""
     return _HELD.lease
 
 
@@ -64,7 +64,7 @@ def spare_cpus(
 
 @dataclass(frozen=True)
 class _Choice:
-    """What is free at this moment."""
+    """Cores that are free at this moment."""
 
     cpus: tuple[int, ...]
     siblings: bool

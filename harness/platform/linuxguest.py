@@ -30,7 +30,7 @@ APPEND = "console=ttyS0 quiet panic=-1 tsc=reliable clocksource=tsc"
 
 @dataclass(frozen=True)
 class LinuxGuest:
-    """What QEMU boots."""
+    """Files that QEMU boots."""
 
     kernel: Path
     initrd: Path

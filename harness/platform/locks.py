@@ -60,7 +60,7 @@ def lock(path: Path, *, wait_s: float, purpose: str) -> Iterator[None]:
 
 
 def try_lock(descriptor: int) -> bool:
-    """Lock an open file or folder, if nobody else holds it; closing the descriptor lets go.
+    """Lock an open file or folder, if no other process holds it; closing the descriptor lets go.
 
     Raises
     ------

@@ -35,7 +35,7 @@ from harness.platform.shared_library import compile_library
 
 ORACLE_DIR = BUILD_DIR / "oracle"
 DEFAULT_SEED = 1
-"""What the kernel takes when no seed is given."""
+"""The kernel's seed when none is given."""
 LOAD_S, REQUEST_S = 30.0, 20.0
 """Longest time to load the scene, and to draw one frame."""
 _GOING_S = 2.0
@@ -78,7 +78,7 @@ def build_oracle(kernel_dir: Path = KERNEL_DIR, flags: Iterable[str] = (), compi
 
 
 class Oracle:
-    """What every frame of one mode and seed looks like.
+    """The right picture of every frame of one mode and seed.
 
     The scene is the candidate's own code: it runs in a process of its own (:mod:`harness.platform.oracle_child`) and
     draws on memory that both see. Not for use by several threads at once: it draws on one canvas.

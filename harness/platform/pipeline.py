@@ -38,7 +38,7 @@ def run_harness(words: tuple[str, ...], limit_s: float, module: str = "harness")
     Parameters
     ----------
     limit_s
-        After so long it is ended; the exit code is then 5.
+        After this time it is ended; the exit code is then 5.
     module
         What is run in its place, by tests.
     """

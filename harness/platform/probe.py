@@ -1,4 +1,4 @@
-"""What works on this host, found out by trying it."""
+"""Features that work on this host, found by trying them."""
 
 from __future__ import annotations
 

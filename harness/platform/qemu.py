@@ -106,7 +106,7 @@ class Qemu:
         qmp_ours, qmp_theirs = socket.socketpair()
         serial_ours, serial_theirs = self._serial_ends()
         held = contextlib.ExitStack()
-        # A pipe with a name that nobody has opened for writing yet would look closed.
+        # A named pipe that has no writer yet would look closed.
         held.callback(os.close, serial_theirs)
         try:
             self.command = qemu_command(self.spec, self.folder, qmp_theirs.fileno(), serial_theirs, self._events)

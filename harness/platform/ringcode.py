@@ -72,7 +72,7 @@ def read_ring(path: Path, arch: str) -> tuple[tuple[Span, ...], tuple[Instructio
 
 
 def ring_points(switches: Switches, compiler: str = "gcc") -> dict[Point, tuple[str, ...]]:
-    """What one strategy has at each point, checked against what it claims.
+    """One strategy's code at each point, checked against its claims.
 
     Raises
     ------

@@ -5,7 +5,7 @@ write; it has no network, no capabilities, no other process of the host to look 
 util-linux makes the box and then becomes QEMU: bubblewrap would stay between the two, and the harness could no longer
 tell how QEMU ended, or that somebody had stopped it.
 
-Of the layers below, a run takes the best that works here; none of them can make it fail.
+A run takes the best of the layers below that works here; none of them can make it fail.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Visible:
-    """What is seen in a box, by its name outside."""
+    """A file that is seen in a box, by its name outside."""
 
     readable: tuple[str, ...]
     writable: tuple[str, ...]
@@ -109,8 +109,8 @@ def limit_words(command: Sequence[str], spec: RunSpec) -> list[str]:
         return []
     machine = spec.machine
     beside = MEMORY_BYTES if machine.device is Device.GPU_2D else GL_MEMORY_BYTES
-    # The harness itself ends a guest whose trace grows beyond its limit: that comes well before this. What a run names
-    # it may write to its end, or QEMU a copy of it.
+    # The harness itself ends a guest whose trace grows beyond its limit: that comes well before this. QEMU may write
+    # the files that a run names, or a copy of them.
     named = [2 * os.path.getsize(name) for name in named_files(command[1:])]
     files = max(4 * spec.limits.trace_bytes, 2 * spec.limits.picture_bytes, machine.disk_mib * MIB, *named)
     return ["prlimit", "--core=0", f"--fsize={files}", f"--as={machine.memory_mib * MIB + beside}", "--"]
@@ -126,7 +126,7 @@ def named_files(words: Sequence[str]) -> tuple[str, ...]:
 
 
 def visible_files(command: Sequence[str], machine: Machine, folder: Path, environment: Mapping[str, str]) -> Visible:
-    """What a run needs to see: what its own arguments name it may write, what the harness names it may read."""
+    """Files that a run needs: those of its own arguments may be written, those of the harness may be read."""
     home = folder.absolute()
     given = [name for name in named_files(command[1:]) if os.path.isfile(name) and not Path(name).is_relative_to(home)]
     readable = [*_PROGRAMS, *_outside_programs(Path(command[0])), *given]
@@ -216,7 +216,7 @@ def _mount_point(names: Collection[str]) -> str:
 
 
 def _flags(name: str) -> str:
-    """What a mount of a part may not have less of than the whole."""
+    """Flags of the whole that a mount of a part must keep."""
     return "nosuid,nodev,noexec" if os.statvfs(name).f_flag & os.ST_NOEXEC else "nosuid,nodev"
 
 

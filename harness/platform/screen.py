@@ -1,4 +1,4 @@
-"""What a running machine shows, as a picture, in the way that its display offers."""
+"""The screen of a running machine, as a picture, in the way that its display offers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def take_picture(machine: Qemu) -> Screendump:
     QmpError
         When QEMU refuses or does not answer.
     CaptureError
-        When what was read is no picture, or does not come to rest.
+        When the data is not a picture, or keeps changing.
     """
     display = machine.display
     with machine.watched():

@@ -52,7 +52,7 @@ class RunFolder:
         self._name = f"{now:%Y%m%dT%H%M%SZ}-{command}"
         self.path = root / f".{self._name}-{secrets.token_hex(4)}.part"
         self._committed: Path | None = None
-        # Before there is a folder: an interrupt may come when it exists and nobody has entered it yet.
+        # Set before the folder is made, because an interrupt may come before the folder is entered.
         self._orphan = weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
         try:
             root.mkdir(parents=True, exist_ok=True)
@@ -167,7 +167,7 @@ def record_ending(command: str, verdict: Verdict, said: str, root: Path | None =
 
 
 def kept_of(error: BaseException) -> KeptRun | None:
-    """What is left of the run that this error ended."""
+    """Folder of the run that this error ended."""
     kept = getattr(error, "kept_run", None)
     return kept if isinstance(kept, KeptRun) else None
 
@@ -212,7 +212,7 @@ def saved_run(path: Path | None, setting: str = "RESULT") -> Path:
     Raises
     ------
     UsageError
-        When it is no saved run.
+        When it is not a saved run.
     """
     named = path or RESULTS_DIR / "latest"
     folder = (named if named.exists() else RESULTS_DIR.parent / named).resolve()

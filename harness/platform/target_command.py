@@ -1,4 +1,4 @@
-"""What QEMU loads for a target: kernel, disc, firmware, flash chips, files for the generic loader, disks.
+"""Files that QEMU loads for a target: kernel, disc, firmware, flash chips, files for the generic loader, disks.
 
 A guest writes to none of it: a flash chip that it may write is a copy in the launch's folder, and what it writes to a
 disk is dropped.
@@ -14,7 +14,7 @@ from harness.model.spec import RunSpec
 from harness.model.target import Target
 
 SERIAL_LINE = "line"
-"""Of the named pipes ``line.in`` and ``line.out`` of a serial line that is typed to."""
+"""Base name of the pipes ``line.in`` and ``line.out`` of a serial line that is typed to."""
 
 
 def quoted(path: Path | str) -> str:

@@ -1,4 +1,4 @@
-"""Which of QEMU's trace events are switched on for which question."""
+"""QEMU's trace events, by the question that they answer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TIMING_EVENTS: tuple[str, ...] = (
     "virtio_gpu_cmd_set_scanout",
     "virtio_gpu_cmd_set_scanout_blob",
 )
-"""What it takes to tell frames that reached the screen from flushes."""
+"""Events that tell frames that reached the screen from flushes."""
 FRAME_EVENTS: tuple[str, ...] = (
     *TIMING_EVENTS,
     "virtio_gpu_fence_ctrl",

@@ -55,9 +55,9 @@ def chosen_device(machine: Machine, virgl: bool) -> tuple[Machine, str]:
 
 
 def display_trouble(machine: Machine) -> str:
-    """What keeps a machine's display from showing this tree's kernel; empty when nothing does.
+    """Reason why a machine's display cannot show this tree's kernel; empty when it can.
 
-    A guest that fails by itself is not the display's fault.
+    A guest's own failure is not the display's fault.
     """
     if machine.display is Display.EGL_HEADLESS and not list(RENDER_NODES.glob("renderD*")):
         return f"there is no render node in {RENDER_NODES}"

@@ -1,4 +1,4 @@
-"""What a guest's serial line means to the harness that waits for it: panics, prompts, last words."""
+"""Meaning of a guest's serial line for the harness that waits for it: panics, prompts, last words."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def panic_of(spec: RunSpec) -> re.Pattern[bytes] | None:
 
 
 def limit_words(spec: RunSpec, name: str) -> str:
-    """Which limit of a target applied, and where it is set; nothing where there is no target."""
+    """The limit of a target that applied, and where it is set; empty without a target."""
     return f" (limits.{name} in {spec.target.name}.toml sets it)" if spec.target else ""
 
 

@@ -25,7 +25,7 @@ from harness.model.result import Result, ResultError
 from harness.model.spec import Switches
 
 SCHEMA = 3
-"""Of a calibration's evidence."""
+"""Schema of a calibration's evidence."""
 PAIR_KEYS = ("effect", "candidate_ms", "reference_ms")
 PROVENANCE = ("schema", "started", "host", "source", "switches", "notices", "place")
 """Of evidence: how and where its launches were recorded."""
@@ -99,7 +99,7 @@ def _pair_plain(pair: RecordedPair) -> dict[str, Any]:
 
 
 def recording_from_evidence(text: str, label: str) -> tuple[CalibrationRecording, dict[str, Any]]:
-    """What an earlier calibration recorded, and its provenance.
+    """Records of an earlier calibration, and its provenance.
 
     Raises
     ------

@@ -25,7 +25,7 @@ class Goal:
     at_most: bool = False
 
     def reached(self, cell: "DetectionRates") -> float:
-        """What it came to."""
+        """The share that was reached."""
         return cell.undecided if self.what == "undecided" else cell.slower.share
 
 
@@ -36,7 +36,7 @@ class CalibrationPlace:
     load: int = 0
     """Competing processes; 1 is one for each core."""
     cores: int = 0
-    """Of which the gate may use so many; 0 is all."""
+    """The number of cores that the gate may use; 0 means all."""
     pins: bool = True
     """Threads may be pinned and given real-time priority."""
     foreign: bool = False
@@ -58,7 +58,7 @@ class CalibrationPlace:
 
     @property
     def title(self) -> str:
-        """What it is, in a few words."""
+        """Description of the place, in a few words."""
         told = [
             {0: "quiet", 1: "a busy loop on each core"}.get(self.load, f"{self.load} competing processes"),
             f"{self.cores} core{'s' if self.cores > 1 else ''}" if self.cores else "",
@@ -70,7 +70,7 @@ class CalibrationPlace:
 
     @property
     def goals(self) -> tuple[Goal, ...]:
-        """What is promised here besides false alarms."""
+        """Further promises here, besides false alarms."""
         if self.cores or not self.pins or self.foreign or self.gl:
             return ()
         return GOALS.get(self.load, CROWDED)

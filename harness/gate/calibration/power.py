@@ -44,13 +44,13 @@ class RecordedPair:
     candidate_ms: F64
     reference_ms: F64
     noted: Mapping[str, F64] = field(default_factory=dict)
-    """What else was noted of each launch: run delay, stolen time, and its effect by other estimators."""
+    """Further notes of each launch: run delay, stolen time, and its effect by other estimators."""
 
     def __len__(self) -> int:
         return len(self.effect)
 
     def drawn(self, rng: Rng, count: int) -> "RecordedPair":
-        """That many launches, with replacement."""
+        """Draw this many launches, with replacement."""
         chosen = rng.integers(0, len(self), count)
         return RecordedPair(self.effect[chosen], self.candidate_ms[chosen], self.reference_ms[chosen])
 
@@ -122,7 +122,7 @@ class DetectionRates:
     series: str
     budget_s: float
     launches: int
-    """That fit into the budget."""
+    """Number that fits into the budget."""
     slower: Rate
     faster: Rate
     unchanged: float
@@ -171,7 +171,7 @@ def protocol_rates(
 
 
 def _sessions(pairs: Sequence[RecordedPair], plan: Plan, draws: int, rng: Rng, relinks: bool) -> list[Decision]:
-    """What sessions say, each drawn from one of the pairs; what checks an alarm is drawn from the others in turn."""
+    """Sessions, each drawn from one of the pairs. The check of an alarm is drawn from the others in turn."""
     found = []
     for _ in range(draws):
         own = int(rng.integers(len(pairs)))
@@ -195,7 +195,7 @@ def _rate(direction: str, found: Sequence[Decision], again: Sequence[Sequence[De
 
 @dataclass(frozen=True)
 class ReferenceMethodRates:
-    """What the reference methods say of the same launches, with the whole budget used."""
+    """Verdicts of the reference methods on the same launches, with the whole budget used."""
 
     series: str
     budget_s: float

@@ -1,4 +1,4 @@
-"""What calibration found, as the Markdown table that README shows."""
+"""Results of a calibration, as the Markdown table that README shows."""
 
 from __future__ import annotations
 

@@ -23,11 +23,11 @@ Arms = Mapping[str, RunSpec]
 """By role."""
 
 OVERRUN = 1.1
-"""Of the budget that launches may use: the last may end late."""
+"""Share of the budget that launches may use: the last may end late."""
 PAIRS_SLOW = 0.25
 """How much longer frames may get when more pairs run at once: beyond, pairs compete for more than cores."""
 PAIR_MIB = 2 * 64
-"""Of a pair's memory, what is no guest's."""
+"""Memory of a pair beside that of its guests."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class _Comparison:
         self.measured: list[MeasuredLaunch] = []
         self.batch = 0
         self.round_s = 0.1
-        """What a round of launches takes."""
+        """Seconds that a round of launches takes."""
         self.layout = ""
 
     def run(self, smallest: float, aim: float | None, relink: Callable[[], Relinked] | None, same_tlb: bool) -> Timing:
@@ -135,7 +135,7 @@ class _Comparison:
             self.progress(f"timing: launch {len(self.measured)} of at most {plan.launches}; {words}")
 
     def _round(self, pairs: int) -> int:
-        """Launch so many pairs at once; how many were measured: none where a core has vanished."""
+        """Launch this many pairs at once. Returns how many were measured: none where a core has vanished."""
         begun, number = time.monotonic(), len(self.measured)
         try:
             launched = self._measure([self._pair(number + one) for one in range(pairs)], self.protocol)
@@ -223,12 +223,12 @@ class _Comparison:
 
 @dataclass(frozen=True)
 class WarmUpLaunch:
-    """What a launch that is not used tells."""
+    """The reason why a launch is not used."""
 
     protocol: Protocol
     """With slices for this frame time."""
     launch_s: float
-    """What a launch takes."""
+    """Seconds that a launch takes."""
     tlb: Mapping[str, str]
     """By role: what the kernel says of its translations."""
 

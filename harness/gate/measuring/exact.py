@@ -33,11 +33,11 @@ PIXEL_BYTES = 4
 
 @dataclass(frozen=True)
 class Exact:
-    """What the stage found, by role."""
+    """Results of the stage, by role."""
 
     counts: dict[str, ExactCount]
     parts: dict[str, CountedFrames]
-    """Of kernels whose functions mark the parts of a frame, where QEMU takes the plugin."""
+    """Parts of a frame, for kernels whose functions mark them, where QEMU takes the plugin."""
     problem: str = ""
     """Why parts were not counted."""
 

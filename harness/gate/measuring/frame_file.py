@@ -48,7 +48,7 @@ def load_frames(path: Path) -> dict[str, F64]:
 def _array(content: bytes, name: str) -> F64:
     file = io.BytesIO(content)
     if np.lib.format.read_magic(file) != (1, 0):  # type: ignore[no-untyped-call]
-        raise ValueError(f"{name} is no array of this harness")
+        raise ValueError(f"{name} is not an array of this harness")
     shape, _, kind = np.lib.format.read_array_header_1_0(file)  # type: ignore[no-untyped-call]
     values = content[file.tell() :]
     if kind != np.dtype("<f8") or len(shape) != 1 or shape[0] * 8 != len(values):

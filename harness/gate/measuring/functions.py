@@ -22,7 +22,7 @@ DRAWN_FRAMES = 4000
 LOG_S = 20.0
 POLL_S = 0.02
 SMALLEST = 1e-4
-"""Of a frame: differences below it are not told."""
+"""Share of a frame: smaller differences are not told."""
 
 
 def compare_functions(reference: RunSpec, candidate: RunSpec, folder: Path) -> tuple[FunctionChange, ...]:

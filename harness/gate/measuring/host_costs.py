@@ -1,4 +1,4 @@
-"""What counted things take on this host, learned from the window: the guest says there how long it drew."""
+"""Time that counted things take on this host, learned from the window, in which the guest says how long it drew."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ from harness.platform.readiness import wait_ready
 from harness.platform.trace_file import read_trace
 
 BOOT_BYTES_MAX = 65536
-"""Of the serial log, in which a boot line is looked for."""
+"""Bytes of the serial log in which a boot line is searched for."""
 EMPTY_MOST = 0.15
 """Share of an arm's slices that may lack frames: two of fourteen."""
 EMPTY_SLICES = "frames that slices do not hold"
@@ -61,7 +61,7 @@ class MeasuredLaunch:
     """By role: frame times while the machine ran, in order, shape (n,)."""
     boot_ms: Mapping[str, float]
     trace_log: Mapping[str, bytes]
-    """By role, of this launch, for a replay."""
+    """Figures of this launch by role, for a replay."""
     spans: tuple[CoreSpan, ...]
     load: LaunchLoad = LaunchLoad()
     tlb: Mapping[str, str] = field(default_factory=dict)
@@ -80,7 +80,7 @@ class PairSpec:
     folder: Path
     batch: int = 0
     layout: int = 0
-    """Which other order its kernels are linked in; 0 for their own."""
+    """The other order in which its kernels are linked; 0 for their own."""
 
 
 def measure_launch(
@@ -142,7 +142,7 @@ class _Pair:
             _settle_in(self.machines[role], protocol, self.core(place))
 
     def core(self, turn: int) -> int:
-        """Of both cores, the one at this turn."""
+        """The core, of both, at this turn."""
         return self.cores[(self.first_core + turn) % len(self.cores)]
 
     def wait_ready(self) -> None:
@@ -174,13 +174,13 @@ def _check_alive(machine: Qemu) -> None:
 
 
 def tlb_of(serial_log: bytes) -> str:
-    """What a kernel's boot line says of its translations: ``warm``, ``cold``, or nothing."""
+    """The note on translations in a kernel's boot line: ``warm``, ``cold``, or nothing."""
     boot = parse_serial(serial_log[:BOOT_BYTES_MAX]).boot
     return dict(boot.fields).get("tlb", "") if boot else ""
 
 
 class _Watch:
-    """What the host did to the machines of a launch while they were measured."""
+    """Disturbances of the machines of a launch by the host while they were measured."""
 
     def __init__(self, machines: Mapping[str, Qemu], cores: Collection[int]) -> None:
         self.pids = {role: machine.pid for role, machine in machines.items()}

@@ -28,7 +28,7 @@ SETTLE_S = 0.2
 CLOSING_S = 0.1
 """Before the guest ends, no group of stretches begins that would not fit."""
 GUARD_NS = 4_000_000
-"""At both ends of a stretch: the clocks are aligned by the first frame alone, to less than this."""
+"""At both ends of a stretch: the first frame aligns the clocks, to less than this."""
 PRINT_S = 20.0
 
 Stretch = tuple[int, int, bool]

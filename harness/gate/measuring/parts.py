@@ -21,7 +21,7 @@ EVENTS = ("virtio_queue_notify",)
 
 @dataclass(frozen=True)
 class Counting:
-    """What it takes to count the parts of one kernel's frames."""
+    """Everything needed to count the parts of one kernel's frames."""
 
     plugin: Path
     marks: Mapping[str, int]
@@ -45,7 +45,7 @@ def counted_machine(spec: RunSpec, folder: Path, counting: Counting | None) -> I
 
 
 def read_parts(folder: Path, transferred_bytes: float) -> CountedFrames:
-    """What the files of an ended machine come to; the files, which are large, go.
+    """Read the files of an ended machine and delete them, because they are large.
 
     Raises
     ------

@@ -75,7 +75,7 @@ GEOMETRY_EVERY = 20
 
 @dataclass(frozen=True)
 class Pictures:
-    """What verification brought."""
+    """Results of the verification."""
 
     verification: Verification
     frames: Frames
@@ -105,13 +105,13 @@ class _Kept:
 
 
 def picture_incidents(pictures: Pictures) -> list[Incident]:
-    """What was seen in bad frames, by class."""
+    """Incidents of bad frames, by class."""
     return [Incident(Verdict.GUEST_FAILED, text, Cause.PICTURE) for text in pictures.frames.findings]
 
 
 @dataclass(frozen=True)
 class _Taken:
-    """What is kept of a capture: when it was asked for, its middle, and a CRC of its bytes."""
+    """The kept part of a capture: when it was asked for, its middle, and a CRC of its bytes."""
 
     before_ns: int
     time_ns: int
@@ -221,9 +221,9 @@ def verify_pictures(
     root
         The run's folder; evidence goes to ``pictures/``, QEMU's files to ``pictures/run``.
     golden
-        What golden pictures of a kernel without oracle have in common, for each size of theirs.
+        Common features of the golden pictures of a kernel without oracle, for each size of theirs.
     limit_s
-        Nothing more is captured when so much time has passed.
+        Nothing more is captured when this much time has passed.
 
     Raises
     ------
@@ -277,7 +277,7 @@ def _wait_drawn(machine: Qemu) -> None:
 
 
 def _oracle_for(machine: Qemu) -> Oracle | None:
-    """What the kernel's frames must look like; None when no oracle of this tree knows."""
+    """The oracle of the kernel's frames; None when no oracle of this tree knows."""
     spec = machine.spec
     if not spec.capabilities.oracle:
         return None
@@ -311,7 +311,7 @@ def load_verification(root: Path) -> Verification:
 
 
 def _without_origin(damage: Damage) -> Damage:
-    """The cause by one frame alone; the origin of stale pixels needs the frames before it."""
+    """The damage with the cause that a single frame shows; the origin of stale pixels needs the frames before it."""
     return replace(damage, cause="") if damage.cause.startswith("these pixels") else damage
 
 
@@ -334,7 +334,7 @@ def _due(trace: Trace, asked_ns: list[int], first: int) -> list[int | None]:
 
 
 def _geometry(machine: Qemu, one: CheckedPicture, picture: Image) -> list[str]:
-    """What is wrong with the wheel, and with its rotation until a second picture taken at once."""
+    """Faults of the wheel, and of its rotation until a second picture taken at once."""
     problems = [f"frame {one.frame}: {problem}" for problem in geometry_problems(picture)]
     after = take_picture(machine).pixels
     later = decode_frame(after)

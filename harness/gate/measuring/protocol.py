@@ -29,13 +29,13 @@ class Protocol:
     """Pin one machine to each of two cores and exchange them; False: machines take turns."""
     realtime: bool = True
     cores: tuple[int, ...] = (0, 1)
-    """Of which each pair of machines uses two."""
+    """Each pair of machines uses two of them."""
     pairs: int = 1
     """How many run at once."""
     slowed: float = 0.0
-    """How much longer frames were with so many pairs than with one, relative."""
+    """How much longer frames were with this many pairs than with one, relative."""
     notices: tuple[str, ...] = ()
-    """What keeps the cores from being ideal."""
+    """Reasons why the cores are not ideal."""
 
     @property
     def measured_s(self) -> float:

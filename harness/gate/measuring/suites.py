@@ -51,7 +51,7 @@ def run_suites(boot: SuiteBoot, kernel: Path, folder: Path) -> SuiteRun:
 
 
 def read_suites(name: str, serial_log: bytes, trouble: str = "") -> SuiteRun:
-    """What a serial log says of the suites; ``trouble`` is what the host saw go wrong. Pure."""
+    """The suites' results in a serial log; ``trouble`` is what the host saw go wrong. Pure."""
     log = parse_serial(serial_log)
     if log.suites is None:
         return SuiteRun(name, 0, 1, (trouble or "no suite ran",))

@@ -1,4 +1,4 @@
-"""What pictures of a kernel that is not this tree's may show: blank and still screens, where its target allows them."""
+"""Pictures of other projects' kernels: blank and still screens are right where the target allows them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def may_be_blank(target: Target | None) -> bool:
 
 
 def may_stand_still(target: Target | None) -> bool:
-    """A picture that stays is no frozen one."""
+    """A picture that stays does not count as frozen."""
     return target is not None and target.pictures.static == OK
 
 
@@ -64,19 +64,18 @@ def as_allowed(one: CheckedPicture, target: Target | None) -> CheckedPicture:
 
 
 def judged_words(target: Target | None, golden: bool) -> str:
-    """What good pictures are said to be: what was looked for and not found, never more."""
+    """The words for good pictures: the faults that were searched for and not found, and nothing more."""
     absent = ["noise"] + ([] if may_be_blank(target) else ["blank"]) + ([] if may_stand_still(target) else ["frozen"])
     words = ", ".join(f"not {one}" for one in sorted(absent))
     return f"like the golden pictures, {words}" if golden else f"{words}; no golden pictures yet"
 
 
 class GoldenJudge:
-    """Judges the pictures of one run that no oracle knows, by themselves and by golden ones where there are any.
+    """Judges pictures of one run without an oracle, each on its own, and by golden ones where there are any.
 
     Parameters
     ----------
-    goldens
-        What golden pictures have in common, for each size of theirs.
+    goldens Common features of golden pictures, for each size of theirs.
     """
 
     def __init__(self, goldens: Sequence[Golden], target: Target | None) -> None:
@@ -86,7 +85,7 @@ class GoldenJudge:
 
     @property
     def words(self) -> str:
-        """What good pictures are said to be."""
+        """The words for good pictures."""
         return judged_words(self._target, bool(self._goldens))
 
     def judge(self, picture: Image) -> CheckedPicture:
@@ -99,12 +98,12 @@ class GoldenJudge:
         return as_allowed(judge_picture(picture, golden), self._target)
 
     def findings(self) -> list[str]:
-        """What only all pictures of the run tell."""
+        """Findings that need all pictures of the run."""
         found = [frozen_parts(prints, self._goldens[at]) for at, prints in self._prints.items()]
         return [one for one in found if one]
 
 
 def has_ended(machine: Qemu) -> bool:
-    """The guest of a target has ended by itself, as it may; what is wrong with its end is the window's to say."""
+    """The guest of a target has ended unasked, as it may. The window judges how it ended."""
     target = machine.spec.target
     return target is not None and target.end != KILLED and machine.exited()

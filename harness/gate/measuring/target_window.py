@@ -16,9 +16,9 @@ from harness.platform.trace_file import read_trace
 from harness.platform.words_of_guest import limit_words
 
 WINDOW_FRAMES = 10
-"""A window lasts until so many frames were shown ..."""
+"""A window lasts until this many frames were shown ..."""
 WINDOW_LONGER = 4.0
-"""... or so many times as long as it was asked to."""
+"""... or this many times as long as it was asked to."""
 _POLL_S = 0.25
 
 
@@ -73,7 +73,7 @@ def end_of_target(machine: Qemu, target: Target) -> Ending:
         return Ending(True, "ended by the harness after the window")
     ending = machine.wait_end(machine.limits.shutdown_s)
     if target.end == KILLED:
-        words = f'the guest ended by itself ({ending.reason}), where end = "{KILLED}" says that it runs on'
+        words = f'the guest ended unasked ({ending.reason}), where end = "{KILLED}" says that it runs on'
         return Ending(False, words)
     return ending
 
@@ -104,7 +104,7 @@ def _declared(machine: Qemu, target: Target, limit_s: float) -> Ending:
 
 
 def head_problems(trace: Trace, target: Target) -> tuple[str, ...]:
-    """What keeps the frames of a target from being seen on its head."""
+    """Reasons why frames of a target do not reach its head."""
     flushes = trace.of(FLUSH)
     if not len(flushes) or len(shown_on(trace, target.head).events):
         return ()

@@ -40,7 +40,7 @@ class Timing:
     tlb: str = ""
     """Whether both arms warmed QEMU's table of translations, in words."""
     layout: str = ""
-    """Of a comparison with an alarm: in which orders of linking it was checked, or why in no other, in words."""
+    """How an alarm was checked, in words: the link orders, or why there were none."""
 
     @property
     def advice(self) -> tuple[str, ...]:

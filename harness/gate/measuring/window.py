@@ -49,7 +49,7 @@ PRINT_S = 12.0
 GLIMPSES_MAX = 20
 COMPLAINTS_MAX = 3
 OUR_NAME = "roulette"
-"""What the built-in kernel calls itself in its [BOOT] line."""
+"""Name of the built-in kernel in its [BOOT] line."""
 _QEMU = re.compile(r"qemu-system-(\w+)$")
 _UNUSED = re.compile(rb"^virtio-gpu: virgl is not used: ([^\n]*)", re.MULTILINE)
 
@@ -71,7 +71,7 @@ class Window:
     """Frame times by the trace, warm-up left out, shape (n,)."""
     boot_ms: float
     device: tuple[str, ...] = ()
-    """What the device complained of."""
+    """Complaints of the device."""
     complaints: tuple[str, ...] = ()
     """Lines in which a driver of the guest says what went wrong."""
     fallback: str = ""
@@ -157,7 +157,7 @@ def assemble(
     stamps = stamp_rows(trace) if observed.sightings else ()
     presented = presented_frames(trace, stamps, rule_of(target)).within(observed.begins_ns, observed.ends_ns)
     if target is not None:
-        # What a foreign kernel transfers and does not flush may be meant for later.
+        # A foreign kernel may transfer pixels now and flush them later.
         presented = replace(presented, unflushed=0)
     records = serial.records if len(serial.records) else None
     sources = reconcile(trace, presented, records, observed.sightings)
@@ -199,7 +199,7 @@ def _fallback(command: Sequence[str], serial_log: bytes, trace: Trace) -> str:
 def window_incidents(
     window: Window, capabilities: Capabilities, scene: str = "", target: Target | None = None
 ) -> list[Incident]:
-    """What a finished window shows to be wrong, the plainest cause first.
+    """Faults that a finished window shows, the plainest cause first.
 
     Faults of the instruments are reported instead of what they then seemed to show.
 
@@ -225,7 +225,7 @@ def window_incidents(
 
 
 def _guest_words(window: Window, capabilities: Capabilities, scene: str) -> list[str]:
-    """What the guest says went wrong, and how it ended."""
+    """The guest's own report of failure, and how it ended."""
     serial = window.serial
     texts = [f"the guest panicked: {panic}" for panic in serial.panics[:1]]
     texts += dict.fromkeys(timeout.words for timeout in serial.timeouts)
@@ -258,7 +258,7 @@ def _forged(window: Window, scene: str) -> list[str]:
 
 
 def window_notices(window: Window | None, capabilities: Capabilities, scene: str) -> tuple[str, ...]:
-    """What a reader should know of a kernel that calls itself the built-in one and has no source that says so."""
+    """A notice on a kernel that calls itself the built-in one and has no source to show it."""
     boot = window.serial.boot if window is not None else None
     if scene or boot is None or boot.get("kernel") != OUR_NAME:
         return ()

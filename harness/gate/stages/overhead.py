@@ -15,7 +15,7 @@ QUADS = 8
 
 
 class OverheadStage(Stage[ObserverOverhead, ObserverOverhead]):
-    """What watching costs."""
+    """Observer overhead."""
 
     long = True
     brings = keeps = ObserverOverhead

@@ -51,7 +51,7 @@ class PicturesStage(Stage[Pictures, PicturesRecord]):
         return PicturesRecord(brought.verification.sentence, brought.film, brought.captured_per_s)
 
     def replay(self, folder: Path, result: Result, record: PicturesRecord) -> Pictures | None:
-        """Verify the captures again; the findings of geometry and golden list stand in the result alone."""
+        """Verify the captures again; only the result has the findings of geometry and golden list."""
         if result.frames is None:
             return None
         verification = load_verification(folder)
