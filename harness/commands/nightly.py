@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 from dataclasses import asdict
 from pathlib import Path
 
+from harness.cluster.crew import ClusterCrew, Provisions, engine_opener
 from harness.gate.finish import say_json
 from harness.gate.references import BASELINES_DIR, NoBaseline, read_baseline
 from harness.gate.target_references import read_target_baseline
@@ -14,35 +16,41 @@ from harness.history.matrix import Matrix, parse_matrix
 from harness.history.nightly import Night, NightlyRun
 from harness.history.nightly_page import CellRow, FindingRow, NightView, night_markdown, night_page
 from harness.history.series import Finding
+from harness.history.shared_cells import usual_noise
+from harness.history.store import History
 from harness.history.survey import Survey, finding_sentence
 from harness.model.baseline import Baseline
+from harness.model.errors import StoreError
 from harness.model.result import Result, ResultError
 from harness.model.spec import ROOT, Switches, UsageError, Verdict
 from harness.platform.bounded import read_bounded
 from harness.platform.build import source_state
 from harness.platform.host import host_facts
-from harness.platform.store import RunFolder
+from harness.platform.store import RESULTS_DIR, RunFolder
 from harness.platform.targets import read_target
 from harness.report.printer import Printer
 from harness.settings import Arguments
 
 ORDER = 70
-EXAMPLES = ("", "MINUTES=60", "MATRIX=ci/nightly.toml BUDGET=45")
+EXAMPLES = ("", "MINUTES=60", "MATRIX=ci/nightly.toml BUDGET=45", "CLUSTER=local", "CLUSTER=tls://scheduler:8786")
 NEXT = "make report renders the history as a site"
 TAKES = ("--json",)
 MEASURES = True
 
+CLUSTER_DIR = RESULTS_DIR / ".cluster"
+"""Blobs of bundles, and what local workers keep."""
 MATRIX = ROOT / "ci" / "nightly.toml"
 _SYMBOLS = {Verdict.PASS: "✓", Verdict.INCONCLUSIVE: "?"}
 
 
 def main(arguments: Arguments, out: Printer) -> Verdict:
-    """``nightly [MATRIX=ci/nightly.toml] [MINUTES=…] [BUDGET=seconds of a cell]``; a killed one goes on."""
+    """``nightly [MATRIX=ci/nightly.toml] [MINUTES=…] [BUDGET=seconds of a cell] [CLUSTER=…]``; a killed one goes on."""
     baselines = approved_baselines(out)
     matrix = read_matrix(arguments, baselines)
     baselines = (*baselines, *target_baselines(matrix, out))
     with only_night():
-        shift = NightlyRun(matrix, Journal(), progress=out.progress)
+        crew = crew_of(arguments, matrix, baselines, out)
+        shift = NightlyRun(matrix, Journal(), progress=out.progress, crew=crew)
         source = source_state()
         night = shift.run(str(source["git"]), baselines, datetime.datetime.now(datetime.timezone.utc))
         run = RunFolder("nightly")
@@ -63,6 +71,21 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     out.line(night_sentence(night))
     out.line(f"report: {folder / 'report.html'}")
     return night.verdict
+
+
+def crew_of(arguments: Arguments, matrix: Matrix, baselines: tuple[Baseline, ...], out: Printer) -> ClusterCrew | None:
+    """The hosts that CLUSTER names; without it the cells run here, one after the other."""
+    if not arguments.has("CLUSTER"):
+        return None
+    workers = arguments.integer("WORKERS") if arguments.has("WORKERS") else 0
+    opener = engine_opener(arguments.text("CLUSTER"), arguments.flag("INSECURE"), workers, CLUSTER_DIR, out.progress)
+    provisions = Provisions(
+        tuple(cell.switches for cell in matrix.cells if not cell.target), tuple(b.commit for b in baselines if b.commit)
+    )
+    noise: dict[str, float] = {}
+    with contextlib.suppress(StoreError), History() as history:  # the night says what is wrong with it
+        noise = usual_noise(history)
+    return ClusterCrew(opener, provisions, CLUSTER_DIR, RESULTS_DIR, noise, out.progress)
 
 
 def approved_baselines(out: Printer, root: Path = BASELINES_DIR) -> tuple[Baseline, ...]:

@@ -13,8 +13,7 @@ from harness.settings import POSITIONAL, Setting, options_of, settings_of
 WIDTH = 80
 VERSION = "1.0"
 _START = """\
-start here:  make setup perf      install what is missing, measure, one verdict
-             make help C=perf     what a command takes, with examples
+start here: make setup perf  what a command takes, by examples: make help C=perf
 """
 _ENDS = "exit: 0 pass 1 regression 2 usage 3 guest failed 4 inconclusive 5 harness failed"
 

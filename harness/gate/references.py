@@ -22,6 +22,7 @@ from harness.platform.bounded import read_bounded
 from harness.platform.build import (
     baselines_in_commits,
     build_kernel,
+    candidate_compiler,
     checkout_revision,
     compiler_command,
     compiler_identity,
@@ -164,7 +165,7 @@ def find_reference(
         commit=baseline.commit,
         source=source_of(baseline, candidate.arch, compiler),
     )
-    local = compiler_identity(compiler_command(candidate, compiler))
+    local = candidate_compiler(candidate, compiler)
     if local == baseline.compiler:
         return Reference(stored, baseline, tuple(notices))
     if not allow_rebuild or not baseline.commit:

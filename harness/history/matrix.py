@@ -364,6 +364,8 @@ class Standing:
     seconds: float | None = None
     """How long its last run took."""
     open_findings: int = 0
+    host: str = ""
+    """Label of the fingerprint of the host of its last run."""
 
 
 def informative(cell: Cell, standing: Standing) -> float:

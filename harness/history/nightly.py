@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,10 +22,12 @@ from harness.history.jsonl import LINES_FILE, append_line
 from harness.history.matrix import Cell, Matrix, Quarantine, Standing, by_information
 from harness.history.queue import QUEUE_DIR, remember
 from harness.history.series import HistoryRun, run_record
+from harness.history.shared_cells import job_of, limit_s, placed_cells, tied_here
 from harness.history.store import History
 from harness.history.survey import Survey, survey
 from harness.model.baseline import Baseline
 from harness.model.errors import StoreError
+from harness.model.job import JobCrew, Wish
 from harness.model.result import Result, ResultError
 from harness.model.spec import Verdict
 from harness.platform.bounded import read_bounded
@@ -38,8 +41,6 @@ _OVERHEAD = 1.8
 """Time of a run, in budgets, before one has been timed: building, pictures and exact counts come on top."""
 _AROUND_S = 10.0
 """Time of a run besides measuring: building and reports."""
-_LIMIT_S = 900.0
-"""A cell is ended when it takes longer than this and ten budgets."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ class Night:
 
 def gate_runner(cell: Cell, seconds: float) -> HarnessRun:
     """Run the gate for one cell."""
-    return run_harness(("perf", *cell.words(seconds)), _LIMIT_S + 10 * seconds)
+    return run_harness(("perf", *cell.words(seconds)), limit_s(seconds))
 
 
 class NightlyRun:
@@ -116,6 +117,7 @@ class NightlyRun:
         places: Places = Places(),
         progress: Callable[[str], None] = lambda text: None,
         clock: Callable[[], float] = time.monotonic,
+        crew: JobCrew | None = None,
     ) -> None:
         self.matrix = matrix
         self.journal = journal
@@ -123,6 +125,8 @@ class NightlyRun:
         self.places = places
         self.progress = progress
         self.clock = clock
+        self.crew = crew
+        """Hosts that share the cells; without it they run here, one after the other."""
         self.notices: list[str] = []
 
     def run(self, commit: str, baselines: tuple[Baseline, ...], now: datetime.datetime) -> Night:
@@ -164,11 +168,16 @@ class NightlyRun:
         self.journal.start(NightPlan(now.isoformat(timespec="seconds"), digest, commit))
 
     def _adopt(self) -> None:
-        """Take over the result of the cell that was running when the nightly run was cut short, if it wrote one."""
+        """Take over the results of cells that were running when the nightly run was cut short, where they wrote one."""
+        assert self.journal.plan is not None
+        by_label = {cell.label: cell for cell in self.matrix.cells}
+        for label, path in placed_cells(self.places.results, self.journal):
+            if label in by_label:
+                self.journal.finish(_finished(by_label[label], load_result(path), path.name))
         if self.journal.begun is None:
             return
         label, at = self.journal.begun
-        cell = next((cell for cell in self.matrix.cells if cell.label == label), None)
+        cell = by_label.get(label)
         folder = None if cell is None else _finished_since(self.places.results, cell, at)
         if cell is not None and folder is not None:
             self.journal.finish(_finished(cell, load_result(folder), folder.name))
@@ -179,11 +188,17 @@ class NightlyRun:
         left = [cell for cell in by_information(self.matrix.cells, standings) if cell.label not in done]
         budget_s = self.matrix.minutes * 60
         used_s = sum(finished.seconds for finished in self.journal.finished)
+        dropped: list[Cell] = []
+        if self.crew is not None:
+            begun = self.clock()
+            shared = [cell for cell in left if not tied_here(cell)]
+            dropped = self._share_cells(self.crew, shared, standings, budget_s - used_s if budget_s else math.inf)
+            used_s += self.clock() - begun
+            left = [cell for cell in left if tied_here(cell)]
         for index, cell in enumerate(left):
-            before_s = standings.get(cell.label, Standing()).seconds
-            expected_s = before_s + _AROUND_S if before_s else self.matrix.cell_seconds * _OVERHEAD
+            expected_s = self._expected_s(cell, standings)
             if budget_s and used_s + expected_s > budget_s:
-                return left[index:]
+                return dropped + left[index:]
             self.progress(f"nightly: {cell.label} ({len(self.journal.finished) + 1} of {len(self.matrix.cells)})")
             self.journal.begin(cell.label)
             started = self.clock()
@@ -191,7 +206,38 @@ class NightlyRun:
             used_s += finished.seconds
             self.journal.finish(finished)
             self._remember(finished)
-        return []
+        return dropped
+
+    def _share_cells(
+        self, crew: JobCrew, left: Sequence[Cell], standings: Mapping[str, Standing], left_s: float
+    ) -> list[Cell]:
+        """Let a crew run what is left; returns what there was no time for."""
+        assert self.journal.plan is not None
+        wishes = {
+            cell.label: Wish(
+                job_of(cell, self.matrix.cell_seconds, self.journal.plan),
+                self._expected_s(cell, standings),
+                standings.get(cell.label, Standing()).host,
+            )
+            for cell in left
+        }
+        waiting = {cell.label: cell for cell in left}
+        try:
+            for end in crew.run(list(wishes.values()), left_s):
+                cell = waiting.pop(end.job.label)
+                ran = HarnessRun(end.exit_code, Path(end.folder) if end.folder else None, end.said)
+                finished = self._judged(cell, ran, lambda: end.seconds)
+                self.journal.finish(finished)
+                self._remember(finished)
+                done = len(self.journal.finished)
+                self.progress(f"nightly: {cell.label} by {end.host} ({done} of {len(self.matrix.cells)})")
+        finally:
+            self.notices += crew.notices
+        return list(waiting.values())
+
+    def _expected_s(self, cell: Cell, standings: Mapping[str, Standing]) -> float:
+        before_s = standings.get(cell.label, Standing()).seconds
+        return before_s + _AROUND_S if before_s else self.matrix.cell_seconds * _OVERHEAD
 
     def _judged(self, cell: Cell, ran: HarnessRun, elapsed: Callable[[], float]) -> CellFinished:
         """A run's outcome: its result, or without one its exit code and last words."""
@@ -268,7 +314,9 @@ def read_standings(history: History) -> tuple[dict[str, Standing], int]:
     open_cells = [keys[finding.series_id].cell for finding in load_findings(history) if finding.open]
     cells = len({run.cell for run in order})
     standings = {
-        run.cell: Standing((len(order) - 1 - index) // cells, run.verdict, run.seconds, open_cells.count(run.cell))
+        run.cell: Standing(
+            (len(order) - 1 - index) // cells, run.verdict, run.seconds, open_cells.count(run.cell), run.host
+        )
         for index, run in enumerate(order)
     }
     return standings, order[-1].seq if order else 0

@@ -23,6 +23,7 @@ from harness.platform.bounded import KERNEL_BYTES_MAX, read_bounded
 from harness.platform.child import OUTPUT_BYTES_MAX, ChildError, clean_environment, end_child, run_child, start_child
 from harness.platform.compile_cache import cached_environment
 from harness.platform.locks import Busy, lock
+from harness.platform.shipped import shipment_of
 
 BUILD_DIR = ROOT / "build"
 REVISIONS_DIR = BUILD_DIR / "revisions"
@@ -105,7 +106,12 @@ def build_kernel(
     BuildError
         With the last lines of make's output, when it does not build.
     """
+    shipped = None if test or shuffle else _shipped_kernel(switches, compiler, tree)
+    if shipped is not None:
+        return shipped
     identity = compiler_identity(compiler_command(switches, compiler))
+    if shuffle and candidate_compiler(switches, compiler, tree) != identity:
+        raise BuildError(f"the compiler here is {identity}, which did not build this kernel")
     out = tree / "build" / switches.folder / compiler
     words = [f"ARCH={switches.arch}", *(f"{name}={value}" for name, value in switches.chosen)]
     words += [f"CC={compiler}", f"OUT={os.path.relpath(out, tree / 'kernel')}", *(["TEST=1"] if test else [])]
@@ -114,6 +120,24 @@ def build_kernel(
         run_make(tree / "kernel", words, switches.label)
         path = _keep_image(out / f"roulette{'-test' if test else ''}{f'-{shuffle}' if shuffle else ''}.elf")
         return BuiltKernel(path, sha256_of(path), switches, identity, commit)
+
+
+def candidate_compiler(switches: Switches, compiler: str, tree: Path = ROOT) -> str:
+    """Identity of the compiler that :func:`build_kernel` gives a kernel of: of a shipped one, where it was built."""
+    shipped = _shipped_kernel(switches, compiler, tree)
+    return shipped.compiler if shipped else compiler_identity(compiler_command(switches, compiler))
+
+
+def _shipped_kernel(switches: Switches, compiler: str, tree: Path) -> BuiltKernel | None:
+    """The kernel that came with a shipped tree."""
+    shipment = shipment_of(tree)
+    image = shipment.image(str(switches.folder), compiler) if shipment else None
+    if image is None:
+        return None
+    path = tree / image.path
+    if sha256_of(path) != image.sha256:
+        raise ToolError(f"{path} is not the kernel that was shipped")
+    return BuiltKernel(path, image.sha256, switches, image.identity)
 
 
 def _keep_image(built: Path) -> Path:
@@ -222,6 +246,8 @@ def source_state(tree: Path = ROOT) -> dict[str, object]:
     A changed baseline does not change the kernel. It is reported apart, so that the verdict can mention it.
     """
     kernel = {"kernel_tree": kernel_tree_hash(tree)}
+    if (shipment := shipment_of(tree)) is not None:
+        return {**shipment.state, **kernel}
     try:
         changed = [line.split(maxsplit=1)[1] for line in git("status", "--porcelain", cwd=tree).splitlines()]
         baselines = any(name.startswith("baselines/") for name in changed)
@@ -278,6 +304,8 @@ def checkout_revision(revision: str, repository: Path = ROOT) -> tuple[Path, str
     BuildError
         When there is no such revision here; a shallow clone is named as the likely reason.
     """
+    if shipment_of(repository) is not None and (REVISIONS_DIR / revision / "kernel").is_dir():
+        return REVISIONS_DIR / revision, revision
     try:
         commit = git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}", cwd=repository)
     except ToolError:

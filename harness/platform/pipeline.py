@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +33,13 @@ class HarnessRun:
     """Its last lines."""
 
 
-def run_harness(words: tuple[str, ...], limit_s: float, module: str = "harness") -> HarnessRun:
+def run_harness(
+    words: tuple[str, ...],
+    limit_s: float,
+    module: str = "harness",
+    tree: Path = ROOT,
+    environment: Mapping[str, str] | None = None,
+) -> HarnessRun:
     """Run ``python3 -m harness`` with these words.
 
     Parameters
@@ -41,14 +48,18 @@ def run_harness(words: tuple[str, ...], limit_s: float, module: str = "harness")
         After this time it is ended; the exit code is then 5.
     module
         What is run in its place, by tests.
+    tree
+        The sources to run from.
+    environment
+        All of the child's environment; by default this process's.
     """
     with tempfile.TemporaryFile() as output:
         process = start_child(
             [sys.executable, "-m", module, *words],
             stdout=output,
             stderr=output,
-            environment=os.environ,
-            cwd=ROOT,
+            environment=os.environ if environment is None else environment,
+            cwd=tree,
         )
         try:
             code, late = process.wait(limit_s), ""

@@ -16,7 +16,7 @@ HARNESS = ROOT / "harness"
 KERNEL = ROOT / "kernel"
 
 SHARED = frozenset({"model", "core", "platform", "report"})
-FEATURES = frozenset({"gate", "explain", "history", "bisect", "acceptance", "proof"})
+FEATURES = frozenset({"gate", "explain", "history", "bisect", "acceptance", "proof", "cluster"})
 
 MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "model": frozenset(),
@@ -29,6 +29,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "bisect": SHARED | {"gate"},
     "acceptance": SHARED | {"gate"},
     "proof": SHARED | {"gate"},
+    "cluster": SHARED | {"gate"},
     "benchmarks": SHARED | FEATURES,
     "settings": frozenset({"model"}),
     "front": frozenset({"model", "core", "report", "settings"}),

@@ -14,7 +14,7 @@ from harness.model.spec import ROOT, UsageError
 from harness.tests.programs import fake_program
 
 PACKAGES = ROOT / "ci" / "packages.txt"
-GROUPS = ("run", "display", "arches", "proof", "history", "test", "develop")
+GROUPS = ("run", "display", "arches", "proof", "history", "cluster", "test", "develop")
 
 
 def group_rows() -> dict[str, list[list[str]]]:

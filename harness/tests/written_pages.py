@@ -15,8 +15,9 @@ BEGIN, END = "<!-- commands: written by make docs -->\n", "<!-- commands: end --
 CALIBRATED, CALIBRATED_END = "<!-- calibration: written by make docs -->\n", "<!-- calibration: end -->"
 SETTINGS = """# Settings
 
-What each command takes, as `make COMMAND SETTING=value`. `make docs` writes this page from `harness/settings.py`. The
-kernel's switches are documented in `kernel/options.h`. `ab` also takes one letter for each kernel: `A=…`, `B=…`.
+What each command takes, as `make COMMAND SETTING=value`. `make docs` writes this page from
+`harness/settings/declared.py`. The kernel's switches are documented in `kernel/options.h`. `ab` also takes one letter
+for each kernel: `A=…`, `B=…`.
 
 """
 METRICS = """# Metrics and gates

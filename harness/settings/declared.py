@@ -6,15 +6,13 @@ Parser, help, completion and README come from this table. The built-in kernel's 
 from __future__ import annotations
 
 import functools
-import shlex
 import string
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass
 
 from harness.model.declared import command_table, stage_table
 from harness.model.seedcase import SEED_STEPS
-from harness.model.spec import ARCHES, RunParams, switch_table
+from harness.model.spec import ARCHES, switch_table
 from harness.model.values import (
     Choice,
     Compiler,
@@ -234,6 +232,30 @@ DECLARED: tuple[Setting, ...] = (
         excludes=_OF_A_RECORDING,
     ),
     Setting("MATRIX", _FILE, ("nightly",), "the cells", "ci/nightly.toml", "ci/nightly.toml"),
+    Setting(
+        "CLUSTER",
+        Text("local, tls://host:8786 or tcp://127.0.0.1:8786"),
+        ("nightly",),
+        "run on the hosts of this scheduler; local starts one here (docs/cluster.md)",
+        "local",
+    ),
+    Setting(
+        "CLUSTER",
+        Text("tls://host:8786 or tcp://127.0.0.1:8786"),
+        ("worker",),
+        "the scheduler to work for",
+        "tls://host:8786",
+        required=True,
+    ),
+    Setting(
+        "WORKERS", Integer(1, 256), ("nightly",), "of CLUSTER=local; else one a pair of cores", "2", needs=("CLUSTER",)
+    ),
+    Setting(
+        "INSECURE", Flag(), _takes("nightly worker"), "1 allows tcp:// to another host", "1", "0", needs=("CLUSTER",)
+    ),
+    Setting(
+        "PLACE", _FOLDER, ("worker",), "where a worker keeps what it needs; else results/.worker", "/var/lib/worker"
+    ),
     Setting("MINUTES", Number(0, 10_000, "min"), ("nightly",), "time for the night; 0 is no limit", "60"),
     Setting("SITE", _FOLDER, ("report",), "where the pages go", "results/site", "results/site"),
     Setting("README", Flag(), ("litmus",), "1 renews the table in kernel/drivers/virtio/README.md", "1", "0"),
@@ -309,92 +331,3 @@ def settings_of(command: str) -> Mapping[str, Setting]:
         default = "" if command in ("suites", "litmus", "proof") and name in ("ARCH", "BARRIER") else values[0]
         rows.append(Setting(name, Choice(values), (command,), _SWITCH_HELP, values[-1], default, switch=True))
     return {row.name: row for row in rows}
-
-
-@dataclass(frozen=True)
-class Arguments:
-    """What a command was given: checked words, and getters that know the defaults."""
-
-    command: str = ""
-    given: Mapping[str, str] = field(default_factory=dict)
-    """Settings and switches as they were worded, in order."""
-    options: frozenset[str] = frozenset()
-    words: tuple[str, ...] = ()
-    """What is neither, where the command takes such words."""
-
-    @property
-    def switches(self) -> dict[str, str]:
-        """The kernel's switches that were given, ARCH included."""
-        known = settings_of(self.command)
-        return {name: value for name, value in self.given.items() if known[name].switch}
-
-    @property
-    def json(self) -> bool:
-        return "json" in self.options
-
-    @property
-    def strict(self) -> bool:
-        return "strict" in self.options
-
-    @property
-    def again(self) -> str:
-        """The command line that repeats this one, quoted for a shell; everything that was given."""
-        words = [f"{name}={value}" for name, value in self.given.items()]
-        return " ".join(["make", self.command, *(shlex.quote(word) for word in words)])
-
-    def has(self, name: str) -> bool:
-        """Whether a setting was given."""
-        return name in self.given
-
-    def number(self, name: str) -> float:
-        """A number, or the default."""
-        value = self._value(name)
-        assert isinstance(value, (int, float))
-        return value
-
-    def integer(self, name: str) -> int:
-        """A whole number, or the default."""
-        value = self._value(name)
-        assert isinstance(value, int)
-        return value
-
-    def flag(self, name: str) -> bool:
-        """A flag, or the default; False without one."""
-        return bool(self._value(name))
-
-    def text(self, name: str) -> str:
-        """A word or a line, or the default; empty without one."""
-        return str(self._value(name) or "")
-
-    def several(self, name: str) -> tuple[str, ...]:
-        """The words of a list, or the default."""
-        value = self._value(name) or ()
-        assert isinstance(value, tuple)
-        return tuple(str(word) for word in value)
-
-    def integers(self, name: str) -> tuple[int, ...]:
-        """The numbers of a list, or the default."""
-        return tuple(int(word) for word in self.several(name))
-
-    def path(self, name: str) -> Path | None:
-        """A path, or the default; None without one."""
-        value = self._value(name)
-        assert value is None or isinstance(value, Path)
-        return value
-
-    def run_params(self) -> RunParams:
-        """The kernel's command line from OPTS, MODE and SLOW."""
-        params = self._value("OPTS")
-        assert params is None or isinstance(params, RunParams)
-        params = params or RunParams()
-        if self.has("MODE"):
-            mode = self._value("MODE")
-            assert isinstance(mode, tuple)
-            params = replace(params, mode=mode)
-        return replace(params, slow=self.integer("SLOW")) if self.has("SLOW") else params
-
-    def _value(self, name: str) -> object:
-        """What the setting's kind makes of the given text or the default; None without either."""
-        setting = settings_of(self.command)[name]
-        text = self.given.get(name, setting.default)
-        return setting.kind.parse(text) if text else None

@@ -1,0 +1,77 @@
+"""A job is a value: one call of the harness that any host can make, and what came back of it.
+
+The same cell gives the same job, and the same job has the same seed and so the same plan, wherever it runs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from harness.model import codec
+
+PAIR = "pairs"
+"""What every measuring job needs: two cores of one host, which no other job has meanwhile."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One call of the harness, with all that decides its outcome."""
+
+    purpose: str
+    """What it belongs to: the same call for another night is another job."""
+    label: str
+    """Its name for people; of a nightly run, the cell's."""
+    words: tuple[str, ...]
+    """The command line after ``python3 -m harness``, with budget and seed."""
+    commit: str
+    limit_s: float
+    """After so long it is ended."""
+    needs: tuple[str, ...] = (PAIR,)
+    """``pairs``, ``arch:aarch64``, ``gl``, ``kvm``: what the host must offer."""
+    bundle: str = ""
+    """SHA-256 of the bundle that it runs from."""
+
+    @property
+    def id(self) -> str:
+        """SHA-256 of its JSON form, shortened: equal jobs have equal ids."""
+        text = codec.to_json(self, indent=None, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A job and what is known of it beforehand, which does not change its outcome."""
+
+    job: Job
+    expected_s: float
+    series_host: str = ""
+    """Label of the fingerprint that its series has so far; empty for a new one."""
+
+
+@dataclass(frozen=True)
+class JobEnd:
+    """How a job ended."""
+
+    job: Job
+    exit_code: int
+    folder: str
+    """Path of its results folder here; empty when it left none."""
+    said: tuple[str, ...]
+    """Its last lines."""
+    seconds: float
+    host: str
+    """Where it ran; empty when it ran nowhere."""
+
+
+class JobCrew(Protocol):
+    """Whoever runs jobs: each ends once, in whatever order."""
+
+    notices: list[str]
+    """What people should know of it."""
+
+    def run(self, wishes: Sequence[Wish], left_s: float = math.inf) -> Iterator[JobEnd]:
+        """Run jobs; those for which the time does not suffice are left out, the least informative first."""
