@@ -18,13 +18,18 @@ from harness.model.spec import Verdict
 from harness.model.target import capabilities_of
 from harness.model.target_baseline import new_baseline, succeed_target, target_refusals
 from harness.model.target_file import target_of
-from harness.platform.atomic import uninterrupted
+from harness.platform.atomic import uninterrupted, write_whole
 from harness.platform.locks import lock
 from harness.platform.store import RESULTS_DIR
 from harness.platform.targets import file_of
+from harness.report.pictures import gallery_of
 from harness.report.printer import Printer
+from harness.report.render import page
+from harness.report.view import ReportView, Section
 
 LOCK_WAIT_S = 30.0
+PAGE_FILE = "approved.html"
+"""In the run's folder: the pictures that were approved with it."""
 SEEN = "seen-*.png"
 """Pictures of a run of a target at full size, under ``pictures/``."""
 
@@ -68,10 +73,30 @@ def approve_target(folder: Path, result: Result, reason: str, store: Path | None
         for line in differences(earlier.baseline if earlier else None, new.baseline):
             out.line(f"  {line}")
         where = write_target_baseline(target, succeed_target(earlier, new), images, pictures, store or STORE_DIR)
-    for picture in pictures:
-        out.line(f"  seen: {picture}")
+    out.line(f"{_counted(pictures)} approved with it: look at {_show(folder, result, target.name, pictures)}")
     for image in where[1:]:
         out.line(f"  kept outside git: {image}")
     out.line(f"approved {target.name}: {reason.strip()}")
     out.line(f"commit it: git add {where[0]}")
     return Verdict.PASS
+
+
+def _counted(pictures: list[Path]) -> str:
+    return "1 picture is" if len(pictures) == 1 else f"{len(pictures)} pictures are"
+
+
+def _show(folder: Path, result: Result, name: str, pictures: list[Path]) -> Path:
+    """Write the page on which a person sees what is approved; returns its place."""
+    lead = "These are what golden pictures are learned from: approve no picture that is wrong."
+    section = Section("Pictures", lead=(lead,), evidence=gallery_of(pictures))
+    view = ReportView(
+        command="approve",
+        verdict=result.verdict,
+        headline=f"{name}: {_counted(pictures)} approved",
+        started=result.started,
+        seconds=result.seconds,
+        sections=(section,),
+        notices=(f"the run: {result.sentence}",),
+    )
+    write_whole(folder / PAGE_FILE, page(view))
+    return folder / PAGE_FILE

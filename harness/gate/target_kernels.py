@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.gate.measured import ArmKernel
-from harness.model.spec import Machine
+from harness.model.spec import Machine, Switches
 from harness.model.target import Target, TargetImage, capabilities_of, machine_of
 from harness.model.target_file import target_toml
 from harness.model.target_record import ImageRecord, TargetRecord
@@ -15,6 +15,7 @@ from harness.platform.targets import (
     ImageFile,
     boot_digest,
     build_target,
+    elf_arch,
     find_target,
     main_image,
     noted_file,
@@ -72,7 +73,10 @@ def _images(target: Target, files: tuple[ImageFile, ...]) -> tuple[ImageRecord, 
 
 
 def short_form(path: Path, arch: str, *, iso: bool = False) -> Target:
-    """The target that KERNEL= or ISO= amounts to."""
+    """The target that KERNEL= or ISO= amounts to; an ELF file says itself what it is for."""
+    found = "" if iso else elf_arch(path)
+    if arch == Switches().arch and found not in ("", "i386"):
+        arch = found
     image = TargetImage(iso=str(path)) if iso else TargetImage(kernel=str(path))
     stem = "".join(one if one.isalnum() or one in "-_." else "-" for one in path.stem).strip("-._")[:64] or "kernel"
     return Target(stem, arch=arch, image=image)

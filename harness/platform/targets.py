@@ -119,6 +119,8 @@ def resolved(target: Target) -> tuple[Target, tuple[ImageFile, ...]]:
     image = target.image
     places = {role: _absolute(target, name) for role, name in image.files}
     files = tuple(_image_file(target, role, path) for role, path in places.items())
+    if "kernel" in places:
+        _check_arch(target, places["kernel"])
     return replace(target, image=placed(image, places)), files
 
 
@@ -149,6 +151,31 @@ def boot_digest(target: Target, files: tuple[ImageFile, ...]) -> str:
     plain = replace(target, image=placed(target.image, {one.role: Path(one.sha256) for one in files}))
     text = target_toml(replace(plain, name="", build="", folder="", limits=Target("").limits, gates=Target("").gates))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+_ELF_MACHINES = {3: "i386", 62: "x86_64", 40: "arm", 183: "aarch64", 243: "riscv", 258: "loongarch", 4: "m68k"}
+_RUNS_TOO = {"x86_64": ("i386",), "aarch64": ("arm",)}
+"""Architectures whose QEMU boots kernels of others as well."""
+
+
+def elf_arch(path: Path) -> str:
+    """QEMU's name for what an ELF file is for; empty for other files, and for what is not known."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(20)
+    except OSError:
+        return ""
+    if len(head) < 20 or head[:4] != b"\x7fELF":
+        return ""
+    name = _ELF_MACHINES.get(int.from_bytes(head[18:20], "little" if head[5] == 1 else "big"), "")
+    return f"{name}{'32' if head[4] == 1 else '64'}" if name in ("riscv", "loongarch") else name
+
+
+def _check_arch(target: Target, path: Path) -> None:
+    """Raise UsageError for a kernel of another architecture than the machine's."""
+    found = elf_arch(path)
+    if found and found != target.arch and found not in _RUNS_TOO.get(target.arch, ()):
+        raise UsageError(f'{target.name}{SUFFIX}: image.kernel: {path} is for {found}: arch = "{found}"')
 
 
 def main_image(files: tuple[ImageFile, ...]) -> ImageFile:

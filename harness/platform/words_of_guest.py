@@ -10,6 +10,7 @@ from harness.core.serial_noise import without_noise
 from harness.model.spec import RunSpec
 from harness.model.target import PROTOCOL
 from harness.platform.console import PANIC
+from harness.platform.trace_file import read_trace
 
 if TYPE_CHECKING:
     from harness.platform.qemu import Qemu
@@ -36,8 +37,28 @@ def guest_said(machine: "Qemu") -> str:
     lines = without_noise(machine.console.content()[-LAST_LINES_BYTES:]).splitlines()
     last = headline(next((line for line in reversed(lines) if line.strip()), b""))
     if not last:
-        return "it printed nothing on the serial line"
+        return f"it printed nothing on the serial line{device_hint(machine)}"
     target = machine.spec.target
     waits = target is not None and not target.input and _PROMPT.search(last)
     hint = '; if that is a prompt, input = [["pattern", "text\\n"]] types to it' if waits else ""
-    return f"its last line is {last!r}{hint}"
+    return f"its last line is {last!r}{hint or device_hint(machine)}"
+
+
+_MMIO_ARCHES = ("aarch64", "arm", "riscv64", "riscv32", "m68k", "loongarch64")
+_COMMAND = b"virtio_gpu_cmd_"
+
+
+def device_hint(machine: "Qemu") -> str:
+    """What the target's file may lack, where the driver never said a word to the device; empty where it did."""
+    target = machine.spec.target
+    if target is None or not machine.trace_path.is_file():
+        return ""
+    if _COMMAND in read_trace(machine.trace_path, machine.limits):
+        return "; the driver talks to the device and flushes nothing"
+    gpu = target.gpu.partition(",")[0]
+    said = "; the driver has not talked to the device"
+    if not gpu.endswith("-device") and target.arch in _MMIO_ARCHES:
+        return f'{said}: for a driver on virtio-mmio, gpu = "virtio-gpu-device"'
+    if gpu.endswith("-device") and not any("force-legacy" in word for word in target.args):
+        return f'{said}: for one that wants version 1 of virtio-mmio, args = "-global virtio-mmio.force-legacy=false"'
+    return said

@@ -34,6 +34,21 @@ def read_picture(path: Path) -> Image | None:
     return None if picture is None else np.asarray(picture, np.uint8)
 
 
+def gallery_of(paths: Sequence[Path], a_row: int = 3) -> tuple[PictureComparison, ...]:
+    """Pictures one after the other, some beside each other, each under its file's name; unreadable ones left out."""
+    found = [(path.name, picture) for path in paths if (picture := read_picture(path)) is not None]
+    rows = []
+    for at in range(0, len(found), a_row):
+        row = found[at : at + a_row]
+        shown = tuple(Picture(_uri(picture), f"{name}, {_size(picture)}") for name, picture in row)
+        rows.append(PictureComparison(f"{at + 1} to {at + len(row)} of {len(found)}", shown))
+    return tuple(rows)
+
+
+def _size(picture: Image) -> str:
+    return f"{picture.shape[1]}x{picture.shape[0]}"
+
+
 def difference_box(captured: Image, expected: Image) -> tuple[int, int, int, int]:
     """Where two pictures differ, with a margin: top, bottom, left, right, ends exclusive."""
     height, width = captured.shape[:2]

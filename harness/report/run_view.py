@@ -252,7 +252,8 @@ def _pictures_sections(result: Result, folder: Path) -> list[Section]:
     film = film_of(folder, noted.film if noted else ())
     if film is None:
         return [section]
-    words = f"The wheel as captured: {film.count} screendumps, reduced."
+    what = "screen" if result.run is not None and result.run.target is not None else "wheel"
+    words = f"The {what} as captured: {film.count} screendumps, reduced."
     return [section, Section("Film", film=film, closing=(words,), folded=True)]
 
 

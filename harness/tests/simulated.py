@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.signal import lfilter
 
 from harness.core.arrays import F64
 from harness.core.statistics import CANDIDATE, REFERENCE, Launch, Slice, launch_effect
@@ -39,6 +40,8 @@ class HostNoise:
     slots: int = 14
     frames: int = 14
     """Frames a slice."""
+    longer: int = 1
+    """Each frame takes as long as so many of the usual ones, and has the noise of all of them."""
 
 
 def simulate_launch(rng: np.random.Generator, effect: float, noise: HostNoise = HostNoise()) -> Launch:
@@ -67,6 +70,8 @@ def simulate_launch(rng: np.random.Generator, effect: float, noise: HostNoise = 
 
 def _frames(rng: np.random.Generator, noise: HostNoise) -> F64:
     """Log frame times around 0, autocorrelated, with spikes, shape (slots, frames)."""
+    if noise.longer > 1:
+        return _long_frames(rng, noise)
     count = noise.slots * noise.frames
     series = np.zeros(count)
     for phi, share in ((_SLOW_PHI, _SLOW_SHARE), (_FAST_PHI, 1 - _SLOW_SHARE)):
@@ -79,6 +84,20 @@ def _frames(rng: np.random.Generator, noise: HostNoise) -> F64:
     spikes = rng.random(count) < noise.spike_share
     series[spikes] += np.log(rng.uniform(2, 20, int(spikes.sum())))
     frames: F64 = series.reshape(noise.slots, noise.frames)
+    return frames
+
+
+def _long_frames(rng: np.random.Generator, noise: HostNoise) -> F64:
+    """The same for frames that are many usual ones long."""
+    count = noise.slots * noise.frames * noise.longer
+    series = np.zeros(count)
+    for phi, share in ((_SLOW_PHI, _SLOW_SHARE), (_FAST_PHI, 1 - _SLOW_SHARE)):
+        steps = rng.normal(0, math.sqrt(share * (1 - phi**2)), count)
+        series += lfilter([1.0], [1.0, -phi], steps)
+    series *= noise.frame_sd
+    spikes = rng.random(count) < noise.spike_share
+    series[spikes] += np.log(rng.uniform(2, 20, int(spikes.sum())))
+    frames: F64 = np.log(np.exp(series).reshape(noise.slots, noise.frames, noise.longer).mean(axis=2))
     return frames
 
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from harness.core.lottery import launch_groups, lottery_advice
+from harness.core.trace import parse_trace
+from harness.explain.manners.facts import DriverFacts
+from harness.explain.manners.waits import lottery
+from harness.tests.guestlaunches import CLEAN, TRIPS, launches_of, recorded_launches
 
 
 def _launches(*groups: tuple[int, float], sd: float = 0.01, seed: int = 1) -> list[float]:
@@ -27,6 +33,25 @@ def test_the_lottery_of_a_guest_that_never_flushes_is_seen() -> None:
     assert [group.frame_ms for group in groups] == [pytest.approx(1.03, rel=0.01), pytest.approx(1.22, rel=0.01)]
     advice = lottery_advice(groups, "candidate")
     assert "2 kinds (6 launches at 1.03 ms, 50 launches at 1.22 ms)" in advice and "reload cr3" in advice
+
+
+@pytest.mark.parametrize("name", TRIPS)
+def test_recorded_launches_of_a_guest_that_plays_the_lottery_trip_the_rule(name: str) -> None:
+    found = lottery(DriverFacts(parse_trace(b""), launch_ms=recorded_launches()[name]))
+    assert "of 2 kinds" in found.figures and "tlbi vmalle1" in found.advice
+
+
+@pytest.mark.parametrize("name", CLEAN)
+def test_recorded_launches_of_guests_that_are_all_alike_do_not(name: str) -> None:
+    found = lottery(DriverFacts(parse_trace(b""), launch_ms=recorded_launches()[name]))
+    assert found.looked and not found.tripped and "of 1 kind" in found.figures
+
+
+@pytest.mark.qemu
+@pytest.mark.full
+def test_the_lottery_is_seen_while_it_runs(tmp_path: Path) -> None:
+    """That one kind came less than twice has a chance of one in five hundred."""
+    assert len(launch_groups(launches_of("lottery", tmp_path))) == 2
 
 
 def test_three_sizes_are_three_kinds() -> None:

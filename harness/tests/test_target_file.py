@@ -14,7 +14,7 @@ from harness.model.errors import BuildError
 from harness.model.spec import BUILT_IN, ROOT, UsageError
 from harness.model.target import FrameBy, Target, capabilities_of, is_built_in
 from harness.model.target_file import parse_target, target_toml
-from harness.platform.targets import build_target, find_target, read_target, resolved, target_names
+from harness.platform.targets import build_target, elf_arch, find_target, read_target, resolved, target_names
 
 WHOLE = r"""
 arch = "aarch64"
@@ -141,6 +141,34 @@ def test_images_that_cannot_be_booted_are_refused(tmp_path: Path) -> None:
     image.write_bytes(b"x")
     found, files = resolved(target)
     assert found.image.kernel == str(image) and files[0].size == 1
+
+
+def elf(machine: int, bits: int) -> bytes:
+    """The head of an ELF file for a machine, little-endian."""
+    return b"\x7fELF" + bytes([bits // 32, 1, 1]) + bytes(9) + (2).to_bytes(2, "little") + machine.to_bytes(2, "little")
+
+
+@pytest.mark.parametrize(
+    ("machine", "bits", "arch"),
+    [
+        (62, 64, "x86_64"),
+        (3, 32, "i386"),
+        (183, 64, "aarch64"),
+        (40, 32, "arm"),
+        (243, 64, "riscv64"),
+        (243, 32, "riscv32"),
+    ],
+)
+def test_a_kernel_says_itself_what_it_is_for(machine: int, bits: int, arch: str, tmp_path: Path) -> None:
+    image = tmp_path / "k.elf"
+    image.write_bytes(elf(machine, bits) + bytes(100))
+    assert elf_arch(image) == arch
+    asked = "x86_64" if arch == "i386" else arch
+    assert short_form(image, "x86_64").arch == asked
+    resolved(placed(tmp_path, LEAST + f'arch = "{asked}"\n'))
+    other = "aarch64" if arch not in ("arm", "aarch64") else "riscv64"
+    with pytest.raises(UsageError, match=rf'mine.toml: image.kernel: .*k.elf is for {arch}: arch = "{arch}"'):
+        resolved(placed(tmp_path, LEAST + f'arch = "{other}"\n'))
 
 
 def test_a_missing_qemu_is_named_with_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

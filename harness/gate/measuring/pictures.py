@@ -33,7 +33,7 @@ from harness.core.screen import changes_left_out
 from harness.core.stamp import decode_frame
 from harness.core.trace import FLUSH, Trace, parse_trace
 from harness.core.unknown_pictures import Golden, judge_picture, judge_sequence
-from harness.gate.measuring.target_oracle import oracle_judge
+from harness.gate.measuring.target_oracle import BY_ORACLE, oracle_judge
 from harness.gate.measuring.target_pictures import (
     NEVER_NS,
     GoldenJudge,
@@ -198,7 +198,7 @@ class _PictureRun:
             SavedCapture(Capture(one, shot.time_ns, newest), shot.crc, shot.evidence)
             for one, shot, newest in zip(checked, self.taken, due, strict=True)
         )
-        words = self.judge.words if judged else ""
+        words = self.judge.words if judged else BY_ORACLE if self.foreign else ""
         return SavedCaptures(tuple(captures), frozen_after_ns, judged=judged, judged_as=words)
 
 

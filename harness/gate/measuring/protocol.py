@@ -89,6 +89,9 @@ FEWEST_A_SLICE = 4
 LONG_SLICE_S = 0.25
 FRAMES_A_LAUNCH = 28
 SETTLE_FRAMES = 6
+LONG_FRAMES, LONG_SETTLE_FRAMES = 16, 2
+"""A launch of frames that fill such slices: the launch is the unit of noise, so that many short ones tell more; what
+disturbs a short frame is averaged within a long one."""
 
 
 def fitted_protocol(protocol: Protocol, frame_ms: float) -> Protocol:
@@ -97,11 +100,13 @@ def fitted_protocol(protocol: Protocol, frame_ms: float) -> Protocol:
     needed_s = max(FEWEST_A_SLICE * frame_s, min(FRAMES_A_SLICE * frame_s, LONG_SLICE_S))
     if needed_s <= protocol.slice_s:
         return protocol
+    long = FEWEST_A_SLICE * frame_s > LONG_SLICE_S
+    launch_frames, settle_frames = (LONG_FRAMES, LONG_SETTLE_FRAMES) if long else (FRAMES_A_LAUNCH, SETTLE_FRAMES)
     # Exchanges balance in twos, turns in fours.
     step, fewest = (2, 4) if protocol.swap else (4, 8)
-    wanted_s = max(protocol.slices * protocol.slice_s, FRAMES_A_LAUNCH * frame_s)
+    wanted_s = max(protocol.slices * protocol.slice_s, launch_frames * frame_s)
     slices = min(max(math.ceil(wanted_s / needed_s / step) * step, fewest), protocol.slices)
-    return replace(protocol, slice_s=needed_s, slices=slices, settle_s=max(protocol.settle_s, SETTLE_FRAMES * frame_s))
+    return replace(protocol, slice_s=needed_s, slices=slices, settle_s=max(protocol.settle_s, settle_frames * frame_s))
 
 
 def surviving_protocol(protocol: Protocol, allowed: Collection[int]) -> Protocol:

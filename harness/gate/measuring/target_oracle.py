@@ -18,6 +18,8 @@ from harness.platform.command_oracle import CommandOracle
 from harness.platform.qemu import Qemu
 from harness.platform.trace_file import read_trace
 
+BY_ORACLE = "as its oracle draws them"
+"""What good pictures are said to be."""
 CANDIDATES_MOST = 12
 """Frames that a picture of a fast guest may be of."""
 

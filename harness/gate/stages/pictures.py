@@ -6,11 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.core.budget import NO_TIME
+from harness.core.frames import bad_share_bound
+from harness.core.wording import percent
 from harness.gate.measured import Measured, Order
 from harness.gate.measuring.pictures import Pictures, load_verification, picture_incidents, verify_pictures
 from harness.gate.stage import Session, Stage
 from harness.model.record import Incident, PicturesRecord
-from harness.model.result import Result
+from harness.model.result import Frames, Result
 from harness.platform.golden_pictures import golden_of
 
 ORDER = 20
@@ -19,9 +21,11 @@ LEAST_S = 1.5
 LATER_SHARE = 1.5
 """Time kept for the later stages, as a multiple of the least that they take."""
 
-ENOUGH = (
-    "this kernel is slow, and the {checked} bound the share of wrong ones; PICTURES= asks for more, with more BUDGET="
-)
+
+def _enough(frames: Frames) -> str:
+    """What the pictures say that there was time for."""
+    bound = percent(bad_share_bound(frames.bad, frames.checked))
+    return f"of so few, fewer than {bound} can be wrong; PICTURES= asks for more, with more BUDGET="
 
 
 class PicturesStage(Stage[Pictures, PicturesRecord]):
@@ -40,7 +44,7 @@ class PicturesStage(Stage[Pictures, PicturesRecord]):
         )
         if pictures.cut_short:
             checked = pictures.frames.checked
-            why = NO_TIME if checked < order.pictures_least else ENOUGH.format(checked=checked)
+            why = NO_TIME if checked < order.pictures_least else _enough(pictures.frames)
             session.leave_out(self.name, f"{order.pictures - checked} of {order.pictures}: {why}")
         return pictures
 

@@ -70,6 +70,9 @@ struct guest_habits {
 	bool second_head;         /* sets a second scanout, and flushes it as well */
 	bool stamp;               /* frame_stamp.h */
 	bool panics;              /* after half a second */
+	bool columns;             /* draws column by column: each pixel is on another page than the one before */
+	bool forgets;             /* forgets its translations after each of the first frames */
+	bool lottery;             /* does so in one launch of two, as chance has it */
 };
 
 /* habits.c. The guest that this image is; NULL when its name is not in the list. */
@@ -96,6 +99,8 @@ uint64_t machine_now_us(void);
 /* Lets the CPU rest until a time, where it can be woken; waits busily where not. */
 void machine_rest_until_us(uint64_t until_us);
 void machine_fence(void);
+/* Forgets every translation of an address; QEMU chooses a new size for its table then. */
+void machine_forget(void);
 _Noreturn void machine_off(void);
 
 void say(const char *text);

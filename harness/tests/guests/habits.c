@@ -40,6 +40,9 @@ static const struct guest_habits guests[] = {
 	{.name = "mode_change", .mode_after = 30, .period_ms = 20},
 	{.name = "two_heads", .second_head = true},
 	{.name = "panics", .panics = true},
+	{.name = "lottery", .columns = true, .lottery = true},
+	{.name = "forgets", .columns = true, .forgets = true},
+	{.name = "columns", .columns = true},
 };
 
 #define TEXT_OF(name) #name

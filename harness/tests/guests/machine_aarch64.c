@@ -53,6 +53,11 @@ void machine_fence(void)
 	__asm__ volatile("dmb sy" : : : "memory");
 }
 
+void machine_forget(void)
+{
+	__asm__ volatile("dsb sy; tlbi vmalle1; dsb sy; isb" : : : "memory");
+}
+
 void machine_off(void)
 {
 	register uint64_t x0 __asm__("x0") = 0x84000008; /* PSCI SYSTEM_OFF */

@@ -73,6 +73,11 @@ void machine_fence(void)
 	__asm__ volatile("fence" : : : "memory");
 }
 
+void machine_forget(void)
+{
+	__asm__ volatile("sfence.vma" : : : "memory");
+}
+
 void machine_off(void)
 {
 	for (;;)

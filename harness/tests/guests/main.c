@@ -5,6 +5,7 @@
 #define SCREEN 1 /* resource ids: SCREEN and SCREEN + 1, which is the second buffer */
 #define CURSOR_IMAGE 7
 #define CURSOR_PX 64
+#define FORGETS_FRAMES 16
 
 static uint32_t pixels[BUFFERS][PIXELS_MAX] __attribute__((aligned(4096)));
 static uint32_t cursor_pixels[CURSOR_PX * CURSOR_PX] __attribute__((aligned(4096)));
@@ -261,6 +262,7 @@ void guest_main(void)
 	static struct screen screen;
 	const struct guest_habits *guest = guest_chosen();
 	uint32_t resource = SCREEN;
+	bool lucky;
 
 	machine_start();
 	if (!guest)
@@ -274,6 +276,7 @@ void guest_main(void)
 		draw_and_show(&screen, resource, 200);
 	greet(guest);
 	gpu_begin_habits();
+	lucky = (uint32_t)machine_now_us() / 3 & 1;
 	for (uint32_t frame = 0; !guest->frames || frame < guest->frames; frame++) {
 		if (guest->mode_after && frame == guest->mode_after) {
 			resource += BUFFERS;
@@ -284,6 +287,8 @@ void guest_main(void)
 		while (guest->still_after && frame >= guest->still_after)
 			machine_rest_until_us(machine_now_us() + 1000000);
 		draw_and_show(&screen, resource, frame);
+		if (frame < FORGETS_FRAMES && (guest->forgets || (guest->lottery && lucky)))
+			machine_forget();
 	}
 	machine_off();
 }

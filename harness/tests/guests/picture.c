@@ -23,8 +23,15 @@ static uint32_t scramble(uint32_t value)
 	return value ^ value >> 16;
 }
 
-static void draw_wave(const struct picture *picture, uint32_t frame)
+static void draw_wave(const struct picture *picture, uint32_t frame, bool columns)
 {
+	if (columns) {
+		for (uint32_t x = 0; x < picture->width_px; x++)
+			for (uint32_t y = 0; y < picture->height_px; y++)
+				picture->pixels[y * picture->stride_px + x] =
+					colour(triangle(x + frame * 3), triangle(y + frame), 64);
+		return;
+	}
 	for (uint32_t y = 0; y < picture->height_px; y++) {
 		uint32_t *row = picture->pixels + y * picture->stride_px;
 		uint32_t green = triangle(y + frame);
@@ -112,7 +119,7 @@ struct rectangle picture_draw(const struct picture *picture, const struct guest_
 
 	switch (guest->picture) {
 	case PICTURE_WAVE:
-		draw_wave(picture, frame);
+		draw_wave(picture, frame, guest->columns);
 		break;
 	case PICTURE_BOX:
 		draw_box(picture, frame);
@@ -122,7 +129,7 @@ struct rectangle picture_draw(const struct picture *picture, const struct guest_
 		all.width = BOX_PX + (box.x < before.x ? before.x - box.x : box.x - before.x);
 		break;
 	case PICTURE_STATIC:
-		draw_wave(picture, 0);
+		draw_wave(picture, 0, false);
 		break;
 	case PICTURE_DITHER:
 		draw_dither(picture, frame);
