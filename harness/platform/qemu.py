@@ -36,7 +36,7 @@ from harness.platform.trace_events import FLUSH_EVENT as FLUSH_EVENT
 from harness.platform.trace_events import FRAME_EVENTS as FRAME_EVENTS  # noqa: F401
 from harness.platform.trace_events import TIMING_EVENTS as TIMING_EVENTS
 from harness.platform.trace_file import read_trace
-from harness.platform.words_of_guest import guest_said, limit_words, panic_of
+from harness.platform.words_of_guest import device_hint, guest_said, limit_words, panic_of
 
 TRACE_POLL_S = 0.005
 END_POLL_S = 0.05
@@ -218,7 +218,7 @@ class Qemu:
         while not (self.trace_path.exists() and needle in read_trace(self.trace_path, self.limits)):
             self.check()
             if self.exited():
-                raise GuestError(f"no frame was shown: {self._last_said(1.0)}", self.serial_path)
+                raise GuestError(f"no frame was shown: {self._last_said(1.0)}{device_hint(self)}", self.serial_path)
             if time.monotonic() > deadline:
                 limit = f"{self.limits.first_frame_s:g} s of the launch{limit_words(self.spec, 'first_frame_s')}"
                 self._fail(f"no frame within {limit}: {guest_said(self)}")
