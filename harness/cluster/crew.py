@@ -13,6 +13,7 @@ from harness.cluster.blobs import BlobStore
 from harness.cluster.bundle import harness_version, make_bundle
 from harness.cluster.dispatch import Cargo, Dispatcher, Patience
 from harness.cluster.faults import need_package
+from harness.cluster.live import LivePage
 from harness.cluster.protocol import Engine
 from harness.model.errors import StoreError
 from harness.model.job import JobEnd, Wish
@@ -56,6 +57,7 @@ class ClusterCrew:
         self.say = say
         self.patience = patience
         self.notices: list[str] = []
+        self.page = LivePage(results, "nightly")
 
     def run(self, wishes: Sequence[Wish], left_s: float = math.inf) -> Iterator[JobEnd]:
         """Run jobs; raises as :meth:`Dispatcher.run`."""
@@ -68,10 +70,20 @@ class ClusterCrew:
         bundled = [replace(wish, job=replace(wish.job, bundle=bundle.digest)) for wish in wishes]
         with self.open_engine() as engine:
             dispatcher = Dispatcher(
-                engine, cargo, self.results, self.patience, usual_noise=self.usual_noise, noise_of=noise_of
+                engine,
+                cargo,
+                self.results,
+                self.patience,
+                usual_noise=self.usual_noise,
+                noise_of=noise_of,
+                watch=self.page.show,
             )
             dispatcher.notices = self.notices
-            yield from dispatcher.run(bundled, left_s)
+            self.say(f"cluster: see {self.page.path}")
+            try:
+                yield from dispatcher.run(bundled, left_s)
+            finally:
+                self.page.end(dispatcher)
 
 
 def noise_of(folder: Path) -> float | None:

@@ -90,6 +90,7 @@ class Dispatcher:
         noise_of: NoiseOf = lambda folder: None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        watch: "Callable[[Dispatcher], None]" = lambda dispatcher: None,
     ) -> None:
         self.engine = engine
         self.cargo = cargo
@@ -98,13 +99,15 @@ class Dispatcher:
         self.noise_of = noise_of
         self.clock = clock
         self.sleep = sleep
+        self.watch = watch
+        """Is shown the run at every look, for the live page."""
         self.notices: list[str] = []
         self.roster = Roster(cargo.version, patience.retry_s, usual_noise or {}, self._note)
         self.waiting = WaitingList()
         self.tickets: dict[int, Ticket] = {}
         self.killed: dict[str, list[str]] = {}
         """By job: the hosts that were lost while it ran."""
-        self.ended: set[str] = set()
+        self.ended: dict[str, JobEnd] = {}
         self.dropped: list[Waiting] = []
         self._numbers = itertools.count(1)
         self._looked = -math.inf
@@ -145,6 +148,7 @@ class Dispatcher:
         if now - self._looked < self.patience.look_s:
             return
         self._looked = now
+        self.watch(self)
         for address in self.roster.see(self.engine.hosts()):
             for ticket in list(self.tickets.values()):
                 if ticket.address == address and not ticket.suspected:
@@ -264,11 +268,11 @@ class Dispatcher:
                 self._again(ticket)
                 return
         self.waiting.take_job(job_id)  # given out again, and not started yet
-        self.ended.add(job_id)
         if row is not None:
             noise = self.noise_of(Path(folder)) if folder else None
             self.roster.done(row, answer.seconds, noise, self.clock())
-        yield JobEnd(job, answer.exit_code, folder, answer.said, answer.seconds, answer.host)
+        self.ended[job_id] = JobEnd(job, answer.exit_code, folder, answer.said, answer.seconds, answer.host)
+        yield self.ended[job_id]
 
     def _again(self, ticket: Ticket) -> None:
         """Give a job out again, unless it has ended or was given out meanwhile."""
@@ -292,8 +296,9 @@ class Dispatcher:
             yield self._end_badly(ticket.waiting, why)
 
     def _end_badly(self, waiting: Waiting, why: str) -> JobEnd:
-        self.ended.add(waiting.job_id)
-        return JobEnd(waiting.wish.job, Verdict.HARNESS_FAILED.exit_code, "", (why,), 0.0, "")
+        end = JobEnd(waiting.wish.job, Verdict.HARNESS_FAILED.exit_code, "", (why,), 0.0, "")
+        self.ended[waiting.job_id] = end
+        return end
 
     def _recover(self, error: EngineLost) -> None:
         """The scheduler has gone: what is under way is given out again later; workers keep their results."""

@@ -57,6 +57,8 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         view = view_of(night, run.started)
         (run.path / "report.md").write_text(night_markdown(view), encoding="utf-8")
         (run.path / "report.html").write_text(night_page(view), encoding="utf-8")
+        if crew is not None:
+            crew.page.keep(run.path)
         folder = run.commit(_result(night, view, source))
         shift.journal.close()
     if arguments.json:
