@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 import shlex
 import time
 from collections.abc import Sequence
@@ -70,7 +72,7 @@ FOREIGN_SLOW, FOREIGN_MODE = 900, (1280, 1024)
 
 
 def main(arguments: Arguments, out: Printer) -> Verdict:
-    """``calibrate [LAUNCHES=62] [EFFECTS=1,2,3,5,10] [LOAD=n] [CORES=n] [PIN=0] [FOREIGN=1] [VIRGL=1] [KEEP=1]``.
+    """``calibrate [LAUNCHES=62] [BUDGET=s] [EFFECTS=2,5,10] [LOAD=n] [CORES=n] [PIN=0] [FOREIGN=1] [KEEP=1]``.
 
     With FROM the launches of earlier evidence are judged again, without QEMU.
     """
@@ -93,9 +95,10 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
             recording = _recorded(switches, place, arguments, run.path, out)
             words = f"{len(recording.series[0].effects)} launches an effect"
             notices = (recording.protocol.words if recording.protocol else "", place.title, words)
+        arch = str((provenance or {}).get("switches", {}).get("ARCH", switches.arch))
         out.progress("calibrate: replaying sessions")
         rates = _rates(recording, arguments.integer("DRAWS"), arguments.integer("SEED"))
-        promised = targets(rates.cells, place)
+        promised = targets(rates.cells, recording.series, place)
         told = TellingPrinter(out)
         _say(told, recording, rates, ", ".join(notices))
         result = replace(_result(run, promised, notices), seconds=time.monotonic() - begun)
@@ -104,7 +107,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         evidence = evidence_text(provenance, recording, rates.cells, rates.references, rates.made_up, promised)
         write_whole(run.path / "calibration.json", evidence)
         if arguments.flag("KEEP"):
-            write_whole(ROOT / "baselines" / switches.arch / f"{place.name}.json", evidence)
+            write_whole(ROOT / "baselines" / arch / f"{place.name}.json", evidence)
         write_told(told, result, run.path, arguments.again, [Link("evidence", "calibration.json")])
         folder = run.commit(result)
         for line in (result.sentence, *next_lines(result)):
@@ -149,8 +152,9 @@ def _recorded(
         )
         processes = len(protocol.cores) if place.load == 1 else place.load
         with competing_load(processes):
-            seed = arguments.integer("SEED")
-            return record(built, arguments.integer("LAUNCHES"), folder, protocol, seed, out.progress)
+            seed, launches = arguments.integer("SEED"), arguments.integer("LAUNCHES")
+            budget_s = arguments.number("BUDGET") if arguments.has("BUDGET") else math.inf
+            return record(built, launches, folder, protocol, seed, out.progress, budget_s)
 
 
 def _rates(recording: CalibrationRecording, draws: int, seed: int) -> _Rates:
@@ -304,7 +308,7 @@ def _result(run: RunFolder, promised: tuple[Promise, ...], notices: Sequence[str
         sentence=f"{verdict.value}: {'missed: ' if missed else ''}{said}",
         started=run.started,
         seconds=0.0,
-        host=host_facts(),
+        host=replace(host_facts(), cores=len(os.sched_getaffinity(0))),
         source=source_state(),
         notices=tuple(notices),
     )

@@ -73,7 +73,7 @@ _RESULT = PathValue("a folder under results/")
 _NAMED = ("default", *(step.name for step in SEED_STEPS))
 _OF_A_SAVED_RUN = (SWITCHES, "ARCH", "NAME", "QUICK", "OPTS", "MODE", "SLOW", "VIRGL", "CC")
 _OF_SOURCE = (SWITCHES, "CC", "BASELINE", "BASELINE_REF")
-_OF_A_RECORDING = (SWITCHES, "LAUNCHES", "EFFECTS", "LOAD", "CORES", "PIN", "FOREIGN", "VIRGL", "CC")
+_OF_A_RECORDING = (SWITCHES, "LAUNCHES", "BUDGET", "EFFECTS", "LOAD", "CORES", "PIN", "FOREIGN", "VIRGL", "CC")
 _OF_GIT = (SWITCHES, "TARGET", "GOOD", "BAD", "REPO", "BUILD", "IMAGE", "BUDGET")
 _TARGET = Text("a target of targets/, or a file")
 _NOT_OF_TARGETS = ("KERNEL", "ISO", "ARCH", "OPTS", "MODE", "SLOW", "VIRGL", *_OF_SOURCE)
@@ -215,22 +215,16 @@ DECLARED: tuple[Setting, ...] = (
         needs=("BUILD",),
     ),
     Setting("STEP", _FOLDER, ("bisect",), "how git calls back; not for people", "results/x", excludes=_OF_GIT),
+    Setting("BUDGET", Number(20, 86400, "s"), ("calibrate",), "time for launches, which may then be fewer", "330"),
     Setting("LAUNCHES", Integer(6, 10_000), ("calibrate",), "launches of each planted effect", "20", "62"),
-    Setting("EFFECTS", Integers(1, 100), ("calibrate",), "planted effects, in per cent", "3,10", "1,2,3,5,10"),
+    Setting("EFFECTS", Integers(1, 100), ("calibrate",), "planted effects, in per cent", "3,10", "2,5,10"),
     Setting("LOAD", Integer(0, 256), ("calibrate",), "competing processes; 1 is one on each core", "10", "0"),
     Setting("CORES", Integer(0, 1024), ("calibrate",), "use so many cores; 0 is all", "1", "0"),
     Setting("PIN", Flag(), ("calibrate",), "0 does without the right to pin and to real time", "0", "1"),
     Setting("FOREIGN", Flag(), ("calibrate",), "1 times a kernel of which nothing is known, at 30 frames/s", "1", "0"),
     Setting("KEEP", Flag(), ("calibrate",), "1 keeps the evidence under baselines/", "1", "0"),
     Setting("DRAWS", Integer(20, 1_000_000), ("calibrate",), "sessions drawn from the launches", "200", "1000"),
-    Setting(
-        "FROM",
-        _FILE,
-        ("calibrate",),
-        "judge earlier evidence again",
-        "results/latest/calibration.json",
-        excludes=_OF_A_RECORDING,
-    ),
+    Setting("FROM", _FILE, ("calibrate",), "judge earlier evidence", "calibration.json", excludes=_OF_A_RECORDING),
     Setting("MATRIX", _FILE, ("nightly",), "the cells", "ci/nightly.toml", "ci/nightly.toml"),
     Setting(
         "CLUSTER",

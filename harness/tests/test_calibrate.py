@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -143,6 +144,49 @@ def test_every_place_is_calibrated_by_one_command(
     planted = [pair["effect"] for pair in plain["launches"][1]["pairs"]]
     assert np.mean(planted) == pytest.approx(np.log(1.1), abs=0.01)
     assert calibration_pages(tmp_path / "baselines").startswith("**x86_64, ")
+
+
+def _recorded(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, launches: int, budget_s: float
+) -> tuple[recording.CalibrationRecording, list[str]]:
+    """Two effects on a clock by which a launch takes one second."""
+    now, told = [0.0], list[str]()
+
+    def launch(*rest: object) -> MeasuredLaunch:
+        now[0] += 1.0
+        return steady_launch(np.full(400, 3_000_000, np.int64))
+
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(recording, "measure_launch", launch)
+    monkeypatch.setattr(recording, "fitted_slices", lambda arms, where, protocol, rng: WarmUpLaunch(protocol, 1.0, {}))
+    effects = [recording.InjectedEffect(name, 0.0, ({}, {}, {})) for name in ("A/A", "slow_draw=10%")]
+    return recording.record(effects, launches, folder, Protocol(), 1, told.append, budget_s), told
+
+
+def test_a_calibration_ends_in_its_time_with_as_many_launches_of_each_effect(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, told = _recorded(monkeypatch, tmp_path, 62, 41.0)
+    assert [len(one.effects) for one in found.series] == [20, 20] and found.each_s == 1.0
+    assert told[0] == "calibrate: 2 effects, 62 launches each of about 1.0 s, of which 20 fit into 41 s"
+    assert "launch 1 of at most 62" in told[1] and told[1].endswith("0.7 min left")
+    few, told = _recorded(monkeypatch, tmp_path, 62, 1.0)
+    assert [len(one.effects) for one in few.series] == [6, 6] and told[-1].endswith("0.0 min left")
+    whole, told = _recorded(monkeypatch, tmp_path, 9, float("inf"))
+    assert [len(one.effects) for one in whole.series] == [9, 9] and told[0].endswith("about 0.3 min")
+
+
+def test_evidence_that_is_judged_again_is_kept_where_it_came_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printer: RecordingPrinter
+) -> None:
+    evidence = json.loads((ROOT / "baselines" / "x86_64" / "calibration-loaded.json").read_text(encoding="utf-8"))
+    evidence["switches"]["ARCH"] = "riscv64"
+    (tmp_path / "given.json").write_text(json.dumps(evidence), encoding="utf-8")
+    monkeypatch.setattr(calibrate, "RunFolder", lambda command: store.RunFolder(command, tmp_path / "results"))
+    monkeypatch.setattr(calibrate, "ROOT", tmp_path)
+    (tmp_path / "baselines" / "riscv64").mkdir(parents=True)
+    calibrate.main(parse(["calibrate", f"FROM={tmp_path / 'given.json'}", "DRAWS=20", "KEEP=1"]), printer)
+    assert (tmp_path / "baselines" / "riscv64" / "calibration-loaded.json").exists()
 
 
 @pytest.mark.parametrize("name", ["calibration", "calibration-loaded"])

@@ -93,12 +93,12 @@ def _cell(series: str, budget_s: float, slower: float) -> DetectionRates:
 
 def test_targets_are_met_or_missed() -> None:
     good = [_cell("A/A", 60.0, 0.004), _cell("A/A + 1%", 30.0, 0.99), _cell("A/A + 2%", 15.0, 0.995)]
-    assert [target.met for target in targets(good, CalibrationPlace())] == [True, True, True]
+    assert [target.met for target in targets(good, (), CalibrationPlace())] == [True, True, True]
     bad = [_cell("A/A", 60.0, 0.006), _cell("A/A + 1%", 30.0, 0.94)]
-    assert [target.met for target in targets(bad, CalibrationPlace())] == [False, False]
-    assert targets([], CalibrationPlace()) == ()
+    assert [target.met for target in targets(bad, (), CalibrationPlace())] == [False, False]
+    assert targets([], (), CalibrationPlace()) == ()
     undecided = replace(_cell("A/A", 30.0, 0.0), undecided=0.02)
-    assert [target.met for target in targets([undecided], CalibrationPlace())] == [False, True]
+    assert [target.met for target in targets([undecided], (), CalibrationPlace())] == [False, True]
 
 
 def test_goals_follow_the_place_and_false_alarms_are_everywhere() -> None:
@@ -106,12 +106,21 @@ def test_goals_follow_the_place_and_false_alarms_are_everywhere() -> None:
     for place, met in (
         (CalibrationPlace(load=1), [True, True, True]),
         (CalibrationPlace(load=10), [False, True]),
+        (CalibrationPlace(load=10, cores=2), [False, True]),
         (CalibrationPlace(cores=1), [True]),
         (CalibrationPlace(pins=False), [True]),
         (CalibrationPlace(foreign=True), [True]),
         (CalibrationPlace(gl=True), [True]),
     ):
-        assert [target.met for target in targets(cells, place)] == met, place.title
+        assert [target.met for target in targets(cells, (), place)] == met, place.title
+
+
+@pytest.mark.parametrize(("read", "met"), [(0.1, True), (0.085, True), (0.07, False), (0.13, False)])
+def test_the_size_of_a_planted_change_is_a_goal_everywhere(read: float, met: bool) -> None:
+    planted = replace(_series(math.log1p(read), sd=0.001), name="slow_draw=10%", planted=0.1)
+    for place in (CalibrationPlace(), CalibrationPlace(load=10), CalibrationPlace(foreign=True)):
+        (target,) = targets([], (_series(0.0), planted), place)
+        assert target.met is met and target.reached == pytest.approx(abs(read / 0.1 - 1), abs=0.02)
 
 
 def test_each_place_has_evidence_of_its_own() -> None:

@@ -71,7 +71,7 @@ class CalibrationPlace:
     @property
     def goals(self) -> tuple[Goal, ...]:
         """Further promises here, besides false alarms."""
-        if self.cores or not self.pins or self.foreign or self.gl:
+        if self.cores == 1 or not self.pins or self.foreign or self.gl:
             return ()
         return GOALS.get(self.load, CROWDED)
 

@@ -273,7 +273,11 @@ class Promise:
         return self.reached <= self.wanted if self.at_most else self.reached >= self.wanted
 
 
-def targets(cells: Sequence[DetectionRates], place: CalibrationPlace) -> tuple[Promise, ...]:
+SIZED, SIZE_ERROR_MAX = "slow_draw=10%", 0.2
+"""A planted change, and by how much of itself its size may be read wrong."""
+
+
+def targets(cells: Sequence[DetectionRates], series: Sequence[Series], place: CalibrationPlace) -> tuple[Promise, ...]:
     """The goals of a place, as far as they were simulated; false alarms everywhere."""
     by_key = {(cell.series, cell.budget_s): cell for cell in cells}
     found = []
@@ -286,4 +290,8 @@ def targets(cells: Sequence[DetectionRates], place: CalibrationPlace) -> tuple[P
         if cell is not None:
             alarms = cell.slower.share + cell.faster.share
             found.append(Promise(f"false alarms within {budget_s:g} s", WRONG_MAX, alarms, at_most=True))
+    for one in (one for one in series if one.name == SIZED):
+        read = math.expm1(float(np.mean([pair.centre for pair in one.pairs])))
+        error = abs(read / one.planted - 1)
+        found.append(Promise("error of the size of 10 % more drawing", SIZE_ERROR_MAX, error, at_most=True))
     return tuple(found)

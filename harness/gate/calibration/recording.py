@@ -51,6 +51,10 @@ class CalibrationRecording:
     """Fitted to the frame time; None of evidence that was read again."""
 
 
+FEWEST_ROUNDS = 6
+"""Launches of each effect, whatever the time: two of each pair of images."""
+
+
 def record(
     injected_effects: Sequence[InjectedEffect],
     launches: int,
@@ -58,8 +62,9 @@ def record(
     protocol: Protocol,
     seed: int,
     progress: Callable[[str], None],
+    budget_s: float = math.inf,
 ) -> CalibrationRecording:
-    """Measure every effect this many times.
+    """Measure every effect this many times, or as often as fits into the budget.
 
     Raises
     ------
@@ -68,20 +73,26 @@ def record(
     """
     rng = np.random.default_rng(seed)
     rows: dict[tuple[str, int], list[MeasuredLaunch]] = {}
-    protocol = fitted_slices(injected_effects[0].pairs[0], folder / "warm-up", protocol, rng).protocol
-    begun = time.monotonic()
-    for number in range(launches):
+    found = fitted_slices(injected_effects[0].pairs[0], folder / "warm-up", protocol, rng)
+    protocol, round_s = found.protocol, found.launch_s * len(injected_effects)
+    progress(_expected(len(injected_effects), launches, found.launch_s, budget_s))
+    begun, rounds = time.monotonic(), 0
+    while rounds < launches and (rounds < FEWEST_ROUNDS or time.monotonic() - begun + round_s <= budget_s):
+        left_s = min((launches - rounds) * round_s, budget_s - (time.monotonic() - begun))
         for place in rng.permutation(len(injected_effects)):
             injected = injected_effects[int(place)]
-            pair = number % len(injected.pairs)
-            progress(f"calibrate: launch {number + 1} of {launches}, {injected.name}")
+            pair = rounds % len(injected.pairs)
+            left = f"{max(left_s, 0) / 60:.1f} min left"
+            progress(f"calibrate: launch {rounds + 1} of at most {launches}, {injected.name}; about {left}")
             try:
                 measured = measure_launch(injected.pairs[pair], folder / "launch", protocol, rng, 0)
             except ClockStepped:
                 continue
             shutil.rmtree(folder / "launch", ignore_errors=True)
             rows.setdefault((injected.name, pair), []).append(replace(measured, trace_log={}))
-    each_s = (time.monotonic() - begun) / (launches * len(injected_effects))
+        rounds += 1
+        round_s = (time.monotonic() - begun) / rounds
+    each_s = round_s / len(injected_effects)
     series = tuple(
         Series(
             injected.name,
@@ -95,6 +106,16 @@ def record(
         for injected in injected_effects
     )
     return CalibrationRecording(series, each_s, protocol)
+
+
+def _expected(effects: int, launches: int, launch_s: float, budget_s: float) -> str:
+    """How long it will take, by what the first launch took."""
+    whole_s = effects * launches * launch_s
+    words = f"calibrate: {effects} effects, {launches} launches each of about {launch_s:.1f} s"
+    if whole_s <= budget_s:
+        return f"{words}: about {whole_s / 60:.1f} min"
+    fit = max(int(budget_s / launch_s / effects), FEWEST_ROUNDS)
+    return f"{words}, of which {fit} fit into {budget_s:g} s"
 
 
 def recorded_pair(launches: Sequence[MeasuredLaunch]) -> RecordedPair:
