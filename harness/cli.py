@@ -78,7 +78,7 @@ def _what_differs(arguments: Arguments, each: Sequence[Arguments]) -> str:
 def _attempt(arguments: Arguments, printer: TerminalPrinter, alone: bool) -> tuple[Verdict, bool]:
     """Run one command, and turn whatever it raises into a line; returns the verdict, and whether it was refused.
 
-    What is refused and stands alone is said in one line, with the exit code.
+    A refusal is said in one line, with the exit code.
     """
     try:
         return _run(arguments.command, arguments, printer), False
@@ -122,7 +122,7 @@ def _end(command: str, error: BaseException, verdict: Verdict, said: str, printe
 
 
 def _stored(command: str, error: BaseException) -> str:
-    """What was kept when the run was interrupted."""
+    """Files kept when the run was interrupted."""
     kept = kept_of(error)
     if kept:
         return f"; the result is stored in {kept.folder}"

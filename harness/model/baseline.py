@@ -207,11 +207,14 @@ def approval_refusals(result: Result, reason: str, allow_dirty: bool, kernel_tre
             refused.append(f"FAULT={fault} is built into it: measure without")
         if "instructions_per_frame" not in candidate.metrics:
             refused.append("its instructions were not counted: run 'make perf' with all stages")
+    return (*refused, *picture_refusals(result))
+
+
+def picture_refusals(result: Result) -> list[str]:
+    """Why the pictures of a result cannot be approved."""
     if result.frames is None or not result.frames.checked:
-        refused.append("no pictures were checked")
-    elif result.frames.bad:
-        refused.append(f"{result.frames.bad} of {result.frames.checked} pictures were bad")
-    return tuple(refused)
+        return ["no pictures were checked"]
+    return [f"{result.frames.bad} of {result.frames.checked} pictures were bad"] if result.frames.bad else []
 
 
 def _refused_result(result: Result) -> list[str]:

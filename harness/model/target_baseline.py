@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from harness.model import codec
-from harness.model.baseline import Baseline, succeed
+from harness.model.baseline import Baseline, picture_refusals, succeed
 from harness.model.codec import CodecError
 from harness.model.result import Fingerprint, Metric, Result, ResultError
 from harness.model.spec import Verdict
@@ -89,11 +89,7 @@ def target_refusals(result: Result, reason: str) -> tuple[str, ...]:
     candidate = result.arms.get("candidate")
     if candidate is None or "fps_trace" not in candidate.metrics:
         refused.append("the result has no frame rate")
-    if result.frames is None or not result.frames.checked:
-        refused.append("no pictures were checked")
-    elif result.frames.bad:
-        refused.append(f"{result.frames.bad} of {result.frames.checked} pictures were bad")
-    return tuple(refused)
+    return (*refused, *picture_refusals(result))
 
 
 def target_baseline_from_json(text: str, label: str) -> TargetBaseline:

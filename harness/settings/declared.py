@@ -283,14 +283,14 @@ OPTIONS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Positional:
-    """What a word that is no setting means to one command."""
+    """Meaning of a word that is not a setting, for one command."""
 
     setting: str = ""
     """The setting that it stands for."""
     choices: tuple[str, ...] = ()
-    """Valid first words, where the word is no setting's value."""
+    """Valid first words, where the word is not a setting's value."""
     more: str = ""
-    """What any further words are."""
+    """Meaning of further words."""
 
 
 POSITIONAL: Mapping[str, Positional] = {
@@ -311,7 +311,7 @@ def options_of(command: str) -> Mapping[str, str]:
 
 @functools.cache
 def settings_of(command: str) -> Mapping[str, Setting]:
-    """What a command takes, by name: its own settings first, then the kernel's switches."""
+    """Settings of a command, by name: its own first, then the kernel's switches."""
     takes = command_table()[command].takes if command in command_table() else ()
     rows = [row for row in (*DECLARED, *_ARMS) if command in row.commands]
     rows += [row for row in DECLARED if row.name in takes]

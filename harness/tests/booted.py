@@ -17,7 +17,7 @@ from harness.platform.qemu import Qemu
 
 @dataclass(frozen=True)
 class Booted:
-    """What a machine that has ended left."""
+    """Logs and exit of a machine that has ended."""
 
     serial: bytes
     ending: Ending
@@ -29,7 +29,7 @@ class Booted:
 
 
 def boot_image(folder: Path, image: Path, machine: Machine, params: RunParams, limit_s: float = 20.0) -> Booted:
-    """Boot an image and wait until its machine has ended by itself."""
+    """Boot an image and wait until its machine has ended unasked."""
     with Qemu(RunSpec(kernel=image, machine=machine, params=params), folder) as guest:
         deadline = time.monotonic() + limit_s
         while not guest.exited():
@@ -48,7 +48,7 @@ def boot_kernel(
 
 
 def serial_log(folder: Path, settings: Mapping[str, str], params: RunParams, machine: Machine = Machine()) -> SerialLog:
-    """What a kernel of these switches wrote until it ended."""
+    """Serial log of a kernel with these switches until it ended."""
     return parse_serial(boot_kernel(folder, machine, params, settings).serial)
 
 

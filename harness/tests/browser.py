@@ -30,7 +30,7 @@ class Browser:
         self._number = 0
         self._session: str | None = None
         self.errors: list[str] = []
-        """What the page complained of, and everything that it asked of a network."""
+        """Complaints of the page, and everything that it requested from a network."""
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
@@ -115,7 +115,7 @@ class Browser:
             self.call("Input.dispatchKeyEvent", type=kind, key=name)
 
     def picture(self, path: Path | None = None) -> bytes:
-        """What the page looks like, as PNG."""
+        """Screenshot of the page, as PNG."""
         png = base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"])
         if path is not None:
             path.write_bytes(png)

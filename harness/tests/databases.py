@@ -63,7 +63,7 @@ def _binaries() -> Path:
 
 
 def _as_owner(command: list[str], folder: Path) -> None:
-    """Run a command as somebody whom PostgreSQL accepts: it refuses root."""
+    """Run a command as a user that PostgreSQL accepts: it refuses root."""
     if os.geteuid() == 0:
         command = ["runuser", "-u", "postgres", "--", *command]
     done = subprocess.run(

@@ -1,6 +1,6 @@
-"""What was once seen of each stand-in kernel's driver, kept for tests of the rules.
+"""Recorded facts of each stand-in kernel's driver, kept for tests of the rules.
 
-``/usr/bin/python3 -m harness.tests.guestfacts`` records all again, under a real QEMU; with names, these alone.
+``/usr/bin/python3 -m harness.tests.guestfacts`` records all again, under a real QEMU; with names, only these.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _SLOW = ("tick", "delay", "reuse", "clean_dirty")
 
 
 def watched(name: str, folder: Path, arch: str = "riscv64", window_s: float = 0.0) -> SeenDriver:
-    """What is seen of one guest that runs now."""
+    """Facts of one guest that runs now."""
     image = build_guest(name, folder / "out", arch)
     with running_guest(image, folder / name, arch, MANNERS_EVENTS) as machine:
         machine.wait_first_flush()

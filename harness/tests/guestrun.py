@@ -48,7 +48,7 @@ def running_guest(
 
 
 def run_guest(name: str, folder: Path, seconds: float = 1.0, arch: str = "riscv64") -> Qemu:
-    """Build a guest, and let it draw for so long; the machine has ended when this returns."""
+    """Build a guest, and let it draw for this long; the machine has ended when this returns."""
     image = build_guest(name, folder / "out", arch)
     with running_guest(image, folder / name, arch) as machine:
         machine.wait_first_flush()

@@ -58,7 +58,7 @@ def disturb(
     how
         KILL, INTERRUPT or FULL.
     every
-        Only one write in so many, and the last five, where things become visible.
+        Only one write in this many, and the last five, where things become visible.
     """
     points = find_points(code, prepare(), log)
     for index, (name, number) in enumerate(points):

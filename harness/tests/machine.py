@@ -16,7 +16,7 @@ _VQ = 0x55E63DF1E2F0
 
 @dataclass
 class MachineModel:
-    """What the pretended run looks like; times in ns."""
+    """Properties of the pretended run; times in ns."""
 
     frames: int = 300
     seed: int = 1
@@ -27,13 +27,14 @@ class MachineModel:
     warmup: int = 20
     """Frames presented before the first recorded one."""
     flush_ns: int = 0
-    """What the device does for a flush before it answers, as under OpenGL; half as much again, or half, at random."""
+    """Time of the device for a flush before it answers, as under OpenGL; between half and one and a half of it, at
+    random."""
     skip_flush: frozenset[int] = frozenset()
     refuse_flush: frozenset[int] = frozenset()
     completion_lie: int = 0
     """Added to every frame's completions."""
     number_lie: int = 0
-    """The records' frame numbers skip one number after every so many frames."""
+    """The records' frame numbers skip one number after every this many frames."""
     clock_lie: float = 0.0
     """Guest times are stretched by this share, as if frames were faster or slower."""
     published: bool = True
@@ -48,7 +49,7 @@ class MachineModel:
 
 @dataclass(frozen=True)
 class MachineLogs:
-    """What the run left, and the truth."""
+    """Files of the run, and the truth."""
 
     trace: bytes
     serial: bytes

@@ -16,7 +16,7 @@ HOST = "a CPU, 2 cores, QEMU 7.2.22, tcg"
 
 @dataclass(frozen=True)
 class Planted:
-    """A change of one cell: from this night on, frames take so much longer."""
+    """A change of one cell: from this night on, frames take this share longer."""
 
     cell: str
     night: int
@@ -24,7 +24,7 @@ class Planted:
 
 
 def nights(cells: Sequence[str], count: int, planted: Sequence[Planted], seed: int = 1) -> Iterator[HistoryRun]:
-    """Every run of so many nights, in order; the noise of a ratio is 0.4 %, of a frame rate 4 %."""
+    """Every run of this many nights, in order; the noise of a ratio is 0.4 %, of a frame rate 4 %."""
     rng = np.random.default_rng(seed)
     for night in range(count):
         for cell in cells:

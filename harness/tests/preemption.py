@@ -14,7 +14,7 @@ from harness.model.record import LaunchLoad
 BASE_NS = 1_700_000_000_000_000_000
 SLICE_NS, SLICES = 40_000_000, 14
 SCHEDULED_NS = 4e6
-"""What a scheduler lets a machine run at once, on average."""
+"""Time that a scheduler lets a machine run at once, on average."""
 FLUSH = "virtio_gpu_cmd_res_flush res 0x1, w 1024, h 768, x 0, y 0"
 
 

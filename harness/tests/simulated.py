@@ -27,7 +27,7 @@ class HostNoise:
     """How noisy the pretended machine is; standard deviations of log frame time."""
 
     launch_sd: float = 0.025
-    """Of one launch's effect: half of the variance belongs to each process."""
+    """Standard deviation of one launch's effect: half of the variance belongs to each process."""
     frame_sd: float = 0.06
     core_sd: float = 0.02
     """Difference between cores, for the launch's life."""

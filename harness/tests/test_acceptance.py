@@ -38,7 +38,7 @@ def checklist(folder: Path, **switches: str) -> Checklist:
 
 
 def window_counts(model: MachineModel) -> EventCounts:
-    """What a pretended machine's run is counted as."""
+    """Counts of a pretended machine's run."""
     logs = run_model(model)
     observed = Observed(Ending(True, "guest-shutdown"), 1_700_000_000_000_000_000, (), "7.2.0", ("qemu",))
     return counted(assemble(observed, logs.serial, logs.trace), "serial.log")

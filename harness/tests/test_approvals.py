@@ -58,7 +58,7 @@ def test_ab_tells_it_too(approvals: int, monkeypatch: pytest.MonkeyPatch) -> Non
     "path", sorted((ROOT / "baselines").glob("*/*/baseline.json")), ids=lambda path: "-".join(path.parts[-3:-1])
 )
 def test_the_commit_of_an_approved_kernel_is_in_the_history(path: Path) -> None:
-    """Else nobody can build it again with another compiler: an approval must not be rebased."""
+    """Otherwise it cannot be built again with another compiler: an approval must not be rebased."""
     if not (ROOT / ".git").exists() or git("rev-parse", "--is-shallow-repository") != "false":
         pytest.skip("a clone without its history")
     commit = json.loads(path.read_text(encoding="utf-8"))["commit"]

@@ -1,4 +1,4 @@
-"""What is committed under baselines/: every approved kernel is what its commit and compiler make, to the byte."""
+"""The files under baselines/: commit and compiler make every approved kernel again, to the byte."""
 
 from __future__ import annotations
 

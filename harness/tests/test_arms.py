@@ -1,4 +1,4 @@
-"""What the words of an arm mean."""
+"""Meanings of an arm's words."""
 
 from pathlib import Path
 

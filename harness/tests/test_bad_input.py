@@ -39,7 +39,7 @@ class Ended:
 
     @property
     def complaint(self) -> list[str]:
-        """What it said besides progress and notes."""
+        """Its output besides progress and notes."""
         passing = ("building", "note:", "verdict:", "window:", "pictures:", "perf:", "writing")
         return [line for line in self.said.splitlines() if not line.startswith(passing)]
 

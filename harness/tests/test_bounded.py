@@ -85,7 +85,7 @@ OWN = {
     "report/movie.py",
     "report/render.py",
 }
-"""These read files of this tree, of its own builds, or of /proc, by names that nobody gives them."""
+"""These read files of this tree, of its own builds, or of /proc, by names that do not come from outside."""
 _READS = re.compile(r"\.read_(?:bytes|text)\(")
 _STARTS = re.compile(r"\bsubprocess\.(?:run|Popen|call|check_\w+)\(|\bos\.(?:system|popen|spawn\w+)\(")
 

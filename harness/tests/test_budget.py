@@ -1,4 +1,4 @@
-"""Budgets: refused where too small, shared between stages, and what there was no time for is never a pass."""
+"""Budgets: refused where too small, shared between stages, and a stage without time never passes."""
 
 from __future__ import annotations
 

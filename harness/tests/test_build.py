@@ -321,7 +321,7 @@ def test_a_revision_is_unpacked_as_newer_pythons_want_it(repository: Path, monke
 def test_what_was_compiled_once_is_taken_from_the_cache_by_content(
     tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whichever folder or switch asks: only what the preprocessor leaves different is compiled again."""
+    """Only code that differs after the preprocessor is compiled again, whatever the folder or switch."""
     monkeypatch.setattr(compile_cache, "CACHE_DIR", tmp_path / "cache")
     (tree / "kernel" / "Makefile").write_text("$(OUT)/roulette.elf: main.c\n\tgcc -DLOG=$(LOG) -c -o $@ main.c\n")
     (tree / "kernel" / "main.c").write_text("int one(void) { return 1; }\n")

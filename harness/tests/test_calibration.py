@@ -179,7 +179,7 @@ def test_drawing_a_recording_again_keeps_its_truth() -> None:
     rng = np.random.default_rng(7)
     pair = RecordedPair(rng.exponential(0.1, 21) - 0.1, np.full(21, 2.0), np.full(21, 2.0))
     assert [pair.again(rng).centre for _ in range(5)] == pytest.approx([pair.centre] * 5)
-    # A skewed loud recording is no reason for alarms, however its launches fall when drawn again.
+    # A skewed, loud recording raises no alarms, however its launches fall when drawn again.
     loud = Series("A/A", 0.0, (pair,)).without_sampling_error(0.0)
     cell = protocol_rates(loud, 60.0, 0.85, 100, rng, 0.015)
     assert cell.slower.share + cell.faster.share <= 0.02

@@ -1,4 +1,4 @@
-"""Which steps of the seed case are counted and timed, on machines that are made up."""
+"""The steps of the seed case that are counted and timed, on made-up machines."""
 
 from __future__ import annotations
 

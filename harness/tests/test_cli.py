@@ -24,7 +24,7 @@ from harness.settings import MEASURING, Arguments
 
 
 def run_with(command: object, monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
-    """Run the command line with a function in the place of ``perf``."""
+    """Run the command line with a function that replaces ``perf``."""
     monkeypatch.setattr(importlib, "import_module", lambda name: SimpleNamespace(main=command))
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     return cli.main(["perf", *words])

@@ -33,7 +33,7 @@ if len(sys.argv) > 2:
 else:
     sys.stdout.buffer.write(content)
 """
-"""What the guests of PICTURE_WAVE draw, written from its description."""
+"""Pictures of the guests of PICTURE_WAVE, written from its description."""
 SMALL = 'printf "P6 2 1 255\\n\\001\\002\\003$1$1$1"'
 
 

@@ -103,7 +103,7 @@ def test_a_flood_is_named_and_no_longer_kept_but_still_drained(line: Line, tmp_p
     with pytest.raises(GuestError, match="no end within"):
         line.console.wait_for(b"[DONE]", 0.1, "end")
     for _ in range(300):
-        line.send(b"y" * 1000)  # more than a pipe holds: blocks for ever if nobody reads
+        line.send(b"y" * 1000)  # more than a pipe holds: blocks for ever if it is not read
     with pytest.raises(GuestError, match="the serial line brought more than 1000 bytes"):
         line.console.wait_for(b"[DONE]", 5, "end")
     line.hang_up()

@@ -1,4 +1,4 @@
-"""What counts are worth: fitted coefficients, predicted changes, parts that grew, and a clock that says otherwise."""
+"""The time that counts stand for: fitted coefficients, predicted changes, grown parts, and a clock that disagrees."""
 
 from __future__ import annotations
 

@@ -150,8 +150,8 @@ def test_a_killed_display_leaves_neither_lock_nor_socket(tmp_path: Path) -> None
 
 
 def test_only_what_a_dead_server_left_is_cleared(tmp_path: Path) -> None:
-    """By display number: 7 is dead, 8 lives by its lock, 9 answers, 10 may just start, 11 has a strange lock, 12 is no
-    socket, and 13 just ended.
+    """Displays by number: 7 is dead, 8 lives by its lock, 9 answers, 10 may just start, 11 has a strange lock, 12 is
+    not a socket, and 13 just ended.
     """
     doors = tmp_path / ".X11-unix"
     doors.mkdir()

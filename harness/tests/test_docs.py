@@ -22,7 +22,7 @@ README = ROOT / "README.md"
 DOCS = ROOT / "docs"
 WRITTEN_BY_RUNS = {"report.md", "acceptance.md"}
 MAKE_ALONE = {"setup", "test", "test-full", "check", "clean", "docs", "help", "quick", "open"}
-"""Goals that are no commands of the harness."""
+"""Goals that are not commands of the harness."""
 PLACEHOLDERS = ("SWITCH=", "SETTING=")
 
 
@@ -138,14 +138,14 @@ def test_what_is_written_from_the_code_is_present() -> None:
 
 
 def shown_commands(text: str) -> list[list[str]]:
-    """Words of every ``make …`` that a page shows, in a block or as code; a row of a table names a command alone."""
+    """Words of every ``make …`` that a page shows, in a block or as code; a row of a table names only a command."""
     text = re.sub(r"^\|.*", "", text, flags=re.MULTILINE)
     lines = re.findall(r"^make [^\n]*", text, re.MULTILINE) + re.findall(r"`(make [^`\n]+)`", text)
     return [shlex.split(line, comments=True)[1:] for line in lines]
 
 
 def refusal(words: list[str]) -> str:
-    """Why ``make`` with these words would be refused; empty where it would not. What stands for something is passed."""
+    """Why ``make`` with these words would be refused; empty where it would not. Placeholders pass."""
     alone = [word for word in words if "=" not in word]
     known = MAKE_ALONE | command_table().keys()
     goals = alone[:1] if alone[:1] == ["history"] else [word for word in alone if word in known]

@@ -1,4 +1,4 @@
-"""What ``doctor`` says of a machine where nothing is installed, and of this one."""
+"""``doctor`` on a machine where nothing is installed, and on this one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the host does to QEMU is never blamed on the guest."""
+"""The guest is never blamed for what the host does to QEMU."""
 
 from __future__ import annotations
 

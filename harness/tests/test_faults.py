@@ -35,11 +35,11 @@ OPTIONS = {
 }
 """Stages that show it soonest, where others than the rest's."""
 SLOW = {"hiccup"}
-"""Seen in tails of timing alone, which takes a whole session."""
+"""Seen only in tails of timing, which takes a whole session."""
 PORTS = ("aarch64", "riscv64")
 PORTED = ("boot_silent", "hang", "panic", "page_fault", "stack_overflow", "flip_pixel", "blk_timeout", "slow_draw")
-"""Whose answers pass through an architecture's own code, traps and interrupts and clocks and the way a machine ends;
-tried on every one, the others with all of them in the full tests."""
+"""Faults whose answers pass through an architecture's own code: traps, interrupts, clocks and the way a machine ends.
+They are tried on every architecture, the other faults only in the full tests."""
 
 
 def replayed(folder: str) -> int:

@@ -152,7 +152,7 @@ out.close()
 
 
 def spoken(columns: int, **environment: str) -> str:
-    """What a terminal of so many columns receives."""
+    """Output on a terminal of this many columns."""
     parent, child = pty.openpty()
     env = os.environ | {"TERM": "xterm", "COLUMNS": str(columns), "LINES": "24"} | environment
     env = {name: value for name, value in env.items() if value}

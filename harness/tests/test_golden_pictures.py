@@ -33,7 +33,7 @@ def golden() -> Golden:
 
 
 def of_wrong_length(picture: Image, extra_px: int) -> Image:
-    """What a screen shows of rows that are longer in memory than the device is told."""
+    """A screen whose rows are longer in memory than the device is told."""
     height, width = picture.shape[:2]
     memory = np.zeros((height, width + extra_px, 3), np.uint8)
     memory[:, :width] = picture[:, : width + extra_px]
@@ -126,7 +126,7 @@ def test_what_a_mask_leaves_out_is_not_judged() -> None:
 
 
 def moving(frame: int, stuck: Mask | None = None) -> Image:
-    """All of it changes in every frame, but for what is stuck."""
+    """All of it changes in every frame, except the stuck part."""
     y, x = np.mgrid[:192, :256]
     picture = np.stack([(x + frame * 5) % 256, (y + frame * 7) % 256, (x + y + frame * 11) % 256], axis=2)
     if stuck is not None:

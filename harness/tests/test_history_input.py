@@ -1,4 +1,4 @@
-"""What a history is given from outside: lines, files and addresses, of which one bad one stops nothing."""
+"""Input of a history from outside: one bad line, file or address does not stop the rest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The kernel's Makefile: the same bytes anywhere, switches from the command line alone, refusals that say why."""
+"""The kernel's Makefile: the same bytes anywhere, switches only from the command line, refusals that say why."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_another_switch_in_the_same_folder_rebuilds(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("out", ["default", "FILL=pixel,LOG=none"])
 def test_a_changed_header_rebuilds_what_includes_it(tmp_path: Path, out: str) -> None:
-    """Whatever the folder's name: one for a combination of switches has ``=`` in it."""
+    """The folder's name does not matter: one for a combination of switches has ``=`` in it."""
     shutil.copytree(KERNEL_DIR, tmp_path / "kernel")
     assert make(f"OUT=../{out}", folder=tmp_path / "kernel").returncode == 0
     with (tmp_path / "kernel" / "scene" / "segment.h").open("a") as header:

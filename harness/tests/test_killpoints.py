@@ -1,4 +1,4 @@
-"""What is stored is the one before or the new one, at whatever write it is killed, interrupted, or the disk full."""
+"""The old or the new file is stored, at whatever write the writer is killed or interrupted, or the disk is full."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is quoted of a guest that ended early."""
+"""Quotations of a guest that ended early."""
 
 from __future__ import annotations
 

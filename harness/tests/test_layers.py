@@ -41,7 +41,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
 every feature. Commands use features, never each other."""
 
 TOUCHES_THE_WORLD = {"os", "subprocess", "socket", "pathlib", "shutil", "tempfile", "threading", "signal"}
-"""What ``core`` does without, so that every verdict can be replayed from a saved run."""
+"""Modules that ``core`` does not use, so that every verdict can be replayed from a saved run."""
 
 KERNEL_LAYERS: Mapping[str, int] = {
     "main": 10,
@@ -95,7 +95,7 @@ def called_names(source: str) -> set[str]:
 
 
 def violations(room: str, source: str) -> list[str]:
-    """What a module of this room imports or does against the rules."""
+    """Imports and calls of a module of this room that break the rules."""
     found = []
     for name in imports_of(source):
         top, _, rest = name.partition(".")
@@ -153,7 +153,7 @@ def test_a_planted_violation_is_found(room: str, source: str, says: str) -> None
 
 
 def kernel_layer(name: str) -> int | None:
-    """The layer of ``drivers/virtio/gpu.h`` or ``base/print.h``; None for what is no part of the kernel."""
+    """The layer of ``drivers/virtio/gpu.h`` or ``base/print.h``; None for files outside the kernel."""
     room = kernel_room(name, KERNEL_LAYERS)
     return None if room is None else KERNEL_LAYERS[room]
 

@@ -124,7 +124,7 @@ def test_what_was_left_out_is_asked_for() -> None:
     ],
 )
 def test_the_command_to_run_next_is_accepted(line: str, verdict: Verdict, skipped: dict[str, str]) -> None:
-    """What is proposed has no budget that would be refused, above or below."""
+    """A proposed command has no budget that would be refused, above or below."""
     command, *words = shlex.split(line)
     parse([command, *words])
     letters = [word for word in words if word[1] == "="] or ["a", "b", "c"]

@@ -307,7 +307,7 @@ def _one_night(root: Path) -> None:
 
 
 def _kill_at(root: Path, moment_s: float) -> bool:
-    """Run a night and kill it after a while; whether it was done before, be it by a hair."""
+    """Run a night and kill it after a while. Returns whether it had ended before, however shortly."""
     process = multiprocessing.get_context("fork").Process(target=_one_night, args=(root,))
     process.start()
     process.join(moment_s)

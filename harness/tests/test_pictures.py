@@ -186,16 +186,15 @@ def test_a_judged_run_is_verified_again(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert load_verification(tmp_path) == found.verification and found.verification.judged
 
 
+def _one_wrong_pixel(frame: int) -> Image:
+    picture = Oracle(*MODE).picture(frame)
+    picture[100, 50] ^= 1
+    return picture
+
+
 @pytest.mark.parametrize("name", ["00-corrupt.png", "00-corrupt-expected.png", "captures.json"])
 def test_a_saved_run_with_a_damaged_file_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
-    oracle = Oracle(*MODE)
-
-    def show(frame: int) -> Image:
-        picture = oracle.picture(frame)
-        picture[100, 50] ^= 1
-        return picture
-
-    run(monkeypatch, tmp_path, show, count=3)
+    run(monkeypatch, tmp_path, _one_wrong_pixel, count=3)
     path = tmp_path / "pictures" / name
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(CaptureError, match=name.split(".")[0]):
@@ -206,14 +205,7 @@ def test_a_saved_run_with_a_damaged_file_is_refused(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_kept_picture_must_show_what_was_noted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    oracle = Oracle(*MODE)
-
-    def show(frame: int) -> Image:
-        picture = oracle.picture(frame)
-        picture[100, 50] ^= 1
-        return picture
-
-    run(monkeypatch, tmp_path, show, count=3)
+    run(monkeypatch, tmp_path, _one_wrong_pixel, count=3)
     folder = tmp_path / "pictures"
     (folder / "00-corrupt.png").write_bytes((folder / "00-corrupt-expected.png").read_bytes())
     with pytest.raises(CaptureError, match="does not show what was noted: 1 pixel"):

@@ -1,4 +1,4 @@
-"""What ``make bench`` says of its figures: kept, missed, told; and of what could not be measured."""
+"""Words of ``make bench`` on its figures: kept, missed, told, or not measured."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def accesses(recording: Recording, change: Callable[[Access], Access]) -> Record
     ("arch", "strategy"), [("x86_64", "linux"), ("aarch64", "linux"), ("riscv64", "full_progress")]
 )
 def test_every_fence_is_noticed(arch: str, strategy: str) -> None:
-    """Each fence instruction alone; what the kick check's fence orders too is asked without that one."""
+    """Each fence instruction removed alone; order that the kick fence also keeps is asked without it."""
     found = proved(arch, strategy)
     kick = found.fences["C"]
     for letter, places in found.fences.items():
@@ -89,7 +89,7 @@ def test_every_kind_of_dependency_is_noticed(arch: str, kind: str) -> None:
 
 
 def test_no_question_is_without_a_mutation_that_fails_it() -> None:
-    """All fences, branches and dependencies away, on a machine that orders nothing by itself."""
+    """All fences, branches and dependencies removed, on a machine that keeps no order."""
 
     def nothing(access: Access) -> Access:
         fence = NO_FENCE if access.fence is not None else None

@@ -1,4 +1,4 @@
-"""What other commands say of a kernel's ordering, and where it fails them."""
+"""Words of other commands on a kernel's ordering, and where it fails them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What README shows is what its commands print: they are run, and the shapes of the lines compared."""
+"""README shows the output of its commands: they are run, and the shapes of the lines compared."""
 
 from __future__ import annotations
 

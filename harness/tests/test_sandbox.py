@@ -143,7 +143,7 @@ def test_a_name_that_qemu_would_change_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.qemu
 def test_a_file_beyond_the_limit_is_no_fault_of_the_guest(kernel: Path, tmp_path: Path) -> None:
-    """Nor is it taken for a status that the guest chose."""
+    """It is not taken for a status that the guest chose, either."""
     limits = Limits(trace_bytes=1 << 20, picture_bytes=1 << 20)
     with Qemu(RunSpec(kernel, MACHINE, ENDLESS, limits=limits), tmp_path / "run") as machine:
         machine.wait_first_flush()
@@ -234,7 +234,7 @@ def test_a_window_of_the_session_keeps_the_session(tmp_path: Path) -> None:
 def test_a_qemu_that_is_a_script_finds_what_it_runs(
     kernel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the script names lies anywhere, so that no file is hidden from it."""
+    """The script's files may be anywhere, so no file is hidden from it."""
     real = shutil.which("qemu-system-x86_64")
     hidden = tmp_path / "elsewhere"
     hidden.mkdir()

@@ -34,7 +34,7 @@ def substitute(pattern: bytes, replacement: bytes, count: int = 0) -> Change:
 
 
 def every(period: int, pattern: bytes, replacement: bytes) -> Change:
-    """Change one match in so many."""
+    """Change one match in this many."""
     seen = iter(range(1 << 20))
     return lambda log: re.sub(pattern, lambda match: match[0] if next(seen) % period else replacement, log)
 
@@ -200,7 +200,7 @@ def test_a_partial_flush_must_cover_what_changed() -> None:
     ("completion", "late_ms", "named"), [("irq", 45, True), ("irq", 0, False), ("poll", 45, False)]
 )
 def test_interrupts_that_do_not_arrive_are_named(completion: str, late_ms: int, named: bool) -> None:
-    """By how long the guest waits beyond the device's answer: a tenth of the frame rate is no word by itself."""
+    """Extra wait of the guest beyond the device's answer: a tenth of the frame rate says nothing on its own."""
     serial = run_model(MODEL).serial.replace(b"arch=x86_64", b"arch=x86_64 completion=%s" % completion.encode())
     serial = re.sub(rb"wait_ns=(\d+)", lambda match: b"wait_ns=%d" % (int(match[1]) + late_ms * 1_000_000), serial)
     texts = [one.text for one in window_incidents(window_of(trace_of(), serial=serial), BUILT_IN)]

@@ -103,7 +103,7 @@ def test_a_goal_needs_no_more_than_it_uses(tmp_path: Path, goals: tuple[str, ...
 
 @pytest.mark.parametrize("listed", [True, False])
 def test_a_user_without_sudo_is_told_what_root_must_run(tmp_path: Path, listed: bool) -> None:
-    """Of alternatives one name: the first that the package lists have, where there are any."""
+    """One name of several alternatives: the first that the package lists have, where there are any."""
     tools = ("apt-get", "dpkg-query", "apt-cache")
     fake_program(tmp_path, "id", "echo 1000")
     knows = '[ "$2" != qemu-system-modules-opengl ]' if listed else "false"

@@ -25,7 +25,7 @@ ORDER = Order(ArmKernel("candidate", Path("k.elf"), "", None, BUILT_IN), None, M
 
 @dataclass(frozen=True)
 class Cost(StageRecord, stage="made-up"):
-    """What a made-up stage brings and keeps."""
+    """Measurement and record of a made-up stage."""
 
     share: float
 

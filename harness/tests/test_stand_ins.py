@@ -167,7 +167,7 @@ def test_still_pictures_stand_still_and_others_move(folder: Path) -> None:
 
 
 def test_a_torn_picture_is_caught_in_the_act(folder: Path) -> None:
-    """One in five is torn: that none of so many is would take a hundred thousand million runs."""
+    """One in five is torn: none torn among this many would happen once in a hundred thousand million runs."""
     stamps = [decode_stamps(picture) for picture in pictures("torn", folder, TORN_PICTURES, longest_s=0.05)]
     torn = [one for one in stamps if one.top != one.bottom]
     assert torn and all(one.bottom is not None and one.top == one.bottom - 1 and one.bottom % 5 == 4 for one in torn)

@@ -52,7 +52,7 @@ def _gain(missing: set[Pair], chosen: Mapping[str, str], name: str, value: str, 
 
 
 def check_run(log: SerialLog, settings: Mapping[str, str]) -> None:
-    """What must hold of a clean run, whatever the switches, and what the switches promise."""
+    """Conditions of a clean run, whatever the switches, and the promises of the switches."""
     switches = Switches.of(settings)
     assert log.finished and not log.panics and not log.timeouts, settings
     assert log.boot is not None

@@ -49,7 +49,7 @@ def counted(folder: Path, arch: str, tlb: str) -> tuple[int, int]:
 
 @pytest.mark.parametrize("arch", PORTS)
 def test_a_warm_run_flushes_before_its_frames_and_never_in_them(tmp_path: Path, arch: str) -> None:
-    """Of x86_64's flushes the firmware does most, another number each time; its suite ``arch`` tests the flush."""
+    """On x86_64 the firmware does most flushes, another number each time; the suite ``arch`` tests the flush."""
     warm_before, warm_within = counted(tmp_path / "warm", arch, "warm")
     cold_before, cold_within = counted(tmp_path / "cold", arch, "cold")
     assert warm_within == cold_within == 0

@@ -44,7 +44,7 @@ def test_sizes_are_right_whatever_the_frame_time(frame_ns: float) -> None:
 
 
 def test_medians_of_slices_would_be_noisy_under_load() -> None:
-    """What the low end is for: without it the same launches are more than twice as noisy."""
+    """Purpose of the low end: without it the same launches are more than twice as noisy."""
     launches = _launches(0.0, LOADED, 40, frame_ns=3e6)
     medians = np.array([launch_effect(replace(one.launch, undisturbed=None, preempted="")) for one in launches])
     assert medians.std() > 2 * _effects(launches).std()

@@ -30,7 +30,7 @@ FLUSH = "4242@1700000000.000200:virtio_gpu_cmd_res_flush res 0x1, w 64, h 48, x 
 
 
 def fallback(device: str, trace: str, serial: str = "") -> list[str]:
-    """What a window finds that has to do with virgl."""
+    """Findings of a window about virgl."""
     command = ("qemu-system-x86_64", "-device", f"{device},id=gpu")
     observed = Observed(Ending(True, "guest-shutdown"), 1_700_000_000_000_000_000, (), "7.2.0", command)
     window = assemble(observed, serial.encode(), trace.encode())

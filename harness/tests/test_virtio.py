@@ -63,7 +63,7 @@ def test_the_disk_is_loaded_and_verified_beside_the_gpu(
 
 
 def test_the_load_keeps_to_its_rate(tmp_path: Path) -> None:
-    """Never faster than asked for, but for the batch with which it begins; how much slower is the host's affair."""
+    """Never faster than asked for, except the first batch; the host decides how much slower."""
     params = RunParams(seconds=1.0, mode=(320, 240), blk=2, records=0)
     log = serial_log(tmp_path, {"ARCH": "x86_64"}, params, DISK)
     elapsed, moved = log.total("elapsed_ns"), log.total("blk_bytes")

@@ -36,7 +36,7 @@ def test_a_bisected_commit_is_told_by_frame_time() -> None:
 
 
 def test_a_share_is_formatted_in_one_place() -> None:
-    """``19.6 %``, with a blank and a true minus sign: by harness.core.wording alone."""
+    """``19.6 %``, with a blank and a true minus sign: only by harness.core.wording."""
     python_percent = re.compile(r"\{[^{}]*:[+]?\.\d%\}")
     found = [
         f"{path.relative_to(HARNESS)}: {match[0]}"

@@ -2,7 +2,7 @@
 
 A worker's main thread takes the first thing that it is asked for. With ``-v`` pytest-xdist asks about the interpreter
 first, and the tests may come before that has ended: then they run in another thread, where no signal can be handled.
-What it would ask for is known already.
+Its answer is known already.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What ``make docs`` writes into the documents, from what the code declares."""
+"""Parts of the documents that ``make docs`` writes, from declarations in the code."""
 
 from __future__ import annotations
 

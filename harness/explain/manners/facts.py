@@ -178,11 +178,6 @@ def _published(trace: Trace, fills: Events, answer: I64) -> I64:
     return np.where(answer >= 0, times[answer], NEVER_NS)
 
 
-def share_of(mask: Mask) -> float:
-    """The share that is true; 0 of nothing."""
-    return float(mask.mean()) if len(mask) else 0.0
-
-
 def median_of(values: Sequence[float] | I64) -> float:
     """The median; 0 of nothing."""
     return float(np.median(values)) if len(values) else 0.0
