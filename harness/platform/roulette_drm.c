@@ -7,7 +7,8 @@
  * medians of its parts, which a host that stalls does not move), goes on drawing for whoever takes pictures, and powers
  * off.
  *
- * shown_frames=<n> on Linux's command line, which hands such words to its init, says how long it goes on.
+ * shown_frames=<n> on Linux's command line, which hands such words to its init, says how long it goes on. With
+ * shows=console it draws nothing, and writes lines to Linux's own console on that driver instead.
  */
 #define _GNU_SOURCE
 #include "scene/roulette.h"
@@ -36,6 +37,7 @@
 #define MODES_MAX 64u
 #define CURSOR_PX 64u
 #define SHOWN_FRAMES 1500u
+#define LINE_US 20000u
 
 struct screen {
 	int card;
@@ -224,15 +226,32 @@ static void run(struct screen *screen, const struct roulette *roulette, bool wai
 	draw_frames(screen, roulette, shown, NULL);
 }
 
+/* As fast as the console takes them; what it shows of them is the driver's choice. */
+static void write_lines(void)
+{
+	FILE *console = fopen("/dev/tty1", "w");
+
+	if (!console)
+		give_up("/dev/tty1");
+	setvbuf(console, NULL, _IOLBF, 0);
+	printf("[LINUX] writes to its console\n");
+	for (uint32_t line = 0;; line++) {
+		fprintf(console, "%08u the quick brown fox jumps over the lazy dog\n", line);
+		usleep(LINE_US);
+	}
+}
+
 int main(void)
 {
 	struct roulette *roulette = malloc(roulette_size());
 	struct screen screen = {.card = -1};
-	const char *shown = getenv("shown_frames");
+	const char *shown = getenv("shown_frames"), *shows = getenv("shows");
 
 	setvbuf(stdout, NULL, _IONBF, 0);
 	mount("devtmpfs", "/dev", "devtmpfs", 0, "");
 	load_modules();
+	if (shows && !strcmp(shows, "console"))
+		write_lines();
 	screen.card = open_card();
 	map_buffer(&screen);
 	show_buffer(&screen);

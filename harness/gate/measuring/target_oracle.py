@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +57,7 @@ class OracleJudge:
             if wanted.shape == picture.shape and np.array_equal(wanted, picture):
                 # Of equal frames any may be the one: their order says nothing.
                 return CheckedPicture(FrameClass.INTACT, "")
-        return self._differs(picture, frames[0])
+        return self._differs(picture, frames)
 
     def _candidates(self, before_ns: int, after_ns: int) -> list[int]:
         """Frames that a capture may show, the likeliest first: what is transferred shows before its flush."""
@@ -66,15 +66,24 @@ class OracleJudge:
         found = [last - 1, last, *range(last - 2, first - 2, -1), last + 1]
         return [frame for frame in dict.fromkeys(found) if frame >= 0][:CANDIDATES_MOST]
 
-    def _differs(self, picture: Image, frame: int) -> CheckedPicture:
-        wanted = self._oracle.picture(frame)
-        name = f"frame {frame}" if self._oracle.numbered else "the picture"
-        if wanted.shape != picture.shape:
-            sizes = [f"{shape[1]}x{shape[0]}" for shape in (picture.shape, wanted.shape)]
-            return CheckedPicture(FrameClass.CORRUPT, f"{name}: the screen is {sizes[0]}, the oracle draws {sizes[1]}")
-        damage = find_damage(picture, wanted)
-        assert damage is not None
-        return CheckedPicture(FrameClass.CORRUPT, f"{name} differs from the oracle's: {damage.words}", frame, damage)
+    def _differs(self, picture: Image, frames: Sequence[int]) -> CheckedPicture:
+        """In which way a picture is none of these frames: of the one whose damage has a name, or is the least."""
+        sizes = [f"{shape[1]}x{shape[0]}" for shape in (picture.shape, self._oracle.picture(frames[0]).shape)]
+        damages = [
+            (frame, damage)
+            for frame in frames
+            if self._oracle.picture(frame).shape == picture.shape
+            if (damage := find_damage(picture, self._oracle.picture(frame))) is not None
+        ]
+        if not damages:
+            why = f"the screen is {sizes[0]}, the oracle draws {sizes[1]}"
+            return CheckedPicture(FrameClass.CORRUPT, f"{self._name(frames[0])}: {why}")
+        frame, damage = min(damages, key=lambda one: (not one[1].cause, one[1].pixels))
+        why = f"{self._name(frame)} differs from the oracle's: {damage.words}"
+        return CheckedPicture(FrameClass.CORRUPT, why, frame, damage)
+
+    def _name(self, frame: int) -> str:
+        return f"frame {frame}" if self._oracle.numbered else "the picture"
 
 
 def oracle_judge(machine: Qemu, scratch: Path) -> OracleJudge | None:
