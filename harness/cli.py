@@ -87,6 +87,9 @@ def _attempt(arguments: Arguments, printer: TerminalPrinter, alone: bool) -> tup
         if verdict is Verdict.USAGE and alone:
             said = f"{said} (exit {verdict.exit_code})"
         _end(arguments.command, error, verdict, said, printer)
+        step = _next(arguments.command, error, verdict)
+        if step and not arguments.json:
+            printer.line(f"next: {step}")
         return verdict, verdict is Verdict.USAGE
 
 
@@ -107,6 +110,15 @@ def _meaning(error: Exception) -> tuple[Verdict, str]:
     # Python's own exit code for this is 1, which here means a regression.
     traceback.print_exception(error)
     return failed, f"{failed.value}: a fault of the harness itself: {type(error).__name__}: {error}"
+
+
+def _next(command: str, error: Exception, verdict: Verdict) -> str:
+    """What to do after a command that ended before it had a result."""
+    if verdict is Verdict.GUEST_FAILED and isinstance(error, HarnessError) and error.evidence:
+        return "the last lines of that log say how far the guest came; on a busy host, run it again"
+    if verdict is Verdict.HARNESS_FAILED and isinstance(error, (HarnessError, OSError)) and command != "doctor":
+        return "make doctor checks this machine"
+    return ""
 
 
 def _end(command: str, error: BaseException, verdict: Verdict, said: str, printer: TerminalPrinter) -> None:

@@ -18,7 +18,7 @@ from harness.explain.manners.watch import watch_driver
 from harness.explain.report import Page, effect_rows, seed_rows, write_explanation
 from harness.explain.rows import part_rows
 from harness.explain.run import ExplainRequest, explain, explain_regression
-from harness.explain.saved_run import open_regression
+from harness.explain.saved_run import SavedRun, open_regression
 from harness.gate.finish import say_json
 from harness.gate.kernels import build_arm
 from harness.gate.next_steps import given_words, next_steps
@@ -74,7 +74,8 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         result = _result(run.started, kernel, question, found, time.monotonic() - begun)
         result = dataclasses.replace(result, words=given_words(tuple(arguments.given.items()), ()))
         result = dataclasses.replace(
-            result, next_steps=(*_worth_trying(found, kernel.switches, arguments), *next_steps(result, run.final))
+            result,
+            next_steps=(*_worth_trying(found, kernel.switches, arguments, saved), *next_steps(result, run.final)),
         )
         missing = write_explanation(Page(result, found, arguments.again), run.path)
         result = dataclasses.replace(result, notices=(*result.notices, *(f"report: {text}" for text in missing)))
@@ -232,19 +233,23 @@ def _everything(arguments: Arguments) -> tuple[NextStep, ...]:
     return (NextStep("try every switch, and the seed case", shlex.join(["make", "explain", *kept])),)
 
 
-def _worth_trying(found: Explanation, base: Switches, again: Arguments) -> tuple[NextStep, ...]:
-    """The switch that gains most, compared by itself."""
+def _worth_trying(
+    found: Explanation, base: Switches, arguments: Arguments, saved: SavedRun | None
+) -> tuple[NextStep, ...]:
+    """The switch that gains most, compared by itself as it was run."""
     regression = found.regression
     ablation = regression.restored if regression is not None else found.ablation
     effects = ablation.effects if ablation is not None else ()
     names = switch_table()
     faster = [one for one in effects if one.worth is Worth.FASTER and all(name in names for name, _ in one.changes)]
     if not faster:
-        return _everything(again) if regression is None else ()
+        return _everything(arguments) if regression is None else ()
     best = min(faster, key=lambda effect: effect.change).changes
     arms = (base, base.but(**dict(best)))
     words = [" ".join(f"{name}={value}" for name, value in arm.chosen) or "default" for arm in arms]
-    command = shlex.join(["make", "ab", f"ARCH={base.arch}", f"A={words[0]}", f"B={words[1]}"])
+    run = saved.result.words if saved else [f"{name}={text}" for name, text in arguments.given.items()]
+    given = [word for word in run if word.partition("=")[0] in ("OPTS", "MODE", "SLOW")]
+    command = shlex.join(["make", "ab", f"ARCH={base.arch}", f"A={words[0]}", f"B={words[1]}", *given])
     return (NextStep(f"{label(best)} gains most: compare it by itself", command),)
 
 

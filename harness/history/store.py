@@ -34,7 +34,7 @@ BUSY_S = 30.0
 """How long a writer waits for another."""
 CONNECT_S = 5
 
-REBUILD = "move it away, then 'python3 -m harness history import results/history.jsonl' builds a new one"
+REBUILD = "move it away, then 'make history import FILE=results/history.jsonl' builds a new one"
 
 DEFAULT_URL = f"sqlite:///{RESULTS_DIR / 'history.db'}"
 

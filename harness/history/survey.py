@@ -147,4 +147,4 @@ def require(look: Survey) -> None:
         When there is no run.
     """
     if not look.runs:
-        raise UsageError("the history is empty: run 'make nightly' first, or 'history import …'")
+        raise UsageError("the history is empty: run 'make nightly' first, or 'make history import FILE=…'")
