@@ -48,7 +48,7 @@ from harness.platform.virgl import chosen_device
 from harness.report.printer import Printer
 from harness.report.told import TellingPrinter, next_lines, write_told
 from harness.report.view import Link
-from harness.settings import Arguments
+from harness.settings import Arguments, settings_of
 
 ORDER = 140
 EXAMPLES = (
@@ -121,8 +121,8 @@ def _next(result: Result, arguments: Arguments) -> tuple[NextStep, ...]:
     """More launches, where the promises were missed."""
     if result.verdict is Verdict.PASS:
         return ()
-    kept = {name: text for name, text in arguments.given.items() if name not in ("FROM", "LAUNCHES")}
-    launches = arguments.integer("LAUNCHES") * (1 if arguments.has("FROM") else 2)
+    kept = {name: text for name, text in arguments.given.items() if name not in ("FROM", "DRAWS", "LAUNCHES")}
+    launches = max(2 * arguments.integer("LAUNCHES"), int(settings_of("calibrate")["LAUNCHES"].default))
     words = [f"{name}={text}" for name, text in (kept | {"LAUNCHES": str(launches)}).items()]
     why = "few launches say little of rare errors: record more, with nothing else running"
     return (NextStep(why, shlex.join(["make", "calibrate", *words])),)

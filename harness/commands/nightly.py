@@ -14,7 +14,7 @@ from harness.gate.target_references import read_target_baseline
 from harness.history.journal import Journal, only_night
 from harness.history.matrix import Matrix, parse_matrix
 from harness.history.nightly import Night, NightlyRun
-from harness.history.nightly_page import CellRow, FindingRow, NightView, night_markdown, night_page
+from harness.history.nightly_page import CellRow, FindingRow, NightView, next_steps_of, night_markdown, night_page
 from harness.history.series import Finding
 from harness.history.shared_cells import usual_noise
 from harness.history.store import History
@@ -71,6 +71,8 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     for text in view.notices:
         out.line(f"note: {text}")
     out.line(night_sentence(night))
+    for step in next_steps_of(view):
+        out.line(f"next: {step.why}: {step.command}" if step.command else f"next: {step.why}")
     out.line(f"report: {folder / 'report.html'}")
     return night.verdict
 
@@ -133,7 +135,7 @@ def read_matrix(arguments: Arguments, baselines: tuple[Baseline, ...]) -> Matrix
 def night_sentence(night: Night) -> str:
     """The night in one sentence."""
     verdict = night.verdict
-    counts = f"{len(night.outcomes)} cells"
+    counts = "1 cell" if len(night.outcomes) == 1 else f"{len(night.outcomes)} cells"
     if night.dropped:
         counts += f", {len(night.dropped)} more dropped for lack of time"
     quarantined = sum(outcome.quarantine is not None for outcome in night.outcomes)
@@ -142,7 +144,7 @@ def night_sentence(night: Night) -> str:
     fresh = len(night.look.fresh(night.since)) if night.look else 0
     alarming = len(night.look.alarming()) if night.look else 0
     moved = f"; {fresh} new findings, {alarming} unacknowledged for the worse" if fresh or alarming else ""
-    cause = f": {night.problems[0]}" if night.problems else ""
+    cause = f": {night.problems[0]}".replace(f": {verdict.value}: ", ": ", 1) if night.problems else ""
     return f"{verdict.value}: {counts}{moved}{cause}"
 
 

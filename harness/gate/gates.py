@@ -288,7 +288,7 @@ class Ratio(GateKind, name="ratio"):
         size = f"frame time {signed_percent(slower)} ({span(low, high)}, {tail.launches} launches)"
         if tail.state is State.CHANGED:
             verdict: Verdict | None = Verdict.REGRESSION
-            why = f"{changed_by(slower)} ({span(low, high)}, {tail.launches} launches, in both halves of them)"
+            why = f"{changed_by(slower)} ({span(low, high)}, {tail.launches} launches, either half of which shows it)"
         elif tail.state is State.UNCHANGED:
             verdict, why = Verdict.PASS, f"not slower by {percent(rule.smallest, 0)}: {size}"
         else:

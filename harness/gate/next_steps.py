@@ -196,7 +196,8 @@ def _after_inconclusive(result: Result, folder: Path) -> Iterator[NextStep]:
         yield NextStep("ask for the whole checklist", again(result, **dict.fromkeys(shortened, "")))
         return
     left_out = _left_out(result)
-    if left_out:
+    noisy = any(gate.frame_time is not None and math.isfinite(gate.frame_time.high) for gate in undecided)
+    if left_out and not noisy:
         yield NextStep(f"measure what was left out ({', '.join(left_out)})", again(result, STAGES=""))
         return
     primary = _primary(result)

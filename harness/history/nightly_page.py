@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from harness.model.result import NextStep
 from harness.model.spec import Verdict
 from harness.report.render import markdown, page
 from harness.report.view import (
@@ -110,9 +113,33 @@ def _cell_row(one: CellRow) -> TableRow:
     )
 
 
+def next_steps_of(view: NightView) -> tuple[NextStep, ...]:
+    """What to do about the worst of the night."""
+    worse = next((one for one in (*view.fresh, *view.open) if one.worse), None)
+    if worse is not None:
+        command = f'make history acknowledge FINDING={worse.number} REASON="…"'
+        return (NextStep(f"look at both runs of finding {worse.number}; where it is meant, settle it", command),)
+    bad = [one for one in view.cells if one.verdict is not Verdict.PASS and not one.remark and one.folder]
+    if not bad:
+        return ()
+    worst = max(bad, key=lambda one: one.verdict.severity)
+    if worst.verdict is Verdict.REGRESSION:
+        return (
+            NextStep(
+                f"see which part of {worst.label} grew", f"make explain RESULT=results/{shlex.quote(worst.folder)}"
+            ),
+        )
+    short = [int(found) for one in bad for found in re.findall(r"BUDGET=(\d+) would do", one.sentence)]
+    if short:
+        return (NextStep("give each cell the time that was missing", f"make nightly BUDGET={max(short)}"),)
+    return (NextStep(f"open the report of {worst.label}: its first screen says what to do"),)
+
+
 def night_view_of(view: NightView) -> ReportView:
     """The night as any other report."""
-    settle = 'A finding fails every night until it is fixed or acknowledged: make history FINDING=… REASON="…"'
+    settle = (
+        'A finding fails every night until it is fixed or acknowledged: make history acknowledge FINDING=… REASON="…"'
+    )
     sections = []
     found = _finding_rows(view)
     if found:
@@ -128,7 +155,8 @@ def night_view_of(view: NightView) -> ReportView:
         headline=view.sentence,
         started=view.started,
         seconds=view.seconds,
-        problems=tuple(view.problems),
+        problems=tuple(text for text in view.problems if text not in view.sentence),
+        next_steps=next_steps_of(view),
         sections=tuple(sections),
         notices=tuple(view.notices),
         links=(Link("history", "../site/index.html"),),

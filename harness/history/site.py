@@ -19,6 +19,7 @@ from harness.history.series import CREEP, NEW
 from harness.model.spec import Verdict
 from harness.platform.atomic import whole_folder
 from harness.report.render import TEMPLATES, environment, source_policy
+from harness.report.words import label_of, when_words
 
 _SPARK_WIDTH, _SPARK_HEIGHT = 160, 28
 SPARK_RUNS = 90
@@ -190,6 +191,7 @@ class Dashboard:
 
     def __init__(self) -> None:
         self._environment = environment()
+        self._environment.filters.update(label=label_of, when=when_words)
         self._environment.filters["zip_newest"] = lambda one, other, count: list(zip(one, other))[: -count - 1 : -1]
         self._script = (TEMPLATES / "dashboard-plot.js").read_text(encoding="utf-8")
         self._policy = source_policy(self._script)

@@ -58,6 +58,20 @@ WIDE_ALONE = " # wide"
 NARROW_KEY = "set key below center horizontal samplen 1.2"
 
 
+NARROW_NAME = 22
+"""Longest name, in characters, that stands left of a phone's plot."""
+_NAMED_TIC = re.compile(r"('(?:[^']|'')*') (\d+)(?:, |$)")
+
+
+def _names_inside(found: re.Match[str]) -> str:
+    """Long names of rows above their lines, inside the plot, instead of left of it."""
+    names = [(one[1].replace("%%", "%"), one[2]) for one in _NAMED_TIC.finditer(found[1])]
+    if max((len(name) - 2 for name, _ in names), default=0) <= NARROW_NAME:
+        return found[0]
+    labels = [f"set label {name} at graph 0.02, first {row} offset 0,0.8 left front" for name, row in names]
+    return "\n".join(["unset ytics", *labels])
+
+
 def narrowed(script: str) -> str:
     """The same plot for a phone: narrower, with its key below."""
 
@@ -67,6 +81,7 @@ def narrowed(script: str) -> str:
     script = re.sub(rf"size {WIDTH},(\d+)", smaller, script)
     script = script.replace(f"Sans,{FONT}'", f"Sans,{NARROW_FONT}'")
     script = re.sub(rf"^set label .*{WIDE_ALONE}$\n", "", script, flags=re.MULTILINE)
+    script = re.sub(r"^set ytics \((.*)\)$", _names_inside, script, flags=re.MULTILINE)
     script = re.sub(r"^set xlabel .*$", r"\g<0> offset 0,0.7", script, flags=re.MULTILINE)
     return re.sub(r"^set key (?!textcolor).*$", NARROW_KEY, script, flags=re.MULTILINE)
 

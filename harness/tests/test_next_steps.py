@@ -79,6 +79,13 @@ def test_an_undecided_run_says_what_is_certain_and_asks_for_time() -> None:
     assert words.endswith("make perf 'OPTS=mode=320x240 slow=3' BUDGET=600")
 
 
+def test_noise_is_not_cured_by_other_stages() -> None:
+    gate = Gate("fps_trace", "ratio", Verdict.INCONCLUSIVE, "undecided", 1.0, 1.0, -0.02, -0.15, 0.1, 0.015)
+    run = dataclasses.replace(RUN, skipped={"exact": "not asked for"})
+    words = said(result(Verdict.INCONCLUSIVE, gates=(gate,), runs={"candidate": run}, words=("STAGES=timing",)))
+    assert "stop other programs" in words and words.endswith("make perf STAGES=timing BUDGET=300")
+
+
 def test_without_a_baseline_the_run_is_approved() -> None:
     run = dataclasses.replace(RUN, judged_by=JudgedBy(no_reference="no baseline x86_64/linux: run …"))
     assert 'make approve REASON="…"' in said(result(Verdict.INCONCLUSIVE, runs={"candidate": run}))
