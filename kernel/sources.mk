@@ -41,9 +41,11 @@ SOURCES := \
 	drivers/virtio/gpu_virgl.c \
 	drivers/virtio/gpu.c \
 	drivers/virtio/blk.c \
+	drivers/virtio/input.c \
 	run/params.c \
 	run/recording.c \
 	run/blkload.c \
+	run/inputs.c \
 	run/frameloop.c \
 	$(SCENE_SOURCES)
 
@@ -52,6 +54,7 @@ FAULT_SOURCES := \
 	fault/drawing.c \
 	fault/driver.c \
 	fault/ending.c \
+	fault/input.c \
 	fault/serial.c
 
 # Suites, one a file, in the order in which they run. Those of the first list also run natively (test/host/host.mk).
@@ -69,6 +72,7 @@ SUITES := \
 	test/ktest_gpu.c \
 	test/ktest_gpu_virgl.c \
 	test/ktest_blk.c \
+	test/ktest_input.c \
 	test/ktest_fault.c \
 	test/ktest_scene.c
 MACHINE_SUITES := \

@@ -15,7 +15,12 @@ from harness.platform.child import run_child
 
 LIMIT_S = 240.0
 SENTENCE_MOST = 90
-WORDS: Mapping[str, tuple[str, ...]] = {"": (), "blk=": ("OPTS=blk=8",), "VIRGL=1": ("VIRGL=1",)}
+WORDS: Mapping[str, tuple[str, ...]] = {
+    "": (),
+    "blk=": ("OPTS=blk=8",),
+    "VIRGL=1": ("VIRGL=1",),
+    "latency": ("STAGES=window,latency",),
+}
 """What a fault needs besides its switch, as settings."""
 
 

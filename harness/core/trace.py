@@ -31,6 +31,10 @@ SET_SCANOUT = "virtio_gpu_cmd_set_scanout"
 SET_SCANOUT_BLOB = "virtio_gpu_cmd_set_scanout_blob"
 CURSOR_UPDATE = "virtio_gpu_update_cursor"
 """Its third argument is a word, ``update`` or ``move``, which becomes the argument ``move``: 0 or 1."""
+KEY_EVENT = "input_event_key_qcode"
+"""Of QEMU's keyboard layer; the name of the key, a word, is left out of its arguments."""
+QUEUE_FULL = "virtio_input_queue_full"
+"""A report for which the guest's queue had no room, so that the device dropped it."""
 NOTIFY = "virtio_queue_notify"
 POP = "virtqueue_pop"
 FILL = "virtqueue_fill"
@@ -56,6 +60,7 @@ _OTHER_LINE = re.compile(
 """Neither an event nor a damaged one."""
 _PAIR = re.compile(rb"([a-z_]+) (0x[0-9a-f]{1,16}|-?\d{1,19})(?![0-9a-fx])")
 _CURSOR_WORD = re.compile(rb", (update|move),")
+_KEY_WORD = re.compile(rb" key qcode \w+,")
 _NO_ARGUMENTS: Mapping[str, I64] = {}
 
 
@@ -215,6 +220,8 @@ def _events(kind: str, rows: list[_Line], problems: list[str]) -> Events:
     """Columns of one kind; rows whose arguments, values aside, do not read like most others' are dropped and told."""
     if kind == CURSOR_UPDATE:
         rows = [replace(row, arguments=_CURSOR_WORD.sub(_cursor_pair, row.arguments)) for row in rows]
+    if kind == KEY_EVENT:
+        rows = [replace(row, arguments=_KEY_WORD.sub(b"", row.arguments)) for row in rows]
     shapes = [_PAIR.sub(rb"\1=", row.arguments) for row in rows]
     usual = Counter(shapes).most_common(1)[0][0]
     if any(shape != usual for shape in shapes):

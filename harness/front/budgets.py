@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from harness.core import budget
+from harness.model.declared import usual_stages
 from harness.model.spec import switch_table
-from harness.settings import STAGES, Arguments, settings_of
+from harness.settings import Arguments, settings_of
 
 QUICK_CHANGES = 7
 """Changes that a quick explanation tries; a test compares it."""
@@ -41,7 +42,7 @@ def least(arguments: Arguments) -> int:
     if command == "explain":
         return budget.rounded_s(_explain_s(arguments))
     if command == "nightly":
-        return budget.rounded_s(budget.perf_s(STAGES, int(settings_of("perf")["PICTURES"].default)))
+        return budget.rounded_s(budget.perf_s(usual_stages(), int(settings_of("perf")["PICTURES"].default)))
     if command == "acceptance":
         devices = 2 if _with_gl(arguments) and arguments.switches.get("ARCH", GL_ARCH) == GL_ARCH else 1
         roulette_s, pictures = arguments.number("BOOT_LOG_TIMEOUT"), arguments.integer("PICTURES")

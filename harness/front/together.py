@@ -6,12 +6,14 @@ import re
 from collections.abc import Callable
 
 from harness.front.budgets import too_small
+from harness.model.declared import usual_stages
 from harness.model.faults import fault_table
 from harness.model.values import Parameters, shown
-from harness.settings import STAGES, SWITCHES, Arguments, settings_of
+from harness.settings import SWITCHES, Arguments, settings_of
 
 _DISK = "blk="
 _DISK_EXAMPLE = "OPTS=blk=8"
+_KEYS = "latency"
 
 
 def contradiction(arguments: Arguments) -> str:
@@ -94,6 +96,9 @@ def _fault(arguments: Arguments) -> str:
             blk = re.search(r"(?:^|\s)blk=0*[1-9]", arguments.given.get("OPTS", ""))
             if not blk:
                 return f"FAULT={fault} needs a disk to load: add {_DISK_EXAMPLE}"
+        elif need == _KEYS and "STAGES" in takes:
+            if need not in arguments.several("STAGES"):
+                return f"FAULT={fault} needs keys that are pressed: add STAGES=window,{need}, or use 'make {need}'"
         elif need.startswith("VIRGL") and "VIRGL" in takes:
             default = takes["VIRGL"].default
             if arguments.given.get("VIRGL", default) != "1":
@@ -103,7 +108,7 @@ def _fault(arguments: Arguments) -> str:
 
 def _pictures(arguments: Arguments) -> str:
     """A number of pictures where none are taken."""
-    stages = arguments.given.get("STAGES", ",".join(STAGES)).split(",")
+    stages = arguments.given.get("STAGES", ",".join(usual_stages())).split(",")
     if "PICTURES" in arguments.given and "pictures" not in stages:
         return f"PICTURES={arguments.given['PICTURES']} has no meaning beside STAGES={arguments.given['STAGES']}"
     return ""

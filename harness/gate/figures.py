@@ -13,8 +13,10 @@ from harness.core.arrays import F64
 from harness.core.costs import Prediction, predict
 from harness.core.instruments import capture_cost, record_cost
 from harness.core.pacing import Pacing, TooFewFrames, frame_pacing
+from harness.core.percentiles import percentile
 from harness.core.sources import COMMANDS, FRAMES
 from harness.core.statistics import CANDIDATE, REFERENCE
+from harness.gate.measuring.latency import Latency, clock_error_ms
 from harness.gate.measuring.timing import Timing
 from harness.gate.measuring.window import Window
 from harness.gate.pace_gate import missed_share
@@ -209,6 +211,37 @@ class ArmFigures:
         """``repeats`` or ``drops`` of a paced window."""
         seen = self.animation() if self.measured.order.pace_hz else None
         return Metric(float(getattr(seen, name)), "", "trace", n=len(seen.error_ms)) if seen is not None else None
+
+    @property
+    def latency(self) -> Latency | None:
+        """The run with keys, which only the candidate has; None where no key came to a frame."""
+        found = self.measured.of(Latency) if self.role == CANDIDATE else None
+        return found if found is not None and found.record.shown else None
+
+    def input_ms(self, part: str, per_cent: float) -> Metric | None:
+        """A percentile of the time from a key to the flush, or of one part of it, with its interval."""
+        if self.latency is None:
+            return None
+        found = percentile(self.latency.parts_ms(part), per_cent)
+        return Metric(found.value, "", "trace", found.low, found.high, found.n)
+
+    def input_clock_error(self) -> Metric | None:
+        """To within how much times are known, at 95 % of the keys."""
+        if self.latency is None:
+            return None
+        error_ms = clock_error_ms(self.latency.record.shown)
+        return Metric(error_ms or 0.0, "", "host", n=len(self.latency.record.shown))
+
+    def input_late(self) -> Metric | None:
+        """Keys that a frame should have shown, and a later one did."""
+        if self.latency is None:
+            return None
+        shown = self.latency.record.shown
+        return Metric(float(sum(one.late_frames > 0 for one in shown)), "", "trace", n=len(shown))
+
+    def input_dropped(self) -> Metric | None:
+        """Keys for which the guest's queue had no room."""
+        return None if self.latency is None else Metric(float(self.latency.record.dropped), "", "trace", n=1)
 
     def overruns(self) -> Metric | None:
         """Frames of a paced window whose work was longer than a period, by the guest's records."""

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from harness.core.bootimage import same_loaded_bytes
 from harness.gate.metrics import RULES, Rule
+from harness.model.declared import stage_table
 from harness.model.record import Incident, Lease
 from harness.model.spec import Capabilities, Machine, RunParams, RunSpec, Switches
 from harness.model.target import Target, limits_of, machine_of
@@ -85,7 +86,11 @@ class Order:
     pictures_least: int = 250
     """So many are enough where there is no time for more."""
     stages: frozenset[str] | None = None
-    """Names of the stages to run; None is all of them."""
+    """Names of the stages to run; None is the usual ones."""
+    inputs: int = 60
+    """Keys that the latency stage presses."""
+    gap_s: float = 0.05
+    """Mean time between two of them; 0 is a flood."""
     quiet: bool = False
     """Wait, up to a limit, until the host's cores are idle."""
     by_counts: bool = True
@@ -110,7 +115,8 @@ class Order:
 
     def asks_for(self, stage: str) -> bool:
         """This stage is to run."""
-        return self.stages is None or stage in self.stages
+        named = stage_table().get(stage)
+        return stage in self.stages if self.stages is not None else named is None or not named.on_request
 
     def run_spec(self, kernel: ArmKernel, params: RunParams) -> RunSpec:
         """One kernel with the session's machine; of a target, with its own on the session's display."""

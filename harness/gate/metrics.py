@@ -111,6 +111,12 @@ def no_parts(capabilities: Capabilities, switches: Mapping[str, str]) -> str | N
     return no_exact_mode(capabilities, switches) or "its parts were not counted"
 
 
+def no_keys(capabilities: Capabilities, switches: Mapping[str, str]) -> str | None:
+    return no_records(capabilities, switches) or (
+        None if capabilities.command_line else "this kernel takes no word that asks for a keyboard"
+    )
+
+
 PART_SUFFIX = "_instructions"
 """End of the metric's name after the name of a frame's part."""
 
@@ -119,6 +125,13 @@ def _instructions_of(part: str) -> Compute:
     return lambda side: side.part(part)
 
 
+def _input_ms(part: str, per_cent: float) -> Compute:
+    return lambda side: side.input_ms(part, per_cent)
+
+
+READ_LATE = (
+    "the kernel read its keyboard late: keys were in the queue when a frame began, and only a later frame has them"
+)
 GAVE_UP = "the driver gave up waiting for the device"
 MISSED = "the device had missed a notification and answered after the driver notified it again"
 
@@ -254,6 +267,38 @@ ROWS: tuple[MetricRow, ...] = (
     MetricRow("deadline_overruns", "frames", LOWER, ArmFigures.overruns, lack=no_records, paced=True),
     MetricRow("pace_missed", "ratio", LOWER, ArmFigures.pace_missed, paced=True),
     MetricRow("host_wait", "ratio", LOWER, ArmFigures.host_wait),
+    *(
+        MetricRow(
+            f"input_ms_p{per_cent}",
+            "ms",
+            LOWER,
+            _input_ms("latency_ns", per_cent),
+            stage="latency",
+            lack=no_keys,
+            scope=ABSOLUTE,
+        )
+        for per_cent in (50, 95, 99)
+    ),
+    *(
+        MetricRow(
+            f"input_{part}_ms", "ms", LOWER, _input_ms(f"{part}_ns", 50), stage="latency", lack=no_keys, scope=ABSOLUTE
+        )
+        for part in ("queue", "wait", "draw", "device")
+    ),
+    MetricRow("input_sent_ms", "ms", LOWER, _input_ms("sent_ns", 50), stage="latency", lack=no_keys),
+    MetricRow("input_clock_error_ms", "ms", LOWER, ArmFigures.input_clock_error, stage="latency", lack=no_keys),
+    MetricRow(
+        "input_late",
+        "keys",
+        LOWER,
+        ArmFigures.input_late,
+        (Judged("bound", limit=0.0),),
+        stage="latency",
+        lack=no_keys,
+        scope=EXACT,
+        failure=READ_LATE,
+    ),
+    MetricRow("input_dropped", "keys", LOWER, ArmFigures.input_dropped, stage="latency", lack=no_keys),
     MetricRow(
         "boot_ms", "ms", LOWER, ArmFigures.boot_ms, (Judged("growth", smallest=0.25, limit=50.0),), scope=ABSOLUTE
     ),

@@ -11,6 +11,7 @@ from pathlib import Path
 from harness.core import budget
 from harness.core.wording import percent
 from harness.gate.measured import NOT_ASKED
+from harness.model.declared import usual_stages
 from harness.model.result import LOOK_AT, Gate, NextStep, Result
 from harness.model.spec import ROOT, Verdict, switch_table
 from harness.model.target_baseline import FIRST
@@ -84,7 +85,7 @@ def _least_s(result: Result, given: Mapping[str, str]) -> int:
     """The least time of a gate run with these settings; 0 for other commands."""
     if result.command not in budget.DEFAULT_PICTURES:
         return 0
-    stages = given["STAGES"].split(",") if "STAGES" in given else list(budget.STAGE_S)
+    stages = given["STAGES"].split(",") if "STAGES" in given else list(usual_stages())
     pictures = int(given.get("PICTURES", budget.DEFAULT_PICTURES[result.command]))
     if result.command == "ab":
         return budget.rounded_s(budget.ab_s(max(len(result.arms), 2), stages, pictures))
@@ -155,7 +156,8 @@ def _after_failure(result: Result, folder: Path) -> Iterator[NextStep]:
     causes = [words for pattern, words in USUAL_CAUSES if re.search(pattern, said)]
     evidence = list(result.frames.evidence[:EVIDENCE_SAID]) if result.frames else []
     arm = re.match(r"([A-Z]): ", said)
-    logs = re.findall(r"\(see ([^)]+)\)", said) or [f"{arm[1]}/window/serial.log" if arm else "window/serial.log"]
+    usual = "latency" if result.command == "latency" else "window"
+    logs = re.findall(r"\(see ([^)]+)\)", said) or [f"{arm[1]}/{usual}/serial.log" if arm else f"{usual}/serial.log"]
     for name in dict.fromkeys([*evidence, *logs]):
         yield NextStep(f"{LOOK_AT}{folder / name}{f': {causes[0]}' if causes else ''}", path=name)
         causes = causes[1:]

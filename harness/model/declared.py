@@ -25,6 +25,8 @@ class StageRow:
     """Sessions run stages in this order."""
     least_s: float
     """Seconds that it takes on two idle cores, about."""
+    on_request: bool = False
+    """``ON_REQUEST``: it runs where ``STAGES`` names it, and else not."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,14 @@ def stage_table(folder: Path = STAGES_DIR) -> Mapping[str, StageRow]:
     """Every stage by name, in the order in which sessions run them: one file each, with ``ORDER`` and ``LEAST_S``."""
     rows = []
     for path in folder.glob("[!_]*.py"):
-        said = constants_of(ast.parse(path.read_text(encoding="utf-8")), ("ORDER", "LEAST_S"))
-        rows.append(StageRow(path.stem, said["ORDER"], said["LEAST_S"]))
+        said = constants_of(ast.parse(path.read_text(encoding="utf-8")), ("ORDER", "LEAST_S", "ON_REQUEST"))
+        rows.append(StageRow(path.stem, said["ORDER"], said["LEAST_S"], said.get("ON_REQUEST", False)))
     return {row.name: row for row in sorted(rows, key=lambda row: (row.order, row.name))}
+
+
+def usual_stages() -> tuple[str, ...]:
+    """The stages of a session that names none."""
+    return tuple(name for name, row in stage_table().items() if not row.on_request)
 
 
 @functools.cache

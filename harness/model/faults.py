@@ -27,7 +27,7 @@ class Fault:
     code: int
     """Exit code of ``perf``."""
     needs: str
-    """Without which it has no effect: empty, ``blk=`` or ``VIRGL=1``."""
+    """Without which it has no effect: empty, ``blk=``, ``VIRGL=1`` or ``latency``, the stage."""
     what: str
     """It does, in words."""
 

@@ -236,6 +236,8 @@ class RunParams:
     """1 keeps the other CPUs busy with tasks."""
     records: int | None = None
     """The most records printed at the end; 0 prints only the summary."""
+    input: int | None = None
+    """1 reads a keyboard, which the machine then has, and numbers what is pressed."""
     exact: int | None = None
     """1 masks timer ticks while drawing and prints instruction counts."""
     tlb: str | None = None
@@ -246,20 +248,7 @@ class RunParams:
     def command_line(self) -> str:
         """The words handed to the kernel, fields in the order above."""
         words = [f"mode={self.mode[0]}x{self.mode[1]}"]
-        for key in (
-            "frames",
-            "seconds",
-            "warmup",
-            "pace",
-            "blk",
-            "slow",
-            "seed",
-            "first",
-            "load",
-            "records",
-            "exact",
-            "tlb",
-        ):
+        for key in "frames seconds warmup pace blk slow seed first load records input exact tlb".split():
             value = getattr(self, key)
             if value is not None:
                 words.append(f"{key}={value:.3f}" if isinstance(value, float) else f"{key}={value}")
@@ -316,6 +305,8 @@ class Machine:
     """For the GL device, :func:`harness.platform.virgl.with_virgl` finds the one that works here."""
     render_threads: int | None = None
     """Threads of OpenGL in software; 0 draws in QEMU's main thread, which is best where all of QEMU shares one core."""
+    keyboard: bool = True
+    """Of ``input=1``; False leaves the machine without one, as some are."""
     disk_mib: int = 0
     """Size of a scratch virtio-blk disk; 0 is none."""
     machine: str = ""

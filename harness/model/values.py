@@ -267,6 +267,7 @@ _PARAMETERS: dict[str, ValueKind] = {
     "seed": Integer(0, 2**32 - 1),
     "first": Integer(0, 2**32 - 1),
     "load": Integer(0, 1),
+    "input": Integer(0, 1),
     "warmup": Integer(0, 10**9),
     "tlb": Choice(("cold", "warm")),
 }

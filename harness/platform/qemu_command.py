@@ -19,6 +19,7 @@ SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=de
 
 
 GL_DEVICE = "virtio-gpu-gl-pci"
+KEYBOARD_DEVICE = "virtio-keyboard-pci"
 GPU_ID = "gpu"
 _OURS = ("virt", "q35", "pc")
 """Machines on which our CPU and our exit device work."""
@@ -128,6 +129,8 @@ def qemu_command(spec: RunSpec, folder: Path, qmp_fd: int, serial_fd: int, event
     command += ["-d", "guest_errors", "-D", str(folder / TRACE_LOG), "-msg", "timestamp=on"]
     if machine.disk_mib:
         command += disk_arguments(machine, folder / "disk.img")
+    if machine.keyboard and spec.params.input and spec.capabilities.command_line:
+        command += ["-device", KEYBOARD_DEVICE]
     command.append("-S")
     if spec.target is not None:
         return command + boot_arguments(spec, folder)

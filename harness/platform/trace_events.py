@@ -12,6 +12,8 @@ TIMING_EVENTS: tuple[str, ...] = (
     "virtio_gpu_cmd_set_scanout_blob",
 )
 """Events that tell frames that reached the screen from flushes."""
+INPUT_EVENTS: tuple[str, ...] = ("input_event_key_qcode", "virtio_input_queue_full")
+"""What becomes of keys on their way into the guest's queue."""
 FRAME_EVENTS: tuple[str, ...] = (
     *TIMING_EVENTS,
     "virtio_gpu_fence_ctrl",

@@ -8,7 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.core.arrays import F64
+from harness.model.latency_record import LatencyRecord
 from harness.model.result import Result
+from harness.report.latency_plots import latency_distribution, timeline
+from harness.report.latency_view import PLOTS as LATENCY_PLOTS
 from harness.report.machine import benchmark_json, junit
 from harness.report.plots import PlottedChange, Script, distribution, drawn, frame_series, launches_plot, ratio_plot
 from harness.report.render import markdown, page
@@ -49,11 +52,12 @@ def write_reports(
     tuple of str
         Plots that could not be drawn, for the notices.
     """
-    plots, missing = drawn(_scripts(result, frame_ms, effects), folder)
+    plots, missing = drawn([*_scripts(result, frame_ms, effects), *_latency_scripts(result)], folder)
+    of_latency = tuple(plots.pop(stem) for stem in LATENCY_PLOTS if stem in plots)
     if frame_ms:
         (folder / "frames.csv").write_text(frames_csv(frame_ms), encoding="utf-8")
     (folder / "junit.xml").write_text(junit(result, strict), encoding="utf-8")
-    view = view or view_of(result, folder, tuple(plots.values()), commit_url)
+    view = view or view_of(result, folder, tuple(plots.values()), commit_url, latency_plots=of_latency)
     texts = {
         "report.html": page(view),
         "report.md": markdown(view),
@@ -88,6 +92,11 @@ def _scripts(result: Result, frame_ms: Mapping[str, F64], effects: Sequence[tupl
     if len(effects) > 1:
         scripts.append(launches_plot([effect for effect, _ in effects], [batch for _, batch in effects], limit))
     return scripts
+
+
+def _latency_scripts(result: Result) -> list[Script]:
+    record = result.run.of(LatencyRecord) if result.run else None
+    return [timeline(record.shown), latency_distribution(record.shown)] if record is not None and record.shown else []
 
 
 def _ratios(result: Result) -> list[PlottedChange]:

@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.core.hostnoise import noise_words
+from harness.model.latency_record import LatencyRecord
 from harness.model.record import PicturesRecord, TimingRecord
 from harness.model.result import Arm, Gate, Result
 from harness.model.spec import Switches, Verdict
+from harness.report.latency_view import latency_section
 from harness.report.movie import movie_of
 from harness.report.past import past_values, sparkline
 from harness.report.pictures import evidence_of, film_of
@@ -37,6 +39,8 @@ _RAW = (
     ("frame times (CSV)", "frames.csv"),
     ("serial log", "window/serial.log"),
     ("trace", "window/trace.log"),
+    ("serial log with keys", "latency/serial.log"),
+    ("trace with keys", "latency/trace.log"),
     ("explain", "explain.html"),
     ("JUnit", "junit.xml"),
 )
@@ -264,7 +268,14 @@ def short_view(result: Result) -> ReportView:
     )
 
 
-def view_of(result: Result, folder: Path, plots: Sequence[Plot] = (), commit_url: str = "") -> ReportView:
+def view_of(
+    result: Result,
+    folder: Path,
+    plots: Sequence[Plot] = (),
+    commit_url: str = "",
+    *,
+    latency_plots: Sequence[Plot] = (),
+) -> ReportView:
     """Everything that a report of this run shows."""
     sections = _gate_sections(result, plots)
     pictures = _pictures_sections(result, folder)
@@ -273,6 +284,9 @@ def view_of(result: Result, folder: Path, plots: Sequence[Plot] = (), commit_url
     rest = [section for section in pictures if section.folded]
     at = 1 if plots and result.verdict is not Verdict.GUEST_FAILED else 0
     sections[at:at] = bad
+    latency = result.run.of(LatencyRecord) if result.run else None
+    if latency is not None:
+        sections.insert(at, latency_section(latency, latency_plots))
     sections += [*([arms] if arms else []), *rest]
     past = sparkline(past_values(result, folder))
     said = {result.sentence, *(result.sentence.partition(": ")[2::2])}

@@ -10,7 +10,7 @@ import string
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.model.declared import command_table, stage_table
+from harness.model.declared import command_table, stage_table, usual_stages
 from harness.model.seedcase import SEED_STEPS
 from harness.model.spec import ARCHES, switch_table
 from harness.model.values import (
@@ -64,7 +64,7 @@ def _takes(commands: str) -> tuple[str, ...]:
     return tuple(commands.split())
 
 
-_RUNS_KERNEL = _takes("perf ab explain boot acceptance")
+_RUNS_KERNEL = _takes("perf ab explain boot acceptance latency")
 _COUNT = Integer(1, 100_000)
 _SEED = Integer(0, 2**31)
 _FILE = PathValue("a file")
@@ -87,13 +87,7 @@ DECLARED: tuple[Setting, ...] = (
     Setting("BUDGET", Number(5, 36000, "s"), ("ab",), "time for the whole command", "300", "120"),
     Setting("BUDGET", Number(5, 3600, "s"), ("survey",), "time of one target", "120", "120"),
     Setting("BUDGET", Number(10, 7200, "s"), ("explain",), "time for the whole command", "600", "330"),
-    Setting(
-        "BUDGET",
-        Number(5, 7200, "s"),
-        ("acceptance",),
-        "time for the whole command; else what the checklist takes",
-        "300",
-    ),
+    Setting("BUDGET", Number(5, 7200, "s"), ("acceptance",), "time for the whole command; else what it takes", "300"),
     Setting(
         "BUDGET",
         Number(5, 86400, "s"),
@@ -126,7 +120,9 @@ DECLARED: tuple[Setting, ...] = (
     Setting("BASELINE", Name(), ("perf",), "the approved kernel to compare with; else BARRIER names it", "linux"),
     Setting("BASELINE", Name(), ("approve",), "the name to approve it under; else BARRIER names it", "linux"),
     Setting("BASELINE_REF", Text("a revision"), ("perf",), "take the baseline from this revision", "main"),
-    Setting("STAGES", Several(STAGES), _takes("perf ab"), "what to measure", "window,pictures", ",".join(STAGES)),
+    Setting(
+        "STAGES", Several(STAGES), _takes("perf ab"), "what to measure", "window,pictures", ",".join(usual_stages())
+    ),
     Setting("PICTURES", _COUNT, ("perf",), "frames whose every pixel is checked", "500", "250"),
     Setting("PICTURES", _COUNT, ("ab",), "frames whose every pixel is checked, an arm", "250", "60"),
     Setting("PICTURES", _COUNT, ("acceptance",), "frames whose every pixel is checked, a device", "100", "300"),
@@ -141,13 +137,15 @@ DECLARED: tuple[Setting, ...] = (
     Setting("OPTS", Parameters(), _RUNS_KERNEL, "words of the kernel's command line", "seed=3 blk=8"),
     Setting("MODE", Size(), _RUNS_KERNEL, "the picture's size in pixels; perf takes several", "640x480", "1024x768"),
     Setting("SLOW", Integer(1, 1000), _RUNS_KERNEL, "per cent more drawing, with FAULT=slow_draw", "20", "10"),
-    Setting("SEED", _SEED, _takes("perf ab explain acceptance calibrate"), "of everything drawn at random", "7", "1"),
+    Setting(
+        "SEED", _SEED, _takes("perf ab explain acceptance calibrate latency"), "of everything drawn at random", "7", "1"
+    ),
     Setting(
         "QUIET", Choice(("no", "wait")), _takes("perf ab calibrate"), "wait up to 5 min for idle cores", "wait", "no"
     ),
     Setting("ACCEL", Choice(("tcg", "kvm")), _takes("perf ab"), "how QEMU runs the guest", "kvm", "tcg"),
     Setting("QEMU_ARGS", ShellWords(), _takes("perf ab"), "more arguments of QEMU", "-smp 2"),
-    Setting("VIRGL", Flag(), _takes("perf ab boot calibrate"), "1 for the GL device", "1", "0"),
+    Setting("VIRGL", Flag(), _takes("perf ab boot calibrate latency"), "1 for the GL device", "1", "0"),
     Setting("VIRGL", Flag(), ("explain",), "1 for the GL device; 0 leaves its seed case out too", "0"),
     Setting("VIRGL", Flag(), ("acceptance",), "0 leaves the GL device out", "0", "1"),
     Setting(
@@ -164,11 +162,13 @@ DECLARED: tuple[Setting, ...] = (
     Setting(
         "CC",
         Compiler(),
-        _takes("perf ab explain boot build suites acceptance calibrate litmus proof"),
+        _takes("perf ab explain boot build suites acceptance calibrate latency litmus proof"),
         "the compiler",
         "clang",
         "gcc",
     ),
+    Setting("INPUTS", Integer(1, 10_000), ("latency",), "keys to press", "200", "100"),
+    Setting("GAP", Number(0, 1000, "ms"), ("latency",), "mean time between two keys; 0 is a flood", "20", "50"),
     Setting("TEST", Flag(), ("build",), "1 for the image with the in-kernel suites", "1", "0"),
     Setting("SUITE", Name("a suite"), ("suites",), "one suite instead of all", "virtqueue"),
     Setting("NAME", Choice(_NAMED), ("explain",), "a step of the seed case", "seed-1-logged"),

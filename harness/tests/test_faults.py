@@ -27,11 +27,13 @@ SAYS = {
     "rekicks": "notification",
     "failed": "descriptor|failing status|DONE",
     "regression": "instructions",
+    "late": "read its keyboard late",
     "fallback": "virgl was asked for and not used: it is not offered",
 }
-OPTIONS = {
+OPTIONS: dict[str, list[str]] = {
     "slow_draw": ["STAGES=exact,window,pictures", "PICTURES=20"],
     "no_virgl": ["STAGES=window,pictures", "PICTURES=5"],
+    "late_input": [],
 }
 """Stages that show it soonest, where others than the rest's."""
 SLOW = {"hiccup"}

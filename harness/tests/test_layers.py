@@ -50,6 +50,7 @@ KERNEL_LAYERS: Mapping[str, int] = {
     "sched": 7,
     "drivers/virtio/gpu": 7,
     "drivers/virtio/blk": 7,
+    "drivers/virtio/input": 7,
     "scene": 7,
     "drivers/virtio": 5,
     "drivers/pci": 4,
@@ -63,7 +64,7 @@ KERNEL_LAYERS: Mapping[str, int] = {
     "base/minmax": 0,
     "options": 0,
 }
-STRANGERS = ("drivers/virtio/gpu", "drivers/virtio/blk", "scene", "sched")
+STRANGERS = ("drivers/virtio/gpu", "drivers/virtio/blk", "drivers/virtio/input", "scene", "sched")
 """Rooms of one storey that never see each other."""
 
 

@@ -162,7 +162,8 @@ def test_a_fault_in_an_arm_gives_slow_its_meaning() -> None:
 def test_what_faults_need_is_read_from_the_kernel() -> None:
     needs = {name: fault.needs for name, fault in fault_table().items() if fault.needs}
     assert needs == {name: "blk=" for name in ("blk_corrupt", "blk_timeout", "config_changes")} | {
-        "no_virgl": "VIRGL=1"
+        "no_virgl": "VIRGL=1",
+        "late_input": "latency",
     }
 
 

@@ -32,7 +32,7 @@ struct fault {
 	const char *name;
 	const char *seen;  /* what the harness sees it as: a word of its tests */
 	unsigned code;     /* the harness's exit code */
-	const char *needs; /* without which it has no effect: "", "blk=" or "VIRGL=1" */
+	const char *needs; /* without which it has no effect: "", "blk=", "VIRGL=1" or "latency", the stage */
 	const char *what;  /* it does, in words */
 
 	void (*boot)(void); /* before anything is printed */
@@ -46,7 +46,7 @@ struct fault {
 	uint32_t drop_kick, hide_block, spoil_block, change_config;
 	/* The frame numbers of records run ahead by 1 for each `lie` frames. */
 	uint32_t lie;
-	bool leak_descriptors, decline_virgl;
+	bool leak_descriptors, decline_virgl, late_input;
 };
 
 /* FAULT_DECLARE(name, "seen", code, "needs", "what it does", .hook = …, …). */
@@ -144,6 +144,11 @@ static inline bool fault_spoils_block(void)
 static inline bool fault_hides_block(void)
 {
 	return FAULT_CALL(hide_block);
+}
+
+static inline bool fault_reads_input_late(void)
+{
+	return FAULT_CHOSEN.late_input;
 }
 
 /* The frame number that the record claims. */

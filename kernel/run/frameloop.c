@@ -8,6 +8,7 @@
 #include "fault/fault.h"
 #include "options.h"
 #include "run/blkload.h"
+#include "run/inputs.h"
 #include "run/record.h"
 #include "run/recording.h"
 #include "scene/roulette.h"
@@ -191,6 +192,12 @@ static uint64_t loop_pace(void)
 	return arch_ticks_to_ns(arch_ticks() - start);
 }
 
+/* What a frame's line has besides, in this run. */
+static unsigned loop_groups(void)
+{
+	return (loop.params->exact ? RECORD_EXACT : 0) | (loop.params->input ? RECORD_INPUT : 0);
+}
+
 static void stall(uint32_t ms)
 {
 	uint64_t start = arch_ticks();
@@ -208,11 +215,14 @@ static bool loop_frame(bool recorded)
 	uint64_t start = arch_ticks(), instructions = arch_instructions(), away = sched_current()->away_ticks, drawn;
 	struct roulette_damage damage;
 
+	/* Behind the start: what is in the queue when a frame starts is in this frame. */
+	if (!inputs_before_draw(record))
+		return false;
 	loop_draw(&plan, &damage);
 	stall(plan.stall_ms);
 	record->draw_insns = arch_instructions() - instructions;
 	drawn = arch_ticks();
-	if (!loop_present(&damage))
+	if (!inputs_after_draw() || !loop_present(&damage))
 		return false;
 	record_fill(record, &before);
 	record->frame = fault_recorded_frame(loop.count, loop.frame);
@@ -222,7 +232,7 @@ static bool loop_frame(bool recorded)
 	if (OPTION(LOG) == OPTION_LOG_frame && recorded) {
 		uint64_t logged = arch_ticks();
 
-		record_print_frame(record, loop.params->exact);
+		record_print_frame(record, loop_groups());
 		loop.log_ns = arch_ticks_to_ns(arch_ticks() - logged);
 	}
 	record->sched_ns = arch_ticks_to_ns(sched_current()->away_ticks - away);
@@ -245,7 +255,7 @@ static void records_print(uint64_t most)
 		return;
 	recording_skip_to(&loop.recording, loop.params->records);
 	for (; most && (record = recording_take(&loop.recording)) != NULL; most--)
-		record_print_frame(record, loop.params->exact);
+		record_print_frame(record, loop_groups());
 }
 
 /* What counting and recording add to one frame, learned by doing it again with nothing in between. */
@@ -274,13 +284,15 @@ static bool window_over(void)
 	       arch_ticks_to_ns(arch_ticks() - loop.window_start) >= params->seconds_ms * 1000000ull;
 }
 
-/* What runs beside the roulette, if anything. */
+/* What the roulette is run with, if anything: a keyboard, and what runs beside it. */
 static bool load_begin(unsigned cpus)
 {
 	if (loop.params->load && !load_start(cpus)) {
 		print("roulette: no memory for the other CPUs' tasks\n");
 		return false;
 	}
+	if (loop.params->input && !inputs_start())
+		return false;
 	return !loop.params->blk || blkload_start(cpus, loop.params->blk);
 }
 
@@ -289,6 +301,7 @@ static bool loop_finish(unsigned cpus)
 {
 	bool ok = !loop.params->blk || blkload_stop(&loop.summary);
 
+	inputs_summary(&loop.summary);
 	loop.summary.interrupts = loop.gpu.control.interrupts;
 	for (unsigned cpu = 0; cpu < cpus; cpu++)
 		loop.summary.switches += sched_counts(cpu)->switches;

@@ -42,6 +42,7 @@ static const struct param table[] = {
 	{"load",    parse_number,  TO(load),       0, 1,                  "1: other CPUs run tasks"},
 	{"records", parse_number,  TO(records),    0, PARAMS_RECORDS_MAX, "most records printed at the end: the newest"},
 	{"exact",   parse_number,  TO(exact),      0, 1,                  "1: interrupts masked, instructions counted"},
+	{"input",   parse_number,  TO(input),      0, 1,                  "1: keys pressed are read and numbered"},
 	{"tlb",     parse_tlb,     TO(tlb_cold),   0, 0,                  "warm: the TLB is filled first; or cold"},
 	{"suite",   parse_word,    TO(suite),      0, 0,                  "of the test image: suites to run, or all"},
 };

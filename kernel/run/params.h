@@ -24,7 +24,7 @@ struct run_params {
 	uint32_t warmup;
 	struct run_mode mode;
 	uint32_t pace; /* frames a second, or 0: as fast as possible; an endless run that does not say is paced */
-	uint32_t blk, slow, seed, first, load, records, exact;
+	uint32_t blk, slow, seed, first, load, records, exact, input;
 	bool tlb_cold;                /* tlb=cold, or exact */
 	char suite[PARAMS_SUITE_MAX]; /* empty: the roulette */
 };

@@ -44,14 +44,16 @@ size_t record_text_boot(char *text, size_t size, const struct record_boot *boot)
 #define TOTAL_VALUE_(name) COUNT_VALUE(name, TOTAL)
 #define FRAME_VALUE_(name)
 
-size_t record_text_frame(char *text, size_t size, const struct record_frame *from, bool exact)
+size_t record_text_frame(char *text, size_t size, const struct record_frame *from, unsigned groups)
 {
 	struct line line = {text, size, 0};
 
 	line_add(&line, "[VIRTIO PERF]" COUNTER_ROWS(COUNT_KEY) " frame=%u" COUNTER_ROWS(COUNT_VALUE), from->frame);
 	line_add(&line, "" RECORD_ROWS(KEY) RECORD_ROWS(VALUE));
-	if (exact)
+	if (groups & RECORD_EXACT)
 		line_add(&line, "" RECORD_EXACT_ROWS(KEY) RECORD_EXACT_ROWS(VALUE));
+	if (groups & RECORD_INPUT)
+		line_add(&line, "" RECORD_INPUT_ROWS(KEY) RECORD_INPUT_ROWS(VALUE));
 	line_add(&line, "\n");
 	return line.length;
 }
@@ -74,11 +76,11 @@ void record_print_boot(const struct record_boot *boot)
 	print("%s", text);
 }
 
-void record_print_frame(const struct record_frame *frame, bool exact)
+void record_print_frame(const struct record_frame *frame, unsigned groups)
 {
 	char text[RECORD_TEXT_MAX];
 
-	record_text_frame(text, sizeof(text), frame, exact);
+	record_text_frame(text, sizeof(text), frame, groups);
 	print("%s", text);
 }
 

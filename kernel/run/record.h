@@ -38,6 +38,10 @@
 	ROW(submit_insns)                                                                                              \
 	ROW(poll_insns)                                                                                                \
 	ROW(complete_insns)
+/* The newest input that the frame shows: printed with input=1, else 0. */
+#define RECORD_INPUT_ROWS(ROW)                                                                                         \
+	ROW(input)      /* its number: keys pressed, from 1; 0: none yet */                                            \
+	ROW(input_code) /* its key */
 /* Totals of a run besides those of counters. */
 #define RECORD_SUMMARY_ROWS(ROW)                                                                                       \
 	ROW(overflow)     /* records lost because the ring was full */                                                 \
@@ -47,10 +51,17 @@
 	ROW(blk_bytes)                                                                                                 \
 	ROW(blk_timeouts)                                                                                              \
 	ROW(blk_rekicks)                                                                                               \
-	ROW(switches)     /* of tasks, on all CPUs */
+	ROW(switches)     /* of tasks, on all CPUs */                                                                  \
+	ROW(input_events) /* taken off the keyboard's queue */
 /* clang-format on */
 
 #define RECORD_MEMBER(name) uint64_t name;
+
+/* Groups of a frame's keys that only some runs print; their sum. */
+enum record_group {
+	RECORD_EXACT = 1,
+	RECORD_INPUT = 2,
+};
 
 /* One frame. */
 struct record_frame {
@@ -58,6 +69,7 @@ struct record_frame {
 	uint32_t frame; /* the number in the picture's stamp */
 	RECORD_ROWS(RECORD_MEMBER)
 	RECORD_EXACT_ROWS(RECORD_MEMBER)
+	RECORD_INPUT_ROWS(RECORD_MEMBER)
 };
 
 /* How this kernel was built and what it found; every switch besides comes from options.h. */
@@ -83,11 +95,11 @@ struct record_summary {
  * A line with its newline, as text: at most size - 1 characters and a NUL; the length that was wanted is returned.
  */
 size_t record_text_boot(char *text, size_t size, const struct record_boot *boot);
-size_t record_text_frame(char *text, size_t size, const struct record_frame *frame, bool exact);
+size_t record_text_frame(char *text, size_t size, const struct record_frame *frame, unsigned groups);
 size_t record_text_summary(char *text, size_t size, const struct record_summary *summary);
 
 void record_print_boot(const struct record_boot *boot);
-void record_print_frame(const struct record_frame *frame, bool exact);
+void record_print_frame(const struct record_frame *frame, unsigned groups);
 void record_print_summary(const struct record_summary *summary);
 void record_print_done(bool ok);
 

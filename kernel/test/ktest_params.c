@@ -23,7 +23,7 @@ static void defaults(void)
 {
 	ktest_check(accepts("") && params.mode.width_px == 1024 && params.mode.height_px == 768 && params.frames == 0 &&
 			    params.seconds_ms == 0 && params.slow == 10 && params.records == PARAMS_RECORDS_MAX &&
-			    !params.exact && !params.suite[0],
+			    !params.exact && !params.input && !params.suite[0],
 		    "an empty line gives the defaults");
 	ktest_check(params.pace == PARAMS_PACE_ENDLESS, "an endless run is paced");
 	ktest_check(accepts("pace=0") && params.pace == 0, "unless it is told not to be");
@@ -72,7 +72,8 @@ static void refusals(void)
 			    refuses("seed=4294967296", "value out of range", "seed=4294967296") &&
 			    refuses("seed=99999999999999999999", "value out of range", "seed=99999999999999999999") &&
 			    refuses("records=8193", "value out of range", "records=8193") &&
-			    refuses("load=2", "value out of range", "load=2"),
+			    refuses("load=2", "value out of range", "load=2") &&
+			    refuses("input=2", "value out of range", "input=2"),
 		    "so is what does not fit");
 	ktest_check(refuses("seconds=0", "value out of range", "seconds=0") &&
 			    refuses("seconds=.5", "value out of range", "seconds=.5") &&
@@ -126,7 +127,7 @@ static void table(void)
 		}
 		sound += accepted && twice && help[0];
 	}
-	ktest_check(keys >= 14 && sound == keys && !params_key(keys + 1, &help),
+	ktest_check(keys >= 15 && sound == keys && !params_key(keys + 1, &help),
 		    "every key of the table is accepted once, and says what it means");
 }
 

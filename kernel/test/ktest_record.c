@@ -43,22 +43,29 @@ static void frames(void)
 		.t_ns = 123456789,
 	};
 
-	record_text_frame(text, sizeof(text), &frame, false);
+	record_text_frame(text, sizeof(text), &frame, 0);
 	ktest_check(begins("[VIRTIO PERF] fences=2 spins=271 completions=2 timeouts=0 ") &&
 			    contains(" halts=3 frame=17 t_ns=123456789 render_ns=0 "),
 		    "fences, spins and completions come first, in that order, with nothing before them");
 	ktest_check(one_line(), "a frame is one line");
-	ktest_check(!contains("_insns="), "without exact=1 there are no instruction counts");
+	ktest_check(!contains("_insns=") && !contains(" input"),
+		    "without exact=1 there are no instruction counts, without input=1 no inputs");
 	frame.draw_insns = 5510409;
-	record_text_frame(text, sizeof(text), &frame, true);
+	record_text_frame(text, sizeof(text), &frame, RECORD_EXACT);
 	ktest_check(contains(" draw_insns=5510409 submit_insns=0 poll_insns=0 complete_insns=0\n"),
 		    "with exact=1 they stand at the end");
+	frame.input = 9;
+	frame.input_code = 30;
+	record_text_frame(text, sizeof(text), &frame, RECORD_INPUT);
+	ktest_check(contains(" input=9 input_code=30\n") && !contains("_insns="),
+		    "with input=1 the newest input stands there");
 	memset(&frame, 0xff, sizeof(frame));
-	ktest_check(record_text_frame(text, sizeof(text), &frame, true) == strlen(text) && one_line(),
+	ktest_check(record_text_frame(text, sizeof(text), &frame, RECORD_EXACT | RECORD_INPUT) == strlen(text) &&
+			    one_line(),
 		    "the largest values of all fields fit");
 	ktest_check(contains(" spins=18446744073709551615 ") && contains(" frame=4294967295 "),
 		    "and are printed as unsigned decimals");
-	ktest_check(record_text_frame(text, 32, &frame, true) > 32 && strlen(text) == 31,
+	ktest_check(record_text_frame(text, 32, &frame, RECORD_EXACT) > 32 && strlen(text) == 31,
 		    "a line that does not fit is cut, and says how long it would be");
 }
 

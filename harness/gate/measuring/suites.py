@@ -39,7 +39,7 @@ def run_suites(boot: SuiteBoot, kernel: Path, folder: Path) -> SuiteRun:
     HarnessError
         When QEMU or the harness itself fails.
     """
-    spec = RunSpec(kernel, boot.machine, RunParams(suite=boot.suite), BUILT_IN, Limits(serial_bytes=8 << 20))
+    spec = RunSpec(kernel, boot.machine, RunParams(suite=boot.suite, input=1), BUILT_IN, Limits(serial_bytes=8 << 20))
     machine = Qemu(spec, folder, ())
     trouble = ""
     try:

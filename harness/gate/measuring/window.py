@@ -86,11 +86,14 @@ def observe(
     decode: DecodeFrame | None,
     window_s: float = WINDOW_S,
     events: Sequence[str] = FRAME_EVENTS,
+    meanwhile: Callable[[Qemu], None] | None = None,
 ) -> Window:
     """Run the window once, for ``window_s``.
 
     Parameters
     ----------
+    meanwhile
+        What is done to the machine between the two captures, for 60 % of the window at most.
     events
         What QEMU traces. Without those of the queue, what the guest counts is compared with less.
 
@@ -108,7 +111,10 @@ def observe(
         wait_first_frame(machine)
         time.sleep(WARM_UP_S)
         sightings = [_sight(machine, decode)]
-        time.sleep(window_s * 0.6)
+        until_s = time.monotonic() + window_s * 0.6
+        if meanwhile is not None:
+            meanwhile(machine)
+        time.sleep(max(until_s - time.monotonic(), 0))
         sightings.append(_sight(machine, decode))
         ending = _end(machine, window_s)
         content = machine.console.content()

@@ -34,6 +34,7 @@ HOST_LIBRARY := \
 	drivers/virtio/gpu_virgl.c \
 	drivers/virtio/gpu.c \
 	drivers/virtio/blk.c \
+	drivers/virtio/input.c \
 	run/params.c \
 	run/recording.c \
 	$(MODEL_SOURCES) \
