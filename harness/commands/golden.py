@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 
 from harness.model.spec import ROOT, Verdict
+from harness.platform.atomic import write_whole
 from harness.platform.golden import GOLDEN, KERNEL_GOLDEN, golden_lines, golden_pictures, kernel_golden, scene_hash
 from harness.report.printer import Printer
 from harness.settings import Arguments
@@ -20,12 +21,13 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     """``golden``: rewrites ``kernel/scene/golden.txt``, ``kernel/test/golden.h`` and ``baselines/pictures``."""
     before = scene_hash() if GOLDEN.exists() else "none"
     lines = list(golden_lines())
-    GOLDEN.write_text("".join(f"{line}\n" for line in lines), encoding="ascii")
-    KERNEL_GOLDEN.write_text(kernel_golden(lines), encoding="ascii")
+    write_whole(GOLDEN, "".join(f"{line}\n" for line in lines))
+    write_whole(KERNEL_GOLDEN, kernel_golden(lines))
     PICTURES.mkdir(parents=True, exist_ok=True)
     for name, picture in golden_pictures():
         content = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-        cv2.imwrite(str(PICTURES / f"{name}.png"), content, [cv2.IMWRITE_PNG_COMPRESSION, 9])
+        _, png = cv2.imencode(".png", content, [cv2.IMWRITE_PNG_COMPRESSION, 9])
+        write_whole(PICTURES / f"{name}.png", png.tobytes())
     after = scene_hash()
     if after == before:
         out.line(f"scene {after}: as it was")

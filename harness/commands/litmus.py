@@ -7,6 +7,7 @@ import shutil
 from harness.core.ringpoints import Point, markdown
 from harness.model.errors import ToolError
 from harness.model.spec import ARCHES, KERNEL_DIR, Switches, UsageError, Verdict, switch_table
+from harness.platform.atomic import write_whole
 from harness.platform.build import BUILD_DIR, build_kernel
 from harness.platform.ringcode import ring_points
 from harness.proof.decide import DEVICES
@@ -36,7 +37,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     strategies = [arguments.text("BARRIER")] if arguments.has("BARRIER") else list(switch_table()["BARRIER"].values)
     if arguments.flag("README"):
         table = ring_table(arches, strategies, arguments.text("CC"), out)
-        README.write_text(with_table(README.read_text(encoding="utf-8"), markdown(table)), encoding="utf-8")
+        write_whole(README, with_table(README.read_text(encoding="utf-8"), markdown(table)))
     shutil.rmtree(LITMUS_DIR, ignore_errors=True)
     count = 0
     for arch in arches:

@@ -3,7 +3,8 @@
 A run works in ``results/.<name>.part``; :meth:`RunFolder.commit` renames it to ``results/<name>`` and turns the
 ``latest`` link. A run that fails keeps its files as evidence under its visible name, with ``exit_code`` and no
 ``result.json``. Of one that was interrupted or never began, ``latest`` is a hidden folder with ``exit_code`` and what
-was said (:func:`record_ending`), which goes when ``latest`` turns again. None leaves half a result.
+was said (:func:`record_ending`), which goes when ``latest`` turns again. None leaves half a result. What a killed run
+left is hidden and held by nobody: the next run clears it.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ import datetime
 import errno
 import json
 import os
+import re
 import secrets
 import shutil
 import weakref
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -26,11 +29,16 @@ from harness.model.result import Result, result_to_json
 from harness.model.spec import ROOT, UsageError, Verdict
 from harness.platform.atomic import sync_folder, uninterrupted, write_whole
 from harness.platform.bounded import read_bounded
+from harness.platform.locks import acquire, try_lock
 
 RESULTS_DIR = Path(os.environ.get("HARNESS_RESULTS") or ROOT / "results")
 """Another place than the checkout's keeps what tests run apart from what people measured."""
 ROOM_BYTES = 1 << 16
 _ENDED = ".ended-"
+_PASSING = re.compile(r"\.\d{8}T\d{6}Z-\w+-[0-9a-f]{8}\.part|\.ended-[0-9a-f]{8}|\.latest-[0-9a-f]{8}")
+"""Names in the results folder that last as long as their writer; an ending, as long as ``latest`` is it."""
+_ALONE_S = 10.0
+"""What is done alone takes milliseconds: a holder that takes longer is stopped."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +64,11 @@ class RunFolder:
         self._orphan = weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
         try:
             root.mkdir(parents=True, exist_ok=True)
-            self.path.mkdir(0o700)
+            with _alone(root) as alone:
+                if alone:
+                    _clear_killed(root)
+                self.path.mkdir(0o700)
+                self._held = weakref.finalize(self, os.close, _hold(self.path))
         except OSError as error:
             raise StoreError(f"results cannot be written to {root}: {error.strerror}") from error
 
@@ -100,6 +112,7 @@ class RunFolder:
                 final = self._rename()
                 self._committed = final
                 self._orphan.detach()
+                self._held()
                 turn_latest(self.root, final.name)
             return final
         except OSError as error:
@@ -108,11 +121,14 @@ class RunFolder:
     def discard(self) -> None:
         """Remove the folder: nothing was measured in it."""
         shutil.rmtree(self.path, ignore_errors=True)
+        self._held()
 
     def _keep(self, error: BaseException) -> None:
         """Make the evidence visible; if that fails, it stays where it is, so that the error itself is reported."""
         verdict = error.verdict if isinstance(error, HarnessError) else Verdict.HARNESS_FAILED
         with contextlib.suppress(OSError, StoreError):
+            # A result that could not be stored whole is none.
+            (self.path / "result.json").unlink(missing_ok=True)
             write_whole(self.path / "exit_code", f"{verdict.exit_code}\n")
             self.path.chmod(0o755)
             with uninterrupted():
@@ -133,14 +149,67 @@ class RunFolder:
         raise StoreError(f"{self._name}: a thousand results of this second exist already", self.path)
 
 
+@contextlib.contextmanager
+def _alone(root: Path) -> Iterator[bool]:
+    """Hold the results folder while names come and go in it; yields whether it is held, and goes on if it is not."""
+    descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            acquire(descriptor, root, _ALONE_S)
+            held = True
+        except HarnessError:
+            held = False
+        yield held
+    finally:
+        os.close(descriptor)
+
+
+def _hold(folder: Path) -> int:
+    """A descriptor that shows others that a folder's writer lives; where there are no locks, nobody asks."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    with contextlib.suppress(OSError):
+        try_lock(descriptor)
+    return descriptor
+
+
+def _clear_killed(root: Path) -> None:
+    """Remove what killed runs left in a results folder that is held."""
+    latest = root / "latest"
+    current = os.readlink(latest) if latest.is_symlink() else ""
+    for name in os.listdir(root):
+        if not _PASSING.fullmatch(name) or name == current:
+            continue
+        with contextlib.suppress(OSError):
+            if os.path.islink(root / name):
+                os.unlink(root / name)
+            elif _is_left(root / name):
+                shutil.rmtree(root / name, ignore_errors=True)
+
+
+def _is_left(folder: Path) -> bool:
+    """Whether no writer of a folder lives."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        return try_lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def turn_latest(root: Path, name: str) -> None:
     """Point ``latest`` to this entry of the results folder; an earlier entry that was only an ending is removed."""
-    link, latest = root / f".latest-{os.getpid()}", root / "latest"
-    with contextlib.suppress(FileNotFoundError):
-        link.unlink()
-    link.symlink_to(name)
+    with _alone(root):
+        _turn(root, name)
+
+
+def _turn(root: Path, name: str) -> None:
+    link, latest = root / f".latest-{secrets.token_hex(4)}", root / "latest"
     before = os.readlink(latest) if latest.is_symlink() else ""
-    os.replace(link, latest)
+    link.symlink_to(name)
+    try:
+        os.replace(link, latest)
+    except OSError:
+        link.unlink(missing_ok=True)
+        raise
     sync_folder(root)
     if before.startswith(_ENDED) and before != name and os.sep not in before:
         shutil.rmtree(root / before, ignore_errors=True)
@@ -157,10 +226,12 @@ def record_ending(command: str, verdict: Verdict, said: str, root: Path | None =
     root = root or RESULTS_DIR
     folder = root / f"{_ENDED}{secrets.token_hex(4)}"
     try:
-        folder.mkdir(parents=True)
-        write_whole(folder / "exit_code", f"{verdict.exit_code}\n")
-        write_whole(folder / "ending.txt", f"{command}: {said}\n".encode("utf-8", "backslashreplace"))
-        turn_latest(root, folder.name)
+        root.mkdir(parents=True, exist_ok=True)
+        with _alone(root):
+            folder.mkdir()
+            write_whole(folder / "exit_code", f"{verdict.exit_code}\n")
+            write_whole(folder / "ending.txt", f"{command}: {said}\n".encode("utf-8", "backslashreplace"))
+            _turn(root, folder.name)
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise StoreError(f"{root / 'latest'} is still that of an earlier run: {error.strerror}") from error

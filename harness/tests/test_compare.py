@@ -15,7 +15,7 @@ from harness.model.errors import StoreError
 from harness.model.result import Arm, Host, Metric, Result, result_to_json
 from harness.model.spec import UsageError, Verdict
 from harness.settings import Arguments
-from harness.tests.hostile import html_problems, markdown_problems
+from harness.robustness.hostile import html_problems, markdown_problems
 from harness.tests.test_report import result
 
 

@@ -19,7 +19,7 @@ from harness.platform.ending import ending_of
 from harness.platform.host_doing import HostEnded, is_frozen
 from harness.platform.qemu import FRAME_EVENTS, Qemu
 from harness.tests.test_guests import ending, launch
-from harness.tests.tinyguest import HALT, leave
+from harness.robustness.tinyguest import HALT, leave
 
 MACHINE = Machine(vcpus=1, maxcpus=2)
 

@@ -14,7 +14,7 @@ from harness.model.spec import FOREIGN, ROOT, Limits, Machine, RunSpec
 from harness.platform.ending import Ending
 from harness.platform.qemu import Qemu
 from harness.tests.conftest import Mounted
-from harness.tests.tinyguest import FLOOD, HALT, TRIPLE_FAULT, leave, tiny_guest
+from harness.robustness.tinyguest import FLOOD, HALT, TRIPLE_FAULT, leave, tiny_guest
 
 pytestmark = pytest.mark.qemu
 

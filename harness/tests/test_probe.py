@@ -15,7 +15,7 @@ from harness.platform import probe
 from harness.platform.build import build_kernel
 from harness.platform.host import cpu_model, host_facts
 from harness.platform.probe import boots, choose_accelerator
-from harness.tests.tinyguest import HALT, tiny_guest
+from harness.robustness.tinyguest import HALT, tiny_guest
 
 HOST_ARCH = platform.machine()
 OTHER_ARCH = "riscv64" if HOST_ARCH != "riscv64" else "aarch64"

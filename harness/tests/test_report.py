@@ -20,7 +20,7 @@ from harness.report.plots import PlottedChange, ratio_plot
 from harness.report.render import markdown, page, terminal_lines
 from harness.report.run_view import arm_names, title_of, view_of
 from harness.report.words import LABELS
-from harness.tests.hostile import TEXTS, html_problems, markdown_problems, runner_problems
+from harness.robustness.hostile import TEXTS, html_problems, markdown_problems, runner_problems
 
 RNG = np.random.default_rng(3)
 FRAMES_MS = {"candidate": RNG.gamma(40, 0.03, 900), "reference": RNG.gamma(40, 0.025, 900)}

@@ -7,7 +7,7 @@ from pathlib import Path
 from harness.model.result import Result
 from harness.model.spec import Verdict
 from harness.report.told import TellingPrinter, write_told
-from harness.tests.hostile import TEXTS, html_problems, markdown_problems
+from harness.robustness.hostile import TEXTS, html_problems, markdown_problems
 from harness.tests.printer import RecordingPrinter
 
 RESULT = Result("bench", Verdict.INCONCLUSIVE, "1 of 2 promises kept: missed b", "2026-01-01T00:00:00+00:00", 3.0)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
+
+from harness.model.errors import ToolError
+from harness.platform.child import run_child
 
 _HEAD = """
     .section .note.pvh, "a", @note
@@ -27,6 +29,7 @@ _PRINT = """
 """
 HALT = "cli; 3: hlt; jmp 3b"
 FLOOD = "mov $'x', %al; 3: out %al, %dx; jmp 3b"
+REPEAT = "jmp start"
 TRIPLE_FAULT = "lidt empty; int3; empty: .word 0; .long 0"
 
 
@@ -41,5 +44,7 @@ def tiny_guest(folder: Path, code: str, text: bytes = b"") -> Path:
     octets = ", ".join(str(octet) for octet in text + b"\0")
     source.write_text(f"{_HEAD}{_PRINT}{code}\ntext: .byte {octets}\n", encoding="ascii")
     command = ["gcc", "-m32", "-nostdlib", "-static", "-no-pie", "-Wl,-Ttext=0x100000,--build-id=none", str(source)]
-    subprocess.run([*command, "-o", str(image)], check=True, capture_output=True, timeout=20)
+    done = run_child([*command, "-o", str(image)], limit_s=20)
+    if done.status:
+        raise ToolError(f"a guest cannot be assembled: {done.errors[:3]}")
     return image

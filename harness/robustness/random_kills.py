@@ -1,0 +1,79 @@
+"""Commands under a real QEMU, ended at any moment: nothing stays behind, and the next run works."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import tempfile
+import time
+from pathlib import Path
+
+from harness.platform.child import end_child
+from harness.robustness.checkout import LIMIT_S, Checkout
+from harness.robustness.killpoints import KILL, Ended
+from harness.robustness.what_lasts import results_problems
+
+COMMANDS: tuple[tuple[tuple[str, ...], float], ...] = (
+    (("perf", "STAGES=window"), 8.0),
+    (("perf", "STAGES=window,pictures", "PICTURES=40"), 12.0),
+    (("perf", "STAGES=exact"), 10.0),
+    (("perf", "STAGES=timing", "BUDGET=20"), 20.0),
+    (("ab", "A=LOG=none", "B=LOG=frame", "STAGES=window"), 12.0),
+    (("explain", "QUICK=1"), 20.0),
+    (("boot", "BOOT_LOG_TIMEOUT=3"), 5.0),
+    (("boot", "VIDEO=xvfb", "BOOT_LOG_TIMEOUT=3"), 6.0),
+    (("suites", "ARCH=x86_64"), 5.0),
+)
+"""What is ended, and the time within which that happens."""
+SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+GONE_S = 15.0
+ENDED = (-signal.SIGKILL, 5)
+
+
+def kill_at_random(checkout: Checkout, number: int, seed: int = 1) -> list[str]:
+    """End one command at a random moment, then run another one; what was wrong."""
+    rng = random.Random(f"{seed}-{number}")
+    words, within_s = rng.choice(COMMANDS)
+    how, after_s = rng.choice(SIGNALS), rng.uniform(0, within_s)
+    with tempfile.TemporaryFile() as said:
+        begun = time.monotonic()
+        child = checkout.start(words, said)
+        try:
+            while child.poll() is None and time.monotonic() < begun + after_s:
+                time.sleep(0.01)
+            early = child.poll() is not None
+            if not early:
+                os.kill(child.pid, how)
+            status = child.wait(LIMIT_S)
+        finally:
+            end_child(child)
+        said.seek(0)
+        text = said.read().decode("utf-8", "replace")
+    found = [] if early or status in ENDED else [f"status {status}"]
+    found += _left(checkout) + (["a traceback"] if "Traceback" in text else [])
+    case = f"{number}: {' '.join(words)}, {how.name} after {after_s:.2f} s"
+    return [f"{case}: {one}" for one in found + _next(checkout)]
+
+
+def _left(checkout: Checkout) -> list[str]:
+    """Processes that outlive the command."""
+    deadline = time.monotonic() + GONE_S
+    while checkout.processes() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return [f"process {number} is left: {line[:100]}" for number, line in checkout.processes().items()]
+
+
+def _next(checkout: Checkout) -> list[str]:
+    """What is wrong with the results and the next run."""
+    done = checkout.run("boot", "BOOT_LOG_TIMEOUT=2")
+    found = [] if done.status in (0, 4) else [f"the next run: status {done.status}: {done.text[-200:]}"]
+    found += results_problems(checkout.root, Ended("", KILL, done.status, done.text))
+    return found + [f"{path.name} is left where temporary files go" for path in checkout.scratch.iterdir()]
+
+
+def prepare(root: Path) -> Checkout:
+    """A copy that is built, so that kills meet more than compilers."""
+    checkout = Checkout(root)
+    checkout.run("build")
+    return checkout
