@@ -78,12 +78,13 @@ def _main(words: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    # Loading takes a moment; until the command line takes over, an interrupt just ends it.
-    signal.signal(signal.SIGINT, _interrupt)
-    signal.signal(signal.SIGTERM, _interrupt)
     try:
+        # Loading takes a moment; until the command line takes over, an interrupt just ends it.
+        from harness.model.interrupts import listen
+
+        listen(_interrupt)
         code = _main(sys.argv[1:])
+        listen(signal.SIG_IGN)
     except (ImportError, SyntaxError, OSError, UnicodeError, AttributeError) as error:
         code = _fail(f"the harness cannot be loaded: {type(error).__name__}: {error}")
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.exit(code)

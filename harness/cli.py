@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import FrameType
 
 from harness.front.terminal import TerminalPrinter
 from harness.front.words import parse_each
 from harness.model.errors import HarnessError
+from harness.model.interrupts import listen
 from harness.model.result import ResultError
 from harness.model.spec import UsageError, Verdict
 from harness.platform.store import kept_of, record_ending
@@ -27,8 +29,7 @@ class Interrupted(KeyboardInterrupt):
 
 def main(words: Sequence[str]) -> int:
     """Run one command; returns the exit code of its verdict."""
-    signal.signal(signal.SIGINT, _interrupt)
-    signal.signal(signal.SIGTERM, _interrupt)
+    listen(_interrupt)
     quiet = "--json" in words
     printer = TerminalPrinter(quiet)
     asked = False
@@ -40,7 +41,7 @@ def main(words: Sequence[str]) -> int:
         _end(words[0], error, verdict, f"{verdict.value}: interrupted{_stored(words[0], error)}", printer)
     finally:
         printer.close()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    listen(signal.SIG_IGN)
     if not quiet and not asked:
         printer.line(f"verdict: {verdict.value} (exit {verdict.exit_code})")
     if printer.lost:
@@ -142,16 +143,34 @@ def _stored(command: str, error: BaseException) -> str:
 
 
 def _run(command: str, arguments: Arguments, printer: TerminalPrinter) -> Verdict:
-    module = importlib.import_module(f"harness.commands.{command}")
+    with _loading():
+        module = importlib.import_module(f"harness.commands.{command}")
     verdict = module.main(arguments, printer)
     assert isinstance(verdict, Verdict)
     return verdict
 
 
+@contextlib.contextmanager
+def _loading() -> Iterator[None]:
+    """Hear the first interrupt when everything is loaded: OpenCV drops whatever is raised while it starts."""
+    heard: list[int] = []
+
+    def note(signum: int, frame: FrameType | None) -> None:
+        heard.append(signum)
+        listen(_end_now)
+
+    listen(note)
+    try:
+        yield
+    finally:
+        listen(_end_now if heard else _interrupt)
+    if heard:
+        raise Interrupted(heard[0])
+
+
 def _interrupt(signum: int, frame: FrameType | None) -> None:
     """The first interrupt lets everything clean up; the next ends the harness now, and QEMU with it."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _end_now)
+    listen(_end_now)
     raise Interrupted(signum)
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import cv2
 
 from harness.model.errors import GuestError, HarnessError, QemuError, QmpError
+from harness.model.interrupts import INTERRUPTS
 from harness.model.result import Result
 from harness.model.spec import (
     ARCHES,
@@ -217,9 +218,10 @@ def _follow(guest: Qemu, out: Printer, limit_s: float, seen: _Seen) -> str:
             raise
         return "the user closed the window"
     except KeyboardInterrupt as interrupt:
-        if interrupt.args != (signal.SIGTERM,):
+        number = next((one for one in INTERRUPTS if interrupt.args == (one,)), signal.SIGINT)
+        if number is signal.SIGINT:
             return "ended by the user"
-        raise QemuError("ended by SIGTERM from outside before it was judged", guest.serial_path) from interrupt
+        raise QemuError(f"ended by {number.name} from outside before it was judged", guest.serial_path) from interrupt
 
 
 def _until_end(guest: Qemu, out: Printer, limit_s: float, seen: _Seen) -> str:

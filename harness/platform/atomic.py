@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from harness.model.interrupts import listen
 from harness.platform.locks import acquire, try_lock
 
 _AT_FDCWD = -100
@@ -70,7 +71,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
 def whole_folder(path: Path) -> Iterator[Path]:
     """A folder to fill, which replaces ``path`` when the body ends without an error.
 
-    An interrupt while it is put in place is dropped.
+    An interrupt while it is put in place is heard when it is there.
 
     Raises
     ------
@@ -84,7 +85,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
         yield part
         _sync_tree(part)
         part.chmod(0o755)
-        with uninterrupted():
+        with uninterrupted(heard_after=True):
             _place(part, path)
             _sync_placed(path.parent)
     finally:
@@ -166,17 +167,20 @@ def append_line(path: Path, line: bytes, *, search_bytes: int = 0) -> bool:
 
 
 @contextlib.contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Ignore interrupts while something becomes visible."""
+def uninterrupted(*, heard_after: bool = False) -> Iterator[None]:
+    """Ignore interrupts while something becomes visible, or hear the first of them afterwards."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    heard: list[int] = []
+    before = listen(lambda number, frame: heard.append(number))
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+    if heard and heard_after:
+        signal.raise_signal(heard[0])
 
 
 def _new_part(path: Path, *, folder: bool) -> tuple[Path, int]:

@@ -104,7 +104,7 @@ def _outputs(checkout: Checkout, words: Sequence[str]) -> list[str]:
 
 
 def _annotations(checkout: Checkout) -> frozenset[str]:
-    """What the gate itself tells the runner, of a run that has a result; of their text, what they contain is checked."""
+    """What the gate itself tells the runner of a run that has a result, where its text holds nothing more."""
     latest = checkout.results / "latest"
     lines = github_lines(load_result(latest)) if (latest / "result.json").is_file() else []
     return frozenset(line for line in lines if not runner_problems(line.partition("::")[2].partition("::")[2]))

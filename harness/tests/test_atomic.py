@@ -141,16 +141,24 @@ def test_readers_never_see_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("main_thread")
-def test_an_interrupt_while_a_folder_is_placed_comes_too_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+def test_an_interrupt_while_a_folder_is_placed_is_heard_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: signal.Signals
+) -> None:
     place = atomic._place
 
     def interrupted(part: Path, path: Path) -> None:
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), how)
         place(part, path)
 
     monkeypatch.setattr(atomic, "_place", interrupted)
-    fill(tmp_path / "site", "one")
-    assert (tmp_path / "site" / "sub" / "file").read_text() == "one"
+    before = signal.signal(how, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            fill(tmp_path / "site", "one")
+    finally:
+        signal.signal(how, before)
+    assert (tmp_path / "site" / "sub" / "file").read_text() == "one" and names(tmp_path) == ["site"]
 
 
 def test_a_line_after_a_torn_one_stands_alone(tmp_path: Path) -> None:

@@ -239,11 +239,20 @@ def test_qemu_stands_still(tree: Tree) -> None:
     tree.check_ending(5)
 
 
-def _loading(tree: Tree, harness: subprocess.Popen[str]) -> None:
+def _mapped(name: str, harness: subprocess.Popen[str]) -> None:
     deadline = time.monotonic() + LIMIT_S
-    while "numpy" not in Path(f"/proc/{harness.pid}/maps").read_text():
+    while name not in Path(f"/proc/{harness.pid}/maps").read_text():
         assert time.monotonic() < deadline
         time.sleep(0.001)
+
+
+def _loading(tree: Tree, harness: subprocess.Popen[str]) -> None:
+    _mapped("numpy", harness)
+
+
+def _loading_opencv(tree: Tree, harness: subprocess.Popen[str]) -> None:
+    """Which drops what is raised while it starts."""
+    _mapped("/cv2", harness)
 
 
 def _begun(tree: Tree, harness: subprocess.Popen[str]) -> None:
@@ -264,8 +273,14 @@ def _drawing(tree: Tree, harness: subprocess.Popen[str]) -> None:
     time.sleep(0.3)
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("moment", [_loading, _begun, _launched, _drawing])
+_MOMENTS = (_loading, _loading_opencv, _begun, _launched, _drawing)
+_HOWS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+
+
+@pytest.mark.parametrize(
+    ("moment", "how"),
+    [*((moment, how) for moment in _MOMENTS for how in _HOWS[:2]), *((_drawing, how) for how in _HOWS[2:])],
+)
 def test_an_interrupt_at_any_point(
     tree: Tree, moment: Callable[[Tree, subprocess.Popen[str]], None], how: signal.Signals
 ) -> None:
