@@ -12,9 +12,8 @@ from harness.core.arrays import Image, Mask
 from harness.core.unknown_pictures import Golden, learn_golden
 from harness.model.spec import UsageError
 from harness.model.target import Target
-from harness.platform.bounded import read_bounded
+from harness.platform.picture_file import read_bgr
 
-PICTURE_BYTES_MAX = 64 << 20
 PICTURES_MOST = 1000
 SIDE_MOST_PX = 8192
 
@@ -85,12 +84,9 @@ def read_picture(path: Path) -> Image:
         When it is not a picture, or too large.
     """
     try:
-        content = read_bounded(path, PICTURE_BYTES_MAX)
+        picture = read_bgr(path)
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error}") from error
-    picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
-    if picture is None:
-        raise UsageError(f"{path} is not a picture")
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
     if max(picture.shape) > SIDE_MOST_PX:
         raise UsageError(f"{path}: {picture.shape[1]}x{picture.shape[0]}, at most {SIDE_MOST_PX} px a side")
     return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)

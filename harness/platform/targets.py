@@ -211,7 +211,8 @@ def _image_file(target: Target, role: str, path: Path) -> ImageFile:
 
 def _sha256(path: Path) -> str:
     digest = hashlib.sha256()
-    with open(path, "rb", buffering=0) as file:
+    # Another file may have taken its place since it was looked at: this never waits for one.
+    with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY), "rb", buffering=0) as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from harness.core.arrays import Image
+from harness.platform.picture_file import read_bgr
 from harness.report.view import Film, Picture, PictureComparison
 
 EVIDENCE_MAX = 6
@@ -26,12 +27,9 @@ _FAINT = 0.25
 def read_picture(path: Path) -> Image | None:
     """A picture as OpenCV reads it, B, G, R; None without one, or with one of an unusable size."""
     try:
-        if not path.is_file() or path.stat().st_size > FILE_BYTES_MAX:
-            return None
+        return read_bgr(path, FILE_BYTES_MAX)
     except OSError:
         return None
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    return None if picture is None else np.asarray(picture, np.uint8)
 
 
 def gallery_of(paths: Sequence[Path], a_row: int = 3) -> tuple[PictureComparison, ...]:

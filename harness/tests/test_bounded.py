@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
+import struct
 import time
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from harness.cli import main
+from harness.gate.measuring.frame_file import load_frames
 from harness.model.errors import GuestError
-from harness.model.spec import ROOT, Limits
+from harness.model.spec import ROOT, Limits, UsageError
 from harness.platform.bounded import read_bounded
+from harness.platform.build import sha256_of
+from harness.platform.golden_pictures import read_picture as golden_picture
+from harness.platform.picture_file import read_bgr
 from harness.platform.trace_file import read_trace
+from harness.report.pictures import read_picture
 
 
 def test_a_regular_file_is_read_whole(tmp_path: Path) -> None:
@@ -63,30 +72,88 @@ def test_growth_is_bounded_in_time(tmp_path: Path) -> None:
 
 
 OWN = {
-    "commands/litmus.py",
-    "explain/ablate.py",
-    "gate/relink.py",
-    "history/site.py",
-    "model/declared.py",
-    "model/faults.py",
-    "model/spec.py",
-    "platform/build.py",
-    "platform/count_plugin.py",
-    "platform/cpus.py",
-    "platform/golden.py",
-    "platform/host.py",
-    "platform/host_doing.py",
-    "platform/hostload.py",
-    "platform/leases.py",
-    "platform/linuxguest.py",
-    "platform/oracle.py",
-    "platform/shared_library.py",
-    "proof/ordering.py",
-    "report/movie.py",
-    "report/render.py",
+    "bisect/search.py": "a kernel just built and hashed",
+    "bisect/target_commit.py": "images that were hashed when the target was found",
+    "commands/boot.py": "the start of a serial log of ours",
+    "commands/litmus.py": "a page of this tree",
+    "commands/approve.py": "a kernel just hashed, and pictures of the run",
+    "explain/ablate.py": "objects of this build",
+    "gate/measuring/functions.py": "QEMU's log, up to its limit and a deadline",
+    "gate/references.py": "a baseline just read",
+    "gate/relink.py": "kernels of this build, and one that was measured",
+    "gate/target_kernels.py": "images that were hashed when the target was found",
+    "gate/target_references.py": "images and pictures of a run just judged",
+    "history/site.py": "scripts of this tree",
+    "model/declared.py": "sources of this tree",
+    "model/faults.py": "sources of this tree",
+    "model/spec.py": "a header of this tree",
+    "platform/atomic.py": "what it has just written",
+    "platform/beside.py": "pipes to its own child",
+    "platform/bounded.py": "this is the reader",
+    "platform/child.py": "pipes to its own child, with deadlines",
+    "platform/console.py": "a pipe that QEMU writes, without waiting",
+    "platform/locks.py": "lock files",
+    "platform/build.py": "a kernel of this build, and git's own archive",
+    "platform/count_plugin.py": "a source of this tree",
+    "platform/cpus.py": "/proc",
+    "platform/golden.py": "hashes of this tree",
+    "platform/host.py": "/proc",
+    "platform/host_doing.py": "/proc",
+    "platform/hostload.py": "/proc",
+    "platform/leases.py": "/proc",
+    "platform/linuxguest.py": "Debian's own kernel, unpacked here",
+    "platform/oracle.py": "sources of this tree, and the library made of them",
+    "platform/sandbox.py": "two bytes of the QEMU that is about to run",
+    "platform/shared_library.py": "a library just made",
+    "platform/target_command.py": "an image that was hashed when the target was found",
+    "platform/targets.py": "an image, whose kind and size are looked at before; without waiting",
+    "proof/ordering.py": "sources of this tree",
+    "report/movie.py": "a film just made",
+    "report/render.py": "templates of this tree",
 }
-"""These read files of this tree, of its own builds, or of /proc, by names that do not come from outside."""
-_READS = re.compile(r"\.read_(?:bytes|text)\(")
+"""Of each module that reads by itself: what, and why nobody can hang or fill it. Attacks damage what they made."""
+READERS = {
+    "read_bytes",
+    "read_text",
+    "imread",
+    "copyfile",
+    "fromfile",
+    "memmap",
+    "loadtxt",
+    "genfromtxt",
+}
+OPENERS = {"open", "fdopen", "ZipFile"}
+READING_MODULES = {"json", "tomllib", "pickle", "marshal", "np", "numpy", "yaml", "toml", "plistlib", "ElementTree"}
+"""Their ``load`` and ``parse`` take a file."""
+
+
+def reads_by_itself(source: str) -> list[str]:
+    """Calls in a source that open or read a file for reading, by any of Python's or the libraries' ways."""
+    return [ast.unparse(node) for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call) and _reads(node)]
+
+
+def _reads(call: ast.Call) -> bool:
+    called = call.func
+    name = called.attr if isinstance(called, ast.Attribute) else called.id if isinstance(called, ast.Name) else ""
+    owner = called.value.id if isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name) else ""
+    if name in ("load", "parse", "open_code"):
+        return owner in READING_MODULES
+    if owner == "shutil" and name in ("copy", "copy2", "move"):
+        return True
+    if name not in OPENERS:
+        return name in READERS
+    words = {
+        one.value for one in (*call.args, *(word.value for word in call.keywords)) if isinstance(one, ast.Constant)
+    }
+    if owner == "os":
+        flags = ast.unparse(call.args[1]) if len(call.args) > 1 else ""
+        return "O_WRONLY" not in flags and "O_DIRECTORY" not in flags
+    if name == "ZipFile":
+        return "BytesIO" not in ast.unparse(call)
+    writes = {"w", "wb", "a", "ab", "a+b", "x", "xb"} & words
+    return not writes and not (isinstance(called, ast.Attribute) and owner in ("", "self"))
+
+
 _STARTS = re.compile(r"\bsubprocess\.(?:run|Popen|call|check_\w+)\(|\bos\.(?:system|popen|spawn\w+)\(")
 
 
@@ -97,7 +164,58 @@ def _sources() -> dict[str, str]:
 
 
 def test_no_other_module_reads_without_a_bound() -> None:
-    assert {name for name, text in _sources().items() if _READS.search(text)} == OWN
+    reading = {name for name, text in _sources().items() if reads_by_itself(text)}
+    attacks = {name for name in reading if name.startswith("robustness/")}
+    assert sorted(reading - attacks) == sorted(OWN)
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("Path('x').read_text()", True),
+        ("open(name)", True),
+        ("open(name, 'rb', buffering=0)", True),
+        ("open(name, 'wb')", False),
+        ("os.open(name, os.O_RDONLY)", True),
+        ("os.open(name, os.O_WRONLY | os.O_CREAT)", False),
+        ("binary.open('rb')", True),
+        ("np.load(path)", True),
+        ("tomllib.load(file)", True),
+        ("tomllib.loads(text)", False),
+        ("json.load(file)", True),
+        ("zipfile.ZipFile(path)", True),
+        ("zipfile.ZipFile(io.BytesIO(read_bounded(path)))", False),
+        ("cv2.imread(str(path))", True),
+        ("tarfile.open(archive)", True),
+        ("shutil.copyfile(a, b)", True),
+        ("read_bounded(path)", False),
+    ],
+)
+def test_every_way_to_read_is_known(source: str, found: bool) -> None:
+    assert bool(reads_by_itself(source)) is found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_reader_of_a_saved_run_refuses_what_is_no_file(kind: str, tmp_path: Path) -> None:
+    path = odd_file(tmp_path, kind)
+    began = time.monotonic()
+    readers: tuple[Callable[[Path], object], ...] = (load_frames, read_bgr, golden_picture, sha256_of)
+    for read in readers:
+        with pytest.raises((OSError, UsageError)):
+            read(path)
+    assert read_picture(path) is None
+    assert time.monotonic() - began < 5
+
+
+def test_a_picture_that_claims_too_much_is_none(tmp_path: Path) -> None:
+    """PNG's header claims 2^31 - 1 pixels a side."""
+    path = tmp_path / "large.png"
+    header = struct.pack(">IIBBBBB", 2**31 - 1, 2**31 - 1, 8, 2, 0, 0, 0)
+    chunk = b"IHDR" + header
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk)))
+    with pytest.raises(OSError, match="not a picture"):
+        read_bgr(path)
+    assert read_picture(path) is None
 
 
 def test_one_module_starts_processes() -> None:

@@ -186,7 +186,7 @@ def test_a_folder_that_cannot_be_used_is_named_with_its_key(tmp_path: Path) -> N
     with pytest.raises(UsageError, match="mask.png is black"):
         golden_of(target)
     plain = Target("mine", pictures=TargetPictures(golden="golden"), folder=str(tmp_path))
-    with pytest.raises(UsageError, match=r"a\.png is not a picture"):
+    with pytest.raises(UsageError, match=r"a\.png cannot be read: not a picture"):
         golden_of(plain)
     assert golden_of(None) == golden_of(Target("mine")) == ()
 

@@ -30,15 +30,16 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "acceptance": SHARED | {"gate"},
     "proof": SHARED | {"gate"},
     "cluster": SHARED | {"gate"},
-    "benchmarks": SHARED | FEATURES,
+    "robustness": SHARED | FEATURES,
+    "benchmarks": SHARED | FEATURES | {"robustness"},
     "settings": frozenset({"model"}),
     "front": frozenset({"model", "core", "report", "settings"}),
     "commands": SHARED | FEATURES | {"benchmarks", "settings"},
     "cli": frozenset({"model", "platform", "front", "settings", "commands"}),
     "__main__": frozenset({"cli", "front", "model"}),
 }
-"""A feature uses what is shared, and the gate where it measures; it never uses another feature. Benchmarks measure
-every feature. Commands use features, never each other."""
+"""A feature uses what is shared, and the gate where it measures; it never uses another feature. Attacks
+and benchmarks try every feature. Commands use features, never each other."""
 
 TOUCHES_THE_WORLD = {"os", "subprocess", "socket", "pathlib", "shutil", "tempfile", "threading", "signal"}
 """Modules that ``core`` does not use, so that every verdict can be replayed from a saved run."""

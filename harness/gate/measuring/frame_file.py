@@ -10,6 +10,7 @@ import numpy as np
 
 from harness.core.arrays import F64
 from harness.gate.measuring.timing import Timing
+from harness.platform.bounded import read_bounded
 
 FRAMES_FILE = "timing.npz"
 FRAMES_BYTES_MAX = 256 << 20
@@ -37,7 +38,7 @@ def load_frames(path: Path) -> dict[str, F64]:
         When the file is damaged, or larger than any run's.
     """
     found: dict[str, F64] = {}
-    with zipfile.ZipFile(path) as archive:
+    with zipfile.ZipFile(io.BytesIO(read_bounded(path, FRAMES_BYTES_MAX))) as archive:
         if sum(member.file_size for member in archive.infolist()) > FRAMES_BYTES_MAX:
             raise ValueError(f"{path.name} holds more than {FRAMES_BYTES_MAX >> 20} MiB")
         for member in archive.infolist():

@@ -77,7 +77,7 @@ def _read_log(machine: Qemu, last_flush: int) -> bytes:
     ends_s = time.monotonic() + LOG_S
     marker = FLUSH_EVENT.encode()
     parts: list[bytes] = []
-    flushes = 0
+    flushes = size = 0
     with open(machine.trace_path, "rb") as log:
         while flushes <= last_flush:
             part = log.read()
@@ -87,6 +87,9 @@ def _read_log(machine: Qemu, last_flush: int) -> bytes:
                 if time.monotonic() > ends_s:
                     raise GuestError(f"no frame within {LOG_S:g} s while its blocks are logged", machine.serial_path)
                 time.sleep(POLL_S)
+            size += len(part)
+            if size > machine.limits.trace_bytes:
+                raise GuestError(f"its blocks and frames fill more than {machine.limits.trace_bytes} bytes of log")
             parts.append(part)
             flushes += part.count(marker)
     return b"".join(parts)

@@ -51,6 +51,7 @@ from harness.platform.capture import CaptureError, Screendump
 from harness.platform.golden import golden_problem, scene_hash
 from harness.platform.hostclock import ClockWatch
 from harness.platform.oracle import DEFAULT_SEED, Oracle
+from harness.platform.picture_file import read_bgr
 from harness.platform.qemu import TIMING_EVENTS, Qemu
 from harness.platform.readiness import wait_ready
 from harness.platform.screen import take_picture
@@ -316,9 +317,10 @@ def _without_origin(damage: Damage) -> Damage:
 
 
 def _load(path: Path) -> Image:
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise CaptureError(f"pictures/{path.name} cannot be read")
+    try:
+        picture = read_bgr(path)
+    except OSError as error:
+        raise CaptureError(f"pictures/{path.name} cannot be read: {error.strerror}") from error
     return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
 
 
