@@ -6,7 +6,6 @@ import contextlib
 import datetime
 import io
 import os
-import secrets
 import shutil
 import tarfile
 from dataclasses import asdict
@@ -18,6 +17,7 @@ from harness.model import codec
 from harness.model.errors import StoreError
 from harness.platform.atomic import sync_folder, write_whole
 from harness.platform.job_note import JOB_FILE, JobNote
+from harness.platform.store import passing_folder
 
 PARCEL_BYTES_MAX = 1 << 30
 """More than this, unpacked, is no result."""
@@ -49,19 +49,15 @@ def place(content: bytes, sha256: str, note: JobNote, results: Path, command: st
         raise ParcelDamaged(f"the result of {note.label} was sent as {sha256[:16]} and is another")
     now = datetime.datetime.now(datetime.timezone.utc)
     name = f"{now:%Y%m%dT%H%M%SZ}-{command}"
-    part = results / f".{name}-{secrets.token_hex(4)}.part"
     try:
-        results.mkdir(parents=True, exist_ok=True)
-        part.mkdir(0o700)
-        _extract(content, part, note.label)
-        write_whole(part / JOB_FILE, codec.to_json(asdict(note)))
-        part.chmod(0o755)
-        sync_folder(part)
-        return _rename(part, results, name)
+        with passing_folder(results, name) as part:
+            _extract(content, part, note.label)
+            write_whole(part / JOB_FILE, codec.to_json(asdict(note)))
+            part.chmod(0o755)
+            sync_folder(part)
+            return _rename(part, results, name)
     except OSError as error:
         raise StoreError(f"the result of {note.label} cannot be written: {error.strerror}") from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def _extract(content: bytes, part: Path, label: str) -> None:

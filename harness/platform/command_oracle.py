@@ -17,7 +17,8 @@ from harness.core.arrays import Image
 from harness.model.spec import UsageError
 from harness.model.target import Target
 from harness.platform.child import ChildError, clean_environment, run_child
-from harness.platform.golden_pictures import PICTURE_BYTES_MAX, SIDE_MOST_PX, mask_of, read_picture
+from harness.platform.golden_pictures import SIDE_MOST_PX, mask_of, read_picture
+from harness.platform.picture_file import PICTURE_BYTES_MAX
 from harness.platform.sandbox import boxed_tool
 
 FRAME, PICTURE = "FRAME", "PICTURE"

@@ -64,11 +64,7 @@ class RunFolder:
         self._orphan = weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
         try:
             root.mkdir(parents=True, exist_ok=True)
-            with _alone(root) as alone:
-                if alone:
-                    _clear_killed(root)
-                self.path.mkdir(0o700)
-                self._held = weakref.finalize(self, os.close, _hold(self.path))
+            self._held = weakref.finalize(self, os.close, _make_part(self.path))
         except OSError as error:
             raise StoreError(f"results cannot be written to {root}: {error.strerror}") from error
 
@@ -162,6 +158,34 @@ def _alone(root: Path) -> Iterator[bool]:
         yield held
     finally:
         os.close(descriptor)
+
+
+def _make_part(part: Path) -> int:
+    """Make a hidden folder, after clearing those of killed runs; the descriptor shows that it has a writer."""
+    with _alone(part.parent) as alone:
+        if alone:
+            _clear_killed(part.parent)
+        part.mkdir(0o700)
+        return _hold(part)
+
+
+@contextlib.contextmanager
+def passing_folder(root: Path, name: str) -> Iterator[Path]:
+    """A hidden folder beside the results, to fill and rename; what is still there at the end is removed.
+
+    Raises
+    ------
+    OSError
+        When it cannot be made.
+    """
+    part = root / f".{name}-{secrets.token_hex(4)}.part"
+    root.mkdir(parents=True, exist_ok=True)
+    held = _make_part(part)
+    try:
+        yield part
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+        os.close(held)
 
 
 def _hold(folder: Path) -> int:

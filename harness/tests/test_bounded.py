@@ -74,6 +74,9 @@ def test_growth_is_bounded_in_time(tmp_path: Path) -> None:
 OWN = {
     "bisect/search.py": "a kernel just built and hashed",
     "bisect/target_commit.py": "images that were hashed when the target was found",
+    "cluster/bundle.py": "sources of this tree",
+    "cluster/parcel.py": "archives in memory, counted while they are unpacked",
+    "cluster/workplace.py": "what this worker kept itself",
     "commands/boot.py": "the start of a serial log of ours",
     "commands/litmus.py": "a page of this tree",
     "commands/approve.py": "a kernel just hashed, and pictures of the run",
@@ -103,6 +106,7 @@ OWN = {
     "platform/leases.py": "/proc",
     "platform/linuxguest.py": "Debian's own kernel, unpacked here",
     "platform/oracle.py": "sources of this tree, and the library made of them",
+    "platform/shipped.py": "a list that was sent with this tree",
     "platform/sandbox.py": "two bytes of the QEMU that is about to run",
     "platform/shared_library.py": "a library just made",
     "platform/target_command.py": "an image that was hashed when the target was found",

@@ -17,7 +17,7 @@ from harness.model.result import Result
 from harness.model.spec import ROOT, Limits, UsageError, Verdict
 from harness.platform.atomic import write_whole
 from harness.platform.capture import CaptureError, parse_ppm
-from harness.platform.store import KeptRun, RunFolder, kept_of, load_result, record_ending, saved_run
+from harness.platform.store import KeptRun, RunFolder, kept_of, load_result, passing_folder, record_ending, saved_run
 
 RESULT = Result("perf", Verdict.PASS, "pass: all", "2026-01-01T00:00:00+00:00", 1.0)
 
@@ -205,3 +205,34 @@ def test_a_picture_is_read_row_by_row() -> None:
     picture = parse_ppm(b"P6\n2 1\n255\n\x01\x02\x03\x04\x05\x06")
     assert picture.shape == (1, 2, 3)
     assert picture.tolist() == [[[1, 2, 3], [4, 5, 6]]]
+
+
+def test_the_next_run_clears_what_killed_ones_left_and_nothing_else(tmp_path: Path) -> None:
+    RunFolder("perf", tmp_path).commit(RESULT)
+    living = RunFolder("ab", tmp_path)
+    with passing_folder(tmp_path, "20260101T000000Z-perf") as arriving:
+        for name in (".20260101T000000Z-perf-0123abcd.part", ".ended-0123abcd"):
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "serial.log").write_text("x")
+        (tmp_path / ".latest-0123abcd").symlink_to("old")
+        (tmp_path / ".mine").mkdir()
+        RunFolder("next", tmp_path).discard()
+        assert {path.name for path in tmp_path.glob(".*")} == {living.path.name, arriving.name, ".mine"}
+    assert not arriving.exists() and living.path.is_dir()
+    record_ending("perf", Verdict.USAGE, "usage", tmp_path)
+    RunFolder("next", tmp_path).discard()
+    assert (tmp_path / "latest" / "exit_code").read_text() == "2\n"
+    assert load_result(living.commit(RESULT)) == RESULT
+
+
+def test_a_result_that_could_not_be_stored_whole_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(path: Path, content: str) -> None:
+        if path.name == "exit_code" and content == "0\n":
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        write_whole(path, content)
+
+    monkeypatch.setattr("harness.platform.store.write_whole", write)
+    with pytest.raises(StoreError), RunFolder("perf", tmp_path) as run:
+        run.commit(RESULT)
+    assert (tmp_path / "latest" / "exit_code").read_text() == "5\n"
+    assert not list(tmp_path.glob("*/result.json"))
