@@ -15,6 +15,7 @@ from harness.model import codec
 from harness.model.job import JobEnd
 from harness.model.spec import Verdict
 from harness.platform.atomic import write_whole
+from harness.platform.bounded import read_bounded
 from harness.report.render import environment
 from harness.report.view import (
     BAD,
@@ -164,7 +165,7 @@ def _pictures(jobs: Sequence[BoardJob], results: Path) -> tuple[Picture, ...]:
     for job in jobs:
         path = results / job.folder / job.picture
         if job.picture and len(found) < PICTURES_MAX and path.is_file() and path.stat().st_size <= PICTURE_BYTES_MAX:
-            uri = f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"
+            uri = f"data:image/png;base64,{base64.b64encode(read_bounded(path)).decode()}"
             found.append(Picture(uri, f"{job.label}: {path.name}"))
     return tuple(found)
 
@@ -214,5 +215,5 @@ def page_from_file(path: Path) -> str:
     OSError, CodecError
         When it cannot be read.
     """
-    board = codec.from_json(LiveBoard, path.read_text(encoding="utf-8"))
+    board = codec.from_json(LiveBoard, read_bounded(path).decode("utf-8", "replace"))
     return live_page(board, path.parent.parent, "../")

@@ -103,7 +103,6 @@ _COMMANDS = (
         what_lasts.fill_report,
         what_lasts.report_problems,
         environment=_apart,
-        alone=False,
     ),
     Writer(
         "compare",
@@ -111,11 +110,8 @@ _COMMANDS = (
         what_lasts.fill_page,
         what_lasts.page_problems,
         environment=_apart,
-        alone=False,
     ),
-    Writer(
-        "build", harness("build"), what_lasts.fill_tree, what_lasts.build_problems, cwd=lambda place: place, alone=False
-    ),
+    Writer("build", harness("build"), what_lasts.fill_tree, what_lasts.build_problems, cwd=lambda place: place),
 )
 WITH_QEMU = (
     Writer(
@@ -124,7 +120,6 @@ WITH_QEMU = (
         samples.fill_results,
         what_lasts.results_problems,
         environment=_apart,
-        alone=False,
     ),
     Writer(
         "perf",
@@ -133,7 +128,6 @@ WITH_QEMU = (
         what_lasts.results_problems,
         hows=(KILL,),
         environment=_apart,
-        alone=False,
     ),
 )
 """Under a real QEMU: a few seconds a point."""
@@ -161,5 +155,6 @@ COVERS: Mapping[str, tuple[str, ...]] = {
     "litmus": ("page",),
     "golden": ("page",),
     "doctor": (),
+    "worker": ("page", "site"),
 }
 """Commands that measure keep what lasts in one folder, a result; single files are written as a page is."""
