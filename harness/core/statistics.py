@@ -211,7 +211,7 @@ def decide_effects(
         following = Next.CONFIRM if side and not np.any(batches == 1) else Next.MORE
     decision = _decision(whole, half, seen, plan, state, side, confirmed, following)
     if relinked and state is State.CHANGED:
-        decision = replace(decision, words=f"{decision.words}, linked in other orders too")
+        decision = replace(decision, words=f"{decision.words.removesuffix(')')}, linked in other orders too)")
     return replace(decision, words=f"{decision.words}; {doubt.words}") if doubt.words else decision
 
 

@@ -95,7 +95,7 @@ def test_an_alarm_that_other_orders_of_linking_do_not_show_is_layout_luck(monkey
 def test_a_change_that_every_order_shows_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     found = run(monkeypatch, Pretended(effect=0.03, relinked=0.028))
     assert found.decision.state is State.CHANGED and found.decision.direction == "slower"
-    assert found.decision.words.endswith("confirmed), linked in other orders too")
+    assert found.decision.words.endswith("confirmed, linked in other orders too)")
 
 
 def test_what_cannot_be_linked_again_is_checked_as_it_is_and_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
