@@ -28,7 +28,7 @@ from harness.model.spec import UsageError, Verdict
 from harness.platform.atomic import write_whole
 from harness.platform.pipeline import HarnessRun, run_harness
 from harness.platform.store import RESULTS_DIR, load_result
-from harness.platform.targets import find_target, main_image, read_target, resolved
+from harness.platform.targets import SUFFIX, find_target, main_image, read_target, resolved
 from harness.proof.ordering import ordering_of
 from harness.report.printer import Printer
 from harness.report.render import page
@@ -64,6 +64,11 @@ class SurveyRow:
     sentence: str
     folder: Path | None
 
+    @property
+    def short(self) -> str:
+        """What the target is called, wherever its file lies."""
+        return Path(self.name).name.removesuffix(SUFFIX)
+
 
 def main(arguments: Arguments, out: Printer) -> Verdict:
     """``survey TARGETS=a,b,… [BUDGET=s] [PAGE=…]``; a budget is one target's."""
@@ -81,7 +86,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         out.progress(f"survey: {number} of {len(names)}: {name}: how it waits")
         watched = run_harness(("explain", f"TARGET={name}", "QUICK=1", f"BUDGET={_EXPLAIN_S:g}"), _LIMIT_S)
         rows.append(_row(name, ran, _wait_of(watched)))
-    out.table("drivers", ["target", "verdict", *_HEAD], [[row.name, row.verdict.value, *row.cells] for row in rows])
+    out.table("drivers", ["target", "verdict", *_HEAD], [[row.short, row.verdict.value, *row.cells] for row in rows])
     for row in rows:
         out.line(f"{row.name}: {row.sentence}")
     verdict, steps = Verdict.worst(row.verdict for row in rows), _next(rows, arguments)
@@ -144,7 +149,7 @@ def _rates(result: Result, window: Window | None) -> tuple[str, ...]:
 
 def _pictures(result: Result) -> tuple[str]:
     frames = result.frames
-    return (f"{frames.intact} of {frames.checked}" if frames else _NOTHING,)
+    return (f"{frames.intact} of {frames.checked} right" if frames else _NOTHING,)
 
 
 def _a_frame(trace: Trace, presented: Presented, kind: str) -> float | None:
@@ -183,7 +188,7 @@ def _view(
     shown = [
         TableRow(
             (
-                TableCell(row.name, href=_address(row.folder, where)),
+                TableCell(row.short, href=_address(row.folder, where)),
                 TableCell(f"{symbol_of(row.verdict)} {row.verdict.value}", tone_of(row.verdict)),
                 *(TableCell(cell) for cell in row.cells),
             )
@@ -193,7 +198,8 @@ def _view(
     started = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
     closing = (
         "Commands and notifications are those of the control queue, a frame.",
-        "CPU busy is its share of the time that the device works, at the least: the price of waiting.",
+        "CPU busy is its share of the time that the device works, at the least. QEMU keeps a CPU that pauses in its "
+        "poll off its core.",
         "A driver that sleeps asks for no interrupt, and rests: a timer wakes it.",
         "Ordering is what the proof says of the ring's barriers (docs/proof.md), where it can run the kernel.",
     )

@@ -16,7 +16,7 @@ from harness.explain.manners.facts import CpuTime, DriverFacts
 from harness.explain.manners.manner import DriverManner
 from harness.explain.manners.rules import RULES, manner_lines, manners_of
 from harness.explain.manners.wait_kind import wait_kind
-from harness.explain.manners.waits import idle_gaps, lottery, timer_tick_ms
+from harness.explain.manners.waits import device_s, idle_gaps, lottery, timer_tick_ms
 from harness.tests.guestfacts import CLEAN, PLANTED, recorded, watched
 
 
@@ -73,6 +73,9 @@ def test_a_driver_that_rests_until_the_interrupt_is_told_from_one_that_polls() -
     assert wait_kind(replace(facts, samples=asking)).kind == "interrupt"
     never = replace(facts, samples=asking, cpu=CpuTime(1.5, 1.5, 0.0))
     assert wait_kind(never).kind == "polls", "it asks for interrupts, and looks all the same"
+    works_s = device_s(facts)
+    paused = replace(facts, cpu=CpuTime(1.5, 1.5 - works_s, 0.0))
+    assert wait_kind(paused).kind == "polls" and wait_kind(paused).busy == pytest.approx(0, abs=0.01)
     nothing = DriverFacts(parse_trace(b""))
     assert wait_kind(replace(facts, cpu=None)).kind == "" and "not seen" in wait_kind(nothing).words
 

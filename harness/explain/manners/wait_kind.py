@@ -13,6 +13,9 @@ from harness.explain.manners.waits import READS_MANY, buffers_reused, device_s, 
 BUSY = 0.5
 """Share of the device's time during which the CPU does not rest, from which on the driver polls."""
 
+PAUSED = 1.25
+"""A rest this many times as long as the device works can still be its doing."""
+
 
 @dataclass(frozen=True)
 class DriverWait:
@@ -55,13 +58,20 @@ def wait_kind(facts: DriverFacts) -> DriverWait:
         return DriverWait("")
     if busy >= BUSY:
         return DriverWait("polls", busy)
-    # Without interrupts only a timer can have ended the rest.
-    return DriverWait("interrupt" if facts.interrupts else "sleeps", busy)
+    if facts.interrupts:
+        return DriverWait("interrupt", busy)
+    # QEMU 7.2 keeps a vCPU that pauses in its poll off its core while the device works: such a rest ends with the
+    # answer. A longer one only a timer can have ended.
+    return DriverWait("polls" if _rest_s(facts) <= PAUSED * device_s(facts) else "sleeps", busy)
 
 
 def _busy(facts: DriverFacts) -> float | None:
     """A CPU that waits for a core of the host does not rest; all of its rest may lie where the device works."""
     if facts.cpu is None:
         return None
-    rest_s = facts.cpu.wall_s - facts.cpu.vcpu_s - facts.cpu.vcpu_waited_s
-    return float(np.clip(1 - rest_s / device_s(facts), 0, 1))
+    return float(np.clip(1 - _rest_s(facts) / device_s(facts), 0, 1))
+
+
+def _rest_s(facts: DriverFacts) -> float:
+    cpu = facts.cpu
+    return cpu.wall_s - cpu.vcpu_s - cpu.vcpu_waited_s if cpu is not None else 0.0

@@ -21,13 +21,14 @@ from harness.explain.manners.wait_kind import DriverWait, wait_kind
 from harness.gate.measured import ArmKernel
 from harness.gate.measuring.target_window import rule_of
 from harness.gate.target_kernels import session_machine
-from harness.model.spec import Machine, RunSpec
+from harness.model.spec import Machine, RunParams, RunSpec
 from harness.platform.qemu import TIMING_EVENTS, Qemu
 from harness.platform.readiness import wait_ready
 from harness.platform.trace_file import read_trace
 
 LAUNCH_WINDOW_S = 1.0
 """Length of each further launch."""
+ENDLESS_S = 3600.0
 KEPT_S = 3.0
 """Left for the report."""
 
@@ -75,6 +76,7 @@ def watch_driver(
     spec = RunSpec(
         kernel.path,
         session_machine(kernel, base),
+        _params(kernel),
         capabilities=kernel.capabilities,
         iso=kernel.iso,
         target=kernel.target,
@@ -93,6 +95,11 @@ def watch_driver(
         launches = _launches(spec, folder, budget_s - each_s - KEPT_S, each_s, progress)
         facts = replace(facts, launch_ms=launches)
     return DriverAnswer(manners_of(facts), facts.interval_ms, (*seen.notices, *_few(facts)), wait_kind(facts))
+
+
+def _params(kernel: ArmKernel) -> RunParams:
+    """As fast as it can: a kernel of this tree that nobody tells when to end keeps a pace."""
+    return RunParams(seconds=ENDLESS_S, records=0) if kernel.capabilities.command_line else RunParams()
 
 
 def _few(facts: DriverFacts) -> tuple[str, ...]:
