@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import numpy as np
 
+from harness.core.budget import PICTURES_LEAST
 from harness.core.frametimes import Presented
 from harness.core.sources import gpu_queue
 from harness.core.statistics import CANDIDATE
@@ -41,12 +42,10 @@ NEXT = "make ab TARGET=… compares two of them side by side"
 
 PAGE_FILE = RESULTS_DIR / "survey.html"
 _LIMIT_S = 900.0
-_PICTURES = 60
-"""Of a driver: a table compares, and a verdict asks for more."""
 _HEAD = ("frames/s", "p99 ms", "commands", "notifications", "CPU busy", "waits", "pictures", "ordering")
 """Commands and notifications a frame, by the trace; how much of the device's time the CPU is busy; how the driver
 waits; ordering where the proof can read the kernel."""
-_STAGES = ("STAGES=window,pictures", f"PICTURES={_PICTURES}")
+_STAGES = ("STAGES=window,pictures", f"PICTURES={PICTURES_LEAST}")
 _NUMBERS = 5
 _NOTHING = "–"
 _EXPLAIN_S = 30.0

@@ -17,6 +17,8 @@ from harness.model.target import FrameBy
 
 _TILES_MAX = 64
 _SIDE_MAX_PX = 16384
+_WHOLE = 0.8
+"""Share of turns that go through all tiles of a screen that is always flushed whole."""
 _OVER = 0.75
 """Share of flushes that lie over the one before, from which on a run is no frame ..."""
 _RUN_LONG, _RUN_UNEVEN = 8.0, 0.4
@@ -126,10 +128,14 @@ def group_by_time(events: Events, chosen: Mask, fresh: Mask, full_px: I64) -> tu
 def _begins(events: Events, part: I64, partial: Mask, full_px: int) -> Mask:
     """Which events of one mode, its first aside, may begin a frame."""
     gaps = np.diff(events.time_ns[part])
+    turns = _turns_of_tiles(events, part, full_px)
+    if turns is not None and _are_whole(turns, events, part):
+        # Whichever of its bands the host held up: the screen is whole once each was flushed.
+        return np.asarray(~(partial[1:] & partial[:-1]) | turns[1:])
     apart = _gap_between_frames(gaps)
     if apart and _drawn_over(events, part, gaps > apart):
         apart = 0.0
-    turns = _turns_of_tiles(events, part, full_px) if not apart else None
+    turns = None if apart else turns
     begins: Mask = ~(partial[1:] & partial[:-1]) | (gaps > apart if turns is None else turns[1:])
     return begins
 
@@ -188,6 +194,14 @@ def _turns_of_tiles(flushes: Events, at: I64, full_px: int) -> Mask | None:
             seen = set()
         seen.add(tile)
     return turns
+
+
+def _are_whole(turns: Mask, flushes: Events, at: I64) -> bool:
+    """Whether nearly every turn goes through all of the tiles, and not through those alone that changed."""
+    rectangles = np.stack([flushes.args[name][at] for name in ("x", "y", "w", "h")], axis=1)
+    tiles = len(np.unique(rectangles, axis=0))
+    sizes = np.diff(np.flatnonzero(turns))
+    return tiles > 1 and len(sizes) > 0 and float(np.mean(sizes == tiles)) >= _WHOLE
 
 
 def _gap_between_frames(gaps_ns: I64) -> float:

@@ -248,3 +248,25 @@ def test_many_rectangles_beside_each_other_are_one_frame_however_many(device: De
             device.flush(1, (10 * piece, 20, 8, 12))
         device.wait(12)
     assert count(device) == 60
+
+
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.3])
+def test_bands_that_the_host_holds_up_are_one_frame(device: Device, share: float) -> None:
+    rng = np.random.default_rng(4)
+    for _ in range(120):
+        for band in range(8):
+            device.transfer(1)
+            device.flush(1, (0, 60 * band, 640, 60))
+            device.wait(float(rng.uniform(5, 15)) if rng.random() < share else 0.1)
+        device.wait(2)
+    assert count(device) == 120
+
+
+def test_tiles_that_changed_are_one_frame_however_few(device: Device) -> None:
+    rng = np.random.default_rng(5)
+    for _ in range(120):
+        for tile in sorted(rng.choice(16, int(rng.integers(1, 9)), replace=False).tolist()):
+            device.transfer(1)
+            device.flush(1, (160 * (tile % 4), 120 * (tile // 4), 160, 120))
+        device.wait(20)
+    assert count(device) == 120
