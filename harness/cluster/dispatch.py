@@ -21,7 +21,6 @@ from harness.cluster.parcel import place
 from harness.cluster.placement import Waiting, WaitingList, crowded_fingerprints, fits
 from harness.cluster.protocol import DAMAGED, Engine, EngineEvent, JobAnswer
 from harness.cluster.roster import Roster, WorkerRow
-from harness.model import codec
 from harness.model.job import JobEnd, Wish
 from harness.model.spec import Verdict
 from harness.platform.job_note import JobNote
@@ -166,6 +165,8 @@ class Dispatcher:
             raise ClusterError(f"no worker can be used: {self.roster.why()}")
 
     def _hand_out(self, left_s: float) -> None:
+        if not self.waiting:
+            return
         now = self.clock()
         remaining_s = left_s - (now - self._begun)
         fingerprints = self.roster.fingerprints()
@@ -174,16 +175,21 @@ class Dispatcher:
             crowded = crowded_fingerprints(self.waiting.backlog_s, fingerprints, remaining_s)
         free = self.roster.free(now)
         for row in free:
-            if (held := self._held_by(row)) is not None:
+            if row.held and (held := self._held_by(row)) is not None:
                 self._start(Ticket(held, row.slot.address, now))
+        fruitless: set[tuple[frozenset[str], frozenset[str]]] = set()
         for row in free:
-            waiting = self.waiting.take(row.slot, fingerprints, crowded) if row.ticket is None else None
-            if waiting is None:
+            alike = row.slot.offers, row.slot.fingerprints
+            if row.ticket is not None or alike in fruitless:
                 continue
-            if not fits(waiting.wish, remaining_s):
+            waiting = self.waiting.take(row.slot, fingerprints, crowded)
+            if waiting is None:
+                fruitless.add(alike)
+            elif fits(waiting.wish, remaining_s):
+                self._start(Ticket(waiting, row.slot.address, now))
+            else:
                 self.dropped += [waiting, *self.waiting.clear()]
                 return
-            self._start(Ticket(waiting, row.slot.address, now))
 
     def _held_by(self, row: WorkerRow) -> Waiting | None:
         """A job whose result this worker has already, or will have by itself."""
@@ -195,14 +201,13 @@ class Dispatcher:
         row = self.roster.rows[ticket.address]
         number = next(self._numbers)
         self.tickets[number] = ticket
-        row.ticket = number
+        self.roster.occupy(row, number)
         if ticket.blobs:
             self.engine.start(number, ticket.address, "receive_blobs", (self._chunk(ticket),))
         else:
             text = "" if row.knows_bundle else self.cargo.bundle.text
             row.knows_bundle = True
-            job = codec.to_json(ticket.waiting.wish.job, indent=None)
-            arguments = job, self.cargo.bundle.digest, text, self.cargo.version
+            arguments = ticket.waiting.wish.job.text, self.cargo.bundle.digest, text, self.cargo.version
             self.engine.start(number, ticket.address, "do_job", arguments)
 
     def _chunk(self, ticket: Ticket) -> Any:
@@ -218,7 +223,7 @@ class Dispatcher:
             return
         row = self.roster.rows.get(ticket.address)
         if row is not None and row.ticket == event.ticket:
-            row.ticket = None
+            self.roster.vacate(row)
         if event.lost:
             if not ticket.suspected:
                 yield from self._lose(ticket, event.lost)
@@ -313,7 +318,7 @@ class Dispatcher:
             self.sleep(pause_s)
             pause_s = min(pause_s * 2, 15.0)
         tickets, self.tickets = list(self.tickets.values()), {}
-        self.roster.rows.clear()
+        self.roster.clear()
         for ticket in tickets:
             self._again(ticket)
         self._looked, self._seen = -math.inf, self.clock()

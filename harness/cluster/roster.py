@@ -51,6 +51,9 @@ class Roster:
         self.note = note
         self.rows: dict[str, WorkerRow] = {}
         self._names: dict[str, str] = {}
+        self._idle: set[str] = set()
+        """Addresses of usable workers without a call, so that a free one is found without looking at all."""
+        self._fingerprints: dict[str, int] | None = None
 
     def see(self, live: Sequence[LiveHost]) -> list[str]:
         """Take in who is there now; returns the addresses of those that have gone."""
@@ -58,10 +61,14 @@ class Roster:
         gone = [address for address in self.rows if address not in addresses]
         for address in gone:
             del self.rows[address]
+            self._forget(address)
         for host in live:
             row = self.rows.get(host.address)
             if row is None:
-                self.rows[host.address] = self._row(host)
+                row = self.rows[host.address] = self._row(host)
+                self._fingerprints = None
+                if not row.aside:
+                    self._idle.add(host.address)
             elif host.facts is not None:
                 row.held = frozenset(host.facts.held)
         return gone
@@ -93,6 +100,27 @@ class Roster:
             return "it offers nothing: 'make doctor' there says why"
         return ""
 
+    def _forget(self, address: str) -> None:
+        self._idle.discard(address)
+        self._fingerprints = None
+
+    def clear(self) -> None:
+        """Forget all workers: they come again by themselves."""
+        self.rows.clear()
+        self._idle.clear()
+        self._fingerprints = None
+
+    def occupy(self, row: WorkerRow, ticket: int) -> None:
+        """A worker has a call."""
+        row.ticket = ticket
+        self._idle.discard(row.slot.address)
+
+    def vacate(self, row: WorkerRow) -> None:
+        """A worker has none any more."""
+        row.ticket = None
+        if not row.aside:
+            self._idle.add(row.slot.address)
+
     def name(self, address: str) -> str:
         """What a worker is called, also after it has gone."""
         return self._names.get(address, address)
@@ -103,15 +131,16 @@ class Roster:
 
     def free(self, now: float) -> list[WorkerRow]:
         """Workers that can start a job now."""
-        return [row for row in self.rows.values() if not row.aside and row.ticket is None and row.ready_at <= now]
+        return [row for address in self._idle if (row := self.rows[address]).ready_at <= now]
 
     def fingerprints(self) -> dict[str, int]:
         """How many usable workers have each fingerprint."""
-        counts: dict[str, int] = {}
-        for row in self.usable():
-            for label in row.slot.fingerprints:
-                counts[label] = counts.get(label, 0) + 1
-        return counts
+        if self._fingerprints is None:
+            self._fingerprints = {}
+            for row in self.usable():
+                for label in row.slot.fingerprints:
+                    self._fingerprints[label] = self._fingerprints.get(label, 0) + 1
+        return self._fingerprints
 
     def all_refused(self, waited_s: float) -> bool:
         """Whether workers are there and none may be used."""
@@ -128,6 +157,7 @@ class Roster:
         row.ready_at = now + (self.retry_s if what != "bundle damaged" else 0.0)
         if what == OTHER_VERSION or row.troubles >= TROUBLES_MAX:
             row.aside = what
+            self._forget(row.slot.address)
             self.note(f"{row.name} is not used any more: {what}")
         else:
             self.note(f"{row.name}: {what}")

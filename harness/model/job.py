@@ -5,6 +5,7 @@ The same cell gives the same job, and the same job has the same seed and so the 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import math
 from collections.abc import Iterator, Sequence
@@ -35,11 +36,15 @@ class Job:
     bundle: str = ""
     """SHA-256 of the bundle that it runs from."""
 
-    @property
+    @functools.cached_property
+    def text(self) -> str:
+        """Its JSON form, as it travels: equal jobs have equal texts."""
+        return codec.to_json(self, indent=None, sort_keys=True)
+
+    @functools.cached_property
     def id(self) -> str:
-        """SHA-256 of its JSON form, shortened: equal jobs have equal ids."""
-        text = codec.to_json(self, indent=None, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:24]
+        """SHA-256 of its JSON form, shortened."""
+        return hashlib.sha256(self.text.encode()).hexdigest()[:24]
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ def test_workers_that_are_killed_cost_nothing_and_come_back(tmp_path: Path) -> N
                 time.sleep(rng.uniform(0, 0.3))
                 os.killpg(rng.choice(list(engine.workers.children.values())).pid, signal.SIGKILL)
     counted_once(ends, tmp_path)
-    assert engine.workers.restarts == 2
+    assert 1 <= engine.workers.restarts <= 2, "a worker was killed before it was back"
 
 
 def test_a_job_that_kills_its_workers_is_set_aside(tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_a_restarted_scheduler_costs_nothing(tmp_path: Path) -> None:
 
 
 def test_a_frozen_worker_that_wakes_up_counts_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.cluster.dask_engine.SILENT_S", 3.0)
+    monkeypatch.setattr("harness.cluster.dask_engine.SILENT_S", 8.0)
     port = free_port()
     url = f"tcp://127.0.0.1:{port}"
     with contextlib.ExitStack() as stack:
@@ -305,3 +305,21 @@ def test_what_is_wrong_with_certificates_is_named(
     with pytest.raises(UsageError) as caught:
         security_for(parse_address("tls://scheduler", False), "client")
     assert says in str(caught.value)
+
+
+def test_simulated_workers_run_every_job_once_in_the_schedulers_own_tables(tmp_path: Path) -> None:
+    from harness.cluster.dispatch import Patience
+    from harness.cluster.rehearsal import SimulatedEngine, rehearsed_cargo, rehearsed_wishes
+
+    engine = SimulatedEngine(7, 3, [10.0, 20.0, 30.0])
+    cargo = rehearsed_cargo(tmp_path)
+    found = Dispatcher(
+        engine, cargo, tmp_path / "results", Patience(look_s=60.0), clock=engine.clock, sleep=engine.sleep
+    )
+    ends = list(found.run(rehearsed_wishes(100, 20.0, cargo, ("", "host 0", "host 1"))))
+    engine.close()
+    assert len({end.job.label for end in ends}) == len(ends) == 100
+    assert 100 * 20 / 7 <= engine.now < 1.5 * 100 * 20 / 7
+    by_host = {end.job.label: end.host for end in ends}
+    addresses = [row.slot.address for row in found.roster.rows.values() if "host 0" in row.slot.fingerprints]
+    assert {by_host[f"cell {number}"] for number in range(1, 100, 3)} <= set(addresses), "a series left its hosts"

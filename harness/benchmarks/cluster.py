@@ -1,0 +1,132 @@
+"""Jobs on several hosts: what a cluster costs a cell, what four workers gain, what a thousand take to direct."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import resource
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.benchmarks import Figure, Measure
+from harness.cluster.dispatch import Dispatcher, Patience
+from harness.cluster.faults import need_package
+from harness.model.errors import HarnessError
+from harness.model.spec import ROOT, UsageError
+
+if TYPE_CHECKING:
+    from harness.cluster.local import LocalEngine
+
+PATIENCE = Patience(look_s=0.2, wait_s=0.1)
+CELLS, CELL_S, WORKERS = 40, 2.0, 4
+"""Cells a thirtieth as long as real ones, which only sleep: what is seen is the cluster, not this host's cores."""
+SIMULATED_WORKERS, SIMULATED_CELLS, FINGERPRINTS = 1000, 100_000, 20
+KILLS = 20
+READY_S = 60.0
+
+
+@contextlib.contextmanager
+def _engine(folder: Path, workers: int) -> "Iterator[LocalEngine]":
+    """Real workers of fake cells on loopback, all of them ready."""
+    try:
+        need_package()
+    except UsageError as error:
+        raise HarnessError(str(error)) from error
+    from harness.cluster.local import local_engine
+    from harness.cluster.rehearsal import MODULE
+
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with local_engine(workers, folder / f"workers-{workers}", environment, lambda text: None, MODULE) as engine:
+        deadline = time.monotonic() + READY_S
+        while len(engine.hosts()) < workers:
+            if time.monotonic() > deadline:
+                raise HarnessError(f"{workers} workers were not ready after {READY_S:g} s")
+            time.sleep(0.1)
+        yield engine
+
+
+def _dispatcher(engine: "LocalEngine", folder: Path) -> Dispatcher:
+    from harness.cluster.rehearsal import rehearsed_cargo
+
+    return Dispatcher(engine, rehearsed_cargo(folder), folder / "results", PATIENCE)
+
+
+def _shared(folder: Path) -> list[Figure]:
+    """fake cells on real workers of loopback"""
+    from harness.cluster.rehearsal import rehearsed_wishes
+
+    figures = []
+    for workers in (1, WORKERS):
+        with _engine(folder, workers) as engine:
+            found = _dispatcher(engine, folder)
+            begun = time.monotonic()
+            cells = CELLS if workers > 1 else CELLS // WORKERS
+            spent_s = sum(end.seconds for end in found.run(rehearsed_wishes(cells, CELL_S, found.cargo)))
+            wall_s = time.monotonic() - begun
+        if workers == 1:
+            figures.append(Figure("a cluster's overhead of a cell", (wall_s - spent_s) / cells, "s", 0.5))
+        else:
+            what = f"{workers} workers on {CELLS} cells of {CELL_S:g} s against one after the other"
+            figures.append(Figure(what, spent_s / wall_s, "×", 3.6, at_most=False))
+    return figures
+
+
+def _killed(folder: Path) -> list[Figure]:
+    """workers that are killed while they run"""
+    from harness.cluster.rehearsal import rehearsed_wishes
+
+    rng, kills, ended = random.Random(1), 0, Counter[str]()
+    with _engine(folder, WORKERS) as engine:
+        found = _dispatcher(engine, folder)
+        wishes = rehearsed_wishes(8 * KILLS, 0.2, found.cargo)
+        for end in found.run(wishes):
+            ended[end.job.label] += 1 if end.exit_code == 0 else 100
+            if ended.total() % 7 == 0 and kills < KILLS:
+                kills += 1
+                os.killpg(rng.choice(list(engine.workers.children.values())).pid, signal.SIGKILL)
+    wrong = sum(ended[wish.job.label] != 1 for wish in wishes)
+    return [
+        Figure("workers killed in the middle", kills, "", KILLS, exactly=True),
+        Figure("cells lost, failed or counted twice by that", wrong, "", 0),
+    ]
+
+
+def _simulated(folder: Path) -> list[Figure]:
+    """directing a thousand workers"""
+    try:
+        need_package()
+    except UsageError as error:
+        raise HarnessError(str(error)) from error
+    from harness.cluster.rehearsal import SimulatedEngine, rehearsed_cargo, rehearsed_wishes
+
+    # Recorded: cells of 60 s take 70 to 100 s, with a long tail where a host was busy.
+    cells_s = np.random.default_rng(1).gamma(9.0, 9.0, 4096) + 20
+    engine = SimulatedEngine(SIMULATED_WORKERS, FINGERPRINTS, [float(one) for one in cells_s])
+    cargo = rehearsed_cargo(folder)
+    series = ["", *(f"host {number}" for number in range(FINGERPRINTS))]
+    wishes = rehearsed_wishes(SIMULATED_CELLS, 90.0, cargo, series)
+    patience = Patience(look_s=60.0, wait_s=1.0)
+    found = Dispatcher(engine, cargo, folder / "results", patience, clock=engine.clock, sleep=engine.sleep)
+    begun = time.monotonic()
+    done = sum(1 for _ in found.run(wishes))
+    rate = done / (time.monotonic() - begun)
+    engine.close()
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    idle = 1 - done * float(cells_s.mean()) / (engine.now * SIMULATED_WORKERS)
+    what = f"{SIMULATED_CELLS:,} cells on {SIMULATED_WORKERS:,} simulated workers of Dask's scheduler"
+    return [
+        Figure(what, rate, "cells/s", 1000, at_most=False),
+        Figure("cells of those that ended", done, "", SIMULATED_CELLS, exactly=True),
+        Figure("memory for that, with all before", peak_mb, "MB", 2048),
+        Figure("share of the workers' time that was idle", idle, "", None),
+    ]
+
+
+FIGURES: tuple[Measure, ...] = (_shared, _killed, _simulated)
