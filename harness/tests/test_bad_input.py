@@ -40,7 +40,7 @@ class Ended:
     @property
     def complaint(self) -> list[str]:
         """Its output besides progress and notes."""
-        passing = ("building", "note:", "verdict:", "window:", "pictures:", "perf:", "writing")
+        passing = ("building", "note:", "next:", "verdict:", "window:", "pictures:", "perf:", "writing")
         return [line for line in self.said.splitlines() if not line.startswith(passing)]
 
 
