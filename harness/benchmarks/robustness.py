@@ -6,6 +6,7 @@ from pathlib import Path
 
 from harness.benchmarks import Figure, Measure
 from harness.model.errors import HarnessError
+from harness.robustness.box_cost import box_cost_ms
 from harness.robustness.checkout import Checkout
 from harness.robustness.damaged_runs import READERS, read_damaged
 from harness.robustness.hostile_guests import GUESTS, problems_of
@@ -16,6 +17,7 @@ from harness.robustness.writers import COVERS, WITH_QEMU, WRITERS
 
 DAMAGED_RUNS = 500
 KILLS = 50
+BOX_MS = 20.0
 _SHOWN = 3
 """Problems that a figure names."""
 
@@ -73,4 +75,9 @@ def _stops(folder: Path) -> list[Figure]:
     return [_figure(f"blamed on the guest, of {POINTS} points at which the host stops or ends QEMU", problems)]
 
 
-FIGURES: tuple[Measure, ...] = (_kill_points, _damaged_runs, _random_kills, _hostile_guests, _stops)
+def _box(folder: Path) -> list[Figure]:
+    """what QEMU's box costs"""
+    return [Figure("processor time that QEMU's box adds to a start", box_cost_ms(folder), "ms", BOX_MS)]
+
+
+FIGURES: tuple[Measure, ...] = (_kill_points, _damaged_runs, _random_kills, _hostile_guests, _stops, _box)

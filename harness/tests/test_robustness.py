@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.benchmarks.robustness import BOX_MS
+from harness.robustness.box_cost import box_cost_ms
 from harness.robustness.checkout import Checkout
 from harness.robustness.damaged_runs import READERS, damage_run, read_damaged
 from harness.robustness.hostile import runner_problems
@@ -80,3 +82,7 @@ def test_a_kill_at_any_moment_leaves_nothing(tree: Checkout, number: int) -> Non
 def test_a_stopped_qemu_is_never_the_guest_s_failure(tree: Checkout, point: int) -> None:
     problems = stop_at(tree, point)
     assert not problems, problems
+
+
+def test_the_box_costs_little(tmp_path: Path) -> None:
+    assert box_cost_ms(tmp_path, 15) <= BOX_MS
