@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.machinery
 import importlib.util
+import os
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -32,8 +34,8 @@ def runner() -> ModuleType:
 @pytest.mark.parametrize(
     ("words", "names", "holds"),
     [
-        ([], ["check", "native", "guest", "harness"], "not full"),
-        (["full"], ["check", "native", "guest", "harness"], "-p"),
+        ([], ["check", "native", "guest", "gate", "harness"], "not full"),
+        (["full"], ["check", "native", "guest", "gate", "harness"], "-p"),
         (["quick"], ["harness"], "not qemu and not full"),
         (["T=native"], ["native"], "hosttest"),
         (["T=gates", "K=floor"], ["harness"], "harness/tests/test_gates.py"),
@@ -112,3 +114,16 @@ def test_a_log_gets_a_line_a_minute(runner: ModuleType, capsys: pytest.CaptureFi
     progress.show()
     progress.show()
     assert capsys.readouterr().out == "native     0 tests, 0 s\n"
+
+
+@pytest.mark.parametrize(("code", "passes"), [(0, True), (4, True), (1, False), (2, False), (3, False), (5, False)])
+def test_the_suite_of_the_gate_fails_where_the_tree_is_red(tmp_path: Path, code: int, passes: bool) -> None:
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\ncase $* in *" -m harness "*) exit {code};; esac\n')
+    python.chmod(0o755)
+    environment = os.environ | {"HARNESS_PYTHON": str(python)}
+    done = subprocess.run(
+        [ROOT / "ci" / "gate"], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode == 0) is passes
+    assert done.stdout.splitlines()[-1] == ("1 passed, 0 failed" if passes else "0 passed, 1 failed")
