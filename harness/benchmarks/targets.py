@@ -7,6 +7,7 @@ last as long as wanted.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,21 +28,20 @@ from harness.platform.pin import probe_rights
 
 COMPARED_S = 120.0
 SLOWER = 0.05
-MODES = {60: (1024, 768), 30: (1024, 768), 5: (1920, 1080)}
-"""By frames a second."""
-FILLS = {60: "fast", 30: "fast", 5: "pixel"}
-"""How pixels are filled: one after the other takes longer."""
+SLOWED: Mapping[int, tuple[str, ...]] = {60: (), 30: (), 5: ("-singlestep",)}
+"""By frames a second: arguments that make QEMU slow enough, where drawing more cannot."""
 LOW, HIGH = 50, 400
 """Per cent of the rows drawn again, between which frames are timed to find the right number."""
 MOST = 1000
 
 
-def a_target(kernel: Path, mode: tuple[int, int], again: int) -> RunSpec:
+def a_target(kernel: Path, fps: int, again: int) -> RunSpec:
     """This tree's kernel as one that nothing is known of, which draws so many per cent of its rows again."""
-    params = RunParams(seconds=3600.0, records=0, slow=again, mode=mode)
+    params = RunParams(seconds=3600.0, records=0, slow=again)
     target = Target(
         "slow",
         image=TargetImage(kernel=str(kernel), append=params.command_line()),
+        args=SLOWED[fps],
         settle_s=0.2,
         limits=TargetLimits(window_s=2.0),
     )
@@ -58,7 +58,7 @@ def _frame_ms(spec: RunSpec, folder: Path) -> float:
 
 def _drawn_again(kernel: Path, fps: int, folder: Path) -> tuple[int, int]:
     """Per cent of rows for frames of this length, and for frames that are SLOWER."""
-    times = [_frame_ms(a_target(kernel, MODES[fps], again), folder / f"{fps}-{again}") for again in (LOW, HIGH)]
+    times = [_frame_ms(a_target(kernel, fps, again), folder / f"{fps}-{again}") for again in (LOW, HIGH)]
     each_ms = (times[1] - times[0]) / (HIGH - LOW)
     wanted = [(1000 / fps * factor - times[0]) / each_ms + LOW for factor in (1.0, 1 + SLOWER)]
     low, high = (min(max(round(again), 1), MOST) for again in wanted)
@@ -68,10 +68,10 @@ def _drawn_again(kernel: Path, fps: int, folder: Path) -> tuple[int, int]:
 def _found(folder: Path) -> list[Figure]:
     """5 % in kernels at 60, 30 and 5 frames/s"""
     figures = []
-    for fps, mode in MODES.items():
-        kernel = build_kernel(Switches().but(FAULT="slow_draw", FILL=FILLS[fps])).path
+    kernel = build_kernel(Switches().but(FAULT="slow_draw")).path
+    for fps in SLOWED:
         usual, slower = _drawn_again(kernel, fps, folder / "fit")
-        arms = {CANDIDATE: a_target(kernel, mode, slower), REFERENCE: a_target(kernel, mode, usual)}
+        arms = {CANDIDATE: a_target(kernel, fps, slower), REFERENCE: a_target(kernel, fps, usual)}
         begun = time.monotonic()
         with lease_cores():
             protocol = choose_protocol(probe_rights(), replace(arms[CANDIDATE].machine))
