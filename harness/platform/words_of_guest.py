@@ -46,6 +46,7 @@ def guest_said(machine: "Qemu") -> str:
 
 _MMIO_ARCHES = ("aarch64", "arm", "riscv64", "riscv32", "m68k", "loongarch64")
 _COMMAND = b"virtio_gpu_cmd_"
+_MODERN = 'args = "-global virtio-mmio.force-legacy=false"'
 
 
 def device_hint(machine: "Qemu") -> str:
@@ -58,7 +59,7 @@ def device_hint(machine: "Qemu") -> str:
     gpu = target.gpu.partition(",")[0]
     said = "; the driver has not talked to the device"
     if not gpu.endswith("-device") and target.arch in _MMIO_ARCHES:
-        return f'{said}: for a driver on virtio-mmio, gpu = "virtio-gpu-device"'
+        return f'{said}: for a driver on virtio-mmio, gpu = "virtio-gpu-device" and {_MODERN}'
     if gpu.endswith("-device") and not any("force-legacy" in word for word in target.args):
-        return f'{said}: for one that wants version 1 of virtio-mmio, args = "-global virtio-mmio.force-legacy=false"'
+        return f"{said}: for one that wants version 1 of virtio-mmio, {_MODERN}"
     return said
