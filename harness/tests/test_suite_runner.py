@@ -34,8 +34,8 @@ def runner() -> ModuleType:
 @pytest.mark.parametrize(
     ("words", "names", "holds"),
     [
-        ([], ["check", "native", "guest", "gate", "harness"], "not full"),
-        (["full"], ["check", "native", "guest", "gate", "harness"], "-p"),
+        ([], ["check", "native", "guest", "own-gate", "harness"], "not full"),
+        (["full"], ["check", "native", "guest", "own-gate", "harness"], "-p"),
         (["quick"], ["harness"], "not qemu and not full"),
         (["T=native"], ["native"], "hosttest"),
         (["T=gates", "K=floor"], ["harness"], "harness/tests/test_gates.py"),
