@@ -11,7 +11,7 @@ from harness.platform.store import RESULTS_DIR
 from harness.report.printer import Printer
 from harness.settings import Arguments
 
-ORDER = 75
+ORDER = 155
 EXAMPLES = (
     "CLUSTER=tls://scheduler:8786",
     "CLUSTER=tcp://127.0.0.1:8786",

@@ -12,6 +12,8 @@ from harness.settings import POSITIONAL, Setting, options_of, settings_of
 
 WIDTH = 80
 VERSION = "1.0"
+RARE = 150
+"""Commands from this ``ORDER`` on are for machines and for the upkeep of this project."""
 _START = """\
 start here: make setup perf  what a command takes, by examples: make help C=perf
 """
@@ -19,8 +21,10 @@ _ENDS = "exit: 0 pass 1 regression 2 usage 3 guest failed 4 inconclusive 5 harne
 
 
 def overview() -> str:
-    """One screen: where to begin, and every command in a line."""
-    lines = [f"  {one.name:<11} {one.purpose}" for one in command_table().values()]
+    """One screen: where to begin, and every command in a line; those that few people call share one."""
+    rows = command_table().values()
+    lines = [f"  {one.name:<11} {one.purpose}" for one in rows if one.order < RARE]
+    lines.append(f"  {'also':<11} {', '.join(one.name for one in rows if one.order >= RARE)}")
     return _START + "\n".join(_cut(line) for line in lines) + f"\n{_ENDS}"
 
 

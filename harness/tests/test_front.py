@@ -30,6 +30,7 @@ def test_the_overview_fits_a_terminal_and_says_where_to_begin() -> None:
     assert lines[0].startswith("start here")
     assert len(lines) <= 24 and all(len(line) <= 80 for line in lines), lines
     assert not [line for line in lines if line.endswith("…")], "a purpose is too long for its line"
+    assert not [name for name in command_table() if not re.search(rf"\b{name}\b", "\n".join(lines[1:-1]))]
 
 
 @pytest.mark.parametrize("name", command_table())
