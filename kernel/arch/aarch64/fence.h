@@ -1,59 +1,25 @@
 /*
  * Fences of Armv8 (Arm ARM B2.3.12): any two accesses to different addresses may be reordered unless a barrier, an
  * acquire, a release or a dependency stands between them. The partner is another observer of the inner shareable
- * domain: VIRTIO without F_ORDER_PLATFORM (1.2 §6). FENCE_<NAME>_HW says whether an instruction is executed.
+ * domain: VIRTIO without F_ORDER_PLATFORM (1.2 §6).
  */
 #ifndef ARCH_AARCH64_FENCE_H
 #define ARCH_AARCH64_FENCE_H
 
 #include <stdint.h>
 
-#define FENCE_FULL_HW 1
-#define FENCE_ACQUIRE_HW 1
-#define FENCE_RELEASE_HW 1
-#define FENCE_WRITE_HW 1
-#define FENCE_READ_HW 1
-#define FENCE_IO_HW 1
+#define FENCE_FULL "dmb ish"
+#define FENCE_ACQUIRE "dmb ishld"
+/* No weaker barrier orders both loads and stores before stores. */
+#define FENCE_RELEASE "dmb ish"
+#define FENCE_WRITE "dmb ishst"
+#define FENCE_READ "dmb ishld"
+/* Devices are in the outer shareable domain. */
+#define FENCE_IO "dmb oshst"
 #define LOAD_ACQUIRE_HW 1
 #define STORE_RELEASE_HW 1
 
-static inline void fence_compiler(void)
-{
-	__asm__ volatile("" : : : "memory");
-}
-
-static inline void fence_full(void)
-{
-	__asm__ volatile("dmb ish" : : : "memory");
-}
-
-/* Earlier loads before later loads and stores. */
-static inline void fence_acquire(void)
-{
-	__asm__ volatile("dmb ishld" : : : "memory");
-}
-
-/* Earlier loads and stores before later stores: no weaker barrier orders loads before stores and stores too. */
-static inline void fence_release(void)
-{
-	__asm__ volatile("dmb ish" : : : "memory");
-}
-
-static inline void fence_write(void)
-{
-	__asm__ volatile("dmb ishst" : : : "memory");
-}
-
-static inline void fence_read(void)
-{
-	__asm__ volatile("dmb ishld" : : : "memory");
-}
-
-/* Memory stores before a store to a device register; devices are in the outer shareable domain. */
-static inline void fence_io(void)
-{
-	__asm__ volatile("dmb oshst" : : : "memory");
-}
+#include "arch/common/fence.h"
 
 static inline uint16_t load_acquire_16(const volatile uint16_t *address)
 {
