@@ -13,24 +13,45 @@
 #define FENCE_WRITE_HW FENCE_EXECUTES(FENCE_WRITE)
 #define FENCE_READ_HW FENCE_EXECUTES(FENCE_READ)
 
-#define FENCE_DEFINE(name, instruction)                                                                                \
-	static inline void fence_##name(void)                                                                          \
-	{                                                                                                              \
-		__asm__ volatile(instruction : : : "memory");                                                          \
-	}
+static inline void fence_compiler(void)
+{
+	__asm__ volatile("" : : : "memory");
+}
 
-FENCE_DEFINE(compiler, "")
 /* Every earlier access before every later one. */
-FENCE_DEFINE(full, FENCE_FULL)
+static inline void fence_full(void)
+{
+	__asm__ volatile(FENCE_FULL : : : "memory");
+}
+
 /* Earlier loads before later loads and stores. */
-FENCE_DEFINE(acquire, FENCE_ACQUIRE)
+static inline void fence_acquire(void)
+{
+	__asm__ volatile(FENCE_ACQUIRE : : : "memory");
+}
+
 /* Earlier loads and stores before later stores. */
-FENCE_DEFINE(release, FENCE_RELEASE)
+static inline void fence_release(void)
+{
+	__asm__ volatile(FENCE_RELEASE : : : "memory");
+}
+
 /* Stores before stores. */
-FENCE_DEFINE(write, FENCE_WRITE)
+static inline void fence_write(void)
+{
+	__asm__ volatile(FENCE_WRITE : : : "memory");
+}
+
 /* Loads before loads. */
-FENCE_DEFINE(read, FENCE_READ)
+static inline void fence_read(void)
+{
+	__asm__ volatile(FENCE_READ : : : "memory");
+}
+
 /* Memory stores before a store to a device register. */
-FENCE_DEFINE(io, FENCE_IO)
+static inline void fence_io(void)
+{
+	__asm__ volatile(FENCE_IO : : : "memory");
+}
 
 #endif
