@@ -141,8 +141,8 @@ def night_sentence(night: Night) -> str:
     quarantined = sum(outcome.quarantine is not None for outcome in night.outcomes)
     if quarantined:
         counts += f", {quarantined} in quarantine"
-    fresh = len(night.look.fresh(night.since)) if night.look else 0
-    alarming = len(night.look.alarming()) if night.look else 0
+    fresh = len(night.survey.fresh(night.since)) if night.survey else 0
+    alarming = len(night.survey.alarming()) if night.survey else 0
     moved = f"; {fresh} new findings, {alarming} unacknowledged for the worse" if fresh or alarming else ""
     cause = f": {night.problems[0]}".replace(f": {verdict.value}: ", ": ", 1) if night.problems else ""
     return f"{verdict.value}: {counts}{moved}{cause}"
@@ -159,30 +159,31 @@ def view_of(night: Night, started: str) -> NightView:
         cells.append(CellRow(done.cell, outcome.verdict, done.sentence, done.folder, done.seconds, remark))
     fresh: tuple[Finding, ...] = ()
     still: tuple[Finding, ...] = ()
-    if night.look is not None:
-        fresh = night.look.fresh(night.since)
-        still = tuple(finding for finding in night.look.alarming() if finding not in fresh)
+    if night.survey is not None:
+        fresh = night.survey.fresh(night.since)
+        still = tuple(finding for finding in night.survey.alarming() if finding not in fresh)
     return NightView(
         night.verdict,
         night_sentence(night),
         started,
         night.seconds,
         cells,
-        _finding_rows(night.look, fresh),
-        _finding_rows(night.look, still),
+        _finding_rows(night.survey, fresh),
+        _finding_rows(night.survey, still),
         [cell.label for cell in night.dropped],
         night.notices,
         night.problems,
     )
 
 
-def _finding_rows(look: Survey | None, findings: tuple[Finding, ...]) -> list[FindingRow]:
-    if look is None:
+def _finding_rows(survey: Survey | None, findings: tuple[Finding, ...]) -> list[FindingRow]:
+    if survey is None:
         return []
     rows = []
     for finding in findings:
-        folders = [look.runs[seq].folder if seq in look.runs else "" for seq in (finding.before_seq, finding.after_seq)]
-        sentence = finding_sentence(finding, look.keys[finding.series_id], look.runs)
+        runs = survey.runs
+        folders = [runs[seq].folder if seq in runs else "" for seq in (finding.before_seq, finding.after_seq)]
+        sentence = finding_sentence(finding, survey.keys[finding.series_id], survey.runs)
         rows.append(FindingRow(finding.id or 0, finding.status, sentence, finding.worse, folders[0], folders[1]))
     return rows
 

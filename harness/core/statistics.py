@@ -371,7 +371,7 @@ def _words(
     if state is State.UNCHANGED:
         shown = smallest_shown(abs(effect), math.log(high) - effect, plan)
         return f"no change beyond ±{percent(shown)}: {size}"
-    reason = f"noise hides changes below {percent(detectable)} in this budget"
+    reason = f"the smallest detectable change is {percent(detectable)} in this budget"
     if side and not confirmed:
         reason = "a first batch raised an alarm that a second batch has not confirmed"
     elif side and not low < 1 < high:

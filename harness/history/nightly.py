@@ -82,7 +82,7 @@ class Night:
     outcomes: tuple[Outcome, ...]
     dropped: tuple[Cell, ...]
     """Cells without time for them, the most informative first."""
-    look: Survey | None
+    survey: Survey | None
     """The history with its findings; None when it could not be analysed."""
     since: int
     """The newest run in the history before this nightly run."""
@@ -94,9 +94,9 @@ class Night:
     def verdict(self) -> Verdict:
         """The worst of cells, drift and missing work."""
         verdicts = [outcome.counted for outcome in self.outcomes]
-        if not any(outcome.quarantine is None for outcome in self.outcomes) or self.look is None:
+        if not any(outcome.quarantine is None for outcome in self.outcomes) or self.survey is None:
             verdicts.append(Verdict.INCONCLUSIVE)
-        elif self.look.alarming():
+        elif self.survey.alarming():
             verdicts.append(Verdict.REGRESSION)
         return Verdict.worst(verdicts)
 
@@ -137,12 +137,12 @@ class NightlyRun:
         for finished in self.journal.finished:
             self._remember(finished)
         dropped = self._run_cells(standings)
-        look = self._look(baselines)
+        survey = self._survey(baselines)
         outcomes = self._outcomes(now.date())
         return Night(
             outcomes,
             tuple(dropped),
-            look,
+            survey,
             since,
             tuple(dict.fromkeys(self.notices)),
             tuple(_problems(outcomes)),
@@ -273,7 +273,7 @@ class NightlyRun:
             self.notices.append(error.message)
             return {}, 0
 
-    def _look(self, baselines: tuple[Baseline, ...]) -> Survey | None:
+    def _survey(self, baselines: tuple[Baseline, ...]) -> Survey | None:
         self.progress("nightly: looking for drift")
         try:
             with History(self.places.history) as history:

@@ -42,11 +42,11 @@ class Survey:
 
 def survey(history: History, settings: DriftSettings = DriftSettings()) -> Survey:
     """Analyse everything and store what changed."""
-    look = read(history)
-    hosts = {host: number for number, host in enumerate(sorted({run.host for run in look.runs.values()}))}
-    data = [_data(series, look.runs, hosts) for series in look.series.values() if len(series.value)]
+    before = read(history)
+    hosts = {host: number for number, host in enumerate(sorted({run.host for run in before.runs.values()}))}
+    data = [_data(series, before.runs, hosts) for series in before.series.values() if len(series.value)]
     known: dict[int, list[Finding]] = {}
-    for finding in look.findings:
+    for finding in before.findings:
         known.setdefault(finding.series_id, []).append(finding)
     drifts: dict[int, list[Drift]] = {}
     for drift in find_drifts(data, settings):
@@ -58,14 +58,14 @@ def survey(history: History, settings: DriftSettings = DriftSettings()) -> Surve
         smallest = settings.smallest[series.key.scope]
         found = drifts.get(series.id, [])
         followed = follow(
-            known.pop(series.id, []), found, series.seq, look.newest_seq, smallest, forget_before=oldest[series.id]
+            known.pop(series.id, []), found, series.seq, before.newest_seq, smallest, forget_before=oldest[series.id]
         )
         changed += followed.changed
         kept += followed.unchanged
     kept += [finding for rest in known.values() for finding in rest]
     stored = store_findings(history, changed) if changed else []
     findings = sorted((*kept, *stored), key=lambda finding: (finding.series_id, finding.at_seq))
-    return Survey(look.runs, look.keys, look.series, tuple(findings))
+    return Survey(before.runs, before.keys, before.series, tuple(findings))
 
 
 def read(history: History) -> Survey:
@@ -138,7 +138,7 @@ def finding_sentence(finding: Finding, key: SeriesKey, runs: Mapping[int, RunRow
     return f"{key.cell}: {finding_headline(finding, key, runs)}; {finding_details(finding)}"
 
 
-def require(look: Survey) -> None:
+def require(survey_of: Survey) -> None:
     """Refuse an empty history.
 
     Raises
@@ -146,5 +146,5 @@ def require(look: Survey) -> None:
     UsageError
         When there is no run.
     """
-    if not look.runs:
+    if not survey_of.runs:
         raise UsageError("the history is empty: run 'make nightly' first, or 'make history import FILE=…'")

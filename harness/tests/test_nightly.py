@@ -288,7 +288,7 @@ def test_without_its_history_a_night_is_judged_but_not_green(tmp_path: Path) -> 
     Path(str(where.history).removeprefix("sqlite:///")).write_bytes(b"no database at all, sorry" * 100)
     gate = FakeGate(tmp_path / "results")
     done = night(tmp_path, matrix(), gate)
-    assert done.verdict is Verdict.INCONCLUSIVE and done.look is None
+    assert done.verdict is Verdict.INCONCLUSIVE and done.survey is None
     assert any("damaged" in notice for notice in done.notices)
     assert waiting(where.queue) == 6
     Path(str(where.history).removeprefix("sqlite:///")).unlink()

@@ -88,9 +88,9 @@ def test_the_boot_line_names_every_switch() -> None:
 
 def test_a_fault_that_is_declared_twice_does_not_link(tmp_path: Path) -> None:
     shutil.copytree(KERNEL_DIR, tmp_path / "kernel")
-    twin = 'FAULT_DECLARE(tear, "torn", 3, "", "the upper half of a frame", .halve_transfer = 5);\n'
+    again = 'FAULT_DECLARE(tear, "torn", 3, "", "the upper half of a frame", .halve_transfer = 5);\n'
     with (tmp_path / "kernel" / "fault" / "serial.c").open("a", encoding="utf-8") as source:
-        source.write(twin)
+        source.write(again)
     done = make("FAULT=tear", "OUT=../out", folder=tmp_path / "kernel")
     assert done.returncode != 0 and "multiple definition of `fault_tear'" in done.stderr
 

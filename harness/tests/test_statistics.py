@@ -178,7 +178,8 @@ def test_a_loud_host_is_undecided_and_says_what_it_hides() -> None:
     decision = run_session(np.random.default_rng(7).normal(0, 0.2, 70), Plan())
     assert decision.state is State.UNDECIDED and decision.next is Next.STOP
     assert decision.detectable > 0.05
-    assert "noise hides changes below" in decide_effects(normal(0.2)(np.random.default_rng(1), 70), ZEROS70).words
+    wanted = "the smallest detectable change is"
+    assert wanted in decide_effects(normal(0.2)(np.random.default_rng(1), 70), ZEROS70).words
 
 
 @pytest.mark.parametrize(("effect", "wrong"), [(0.016, State.UNCHANGED), (0.011, State.CHANGED)])

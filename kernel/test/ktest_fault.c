@@ -40,7 +40,7 @@ static bool is_whole(const struct fault *fault)
 
 static void declarations(void)
 {
-	unsigned whole = 0, twins = 0;
+	unsigned whole = 0, repeated = 0;
 
 	for (unsigned i = 0; i < REGISTRY_COUNT(faults); i++) {
 		const struct fault *fault = REGISTRY_FIRST(faults)[i];
@@ -50,11 +50,11 @@ static void declarations(void)
 		else
 			ktest_note("fault %s", fault->name);
 		for (unsigned j = 0; j < i; j++)
-			twins += !strcmp(fault->name, REGISTRY_FIRST(faults)[j]->name);
+			repeated += !strcmp(fault->name, REGISTRY_FIRST(faults)[j]->name);
 	}
 	ktest_check(whole && whole == REGISTRY_COUNT(faults),
 		    "every fault says what it is seen as, and does something");
-	ktest_check(!twins, "no two have one name");
+	ktest_check(!repeated, "no two have one name");
 }
 
 static void run(void)

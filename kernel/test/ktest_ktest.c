@@ -48,7 +48,7 @@ static const struct ktest_suite idle = {"idle", inner_idle, false};
 static const struct ktest_suite skipping = {"skipping", inner_skipping, false};
 static const struct ktest_suite by_name = {"by_name", inner_bad, true};
 static const struct ktest_suite *const inner[] = {&good, &bad, &idle, &skipping};
-static const struct ktest_suite *const twins[] = {&good, &skipping, &good};
+static const struct ktest_suite *const repeated[] = {&good, &skipping, &good};
 static const struct ktest_suite *const long_ones[] = {&good, &by_name};
 
 static bool run_of(const struct ktest_suite *const *suites, unsigned count, const char *chosen)
@@ -85,7 +85,7 @@ static bool captured_ends(const char *end)
 static void lists(void)
 {
 	ktest_check(!run_of(inner, 0, "all"), "a run of no suites at all fails");
-	ktest_check(!run_of(twins, 3, "skipping") && captured_ends(SUITE_TWICE),
+	ktest_check(!run_of(repeated, 3, "skipping") && captured_ends(SUITE_TWICE),
 		    "two suites of one name fail every run, and the name is told");
 	ktest_check(run_of(long_ones, 2, "all") && !run_of(long_ones, 2, "by_name") &&
 			    !run_of(long_ones, 2, "all,by_name"),
