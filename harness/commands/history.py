@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -59,7 +60,7 @@ def _add(words: tuple[str, ...], arguments: Arguments, out: Printer) -> Verdict:
     """Results folders of single runs, under the name of a cell."""
     with History() as history:
         for word in words:
-            folder = Path(word).resolve()
+            folder = Path(os.path.realpath(word))
             added = history.append(record_of(folder, arguments.text("CELL")))
             out.line(f"{folder.name}: {'added' if added else 'was there already'}")
     return Verdict.PASS

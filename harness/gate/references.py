@@ -15,7 +15,7 @@ from harness.gate.measured import ArmKernel, KernelSource
 from harness.model.baseline import FILE_NAME, KERNEL_NAME, Baseline, baseline_name, check_kernel
 from harness.model.errors import BuildError
 from harness.model.result import ResultError
-from harness.model.spec import BUILT_IN, ROOT, Switches
+from harness.model.spec import BUILT_IN, ROOT, Switches, UsageError
 from harness.model.upgrade import load_baseline
 from harness.platform.atomic import clear_leftovers, write_whole
 from harness.platform.bounded import read_bounded
@@ -119,6 +119,10 @@ def keep_baseline(baseline: Baseline, folder: Path, root: Path = BASELINES_DIR) 
 
 def baselines_of_revision(revision: str, arch: str, name: str, scratch: Path) -> Path:
     """The folder ``baselines`` as another revision has it, this baseline only, under ``scratch``."""
+    try:
+        git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    except BuildError as error:
+        raise UsageError(f"BASELINE_REF={revision}: no such revision here; a shallow clone has few") from error
     folder = scratch / "baselines" / arch / baseline_name(name)
     folder.mkdir(parents=True, exist_ok=True)
     for file in (FILE_NAME, KERNEL_NAME):

@@ -221,6 +221,10 @@ class PathValue:
     def parse(self, text: str) -> Path:
         if len(text) > TEXT_MAX or "\0" in text:
             raise ValueError("not a path")
+        try:
+            Path(text).resolve()
+        except RuntimeError:  # Python's word for it
+            raise ValueError("a loop of symbolic links") from None
         return Path(text)
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from harness.cli import main
 from harness.gate.measuring.frame_file import load_frames
+from harness.gate.references import baselines_of_revision
 from harness.model.errors import GuestError
 from harness.model.spec import ROOT, Limits, UsageError
 from harness.platform.bounded import read_bounded
@@ -63,6 +64,26 @@ def test_a_setting_that_names_one_is_a_usage_error(
     began = time.monotonic()
     assert main(["perf", f"{setting}={odd_file(tmp_path, kind)}"]) == 2
     assert time.monotonic() - began < 20 and "Traceback" not in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("perf", "KERNEL"), ("analyze", "RESULT"), ("compare", "A"), ("nightly", "MATRIX"), ("calibrate", "FROM")]
+    + [("report", "SITE"), ("proof", "KERNEL"), ("explain", "RESULT"), ("perf", "TARGET")],
+)
+def test_a_loop_of_links_is_a_usage_error(
+    words: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to("loop")
+    assert main([words[0], f"{words[1]}={loop}", *(["B=x"] if words[1] == "A" else [])]) == 2
+    assert "Traceback" not in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize("revision", ["none-such", "--upload-pack=x", "a b"])
+def test_a_baseline_of_no_revision_is_a_usage_error(revision: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no such revision"):
+        baselines_of_revision(revision, "x86_64", "acquire_progress", tmp_path)
 
 
 def test_growth_is_bounded_in_time(tmp_path: Path) -> None:
