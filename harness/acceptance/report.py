@@ -59,7 +59,7 @@ def acceptance_view(result: Result, lines: Sequence[Criterion], kernel: str) -> 
     kernel
         Its switches and its hash.
     """
-    head = columns("", "weight", "criterion", "figure", "evidence")
+    head = columns("verdict", "weight", "criterion", "figure", "evidence")
     sections = [
         Section(title, table=table(head, [_row(line) for line in lines if line.device == device]))
         for device, title in _TITLES.items()

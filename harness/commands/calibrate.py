@@ -301,11 +301,13 @@ def _say_references(out: Printer, rates: _Rates) -> None:
 def _result(run: RunFolder, promised: tuple[Promise, ...], notices: Sequence[str]) -> Result:
     missed = [target for target in promised if not target.met]
     verdict = Verdict.INCONCLUSIVE if missed else Verdict.PASS
-    said = "; ".join(f"{target.words}: {percent(target.reached, 2)}" for target in (missed or promised))
+    told = [f"{target.words}: {percent(target.reached)}" for target in (missed or promised)]
+    many = f"missed {len(missed)} of {len(promised)} promises, the first: {told[0]}" if missed else "; ".join(told)
     return Result(
         command="calibrate",
         verdict=verdict,
-        sentence=f"{verdict.value}: {'missed: ' if missed else ''}{said}",
+        sentence=f"{verdict.value}: {many}",
+        problems=tuple(told[1:]) if missed else (),
         started=run.started,
         seconds=0.0,
         host=replace(host_facts(), cores=len(os.sched_getaffinity(0))),

@@ -22,6 +22,9 @@ _PLAIN_WIDTH = 160
 _BAR_AFTER_S = 5.0
 _BAR_COLUMNS = 16
 _STATUS_COLUMNS = 78
+_WORD_COLUMNS = 13
+_HEAD_COLUMNS = 8
+_NARROW_COLUMNS = 60
 _COUNT = re.compile(r"\b(\d{1,7})(?:/| of )(\d{1,7})\b")
 
 _COLOURS = {
@@ -49,6 +52,14 @@ def bar_words(done: int, total: int, elapsed_s: float) -> str:
     filled = int(share * _BAR_COLUMNS)
     left = f" about {elapsed_s * (1 / share - 1):.0f} s left" if share > 0 else ""
     return f"[{'#' * filled}{'-' * (_BAR_COLUMNS - filled)}]{left}"
+
+
+def _stays_whole(name: str, cells: Sequence[str]) -> bool:
+    """Whether a column holds short single words, as verdicts are, which other columns make room for."""
+    longest = max((len(cell) for cell in cells), default=0)
+    return (
+        len(name) <= max(longest, _HEAD_COLUMNS) and longest <= _WORD_COLUMNS and not any(" " in one for one in cells)
+    )
 
 
 class TerminalPrinter:
@@ -107,8 +118,9 @@ class TerminalPrinter:
 
     def table(self, title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         table = Table(title=Text(neutral(title)), title_justify="left", box=None, pad_edge=False)
-        for name in header:
-            table.add_column(Text(neutral(name)), overflow="fold")
+        for number, name in enumerate(header):
+            whole = self._console.width >= _NARROW_COLUMNS and _stays_whole(name, [row[number] for row in rows])
+            table.add_column(Text(neutral(name)), overflow="fold", no_wrap=whole)
         for row in rows:
             cells = [neutral(cell) for cell in row]
             table.add_row(*(Text(cell, style=style_of(cell)) for cell in cells))

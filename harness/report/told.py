@@ -47,6 +47,7 @@ def write_told(told: TellingPrinter, result: Result, folder: Path, again: str, l
         headline=result.sentence,
         started=result.started,
         seconds=result.seconds,
+        problems=result.problems,
         next_steps=result.next_steps,
         sections=tuple(told.sections),
         notices=result.notices,
