@@ -150,12 +150,12 @@ class _PictureRun:
             return check_picture(picture.pixels, self.oracle.picture)
         return self.judge.judge(picture.pixels)
 
-    def wait_drawn(self) -> None:
-        """Return when the guest shows what can be judged."""
+    def wait_drawn(self, most_s: float) -> None:
+        """Return when the guest shows what can be judged, or after so long: then what it shows is judged."""
         if self.oracle is not None:
             self.odd += [problem for problem in [golden_problem()] if problem]
         elif not may_be_blank(self.machine.spec.target):
-            _wait_drawn(self.machine)
+            _wait_drawn(self.machine, most_s)
 
     def capture(self) -> None:
         """Take and check one picture."""
@@ -239,7 +239,7 @@ def verify_pictures(
     with Qemu(spec, root / "pictures" / "run", TIMING_EVENTS) as machine:
         wait_ready(machine)
         run = _PictureRun(machine, _Kept(root / "pictures", root), GoldenJudge(golden, spec.target))
-        run.wait_drawn()
+        run.wait_drawn(limit_s / 2)
         begun = time.monotonic()
         while wanted(run.checked, count) and time.monotonic() - entered < limit_s:
             time.sleep(float(rng.uniform(0, _pause_max_s(run.checked, time.monotonic() - begun))))
@@ -270,9 +270,9 @@ def _pause_max_s(checked: list[CheckedPicture], seconds: float) -> float:
     return min(max(PAUSE_FRAMES * frame_s, PAUSE_S), PAUSE_MAX_S)
 
 
-def _wait_drawn(machine: Qemu) -> None:
+def _wait_drawn(machine: Qemu, most_s: float) -> None:
     """Wait until another kernel, which may show an empty screen before it draws, has shown something; not for ever."""
-    ends_s = time.monotonic() + machine.limits.first_frame_s
+    ends_s = time.monotonic() + min(machine.limits.first_frame_s, most_s)
     while judge_picture(take_picture(machine).pixels).kind is FrameClass.BLANK and time.monotonic() < ends_s:
         time.sleep(DRAWN_POLL_S)
 
