@@ -54,9 +54,17 @@ NAMED: Mapping[str, tuple[str, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", list(CLEAN))
+UNDECIDED = pytest.mark.xfail(reason="a window with no or few frames leaves the frame rate undecided", strict=True)
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=UNDECIDED) if name in ("still", "slow") else name for name in CLEAN]
+)
 def test_a_clean_one_passes(name: str, tmp_path: Path) -> None:
     code, said = said_by(tmp_path, "perf", f"TARGET={a_target(tmp_path, name, CLEAN[name])}", *RUN)
+    if code == 4 and "pace" in CLEAN[name]:
+        assert "cannot tell whether it keeps its pace" in said, said
+        return
     assert code == 0 and "approve to gate on change" in said, said
 
 
