@@ -11,7 +11,9 @@
  *                                    as "event <name>")
  *   r <id> <times>                   so often did a block run from the event before to this one
  *
- * Debian's QEMU offers plugins and ships no header for them: what is needed of the interface, version 1, stands here.
+ * Debian's QEMU offers plugins and ships no header for them: what is needed of the interface stands here. Version 1
+ * (to QEMU 8.2) counts a block's runs in any memory; from version 2 on (QEMU 9.0) in a scoreboard, which has an element
+ * for each CPU. Functions that only one of them has are weak, and which are there says which version it is.
  */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -22,6 +24,7 @@
 #include <string.h>
 
 #define EXPORTED __attribute__((visibility("default")))
+#define ONLY_IN_SOME __attribute__((weak))
 #define BLOCKS_MAX 262144u
 #define MARKS_MAX 32
 #define NAME_MAX_BYTES 32
@@ -34,9 +37,24 @@ typedef uint64_t plugin_id;
 
 struct qemu_plugin_tb;
 struct qemu_plugin_insn;
+struct qemu_plugin_scoreboard;
+
+/* A number in each element of a scoreboard. */
+struct scored {
+	struct qemu_plugin_scoreboard *scoreboard;
+	size_t offset_bytes;
+};
 
 void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id id, void (*call)(plugin_id id, struct qemu_plugin_tb *block));
-void qemu_plugin_register_vcpu_tb_exec_inline(struct qemu_plugin_tb *block, int operation, void *counter, uint64_t by);
+/* Version 1. */
+ONLY_IN_SOME void qemu_plugin_register_vcpu_tb_exec_inline(struct qemu_plugin_tb *block, int operation, void *counter,
+							   uint64_t by);
+/* Version 2. */
+ONLY_IN_SOME void qemu_plugin_register_vcpu_tb_exec_inline_per_vcpu(struct qemu_plugin_tb *block, int operation,
+								    struct scored counter, uint64_t by);
+ONLY_IN_SOME struct qemu_plugin_scoreboard *qemu_plugin_scoreboard_new(size_t element_bytes);
+ONLY_IN_SOME void *qemu_plugin_scoreboard_find(struct qemu_plugin_scoreboard *scoreboard, unsigned cpu);
+/* Both. */
 void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn, void (*call)(unsigned cpu, void *data),
 					    int flags, void *data);
 void qemu_plugin_register_vcpu_mem_cb(struct qemu_plugin_insn *insn,
@@ -69,8 +87,31 @@ static unsigned mark_count;
 static uint64_t ram_start, ram_end = UINT64_MAX;
 static uint64_t accesses, bytes, device_accesses;
 static uint32_t block_count;
-static uint64_t *runs;  /* of each block */
+static struct qemu_plugin_scoreboard *scoreboard;
+static uint64_t *runs;  /* of each block, without a scoreboard */
 static uint64_t *noted; /* of each block, at the event before */
+
+/* QEMU reads the version once the library is loaded: which functions it has is known by then. */
+__attribute__((constructor)) static void choose_version(void)
+{
+	if (qemu_plugin_scoreboard_new)
+		qemu_plugin_version = 2;
+}
+
+/* Of each block; the scoreboard may move when a CPU is added. */
+static const uint64_t *runs_of(unsigned cpu)
+{
+	return scoreboard ? qemu_plugin_scoreboard_find(scoreboard, cpu) : runs;
+}
+
+static void count_runs(struct qemu_plugin_tb *block, uint32_t number)
+{
+	if (scoreboard)
+		qemu_plugin_register_vcpu_tb_exec_inline_per_vcpu(
+			block, INLINE_ADD, (struct scored){scoreboard, number * sizeof(*runs)}, 1);
+	else
+		qemu_plugin_register_vcpu_tb_exec_inline(block, INLINE_ADD, &runs[number], 1);
+}
 
 static void accessed(unsigned cpu, uint32_t info, uint64_t address, void *data)
 {
@@ -85,15 +126,15 @@ static void accessed(unsigned cpu, uint32_t info, uint64_t address, void *data)
 static void event(unsigned cpu, void *data)
 {
 	const struct entry *entry = data;
+	const uint64_t *counted = runs_of(cpu);
 	char text[NAME_MAX_BYTES + 16];
 
-	(void)cpu;
 	snprintf(text, sizeof(text), "event %s\n", entry->mark->name);
 	qemu_plugin_outs(text);
 	fprintf(out, "e %s %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", entry->mark->name, accesses, bytes, device_accesses);
 	for (uint32_t i = 0; i < block_count; i++) {
 		/* The block that the event begins has been counted already, and belongs to what follows. */
-		uint64_t now = runs[i] - (i == entry->block);
+		uint64_t now = counted[i] - (i == entry->block);
 
 		if (now != noted[i])
 			fprintf(out, "r %" PRIu32 " %" PRIu64 "\n", i, now - noted[i]);
@@ -132,7 +173,7 @@ static void translated(plugin_id id, struct qemu_plugin_tb *block)
 	snprintf(text, sizeof(text), "block %" PRIu32 "\n", number);
 	qemu_plugin_outs(text);
 	fprintf(out, "b %" PRIu32 " %zu\n", number, count);
-	qemu_plugin_register_vcpu_tb_exec_inline(block, INLINE_ADD, &runs[number], 1);
+	count_runs(block, number);
 	for (size_t i = 0; i < count; i++)
 		qemu_plugin_register_vcpu_mem_cb(qemu_plugin_tb_get_insn(block, i), accessed, REGISTERS_UNUSED,
 						 ACCESS_READ_WRITE, NULL);
@@ -186,13 +227,16 @@ static bool take(const char *word)
 EXPORTED int qemu_plugin_install(plugin_id id, const void *info, int count, char **words)
 {
 	(void)info;
-	runs = calloc(BLOCKS_MAX, sizeof(*runs));
+	if (qemu_plugin_version >= 2)
+		scoreboard = qemu_plugin_scoreboard_new(BLOCKS_MAX * sizeof(*runs));
+	else
+		runs = calloc(BLOCKS_MAX, sizeof(*runs));
 	noted = calloc(BLOCKS_MAX, sizeof(*noted));
 	for (int i = 0; i < count; i++) {
 		if (!take(words[i]))
 			return -1;
 	}
-	if (!out || !runs || !noted)
+	if (!out || !noted || !(scoreboard || runs))
 		return -1;
 	qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
 	qemu_plugin_register_atexit_cb(id, ended, NULL);
