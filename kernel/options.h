@@ -220,6 +220,21 @@
 #endif
 
 /*
+ * How a pointer is shown: drawn with the picture (drawn), or besides as a hardware cursor that moves with each frame,
+ * through the cursor queue (hw). Both give the same picture: a cursor lies over the scanout, and no capture has it.
+ *
+ * SWITCH CURSOR: drawn hw
+ */
+#ifndef CURSOR
+#define CURSOR drawn
+#endif
+#define OPTION_CURSOR_drawn 1
+#define OPTION_CURSOR_hw 2
+#if OPTION(CURSOR) == 0
+#error "CURSOR: unknown value; see the SWITCH lines in kernel/options.h"
+#endif
+
+/*
  * A deliberate fault, compiled in to prove that the harness sees it. Its further values are the names of FAULT_DECLARE
  * lines in fault/, where each one is declared and says what it does.
  *
@@ -229,14 +244,22 @@
 #define FAULT none
 #endif
 
-/* Every switch with its value, as [BOOT] tells them: a key is the switch in lower case, except for CPUS. */
+/* Named where it is used alone: another kernel is the same, byte for byte, as before there were cursors. */
+#if OPTION(CURSOR) == OPTION_CURSOR_hw
+#define OPTION_KEY_CURSOR " cursor=" OPTION_TEXT(CURSOR)
+#else
+#define OPTION_KEY_CURSOR ""
+#endif
+
+/* Every switch with its value, as [BOOT] tells them: a key is the switch in lower case, except for
+ * CPUS. */
 /* clang-format off */
 #define OPTION_KEYS                                                                                                    \
 	" barrier=" OPTION_TEXT(BARRIER) " log=" OPTION_TEXT(LOG) " counters=" OPTION_TEXT(COUNTERS)                   \
 	" fill=" OPTION_TEXT(FILL) " draw=" OPTION_TEXT(DRAW) " spin=" OPTION_TEXT(SPIN) " wait=" OPTION_TEXT(WAIT)    \
 	" completion=" OPTION_TEXT(COMPLETION) " event_idx=" OPTION_TEXT(EVENT_IDX) " batch=" OPTION_TEXT(BATCH)       \
 	" gpu_fence=" OPTION_TEXT(GPU_FENCE) " preempt=" OPTION_TEXT(PREEMPT) " cpus_max=" OPTION_TEXT(CPUS)           \
-	" fault=" OPTION_TEXT(FAULT)
+	" fault=" OPTION_TEXT(FAULT) OPTION_KEY_CURSOR
 /* clang-format on */
 
 #endif

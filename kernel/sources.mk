@@ -49,6 +49,9 @@ SOURCES := \
 	run/frameloop.c \
 	$(SCENE_SOURCES)
 
+# Linked with CURSOR=hw, and for its suite.
+CURSOR_SOURCES := drivers/virtio/gpu_cursor.c
+
 # What is declared in these is a value of FAULT.
 FAULT_SOURCES := \
 	fault/drawing.c \
@@ -71,6 +74,7 @@ SUITES := \
 	test/ktest_wait.c \
 	test/ktest_gpu.c \
 	test/ktest_gpu_virgl.c \
+	test/ktest_gpu_cursor.c \
 	test/ktest_blk.c \
 	test/ktest_input.c \
 	test/ktest_fault.c \

@@ -19,7 +19,8 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "": (),
     "blk=": ("OPTS=blk=8",),
     "VIRGL=1": ("VIRGL=1",),
-    "latency": ("STAGES=window,latency",),
+    "CURSOR=hw": ("CURSOR=hw",),
+    "latency": ("STAGES=window,latency", "BUDGET=180"),
 }
 """What a fault needs besides its switch, as settings."""
 

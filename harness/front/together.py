@@ -14,6 +14,7 @@ from harness.settings import SWITCHES, Arguments, settings_of
 _DISK = "blk="
 _DISK_EXAMPLE = "OPTS=blk=8"
 _KEYS = "latency"
+_CURSOR = "CURSOR=hw"
 
 
 def contradiction(arguments: Arguments) -> str:
@@ -70,6 +71,12 @@ def _kernels(arguments: Arguments) -> list[str]:
     return [match[1] if match else common for match in found] or [common]
 
 
+def _cursors(arguments: Arguments) -> str:
+    """Every CURSOR that is asked for, as words."""
+    arms = [text for name, text in arguments.given.items() if len(name) == 1] if arguments.command == "ab" else []
+    return " ".join([f"CURSOR={arguments.given.get('CURSOR', '')}", *arms])
+
+
 def _slow(arguments: Arguments) -> str:
     """A share of slow drawing for kernels that cannot draw slowly."""
     asked = "SLOW" in arguments.given or "slow" in Parameters().keys(arguments.given.get("OPTS", ""))
@@ -99,6 +106,9 @@ def _fault(arguments: Arguments) -> str:
         elif need == _KEYS and "STAGES" in takes:
             if need not in arguments.several("STAGES"):
                 return f"FAULT={fault} needs keys that are pressed: add STAGES=window,{need}, or use 'make {need}'"
+        elif need == _CURSOR:
+            if need not in _cursors(arguments):
+                return f"FAULT={fault} needs a hardware cursor: add {need}"
         elif need.startswith("VIRGL") and "VIRGL" in takes:
             default = takes["VIRGL"].default
             if arguments.given.get("VIRGL", default) != "1":

@@ -33,10 +33,10 @@ from harness.platform.qemu_command import QEMU_LOG, TRACE_LOG
 
 _LACKING = re.compile(
     rb"^virtio-\w+: (?:no such device on the PCI bus|a feature that is needed is not offered"
-    rb"|the device refused the features chosen)",
+    rb"|the device refused the features chosen|the device offers no cursor queue|input=1 needs a keyboard)",
     re.MULTILINE,
 )
-"""The transport's words for what a device does not have."""
+"""The drivers' words for what a machine or its device does not have."""
 
 
 MOST_CORES = 32

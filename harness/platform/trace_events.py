@@ -22,4 +22,5 @@ FRAME_EVENTS: tuple[str, ...] = (
     "virtqueue_pop",
     "virtqueue_fill",
     "virtqueue_flush",
+    "virtio_gpu_update_cursor",
 )

@@ -27,6 +27,7 @@ SAYS = {
     "rekicks": "notification",
     "failed": "descriptor|failing status|DONE",
     "regression": "instructions",
+    "cursor": "overtook the control queue",
     "late": "read its keyboard late",
     "fallback": "virgl was asked for and not used: it is not offered",
 }

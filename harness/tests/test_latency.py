@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +15,10 @@ from harness.core.percentiles import percentile
 from harness.core.records import FrameRecords
 from harness.core.sources import Numbered, Sources
 from harness.core.trace import KEY_EVENT, parse_trace
-from harness.gate.measuring.latency import KEYS, clock_words
+from harness.gate.measuring.latency import KEYS, clock_words, measure_latency
 from harness.model.latency_record import SentKey, ShownInput
+from harness.model.spec import Machine, RunParams, RunSpec, Switches, UsageError
+from harness.platform.build import build_kernel
 from harness.report.latency_plots import spread, timeline
 from harness.tests.programs import run_harness
 
@@ -230,3 +233,13 @@ def test_a_flood_is_bounded_and_the_kernel_goes_on() -> None:
     result = json.loads(ran.out)
     assert ran.code in (0, 4), result["sentence"]
     assert result["arms"]["candidate"]["metrics"]["input_ms_p50"]["n"] > 100
+
+
+@pytest.mark.qemu
+def test_a_machine_without_a_keyboard_is_the_caller_s_choice(tmp_path: Path) -> None:
+    """The kernel says what it lacks, and the stage that the request cannot be fulfilled."""
+    kernel = build_kernel(Switches.of({}))
+    spec = RunSpec(kernel.path, Machine(keyboard=False), RunParams(mode=(320, 240)))
+    with pytest.raises(UsageError, match="this machine does not offer the keyboard"):
+        measure_latency(spec, tmp_path, 1, inputs=2)
+    assert b"input=1 needs a keyboard" in (tmp_path / "serial.log").read_bytes()

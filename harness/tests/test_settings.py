@@ -164,6 +164,7 @@ def test_what_faults_need_is_read_from_the_kernel() -> None:
     assert needs == {name: "blk=" for name in ("blk_corrupt", "blk_timeout", "config_changes")} | {
         "no_virgl": "VIRGL=1",
         "late_input": "latency",
+        "cursor_race": "CURSOR=hw",
     }
 
 

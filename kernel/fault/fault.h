@@ -30,10 +30,11 @@ struct fault_frame_plan {
 /* A fault: what it does at each hook. What is zero does nothing there. */
 struct fault {
 	const char *name;
-	const char *seen;  /* what the harness sees it as: a word of its tests */
-	unsigned code;     /* the harness's exit code */
-	const char *needs; /* without which it has no effect: "", "blk=", "VIRGL=1" or "latency", the stage */
-	const char *what;  /* it does, in words */
+	const char *seen; /* what the harness sees it as: a word of its tests */
+	unsigned code;    /* the harness's exit code */
+	const char
+		*needs; /* without which it has no effect: "", "blk=", "VIRGL=1", "CURSOR=hw" or "latency", the stage */
+	const char *what; /* it does, in words */
 
 	void (*boot)(void); /* before anything is printed */
 	/* Before frame plan->draw_instead, the count-th of this run, is drawn; may not return. slow: of the command
@@ -46,7 +47,7 @@ struct fault {
 	uint32_t drop_kick, hide_block, spoil_block, change_config;
 	/* The frame numbers of records run ahead by 1 for each `lie` frames. */
 	uint32_t lie;
-	bool leak_descriptors, decline_virgl, late_input;
+	bool leak_descriptors, decline_virgl, late_input, race_cursor;
 };
 
 /* FAULT_DECLARE(name, "seen", code, "needs", "what it does", .hook = …, …). */
@@ -149,6 +150,11 @@ static inline bool fault_hides_block(void)
 static inline bool fault_reads_input_late(void)
 {
 	return FAULT_CHOSEN.late_input;
+}
+
+static inline bool fault_races_cursor(void)
+{
+	return FAULT_CHOSEN.race_cursor;
 }
 
 /* The frame number that the record claims. */

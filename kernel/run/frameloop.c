@@ -9,6 +9,7 @@
 #include "options.h"
 #include "run/blkload.h"
 #include "run/inputs.h"
+#include "run/pointer.h"
 #include "run/record.h"
 #include "run/recording.h"
 #include "scene/roulette.h"
@@ -65,6 +66,8 @@ static bool loop_init(const struct run_params *params)
 		return false;
 	}
 	if (gpu_init(&loop.gpu, params->mode.width_px, params->mode.height_px))
+		return false;
+	if (OPTION(CURSOR) == OPTION_CURSOR_hw && !pointer_start(&loop.gpu, loop.frame))
 		return false;
 	framebuffer = &loop.gpu.framebuffer;
 	loop.canvas = (struct canvas){framebuffer->pixels, framebuffer->width_px, framebuffer->height_px,
@@ -223,6 +226,8 @@ static bool loop_frame(bool recorded)
 	record->draw_insns = arch_instructions() - instructions;
 	drawn = arch_ticks();
 	if (!inputs_after_draw() || !loop_present(&damage))
+		return false;
+	if (OPTION(CURSOR) == OPTION_CURSOR_hw && !pointer_move(loop.frame))
 		return false;
 	record_fill(record, &before);
 	record->frame = fault_recorded_frame(loop.count, loop.frame);

@@ -1,6 +1,7 @@
 #include "test/gpudevice.h"
 
 #include "base/string.h"
+#include "drivers/virtio/gpu_cursor.h"
 
 #define WIDTH GPUDEVICE_WIDTH
 #define HEIGHT GPUDEVICE_HEIGHT
@@ -111,10 +112,14 @@ static void execute(const void *body, struct gpu_header *response)
 			gpudevice.manner != GPUDEVICE_SCANOUT_OFF;
 		break;
 	case GPU_RESOURCE_ATTACH_BACKING:
-		gpudevice.backing = ((const struct gpu_attach_backing *)body)->entry.address;
+		if (((const struct gpu_attach_backing *)body)->resource == GPU_RESOURCE)
+			gpudevice.backing = ((const struct gpu_attach_backing *)body)->entry.address;
 		break;
 	case GPU_TRANSFER_TO_HOST_2D:
-		copy(&transfer->rectangle, transfer->offset, WIDTH * 4);
+		if (transfer->resource == GPU_CURSOR_RESOURCE)
+			gpudevice.cursor_transfers++;
+		else
+			copy(&transfer->rectangle, transfer->offset, WIDTH * 4);
 		break;
 	case GPU_RESOURCE_FLUSH:
 		gpudevice.flushes++;

@@ -39,7 +39,7 @@ struct gpudevice {
 	uint64_t backing;
 	bool context, texture, attached, shown;
 	bool upside_down; /* the texture's first row is its lowest */
-	unsigned transfers, flushes, fenced;
+	unsigned transfers, flushes, fenced, cursor_transfers;
 	unsigned strays; /* commands that no driver should send, or not in this state */
 };
 

@@ -20,8 +20,7 @@ from harness.platform.qemu import FLUSH_EVENT, FRAME_EVENTS, Qemu
 from harness.platform.screen import take_picture
 from harness.platform.trace_file import read_trace
 
-CURSOR_EVENT = "virtio_gpu_update_cursor"
-MANNERS_EVENTS = (*FRAME_EVENTS, CURSOR_EVENT)
+MANNERS_EVENTS = FRAME_EVENTS
 """Traced from the start."""
 REGISTER_EVENT = "memory_region_ops_read"
 _DEVICE_READ = re.compile(rb"^.*memory_region_ops_read .*name '[^'\n]*virtio[^'\n]*'", re.MULTILINE)

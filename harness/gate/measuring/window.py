@@ -16,6 +16,7 @@ from harness.core.animation import overrun_words, overruns
 from harness.core.answers import missing_interrupts
 from harness.core.arrays import F64, Image
 from harness.core.complaints import device_complaints
+from harness.core.cursor import cursor_problems
 from harness.core.frametimes import Presented, WarmUp, presented_frames, stamp_rows, warm_up
 from harness.core.last_words import COMPLAINT, last_words
 from harness.core.screen import screen_problems
@@ -217,6 +218,7 @@ def window_incidents(
     trace = window.trace
     found = [Incident(Verdict.GUEST_FAILED, text, Cause.DEVICE) for text in window.device]
     found += [Incident(Verdict.GUEST_FAILED, text) for text in _guest_words(window, capabilities, scene)]
+    found += [Incident(Verdict.GUEST_FAILED, text, Cause.PICTURE) for text in _cursor(window)]
     if trace.unreadable:
         return [*found, Incident(Verdict.HARNESS_FAILED, trace.unreadable, Cause.INSTRUMENT)]
     screen = screen_problems(trace, whole=capabilities.oracle) if target is None else head_problems(trace, target)
@@ -228,6 +230,15 @@ def window_incidents(
         found.append(Incident(Verdict.GUEST_FAILED, window.sources.problem, Cause.SOURCES))
     found += [Incident(Verdict.GUEST_FAILED, text, Cause.SOURCES) for text in _damaged_logs(window)]
     return found
+
+
+def _cursor(window: Window) -> tuple[str, ...]:
+    """What is wrong with the hardware cursor of a kernel that says it has one."""
+    boot = dict(window.serial.boot.fields) if window.serial.boot else {}
+    width, _, height = boot.get("mode", "").partition("x")
+    if boot.get("cursor") != "hw" or not (width.isdecimal() and height.isdecimal()):
+        return ()
+    return cursor_problems(window.trace, window.sources.numbered, (int(width), int(height)))
 
 
 def _guest_words(window: Window, capabilities: Capabilities, scene: str) -> list[str]:

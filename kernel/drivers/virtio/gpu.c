@@ -5,6 +5,7 @@
 #include "base/print.h"
 #include "base/string.h"
 #include "drivers/virtio/gpu_command.h"
+#include "drivers/virtio/gpu_cursor.h"
 #include "fault/fault.h"
 #include "options.h"
 #include "sync/preempt.h"
@@ -96,6 +97,8 @@ static int gpu_open(struct gpu *gpu, uint64_t wanted, uint32_t width_px, uint32_
 	gpu->path = &gpu_path_2d;
 	if (transport_probe(&gpu->transport, "virtio-gpu", GPU_DEVICE_TYPE, 0, wanted) ||
 	    transport_queue_init(&gpu->transport, &gpu->control, QUEUE_CONTROL, QUEUE_SIZE))
+		return ERROR_NODEV;
+	if (OPTION(CURSOR) == OPTION_CURSOR_hw && gpu_cursor_open(&gpu_cursor, gpu))
 		return ERROR_NODEV;
 	if (gpu->transport.features & GPU_F_VIRGL)
 		gpu->path = &gpu_path_virgl;

@@ -21,6 +21,8 @@ enum gpu_command {
 	GPU_CTX_ATTACH_RESOURCE = 0x0202,
 	GPU_RESOURCE_CREATE_3D = 0x0204,
 	GPU_TRANSFER_TO_HOST_3D = 0x0205,
+	GPU_UPDATE_CURSOR = 0x0300,
+	GPU_MOVE_CURSOR = 0x0301,
 	GPU_RESPONSE_OK_NODATA = 0x1100,
 	GPU_RESPONSE_OK_DISPLAY_INFO = 0x1101,
 	GPU_RESPONSE_OK_CAPSET_INFO = 0x1102,
@@ -28,7 +30,8 @@ enum gpu_command {
 };
 
 #define GPU_FLAG_FENCE 1u
-#define GPU_FORMAT_B8G8R8X8 2u /* §5.7.6.8 */
+#define GPU_FORMAT_B8G8R8A8 1u /* §5.7.6.8 */
+#define GPU_FORMAT_B8G8R8X8 2u
 #define GPU_SCANOUTS 16
 
 /* §5.7.4: offset of num_scanouts in the configuration; num_capsets follows it. */

@@ -33,6 +33,7 @@ HOST_LIBRARY := \
 	drivers/virtio/gpu_2d.c \
 	drivers/virtio/gpu_virgl.c \
 	drivers/virtio/gpu.c \
+	$(CURSOR_SOURCES) \
 	drivers/virtio/blk.c \
 	drivers/virtio/input.c \
 	run/params.c \
