@@ -5,13 +5,17 @@ Where its rings are is what it told the device; which of its code is a driver is
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Iterator
+
 from harness.proof.boards import BOARDS
 from harness.proof.disk_image import boot_disk
 from harness.proof.image import ElfImage, TraceError
-from harness.proof.instructions import accessing, decoders
+from harness.proof.instructions import accessing
 from harness.proof.machine import EmulatedMachine
 from harness.proof.mmio_device import LEGACY, MODERN
 from harness.proof.model_device import BLK, GPU, NAMES, NET, RNG, ModelDevice
+from harness.proof.pc_machine import PcMachine
 from harness.proof.recording import Coverage, Recording, Ring
 from harness.proof.shared_accesses import AddressSpan, Spans, only_shared
 from harness.proof.split_ring import Queue
@@ -33,21 +37,27 @@ def record_foreign(image: ElfImage, typed: str) -> tuple[tuple[Recording, ...], 
     TraceError
         When it uses no device, faults, or meets an instruction that is not known.
     """
-    try:
-        machine = _run(image, typed, MODERN)
-    except TraceError as modern:
+    failed: list[str] = []
+    for make in _machines(image, typed):
         try:
-            machine = _run(image, typed, LEGACY)
-        except TraceError as legacy:
-            raise TraceError(f"{modern}; on legacy devices: {legacy}") from legacy
-    recording = _recording(machine, image)
-    return (recording,), _coverage(image, recording)
+            machine = make()
+            machine.run(machine.entry(image.entry))
+        except TraceError as error:
+            failed.append(str(error))
+        else:
+            recording = _recording(machine, image)
+            return (recording,), _coverage(image, machine, recording)
+    raise TraceError("; on legacy devices: ".join(failed))
 
 
-def _run(image: ElfImage, typed: str, version: int) -> EmulatedMachine:
-    machine = VirtMachine(BOARDS[image.arch], image.segments, KINDS, version, boot_disk(), image.where, typed)
-    machine.run(image.entry)
-    return machine
+def _machines(image: ElfImage, typed: str) -> Iterator[Callable[[], EmulatedMachine]]:
+    """Machines that an image may run on, the newest first."""
+    disk, segments = boot_disk(), image.segments
+    if image.arch == "x86_64":
+        yield lambda: PcMachine(segments, KINDS, disk, image.where, typed)
+        return
+    for version in (MODERN, LEGACY):
+        yield functools.partial(VirtMachine, BOARDS[image.arch], segments, KINDS, version, disk, image.where, typed)
 
 
 def _ring(device: ModelDevice, queue: Queue) -> Ring:
@@ -98,10 +108,9 @@ def _recording(machine: EmulatedMachine, image: ElfImage) -> Recording:
     )
 
 
-def _coverage(image: ElfImage, recording: Recording) -> Coverage:
+def _coverage(image: ElfImage, machine: EmulatedMachine, recording: Recording) -> Coverage:
     """Of the functions that touched what is shared, where symbols tell functions apart."""
     touched = {access.pc for access in recording.accesses}
-    decode = decoders()[image.arch]
 
     def read(at: int, size: int) -> bytes:
         return next(
@@ -114,7 +123,7 @@ def _coverage(image: ElfImage, recording: Recording) -> Coverage:
         )
 
     functions = [one for one in image.functions if any(one[0] <= pc < one[0] + one[1] for pc in touched)]
-    inside = {at for start, size, _ in functions for at in accessing(decode, read, start, size)}
+    inside = {at for start, size, _ in functions for at in accessing(machine.decode, read, start, size)}
     if not touched <= inside:
         return Coverage(len(touched), None)
     missing = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,9 @@ from harness.platform.bounded import KERNEL_BYTES_MAX, read_bounded
 SPAN_BYTES_MAX = 512 << 20
 """Between the first and the last byte of a kernel in memory."""
 _OURS = "gpu_init"
-_ARCHES = {"EM_X86_64": "x86_64", "EM_AARCH64": "aarch64", "EM_RISCV": "riscv64"}
+_PVH_NOTE = struct.pack("<II", 18, 0x006E6558)
+"""Type and name of the note; the address follows."""
+_ARCHES = {"EM_X86_64": "x86_64", "EM_386": "x86_64", "EM_AARCH64": "aarch64", "EM_RISCV": "riscv64"}
 
 
 class TraceError(Exception):
@@ -84,12 +87,22 @@ def read_image(path: Path, load_at: str = "") -> ElfImage:
     except (ELFError, OSError, UnicodeDecodeError, ValueError, KeyError, AttributeError) as error:
         raise TraceError(f"{path.name} is not an ELF kernel that can be read: {error}") from error
     if not arch:
-        raise TraceError(f"{path.name} is for none of {', '.join(_ARCHES.values())}")
+        raise TraceError(f"{path.name} is for none of {', '.join(dict.fromkeys(_ARCHES.values()))}")
     symbols = {one.name: one.entry.st_value for one in entries if one.name}
     functions = sorted(
         (one.entry.st_value, one.entry.st_size, one.name) for one in entries if one.entry.st_info.type == "STT_FUNC"
     )
-    return ElfImage(arch, _bounded(path, segments), elf.header.e_entry, symbols, tuple(functions), _marks(content))
+    entry = _pvh_entry(content, path.name) if elf.header.e_machine == "EM_X86_64" and _OURS not in symbols else 0
+    start = entry or elf.header.e_entry
+    return ElfImage(arch, _bounded(path, segments), start, symbols, tuple(functions), _marks(content))
+
+
+def _pvh_entry(content: bytes, name: str) -> int:
+    """Where a 64-bit kernel starts in 32-bit code (xen/include/public/elfnote.h, XEN_ELFNOTE_PHYS32_ENTRY)."""
+    at = content.find(_PVH_NOTE)
+    if at < 0:
+        raise TraceError(f"{name} has no PVH entry: a PC does not start in 64-bit code")
+    return int.from_bytes(content[at + len(_PVH_NOTE) :][:4], "little")
 
 
 def parse_place(text: str) -> tuple[str, int]:

@@ -43,6 +43,11 @@ class DecodedInstruction:
     """Accesses memory, where ``loads`` and ``stores`` do not say it (x86)."""
 
     @property
+    def orders(self) -> bool:
+        """Orders other accesses."""
+        return self.fence is not None or self.release or self.atomic or self.acquire is not Acquire.NONE
+
+    @property
     def concerns_memory(self) -> bool:
         """Accesses memory, or orders accesses."""
         return bool(self.loads or self.stores or self.fence or self.touches_memory)

@@ -1,20 +1,22 @@
 """A whole image in the emulator, from its first instruction until it has used its devices.
 
 Until a driver takes a device nothing is recorded and the image runs at full speed. From then on every instruction is
-recorded, as ``recorder.py`` says.
+recorded, as ``recorder.py`` says, but for long loops (``long_loops.py``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import enum
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from harness.proof.emulated_cpu import EmulatedCpu
 from harness.proof.image import TraceError
 from harness.proof.instructions import Decode, UnknownInstruction
+from harness.proof.long_loops import LongLoops
 from harness.proof.model_device import ModelDevice
 from harness.proof.recorder import Recorder
-from harness.proof.shared_accesses import AddressSpan
+from harness.proof.shared_accesses import AddressSpan, Spans
 from harness.proof.split_ring import Memory, Queue
 
 QUEUE_SIZE = 8
@@ -23,8 +25,8 @@ BLOCKS_MAX = 40_000_000
 """Basic blocks until a driver must have taken a device."""
 INSTRUCTIONS_MAX = 1_500_000
 """Recorded ones."""
-ENOUGH_CHAINS = 3 * QUEUE_SIZE + 2
-"""Of each device that is in use: each slot of its ring is used again, and again."""
+AGAIN = 18
+"""Chains more than a ring has entries, of each ring in use: slots are used again."""
 IDLE_MAX = 200
 """Times that an image waits for an interrupt, of which there are none."""
 LOOKS = 3
@@ -33,7 +35,22 @@ TICK_NS = 1_000_000
 """What one reading of the clock adds to it: an image that counts seconds down does not keep us waiting."""
 STATUS_DRIVER = 2
 """A driver knows the device (§2.1)."""
+PASSED_S = 30
+"""A loop that is passed over and goes on longer is the end of the run."""
 _PAGE = 4096
+_LAST = (1 << 64) - 1
+
+
+class Stage(enum.Enum):
+    """How far the run is."""
+
+    BOOTING = "no driver has taken a device"
+    RECORDING = "every instruction is recorded"
+    PASSING = "a long loop is run to its end without a record"
+
+
+StageHook = tuple[int, Callable[..., None], int, int]
+"""Kind, action, first and last address."""
 
 
 class EmulatedMachine:
@@ -42,14 +59,21 @@ class EmulatedMachine:
     def __init__(self, cpu: EmulatedCpu, decode: Decode, *, locked_is_fence: bool, where: Callable[[int], str]) -> None:
         import unicorn
 
-        self.cpu = cpu
+        self.cpu, self.decode = cpu, decode
         self.uc: Any = unicorn.Uc(cpu.arch, cpu.mode)
         self.memory = Memory(lambda at, size: bytes(self.uc.mem_read(at, size)), self._poke)
         self.recorder = Recorder(decode, self._code, lambda _: False, locked_is_fence, where, through_memory=True)
         self.where = where
         self.text = ""
         """What the image printed."""
-        self.recording = False
+        self._stage = Stage.BOOTING
+        self._next: Callable[[], None] | None = None
+        """What is to be done once the emulator has stopped."""
+        self._loops = LongLoops()
+        self._rings = Spans(())
+        """Where rings that were enabled are."""
+        self._hooks: list[int] = []
+        """Those of the stage."""
         self.error: Exception | None = None
         self.ended = False
         """The image has switched its machine off."""
@@ -70,6 +94,20 @@ class EmulatedMachine:
 
     def register_write(self, address: int, size: int, value: int) -> None:
         raise NotImplementedError
+
+    def hooks_of(self, stage: Stage) -> list[StageHook]:
+        """More hooks of a stage."""
+        del stage
+        return []
+
+    def entry(self, address: int) -> int:
+        """Where the CPU starts, of an image that gives an address."""
+        return address
+
+    def resume_at(self) -> int:
+        """Where execution goes on after a stop."""
+        at: int = self.uc.reg_read(self.cpu.pc)
+        return at
 
     def trap(self, number: int) -> None:
         """The CPU leaves the image: an instruction that it does not have, or a call of its firmware."""
@@ -119,31 +157,41 @@ class EmulatedMachine:
         """Once memory and devices are in place."""
         import unicorn
 
-        self.uc.hook_add(unicorn.UC_HOOK_BLOCK, self.guarded(self._on_block))
+        self._enter(Stage.BOOTING, [(unicorn.UC_HOOK_BLOCK, self._on_block, 0, _LAST)])
         self.uc.hook_add(unicorn.UC_HOOK_INTR, self.guarded(lambda number, _: self.trap(number)))
         for start, end in self.registers():
             self.uc.hook_add(unicorn.UC_HOOK_MEM_READ, self.guarded(self._on_register_read), None, start, end - 1)
             self.uc.hook_add(unicorn.UC_HOOK_MEM_WRITE, self.guarded(self._on_register_write), None, start, end - 1)
 
+    def _stop(self, action: Callable[[], None]) -> None:
+        self._next = action
+        self.uc.emu_stop()
+
     def _on_block(self, address: int, size: int, _: object) -> None:
-        del address, size
-        self._blocks += 1
-        if self.recording:
-            return
-        if any(device.status & STATUS_DRIVER for device in self.devices):
-            self.uc.emu_stop()
-        elif self._blocks > BLOCKS_MAX:
-            raise TraceError(f"no driver has taken a device after {BLOCKS_MAX:,} basic blocks{self.printed()}")
+        if self._stage is Stage.BOOTING:
+            self._blocks += 1
+            if any(device.status & STATUS_DRIVER for device in self.devices):
+                self._stop(self._record)
+            elif self._blocks > BLOCKS_MAX:
+                raise TraceError(f"no driver has taken a device after {BLOCKS_MAX:,} basic blocks{self.printed()}")
+        elif self._loops.is_long(address, size) and not self.recorder.orders_within(self._loops.start, self._loops.end):
+            self._stop(self._pass_over)
 
     def _on_register_read(self, _access: int, address: int, size: int, _value: int, _: object) -> None:
+        self._loops.forget()
         value = self.register_read(address, size) & ((1 << 8 * size) - 1)
         self.uc.mem_write(address, value.to_bytes(size, "little"))
 
     def _on_register_write(self, _access: int, address: int, size: int, value: int, _: object) -> None:
+        self._loops.forget()
         self.register_write(address, size, value & ((1 << 8 * size) - 1))
+        self._rings = Spans(span for _, queue in self._enabled() for span in queue.spans)
 
     def _on_code(self, address: int, size: int, _: object) -> None:
         del size
+        if self._next is not None:
+            self.uc.emu_stop()
+            return
         self._count += 1
         if self._count > INSTRUCTIONS_MAX or self._enough():
             self.uc.emu_stop()
@@ -151,33 +199,75 @@ class EmulatedMachine:
         self.recorder.begin(address)
 
     def _on_read(self, _access: int, address: int, size: int, _value: int, _: object) -> None:
-        for device in self.devices:
-            for queue in device.queues:
-                if queue.enabled and address <= queue.used + 2 < address + size:
-                    self._looks += 1
-                    if self._looks % LOOKS == 0:
-                        device.answer()
+        if self._rings.touches(address, address + size):
+            self._loops.forget()
+            self._looked(address, size)
         self.recorder.touched(False, address, size, int.from_bytes(self.uc.mem_read(address, size), "little"))
 
+    def _looked(self, address: int, size: int) -> None:
+        for device, queue in self._enabled():
+            if address <= queue.used + 2 < address + size:
+                self._looks += 1
+                if self._looks % LOOKS == 0:
+                    device.answer()
+
     def _on_write(self, _access: int, address: int, size: int, value: int, _: object) -> None:
+        if self._rings.touches(address, address + size):
+            self._loops.forget()
         self.recorder.touched(True, address, size, value & ((1 << 8 * size) - 1))
+
+    def _on_way_out(self, address: int, size: int, _: object) -> None:
+        del address, size
+        self._stop(self._record)
+
+    def _on_ring_passed(self, _access: int, address: int, size: int, _value: int, _: object) -> None:
+        del address, size
+        raise TraceError(f"a loop at {self.where(self._loops.start)} that was passed over goes on to use a ring")
 
     # The run.
 
     def _enough(self) -> bool:
-        if self._count % 256:
+        if self._count % 256 or self._stage is Stage.BOOTING:
             return False
-        used = [device for device in self.devices if device.chains]
-        return bool(used) and all(len(device.chains) >= ENOUGH_CHAINS for device in used)
+        used = [(len(device.chains), device.size) for device in self.devices if device.chains]
+        return bool(used) and all(chains >= size + AGAIN for chains, size in used)
+
+    def _enter(self, stage: Stage, hooks: list[StageHook]) -> None:
+        """Begin a stage, with its hooks."""
+        for hook in self._hooks:
+            self.uc.hook_del(hook)
+        self._hooks = [
+            self.uc.hook_add(kind, self.guarded(action), None, *span)
+            for kind, action, *span in hooks + self.hooks_of(stage)
+        ]
+        self._loops.forget()
+        self._stage = stage
 
     def _record(self) -> None:
         import unicorn
 
-        self.uc.hook_add(unicorn.UC_HOOK_CODE, self.guarded(self._on_code))
-        self.uc.hook_add(unicorn.UC_HOOK_MEM_READ, self.guarded(self._on_read))
-        self.uc.hook_add(unicorn.UC_HOOK_MEM_WRITE, self.guarded(self._on_write))
-        self.uc.ctl_flush_tb()
-        self.recording = True
+        self.uc.ctl_flush_tb()  # it holds code that was translated without hooks
+        actions: tuple[tuple[int, Callable[..., None]], ...] = (
+            (unicorn.UC_HOOK_BLOCK, self._on_block),
+            (unicorn.UC_HOOK_CODE, self._on_code),
+            (unicorn.UC_HOOK_MEM_READ, self._on_read),
+            (unicorn.UC_HOOK_MEM_WRITE, self._on_write),
+        )
+        self._enter(Stage.RECORDING, [(kind, action, 0, _LAST) for kind, action in actions])
+
+    def _pass_over(self) -> None:
+        import unicorn
+
+        start, end = self._loops.start, self._loops.end
+        around = ((0, start - 1), (end, _LAST))
+        touching = (unicorn.UC_HOOK_MEM_READ, unicorn.UC_HOOK_MEM_WRITE)
+        self.recorder.finish()
+        self.recorder.forget_origins()
+        self._enter(
+            Stage.PASSING,
+            [(unicorn.UC_HOOK_CODE, self._on_way_out, *span) for span in around]
+            + [(kind, self._on_ring_passed, at, last - 1) for kind in touching for at, last in self._rings],
+        )
 
     def run(self, entry: int) -> None:
         """Run the image until its devices have been used enough, it ends, or waits for what does not come.
@@ -192,19 +282,21 @@ class EmulatedMachine:
         at = entry
         while True:
             try:
-                self.uc.emu_start(at, (1 << 64) - 1)
+                limit_us = PASSED_S * 1_000_000 if self._stage is Stage.PASSING else 0
+                self.uc.emu_start(at, _LAST, limit_us)
             except unicorn.UcError as error:
-                if self.error is None and not self._used():
+                if self.error is None:
                     at = self.uc.reg_read(self.cpu.pc)
                     raise TraceError(f"the image faults at {self.where(at)}: {error}{self.printed()}") from error
             self._raise_kept()
-            if self.ended or self._count > INSTRUCTIONS_MAX or (self.recording and self._enough()):
+            if self.ended or self._count > INSTRUCTIONS_MAX or self._enough():
                 break
-            if not self.recording and any(device.status & STATUS_DRIVER for device in self.devices):
-                self._record()
-            elif not self._wait():
+            action, self._next = self._next, None
+            if action is not None:
+                action()
+            elif self._stage is Stage.PASSING or not self._wait():
                 break
-            at = self.uc.reg_read(self.cpu.pc)
+            at = self.resume_at()
         self.recorder.finish()
         if not self._used():
             raise TraceError(f"no driver has put anything into a ring{self.printed()}")
@@ -225,6 +317,10 @@ class EmulatedMachine:
 
     def _used(self) -> bool:
         return any(self.used_queues())
+
+    def _enabled(self) -> Iterator[tuple[ModelDevice, Queue]]:
+        """Queues that the device may look at."""
+        return ((device, queue) for device in self.devices for queue in device.queues if queue.enabled)
 
     def used_queues(self) -> list[tuple[ModelDevice, Queue]]:
         """Queues that a driver has put something into."""

@@ -88,8 +88,18 @@ class ModelDevice:
 
     @property
     def chains(self) -> list[Chain]:
-        """All chains of the first queue; of a network card, of the queue that sends."""
-        return self.queues[1 if self.kind == NET else 0].chains
+        """All chains of the queue with the requests."""
+        return self._requests.chains
+
+    @property
+    def size(self) -> int:
+        """Entries of the queue with the requests."""
+        return self._requests.size
+
+    @property
+    def _requests(self) -> Queue:
+        """The first queue; of a network card, the one that sends."""
+        return self.queues[1 if self.kind == NET else 0]
 
     def set_status(self, value: int) -> None:
         """The driver's word on how far it is (§2.1); zero resets the device."""

@@ -110,6 +110,15 @@ class Recorder:
         """A register was set from outside."""
         self._registers.pop(register, None)
 
+    def forget_origins(self) -> None:
+        """What registers and memory hold now depends on something that was not recorded."""
+        self._registers.clear()
+        self._bytes.clear()
+
+    def orders_within(self, start: int, end: int) -> bool:
+        """Whether code that ran within some bytes of code orders accesses."""
+        return any(start <= at < end and effect.orders for at, effect in self.effects.items())
+
     def forget_registers(self) -> None:
         self._registers.clear()
 

@@ -9,7 +9,7 @@ was stored (Armv8: ``(addr | data); rfi`` of dob; RVWMO: rule 12).
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from harness.proof.access import Access
@@ -31,6 +31,9 @@ class Spans:
             elif start < end:
                 self._starts.append(start)
                 self._ends.append(end)
+
+    def __iter__(self) -> Iterator[AddressSpan]:
+        return iter(zip(self._starts, self._ends))
 
     def touches(self, start: int, end: int) -> bool:
         place = bisect.bisect_left(self._starts, end)

@@ -57,6 +57,15 @@ class Queue:
     """All chains ever taken."""
     pending: list[Chain] = field(default_factory=list)
 
+    @property
+    def spans(self) -> tuple[tuple[int, int], ...]:
+        """Start and end of the descriptors and of both rings, with the event indexes (§2.7)."""
+        return (
+            (self.descriptors, self.descriptors + 16 * self.size),
+            (self.available, self.available + 6 + 2 * self.size),
+            (self.used, self.used + 6 + 8 * self.size),
+        )
+
     def take(self, memory: Memory, event_index: bool) -> None:
         """Take what the driver made available."""
         while self.enabled and self.seen != memory.integer(self.available + 2, 2):

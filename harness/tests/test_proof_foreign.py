@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import functools
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from harness.model.spec import ROOT
+from harness.platform.build import BUILD_DIR
+from harness.proof import machine
 from harness.proof.access import Access
 from harness.proof.decide import DEVICES, answers
 from harness.proof.events import FULL
 from harness.proof.foreign import record_foreign
 from harness.proof.image import TraceError, parse_place, read_image
-from harness.proof.model_device import BLK, NET
+from harness.proof.long_loops import LONG_BLOCKS, LOOP_BYTES, LongLoops
+from harness.proof.model_device import BLK, GPU, NET
 from harness.proof.recording import Recording
 from harness.proof.run import Proof, prove
 from harness.proof.shared_accesses import Spans, only_shared
@@ -25,6 +30,8 @@ U_BOOT = {
     "riscv64": Path("/usr/lib/u-boot/qemu-riscv64_smode/uboot.elf"),
     "aarch64": Path("/usr/lib/u-boot/qemu_arm64/uboot.elf"),
 }
+SEABIOS = Path("/usr/share/seabios/bios-256k.bin")
+GUESTS = ROOT / "harness" / "tests" / "guests"
 READS = "for i in {}; do virtio read {} $i 1; done"
 MEMORY = {"riscv64": "84000000", "aarch64": "44000000"}
 needs_u_boot = pytest.mark.skipif(not all(path.exists() for path in U_BOOT.values()), reason="u-boot-qemu is missing")
@@ -44,6 +51,7 @@ def test_a_driver_of_others_is_found_and_decided(arch: str) -> None:
     (recording,) = found.recordings
     (ring,) = recording.rings
     assert ring.device == BLK and len(ring.chains) > 3 * ring.size, "the ring wraps three times"
+    assert ring.size == machine.QUEUE_SIZE
     answered = {one.question: one.word for one in found.answers}
     assert {name for name, word in answered.items() if word == "allowed"} == {
         "publish",
@@ -82,6 +90,56 @@ def _fenced(recording: Recording) -> Recording:
 def test_with_fences_the_same_driver_is_right() -> None:
     assert broken(u_boot("riscv64").answers)
     assert not broken(answers((_fenced(u_boot("riscv64").recordings[0]),), DEVICES["qemu"]))
+
+
+@pytest.mark.skipif(not SEABIOS.exists(), reason="seabios is missing")
+def test_firmware_of_a_pc_is_run_from_its_reset_vector() -> None:
+    """SeaBIOS reads a disk behind PCI, in code of 16 and of 32 bits. It always notifies: there is no kick check."""
+    found = prove(SEABIOS, "SeaBIOS", "0" * 64, DEVICES["qemu"], load_at="x86_64@0xfffc0000")
+    (ring,) = found.recordings[0].rings
+    assert ring.device == BLK and len(ring.chains) > 3 * ring.size
+    answered = {one.question: one.word for one in found.answers}
+    assert {name for name, word in answered.items() if word == "not asked"} == {
+        "framebuffer-reuse",
+        "kick-check",
+        "re-arm",
+    }
+    assert "allowed" not in answered.values()
+
+
+@functools.cache
+def stand_in(name: str, arch: str) -> Proof:
+    """Of a guest that shares no code with the kernel."""
+    subprocess.run(["make", "-s", "-C", str(GUESTS), f"ARCH={arch}", f"GUEST={name}"], check=True)
+    path = BUILD_DIR / "guests" / f"{name}-{arch}.elf"
+    return prove(path, f"{name} {arch}", "0" * 64, DEVICES["qemu"])
+
+
+@pytest.mark.parametrize("arch", ("i386", "aarch64", "riscv64"))
+def test_a_display_s_driver_of_a_small_kernel_is_decided(arch: str) -> None:
+    """Weak memory shows that nothing orders the ring before the register that starts it."""
+    found = stand_in("clean", arch)
+    (ring,) = found.recordings[0].rings
+    assert ring.device == GPU and len(ring.chains) > ring.size and ring.backing
+    assert set(found.refuted) == (set() if arch == "i386" else {"initialisation"})
+    assert "transport_queue" in str(found.coverage)
+
+
+def test_a_small_kernel_that_publishes_late_is_refuted_where_memory_is_weak() -> None:
+    assert set(stand_in("late_publish", "riscv64").refuted) >= {"publish", "response-clear"}
+
+
+def test_what_a_long_loop_does_is_passed_over_and_forgotten() -> None:
+    loops = LongLoops()
+    turns = [loops.is_long(0x1000 + 16 * (turn % 4), 16) for turn in range(LONG_BLOCKS + 4)]
+    assert turns.index(True) == LONG_BLOCKS + 1 and (loops.start, loops.end) == (0x1000, 0x1040)
+    loops.forget()
+    assert not loops.is_long(0x1000, 16)
+
+
+def test_code_that_goes_far_is_no_loop() -> None:
+    loops = LongLoops()
+    assert not any(loops.is_long(address, 16) for _ in range(LONG_BLOCKS) for address in (0x1000, 0x1000 + LOOP_BYTES))
 
 
 @needs_u_boot
