@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from harness.model.errors import StoreError
@@ -18,11 +18,12 @@ from harness.platform.host import host_facts
 from harness.platform.store import RESULTS_DIR, RunFolder, load_result
 from harness.proof.decide import DEVICES
 from harness.proof.export import ExportedTest, ask_herd, disagreements, exported_tests, write_tests
-from harness.proof.image import TraceError, parse_place
+from harness.proof.image import parse_place
+from harness.proof.matrix import Decided, KernelToProve, decide, decide_all
 from harness.proof.practice import RACE_MS, PracticeFound, litmus7_says, races
 from harness.proof.report import StrategyRow, claim, write_page
-from harness.proof.run import POINTS, Proof, prove
-from harness.proof.weakest import Minimal, stronger_than_needed, together, weakest
+from harness.proof.run import POINTS, Proof
+from harness.proof.weakest import Minimal, stronger_than_needed
 from harness.report.printer import Printer
 from harness.settings import Arguments
 
@@ -42,30 +43,17 @@ SAVED_RUNS = 200
 STRONGEST = "full_progress"
 
 
-@dataclass(frozen=True)
-class Kernel:
-    """A kernel to prove."""
-
-    label: str
-    path: Path
-    sha256: str
-
-
 def main(arguments: Arguments, out: Printer) -> Verdict:
     """``proof [ARCH=…] [BARRIER=…] [SWITCH=value …] [KERNEL=file] [DEVICE=qemu|publisher|hardware] [HERD=herd7]``."""
     device = DEVICES[arguments.text("DEVICE")]
     started = time.monotonic()
     with RunFolder("proof") as run:
-        proofs, failed = [], []
-        for kernel in _kernels(arguments, out):
-            out.progress(f"proof: {kernel.label}")
-            try:
-                proofs.append(prove(kernel.path, kernel.label, kernel.sha256, device, **_foreign(arguments)))
-            except TraceError as error:
-                failed.append(f"{kernel.label} cannot be proved: {error}")
+        decided = _decided(arguments, out)
+        proofs = [one.proof for one in decided if one.proof is not None]
+        failed = [f"{one.kernel.label} cannot be proved: {one.why_not}" for one in decided if one.proof is None]
         exported = [test for proof in proofs for test in exported_tests(proof.label, proof.answers)]
         write_tests(run.path / "litmus", exported)
-        minimal = {} if len(proofs) < 2 else _minimal(proofs, out)
+        minimal = {one.proof.arch: one.minimal for one in decided if one.proof and one.minimal}
         problems = [*failed, *_herd(arguments.text("HERD"), exported, run.path / "litmus", out)]
         verdict, sentence = _judge(proofs, problems, device.name)
         result = Result(
@@ -96,33 +84,42 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     return verdict
 
 
-def _kernels(arguments: Arguments, out: Printer) -> Iterator[Kernel]:
+def _decided(arguments: Arguments, out: Printer) -> list[Decided]:
     """The kernel of a file, or one for each architecture and strategy that was not chosen."""
-    path, switches = arguments.path("KERNEL"), arguments.switches
+    path, switches, device = arguments.path("KERNEL"), arguments.switches, arguments.text("DEVICE")
     if path is not None:
         if not path.is_file():
             raise UsageError(f"KERNEL={path}: no such file")
-        yield Kernel(path.name, path, sha256_of(path))
-        return
+        out.progress(f"proof: {path.name}")
+        return [decide(KernelToProve(path.name, path, sha256_of(path), device, *_foreign(arguments)))]
     arches = [switches["ARCH"]] if "ARCH" in switches else list(ARCHES)
     strategies = [switches["BARRIER"]] if "BARRIER" in switches else list(switch_table()["BARRIER"].values)
-    for arch in arches:
-        for strategy in strategies:
+    several = len(arches) * len(strategies) > 1
+
+    def built() -> Iterator[KernelToProve]:
+        for arch, strategy in itertools.product(arches, strategies):
             chosen = Switches.of({**switches, "ARCH": arch, "BARRIER": strategy})
             out.progress(f"building {chosen.label}")
-            built = build_kernel(chosen, compiler=arguments.text("CC"))
-            yield Kernel(f"{arch} {strategy}", built.path, built.sha256)
+            kernel = build_kernel(chosen, compiler=arguments.text("CC"))
+            weakened = several and strategy == STRONGEST
+            yield KernelToProve(f"{arch} {strategy}", kernel.path, kernel.sha256, device, weakest=weakened)
+
+    found = []
+    for one in decide_all(built()):
+        out.progress(f"proof: {one.kernel.label}")
+        found.append(one)
+    return found
 
 
-def _foreign(arguments: Arguments) -> dict[str, str]:
-    """What the image of another project needs."""
+def _foreign(arguments: Arguments) -> tuple[str, str]:
+    """What the image of another project needs: where it belongs, and what is typed."""
     place, typed = arguments.text("LOAD_AT"), arguments.text("TYPE")
     if place:
         try:
             parse_place(place)
         except ValueError as error:
             raise UsageError(f"LOAD_AT: {error}") from error
-    return {"load_at": place, "typed": f"\n{typed}\n" if typed else ""}
+    return place, f"\n{typed}\n" if typed else ""
 
 
 def _judge(proofs: Sequence[Proof], problems: Sequence[str], device: str) -> tuple[Verdict, str]:
@@ -143,24 +140,11 @@ def _judge(proofs: Sequence[Proof], problems: Sequence[str], device: str) -> tup
     )
 
 
-def _minimal(proofs: Sequence[Proof], out: Printer) -> dict[str, Minimal]:
-    """For each architecture, from the strategy with the strongest fences."""
-    found: dict[str, Minimal] = {}
-    for proof in proofs:
-        if proof.label.endswith(STRONGEST):
-            out.progress(f"proof: the weakest fences of {proof.arch}")
-            points = {point: places for point, places in proof.fences.items() if places}
-            weak = tuple(weakest(proof.recordings, points, DEVICES["qemu"]))
-            found[proof.arch] = Minimal(weak, together(proof.recordings, points, weak, DEVICES["qemu"]))
-    return found
-
-
 def _more(proof: Proof, minimal: Mapping[str, Minimal]) -> str:
     """Where a strategy is stronger than needed: ``B poll: fence r,rw would do``; empty for one that is wrong."""
     if proof.refuted or proof.arch not in minimal:
         return ""
-    fences = {a.pc: a.fence for one in proof.recordings for a in one.accesses if a.fence is not None}
-    points = {letter: [fences[pc] for pc in sorted(places)] for letter, places in proof.fences.items()}
+    points = {letter: [proof.executed[pc][1] for pc in sorted(places)] for letter, places in proof.fences.items()}
     more = stronger_than_needed(proof.arch, points, minimal[proof.arch].weakest)
     return "; ".join(f"{POINTS[letter]}: {name} would do" for letter, name in more)
 
@@ -186,9 +170,8 @@ def _herd(program: str, tests: Sequence[ExportedTest], folder: Path, out: Printe
 
 def _fence_words(proof: Proof) -> str:
     """The fences that were executed at each point: ``A publish: dmb ish; …``."""
-    texts = {a.pc: a.text for one in proof.recordings for a in one.accesses if a.fence is not None}
     return "; ".join(
-        f"{POINTS[letter]}: {', '.join(sorted({texts[pc] for pc in places})) or 'none'}"
+        f"{POINTS[letter]}: {', '.join(sorted({proof.executed[pc][0] for pc in places})) or 'none'}"
         for letter, places in proof.fences.items()
     )
 

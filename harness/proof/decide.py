@@ -34,7 +34,9 @@ _ALL = frozenset(DevicePair)
 DEVICES: Mapping[str, DeviceModel] = {
     one.name: one
     for one in (
-        DeviceModel("qemu", "QEMU: smp_rmb after the index, smp_wmb before it, smp_mb before it looks again", _ALL),
+        DeviceModel(
+            "qemu", "QEMU 7.2 to 8.2: smp_rmb after the index, smp_wmb before it, smp_mb before it looks again", _ALL
+        ),
         DeviceModel(
             "publisher",
             "a CPU that fences nothing but its own publish",
@@ -126,6 +128,7 @@ def _event(recording: Recording, access: Access, positions: Mapping[int, int], o
         local(access.address_from),
         local(access.data_from),
         control,
+        region=recording.region(access),
     )
 
 

@@ -70,6 +70,8 @@ class Event:
     """Reads that a branch before this event depends on."""
     atomic: int | None = None
     """The other half of a read-modify-write: the write's index of its read, the read's of its write."""
+    region: int = -1
+    """Of an access to a device register: which device's, by number."""
 
     @property
     def letter(self) -> str:

@@ -103,6 +103,7 @@ def _recording(machine: EmulatedMachine, image: ElfImage) -> Recording:
         tuple(registers),
         tuple(device.notify_at for device in used),
         frozenset(at for device in used for at in device.queue_enables_at),
+        frozenset(device.status_at for device in used),
         branches,
         image.where,
     )

@@ -40,6 +40,10 @@ class MmioDevice(ModelDevice):
         return (self.base + (QUEUE_PFN if self.version == LEGACY else QUEUE_READY),)
 
     @property
+    def status_at(self) -> int:
+        return self.base + STATUS
+
+    @property
     def _selected(self) -> Queue | None:
         number = self.registers.get(_SELECT, 0)
         return self.queues[number] if number < len(self.queues) else None

@@ -77,6 +77,11 @@ class ModelDevice:
         raise NotImplementedError
 
     @property
+    def status_at(self) -> int:
+        """Address of the register that starts the device (§2.1)."""
+        raise NotImplementedError
+
+    @property
     def queue(self) -> Queue:
         """The first queue."""
         return self.queues[0]

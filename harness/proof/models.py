@@ -32,6 +32,18 @@ def _pairs(thread: Thread) -> Iterator[tuple[Event, Event]]:
             yield first, second
 
 
+def _of_one_device(thread: Thread) -> Iterator[Edge]:
+    """Accesses to registers of one device arrive in program order, where firmware and kernel map them as they must:
+
+    - x86: memory type UC, Intel SDM 3A 12.3;
+    - Armv8: Device-nGnRE, B2.7.2, "accesses to the same memory-mapped peripheral arrive in program order";
+    - RISC-V: a strongly ordered I/O region, The RISC-V Instruction Set Manual, volume II, 3.6.5.
+    """
+    for first, second in _pairs(thread):
+        if first.device and second.device and first.region == second.region:
+            yield first.index, second.index
+
+
 def _fenced(thread: Thread) -> Iterator[Edge]:
     """Pairs with a fence between them that orders accesses of their classes."""
     for fence in thread:
@@ -56,6 +68,7 @@ def order_x86_64(thread: Thread, number: int, reads_from: ReadsFrom) -> Iterator
     """Everything but a write before a read; a locked operation orders all around it."""
     del number, reads_from
     yield from _fenced(thread)
+    yield from _of_one_device(thread)
     for first, second in _pairs(thread):
         relaxed = first.kind is EventKind.WRITE and second.kind is EventKind.READ
         if not relaxed or first.atomic is not None or second.atomic is not None:
@@ -97,6 +110,7 @@ def order_aarch64(thread: Thread, number: int, reads_from: ReadsFrom) -> Iterato
     """``lob`` before its closure: lws, dob, aob and bob."""
     del number, reads_from
     yield from _fenced(thread)
+    yield from _of_one_device(thread)
     yield from _order_after_addresses(thread)
     yield from _order_aarch64_sync(thread)
     for event in _accesses(thread):
@@ -126,6 +140,7 @@ def order_aarch64(thread: Thread, number: int, reads_from: ReadsFrom) -> Iterato
 def order_riscv64(thread: Thread, number: int, reads_from: ReadsFrom) -> Iterator[Edge]:
     """Preserved program order, rules 1 to 13 of RVWMO."""
     yield from _fenced(thread)  # 4
+    yield from _of_one_device(thread)
     yield from _order_after_addresses(thread)  # 13
     for event in _accesses(thread):
         yield from _order_dependencies(event)  # 9, 10, 11

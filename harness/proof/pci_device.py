@@ -11,8 +11,8 @@ VENDOR = 0x1AF4
 BAR_BYTES = 0x4000
 COMMON, ISR, CONFIG, NOTIFY = 0x0000, 0x1000, 0x2000, 0x3000
 """Offsets of the four structures within BAR 0 (§4.1.4)."""
-QUEUE_ENABLE = 0x1C
-"""Offset in the common configuration (§4.1.4.3)."""
+STATUS, QUEUE_ENABLE = 0x14, 0x1C
+"""Offsets in the common configuration (§4.1.4.3)."""
 
 _CAPABILITIES = 0x40
 _INVALID = 0xFFFFFFFF
@@ -49,6 +49,10 @@ class PciDevice(ModelDevice):
         """Addresses of the registers that start a queue."""
         return (self.bar + QUEUE_ENABLE,)
 
+    @property
+    def status_at(self) -> int:
+        return self.bar + STATUS
+
     # Configuration space.
 
     def config_read(self, offset: int) -> int:
@@ -78,7 +82,7 @@ class PciDevice(ModelDevice):
         known = {
             4: self.offers >> 32 if select else self.offers & _INVALID,
             0x12: len(self.queues),
-            0x14: self.status,
+            STATUS: self.status,
             0x18: queue.size if queue else 0,
             QUEUE_ENABLE: int(queue is not None and queue.enabled),
             0x1E: self.notify_offset,
@@ -89,7 +93,7 @@ class PciDevice(ModelDevice):
         """Common configuration; notifications are told by the caller, who decides when the device acts."""
         self.registers[offset] = value
         queue = self._selected
-        if offset == 0x14:
+        if offset == STATUS:
             self.set_status(value)
         elif offset == 0x0C:
             shift = 32 * (self.registers.get(8, 0) & 1)

@@ -55,11 +55,7 @@ class RingAccesses:
 
     def __init__(self, recording: Recording, ring: Ring) -> None:
         self.recording, self.ring = recording, ring
-        self.memory = [a for a in recording.accesses if a.fence is None and not recording.device(a)]
-        self._touching: dict[tuple[bool, int], list[Access]] = defaultdict(list)
-        for access in self.memory:
-            for at in range(access.address, access.end):
-                self._touching[access.write, at].append(access)
+        self._touching = _by_byte(recording)
         self.published = self._steps(ring.avail_index, write=True)
         """For each chain by its number: the write of ``avail->idx`` that hands it over."""
         self.noticed = self._steps(ring.used_index, write=False)
@@ -126,12 +122,24 @@ class RingAccesses:
         return ((chain, self.noticed[chain.number]) for chain in self.ring.chains if chain.number in self.noticed)
 
 
+@functools.lru_cache(maxsize=4)
+def _by_byte(recording: Recording) -> dict[tuple[bool, int], list[Access]]:
+    """Accesses to memory, by whether they write and by the bytes that they touch, in program order."""
+    found: dict[tuple[bool, int], list[Access]] = defaultdict(list)
+    for access in recording.accesses:
+        if access.fence is None and not recording.device(access):
+            for at in range(access.address, access.end):
+                found[access.write, at].append(access)
+    return found
+
+
 @functools.lru_cache(maxsize=8)
 def view_of(recording: Recording, ring: Ring) -> RingAccesses:
     """The view of one ring of one recording."""
     return RingAccesses(recording, ring)
 
 
+_DRIVER_OK = 4
 Range = tuple[int, int, str]
 """Start, length in bytes, and what lies there."""
 
@@ -244,20 +252,37 @@ def _notify(view: RingAccesses) -> Iterator[Pair]:
             yield Pair(view.recording.accesses[position], tell, "available index")
 
 
+def _starts(view: RingAccesses, registers: frozenset[int], bits: int) -> Iterator[Access]:
+    """Writes of some bits to registers, before anything is published."""
+    for access in view.recording.accesses:
+        if view.publishes and access.index > view.publishes[0]:
+            return
+        if access.fence is None and access.write and access.address in registers and access.value & bits:
+            yield access
+
+
+def _ring_before(view: RingAccesses, start: Access) -> Iterator[Pair]:
+    """The last writes to the flags and to both indexes of a ring before something starts."""
+    for at in (view.ring.available, view.ring.avail_index, view.ring.used, view.ring.used_index):
+        for access in view.last_before(start.index, at, at + 2, write=True):
+            yield Pair(access, start, "ring")
+
+
 def _initialisation(view: RingAccesses) -> Iterator[Pair]:
     """What the ring holds before the device may look at it: before ``queue_enable``."""
-    ring = view.ring
-    enables = [
-        a
-        for a in view.recording.accesses
-        if a.fence is None and a.write and a.value and a.address in view.recording.queue_enables
-    ]
-    for enable in enables:
-        if view.publishes and enable.index > view.publishes[0]:
-            continue
-        for start in (ring.available, ring.used_index):
-            for access in view.last_before(enable.index, start, start + 2, write=True):
-                yield Pair(access, enable, "ring")
+    for enable in _starts(view, view.recording.queue_enables, ~0):
+        yield from _ring_before(view, enable)
+
+
+def _start(view: RingAccesses) -> Iterator[Pair]:
+    """What the ring holds, and that its queue is enabled, before the device is started (§3.1.1)."""
+    recording = view.recording
+    enables = list(_starts(view, recording.queue_enables, ~0))
+    for start in _starts(view, recording.statuses, _DRIVER_OK):
+        yield from _ring_before(view, start)
+        for enable in enables:
+            if enable.index < start.index and recording.region(enable) == recording.region(start):
+                yield Pair(enable, start, "queue_enable")
 
 
 QUESTIONS: tuple[Question, ...] = (
@@ -329,8 +354,14 @@ QUESTIONS: tuple[Question, ...] = (
     ),
     Question(
         "initialisation",
-        "the device is started before the ring is empty",
+        "a queue is enabled before its ring is empty",
         DevicePair.READ_READ,
         _initialisation,
+    ),
+    Question(
+        "start",
+        "the device is started (DRIVER_OK) before its rings are empty, or before its queues are enabled",
+        DevicePair.READ_READ,
+        _start,
     ),
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -12,6 +11,7 @@ from harness.proof.image import TraceError
 from harness.proof.instructions import Decode, DecodedInstruction
 
 _CODE_PAGE = 12
+_NOWHERE: frozenset[int] = frozenset()
 _LONGEST = 15
 """Bytes of the longest instruction."""
 
@@ -65,7 +65,7 @@ class Recorder:
         self.branch_sources: dict[int, int] = {}
         """Reads that a branch depended on, each with its position among them."""
         self._run: _Run | None = None
-        self._registers: dict[str, frozenset[int]] = defaultdict(frozenset)
+        self._registers: dict[str, frozenset[int]] = {}
         self._bytes: dict[int, frozenset[int]] = {}
         self._code_pages: set[int] = set()
 
@@ -130,7 +130,7 @@ class Recorder:
         effect = run.effect
         if effect.fence is not None:
             self._fence(run, effect.fence)
-        results = {name: self._origin(effect.sources) for name in effect.results if name}
+        results = dict.fromkeys(filter(None, effect.results), self._origin(effect.sources)) if effect.results else {}
         loads, stores = list(effect.loads), list(effect.stores)
         for write, address, size, value in run.accesses:
             if write:
@@ -143,17 +143,18 @@ class Recorder:
                     results[name] = origin
         if effect.atomic and self._locked_is_fence:
             self._fence(run, FULL)
-        self._registers.update(results)
+        self._registers |= results
         for source in self._origin(effect.branch):
             self.branch_sources.setdefault(source, len(self.branch_sources))
 
     # Dependencies.
 
     def _origin(self, names: tuple[str, ...]) -> frozenset[int]:
-        found: frozenset[int] = frozenset()
+        found = _NOWHERE
         for name in names:
-            if name:
-                found |= self._registers[name]
+            origin = self._registers.get(name)
+            if origin:
+                found = found | origin if found else origin
         return found
 
     def _record(self, run: _Run, write: bool, address: int, size: int, value: int, data: frozenset[int]) -> int:

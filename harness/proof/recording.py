@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from harness.proof.access import Access
 from harness.proof.image import ElfImage, EndlessError, TraceError
 from harness.proof.model_device import GPU, Manner
-from harness.proof.pci_device import QUEUE_ENABLE, PciDevice
+from harness.proof.pci_device import PciDevice
 from harness.proof.split_ring import Buffer, Chain
 from harness.proof.tracer import Tracer
 
@@ -84,6 +84,8 @@ class Recording:
     """Those of them that are notifications."""
     queue_enables: frozenset[int]
     """Addresses of the registers that start a queue."""
+    statuses: frozenset[int]
+    """Addresses of the registers that start a device."""
     branch_sources: Mapping[int, int]
     """Reads that branches depended on, each with its position among them."""
     where: Callable[[int], str]
@@ -99,7 +101,14 @@ class Recording:
 
     def device(self, access: Access) -> bool:
         """Whether an access is one to a device's register."""
-        return any(start <= access.address < end for start, end in self.registers)
+        return self.region(access) >= 0
+
+    def region(self, access: Access) -> int:
+        """Which device's registers an access is to, by number; -1 for memory."""
+        for number, (start, end) in enumerate(self.registers):
+            if start <= access.address < end:
+                return number
+        return -1
 
 
 @dataclass(frozen=True)
@@ -207,7 +216,8 @@ class _Session:
             rings,
             tuple(device.registers_at for device in tracer.devices),
             tuple(device.notify_at for device in tracer.devices),
-            frozenset(device.bar + QUEUE_ENABLE for device in tracer.devices),
+            frozenset(at for device in tracer.devices for at in device.queue_enables_at),
+            frozenset(device.status_at for device in tracer.devices),
             tracer.recorder.branch_sources,
             tracer.image.where,
         )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.model.errors import ToolError
 from harness.proof.decide import Answer, DeviceModel, answers
+from harness.proof.events import Fence
 from harness.proof.foreign import record_foreign
 from harness.proof.image import ElfImage, read_image
 from harness.proof.recording import Coverage, Recording, record
@@ -27,6 +28,8 @@ class Proof:
     recordings: tuple[Recording, ...]
     fences: Mapping[str, frozenset[int]]
     """Addresses of the fence instructions at each ordering point, where the kernel marks them."""
+    executed: Mapping[int, tuple[str, Fence]]
+    """All fences that were executed, by address: in words, and what each orders."""
 
     @property
     def pairs(self) -> int:
@@ -65,12 +68,12 @@ def prove(path: Path, label: str, sha256: str, device: DeviceModel, *, load_at: 
             "'make setup proof'"
         ) from error
     found = answers(recordings, device)
-    return Proof(image.arch, label, sha256, found, coverage, recordings, _fences(image, recordings))
+    executed = {a.pc: (a.text, a.fence) for one in recordings for a in one.accesses if a.fence is not None}
+    return Proof(image.arch, label, sha256, found, coverage, recordings, _fences(image, executed), executed)
 
 
-def _fences(image: ElfImage, recordings: tuple[Recording, ...]) -> dict[str, frozenset[int]]:
+def _fences(image: ElfImage, executed: Iterable[int]) -> dict[str, frozenset[int]]:
     """Fences by ordering point; empty for a kernel that leaves no marks."""
-    executed = {access.pc for one in recordings for access in one.accesses if access.fence is not None}
     found: dict[str, set[int]] = {letter: set() for letter in POINTS if image.marks}
     for position, mark in enumerate(image.marks):
         if mark.phase % 2:

@@ -28,9 +28,15 @@ TICK_NS = 1000
 
 
 class Tracer:
-    """One kernel in the emulator."""
+    """One kernel in the emulator.
 
-    def __init__(self, image: ElfImage) -> None:
+    Parameters
+    ----------
+    recording
+        Every instruction is recorded; else the driver runs at full speed, and only the devices are told of.
+    """
+
+    def __init__(self, image: ElfImage, *, recording: bool = True) -> None:
         import unicorn
 
         self.image = image
@@ -64,7 +70,7 @@ class Tracer:
             PciDevice(BLK, memory, slot=2, bar=MMIO_BASE + BAR_BYTES),
         )
         self.stubs = self._stubs()
-        self._hook()
+        self._hook(recording)
 
     # The machine.
 
@@ -140,12 +146,16 @@ class Tracer:
 
     # The emulator's hooks. An exception in one would be lost in C: it is kept and raised by call().
 
-    def _hook(self) -> None:
+    def _hook(self, recording: bool) -> None:
         import unicorn
 
-        self.uc.hook_add(unicorn.UC_HOOK_CODE, self._guard(self._on_code))
-        self.uc.hook_add(unicorn.UC_HOOK_MEM_READ, self._guard(self._on_read))
-        self.uc.hook_add(unicorn.UC_HOOK_MEM_WRITE, self._guard(self._on_write))
+        registers = (self.devices[0].registers_at[0], self.devices[-1].registers_at[1] - 1)
+        code = [(0, (1 << 64) - 1)] if recording else [(at, at) for at in (*self.stubs, RETURN_ADDRESS)]
+        start, last = code[0] if recording else registers
+        for first, end in code:
+            self.uc.hook_add(unicorn.UC_HOOK_CODE, self._guard(self._on_code), None, first, end)
+        self.uc.hook_add(unicorn.UC_HOOK_MEM_READ, self._guard(self._on_read), None, start, last)
+        self.uc.hook_add(unicorn.UC_HOOK_MEM_WRITE, self._guard(self._on_write), None, start, last)
 
     def _guard(self, action: Callable[..., None]) -> Callable[..., None]:
         def guarded(uc: Any, *words: Any) -> None:
