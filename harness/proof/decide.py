@@ -311,7 +311,7 @@ def _decided(
     execution = find_execution(program)
     if (execution is None) is not kept:
         raise ProofError(
-            f"{question.name}, {_words(recording, pair.first, pair.what)}: order says "
+            f"{question.name}, {_words(recording, pair.first, pair.names[0])}: order says "
             f"{'forbidden' if kept else 'allowed'}, executions say otherwise"
         )
     if execution is None and question.device not in device.keeps:
@@ -323,8 +323,8 @@ def _decided(
         question.name,
         pair.what,
         recording.name,
-        _words(recording, pair.first, pair.what),
-        _words(recording, pair.second, ""),
+        _words(recording, pair.first, pair.names[0]),
+        _words(recording, pair.second, pair.names[1]),
         question.device,
         kept,
         program,
@@ -334,7 +334,7 @@ def _decided(
 
 def _words(recording: Recording, access: Access, what: str) -> str:
     letter = "W" if access.write else "R"
-    return f"{letter} {what + ', ' if what else ''}{recording.where(access.pc)}: {access.text}"
+    return f"{letter} {what}, {recording.where(access.pc)}: {access.text}"
 
 
 def answers(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import contextlib
+import functools
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness.platform.beside import Beside
 from harness.proof.decide import DEVICES
 from harness.proof.image import TraceError
 from harness.proof.run import Proof, prove
@@ -62,12 +64,25 @@ def decide(kernel: KernelToProve) -> Decided:
 
 
 def decide_all(kernels: Iterable[KernelToProve]) -> Iterator[Decided]:
-    """All kernels in their order; one begins as soon as it is there and a CPU is free."""
-    workers = len(os.sched_getaffinity(0))
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("fork")) as pool:
-        waiting: list[Future[Decided]] = [pool.submit(decide, kernel) for kernel in kernels]
-        try:
-            for one in waiting:
-                yield one.result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    """All kernels in their order; one begins as soon as it is there and a CPU is free.
+
+    Raises
+    ------
+    ToolError
+        When Unicorn, Capstone or libfdt is missing.
+    """
+    cpus = os.sched_getaffinity(0)
+    begun: deque[tuple[KernelToProve, Beside[Decided]]] = deque()
+    with contextlib.ExitStack() as ends:
+        for kernel in kernels:
+            # One more than there are CPUs: answers are taken in order, and the first may be the last to come.
+            if len(begun) > len(cpus):
+                yield _answer(*begun.popleft())
+            begun.append((kernel, ends.enter_context(Beside(functools.partial(decide, kernel), cpus))))
+        while begun:
+            yield _answer(*begun.popleft())
+
+
+def _answer(kernel: KernelToProve, work: Beside[Decided]) -> Decided:
+    """What a process found. One that failed is tried again here, where it says why."""
+    return work.result() or decide(kernel)

@@ -37,6 +37,15 @@ class Pair:
     second: Access
     what: str
     """The word at stake, in words: ``descriptor 3``."""
+    other: str = "available index"
+    """The other word."""
+    stakes_second: bool = False
+    """The word at stake is that of the second access."""
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """The words of both accesses."""
+        return (self.other, self.what) if self.stakes_second else (self.what, self.other)
 
 
 @dataclass(frozen=True)
@@ -190,14 +199,14 @@ def _poll_element(view: RingAccesses) -> Iterator[Pair]:
     for number, notice in view.noticed.items():
         start, end = view.ring.element(number)
         for access in view.until_next_publish(notice, start, end, write=False):
-            yield Pair(notice, access, f"used element of completion {number}")
+            yield Pair(notice, access, f"used element of completion {number}", "used index", True)
 
 
 def _poll_response(view: RingAccesses) -> Iterator[Pair]:
     for chain, notice in view.completed():
         for start, length, what in _responses(chain):
             for access in view.until_next_publish(notice, start, start + length, write=False):
-                yield Pair(notice, access, what)
+                yield Pair(notice, access, what, "used index", True)
 
 
 def _reuse(view: RingAccesses, ranges_of: Callable[[Ring, Chain], list[Range]]) -> Iterator[Pair]:
@@ -205,7 +214,7 @@ def _reuse(view: RingAccesses, ranges_of: Callable[[Ring, Chain], list[Range]]) 
     for chain, notice in view.completed():
         for start, length, what in ranges_of(view.ring, chain):
             for access in view.until_next_publish(notice, start, start + length, write=True):
-                yield Pair(notice, access, what)
+                yield Pair(notice, access, what, "used index", True)
 
 
 def _first_after(accesses: list[Access], position: int) -> Access | None:
@@ -219,7 +228,7 @@ def _kick_check(view: RingAccesses) -> Iterator[Pair]:
         read = _first_after(reads, position)
         if read is not None:
             what = "avail_event" if view.ring.event_index else "notification flags"
-            yield Pair(view.recording.accesses[position], read, what)
+            yield Pair(view.recording.accesses[position], read, what, stakes_second=True)
 
 
 def _asks(view: RingAccesses, write: Access) -> bool:
@@ -237,7 +246,7 @@ def _rearm(view: RingAccesses) -> Iterator[Pair]:
         look = _first_after(looks, write.index)
         asks = _asks(view, write)
         if look is not None and asks and view.publishes and write.index > view.publishes[0]:
-            yield Pair(write, look, "used_event" if view.ring.event_index else "interrupt flags")
+            yield Pair(write, look, "used_event" if view.ring.event_index else "interrupt flags", "used index")
 
 
 def _notify(view: RingAccesses) -> Iterator[Pair]:
@@ -249,7 +258,7 @@ def _notify(view: RingAccesses) -> Iterator[Pair]:
     for position in view.publishes:
         tell = _first_after(tells, position)
         if tell is not None:
-            yield Pair(view.recording.accesses[position], tell, "available index")
+            yield Pair(view.recording.accesses[position], tell, "available index", "notification")
 
 
 def _starts(view: RingAccesses, registers: frozenset[int], bits: int) -> Iterator[Access]:
@@ -261,17 +270,17 @@ def _starts(view: RingAccesses, registers: frozenset[int], bits: int) -> Iterato
             yield access
 
 
-def _ring_before(view: RingAccesses, start: Access) -> Iterator[Pair]:
+def _ring_before(view: RingAccesses, start: Access, word: str) -> Iterator[Pair]:
     """The last writes to the flags and to both indexes of a ring before something starts."""
     for at in (view.ring.available, view.ring.avail_index, view.ring.used, view.ring.used_index):
         for access in view.last_before(start.index, at, at + 2, write=True):
-            yield Pair(access, start, "ring")
+            yield Pair(access, start, "ring", word)
 
 
 def _initialisation(view: RingAccesses) -> Iterator[Pair]:
     """What the ring holds before the device may look at it: before ``queue_enable``."""
     for enable in _starts(view, view.recording.queue_enables, ~0):
-        yield from _ring_before(view, enable)
+        yield from _ring_before(view, enable, "queue_enable")
 
 
 def _start(view: RingAccesses) -> Iterator[Pair]:
@@ -279,10 +288,10 @@ def _start(view: RingAccesses) -> Iterator[Pair]:
     recording = view.recording
     enables = list(_starts(view, recording.queue_enables, ~0))
     for start in _starts(view, recording.statuses, _DRIVER_OK):
-        yield from _ring_before(view, start)
+        yield from _ring_before(view, start, "DRIVER_OK")
         for enable in enables:
             if enable.index < start.index and recording.region(enable) == recording.region(start):
-                yield Pair(enable, start, "queue_enable")
+                yield Pair(enable, start, "queue_enable", "DRIVER_OK")
 
 
 QUESTIONS: tuple[Question, ...] = (

@@ -54,13 +54,13 @@ def _cells(proof: Proof) -> list[dict[str, str]]:
 
 
 def _cycles(rows: Sequence[StrategyRow]) -> list[dict[str, object]]:
-    """One cycle a question and architecture, of the first kernel that has it."""
+    """One cycle a question and architecture, of the kernel with the fewest that has it."""
     seen: dict[tuple[str, str], tuple[StrategyRow, Cycle]] = {}
-    for row in rows:
+    for row in sorted(rows, key=lambda one: len(one.proof.refuted)):
         for answer in row.proof.answers:
             for cycle in answer.cycles:
                 seen.setdefault((row.proof.arch, cycle.question), (row, cycle))
-    shown = list(seen.items())[:CYCLES_SHOWN]
+    shown = sorted(seen.items(), key=lambda one: rows.index(one[1][0]))[:CYCLES_SHOWN]
     return [
         {
             "title": f"{question}: {row.proof.label}",

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from harness.commands import proof as command
-from harness.model.spec import Switches, Verdict
+from harness.model.spec import ROOT, Switches, Verdict
 from harness.platform.build import build_kernel
-from harness.proof.decide import DEVICES, answers
+from harness.proof.decide import DEVICES, answers, keeps_order
+from harness.proof.events import Event, EventKind
+from harness.proof.matrix import KernelToProve, decide_all
 from harness.proof.recording import Recording
 from harness.proof.run import Proof, prove
 from harness.proof.weakest import broken, with_fence
@@ -49,7 +51,7 @@ def test_strategies_are_refuted_where_they_are_wrong(arch: str, strategy: str) -
     assert set(found.refuted) == KNOWN[arch, strategy]
     asked = {one.question for one in found.answers if one.pairs}
     assert asked >= {"publish", "response-clear", "response-reuse", "poll-element", "poll-response", "kick-check"}
-    assert asked >= {"buffer-reuse", "framebuffer-reuse", "element-reuse", "notify", "initialisation"}
+    assert asked >= {"buffer-reuse", "framebuffer-reuse", "element-reuse", "notify", "initialisation", "start"}
 
 
 def test_a_counter_repairs_a_strategy() -> None:
@@ -62,6 +64,55 @@ def test_an_interrupt_is_asked_for_in_order(event_idx: str) -> None:
     found = proved("aarch64", "acquire_progress", COMPLETION="irq", EVENT_IDX=event_idx)
     assert not found.refuted
     assert next(one for one in found.answers if one.question == "re-arm").pairs > 0
+
+
+@pytest.mark.parametrize(("event_idx", "says"), [("off", "notification flags"), ("on", "avail_event")])
+def test_a_kick_is_lost_by_flags_and_by_event_index(event_idx: str, says: str) -> None:
+    found = proved("x86_64", "no_kick_fence", EVENT_IDX=event_idx)
+    (cycle,) = next(one for one in found.answers if one.question == "kick-check").cycles
+    assert cycle.what == says
+    assert cycle.first.startswith("W available index, virtqueue_publish+")
+    assert cycle.second.startswith(f"R {says}, virtqueue_kick+")
+
+
+@pytest.mark.parametrize(("event_idx", "says"), [("off", "interrupt flags"), ("on", "used_event")])
+def test_an_interrupt_is_lost_by_flags_and_by_event_index(event_idx: str, says: str) -> None:
+    """Without the fence at D: x86 lets the look overtake the store that asks for the interrupt."""
+    found = proved("x86_64", "acquire_progress", COMPLETION="irq", EVENT_IDX=event_idx)
+    bare = tuple(with_fence(one, found.fences["D"], None) for one in found.recordings)
+    rearm = next(one for one in answers(bare, DEVICES["qemu"]) if one.question == "re-arm")
+    assert {cycle.what for cycle in rearm.cycles} == {says}
+
+
+def test_a_queue_is_enabled_before_its_device_is_started() -> None:
+    """Registers of one device keep their order by themselves; those of two do not, and memory does not."""
+    start = next(one for one in proved("aarch64", "acquire_progress").answers if one.question == "start")
+    assert start.word == "forbidden" and start.pairs > 0
+    first = Event(0, EventKind.WRITE, "queue_enable", 1, device=True, region=0)
+    second = Event(1, EventKind.WRITE, "status", 1, device=True, region=0)
+    for arch in ("x86_64", "aarch64", "riscv64"):
+        assert keeps_order(arch, (first, second), 0, 1)
+    for arch in ("aarch64", "riscv64"):
+        assert not keeps_order(arch, (first, replace(second, region=1)), 0, 1)
+        assert not keeps_order(arch, (replace(first, device=False, region=-1), second), 0, 1)
+
+
+@pytest.mark.parametrize("arch", ("aarch64", "riscv64"))
+def test_accesses_of_different_sizes_to_one_place_order_nothing(arch: str) -> None:
+    """Two writes of one size to one place keep their order; a part of what was written is another word."""
+    whole, again = Event(0, EventKind.WRITE, "1000+8", 1), Event(1, EventKind.WRITE, "1000+8", 2)
+    assert keeps_order(arch, (whole, again), 0, 1)
+    assert not keeps_order(arch, (whole, replace(again, location="1000+4")), 0, 1)
+
+
+def test_kernels_are_decided_beside_each_other_and_those_that_fail_say_why(tmp_path: Path) -> None:
+    (tmp_path / "no.elf").write_bytes(b"no kernel")
+    path = ROOT / "baselines" / "x86_64" / "acquire_progress" / "kernel.elf"
+    right = [KernelToProve(f"x86_64 {number}", path, str(number), "qemu") for number in range(4)]
+    found = list(decide_all([*right, KernelToProve("no", tmp_path / "no.elf", "", "qemu")]))
+    assert [one.kernel.label for one in found] == ["x86_64 0", "x86_64 1", "x86_64 2", "x86_64 3", "no"]
+    assert all(one.proof and not one.proof.refuted and one.proof.pairs > 1000 for one in found[:4])
+    assert found[4].proof is None and "not an ELF" in found[4].why_not
 
 
 @pytest.mark.parametrize("arch", ("aarch64", "riscv64"))

@@ -21,6 +21,7 @@ from harness.proof.decide import DEVICES, answers
 from harness.proof.events import FULL, NO_FENCE, Acquire, Event, EventKind, Fence
 from harness.proof.export import ExportedTest
 from harness.proof.practice import litmus7_says, race
+from harness.proof.questions import QUESTIONS
 from harness.proof.recording import Recording
 from harness.proof.run import Proof, prove
 from harness.proof.weakest import Weakest, broken, stronger_than_needed, together, weakest, with_fence
@@ -32,8 +33,8 @@ QEMU = DEVICES["qemu"]
 
 
 @functools.cache
-def proved(arch: str, strategy: str) -> Proof:
-    built = build_kernel(Switches.of({"ARCH": arch, "BARRIER": strategy}))
+def proved(arch: str, strategy: str, **switches: str) -> Proof:
+    built = build_kernel(Switches.of({"ARCH": arch, "BARRIER": strategy, **switches}))
     return prove(built.path, f"{arch} {strategy}", built.sha256, QEMU)
 
 
@@ -97,8 +98,9 @@ def test_no_question_is_without_a_mutation_that_fails_it() -> None:
             access, fence=fence, acquire=Acquire.NONE, release=False, address_from=frozenset(), data_from=frozenset()
         )
 
-    found = proved("riscv64", "full_progress")
+    found = proved("riscv64", "full_progress", COMPLETION="irq")
     asked = {one.question for one in found.answers if one.pairs}
+    assert asked == {one.name for one in QUESTIONS}
     loose = [replace(accesses(one, nothing), branch_sources={}) for one in found.recordings]
     assert broken(answers(tuple(loose), QEMU, found.recordings)) == asked
 
