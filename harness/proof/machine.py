@@ -41,7 +41,7 @@ _PAGE = 4096
 _LAST = (1 << 64) - 1
 
 
-class Stage(enum.Enum):
+class TracingPhase(enum.Enum):
     """How far the run is."""
 
     BOOTING = "no driver has taken a device"
@@ -49,7 +49,7 @@ class Stage(enum.Enum):
     PASSING = "a long loop is run to its end without a record"
 
 
-StageHook = tuple[int, Callable[..., None], int, int]
+PhaseHook = tuple[int, Callable[..., None], int, int]
 """Kind, action, first and last address."""
 
 
@@ -66,14 +66,14 @@ class EmulatedMachine:
         self.where = where
         self.text = ""
         """What the image printed."""
-        self._stage = Stage.BOOTING
+        self._phase = TracingPhase.BOOTING
         self._next: Callable[[], None] | None = None
         """What is to be done once the emulator has stopped."""
         self._loops = LongLoops()
         self._rings = Spans(())
         """Where rings that were enabled are."""
         self._hooks: list[int] = []
-        """Those of the stage."""
+        """Those of the phase."""
         self.error: Exception | None = None
         self.ended = False
         """The image has switched its machine off."""
@@ -95,9 +95,9 @@ class EmulatedMachine:
     def register_write(self, address: int, size: int, value: int) -> None:
         raise NotImplementedError
 
-    def hooks_of(self, stage: Stage) -> list[StageHook]:
-        """More hooks of a stage."""
-        del stage
+    def hooks_of(self, phase: TracingPhase) -> list[PhaseHook]:
+        """More hooks of a phase."""
+        del phase
         return []
 
     def entry(self, address: int) -> int:
@@ -157,7 +157,7 @@ class EmulatedMachine:
         """Once memory and devices are in place."""
         import unicorn
 
-        self._enter(Stage.BOOTING, [(unicorn.UC_HOOK_BLOCK, self._on_block, 0, _LAST)])
+        self._enter(TracingPhase.BOOTING, [(unicorn.UC_HOOK_BLOCK, self._on_block, 0, _LAST)])
         self.uc.hook_add(unicorn.UC_HOOK_INTR, self.guarded(lambda number, _: self.trap(number)))
         for start, end in self.registers():
             self.uc.hook_add(unicorn.UC_HOOK_MEM_READ, self.guarded(self._on_register_read), None, start, end - 1)
@@ -168,7 +168,7 @@ class EmulatedMachine:
         self.uc.emu_stop()
 
     def _on_block(self, address: int, size: int, _: object) -> None:
-        if self._stage is Stage.BOOTING:
+        if self._phase is TracingPhase.BOOTING:
             self._blocks += 1
             if any(device.status & STATUS_DRIVER for device in self.devices):
                 self._stop(self._record)
@@ -227,21 +227,21 @@ class EmulatedMachine:
     # The run.
 
     def _enough(self) -> bool:
-        if self._count % 256 or self._stage is Stage.BOOTING:
+        if self._count % 256 or self._phase is TracingPhase.BOOTING:
             return False
         used = [(len(device.chains), device.size) for device in self.devices if device.chains]
         return bool(used) and all(chains >= size + AGAIN for chains, size in used)
 
-    def _enter(self, stage: Stage, hooks: list[StageHook]) -> None:
-        """Begin a stage, with its hooks."""
+    def _enter(self, phase: TracingPhase, hooks: list[PhaseHook]) -> None:
+        """Begin a phase, with its hooks."""
         for hook in self._hooks:
             self.uc.hook_del(hook)
         self._hooks = [
             self.uc.hook_add(kind, self.guarded(action), None, *span)
-            for kind, action, *span in hooks + self.hooks_of(stage)
+            for kind, action, *span in hooks + self.hooks_of(phase)
         ]
         self._loops.forget()
-        self._stage = stage
+        self._phase = phase
 
     def _record(self) -> None:
         import unicorn
@@ -253,7 +253,7 @@ class EmulatedMachine:
             (unicorn.UC_HOOK_MEM_READ, self._on_read),
             (unicorn.UC_HOOK_MEM_WRITE, self._on_write),
         )
-        self._enter(Stage.RECORDING, [(kind, action, 0, _LAST) for kind, action in actions])
+        self._enter(TracingPhase.RECORDING, [(kind, action, 0, _LAST) for kind, action in actions])
 
     def _pass_over(self) -> None:
         import unicorn
@@ -264,7 +264,7 @@ class EmulatedMachine:
         self.recorder.finish()
         self.recorder.forget_origins()
         self._enter(
-            Stage.PASSING,
+            TracingPhase.PASSING,
             [(unicorn.UC_HOOK_CODE, self._on_way_out, *span) for span in around]
             + [(kind, self._on_ring_passed, at, last - 1) for kind in touching for at, last in self._rings],
         )
@@ -282,7 +282,7 @@ class EmulatedMachine:
         at = entry
         while True:
             try:
-                limit_us = PASSED_S * 1_000_000 if self._stage is Stage.PASSING else 0
+                limit_us = PASSED_S * 1_000_000 if self._phase is TracingPhase.PASSING else 0
                 self.uc.emu_start(at, _LAST, limit_us)
             except unicorn.UcError as error:
                 if self.error is None:
@@ -294,7 +294,7 @@ class EmulatedMachine:
             action, self._next = self._next, None
             if action is not None:
                 action()
-            elif self._stage is Stage.PASSING or not self._wait():
+            elif self._phase is TracingPhase.PASSING or not self._wait():
                 break
             at = self.resume_at()
         self.recorder.finish()

@@ -14,7 +14,7 @@ from harness.proof.decode_x86 import decode_x86
 from harness.proof.emulated_cpu import EmulatedCpu
 from harness.proof.image import TraceError
 from harness.proof.instructions import DecodedInstruction
-from harness.proof.machine import QUEUE_SIZE, EmulatedMachine, Stage, StageHook
+from harness.proof.machine import QUEUE_SIZE, EmulatedMachine, TracingPhase, PhaseHook
 from harness.proof.model_device import ModelDevice
 from harness.proof.pci_device import BAR_BYTES, NOTIFY, PciDevice
 from harness.proof.shared_accesses import AddressSpan
@@ -183,11 +183,11 @@ class PcMachine(EmulatedMachine):
         for instruction, action in actions:
             self.uc.hook_add(unicorn.UC_HOOK_INSN, self.guarded(action), None, 1, 0, instruction)
 
-    def hooks_of(self, stage: Stage) -> list[StageHook]:
+    def hooks_of(self, phase: TracingPhase) -> list[PhaseHook]:
         import unicorn
 
         low = (unicorn.UC_HOOK_CODE, self._on_low_code, 0, _REAL_MODE_END - 1)
-        return [low] if self._rom and stage is not Stage.PASSING else []
+        return [low] if self._rom and phase is not TracingPhase.PASSING else []
 
     def _port_read(self, port: int, size: int, _: object) -> int:
         whole = (1 << 8 * size) - 1
