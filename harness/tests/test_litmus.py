@@ -94,9 +94,17 @@ def test_every_question_depends_on_order_alone(kernel: tuple[str, str]) -> None:
 
 
 def _loose(event: Event) -> Event:
+    """Without what keeps order: registers of one device do so by themselves, those of two do not."""
     none = frozenset[int]()
     return replace(
-        event, fence=None, address=none, data=none, control=none, release=False, acquire=type(event.acquire).NONE
+        event,
+        fence=None,
+        address=none,
+        data=none,
+        control=none,
+        release=False,
+        acquire=type(event.acquire).NONE,
+        region=event.index,
     )
 
 
