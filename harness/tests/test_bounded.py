@@ -259,3 +259,9 @@ def test_a_trace_beyond_its_limit_is_the_guest_s_doing(tmp_path: Path) -> None:
     os.mkfifo(trace)
     with pytest.raises(OSError, match="not a regular file"):
         read_trace(trace)
+
+
+@pytest.mark.parametrize("name", ["\ud800", "a\0b"])
+def test_a_name_that_no_file_can_have_is_no_file(name: str) -> None:
+    with pytest.raises(OSError, match="no name of a file"):
+        read_bounded(Path(name))

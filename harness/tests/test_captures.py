@@ -81,5 +81,5 @@ def test_other_files_are_refused(change: dict[str, object], says: str) -> None:
 def test_a_name_that_leaves_the_folder_is_refused(name: str) -> None:
     plain = json.loads(SOUND)
     plain["captures"][0]["evidence"] = name
-    with pytest.raises(CapturesError, match="no name of a picture"):
+    with pytest.raises(CapturesError, match="not the name of a picture"):
         captures_from_json(json.dumps(plain))
