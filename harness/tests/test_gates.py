@@ -36,6 +36,9 @@ GOOD = {
 }
 
 
+NO_KEYS = {"input_late": "keys are pressed on request"}
+
+
 def _metric(name: str, value: float) -> Metric:
     return Metric(value, row_of(name).unit, "trace", n=600)
 
@@ -52,7 +55,7 @@ def _decision(effect: float, spread: float = 0.005) -> Decision:
 
 
 def _judge(**changes: object) -> Judgement:
-    basis = Basis(_arm(), _arm(), _decision(0.0), frames=Frames(checked=400, intact=400))
+    basis = Basis(_arm(), _arm(), _decision(0.0), frames=Frames(checked=400, intact=400), not_measured=NO_KEYS)
     return judge(dataclasses.replace(basis, **changes))
 
 
@@ -149,7 +152,9 @@ def test_a_foreign_kernel_is_judged_by_what_it_offers() -> None:
 
 def test_what_nobody_asked_for_is_not_applicable_with_the_reason() -> None:
     candidate = _arm(instructions_per_frame=None)
-    judgement = _judge(candidate=candidate, not_measured={"instructions_per_frame": "the exact stage was left out"})
+    judgement = _judge(
+        candidate=candidate, not_measured=NO_KEYS | {"instructions_per_frame": "the exact stage was left out"}
+    )
     assert judgement.verdict is Verdict.PASS
     assert _verdicts(judgement)["instructions_per_frame", "rise"] is None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from harness.gate.measuring.window import Window, observe
 from harness.model.errors import GuestError, QemuError, QmpError
 from harness.model.latency_record import LatencyRecord, SentKey, ShownInput
 from harness.model.spec import RunSpec, UsageError
+from harness.platform.bounded import LOG_BYTES_MAX, read_bounded
 from harness.platform.qemu import FRAME_EVENTS, Qemu
 from harness.platform.qemu_command import KEYBOARD_DEVICE
 from harness.platform.trace_events import INPUT_EVENTS
@@ -118,8 +120,9 @@ def _translated(error: GuestError | QemuError, folder: Path) -> Exception:
         lacking = KEYBOARD_DEVICE in error.message
         return UsageError(f"this machine offers no keyboard: {error.message}") if lacking else error
     said = b""
-    if error.evidence is not None and error.evidence.is_file():
-        said = error.evidence.read_bytes()[-65536:]
+    if error.evidence is not None:
+        with suppress(OSError):
+            said = read_bounded(error.evidence, LOG_BYTES_MAX)[-65536:]
     if any(words.encode() in said or words in error.message for words in _NO_KEYBOARD):
         return UsageError("this machine does not offer the keyboard that latency needs, or the kernel has no driver")
     return error
