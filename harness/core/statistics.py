@@ -28,9 +28,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.core.arrays import F64, I64
-from harness.core.contradiction import Doubt, doubt_of
+from harness.core.contradiction import AGREE_SHARE, COMPUTED_SHARE, Doubt, doubt_of
 from harness.core.estimate import Estimate, estimate, hodges_lehmann
 from harness.core.sequential import bound_at, look_sizes
+from harness.core.undisturbed import COMPUTED
 from harness.core.wording import changed_by, percent, signed_percent, span
 from harness.model.record import Launch as Launch
 from harness.model.record import Plan as Plan
@@ -156,7 +157,8 @@ def decide(launches: Sequence[Launch], plan: Plan = Plan()) -> Decision:
     batches = np.array([launch.batch for launch in launches], np.int64)
     sound = np.isfinite(effects)
     relinked = any(launch.layout for launch in launches)
-    doubt = doubt_of(effects, _checks(launches), plan.trim)
+    computed = any(launch.summed_by == COMPUTED for launch in launches)
+    doubt = doubt_of(effects, _checks(launches), plan.trim, COMPUTED_SHARE if computed else AGREE_SHARE)
     decision = decide_effects(effects[sound], batches[sound], plan, relinked, doubt)
     if sound.all() or decision.state is not State.UNDECIDED:
         return decision

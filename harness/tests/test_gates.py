@@ -34,8 +34,6 @@ GOOD = {
     "instructions_per_frame": 5_510_409.0,
     "boot_ms": 140.0,
 }
-
-
 NO_KEYS = {"input_late": "keys are pressed on request"}
 
 
@@ -151,10 +149,8 @@ def test_a_foreign_kernel_is_judged_by_what_it_offers() -> None:
 
 
 def test_what_nobody_asked_for_is_not_applicable_with_the_reason() -> None:
-    candidate = _arm(instructions_per_frame=None)
-    judgement = _judge(
-        candidate=candidate, not_measured=NO_KEYS | {"instructions_per_frame": "the exact stage was left out"}
-    )
+    unasked = NO_KEYS | {"instructions_per_frame": "the exact stage was left out"}
+    judgement = _judge(candidate=_arm(instructions_per_frame=None), not_measured=unasked)
     assert judgement.verdict is Verdict.PASS
     assert _verdicts(judgement)["instructions_per_frame", "rise"] is None
 
@@ -396,9 +392,7 @@ def test_the_plan_of_the_primary_metric_is_its_rules() -> None:
 def test_a_reference_of_another_compiler_raises_no_regression() -> None:
     slower = _judge(decision=_decision(0.05))
     assert slower.verdict is Verdict.REGRESSION
-    unlike = _judge(
-        decision=_decision(0.05), other_compiler="the reference was built by gcc 12, the candidate by gcc 13"
-    )
+    unlike = _judge(decision=_decision(0.05), other_compiler="built by gcc 12, the candidate by gcc 13")
     gate = next(gate for gate in unlike.gates if (gate.metric, gate.kind) == ("fps_trace", "ratio"))
     assert unlike.verdict is Verdict.INCONCLUSIVE and gate.why.endswith("the candidate by gcc 13")
     floor = _judge(decision=_decision(0.05), other_compiler="x", candidate=_arm(fps_trace=5.0))
