@@ -102,7 +102,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         told = TellingPrinter(out)
         _say(told, recording, rates, ", ".join(notices))
         result = replace(_result(run, promised, notices), seconds=time.monotonic() - begun)
-        result = replace(result, next_steps=_next(result, arguments))
+        result = replace(result, next_steps=_next(result, place, arguments))
         provenance = provenance or provenance_of(result, switches, place)
         evidence = evidence_text(provenance, recording, rates.cells, rates.references, rates.made_up, promised)
         write_whole(run.path / "calibration.json", evidence)
@@ -117,13 +117,13 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         return result.verdict
 
 
-def _next(result: Result, arguments: Arguments) -> tuple[NextStep, ...]:
+def _next(result: Result, place: CalibrationPlace, arguments: Arguments) -> tuple[NextStep, ...]:
     """More launches, where the promises were missed."""
     if result.verdict is Verdict.PASS:
         return ()
     kept = {name: text for name, text in arguments.given.items() if name not in ("FROM", "DRAWS", "LAUNCHES")}
     launches = max(2 * arguments.integer("LAUNCHES"), int(settings_of("calibrate")["LAUNCHES"].default))
-    words = [f"{name}={text}" for name, text in (kept | {"LAUNCHES": str(launches)}).items()]
+    words = [f"{name}={text}" for name, text in (place.settings() | kept | {"LAUNCHES": str(launches)}).items()]
     why = "few launches say little of rare errors: record more, with nothing else running"
     return (NextStep(why, shlex.join(["make", "calibrate", *words])),)
 

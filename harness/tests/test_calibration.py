@@ -137,6 +137,8 @@ def test_each_place_has_evidence_of_its_own() -> None:
     assert names[:2] == ["calibration", "calibration-loaded"] and names[2] == "calibration-crowded-10-cores-2"
     assert len(set(names)) == len({place.title for place in places}) == len(places)
     assert all(place_from(place.words()) == place for place in places)
+    assert [place.settings() for place in places[:3]] == [{}, {"LOAD": "1"}, {"LOAD": "10", "CORES": "2"}]
+    assert places[4].settings() == {"PIN": "0"}
     damaged: tuple[dict[str, object], ...] = ({"load": "1"}, {"pins": 1}, {"cores": None})
     for broken in damaged:
         with pytest.raises(ValueError, match="not one"):

@@ -75,6 +75,11 @@ class CalibrationPlace:
             return ()
         return GOALS.get(self.load, CROWDED)
 
+    def settings(self) -> dict[str, str]:
+        """The words of the command that prepares a host so."""
+        told = {"LOAD": self.load, "CORES": self.cores, "FOREIGN": int(self.foreign), "VIRGL": int(self.gl)}
+        return {name: str(value) for name, value in told.items() if value} | ({} if self.pins else {"PIN": "0"})
+
     def words(self) -> Mapping[str, object]:
         """For the evidence."""
         kept = {"load": self.load, "cores": self.cores, "pins": self.pins, "foreign": self.foreign, "gl": self.gl}

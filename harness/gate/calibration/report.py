@@ -65,10 +65,12 @@ def calibration_pages(folder: Path) -> str:
     parts = []
     for path in sorted(folder.glob("*/calibration*.json"), key=lambda path: (path.parent.name != "x86_64", path)):
         evidence = upgraded_evidence(json.loads(read_bounded(path)))
-        cores = (evidence["host"] or {}).get("cores", 0)
+        host = evidence["host"] or {}
+        cores = f"{host.get('cores', 0)} core{'' if host.get('cores') == 1 else 's'}"
+        machine = ", ".join(str(host[name]) for name in ("cpu", "os") if host.get(name))
         place = f"{path.parent.name}, {evidence['place']['title']}"
         link = f"[{path.name}](../baselines/{path.parent.name}/{path.name})"
-        head = f"**{place}**, {cores} cores, {str(evidence['started'])[:10]} ({link}):"
+        head = f"**{place}**, {cores} of {machine}, {str(evidence['started'])[:10]} ({link}):"
         goals = [f"- {'✓' if one['met'] else '✗'} {_goal(one)}" for one in evidence["targets"]]
         parts.append("\n".join([head, "", *goals, "", calibration_markdown(evidence)]))
     return "\n".join(parts)
