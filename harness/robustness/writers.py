@@ -135,6 +135,7 @@ WRITERS = CODE + _HISTORY + _COMMANDS
 
 COVERS: Mapping[str, tuple[str, ...]] = {
     "perf": ("perf", "result"),
+    "latency": ("result",),
     "ab": ("result",),
     "explain": ("result",),
     "approve": ("approve",),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ if "HARNESS_RESULTS" not in os.environ:
     os.environ["HARNESS_RESULTS"] = str(Path(_place) / "results")
     atexit.register(shutil.rmtree, _place, ignore_errors=True)
 
+from harness.model.interrupts import INTERRUPTS
 from harness.platform import child
 from harness.tests.printer import RecordingPrinter
 
@@ -57,3 +59,15 @@ def mounted() -> Mounted:
         return command
 
     return words
+
+
+@pytest.fixture(autouse=True)
+def _signals_are_heard_again() -> Iterator[None]:
+    """The command line ignores interrupts once it has ended; children would inherit that from a test that ran it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in INTERRUPTS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)

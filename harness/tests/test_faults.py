@@ -81,14 +81,16 @@ def test_a_fault_is_answered_as_promised(arch: str, fault: str) -> None:
 
 @pytest.mark.qemu
 def test_a_hiccup_shows_in_the_tail() -> None:
-    """A machine as busy as a test run's may keep the gate from telling, once or twice; it never passes."""
+    """A machine as busy as a test run's may keep the tail from telling, once or twice; the gate never passes."""
     for _ in range(3):
         exit_code, result = run_perf("FAULT=hiccup")
-        if exit_code != 4:
+        assert exit_code in (1, 4), result["sentence"]
+        regressed = {gate["metric"] for gate in result["gates"] if gate["verdict"] == "regression"}
+        if regressed & {"frame_ms_p95", "frame_ms_p99", "fps_low_1pct"}:
             break
+    else:
+        pytest.fail(f"no tail regressed, but {regressed}: {result['sentence']}")
     assert exit_code == 1, result["sentence"]
-    regressed = {gate["metric"] for gate in result["gates"] if gate["verdict"] == "regression"}
-    assert regressed & {"frame_ms_p95", "frame_ms_p99", "fps_low_1pct"}, regressed
 
 
 @pytest.mark.qemu

@@ -66,7 +66,7 @@ def test_cores_that_vanish_cost_a_launch_and_not_the_comparison(
 
 
 @pytest.mark.parametrize(
-    ("frame_ms", "slice_ms", "slices"), [(1.0, 40, 14), (5.0, 40, 14), (10.0, 80, 8), (33.0, 250, 4), (200.0, 800, 8)]
+    ("frame_ms", "slice_ms", "slices"), [(1.0, 40, 14), (5.0, 40, 14), (10.0, 80, 8), (33.0, 250, 4), (200.0, 800, 4)]
 )
 def test_slices_grow_with_the_frame(frame_ms: float, slice_ms: float, slices: int) -> None:
     fitted = fitted_protocol(Protocol(), frame_ms)
