@@ -113,7 +113,7 @@ def _simulated(folder: Path) -> list[Figure]:
 def _directed(folder: Path) -> list[Figure]:
     from harness.cluster.rehearsal import SimulatedEngine, rehearsed_cargo, rehearsed_wishes
 
-    # Recorded: cells of 60 s take 70 to 100 s, with a long tail where a host was busy.
+    # Made up: cells of 60 s that take 70 to 100 s, with a long tail as on a busy host.
     cells_s = np.random.default_rng(1).gamma(9.0, 9.0, 4096) + 20
     engine = SimulatedEngine(SIMULATED_WORKERS, FINGERPRINTS, [float(one) for one in cells_s])
     cargo = rehearsed_cargo(folder)
