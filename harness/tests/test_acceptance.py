@@ -182,8 +182,16 @@ def test_a_sound_kernel_is_found_sound(tmp_path: Path, monkeypatch: pytest.Monke
 @pytest.mark.qemu
 def test_a_torn_picture_and_a_global_counter_are_found(tmp_path: Path) -> None:
     made = checklist(tmp_path, FAULT="tear", PREEMPT="global", BARRIER="seqcst_spin")
-    watched, rolled = made.watch(PLAIN, "pictures"), made.roulette(PLAIN, "roulette")
-    assert isinstance(watched, PictureEvidence) and watched.frames.torn > 0
+    rolled = made.roulette(PLAIN, "roulette")
+    # Every fifth frame is torn: twelve pictures miss all of them once in fifteen times.
+    torn = 0
+    for number in range(5):
+        watched = made.watch(PLAIN, f"pictures{number}")
+        assert isinstance(watched, PictureEvidence)
+        torn += watched.frames.torn
+        if torn:
+            break
+    assert torn > 0
     assert isinstance(rolled, Roulette) and rolled.preempt == "global" and rolled.path == "2d"
 
 

@@ -184,5 +184,8 @@ def test_a_line_a_frame_is_booked_on_the_log(tmp_path: Path) -> None:
 def test_slow_drawing_is_booked_on_drawing(tmp_path: Path) -> None:
     reference, slow = (build_kernel(Switches().but(FAULT=fault)).path for fault in ("none", "slow_draw"))
     arms = RunSpec(reference, MACHINE), RunSpec(slow, MACHINE, RunParams(slow=300))
-    changes = compare_parts(*arms, tmp_path, 1.0, lambda text: None)
+    for number in range(3):  # what runs beside may lengthen the reference's two launches
+        changes = compare_parts(*arms, tmp_path / str(number), 1.0, lambda text: None)
+        if changes[0].candidate_ms > 2 * changes[0].reference_ms:
+            break
     assert changes[0].part == DRAW and changes[0].candidate_ms > 2 * changes[0].reference_ms
