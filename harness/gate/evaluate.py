@@ -24,7 +24,7 @@ from harness.gate.stages import STAGES
 from harness.gate.tails import compare_tails
 from harness.gate.verdict import Judgement, judge
 from harness.model.baseline import Baseline
-from harness.model.declared import stage_table
+from harness.model.declared import on_request
 from harness.model.record import Cause, ExactRecord, Incident, JudgedBy, RunRecord
 from harness.model.result import Arm
 from harness.model.spec import Verdict
@@ -132,11 +132,7 @@ def _not_measured(measured: Measured) -> dict[str, str]:
     for row in metrics.ROWS:
         if row.stage != "window" and row.stage in measured.skipped:
             found[row.name] = f"not measured: {measured.skipped[row.stage]}"
-        elif (
-            row.stage in stage_table()
-            and stage_table()[row.stage].on_request
-            and not measured.order.asks_for(row.stage)
-        ):
+        elif on_request(row.stage) and not measured.order.asks_for(row.stage):
             found[row.name] = f"not measured: {NOT_ASKED}"
     return found
 

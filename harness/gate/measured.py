@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from harness.core.bootimage import same_loaded_bytes
 from harness.gate.metrics import RULES, Rule
-from harness.model.declared import stage_table
+from harness.model.declared import on_request
 from harness.model.record import Incident, Lease
 from harness.model.spec import Capabilities, Machine, RunParams, RunSpec, Switches
 from harness.model.target import Target, limits_of, machine_of
@@ -115,8 +115,7 @@ class Order:
 
     def asks_for(self, stage: str) -> bool:
         """This stage is to run."""
-        named = stage_table().get(stage)
-        return stage in self.stages if self.stages is not None else named is None or not named.on_request
+        return stage in self.stages if self.stages is not None else not on_request(stage)
 
     def run_spec(self, kernel: ArmKernel, params: RunParams) -> RunSpec:
         """One kernel with the session's machine; of a target, with its own on the session's display."""

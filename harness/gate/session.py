@@ -22,7 +22,7 @@ from harness.gate.measured import NOT_ASKED, Measured, Order
 from harness.gate.measuring.window import Window
 from harness.gate.stage import Session, Stage
 from harness.gate.stages import STAGES
-from harness.model.declared import stage_table
+from harness.model.declared import on_request
 from harness.model.errors import GuestError, HarnessError
 from harness.model.record import Cause, Incident
 from harness.model.spec import Verdict
@@ -104,8 +104,9 @@ def _run(stage: Stage[Any, Any], session: Session, measured: Measured) -> Measur
     """Run one stage, unless it cannot, was not asked for, or the guest has already failed."""
     why = stage.obstacle(session.order, measured)
     if why is None and not session.order.asks_for(stage.name):
-        # What only runs where it is named is not left out by not naming it.
-        why = "" if stage_table().get(stage.name) and stage_table()[stage.name].on_request else NOT_ASKED
+        if on_request(stage.name):  # not left out by not naming it
+            return measured
+        why = NOT_ASKED
     elif why is None and (measured.incidents or stage.long and _failed(measured)):
         why = "the guest had failed before"
     if why is not None:

@@ -58,6 +58,12 @@ def stage_table(folder: Path = STAGES_DIR) -> Mapping[str, StageRow]:
     return {row.name: row for row in sorted(rows, key=lambda row: (row.order, row.name))}
 
 
+def on_request(stage: str) -> bool:
+    """Whether a stage runs only where it is named; false of what is no stage."""
+    row = stage_table().get(stage)
+    return row is not None and row.on_request
+
+
 def usual_stages() -> tuple[str, ...]:
     """The stages of a session that names none."""
     return tuple(name for name, row in stage_table().items() if not row.on_request)

@@ -8,11 +8,15 @@ RUNS = 60
 """Of a stored history."""
 
 
-def history_run(number: int) -> HistoryRun:
-    """A run; its ratio is its number in thousandths above 1."""
+def history_run(
+    number: int, cell: str = "x86_64 acquire_progress 2d", points: tuple[SeriesPoint, ...] | None = None
+) -> HistoryRun:
+    """A run; its ratio is its number in thousandths above 1, unless points are given."""
+    if points is None:
+        points = (SeriesPoint("fps_trace", RATIO, "since kernel 0123", 1 + number / 1000),)
     return HistoryRun(
         run_id=f"2026-run-{number}",
-        cell="x86_64 acquire_progress 2d",
+        cell=cell,
         started=f"2026-01-01T00:{number // 60:02d}:{number % 60:02d}+00:00",
         verdict="pass",
         sentence=f"pass: run {number}",
@@ -22,7 +26,7 @@ def history_run(number: int) -> HistoryRun:
         compiler="gcc 12",
         folder=f"run-{number}",
         seconds=60.0,
-        points=(SeriesPoint("fps_trace", RATIO, "since kernel 0123", 1 + number / 1000),),
+        points=points,
     )
 
 

@@ -1,4 +1,4 @@
-"""Databases for tests: a PostgreSQL of Debian's packages, started in a temporary folder, and runs to put into one."""
+"""Databases for tests: a PostgreSQL of Debian's packages, started in a temporary folder, and what one holds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from harness.history import schema
-from harness.history.series import RATIO, HistoryRun, SeriesPoint
 from harness.history.store import History
 
 _DONE_WITHIN_S = 60
@@ -31,28 +30,6 @@ def approved_kernels(history: History) -> list[str]:
 def waiting(queue: Path) -> int:
     """Runs that wait for the history."""
     return len(list(queue.glob("[0-9]*.json")))
-
-
-def record(
-    number: int, cell: str = "x86_64 acquire_progress 2d", points: tuple[SeriesPoint, ...] | None = None
-) -> HistoryRun:
-    """A run; its ratio is its number in thousandths above 1."""
-    if points is None:
-        points = (SeriesPoint("fps_trace", RATIO, "since kernel 0123", 1 + number / 1000),)
-    return HistoryRun(
-        run_id=f"2026-run-{number}",
-        cell=cell,
-        started=f"2026-01-01T00:00:{number % 60:02d}+00:00",
-        verdict="pass",
-        sentence=f"pass: run {number}",
-        commit=f"{number:040x}",
-        dirty=False,
-        host="a host",
-        compiler="gcc 12",
-        folder=f"run-{number}",
-        seconds=60.0,
-        points=points,
-    )
 
 
 def _binaries() -> Path:

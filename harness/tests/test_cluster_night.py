@@ -134,11 +134,11 @@ def test_cells_that_there_was_no_time_for_are_dropped_from_all_hosts(engine: Fak
 
 def test_the_history_says_how_noisy_a_host_usually_is(engine: FakeEngine, tmp_path: Path) -> None:
     from harness.history.series import RATIO, SeriesPoint
-    from harness.tests.databases import record
+    from harness.robustness.history_samples import history_run
 
     with History(f"sqlite:///{tmp_path / 'h.db'}") as history:
         for number in range(9):
             point = SeriesPoint("fps_trace", RATIO, "since kernel 0123", 1.0, 0.99, 1.01)
-            history.append(record(number, points=(point,)))
+            history.append(history_run(number, points=(point,)))
         noise = usual_noise(history)
         assert list(noise) == ["a host"] and noise["a host"] == pytest.approx(0.01)

@@ -32,7 +32,8 @@ from harness.history.store import History, HistoryDamaged, HistoryUnreachable
 from harness.model.baseline import Approval, Baseline
 from harness.model.errors import StoreError
 from harness.model.result import Fingerprint
-from harness.tests.databases import approved_kernels, postgresql, record, waiting
+from harness.robustness.history_samples import history_run
+from harness.tests.databases import approved_kernels, postgresql, waiting
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +88,7 @@ def test_a_run_is_kept_once_with_all_its_points(url: str) -> None:
         SeriesPoint("fps_trace", RATIO, "since kernel 01", 1.01, 1.0, 1.02),
         SeriesPoint("timeouts", EXACT, "gcc", None),
     )
-    run = record(1, points=points)
+    run = history_run(1, points=points)
     with History(url) as history:
         assert history.append(run)
         assert not history.append(run)
@@ -104,7 +105,7 @@ def test_a_run_is_kept_once_with_all_its_points(url: str) -> None:
 def test_runs_are_ordered_by_arrival_when_the_clock_goes_backwards(url: str) -> None:
     with History(url) as history:
         for number, started in enumerate(("2026-03-01", "2026-02-01", "2026-01-01")):
-            history.append(replace(record(number), started=started))
+            history.append(replace(history_run(number), started=started))
         key = next(iter(history.series_keys().items()))
         assert [row.started for row in history.runs()] == ["2026-03-01", "2026-02-01", "2026-01-01"]
         assert history.series(*key).value.tolist() == [1.0, 1.001, 1.002]
@@ -114,8 +115,8 @@ def test_runs_are_ordered_by_arrival_when_the_clock_goes_backwards(url: str) -> 
 def _append_some(url: str, first: int) -> None:
     with History(url) as history:
         for number in range(first, first + 15):
-            history.append(record(number))
-        history.append(record(999))
+            history.append(history_run(number))
+        history.append(history_run(999))
 
 
 def test_writers_at_once_lose_nothing_and_double_nothing(url: str) -> None:
@@ -139,7 +140,7 @@ def test_a_transaction_that_fails_leaves_nothing(url: str) -> None:
     with History(url) as history:
         with pytest.raises(StoreError):
             with history.transaction() as connection:
-                history._append(connection, record(1))
+                history._append(connection, history_run(1))
                 connection.execute(schema.points.insert().values(series_id=1, seq=1, value=1.0))
         assert history.runs() == [] and history.series_keys() == {}
 
@@ -147,7 +148,7 @@ def test_a_transaction_that_fails_leaves_nothing(url: str) -> None:
 def test_findings_and_approvals_come_back(url: str) -> None:
     with History(url) as history:
         for number in range(1, 4):
-            history.append(record(number))
+            history.append(history_run(number))
         stored = store_findings(history, [finding(2)])[0]
         assert stored.id is not None
         changed = replace(stored, status="fixed", fixed_seq=3, companions=(("boot_ms (absolute)", 0.5),))
@@ -172,14 +173,14 @@ def test_broken_pages_are_reported_and_kept(tmp_path: Path) -> None:
     path = tmp_path / "history.db"
     with History(f"sqlite:///{path}") as history:
         for number in range(200):
-            history.append(record(number, points=tuple(SeriesPoint(f"m{i}", RATIO, "k", 1.0) for i in range(5))))
+            history.append(history_run(number, points=tuple(SeriesPoint(f"m{i}", RATIO, "k", 1.0) for i in range(5))))
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
     content = bytearray(path.read_bytes())
     content[4096:] = b"\xa5" * (len(content) - 4096)
     path.write_bytes(content)
-    delivery = remember(record(1000), f"sqlite:///{path}", tmp_path / "queue")
+    delivery = remember(history_run(1000), f"sqlite:///{path}", tmp_path / "queue")
     assert delivery.waiting == 1 and "damaged" in delivery.said[0]
     assert path.read_bytes()[4096:8192] == b"\xa5" * 4096
     assert waiting(tmp_path / "queue") == 1
@@ -204,7 +205,7 @@ def test_a_newer_history_is_refused(url: str) -> None:
 
 def test_an_older_history_is_migrated_or_left_whole(url: str) -> None:
     with History(url) as history:
-        history.append(record(1))
+        history.append(history_run(1))
         with history.transaction() as connection:
             connection.execute(schema.meta.update().values(value=str(schema.SCHEMA - 1)))
 
@@ -230,7 +231,7 @@ def test_an_older_history_is_migrated_or_left_whole(url: str) -> None:
 
 def test_metrics_of_an_old_history_get_their_present_names(url: str) -> None:
     """Runs stored before are known again, by their old line and by the one that is written now."""
-    old = replace(record(1), points=(SeriesPoint("perturbation", ABSOLUTE, "host", 0.002),))
+    old = replace(history_run(1), points=(SeriesPoint("perturbation", ABSOLUTE, "host", 0.002),))
     line = record_to_line(old).encode()
     with History(url) as history:
         history.append(old)
@@ -250,21 +251,21 @@ def test_a_locked_database_is_unreachable(tmp_path: Path, monkeypatch: pytest.Mo
     holder = sqlite3.connect(tmp_path / "history.db", isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     with History(url) as history, pytest.raises(HistoryUnreachable):
-        history.append(record(1))
+        history.append(history_run(1))
     holder.close()
     with History(url) as history:
-        assert history.append(record(1))
+        assert history.append(history_run(1))
 
 
 def test_runs_wait_for_a_database_that_does_not_answer(server: str, tmp_path: Path) -> None:
     nobody = f"postgresql+psycopg2://postgres@/postgres?host={tmp_path}"
     queue = tmp_path / "queue"
     for number in (1, 2):
-        delivery = remember(record(number), nobody, queue)
+        delivery = remember(history_run(number), nobody, queue)
     assert delivery.delivered == 0 and delivery.waiting == 2
     assert "cannot be reached" in delivery.said[0] and "2 runs wait" in delivery.said[0]
     url = f"sqlite:///{tmp_path / 'history.db'}"
-    assert remember(record(3), url, queue).delivered == 3
+    assert remember(history_run(3), url, queue).delivered == 3
     assert waiting(queue) == 0
     with History(url) as history:
         assert [row.run_id for row in history.runs()] == ["2026-run-1", "2026-run-2", "2026-run-3"]
@@ -275,7 +276,7 @@ def test_a_queued_file_that_is_no_run_is_kept_and_named(tmp_path: Path) -> None:
     queue = tmp_path / "queue"
     queue.mkdir()
     (queue / "00000001-odd.json").write_text('{"kind": "run"')
-    delivery = remember(record(2), f"sqlite:///{tmp_path / 'history.db'}", queue)
+    delivery = remember(history_run(2), f"sqlite:///{tmp_path / 'history.db'}", queue)
     assert delivery.delivered == 1 and "00000001-odd.rejected" in delivery.said[0]
     assert (queue / "00000001-odd.rejected").exists()
 
@@ -284,7 +285,7 @@ def test_lines_go_out_and_come_back(tmp_path: Path) -> None:
     lines = tmp_path / "history.jsonl"
     with History(f"sqlite:///{tmp_path / 'one.db'}") as one:
         for number in range(5):
-            one.append(record(number))
+            one.append(history_run(number))
         assert export_lines(one, lines) == 5
         exported = list(export_runs(one))
     with lines.open("a", encoding="utf-8") as file:
@@ -304,12 +305,12 @@ def test_lines_go_out_and_come_back(tmp_path: Path) -> None:
 
 def test_a_line_cut_short_by_a_crash_damages_only_itself(tmp_path: Path) -> None:
     path = tmp_path / "history.jsonl"
-    append_line(record(1), path)
-    append_line(record(1), path)
+    append_line(history_run(1), path)
+    append_line(history_run(1), path)
     whole = path.read_text()
     assert whole.count("\n") == 1
     path.write_text(whole + whole[: len(whole) // 2])
-    append_line(record(2), path)
+    append_line(history_run(2), path)
     with History(f"sqlite:///{tmp_path / 'history.db'}") as history:
         imported = import_lines(history, path)
         assert imported.added == 2 and len(imported.refused) == 1
@@ -317,7 +318,7 @@ def test_a_line_cut_short_by_a_crash_damages_only_itself(tmp_path: Path) -> None
 
 def test_pruning_keeps_changes_approvals_and_the_anchor(url: str) -> None:
     with History(url) as history:
-        history.append_all([record(number) for number in range(1, 301)])
+        history.append_all([history_run(number) for number in range(1, 301)])
         stored = store_findings(history, [finding(100)])
         store_approvals(history, [replace(baseline("b" * 64, None), commit=f"{150:040x}")])
         pruned = prune(history, Retention(newest=50, every=10))

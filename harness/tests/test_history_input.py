@@ -13,7 +13,7 @@ from harness.history.queue import remember
 from harness.history.series import record_from_line, record_to_line
 from harness.history.store import History
 from harness.model.result import ResultError
-from harness.tests.databases import record
+from harness.robustness.history_samples import history_run
 
 
 @pytest.fixture()
@@ -22,7 +22,7 @@ def url(tmp_path: Path) -> str:
 
 
 def changed(**fields: object) -> bytes:
-    return json.dumps(json.loads(record_to_line(record(7))) | fields).encode()
+    return json.dumps(json.loads(record_to_line(history_run(7))) | fields).encode()
 
 
 BAD_LINES: tuple[tuple[bytes, str], ...] = (
@@ -57,7 +57,7 @@ def test_a_line_that_is_no_run_is_refused_with_the_reason(line: bytes, says: str
 
 def test_bad_lines_are_set_aside_and_the_rest_goes_in(url: str, tmp_path: Path) -> None:
     path = tmp_path / "history.jsonl"
-    good = [record_to_line(record(number)).encode() for number in (1, 2)]
+    good = [record_to_line(history_run(number)).encode() for number in (1, 2)]
     path.write_bytes(b"\n".join([good[0], *(line for line, _ in BAD_LINES), good[1]]) + b"\n")
     with History(url) as history:
         imported = import_lines(history, path)
@@ -72,7 +72,7 @@ def test_a_bad_file_does_not_hold_up_the_queue(url: str, tmp_path: Path) -> None
     queue.mkdir()
     for number, (line, _) in enumerate(BAD_LINES, 1):
         (queue / f"{number:08d}-bad.json").write_bytes(line)
-    delivery = remember(record(1), url, queue)
+    delivery = remember(history_run(1), url, queue)
     assert (delivery.delivered, delivery.waiting, len(delivery.said)) == (1, 0, len(BAD_LINES))
     assert len(list(queue.glob("*.rejected"))) == len(BAD_LINES)
 
@@ -83,7 +83,7 @@ def test_an_empty_file_is_no_sound_history(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("HISTORY_URL", f"sqlite:///{path}")
     assert main(["history", "check"]) == 5
     with History() as history:
-        history.append(record(1))
+        history.append(history_run(1))
     assert main(["history", "check"]) == 0
 
 

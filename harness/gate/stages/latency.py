@@ -33,7 +33,7 @@ class LatencyStage(Stage[Latency, LatencyRecord]):
     brings, keeps = Latency, LatencyRecord
 
     def obstacle(self, order: Order, measured: Measured) -> str | None:
-        return None if order.asks_for(self.name) and _reads_keys(order.candidate) else ""
+        return None if _reads_keys(order.candidate) else ""
 
     def measure(self, session: Session, measured: Measured) -> Latency:
         order = session.order
