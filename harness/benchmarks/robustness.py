@@ -13,7 +13,7 @@ from harness.robustness.hostile_guests import GUESTS, problems_of
 from harness.robustness.killpoints import attack
 from harness.robustness.random_kills import kill_at_random, prepare
 from harness.robustness.stopped_qemu import POINTS, stop_at
-from harness.robustness.writers import COVERS, WITH_QEMU, WRITERS
+from harness.robustness.writers import WITH_QEMU, WRITERS, covers
 
 DAMAGED_RUNS = 500
 KILLS = 50
@@ -36,7 +36,7 @@ def _kill_points(folder: Path) -> list[Figure]:
             tally = attack(writer, folder, how)
             points += tally.points
             problems += tally.problems
-    writing = sum(bool(names) for names in COVERS.values())
+    writing = sum(bool(names) for names in covers().values())
     return [_figure(f"lost or half written at {points} kill points of {writing} commands that write", problems)]
 
 

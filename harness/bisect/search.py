@@ -200,6 +200,7 @@ def build_commit(recipe: Recipe, tree: Path, kernels: Path) -> tuple[Path, str]:
     kernels.mkdir(exist_ok=True)
     sha256 = sha256_of(built)
     kept = kernels / f"{sha256[:16]}{built.suffix if built.suffix in ('.elf', '.iso') else '.elf'}"
+    # No bound needed: a kernel just built and hashed.
     shutil.copyfile(built, kept)
     return kept, sha256
 

@@ -59,6 +59,7 @@ def build_target_commit(recipe: TargetRecipe, tree: Path, kernels: Path) -> tupl
     kept = {one.role: Path(f"{digest[:16]}-{one.role}") for one in files}
     kernels.mkdir(exist_ok=True)
     for one in files:
+        # No bound needed: images that were hashed when the target was found.
         shutil.copyfile(one.path, kernels / kept[one.role])
     path = kernels / f"{digest[:16]}.toml"
     path.write_text(target_toml(_kept(found, kept)), encoding="utf-8")

@@ -26,6 +26,7 @@ PARCEL_BYTES_MAX = 1 << 30
 def pack(folder: Path) -> bytes:
     """A result folder as an archive; links and devices are left out."""
     buffer = io.BytesIO()
+    # No bound needed: archives in memory, counted while they are unpacked.
     with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=3) as archive:
         for path in sorted(folder.rglob("*")):
             if path.is_file() and not path.is_symlink():

@@ -161,6 +161,7 @@ class Workplace:
             save_bundle(bundle, self.folder / "bundles")
             return bundle
         try:
+            # No bound needed: what this worker kept itself.
             return read_bundle((self.folder / "bundles" / f"{digest}.json").read_text(encoding="utf-8"), digest)
         except FileNotFoundError:
             return None

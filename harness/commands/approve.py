@@ -117,6 +117,7 @@ def write_baseline(baseline: Baseline, kernel: Path, result_folder: Path) -> Pat
     try:
         with whole_folder(target) as scratch:
             (scratch / FILE_NAME).write_text(baseline_to_json(baseline), encoding="utf-8")
+            # No bound needed: a kernel just hashed, and pictures of the run.
             shutil.copyfile(kernel, scratch / KERNEL_NAME)
             for picture in sorted(result_folder.glob("golden-*.png")):
                 shutil.copyfile(picture, scratch / picture.name)

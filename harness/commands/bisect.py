@@ -30,6 +30,7 @@ EXAMPLES = (
 NEXT = "make ab A=<parent> B=<commit> measures the culprit again"
 TAKES = ("switches", "--json")
 MEASURES = True
+WRITES = ("line", "page")
 STEP_S = 60.0
 """Without a budget."""
 _VERDICTS = {BisectMark.GOOD: Verdict.PASS, BisectMark.BAD: Verdict.REGRESSION, BisectMark.SKIP: Verdict.INCONCLUSIVE}

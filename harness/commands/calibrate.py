@@ -62,6 +62,7 @@ EXAMPLES = (
 NEXT = "KEEP=1 keeps the evidence under baselines/"
 TAKES = ("switches",)
 MEASURES = True
+WRITES = ("page",)
 BUDGETS_S = (15.0, 30.0, 60.0, 120.0)
 PAIRS = 3
 """Pairs of images an effect."""

@@ -13,6 +13,7 @@ from harness.settings import Arguments
 ORDER = 160
 EXAMPLES = ("",)
 NEXT = "look at baselines/pictures, commit, and make approve"
+WRITES = ("page",)
 
 PICTURES = ROOT / "baselines" / "pictures"
 

@@ -36,6 +36,7 @@ EXAMPLES = ("", "MINUTES=60", "MATRIX=ci/nightly.toml BUDGET=45", "CLUSTER=local
 NEXT = "make report renders the history as a site"
 TAKES = ("--json",)
 MEASURES = True
+WRITES = ("journal", "line", "queue")
 
 CLUSTER_DIR = RESULTS_DIR / ".cluster"
 """Blobs of bundles, and what local workers keep."""

@@ -37,6 +37,7 @@ EXAMPLES = (
 NEXT = 'make ab A="BARRIER=seqcst_spin" B="BARRIER=linux", for what the strategies cost'
 TAKES = ("switches",)
 MEASURES = True
+WRITES = ("page",)
 
 SAVED_RUNS = 200
 """Newest saved runs that are looked through for the frame rate of a kernel."""

@@ -30,6 +30,7 @@ from harness.settings import Arguments
 ORDER = 90
 EXAMPLES = ("", "SITE=public")
 NEXT = "open the index.html that it names; make history findings"
+WRITES = ("site",)
 
 SITE_DIR = RESULTS_DIR / "site"
 _LEADING = (("fps_trace", RATIO), ("instructions_per_frame", "exact"), ("fps_trace", ABSOLUTE))

@@ -39,6 +39,7 @@ from harness.settings import Arguments
 ORDER = 45
 EXAMPLES = ("TARGETS=ovmf,aavmf", "TARGETS=mine,../other/perf.toml PAGE=survey.html")
 NEXT = "make ab TARGET=… compares two of them side by side"
+WRITES = ("page",)
 
 PAGE_FILE = RESULTS_DIR / "survey.html"
 _LIMIT_S = 900.0

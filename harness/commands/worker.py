@@ -18,6 +18,7 @@ EXAMPLES = (
     "CLUSTER=tls://scheduler:8786 PLACE=/var/lib/worker",
 )
 NEXT = "make nightly CLUSTER=… on the host that asks"
+WRITES = ("page", "site")
 
 PLACE = RESULTS_DIR / ".worker"
 

@@ -101,6 +101,7 @@ def code_of(built: BuiltKernel, compiler: str) -> Mapping[str, str]:
     """
     folder = BUILD_DIR / built.switches.folder / compiler / "obj"
     try:
+        # No bound needed: objects of this build.
         found = {str(path.relative_to(folder)): code_digest(path.read_bytes()) for path in folder.rglob("*.o")}
     except (ObjectCodeError, OSError) as error:
         raise BuildError(f"the objects of {built.switches.label} cannot be compared: {error}") from error

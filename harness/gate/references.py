@@ -114,6 +114,7 @@ def keep_baseline(baseline: Baseline, folder: Path, root: Path = BASELINES_DIR) 
         return
     target.mkdir(parents=True)
     for name in (FILE_NAME, KERNEL_NAME):
+        # No bound needed: a baseline just read.
         shutil.copyfile(root / baseline.arch / baseline.name / name, target / name)
 
 

@@ -56,6 +56,7 @@ def linked(kernel: ArmKernel, layout: int) -> Path:
     try:
         tree = checkout_revision(source.commit)[0] if source.commit else ROOT
         plain = build_kernel(kernel.switches, compiler=source.compiler, tree=tree, commit=source.commit)
+        # No bound needed: kernels of this build, and one that was measured.
         if not same_loaded_bytes(plain.path.read_bytes(), kernel.path.read_bytes()):
             raise BuildError("its source builds to another kernel now")
         shuffled = build_kernel(

@@ -95,6 +95,7 @@ def say_short_form(kernel: ArmKernel, extra: tuple[str, ...], out: Printer) -> N
 def keep_images(kernel: ArmKernel, folder: Path) -> None:
     """Keep what a run booted with it, as far as it is small."""
     if kernel.target is None or kernel.record is None:
+        # No bound needed: images that were hashed when the target was found.
         shutil.copyfile(kernel.path, folder / "candidate.elf")
         return
     target = kernel.target

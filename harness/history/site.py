@@ -193,6 +193,7 @@ class Dashboard:
         self._environment = environment()
         self._environment.filters.update(label=label_of, when=when_words)
         self._environment.filters["zip_newest"] = lambda one, other, count: list(zip(one, other))[: -count - 1 : -1]
+        # No bound needed: scripts of this tree.
         self._script = (TEMPLATES / "dashboard-plot.js").read_text(encoding="utf-8")
         self._policy = source_policy(self._script)
 

@@ -13,7 +13,7 @@ from harness.model.spec import ROOT
 
 STAGES_DIR = ROOT / "harness" / "gate" / "stages"
 COMMANDS_DIR = ROOT / "harness" / "commands"
-OF_A_COMMAND = ("ORDER", "EXAMPLES", "NEXT", "TAKES", "MEASURES")
+OF_A_COMMAND = ("ORDER", "EXAMPLES", "NEXT", "TAKES", "MEASURES", "WRITES")
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,8 @@ class CommandRow:
     """``TAKES``: settings that other commands take as well, ``switches`` for those of the kernel, ``--json``."""
     measures: bool
     """``MEASURES``: it leaves results, and ``results/latest`` says how its last run ended."""
+    writes: tuple[str, ...]
+    """``WRITES``: what it writes besides a result, by the names of ``harness/robustness/writers.py``."""
 
 
 @functools.cache
@@ -53,6 +55,7 @@ def stage_table(folder: Path = STAGES_DIR) -> Mapping[str, StageRow]:
     """Every stage by name, in the order in which sessions run them: one file each, with ``ORDER`` and ``LEAST_S``."""
     rows = []
     for path in folder.glob("[!_]*.py"):
+        # No bound needed: sources of this tree.
         said = constants_of(ast.parse(path.read_text(encoding="utf-8")), ("ORDER", "LEAST_S", "ON_REQUEST"))
         rows.append(StageRow(path.stem, said["ORDER"], said["LEAST_S"], said.get("ON_REQUEST", False)))
     return {row.name: row for row in sorted(rows, key=lambda row: (row.order, row.name))}
@@ -88,6 +91,7 @@ def _command(path: Path) -> CommandRow:
         said.get("NEXT", ""),
         tuple(said.get("TAKES", ())),
         said.get("MEASURES", False),
+        tuple(said.get("WRITES", ())),
     )
 
 

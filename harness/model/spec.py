@@ -89,6 +89,7 @@ _SWITCH_LINE = re.compile(r"^ \* SWITCH ([A-Z_]+): ([a-z0-9_ ]+)$", re.MULTILINE
 @functools.cache
 def switch_table() -> Mapping[str, Switch]:
     """Every switch of the built-in kernel except ARCH, by name, in the order of ``kernel/options.h``."""
+    # No bound needed: a header of this tree.
     text = OPTIONS_H.read_text(encoding="utf-8")
     found = {name: tuple(values.split()) for name, values in _SWITCH_LINE.findall(text)}
     found["FAULT"] += tuple(fault_table())

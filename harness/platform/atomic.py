@@ -213,6 +213,7 @@ def _hold(descriptor: int) -> bool:
 
 def _clear(leftover: Path, path: Path, *, aside: bool) -> None:
     try:
+        # No bound needed: what it has just written.
         descriptor = os.open(leftover, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return

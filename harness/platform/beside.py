@@ -49,6 +49,7 @@ class Beside(Generic[T]):
 
     def result(self) -> T | None:
         """Result of the work; None when it failed, which is then to be done in another way. Waits for it."""
+        # No bound needed: pipes to its own child.
         with os.fdopen(os.dup(self._answer), "rb") as answer:
             content = answer.read()
         self._end()

@@ -29,6 +29,7 @@ def read_bounded(path: Path, most: int = TEXT_BYTES_MAX, limit_s: float = READ_S
     """
     # Without O_NONBLOCK, opening a fifo waits for a writer, and reading /proc/kmsg waits for a message.
     try:
+        # No bound needed: this is what bounds the others.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     except ValueError as error:  # a NUL byte, or a lone surrogate, which no file system's name encodes
         raise OSError(errno.EINVAL, "no name of a file", ascii(str(path))) from error

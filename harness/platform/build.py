@@ -145,6 +145,7 @@ def _keep_image(built: Path) -> Path:
     folder = built.parent / "images"
     folder.mkdir(exist_ok=True)
     kept = folder / f"{built.stem}-{sha256_of(built)[:16]}.elf"
+    # No bound needed: a kernel of this build, and git's own archive.
     write_whole(kept, built.read_bytes())
     images = sorted(folder.glob(f"{built.stem}-{'[0-9a-f]' * 16}.elf"), key=lambda image: image.stat().st_mtime_ns)
     for old in images[:-IMAGES_MAX]:

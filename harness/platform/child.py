@@ -164,6 +164,7 @@ def run_child(
     name = shlex.join(command)[:80]
     with contextlib.ExitStack() as stack:
         pipes = [os.pipe() for _ in range(1 if merged else 2)]
+        # No bound needed: pipes to its own child, with deadlines.
         readers = [stack.enter_context(open(reader, "rb", buffering=0)) for reader, _ in pipes]
         writers = [stack.enter_context(open(writer, "wb", buffering=0)) for _, writer in pipes]
         # A file, which is read at any pace: a pipe would have to be filled while the answer is drained.

@@ -30,6 +30,7 @@ def serial_fifos(path: Path) -> int:
     """Two named pipes, ``<path>.in`` and ``<path>.out``, for a line that is typed to; our reading end of the second."""
     for end in (".in", ".out"):
         os.mkfifo(f"{path}{end}", 0o600)
+    # No bound needed: a pipe that QEMU writes, without waiting.
     ours = os.open(f"{path}.out", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     os.set_blocking(ours, True)
     with contextlib.suppress(OSError):

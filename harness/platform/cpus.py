@@ -156,6 +156,7 @@ def busy_between(before: Mapping[int, CpuTimes], after: Mapping[int, CpuTimes]) 
 
 def _read(path: Path) -> str:
     try:
+        # No bound needed: /proc.
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""

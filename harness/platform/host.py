@@ -12,6 +12,7 @@ from harness.model.result import Host
 def cpu_model() -> str:
     """The processor's own name; the architecture where it does not say."""
     try:
+        # No bound needed: /proc.
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
             key, _, value = line.partition(":")
             if key.strip() in ("model name", "Model", "uarch"):

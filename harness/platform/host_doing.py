@@ -42,6 +42,7 @@ def name_stop(pid: int, evidence: Path) -> None:
 def is_frozen(pid: int, proc: Path = Path("/proc"), groups: Path = Path("/sys/fs/cgroup")) -> bool:
     """Whether the control group of a process stands still (cgroup v2)."""
     try:
+        # No bound needed: /proc.
         lines = (proc / str(pid) / "cgroup").read_text(encoding="utf-8").splitlines()
         group = next(line[3:] for line in lines if line.startswith("0::"))
         events = (groups / group.lstrip("/") / "cgroup.events").read_text(encoding="utf-8")

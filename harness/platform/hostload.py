@@ -22,6 +22,7 @@ ThreadTimes = Mapping[int, tuple[int, int]]
 def available_memory_mib(proc: Path = PROC) -> int:
     """Memory that programs can still have without swapping; 0 when the kernel does not say."""
     try:
+        # No bound needed: /proc.
         lines = (proc / "meminfo").read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:
         return 0

@@ -183,6 +183,7 @@ def _free_cores(cpus: Cpus, busy: Mapping[int, float]) -> tuple[tuple[tuple[int,
 def _listed(proc: Path = Path("/proc")) -> dict[tuple[int, int], int]:
     """All leases, by CPU and layer: the holder's process id, 0 when it cannot be told here."""
     try:
+        # No bound needed: /proc.
         text = (proc / "net" / "unix").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return {}

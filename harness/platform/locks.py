@@ -47,6 +47,7 @@ def lock(path: Path, *, wait_s: float, purpose: str) -> Iterator[None]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        # No bound needed: lock files.
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
     except OSError as error:
         raise StoreError(f"{path.parent} cannot be written: {error.strerror}") from error

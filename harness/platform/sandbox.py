@@ -239,6 +239,7 @@ def best_layer() -> Layer:
 def is_script(binary: Path) -> bool:
     """Whether a QEMU is a script that runs another one: what that one needs is not known, and would lack in a box."""
     try:
+        # No bound needed: two bytes of the QEMU that is about to run.
         with binary.open("rb") as file:
             return file.read(2) == b"#!"
     except OSError:

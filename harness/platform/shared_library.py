@@ -35,6 +35,7 @@ def compile_library(command: Sequence[str], library: Path, what: str) -> None:
                 telling = [line for line in done.errors if "rror" in line] or list(done.errors)
                 raise BuildError(f"{what} does not build: " + " | ".join(telling[:3]))
             library.parent.mkdir(parents=True, exist_ok=True)
+            # No bound needed: a library just made.
             write_whole(library, part.read_bytes())
     except (OSError, ChildError) as error:
         raise BuildError(f"{what} cannot be built: {error}") from error

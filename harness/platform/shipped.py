@@ -66,6 +66,7 @@ def shipment_of(tree: Path = ROOT) -> Shipment | None:
     """
     path = tree / SHIPPED
     try:
+        # No bound needed: a list that was sent with this tree.
         return codec.from_json(Shipment, path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None

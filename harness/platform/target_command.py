@@ -62,6 +62,7 @@ def _flash(file: Path, unit: int, chips: int, folder: Path) -> str:
     if chips > 1 and unit < chips - 1:
         return f"if=pflash,unit={unit},format=raw,readonly=on,file={quoted(file)}"
     copy = folder / f"flash{unit}"
+    # No bound needed: an image that was hashed when the target was found.
     shutil.copyfile(file, copy)
     return f"if=pflash,unit={unit},format=raw,file={quoted(copy)}"
 

@@ -161,6 +161,7 @@ _RUNS_TOO = {"x86_64": ("i386",), "aarch64": ("arm",)}
 def elf_arch(path: Path) -> str:
     """QEMU's name for what an ELF file is for; empty for other files, and for what is not known."""
     try:
+        # No bound needed: an image, whose kind and size are looked at before; without waiting.
         with open(path, "rb") as file:
             head = file.read(20)
     except OSError:

@@ -99,6 +99,7 @@ def _webm(frames: Sequence[Image]) -> bytes:
             for frame in frames:
                 writer.write(frame)
             writer.release()
+        # No bound needed: a film just made.
         return path.read_bytes() if path.is_file() else b""
 
 

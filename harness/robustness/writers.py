@@ -1,13 +1,11 @@
-"""Everything that writes what must last, as programs to disturb.
-
-``COVERS`` says which of them stand for each command: the command itself, or the code that alone writes for it.
-"""
+"""Everything that writes what must last, as programs to disturb."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 
+from harness.model.declared import command_table
 from harness.robustness import samples, what_lasts
 from harness.robustness.killpoints import FULL, KILL, Writer, harness, python
 
@@ -133,29 +131,20 @@ WITH_QEMU = (
 """Under a real QEMU: a few seconds a point."""
 WRITERS = CODE + _HISTORY + _COMMANDS
 
-COVERS: Mapping[str, tuple[str, ...]] = {
-    "perf": ("perf", "result"),
-    "latency": ("result",),
-    "ab": ("result",),
-    "explain": ("result",),
-    "approve": ("approve",),
-    "survey": ("page",),
-    "acceptance": ("result",),
-    "compare": ("compare",),
-    "analyze": (),
-    "nightly": ("journal", "line", "queue", "result"),
-    "bisect": ("result", "line", "page"),
-    "report": ("report", "site"),
-    "history": tuple(writer.name for writer in _HISTORY),
-    "boot": ("boot", "result"),
-    "build": ("build",),
-    "suites": (),
-    "bench": ("result",),
-    "calibrate": ("result", "page"),
-    "proof": ("result", "page"),
-    "litmus": ("page",),
-    "golden": ("page",),
-    "doctor": (),
-    "worker": ("page", "site"),
-}
-"""Commands that measure keep what lasts in one folder, a result; single files are written as a page is."""
+
+def covers() -> Mapping[str, tuple[str, ...]]:
+    """Which programs stand for each command: the command itself, and the code that alone writes for it.
+
+    A command that measures keeps what lasts in one folder, a result. What else a command writes, its file declares as
+    ``WRITES``; single files are written as a page is.
+    """
+    return {
+        name: tuple(
+            writer.name
+            for writer in (*WRITERS, *WITH_QEMU)
+            if writer.name.partition(" ")[0] == name
+            or writer.name in row.writes
+            or (writer.name == "result" and row.measures)
+        )
+        for name, row in command_table().items()
+    }

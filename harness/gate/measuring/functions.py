@@ -78,6 +78,7 @@ def _read_log(machine: Qemu, last_flush: int) -> bytes:
     marker = FLUSH_EVENT.encode()
     parts: list[bytes] = []
     flushes = size = 0
+    # No bound needed: QEMU's log, up to its limit and a deadline.
     with open(machine.trace_path, "rb") as log:
         while flushes <= last_flush:
             part = log.read()
