@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import shlex
 import signal
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import FrameType
 
 from harness.front.terminal import TerminalPrinter
@@ -17,7 +18,7 @@ from harness.model.errors import HarnessError
 from harness.model.interrupts import listen
 from harness.model.result import ResultError
 from harness.model.spec import UsageError, Verdict
-from harness.platform.store import kept_of, record_ending
+from harness.platform.store import add_files, kept_of, record_ending
 from harness.settings import MEASURING, Arguments
 
 
@@ -38,7 +39,7 @@ def main(words: Sequence[str]) -> int:
     except KeyboardInterrupt as error:
         printer.renew()
         verdict = Verdict.HARNESS_FAILED
-        _end(words[0], error, verdict, f"{verdict.value}: interrupted{_stored(words[0], error)}", printer)
+        _end(words, error, verdict, f"{verdict.value}: interrupted{_stored(words[0], error)}", printer)
     finally:
         printer.close()
     listen(signal.SIG_IGN)
@@ -55,7 +56,7 @@ def _outcome(words: Sequence[str], printer: TerminalPrinter) -> tuple[Verdict, b
     try:
         each = parse_each(words)
     except UsageError as error:
-        _end(words[0], error, Verdict.USAGE, f"usage: {error} (exit {Verdict.USAGE.exit_code})", printer)
+        _end(words, error, Verdict.USAGE, f"usage: {error} (exit {Verdict.USAGE.exit_code})", printer)
         return Verdict.USAGE, True
     verdicts, rows, refused = [], [], False
     for number, arguments in enumerate(each, 1):
@@ -87,10 +88,8 @@ def _attempt(arguments: Arguments, printer: TerminalPrinter, alone: bool) -> tup
         verdict, said = _meaning(error)
         if verdict is Verdict.USAGE and alone:
             said = f"{said} (exit {verdict.exit_code})"
-        _end(arguments.command, error, verdict, said, printer)
-        step = _next(arguments.command, error, verdict)
-        if step and not arguments.json:
-            printer.line(f"next: {step}")
+        words = [arguments.command, *(f"{name}={value}" for name, value in arguments.given.items())]
+        _end([*words, *(f"--{option}" for option in arguments.options)], error, verdict, said, printer)
         return verdict, verdict is Verdict.USAGE
 
 
@@ -113,25 +112,48 @@ def _meaning(error: Exception) -> tuple[Verdict, str]:
     return failed, f"{failed.value}: a fault of the harness itself: {type(error).__name__}: {error}"
 
 
-def _next(command: str, error: Exception, verdict: Verdict) -> str:
-    """What to do after a command that ended before it had a result."""
-    if verdict is Verdict.GUEST_FAILED and isinstance(error, HarnessError) and error.evidence:
-        return "the last lines of that log say how far the guest came; on a busy host, run it again"
-    if verdict is Verdict.HARNESS_FAILED and isinstance(error, (HarnessError, OSError)) and command != "doctor":
-        return "make doctor checks this machine"
-    return ""
+def _next(command: str, error: BaseException, verdict: Verdict) -> str:
+    """What to do after a command that ended before it had a result; empty where its line says it."""
+    if verdict is Verdict.GUEST_FAILED:
+        known = isinstance(error, HarnessError) and error.evidence
+        return (
+            f"{'the last lines of that log say how far the guest came; ' if known else ''}on a busy host, run it again"
+        )
+    if verdict is not Verdict.HARNESS_FAILED or isinstance(error, KeyboardInterrupt):
+        return ""
+    if isinstance(error, (HarnessError, ResultError, OSError)):
+        return "make doctor checks this machine" if command != "doctor" else ""
+    return "a fault of this program, not of the kernel: report the lines above, with the command"
 
 
-def _end(command: str, error: BaseException, verdict: Verdict, said: str, printer: TerminalPrinter) -> None:
-    """Say how a command ended and, of one that measures, let the latest result say it too."""
+def _end(words: Sequence[str], error: BaseException, verdict: Verdict, said: str, printer: TerminalPrinter) -> None:
+    """Say how a command ended and what to do next and, of one that measures, let the latest result say it too."""
+    command, quiet = words[0], "--json" in words
     printer.line(said)
+    step = _next(command, error, verdict)
+    if step and not quiet:
+        printer.line(f"next: {step}")
     kept = kept_of(error)
-    if command not in MEASURING or (kept and not kept.complete):
+    if command not in MEASURING:
         return
+    files = _ending_files(words, verdict, said, step)
     try:
-        record_ending(command, verdict, said)
+        if kept and not kept.complete:
+            add_files(kept.folder, files)
+        else:
+            record_ending(command, verdict, said, {name: files[name] for name in files if name != "report.html"})
     except HarnessError as problem:
         printer.line(f"note: {problem}")
+
+
+def _ending_files(words: Sequence[str], verdict: Verdict, said: str, step: str) -> Mapping[str, str]:
+    """The reports of an ending without a result; none where their modules cannot be loaded."""
+    try:
+        from harness.front.endings import ending_files
+    except ImportError:
+        return {}
+    again = shlex.join(["make", words[0], *(word for word in words[1:] if not word.startswith("--"))])
+    return ending_files(words[0], verdict, said.splitlines(), step, again, "--strict" in words)
 
 
 def _stored(command: str, error: BaseException) -> str:

@@ -16,7 +16,7 @@ from harness.core.statistics import CANDIDATE, REFERENCE, Decision, State
 from harness.core.wording import amount, signed_percent
 from harness.gate.evaluate import arms_of, incidents_of, record_of
 from harness.gate.finish import finish, timed
-from harness.gate.kernels import build_arm
+from harness.gate.kernels import build_arm, refuse_words
 from harness.gate.measured import SAME_KERNEL, ArmKernel, Measured, Order
 from harness.gate.measuring.pictures import Pictures
 from harness.gate.measuring.timing import Timing
@@ -29,7 +29,7 @@ from harness.gate.target_rules import pictures_least
 from harness.model.arms import ArmRequest, parse_arm
 from harness.model.record import Incident
 from harness.model.result import Arm, Frames, Gate, QemuSetup, Result
-from harness.model.spec import Device, Machine, RunSpec, UsageError, Verdict
+from harness.model.spec import LOAD_DISK_MIB, Device, Machine, RunSpec, UsageError, Verdict
 from harness.platform.build import source_state
 from harness.platform.host import host_facts
 from harness.platform.probe import choose_accelerator, qemu_version
@@ -73,6 +73,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     with RunFolder("ab") as run:
         kernels = {request.name: build_arm(request, arguments.text("CC"), out) for request in requests}
         _check_arches(requests, kernels)
+        refuse_words(arguments.given, list(kernels.values()))
         machine, shown = _machine(requests[0], kernels, arguments)
         first = requests[0].name
         order = Order(
@@ -85,6 +86,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
             pictures=arguments.integer("PICTURES"),
             pictures_least=_pictures_least(kernels.values(), arguments),
             quiet=arguments.text("QUIET") == "wait",
+            bounded=arguments.has("BUDGET"),
             stages=frozenset(arguments.several("STAGES")),
         )
         others = [kernels[request.name] for request in requests[1:]]
@@ -165,7 +167,14 @@ def _check_arches(requests: list[ArmRequest], kernels: dict[str, ArmKernel]) -> 
 
 
 def _machine(request: ArmRequest, kernels: dict[str, ArmKernel], arguments: Arguments) -> tuple[Machine, str]:
-    machine = Machine(arch=request.switches.arch, vcpus=1, maxcpus=2, extra=arguments.several("QEMU_ARGS"))
+    loaded = arguments.run_params().blk
+    machine = Machine(
+        arch=request.switches.arch,
+        vcpus=2 if loaded else 1,
+        maxcpus=2,
+        disk_mib=LOAD_DISK_MIB if loaded else 0,
+        extra=arguments.several("QEMU_ARGS"),
+    )
     kernel = kernels[request.name]
     own = session_machine(kernel, machine)
     qemu_version(own.arch, own.gpu)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from harness.gate.evaluate import evaluate
+from harness.gate.next_steps import next_steps
 from harness.gate.references import NoBaseline, read_baseline
 from harness.gate.replay import load_measured
 from harness.gate.rule_file import load_by_counts, load_rules
@@ -13,6 +16,7 @@ from harness.model.result import ResultError
 from harness.model.spec import UsageError, Verdict
 from harness.platform.store import load_result, saved_run
 from harness.report.printer import Printer
+from harness.report.told import next_lines
 from harness.settings import Arguments
 
 ORDER = 60
@@ -52,4 +56,14 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     out.line(judgement.sentence)
     if judgement.verdict is not result.verdict:
         out.line(f"note: the run itself said {result.verdict.value}")
+    judged = replace(
+        result,
+        verdict=judgement.verdict,
+        sentence=judgement.sentence,
+        gates=judgement.gates,
+        problems=judgement.problems,
+        next_steps=(),
+    )
+    for line in next_lines(replace(judged, next_steps=next_steps(judged, folder))):
+        out.line(line)
     return judgement.verdict

@@ -17,6 +17,7 @@ from harness.gate.measuring.comparison import compare
 from harness.gate.measuring.protocol import WARM_UP_FRAMES, choose_protocol
 from harness.model.result import NextStep, Result
 from harness.model.spec import Machine, RunParams, RunSpec, Switches, UsageError, Verdict, switch_table
+from harness.model.values import nearest, shown
 from harness.platform.build import BuiltKernel, build_kernel
 from harness.platform.host import host_facts
 from harness.platform.leases import lease_cores
@@ -85,7 +86,9 @@ def _chosen(words: str) -> list[str]:
     known = topics()
     chosen = [word for word in words.split(",") if word] or known
     if unknown := [word for word in chosen if word not in known]:
-        raise UsageError(f"ONLY={','.join(unknown)}: choose from {', '.join(known)}")
+        near = nearest(unknown[0], known)
+        hint = f"; did you mean {near}?" if near else ""
+        raise UsageError(f"ONLY={shown(','.join(unknown))}: choose from {', '.join(known)}{hint}")
     return chosen
 
 

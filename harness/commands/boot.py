@@ -15,6 +15,8 @@ from pathlib import Path
 
 import cv2
 
+from harness.gate.finish import finish
+from harness.gate.next_steps import given_words
 from harness.model.errors import GuestError, HarnessError, QemuError, QmpError
 from harness.model.interrupts import INTERRUPTS
 from harness.model.result import Result
@@ -70,7 +72,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         machine = replace(machine, device=Device.GPU_GL)
     spec = RunSpec(kernel.path, machine, params)
     run = RunFolder("boot")
-    begun, evidence = time.monotonic(), None
+    begun = time.monotonic()
     with ExitStack() as stack:
         try:
             guest = _open(stack, spec, displays, run.path)
@@ -81,13 +83,14 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
             _keep_picture(guest, run.path, out)
             verdict, sentence = _judge(guest, seen, sentence)
         except HarnessError as error:
-            verdict, sentence, evidence = error.verdict, error.message, error.evidence
+            verdict, sentence = error.verdict, error.message
+            if error.evidence is not None and error.evidence.is_relative_to(run.path):
+                sentence += f" (see {error.evidence.relative_to(run.path)})"
     seconds = time.monotonic() - begun
-    folder = run.commit(Result("boot", verdict, sentence, run.started, seconds, host=host_facts()))
-    out.line(sentence)
-    if evidence is not None and evidence.is_relative_to(run.path):
-        out.line(f"  evidence: {folder / evidence.relative_to(run.path)}")
-    out.line(f"serial log: {folder / 'serial.log'}")
+    given = given_words(tuple(arguments.given.items()), ())
+    result = Result("boot", verdict, sentence, run.started, seconds, host=host_facts(), words=given)
+    verdict = finish(run, result, out, {}, [])
+    out.line(f"serial log: {run.place / 'serial.log'}")
     return verdict
 
 

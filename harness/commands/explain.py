@@ -7,6 +7,7 @@ import enum
 import shlex
 import shutil
 import time
+from contextlib import AbstractContextManager
 from typing import Any
 
 from harness.explain.attribution import FrameAccount
@@ -24,11 +25,12 @@ from harness.gate.kernels import build_arm
 from harness.gate.next_steps import given_words, next_steps
 from harness.model.arms import ArmRequest, Source, parse_arm
 from harness.model.errors import QemuError
+from harness.model.record import Lease
 from harness.model.result import Arm, Metric, NextStep, QemuSetup, Result
 from harness.model.spec import LOAD_DISK_MIB, Machine, RunParams, Switches, UsageError, Verdict, switch_table
 from harness.platform.build import BuiltKernel, build_kernel, source_state
 from harness.platform.host import host_facts
-from harness.platform.leases import lease_cores
+from harness.platform.leases import WAIT_S, lease_cores
 from harness.platform.probe import qemu_version
 from harness.platform.store import RunFolder, saved_run
 from harness.platform.virgl import chosen_device, with_virgl
@@ -57,8 +59,8 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     request = parse_arm("explain", arguments.text("NAME"), arguments.switches)
     failed = arguments.path("RESULT")
     saved = open_regression(saved_run(failed)) if failed else None
-    with RunFolder("explain") as run, lease_cores(progress=out.progress):
-        begun = time.monotonic()
+    with RunFolder("explain") as run, _cores(arguments, out) as lease:
+        begun = _begun(arguments, lease)
         out.progress(f"building {request.label}")
         kernel = build_kernel(saved.candidate_switches if saved else request.switches, compiler=arguments.text("CC"))
         subject = saved.folder.name if saved else _subject(request.text, arguments)
@@ -92,8 +94,8 @@ def _explain_driver(arguments: Arguments, out: Printer) -> Verdict:
     """The manners of another kernel's driver, which has no switches to try."""
     quick = arguments.flag("QUICK")
     budget_s = QUICK_S if quick and not arguments.has("BUDGET") else arguments.number("BUDGET")
-    with RunFolder("explain") as run, lease_cores(progress=out.progress):
-        begun = time.monotonic()
+    with RunFolder("explain") as run, _cores(arguments, out) as lease:
+        begun = _begun(arguments, lease)
         kernel = build_arm(_foreign_request(arguments), arguments.text("CC"), out)
         machine = Machine(kernel.target.arch if kernel.target else arguments.text("ARCH"))
         left_s = budget_s - (time.monotonic() - begun)
@@ -127,6 +129,15 @@ def _explain_driver(arguments: Arguments, out: Printer) -> Verdict:
         out.line(line)
     out.line(f"report: {folder / 'report.html'}")
     return result.verdict
+
+
+def _cores(arguments: Arguments, out: Printer) -> AbstractContextManager[Lease]:
+    return lease_cores(progress=out.progress, wait_s=min(WAIT_S, arguments.wait_s))
+
+
+def _begun(arguments: Arguments, lease: Lease) -> float:
+    """When the budget began: waiting for cores is part of one that was given."""
+    return time.monotonic() - (lease.waited_s if arguments.has("BUDGET") else 0.0)
 
 
 def _foreign_request(arguments: Arguments) -> ArmRequest:

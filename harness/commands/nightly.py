@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from harness.cluster.crew import ClusterCrew, Provisions, engine_opener
+from harness.core.budget import MARGIN, rounded_s
 from harness.gate.finish import say_json
 from harness.gate.references import BASELINES_DIR, NoBaseline, read_baseline
 from harness.gate.target_references import read_target_baseline
@@ -32,7 +33,7 @@ from harness.report.printer import Printer
 from harness.settings import Arguments
 
 ORDER = 70
-EXAMPLES = ("", "MINUTES=60", "MATRIX=ci/nightly.toml BUDGET=45", "CLUSTER=local", "CLUSTER=tls://scheduler:8786")
+EXAMPLES = ("", "MINUTES=60", "BUDGET=7200 CELL_SECONDS=45", "CLUSTER=local", "CLUSTER=tls://scheduler:8786")
 NEXT = "make report renders the history as a site"
 TAKES = ("--json",)
 MEASURES = True
@@ -45,7 +46,7 @@ _SYMBOLS = {Verdict.PASS: "✓", Verdict.INCONCLUSIVE: "?"}
 
 
 def main(arguments: Arguments, out: Printer) -> Verdict:
-    """``nightly [MATRIX=ci/nightly.toml] [MINUTES=…] [BUDGET=seconds of a cell] [CLUSTER=…]``; a killed one goes on."""
+    """``nightly [MATRIX=ci/nightly.toml] [BUDGET=…] [CELL_SECONDS=…] [CLUSTER=…]``; a killed one goes on."""
     baselines = approved_baselines(out)
     matrix = read_matrix(arguments, baselines)
     baselines = (*baselines, *target_baselines(matrix, out))
@@ -172,6 +173,7 @@ def view_of(night: Night, started: str) -> NightView:
         _finding_rows(night.survey, fresh),
         _finding_rows(night.survey, still),
         [cell.label for cell in night.dropped],
+        rounded_s((night.seconds + night.missing_s) * MARGIN),
         night.notices,
         night.problems,
     )

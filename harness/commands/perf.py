@@ -12,7 +12,7 @@ from pathlib import Path
 from harness.core.statistics import AIM
 from harness.gate.evaluate import evaluate, record_of
 from harness.gate.finish import finish, timed
-from harness.gate.kernels import build_arm
+from harness.gate.kernels import build_arm, refuse_words
 from harness.gate.measured import ArmKernel, Measured, Order
 from harness.gate.measuring.frame_file import save_frames
 from harness.gate.measuring.pictures import Pictures
@@ -57,6 +57,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     asked, by_counts, commit_url = load_ordering(config), load_by_counts(config), load_commit_url(config)
     with RunFolder("perf") as run:
         candidate = build_arm(request, arguments.text("CC"), out)
+        refuse_words(arguments.given, [candidate])
         rules = load_rules(config, rules_of_target(candidate.target))
         if request.source is Source.FILE and not arguments.json:
             say_short_form(candidate, arguments.several("QEMU_ARGS"), out)
@@ -78,6 +79,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
             pictures=arguments.integer("PICTURES"),
             pictures_least=pictures_least(candidate.target, arguments.integer("PICTURES"), arguments.has("PICTURES")),
             quiet=arguments.text("QUIET") == "wait",
+            bounded=arguments.has("BUDGET"),
             stages=frozenset(arguments.several("STAGES")),
             rules=rules,
             by_counts=by_counts,

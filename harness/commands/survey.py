@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from harness.core.budget import PICTURES_LEAST
+from harness.core.budget import MOST_S, PICTURES_LEAST, SURVEY_STAGES, WATCH_S, budget_words, rounded_s
 from harness.core.frametimes import Presented
 from harness.core.sources import gpu_queue
 from harness.core.statistics import CANDIDATE
@@ -46,11 +46,11 @@ _LIMIT_S = 900.0
 _HEAD = ("frames/s", "p99 ms", "commands", "notifications", "CPU busy", "waits", "pictures", "ordering")
 """Commands and notifications a frame, by the trace; how much of the device's time the CPU is busy; how the driver
 waits; ordering where the proof can read the kernel."""
-_STAGES = ("STAGES=window,pictures", f"PICTURES={PICTURES_LEAST}")
+_STAGES = (f"STAGES={','.join(SURVEY_STAGES)}", f"PICTURES={PICTURES_LEAST}")
+_TARGET_S = 120.0
+"""For one target, where no budget is given."""
 _NUMBERS = 5
 _NOTHING = "–"
-_EXPLAIN_S = 30.0
-"""For a launch in which the driver is watched."""
 
 
 @dataclass(frozen=True)
@@ -71,21 +71,18 @@ class SurveyRow:
 
 
 def main(arguments: Arguments, out: Printer) -> Verdict:
-    """``survey TARGETS=a,b,… [BUDGET=s] [PAGE=…]``; a budget is one target's."""
+    """``survey TARGETS=a,b,… [BUDGET=s] [PAGE=…]``."""
     names = [word.strip() for word in arguments.text("TARGETS").split(",")]
     for name in names:
         find_target(name)
     if len(set(names)) < len(names):
         raise UsageError(f"TARGETS={arguments.text('TARGETS')}: a target is given twice")
     begun = time.monotonic()
+    whole_s = arguments.number("BUDGET") if arguments.has("BUDGET") else len(names) * _TARGET_S
     rows = []
-    for number, name in enumerate(names, 1):
-        out.progress(f"survey: {number} of {len(names)}: {name}")
-        words = ("perf", f"TARGET={name}", f"BUDGET={arguments.number('BUDGET'):g}", *_STAGES)
-        ran = run_harness(words, _LIMIT_S + arguments.number("BUDGET"))
-        out.progress(f"survey: {number} of {len(names)}: {name}: how it waits")
-        watched = run_harness(("explain", f"TARGET={name}", "QUICK=1", f"BUDGET={_EXPLAIN_S:g}"), _LIMIT_S)
-        rows.append(_row(name, ran, _wait_of(watched)))
+    for number, name in enumerate(names):
+        share_s = (whole_s - (time.monotonic() - begun)) / (len(names) - number)
+        rows.append(_measured(name, share_s, f"survey: {number + 1} of {len(names)}: {name}", out))
     out.table("drivers", ["target", "verdict", *_HEAD], [[row.short, row.verdict.value, *row.cells] for row in rows])
     for row in rows:
         out.line(f"{row.name}: {row.sentence}")
@@ -101,6 +98,17 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         raise StoreError(f"{where}: {error.strerror}") from error
     out.line(f"page: {where.absolute()}")
     return verdict
+
+
+def _measured(name: str, share_s: float, what: str, out: Printer) -> SurveyRow:
+    """The gate of a target, then a look at how its driver waits, within the target's share of the time."""
+    out.progress(what)
+    gate_s = min(max(share_s - WATCH_S, 5.0), MOST_S["perf"])
+    words = ("perf", f"TARGET={name}", budget_words(gate_s), *_STAGES)
+    ran = run_harness(words, _LIMIT_S + gate_s)
+    out.progress(f"{what}: how it waits")
+    watched = run_harness(("explain", f"TARGET={name}", "QUICK=1", budget_words(WATCH_S)), _LIMIT_S)
+    return _row(name, ran, _wait_of(watched))
 
 
 def _wait_of(watched: HarnessRun) -> tuple[str, str]:
@@ -173,8 +181,9 @@ def _next(rows: list[SurveyRow], arguments: Arguments) -> tuple[NextStep, ...]:
     would_do = [int(found) for row in rows for found in re.findall(r"BUDGET=(\d+) would do", row.sentence)]
     if would_do:
         kept = [f"{name}={text}" for name, text in arguments.given.items() if name != "BUDGET"]
-        command = shlex.join(["make", "survey", *kept, f"BUDGET={max(would_do)}"])
-        return (NextStep("the budget of one target was too small: give it the time that was missing", command),)
+        whole_s = rounded_s(len(rows) * (max(would_do) + WATCH_S))
+        command = shlex.join(["make", "survey", *kept, f"BUDGET={whole_s}"])
+        return (NextStep("the time of a target was too short: give it what was missing", command),)
     failed = next((row for row in rows if row.verdict is not Verdict.PASS), None)
     if failed is None:
         return ()

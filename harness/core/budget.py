@@ -34,6 +34,8 @@ COUNT_S = 4.0
 CHANGE_S = 4.0
 """One change timed against its base in an explanation, its kernel built."""
 QUICK_CHANGE_S = 3.0
+WATCH_S = 20.0
+"""One launch in which the driver of a target is watched."""
 SEED_S: Mapping[str, float] = {"2d": 60.0, "gl": 90.0}
 """The seed case on one device: every step counted, then timed against the one before."""
 REGRESSION_S = 30.0
@@ -46,13 +48,15 @@ DEVICE_S = 33.0
 CHANGE_ON_DEVICE_S = 26.0
 """The change in frame rate, as long as it is given without a budget."""
 
+SURVEY_STAGES = ("window", "pictures")
 STEP_S = 30.0
 """One comparison of a bisection: two images in a window and in timing."""
 NO_TIME = "no time was left"
 """Begins the reason of what was asked for and had to be left out; :func:`no_time` says it whole."""
 
 _ROUND_S = 5
-_MARGIN = 1.1
+MARGIN = 1.1
+"""A budget that is proposed is so much larger than what was seen."""
 
 
 def stage_s(stage: str, pictures: int = 0) -> float:
@@ -86,6 +90,11 @@ def explain_s(changes: int, devices: Collection[str], quick: bool) -> float:
 def regression_s() -> float:
     """The least for ``explain RESULT=…``, which times nothing where no switch differs."""
     return BUILD_S + REGRESSION_S + CLOSING_S
+
+
+def survey_s(targets: int) -> float:
+    """The least for ``survey``: of each target the gate with few pictures, and a look at how its driver waits."""
+    return targets * (perf_s(SURVEY_STAGES, PICTURES_LEAST) + WATCH_S)
 
 
 def acceptance_s(devices: int, roulette_s: float, pictures: int, change_s: float = STAGE_S["timing"]) -> float:
@@ -136,7 +145,12 @@ def budget_that_would_do(
     """
     slowness = max(took_s / done_s, 1.0) if done_s > 0 else 1.0
     share_s = took_s + slowness * missing_s
-    return rounded_s((spent_s + shares * share_s + slowness * after_s + CLOSING_S) * _MARGIN)
+    return rounded_s((spent_s + shares * share_s + slowness * after_s + CLOSING_S) * MARGIN)
+
+
+def budget_words(seconds: float) -> str:
+    """A budget as a setting, to a tenth of a second."""
+    return f"BUDGET={seconds:.1f}"
 
 
 def no_time(budget_s: int) -> str:

@@ -15,6 +15,8 @@ GL_ARCH = "x86_64"
 
 def too_small(arguments: Arguments) -> str:
     """What is wrong with the budget; empty when nothing is, or when the command takes as long as it needs."""
+    if arguments.has("CELL_SECONDS") and arguments.number("CELL_SECONDS") < least(arguments):
+        return _refusal("CELL_SECONDS", arguments.number("CELL_SECONDS"), arguments, least(arguments))
     if arguments.has("STEP") or "BUDGET" not in settings_of(arguments.command):
         return ""
     least_s = least(arguments)
@@ -25,8 +27,12 @@ def too_small(arguments: Arguments) -> str:
         return ""
     if given_s >= least_s:
         return ""
-    default = "" if arguments.has("BUDGET") else ", the default,"
-    return f"BUDGET={given_s:g}{default} is too small for {_what(arguments)}: give BUDGET={least_s} or more"
+    return _refusal("BUDGET", given_s, arguments, least_s)
+
+
+def _refusal(name: str, given_s: float, arguments: Arguments, least_s: int) -> str:
+    default = "" if arguments.has(name) else ", the default,"
+    return f"{name}={given_s:g}{default} is too small for {_what(arguments)}: give {name}={least_s} or more"
 
 
 def least(arguments: Arguments) -> int:
@@ -43,6 +49,8 @@ def least(arguments: Arguments) -> int:
         return budget.rounded_s(_explain_s(arguments))
     if command == "nightly":
         return budget.rounded_s(budget.perf_s(usual_stages(), int(settings_of("perf")["PICTURES"].default)))
+    if command == "survey":
+        return budget.rounded_s(budget.survey_s(_targets(arguments)))
     if command == "acceptance":
         devices = 2 if _with_gl(arguments) and arguments.switches.get("ARCH", GL_ARCH) == GL_ARCH else 1
         roulette_s, pictures = arguments.number("BOOT_LOG_TIMEOUT"), arguments.integer("PICTURES")
@@ -55,6 +63,11 @@ def _arms(arguments: Arguments) -> int:
     if arguments.has("TARGET"):
         return max(len(arguments.text("TARGET").split(",")), 2)
     return max(sum(len(name) == 1 for name in arguments.given), 2)
+
+
+def _targets(arguments: Arguments) -> int:
+    """How many targets ``survey`` shows."""
+    return len(arguments.given.get("TARGETS", "").split(","))
 
 
 def _with_gl(arguments: Arguments) -> bool:
@@ -95,4 +108,6 @@ def _what(arguments: Arguments) -> str:
     if arguments.command == "explain":
         quick = "QUICK=1" if arguments.flag("QUICK") else "the switches and the seed case (QUICK=1 asks for less)"
         words.append("RESULT" if arguments.has("RESULT") else quick)
+    if arguments.command == "survey":
+        words.append(f"{_targets(arguments)} targets" if _targets(arguments) > 1 else "a target")
     return " with ".join(words) or {"nightly": "a cell's whole gate"}.get(arguments.command, "the checklist")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from harness.front.budgets import too_small
+from harness.model.arms import Source, parse_arm
 from harness.model.declared import usual_stages
 from harness.model.faults import fault_table
+from harness.model.spec import UsageError
 from harness.model.values import Parameters, shown
 from harness.settings import SWITCHES, Arguments, settings_of
 
@@ -124,6 +126,36 @@ def _pictures(arguments: Arguments) -> str:
     return ""
 
 
+def _compared(arguments: Arguments) -> str:
+    """What is for a comparison, where nothing is compared."""
+    stages = arguments.given.get("STAGES", "timing")
+    for name in ("SMALLEST", "QUIET"):
+        if name in arguments.given and "timing" not in stages.split(","):
+            return f"{_word(arguments, name)} has no meaning beside STAGES={stages}, which compares no times"
+    return ""
+
+
+def _load(arguments: Arguments) -> str:
+    """Tasks run on other CPUs: measuring has one, unless the disk's load or QEMU_ARGS brings another."""
+    if arguments.command not in ("perf", "ab", "explain", "latency") or "QEMU_ARGS" in arguments.given:
+        return ""
+    words = dict(word.split("=", 1) for word in arguments.given.get("OPTS", "").split())
+    if words.get("load") == "1" and not int(words.get("blk", "0")):
+        return f"OPTS=load=1 needs a second CPU, which a load on the disk brings: add {_DISK_EXAMPLE}"
+    return ""
+
+
+def _cluster(arguments: Arguments) -> str:
+    where = arguments.given.get("CLUSTER", "")
+    if "WORKERS" in arguments.given and where and where != "local":
+        return (
+            f"{_word(arguments, 'WORKERS')} has no meaning beside {_word(arguments, 'CLUSTER')}: it is of CLUSTER=local"
+        )
+    if arguments.given.get("INSECURE") == "1" and where and not where.startswith("tcp:"):
+        return f"INSECURE=1 has no meaning beside {_word(arguments, 'CLUSTER')}: it is of tcp://"
+    return ""
+
+
 def _litmus(arguments: Arguments) -> str:
     narrowed = [name for name in ("ARCH", "BARRIER") if name in arguments.given]
     if arguments.command == "litmus" and arguments.given.get("README") == "1" and narrowed:
@@ -135,6 +167,8 @@ def _calibrate(arguments: Arguments) -> str:
     fault = arguments.given.get("FAULT", "none")
     if arguments.command == "calibrate" and fault != "none":
         return f"FAULT={fault}: calibrate plants its own"
+    if arguments.command == "calibrate" and arguments.given.get("FOREIGN") == "1" and "FILL" in arguments.given:
+        return f"{_word(arguments, 'FILL')} has no meaning beside FOREIGN=1, whose kernel fills by the pixel"
     return ""
 
 
@@ -142,11 +176,28 @@ def _arms(arguments: Arguments) -> str:
     """Arms of a comparison are A, B, C … without a gap."""
     if arguments.command != "ab":
         return ""
+    if "TARGET" in arguments.given:
+        words = arguments.given["TARGET"].split(",")
+        few = f"TARGET={shown(arguments.given['TARGET'])}: ab compares two targets or more, joined by commas"
+        return few if len(words) < 2 or len(set(words)) < len(words) or "" in words else ""
     names = sorted(name for name in arguments.given if len(name) == 1)
     expected = [chr(ord("A") + index) for index in range(max(len(names), 2))]
     if names and names != expected:
         missing = next(name for name in expected if name not in names)
         return f"ab compares A with B, C …: give {missing} as well, as in {missing}=default (this tree's kernel)"
+    return _switches_of_files(arguments, names)
+
+
+def _switches_of_files(arguments: Arguments, names: Sequence[str]) -> str:
+    """Switches for arms of which none is built."""
+    try:
+        sources = {parse_arm(name, arguments.given[name], arguments.switches).source for name in names}
+    except UsageError as error:
+        return str(error)
+    for name in arguments.given:
+        built = name == "CC" or name != "ARCH" and name in arguments.switches
+        if built and sources and sources <= {Source.FILE, Source.TARGET}:
+            return f"{_word(arguments, name)} has no meaning for kernels that are built already"
     return ""
 
 
@@ -196,6 +247,9 @@ _RULES: tuple[Callable[[Arguments], str], ...] = (
     _slow,
     _fault,
     _pictures,
+    _compared,
+    _load,
+    _cluster,
     _litmus,
     _history,
     too_small,

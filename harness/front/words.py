@@ -48,7 +48,7 @@ def parse(words: Sequence[str]) -> Arguments:
     wrong = contradiction(arguments)
     if wrong:
         raise UsageError(wrong)
-    return arguments
+    return replace(arguments, least_s=least(arguments))
 
 
 _EACH = ("ARCH", "BARRIER", "MODE")
@@ -73,7 +73,7 @@ def _share(arguments: Arguments, runs: int) -> Arguments:
     whole_s, least_s = arguments.number("BUDGET"), runs * least(arguments)
     if whole_s < least_s:
         raise UsageError(f"BUDGET={whole_s:g} is too small for {runs} runs: give BUDGET={least_s} or more")
-    return replace(arguments, given={**arguments.given, "BUDGET": f"{whole_s / runs:g}"})
+    return replace(arguments, given={**arguments.given, "BUDGET": f"{whole_s / runs:.6g}"})
 
 
 def _spread(words: list[str], name: str) -> list[list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.gate.measured import ArmKernel, KernelSource
@@ -12,6 +13,7 @@ from harness.gate.target_kernels import arm_of, short_form, target_arm
 from harness.model.arms import ArmRequest, Source
 from harness.model.spec import ROOT, Capabilities, Switches, UsageError
 from harness.model.target import capabilities_of
+from harness.model.values import shown
 from harness.platform.bounded import KERNEL_BYTES_MAX, read_bounded
 from harness.platform.build import build_kernel, checkout_revision
 from harness.platform.golden import scene_hash
@@ -70,6 +72,15 @@ def build_arm(request: ArmRequest, compiler: str, out: Printer) -> ArmKernel:
         source=KernelSource(compiler, commit),
         scene=scene_hash(tree / "kernel"),
     )
+
+
+def refuse_words(given: Mapping[str, str], kernels: Sequence[ArmKernel]) -> None:
+    """Raise UsageError for words of the kernel's command line where none of these kernels takes any."""
+    for name in ("OPTS", "MODE", "SLOW"):
+        if name in given and not any(one.capabilities.command_line for one in kernels):
+            called = kernels[0].path.name
+            why = "kernels of this tree take such words, and targets with params = true"
+            raise UsageError(f"{name}={shown(given[name])} has no meaning for {called}: {why}")
 
 
 @functools.cache

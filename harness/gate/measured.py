@@ -93,6 +93,8 @@ class Order:
     """Mean time between two of them; 0 is a flood."""
     quiet: bool = False
     """Wait, up to a limit, until the host's cores are idle."""
+    bounded: bool = False
+    """The budget was given: waiting for cores is part of it."""
     by_counts: bool = True
     """Equal counts pass a comparison that the clock left undecided, within its bound."""
     rules: tuple[Rule, ...] = RULES

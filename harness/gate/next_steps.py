@@ -22,6 +22,9 @@ LONG_BUDGET_S = 300
 _SHORTEN = ("VIRGL", "BOOT_LOG_TIMEOUT", "PICTURES", "BUDGET")
 """Settings that ask for less than the whole checklist."""
 
+_SEEN = re.compile(r"\(see ([^)]+)\)")
+"""Evidence in the words of a failure, as it is called from the run's folder."""
+
 USUAL_CAUSES: tuple[tuple[str, str], ...] = (
     (r"panic", "the kernel panicked: the line names the file and the condition"),
     (
@@ -152,12 +155,12 @@ def _good_commit(result: Result) -> str:
 
 def _after_failure(result: Result, folder: Path) -> Iterator[NextStep]:
     failed = [gate for gate in result.gates if gate.verdict is Verdict.GUEST_FAILED]
-    said = " ".join([*result.problems, *(gate.why for gate in failed)])
+    said = " ".join([*result.problems, *(gate.why for gate in failed)]) or result.sentence
     causes = [words for pattern, words in USUAL_CAUSES if re.search(pattern, said)]
     evidence = list(result.frames.evidence[:EVIDENCE_SAID]) if result.frames else []
     arm = re.match(r"([A-Z]): ", said)
-    usual = "latency" if result.command == "latency" else "window"
-    logs = re.findall(r"\(see ([^)]+)\)", said) or [f"{arm[1]}/{usual}/serial.log" if arm else f"{usual}/serial.log"]
+    usual = {"latency": "latency/serial.log", "boot": "serial.log"}.get(result.command, "window/serial.log")
+    logs = _SEEN.findall(said) or [f"{arm[1]}/{usual}" if arm else usual]
     for name in dict.fromkeys([*evidence, *logs]):
         yield NextStep(f"{LOOK_AT}{folder / name}{f': {causes[0]}' if causes else ''}", path=name)
         causes = causes[1:]
@@ -227,4 +230,6 @@ def _more_time(result: Result, would_do_s: int = 0) -> int:
 
 
 def _after_trouble(result: Result, folder: Path) -> Iterator[NextStep]:
+    for name in dict.fromkeys(_SEEN.findall(" ".join([result.sentence, *result.problems]))):
+        yield NextStep(f"{LOOK_AT}{folder / name}", path=name)
     yield NextStep("check this machine", "make doctor")

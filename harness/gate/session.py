@@ -24,11 +24,11 @@ from harness.gate.stage import Session, Stage
 from harness.gate.stages import STAGES
 from harness.model.declared import on_request
 from harness.model.errors import GuestError, HarnessError
-from harness.model.record import Cause, Incident
+from harness.model.record import Cause, Incident, Lease
 from harness.model.spec import Verdict
 from harness.platform.beside import Beside
 from harness.platform.bounded import LOG_BYTES_MAX, read_bounded
-from harness.platform.leases import lease_cores, spare_cpus
+from harness.platform.leases import WAIT_S, lease_cores, spare_cpus
 from harness.platform.qemu_command import QEMU_LOG, TRACE_LOG
 
 _LACKING = re.compile(
@@ -58,11 +58,25 @@ def measure(order: Order, folder: Path, progress: Callable[[str], None]) -> Meas
         When QEMU or the harness itself fails; failures of guests become incidents instead.
     """
     compares = order.asks_for("timing") and order.reference is not None
-    with lease_cores(MOST_CORES, progress, quiet=order.quiet) if compares else nullcontext() as lease:
+    waiting = lease_cores(MOST_CORES, progress, _wait_s(order), quiet=order.quiet)
+    with waiting if compares else nullcontext() as lease:
+        order = _after_waiting(order, lease)
         session = Session(order, folder, progress)
         spare = spare_cpus(lease) if lease is not None and len(lease.cores) >= SPARE_FROM else ()
         measured = _stages(session, Measured(order, lease=lease), spare if len(spare) >= SPARE_FEWEST else ())
         return replace(measured, seconds=session.seconds, skipped=_with_budget(session, measured))
+
+
+def _wait_s(order: Order) -> float:
+    """How long to wait for cores: of a budget that was given, what the stages leave."""
+    least_s = sum(stage.least_s(order) for stage in STAGES if order.asks_for(stage.name)) + budget.CLOSING_S
+    return min(WAIT_S, max(order.budget_s - least_s, 0.0)) if order.bounded else WAIT_S
+
+
+def _after_waiting(order: Order, lease: Lease | None) -> Order:
+    """The order with the time that is left of a budget that was given."""
+    waited_s = lease.waited_s if lease is not None and order.bounded else 0.0
+    return replace(order, budget_s=order.budget_s - waited_s, spent_s=order.spent_s + waited_s)
 
 
 def _stages(session: Session, measured: Measured, spare: tuple[int, ...]) -> Measured:

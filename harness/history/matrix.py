@@ -152,7 +152,7 @@ def parse_matrix(
     approved
         What ``strategy = ["approved"]`` stands for.
     settings
-        ``MINUTES`` and ``BUDGET`` of the command line, which win over the file.
+        ``BUDGET`` or ``MINUTES``, and ``CELL_SECONDS``, of the command line, which win over the file.
     folder
         Of the file: where the paths of targets start.
 
@@ -167,12 +167,15 @@ def parse_matrix(
         raise UsageError(f"{origin}: {error}") from error
     matrix = _Reader(origin, approved, folder).matrix(plain)
     minutes = _setting(settings, "MINUTES", matrix.minutes, 0, 10_000)
-    return replace(matrix, minutes=minutes, cell_seconds=_setting(settings, "BUDGET", matrix.cell_seconds, 5, 3600))
+    if "BUDGET" in settings:
+        minutes = _setting(settings, "BUDGET", 0.0, 5, 600_000) / 60
+    cell_s = _setting(settings, "CELL_SECONDS", matrix.cell_seconds, 5, 3600)
+    return replace(matrix, minutes=minutes, cell_seconds=min(cell_s, minutes * 60) if minutes else cell_s)
 
 
 def _setting(settings: Mapping[str, str], key: str, default: float, low: float, high: float) -> float:
     try:
-        value = float(settings.get(key, default))
+        value = float(settings[key].removesuffix("min").removesuffix("s")) if key in settings else default
     except ValueError as error:
         raise UsageError(f"{key}={settings[key]}: not a number") from error
     if not low <= value <= high:

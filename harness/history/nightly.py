@@ -37,10 +37,8 @@ from harness.platform.store import RESULTS_DIR, load_result
 Runner = Callable[[Cell, float], HarnessRun]
 """Runs one cell with a budget in seconds."""
 
-_OVERHEAD = 1.8
-"""Time of a run, in budgets, before one has been timed: building, pictures and exact counts come on top."""
 _AROUND_S = 10.0
-"""Time of a run besides measuring: building and reports."""
+"""What a run may take longer than the one before it: a kernel that has to be built."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +80,8 @@ class Night:
     outcomes: tuple[Outcome, ...]
     dropped: tuple[Cell, ...]
     """Cells without time for them, the most informative first."""
+    missing_s: float
+    """What they would have taken."""
     survey: Survey | None
     """The history with its findings; None when it could not be analysed."""
     since: int
@@ -94,9 +94,10 @@ class Night:
     def verdict(self) -> Verdict:
         """The worst of cells, drift and missing work."""
         verdicts = [outcome.counted for outcome in self.outcomes]
-        if not any(outcome.quarantine is None for outcome in self.outcomes) or self.survey is None:
+        counted = any(outcome.quarantine is None for outcome in self.outcomes)
+        if not counted or self.survey is None or self.dropped:
             verdicts.append(Verdict.INCONCLUSIVE)
-        elif self.survey.alarming():
+        if counted and self.survey is not None and self.survey.alarming():
             verdicts.append(Verdict.REGRESSION)
         return Verdict.worst(verdicts)
 
@@ -142,6 +143,7 @@ class NightlyRun:
         return Night(
             outcomes,
             tuple(dropped),
+            sum(self._expected_s(cell, standings) for cell in dropped),
             survey,
             since,
             tuple(dict.fromkeys(self.notices)),
@@ -237,7 +239,7 @@ class NightlyRun:
 
     def _expected_s(self, cell: Cell, standings: Mapping[str, Standing]) -> float:
         before_s = standings.get(cell.label, Standing()).seconds
-        return before_s + _AROUND_S if before_s else self.matrix.cell_seconds * _OVERHEAD
+        return before_s + _AROUND_S if before_s else self.matrix.cell_seconds
 
     def _judged(self, cell: Cell, ran: HarnessRun, elapsed: Callable[[], float]) -> CellFinished:
         """A run's outcome: its result, or without one its exit code and last words."""

@@ -68,6 +68,8 @@ class NightView:
     open: Sequence[FindingRow]
     """Findings of earlier nights that are not acknowledged."""
     dropped: Sequence[str]
+    would_do_s: int
+    """The budget with which none of them had been dropped."""
     notices: Sequence[str]
     problems: Sequence[str]
 
@@ -120,6 +122,8 @@ def next_steps_of(view: NightView) -> tuple[NextStep, ...]:
         command = f'make history acknowledge FINDING={worse.number} REASON="…"'
         return (NextStep(f"look at both runs of finding {worse.number}; where it is meant, settle it", command),)
     bad = [one for one in view.cells if one.verdict is not Verdict.PASS and not one.remark and one.folder]
+    if not bad and view.dropped:
+        return (NextStep("give the night the time that was missing", f"make nightly BUDGET={view.would_do_s}"),)
     if not bad:
         return ()
     worst = max(bad, key=lambda one: one.verdict.severity)
@@ -131,7 +135,7 @@ def next_steps_of(view: NightView) -> tuple[NextStep, ...]:
         )
     short = [int(found) for one in bad for found in re.findall(r"BUDGET=(\d+) would do", one.sentence)]
     if short:
-        return (NextStep("give each cell the time that was missing", f"make nightly BUDGET={max(short)}"),)
+        return (NextStep("give each cell the time that was missing", f"make nightly CELL_SECONDS={max(short)}"),)
     return (NextStep(f"open the report of {worst.label}: its first screen says what to do"),)
 
 

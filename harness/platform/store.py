@@ -2,9 +2,9 @@
 
 A run works in ``results/.<name>.part``; :meth:`RunFolder.commit` renames it to ``results/<name>`` and turns the
 ``latest`` link. A run that fails keeps its files as evidence under its visible name, with ``exit_code`` and no
-``result.json``. Of one that was interrupted or never began, ``latest`` is a hidden folder with ``exit_code`` and what
-was said (:func:`record_ending`), which goes when ``latest`` turns again. None leaves half a result. What a killed run
-left is hidden and held by nobody: the next run clears it.
+``result.json``. Of one that was interrupted or never began, ``latest`` is a hidden folder with ``exit_code``, what was
+said and its reports (:func:`record_ending`), which goes when ``latest`` turns again. None leaves half a result. What a
+killed run left is hidden and held by nobody: the next run clears it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import re
 import secrets
 import shutil
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -72,6 +72,11 @@ class RunFolder:
     def final(self) -> Path:
         """Where the run will lie, unless another of this second is there already."""
         return self.root / self._name
+
+    @property
+    def place(self) -> Path:
+        """Where the run lies now."""
+        return self._committed or self.path
 
     def __enter__(self) -> "RunFolder":
         return self
@@ -239,8 +244,26 @@ def _turn(root: Path, name: str) -> None:
         shutil.rmtree(root / before, ignore_errors=True)
 
 
-def record_ending(command: str, verdict: Verdict, said: str, root: Path | None = None) -> None:
-    """Let ``latest`` say how a run ended that has no folder of its own.
+def add_files(folder: Path, files: Mapping[str, str]) -> None:
+    """Write files beside what a failed run left; those that it has stay.
+
+    Raises
+    ------
+    StoreError
+        When they cannot be written.
+    """
+    try:
+        for name, text in files.items():
+            if not (folder / name).exists():
+                write_whole(folder / name, text.encode("utf-8", "backslashreplace"))
+    except OSError as error:
+        raise StoreError(f"{folder} lacks its report: {error.strerror}") from error
+
+
+def record_ending(
+    command: str, verdict: Verdict, said: str, files: Mapping[str, str], root: Path | None = None
+) -> None:
+    """Let ``latest`` say how a run ended that has no folder of its own, with its files by name.
 
     Raises
     ------
@@ -255,6 +278,8 @@ def record_ending(command: str, verdict: Verdict, said: str, root: Path | None =
             folder.mkdir()
             write_whole(folder / "exit_code", f"{verdict.exit_code}\n")
             write_whole(folder / "ending.txt", f"{command}: {said}\n".encode("utf-8", "backslashreplace"))
+            for name, text in files.items():
+                write_whole(folder / name, text.encode("utf-8", "backslashreplace"))
             _turn(root, folder.name)
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)

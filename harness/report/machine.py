@@ -1,15 +1,19 @@
-"""A result for other programs: JUnit, GitHub annotations, github-action-benchmark."""
+"""A result for other programs: JUnit, GitHub annotations, github-action-benchmark.
+
+GitLab shows the text of a failed case and drops its message; Jenkins shows both. So the text says everything: what
+happened, and what to do next.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from harness.core.text import neutral
-from harness.model.result import Gate, Result
+from harness.model.result import Gate, NextStep, Result
 from harness.model.spec import Verdict
 
 BIGGER_IS_BETTER = ("fps_trace", "fps_window", "fps_low_1pct")
@@ -60,12 +64,19 @@ def _case(name: str, result: Result, verdict: Verdict | None, why: str, strict: 
     if verdict is None:
         case.result = [Skipped(said)]
     elif verdict is Verdict.INCONCLUSIVE:
-        case.result = [Error(said, verdict.value) if strict else Skipped(f"inconclusive: {said}")]
-    elif verdict is Verdict.REGRESSION:
-        case.result = [Failure(said, verdict.value)]
+        ended = Error(said, verdict.value) if strict else Skipped(f"inconclusive: {said}")
+        case.result = [_with_text(ended, said, result.next_steps)]
     elif verdict is not Verdict.PASS:
-        case.result = [Error(said, verdict.value)]
+        ended = Failure(said, verdict.value) if verdict is Verdict.REGRESSION else Error(said, verdict.value)
+        case.result = [_with_text(ended, said, result.next_steps)]
     return case
+
+
+def _with_text(ended: Error | Failure | Skipped, said: str, steps: Sequence[NextStep]) -> Error | Failure | Skipped:
+    """An ending of a case whose text is what happened and what to do next, a line each."""
+    lines = [said, *(f"next: {step.why}: {step.command}" if step.command else f"next: {step.why}" for step in steps)]
+    ended._elem.text = plain("\n".join(lines))
+    return ended
 
 
 def _run_case(result: Result, strict: bool) -> TestCase:

@@ -38,6 +38,8 @@ _RAW = (
     ("data (JSON)", "result.json"),
     ("frame times (CSV)", "frames.csv"),
     ("serial log", "window/serial.log"),
+    ("serial log", "serial.log"),
+    ("picture", "screen.png"),
     ("trace", "window/trace.log"),
     ("serial log with keys", "latency/serial.log"),
     ("trace with keys", "latency/trace.log"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,8 @@ class Arguments:
     options: frozenset[str] = frozenset()
     words: tuple[str, ...] = ()
     """What is neither, where the command takes such words."""
+    least_s: float = field(default=0.0, compare=False)
+    """The least time for what was asked for, where that is known beforehand."""
 
     @property
     def switches(self) -> dict[str, str]:
@@ -41,6 +44,11 @@ class Arguments:
         """The command line that repeats this one, quoted for a shell; everything that was given."""
         words = [f"{name}={value}" for name, value in self.given.items()]
         return " ".join(["make", self.command, *(shlex.quote(word) for word in words)])
+
+    @property
+    def wait_s(self) -> float:
+        """How long the command may wait for cores: a budget that was given is the time for all of it."""
+        return max(self.number("BUDGET") - self.least_s, 0.0) if self.has("BUDGET") else math.inf
 
     def has(self, name: str) -> bool:
         """Whether a setting was given."""

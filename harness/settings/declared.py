@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.model.declared import command_table, stage_table, usual_stages
+from harness.model.kernel_suites import suite_names
 from harness.model.seedcase import SEED_STEPS
 from harness.model.spec import ARCHES, switch_table
 from harness.model.values import (
@@ -73,7 +74,8 @@ _RESULT = PathValue("a folder under results/")
 _NAMED = ("default", *(step.name for step in SEED_STEPS))
 _OF_A_SAVED_RUN = (SWITCHES, "ARCH", "NAME", "QUICK", "OPTS", "MODE", "SLOW", "VIRGL", "CC")
 _OF_SOURCE = (SWITCHES, "CC", "BASELINE", "BASELINE_REF")
-_OF_A_RECORDING = (SWITCHES, "LAUNCHES", "BUDGET", "EFFECTS", "LOAD", "CORES", "PIN", "FOREIGN", "VIRGL", "CC")
+_NOT_OF_A_DISC = ("KERNEL", "OPTS", "MODE", "SLOW", *_OF_SOURCE)
+_OF_A_RECORDING = (SWITCHES, "LAUNCHES", "QUIET", "BUDGET", "EFFECTS", "LOAD", "CORES", "PIN", "FOREIGN", "VIRGL", "CC")
 _OF_GIT = (SWITCHES, "TARGET", "GOOD", "BAD", "REPO", "BUILD", "IMAGE", "BUDGET")
 _TARGET = Text("a target of targets/, or a file")
 _NOT_OF_TARGETS = ("KERNEL", "ISO", "ARCH", "OPTS", "MODE", "SLOW", "VIRGL", *_OF_SOURCE)
@@ -85,7 +87,7 @@ _CELL = "x86_64 acquire_progress 2d default"
 DECLARED: tuple[Setting, ...] = (
     Setting("BUDGET", Number(5, 3600, "s"), ("perf",), "time for the whole command", "120", "60"),
     Setting("BUDGET", Number(5, 36000, "s"), ("ab",), "time for the whole command", "300", "120"),
-    Setting("BUDGET", Number(5, 3600, "s"), ("survey",), "time of one target", "120", "120"),
+    Setting("BUDGET", Number(5, 36000, "s"), ("survey",), "time for the whole command; else 2 minutes a target", "240"),
     Setting("BUDGET", Number(10, 7200, "s"), ("explain",), "time for the whole command", "600", "330"),
     Setting("BUDGET", Number(5, 7200, "s"), ("acceptance",), "time for the whole command; else what it takes", "300"),
     Setting(
@@ -95,7 +97,8 @@ DECLARED: tuple[Setting, ...] = (
         "time for the whole command; else 60 s a step and 120 s a confirmation",
         "900",
     ),
-    Setting("BUDGET", Number(5, 3600, "s"), ("nightly",), "time of one cell; else the matrix file says", "60"),
+    Setting("BUDGET", Number(5, 600_000, "s"), ("nightly",), "time for the whole night", "7200", excludes=("MINUTES",)),
+    Setting("CELL_SECONDS", Number(5, 3600, "s"), ("nightly",), "time of one cell; else the matrix file says", "60"),
     Setting("TARGET", _TARGET, ("perf",), "a kernel by its file (docs/targets.md)", "mine", excludes=_NOT_OF_TARGETS),
     Setting("TARGET", _TARGET, ("ab",), "targets to compare, joined by commas", "mine,yours", excludes=_NOT_OF_ARMS),
     Setting(
@@ -112,11 +115,26 @@ DECLARED: tuple[Setting, ...] = (
         "hardware",
         "qemu",
     ),
-    Setting("LOAD_AT", Text("ARCH@ADDRESS"), ("proof",), "of a KERNEL that is not an ELF file", "riscv64@0x80200000"),
-    Setting("TYPE", Text("a line"), ("proof",), "typed at the console of a KERNEL from elsewhere", "virtio scan"),
+    Setting(
+        "LOAD_AT",
+        Text("ARCH@ADDRESS"),
+        ("proof",),
+        "of a KERNEL that is not an ELF file",
+        "riscv64@0x80200000",
+        needs=("KERNEL",),
+    ),
+    Setting(
+        "TYPE",
+        Text("a line"),
+        ("proof",),
+        "typed at the console of a KERNEL from elsewhere",
+        "virtio scan",
+        needs=("KERNEL",),
+    ),
     Setting("HERD", _FILE, ("proof",), "the program herd7, to ask it as well", "/usr/bin/herd7"),
-    Setting("ISO", _FILE, ("perf",), "a bootable disc to measure", "kernel.iso", excludes=("KERNEL", *_OF_SOURCE)),
-    Setting("BASELINE_STORE", _FOLDER, _takes("perf approve"), "holds large images of approved targets", "../images"),
+    Setting("ISO", _FILE, ("perf",), "a bootable disc to measure", "kernel.iso", excludes=_NOT_OF_A_DISC),
+    Setting("BASELINE_STORE", _FOLDER, ("perf",), "holds large images of targets", "../images", needs=("TARGET",)),
+    Setting("BASELINE_STORE", _FOLDER, ("approve",), "takes large images of a target", "../images"),
     Setting("BASELINE", Name(), ("perf",), "the approved kernel to compare with; else BARRIER names it", "linux"),
     Setting("BASELINE", Name(), ("approve",), "the name to approve it under; else BARRIER names it", "linux"),
     Setting("BASELINE_REF", Text("a revision"), ("perf",), "take the baseline from this revision", "main"),
@@ -141,7 +159,12 @@ DECLARED: tuple[Setting, ...] = (
         "SEED", _SEED, _takes("perf ab explain acceptance calibrate latency"), "of everything drawn at random", "7", "1"
     ),
     Setting(
-        "QUIET", Choice(("no", "wait")), _takes("perf ab calibrate"), "wait up to 5 min for idle cores", "wait", "no"
+        "QUIET",
+        Choice(("no", "wait")),
+        _takes("perf ab calibrate"),
+        "wait up to 5 min for idle cores, within a BUDGET",
+        "wait",
+        "no",
     ),
     Setting("ACCEL", Choice(("tcg", "kvm")), _takes("perf ab"), "how QEMU runs the guest", "kvm", "tcg"),
     Setting("QEMU_ARGS", ShellWords(), _takes("perf ab"), "more arguments of QEMU", "-smp 2"),
@@ -170,7 +193,7 @@ DECLARED: tuple[Setting, ...] = (
     Setting("INPUTS", Integer(1, 10_000), ("latency",), "keys to press", "200", "100"),
     Setting("GAP", Number(0, 1000, "ms"), ("latency",), "mean time between two keys; 0 is a flood", "20", "50"),
     Setting("TEST", Flag(), ("build",), "1 for the image with the in-kernel suites", "1", "0"),
-    Setting("SUITE", Name("a suite"), ("suites",), "one suite instead of all", "virtqueue"),
+    Setting("SUITE", Choice(suite_names()), ("suites",), "one suite instead of all", "virtqueue"),
     Setting("NAME", Choice(_NAMED), ("explain",), "a step of the seed case", "seed-1-logged"),
     Setting("QUICK", Flag(), ("explain",), "1 for half a minute's answer", "1", "0"),
     Setting(
@@ -215,7 +238,9 @@ DECLARED: tuple[Setting, ...] = (
         needs=("BUILD",),
     ),
     Setting("STEP", _FOLDER, ("bisect",), "how git calls back; not for people", "results/x", excludes=_OF_GIT),
-    Setting("BUDGET", Number(20, 86400, "s"), ("calibrate",), "time for launches, which may then be fewer", "330"),
+    Setting(
+        "BUDGET", Number(20, 86400, "s"), ("calibrate",), "time for the whole command; then with fewer launches", "600"
+    ),
     Setting("LAUNCHES", Integer(6, 10_000), ("calibrate",), "launches of each planted effect", "20", "62"),
     Setting("EFFECTS", Integers(1, 100), ("calibrate",), "planted effects, in per cent", "3,10", "2,5,10"),
     Setting("LOAD", Integer(0, 256), ("calibrate",), "competing processes; 1 is one on each core", "10", "0"),
@@ -250,7 +275,7 @@ DECLARED: tuple[Setting, ...] = (
     Setting(
         "PLACE", _FOLDER, ("worker",), "where a worker keeps what it needs; else results/.worker", "/var/lib/worker"
     ),
-    Setting("MINUTES", Number(0, 10_000, "min"), ("nightly",), "time for the night; 0 means no limit", "60"),
+    Setting("MINUTES", Number(0, 10_000, "min"), ("nightly",), "time for the whole night; 0 means no limit", "60"),
     Setting("SITE", _FOLDER, ("report",), "where the pages go", "results/site", "results/site"),
     Setting("README", Flag(), ("litmus",), "1 renews the table in kernel/drivers/virtio/README.md", "1", "0"),
     Setting("FILE", _FILE, ("history",), "lines to write or read", "history.jsonl"),

@@ -66,6 +66,8 @@ def test_of_several_sessions_each_has_its_share() -> None:
         "acceptance BUDGET=60",
         "nightly BUDGET=10",
         "perf ARCH=all BUDGET=60",
+        "perf BARRIER=linux,acquire_load MODE=640x480,800x600 BUDGET=60",
+        "survey TARGETS=x,y,z BUDGET=60",
     ],
 )
 def test_a_budget_that_is_too_small_is_refused_with_the_least_that_would_do(line: str) -> None:

@@ -159,7 +159,8 @@ def test_runs_of_several_values_end_with_one_table_and_the_worst_verdict(
 
     assert run_with(gate, monkeypatch, "BARRIER=linux,acquire_load") == 3
     said = capsys.readouterr().out
-    assert "1 of 2: make perf BARRIER=linux\nguest-failed: the guest hangs\n2 of 2" in said
+    first = "1 of 2: make perf BARRIER=linux\nguest-failed: the guest hangs\nnext: on a busy host, run it again\n"
+    assert f"{first}2 of 2" in said
     assert [line.split()[0] for line in said.splitlines()[-3:]] == ["guest-failed", "pass", "verdict:"]
 
 
@@ -189,6 +190,8 @@ def test_every_ending_of_a_run_is_the_latest(
 
     assert run_with(fail, monkeypatch) == code
     assert (latest / "exit_code").read_text() == f"{code}\n"
+    comment = (latest / "report.md").read_text(encoding="utf-8")
+    assert f"exit {code}" in comment and "make perf" in comment and (latest / "junit.xml").is_file()
 
 
 def test_what_a_failed_run_left_stays_the_latest(
@@ -201,6 +204,8 @@ def test_what_a_failed_run_left_stays_the_latest(
 
     assert run_with(fail, monkeypatch) == 3
     assert (latest / "serial.log").read_text() == "[BOOT]" and (latest / "exit_code").read_text() == "3\n"
+    assert "the guest hangs" in (latest / "report.html").read_text(encoding="utf-8")
+    assert "how far the guest came" in (latest / "report.md").read_text(encoding="utf-8")
     assert f"evidence: {latest.resolve() / 'serial.log'}" in capsys.readouterr().out
 
 

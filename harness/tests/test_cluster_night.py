@@ -126,7 +126,7 @@ def test_cells_that_there_was_no_time_for_are_dropped_from_all_hosts(engine: Fak
     engine.add("a", OFFERS, run_s=100.0), engine.add("b", OFFERS, run_s=100.0)
     root = tmp_path / "shared"
     root.mkdir()
-    done = night(root, matrix(minutes=10), crew_of(engine, root))
+    done = night(root, matrix(minutes=5), crew_of(engine, root))
     labels = [cell.label for cell in matrix().cells]
     ran = [one.cell.label for one in done.outcomes]
     assert done.dropped and ran + [cell.label for cell in done.dropped] == labels and 2 <= len(ran) <= 8

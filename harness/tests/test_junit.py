@@ -5,11 +5,16 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
+from harness.front.endings import ending_files
+from harness.model.result import Gate
 from harness.model.spec import Verdict
 from harness.report.machine import github_lines, junit
+from harness.report.render import markdown
+from harness.report.run_view import view_of
 from harness.tests.test_report import gates, result
 
 ALLOWED: Mapping[str, tuple[set[str], set[str], set[str]]] = {
@@ -38,6 +43,72 @@ def problems(node: ElementTree.Element) -> list[str]:
     if node.tag.startswith("testsuite") and not _TIME.fullmatch(node.get("time", "0")):
         found.append(f"time {node.get('time')}")
     return found + [text for child in node for text in problems(child)]
+
+
+GITLAB_STATES = {"failure": "failed", "error": "error", "skipped": "skipped"}
+"""The first of these that a case holds is its state there."""
+
+
+def as_gitlab(text: str) -> dict[str, tuple[str, str]]:
+    """State and shown output of each case, by suite and name, as GitLab reads a file: of an element with text it keeps
+    the text alone, and of one without the attributes, which it shows as they are stored."""
+    root = ElementTree.fromstring(text.encode())
+    assert root.tag == "testsuites"
+    found: dict[str, tuple[str, str]] = {}
+    for suite in root.findall("testsuite"):
+        for case in suite.findall("testcase"):
+            state = next((tag for tag in GITLAB_STATES if case.find(tag) is not None), "")
+            element = case.find(state) if state else None
+            shown = "" if element is None else element.text or str(dict(element.attrib))
+            key = f"{suite.get('name')} {case.get('classname')} {case.get('name')}"
+            assert key not in found, "GitLab joins cases of one name"
+            found[key] = GITLAB_STATES.get(state, "success"), shown
+    return found
+
+
+NEXT_LINE = "next: see which part grew: make explain RESULT=results/x"
+ENDED = {
+    Verdict.PASS: "success",
+    Verdict.REGRESSION: "failed",
+    Verdict.GUEST_FAILED: "error",
+    Verdict.INCONCLUSIVE: "skipped",
+    Verdict.USAGE: "error",
+    Verdict.HARNESS_FAILED: "error",
+}
+
+
+def ended(verdict: Verdict, strict: bool) -> str:
+    """JUnit of a run in which one gate, or none, came to this verdict."""
+    gate = Gate("fps_trace", "ratio", verdict, "what happened", 808.0, 960.0, -0.16, -0.163, -0.157, 0.015)
+    judged = verdict in (Verdict.PASS, Verdict.REGRESSION, Verdict.INCONCLUSIVE)
+    made = result(verdict=verdict, gates=(gate,) if judged else (), sentence=f"{verdict.value}: what happened")
+    return junit(made, strict)
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+@pytest.mark.parametrize("strict", [False, True])
+def test_every_ending_of_a_run_is_understood_and_says_what_to_do_next(verdict: Verdict, strict: bool) -> None:
+    text = ended(verdict, strict)
+    assert problems(ElementTree.fromstring(text.encode())) == []
+    read = as_gitlab(text)
+    wanted = "error" if strict and verdict is Verdict.INCONCLUSIVE else ENDED[verdict]
+    assert {state for state, _ in read.values() if state != "success"} == ({wanted} - {"success"})
+    for state, shown in read.values():
+        assert state == "success" or "what happened" in shown and shown.splitlines()[-1] == NEXT_LINE
+
+
+@pytest.mark.parametrize("verdict", [Verdict.USAGE, Verdict.GUEST_FAILED, Verdict.HARNESS_FAILED])
+def test_an_ending_without_a_result_leaves_a_comment_and_a_file_of_its_own(verdict: Verdict) -> None:
+    said = [f"{verdict.value}: what happened", "  evidence: /run/serial.log"]
+    files = ending_files("perf", verdict, said, "make doctor checks this machine", "make perf LOG=x", strict=True)
+    assert problems(ElementTree.fromstring(files["junit.xml"].encode())) == []
+    [(state, shown)] = as_gitlab(files["junit.xml"]).values()
+    assert state == "error" and shown.splitlines()[-1] == "next: make doctor checks this machine"
+    same = markdown(view_of(result(), Path("/nowhere"))).splitlines()[0]
+    assert files["report.md"].splitlines()[0] == same, "the comment of the run before is replaced"
+    for text in (files["report.md"], files["report.html"]):
+        for words in ("what happened", "make doctor checks this machine", "make perf LOG=x"):
+            assert words in text
 
 
 @pytest.mark.parametrize("verdict", list(Verdict))

@@ -219,6 +219,23 @@ def test_the_least_informative_cells_are_dropped_first_and_named(tmp_path: Path)
     assert [cell.label for cell in second.dropped] == [c.label for c in plan.cells if c.label not in gate.ran]
 
 
+@pytest.mark.parametrize(("budget_s", "cells"), [(60, 1), (250, 4), (3600, 6)])
+def test_a_night_keeps_its_budget_and_what_it_left_out_is_no_pass(tmp_path: Path, budget_s: int, cells: int) -> None:
+    """Cells take all of their time and a little more."""
+
+    class Slow(FakeGate):
+        def __call__(self, cell: Cell, seconds: float) -> HarnessRun:
+            self.clock_s -= 100.0 - 1.05 * seconds
+            return super().__call__(cell, seconds)
+
+    plan = parse_matrix(SMALL, "nightly.toml", APPROVED, {"BUDGET": f"{budget_s}s"})
+    gate = Slow(tmp_path / "results")
+    done = night(tmp_path, plan, gate)
+    assert len(gate.ran) == cells and gate.clock_s <= 1.1 * budget_s
+    assert done.verdict is (Verdict.INCONCLUSIVE if done.dropped else Verdict.PASS)
+    assert done.missing_s == pytest.approx(60.0 * len(done.dropped))
+
+
 def test_what_is_new_failing_or_found_comes_first() -> None:
     cells = matrix().cells[:4]
     standings = {

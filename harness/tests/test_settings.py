@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 
 import pytest
@@ -131,15 +132,67 @@ def test_nonsense_is_one_line(value: str) -> None:
         ("history acknowledge FINDING=3", "needs REASON="),
         ("calibrate FROM=x LAUNCHES=9", "LAUNCHES=9 has no meaning beside FROM=x"),
         ("doctor now", "doctor takes nothing"),
+        ("perf ISO=x OPTS=seed=3", "OPTS=seed=3 has no meaning beside ISO=x"),
+        ("perf BASELINE_STORE=x", "BASELINE_STORE=x needs TARGET="),
+        ("perf STAGES=window QUIET=wait", "QUIET=wait has no meaning beside STAGES=window"),
+        ("ab STAGES=window,pictures SMALLEST=0.02", "SMALLEST=0.02 has no meaning beside STAGES=window,pictures"),
+        ("perf OPTS=load=1", "OPTS=load=1 needs a second CPU"),
+        ("ab A=a.elf B=b.elf LOG=frame", "LOG=frame has no meaning for kernels that are built already"),
+        ("ab A=a.toml B=b.elf CC=clang", "CC=clang has no meaning for kernels that are built already"),
+        ("ab TARGET=mine", "TARGET=mine: ab compares two targets or more"),
+        ("ab TARGET=mine,mine", "TARGET=mine,mine: ab compares two targets or more"),
+        ("ab A=LOGG=frame B=default", "LOGG"),
+        ("calibrate FROM=x QUIET=wait", "QUIET=wait has no meaning beside FROM=x"),
+        ("calibrate FOREIGN=1 FILL=pixel", "FILL=pixel has no meaning beside FOREIGN=1"),
+        ("nightly CLUSTER=tls://a:1 WORKERS=2", "WORKERS=2 has no meaning beside CLUSTER=tls://a:1"),
+        ("nightly CLUSTER=local INSECURE=1", "INSECURE=1 has no meaning beside CLUSTER=local"),
+        ("nightly BUDGET=3600 MINUTES=60", "MINUTES=60 has no meaning beside BUDGET=3600"),
+        ("nightly CELL_SECONDS=5", "CELL_SECONDS=5 is too small"),
+        ("proof LOAD_AT=riscv64@0x80200000", "LOAD_AT=riscv64@0x80200000 needs KERNEL="),
+        ("proof TYPE=help", "TYPE=help needs KERNEL="),
+        ("suites SUITE=virtque", "did you mean SUITE=virtqueue?"),
     ],
 )
 def test_settings_that_do_not_fit_together_are_refused(line: str, says: str) -> None:
     assert says in refused(*line.split())
 
 
+PAIRED = [
+    (name, one, other)
+    for name in command_table()
+    for number, one in enumerate(settings_of(name).values())
+    for other in list(settings_of(name).values())[number + 1 :]
+]
+
+
+def outcome(words: list[str]) -> str:
+    """What the parser says; empty where it takes the words."""
+    try:
+        parse(words)
+    except UsageError as error:
+        return str(error)
+    return ""
+
+
+def test_two_settings_are_taken_or_refused_alike_in_either_order() -> None:
+    """Whichever stands first; and what is refused names one of the two, or what the command lacks."""
+    for command, one, other in PAIRED:
+        words = [f"{setting.name}={setting.example}" for setting in (one, other)]
+        said = [outcome([*first_words(command), *order]) for order in (words, words[::-1])]
+        assert bool(said[0]) == bool(said[1]), (command, words)
+        for line in filter(None, said):
+            names = (one.name, other.name, *(row.name for row in settings_of(command).values() if row.required))
+            assert "\n" not in line and len(line) <= LINE_MAX, (command, words)
+            assert any(name in line for name in (*names, f"{command} needs", f"{command} compares")), (words, line)
+
+
 @pytest.mark.parametrize(
     "line",
     [
+        "perf OPTS='load=1 blk=8'",
+        "ab A=HEAD B=b.elf LOG=frame",
+        "nightly CLUSTER=tcp://127.0.0.1:1 INSECURE=1",
+        "nightly CLUSTER=local WORKERS=2 BUDGET=7200",
         "perf FAULT=slow_draw SLOW=20",
         "perf FAULT=blk_timeout OPTS=blk=8",
         "perf FAULT=no_virgl VIRGL=1",
@@ -151,7 +204,7 @@ def test_settings_that_do_not_fit_together_are_refused(line: str, says: str) -> 
     ],
 )
 def test_settings_that_fit_are_taken(line: str) -> None:
-    parse(line.split())
+    parse(shlex.split(line))
 
 
 def test_a_fault_in_an_arm_gives_slow_its_meaning() -> None:

@@ -76,6 +76,11 @@ def test_set_up_refuses_what_it_does_not_know(tmp_path: Path, words: tuple[str, 
     assert done.returncode == 2 and done.stderr.startswith("usage: ") and not done.stdout
 
 
+def test_a_mistyped_goal_is_answered_with_the_right_one(tmp_path: Path) -> None:
+    done = installed_for(tmp_path, "nightl")
+    assert done.returncode == 2 and "nightl: did you mean nightly?" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("goals", "groups"),
     [

@@ -238,6 +238,7 @@ def night_view() -> NightView:
         [finding],
         [],
         ["aarch64 linux 2d default"],
+        1080,
         ["a note"],
         ["a problem"],
     )

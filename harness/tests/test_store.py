@@ -105,7 +105,7 @@ def test_an_error_names_its_evidence_where_it_lies_in_the_end(tmp_path: Path) ->
 def test_an_ending_without_a_run_is_the_latest_until_the_next(tmp_path: Path) -> None:
     stored = RunFolder("perf", tmp_path).commit(RESULT)
     for said in ("usage: LOG=x", "usage: LOG=y"):
-        record_ending("perf", Verdict.USAGE, said, tmp_path)
+        record_ending("perf", Verdict.USAGE, said, {"report.md": said}, tmp_path)
         assert (tmp_path / "latest" / "exit_code").read_text() == "2\n"
         assert (tmp_path / "latest" / "ending.txt").read_text() == f"perf: {said}\n"
         assert len(list(tmp_path.glob(".*"))) == 1, "only the last is kept"
@@ -119,7 +119,7 @@ def test_an_ending_without_a_run_is_the_latest_until_the_next(tmp_path: Path) ->
 def test_an_ending_that_cannot_be_written_says_that_latest_is_old(tmp_path: Path) -> None:
     (tmp_path / "results").write_text("")
     with pytest.raises(StoreError, match="still that of an earlier run"):
-        record_ending("perf", Verdict.USAGE, "usage", tmp_path / "results")
+        record_ending("perf", Verdict.USAGE, "usage", {}, tmp_path / "results")
 
 
 def test_a_run_that_failed_before_it_began_leaves_nothing(tmp_path: Path) -> None:
@@ -219,7 +219,7 @@ def test_the_next_run_clears_what_killed_ones_left_and_nothing_else(tmp_path: Pa
         RunFolder("next", tmp_path).discard()
         assert {path.name for path in tmp_path.glob(".*")} == {living.path.name, arriving.name, ".mine"}
     assert not arriving.exists() and living.path.is_dir()
-    record_ending("perf", Verdict.USAGE, "usage", tmp_path)
+    record_ending("perf", Verdict.USAGE, "usage", {}, tmp_path)
     RunFolder("next", tmp_path).discard()
     assert (tmp_path / "latest" / "exit_code").read_text() == "2\n"
     assert load_result(living.commit(RESULT)) == RESULT

