@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from harness.core.costs import Prediction
 from harness.core.statistics import Decision
 from harness.gate.metrics import RULES, Rule
+from harness.gate.still import StillScreen
 from harness.gate.tails import Tail
 from harness.model.record import Costs, CountedFrames, Incident
 from harness.model.result import Arm, Frames, Metric
@@ -49,6 +50,10 @@ class Basis:
     first: bool = False
     """A target that was never approved: floor, pictures and panics judge it, and it may pass by them."""
 
+    still: StillScreen | None = None
+    """The candidate's screen stands still, and may."""
+    few_frames: str = ""
+    """Why the tails of the frame times are not known, in words."""
     counted: Mapping[str, CountedFrames] = field(default_factory=dict)
     """By role: what each part of a frame makes QEMU do."""
     prediction: Prediction | None = None

@@ -21,6 +21,7 @@ from harness.gate.measuring.timing import Timing
 from harness.gate.measuring.window import Window
 from harness.gate.metrics import HIGHER, LOWER, RULES, Rule
 from harness.gate.stages import STAGES
+from harness.gate.still import still_screen
 from harness.gate.tails import compare_tails
 from harness.gate.verdict import Judgement, judge
 from harness.model.baseline import Baseline
@@ -114,6 +115,8 @@ def evaluate(
         same_kernel=measured.skipped["timing"] if measured.same_kernel else "",
         noise=noise_cause(timing.host) if timing else "",
         grown=function_words(exact.functions),
+        still=still_screen(measured.of(Window), measured.order.candidate.target),
+        few_frames=ArmFigures(measured, CANDIDATE).few_frames,
         first=measured.order.candidate.target is not None and no_reference.startswith(FIRST),
         counted=exact.counted,
         prediction=prediction(measured),
@@ -125,10 +128,11 @@ def evaluate(
 
 def _not_measured(measured: Measured) -> dict[str, str]:
     """Why, for each metric whose stage or whose counts were left out."""
-    found = {}
+    few = ArmFigures(measured, CANDIDATE).few_frames
+    found = dict.fromkeys(metrics.TAIL_METRICS, few) if few else {}
     if COUNTS in measured.skipped:
         why = f"not counted: {measured.skipped[COUNTS]}"
-        found = {row.name: why for row in metrics.ROWS if row.lack is metrics.no_parts}
+        found |= {row.name: why for row in metrics.ROWS if row.lack is metrics.no_parts}
     for row in metrics.ROWS:
         if row.stage != "window" and row.stage in measured.skipped:
             found[row.name] = f"not measured: {measured.skipped[row.stage]}"

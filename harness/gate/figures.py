@@ -12,7 +12,7 @@ from harness.core.animation import Animation, TooFewSteps, animation, overruns
 from harness.core.arrays import F64
 from harness.core.costs import Prediction, predict
 from harness.core.instruments import capture_cost, record_cost
-from harness.core.pacing import Pacing, TooFewFrames, frame_pacing
+from harness.core.pacing import FEW_FRAMES, Pacing, TooFewFrames, frame_pacing
 from harness.core.percentiles import percentile
 from harness.core.sources import COMMANDS, FRAMES
 from harness.core.statistics import CANDIDATE, REFERENCE
@@ -73,6 +73,13 @@ class ArmFigures:
             if pacing.tails_known:
                 return Metric(float(getattr(pacing, name)), "", "trace", n=pacing.frames)
         return None
+
+    @property
+    def few_frames(self) -> str:
+        """Why the tails are not known, in words; empty where they are, or where there is no frame rate at all."""
+        if not self._pacings or self.tail("p95_ms") is not None:
+            return ""
+        return f"{max(one.frames for one in self._pacings)} frame times are too few for it, {FEW_FRAMES} are needed"
 
     def window_fps(self) -> Metric | None:
         """Frame rate of the window."""

@@ -15,8 +15,9 @@ from harness.core.statistics import Decision, State
 from harness.core.wording import amount, changed_by, percent, signed_percent, span
 from harness.gate.basis import Basis, Figures
 from harness.gate.count_gates import by_counts, contradicted, part_verdict, prediction_words
-from harness.gate.metrics import HIGHER, PART_SUFFIX, Rule, not_offered
+from harness.gate.metrics import FRAME_METRICS, HIGHER, PART_SUFFIX, TAIL_METRICS, Rule, not_offered
 from harness.gate.pace_gate import pace_verdict
+from harness.gate.still import still_gate
 from harness.gate.tails import Tail
 from harness.model.result import Arm, Gate, Metric
 from harness.model.spec import ON_PROGRESS_BARRIERS, Verdict
@@ -330,6 +331,11 @@ def judge_metric(rule: Rule, candidate: Arm, basis: Basis) -> Gate:
     """The gate of one rule, measured or not."""
     metric = candidate.metrics.get(rule.metric)
     if metric is None:
+        if basis.still is not None and rule.row.stage == "window" and rule.metric in FRAME_METRICS:
+            return still_gate(rule, basis.still)
+        longest = candidate.metrics.get("frame_ms_max")
+        if basis.few_frames and rule.kind == "bound" and rule.metric in TAIL_METRICS and longest is not None:
+            return _bound_of_few(rule, longest, basis.few_frames)
         why = basis.not_measured.get(rule.metric) or (_unpaced(basis) if rule.row.paced else None)
         return missing_gate(rule, why or not_offered(rule.metric, basis.capabilities, candidate.switches))
     kind = KINDS[rule.kind]
@@ -343,6 +349,16 @@ def judge_metric(rule: Rule, candidate: Arm, basis: Basis) -> Gate:
         if offered is not None:
             return _gate(rule, figures, None, f"{NOT_APPLICABLE}reference: {offered}")
     return kind.judge(rule, figures)
+
+
+def _bound_of_few(rule: Rule, longest: Metric, few: str) -> Gate:
+    """Of few frames no percentile is known, but none of them exceeds the longest."""
+    assert rule.limit is not None
+    if longest.value <= rule.limit:
+        why = f"even the longest frame took {_figure(longest)} (at most {rule.limit:g} allowed)"
+        return Gate(rule.metric, rule.kind, Verdict.PASS, why, limit=rule.limit)
+    why = f"{few}, and the longest took {_figure(longest)}, of which {rule.limit:g} are allowed"
+    return Gate(rule.metric, rule.kind, Verdict.INCONCLUSIVE, why, limit=rule.limit)
 
 
 def _unpaced(basis: Basis) -> str | None:

@@ -308,6 +308,14 @@ ROWS: tuple[MetricRow, ...] = (
 )
 
 
+FRAME_METRICS = frozenset(
+    ("fps_trace", "fps_window", "frame_ms_p50", "frame_ms_p95", "frame_ms_p99", "frame_ms_max", "fps_low_1pct")
+)
+"""Metrics of frame times by the trace, which a screen that stands still lacks."""
+TAIL_METRICS = frozenset(("frame_ms_p95", "frame_ms_p99", "fps_low_1pct"))
+"""Those that few frames lack."""
+
+
 def find_row(metric: str) -> MetricRow | None:
     """The row of a metric; None of one that this harness does not know, as older ones may have."""
     return next((row for row in ROWS if row.name == metric), None)

@@ -12,6 +12,7 @@ from harness.gate.basis import Basis
 from harness.gate.count_gates import BY_COUNTS
 from harness.gate.further_gates import NO_PICTURES, picture_gate, scene_gate, stored_fps_gate
 from harness.gate.gates import KINDS, NO_COMPARISON, NO_DATA, judge_metric
+from harness.gate.still import stopped_gate
 from harness.model.record import Incident
 from harness.model.result import Gate
 from harness.model.spec import Verdict
@@ -55,12 +56,14 @@ def _gates(basis: Basis) -> tuple[Gate, ...]:
     if basis.candidate is None:
         return (Gate("fps_trace", "ratio", Verdict.INCONCLUSIVE, "the candidate was not measured"),)
     found = [_attributed(judge_metric(rule, basis.candidate, basis), basis) for rule in basis.rules]
-    if "fps_trace" not in basis.candidate.metrics:
+    if basis.still is not None and "fps_trace" not in basis.candidate.metrics:
+        found.append(stopped_gate(basis.still, basis.stored_fps))
+    elif "fps_trace" not in basis.candidate.metrics:
         found.append(Gate("fps_trace", "equal", Verdict.INCONCLUSIVE, NO_FRAME_RATE))
     found.append(picture_gate(basis.frames))
     if basis.reference is not None:
         found.append(scene_gate(basis.candidate.scene, basis.reference.scene))
-    if basis.stored_fps:
+    if basis.stored_fps and basis.still is None:
         fps = basis.candidate.metrics.get("fps_window")
         found.append(stored_fps_gate(basis.stored_fps, basis.same_host, fps, STORED_FPS_TOLERANCE, _host_s(basis)))
     return tuple(found)
@@ -122,14 +125,20 @@ def _first_words(judged: Sequence[Gate], judged_as: str) -> str:
     return f"{passed}{seen}; approve to gate on change"
 
 
-def _passed(judged: Sequence[Gate], basis: Basis) -> str:
-    fps = next(gate for gate in judged if gate.metric == "fps_trace" and gate.value is not None)
+def _rate_words(judged: Sequence[Gate], basis: Basis) -> str:
+    """The frame rate with its comparison, or that the screen stands still."""
+    fps = next((gate for gate in judged if gate.metric == "fps_trace" and gate.value is not None), None)
+    if fps is None:
+        return basis.still.words if basis.still is not None else NO_FRAME_RATE
     words = f"{amount(fps.value or 0.0)} frames/s"
     if fps.kind == "ratio" and fps.why.startswith(BY_COUNTS):
-        words = f"{fps.why}; {words}"
-    elif fps.kind == "ratio" and (basis.decision is not None or basis.same_kernel):
-        words += f", {fps.why}"
-    frames = basis.frames
+        return f"{fps.why}; {words}"
+    compared = fps.kind == "ratio" and (basis.decision is not None or basis.same_kernel)
+    return f"{words}, {fps.why}" if compared else words
+
+
+def _passed(judged: Sequence[Gate], basis: Basis) -> str:
+    frames, words = basis.frames, _rate_words(judged, basis)
     if basis.first:
         return f"pass: {words}; {_first_words(judged, frames.judged_as if frames else '')}"
     if frames is None:

@@ -87,7 +87,8 @@ def target_refusals(result: Result, reason: str) -> tuple[str, ...]:
     if result.verdict not in (Verdict.PASS, Verdict.REGRESSION):
         refused.append(f"the result is {result.verdict.value}: {result.sentence}")
     candidate = result.arms.get("candidate")
-    if candidate is None or "fps_trace" not in candidate.metrics:
+    # Only a screen that stands still, and may, passes without a frame rate.
+    if candidate is None or ("fps_trace" not in candidate.metrics and result.verdict is not Verdict.PASS):
         refused.append("the result has no frame rate")
     return (*refused, *picture_refusals(result))
 

@@ -13,8 +13,10 @@ from harness.gate.measuring.frame_file import FRAMES_FILE, load_frames
 from harness.gate.measuring.launch import MeasuredLaunch
 from harness.gate.measuring.protocol import WARM_UP_FRAMES, Protocol, choose_protocol
 from harness.gate.measuring.timing import TIMING_S, Timing
+from harness.gate.measuring.window import Window
 from harness.gate.relink import relinked_arms
 from harness.gate.stage import Session, Stage
+from harness.gate.still import still_screen
 from harness.model.record import LaunchRecord, TimingRecord
 from harness.model.result import Result
 from harness.platform.pin import probe_rights
@@ -35,7 +37,10 @@ class TimingStage(Stage[Timing, TimingRecord]):
         if order.reference is None:
             return "nothing to compare with"
         same = order.asks_for(self.name) and order.loads_the_same()
-        return SAME_KERNEL if same else None
+        if same:
+            return SAME_KERNEL
+        still = still_screen(measured.of(Window), order.candidate.target)
+        return f"{still.words}, so that there are no frame times to compare" if still is not None else None
 
     def measure(self, session: Session, measured: Measured) -> Timing:
         order = session.order
