@@ -189,12 +189,7 @@ class _TargetReader:
             raise self.wrong("end", f'{shown(target.end)}: "{KILLED}", "{POWEROFF}" or QEMU\'s exit status')
 
     def _patterns(self, target: Target) -> None:
-        serial = [(f"serial.{one.name}", getattr(target.serial, one.name)) for one in dataclasses.fields(TargetSerial)]
-        talks = [(f"input.{at}", pattern) for at, (pattern, _) in enumerate(target.input)]
-        pressed = [(f"keys.{at}", pattern) for at, (pattern, _) in enumerate(target.keys)]
-        for where, pattern in [("ready", target.ready), *serial, *talks, *pressed]:
-            if pattern == PROTOCOL and where.startswith("serial."):
-                continue
+        for where, pattern in patterns_of(target):
             try:
                 groups = re.compile(pattern.encode()).groupindex
             except re.error as error:
@@ -208,6 +203,15 @@ class _TargetReader:
                 raise self.wrong(where, r"names no counter, as in fences=(?P<fences>\d+)")
             if where.startswith(("input", "ready")) and pattern == "" and where != "ready":
                 raise self.wrong(where, "an empty prompt: what is waited for before this is typed?")
+
+
+def patterns_of(target: Target) -> list[tuple[str, str]]:
+    """Every regular expression of a target, with its key."""
+    serial = [(f"serial.{one.name}", getattr(target.serial, one.name)) for one in dataclasses.fields(TargetSerial)]
+    talks = [(f"input.{at}", pattern) for at, (pattern, _) in enumerate(target.input)]
+    pressed = [(f"keys.{at}", pattern) for at, (pattern, _) in enumerate(target.keys)]
+    declared = [(where, pattern) for where, pattern in serial if pattern != PROTOCOL]
+    return [("ready", target.ready), *declared, *talks, *pressed]
 
 
 def target_toml(target: Target) -> str:

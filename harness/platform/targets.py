@@ -14,11 +14,13 @@ from harness.model.errors import BuildError, ToolError
 from harness.model.qemu_arches import arch_of
 from harness.model.spec import ROOT, UsageError
 from harness.model.target import Target, placed
-from harness.model.target_file import parse_target, target_toml
+from harness.model.target_file import parse_target, patterns_of, target_toml
+from harness.model.toml_lines import line_of
 from harness.model.values import nearest, shown
 from harness.platform.bounded import read_bounded
 from harness.platform.build import git
 from harness.platform.child import ChildError, clean_environment, run_child
+from harness.platform.slow_patterns import never_ends
 
 TARGETS_DIR = ROOT / "targets"
 EXAMPLES_DIR = TARGETS_DIR / "examples"
@@ -80,7 +82,12 @@ def read_target(word: str) -> Target:
         text = read_bounded(path, TARGET_BYTES_MAX).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"TARGET={shown(word)}: cannot be read: {error}") from error
-    return parse_target(text, path.stem, os.path.relpath(path), str(path.resolve().parent))
+    target = parse_target(text, path.stem, os.path.relpath(path), str(path.resolve().parent))
+    for where, pattern in patterns_of(target):
+        if never_ends(pattern):
+            why = "it takes for ever on a line that repeats one character: repetitions within a repetition"
+            raise UsageError(f"{os.path.relpath(path)}:{line_of(text, where)}: {where}: {shown(pattern)}: {why}")
+    return target
 
 
 def build_target(target: Target) -> str:

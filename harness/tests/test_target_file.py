@@ -101,6 +101,18 @@ def test_what_is_wrong_is_named_with_its_line(text: str, says: str) -> None:
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize("pattern", ["(a+)+b", "(?:[0-9]|x|\\d\\d?)+$!", r"^(\w+\s*)+#"])
+def test_a_pattern_that_never_ends_is_refused(pattern: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(f"{LEAST}serial = {{ panic = '{pattern}' }}\n", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"mine.toml:2: serial.panic: .*takes for ever on a line"):
+        read_target(str(tmp_path / "mine.toml"))
+
+
+def test_a_usual_repetition_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(f"{LEAST}ready = '(?:ok: \\w+, )+done|(a|b)*c'\n", encoding="utf-8")
+    assert read_target(str(tmp_path / "mine.toml")).ready
+
+
 def test_a_target_that_is_not_there_is_answered_with_the_nearest() -> None:
     with pytest.raises(UsageError, match=r"TARGET=biltin: did you mean builtin\?"):
         find_target("biltin")
