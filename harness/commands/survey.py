@@ -8,7 +8,7 @@ import re
 import shlex
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -16,20 +16,27 @@ import numpy as np
 
 from harness.core.budget import MOST_S, PICTURES_LEAST, SURVEY_STAGES, WATCH_S, budget_words, rounded_s
 from harness.core.frametimes import Presented
+from harness.core.recount import recounted_fps
 from harness.core.sources import gpu_queue
 from harness.core.statistics import CANDIDATE
 from harness.core.trace import NOTIFY, POP, Trace
-from harness.core.wording import percent
+from harness.core.wording import percent, signed_percent
 from harness.gate.measuring.window import Window
 from harness.gate.replay import load_measured
+from harness.model import codec
+from harness.model.codec import CodecError
 from harness.model.errors import StoreError
 from harness.model.metric import Metric
 from harness.model.result import NextStep, Result, ResultError
 from harness.model.spec import UsageError, Verdict
+from harness.model.survey import COLUMNS, NO_CELLS, NOTHING, NUMBERS, SurveyRow, SurveyRows, survey_markdown
+from harness.model.target_file import target_of
 from harness.platform.atomic import write_whole
+from harness.platform.bounded import LOG_BYTES_MAX, read_bounded
 from harness.platform.pipeline import HarnessRun, run_harness
+from harness.platform.qemu_command import TRACE_LOG
 from harness.platform.store import RESULTS_DIR, load_result
-from harness.platform.targets import SUFFIX, find_target, main_image, read_target, resolved
+from harness.platform.targets import boot_digest, find_target, main_image, read_target, resolved
 from harness.proof.ordering import ordering_of
 from harness.report.printer import Printer
 from harness.report.render import page
@@ -37,65 +44,51 @@ from harness.report.view import ReportView, Section, TableCell, TableRow, column
 from harness.settings import Arguments
 
 ORDER = 45
-EXAMPLES = ("TARGETS=ovmf,aavmf", "TARGETS=mine,../other/perf.toml PAGE=survey.html")
+EXAMPLES = ("TARGETS=ovmf,aavmf", "TARGETS=mine,../other/perf.toml PAGE=survey.html", "TARGETS=ovmf,aavmf RESUME=1")
 NEXT = "make ab TARGET=… compares two of them side by side"
 WRITES = ("page",)
 
 PAGE_FILE = RESULTS_DIR / "survey.html"
 _LIMIT_S = 900.0
-_HEAD = ("frames/s", "p99 ms", "commands", "notifications", "CPU busy", "waits", "pictures", "ordering")
-"""Commands and notifications a frame, by the trace; how much of the device's time the CPU is busy; how the driver
-waits; ordering where the proof can read the kernel."""
+MARKDOWN = ".md"
 _STAGES = (f"STAGES={','.join(SURVEY_STAGES)}", f"PICTURES={PICTURES_LEAST}")
 _TARGET_S = 120.0
 """For one target, where no budget is given."""
-_NUMBERS = 5
-_NOTHING = "–"
-
-
-@dataclass(frozen=True)
-class SurveyRow:
-    """One driver."""
-
-    name: str
-    verdict: Verdict
-    cells: tuple[str, ...]
-    """As ``_HEAD``."""
-    sentence: str
-    folder: Path | None
-
-    @property
-    def short(self) -> str:
-        """What the target is called, wherever its file lies."""
-        return Path(self.name).name.removesuffix(SUFFIX)
 
 
 def main(arguments: Arguments, out: Printer) -> Verdict:
-    """``survey TARGETS=a,b,… [BUDGET=s] [PAGE=…]``."""
+    """``survey TARGETS=a,b,… [BUDGET=s] [PAGE=…] [RESUME=1]``."""
     names = [word.strip() for word in arguments.text("TARGETS").split(",")]
     for name in names:
         find_target(name)
     if len(set(names)) < len(names):
         raise UsageError(f"TARGETS={arguments.text('TARGETS')}: a target is given twice")
-    begun = time.monotonic()
-    whole_s = arguments.number("BUDGET") if arguments.has("BUDGET") else len(names) * _TARGET_S
-    rows = []
-    for number, name in enumerate(names):
-        share_s = (whole_s - (time.monotonic() - begun)) / (len(names) - number)
-        rows.append(_measured(name, share_s, f"survey: {number + 1} of {len(names)}: {name}", out))
-    out.table("drivers", ["target", "verdict", *_HEAD], [[row.short, row.verdict.value, *row.cells] for row in rows])
+    begun, where = time.monotonic(), arguments.path("PAGE") or PAGE_FILE
+    kept = RESULTS_DIR / f"{where.name}.rows.json"
+    rows = _kept_rows(kept) if arguments.flag("RESUME") else SurveyRows()
+    left = [name for name in names if rows.of(name, _digest(name)) is None]
+    whole_s = arguments.number("BUDGET") if arguments.has("BUDGET") else len(left) * _TARGET_S
+    for number, name in enumerate(left):
+        share_s = (whole_s - (time.monotonic() - begun)) / (len(left) - number)
+        found = _measured(name, share_s, f"survey: {number + 1} of {len(left)}: {name}", out)
+        rows = SurveyRows((*(row for row in rows.rows if row.name != name), replace(found, digest=_digest(name))))
+        _write(kept, codec.to_json(rows))
+    ordered = tuple(row for name in names for row in rows.rows if row.name == name)
+    return _shown(ordered, where, time.monotonic() - begun, arguments, out)
+
+
+def _shown(rows: tuple[SurveyRow, ...], where: Path, seconds: float, arguments: Arguments, out: Printer) -> Verdict:
+    """Print and write the table; returns the worst verdict."""
+    out.table("drivers", ["target", "verdict", *COLUMNS], [[row.short, row.verdict.value, *row.cells] for row in rows])
     for row in rows:
         out.line(f"{row.name}: {row.sentence}")
     verdict, steps = Verdict.worst(row.verdict for row in rows), _next(rows, arguments)
     for step in steps:
         out.line(f"next: {step.why}: {step.command}")
-    where = arguments.path("PAGE") or PAGE_FILE
-    try:
-        where.parent.mkdir(parents=True, exist_ok=True)
-        view = _view(rows, verdict, time.monotonic() - begun, where, arguments.again, steps)
-        write_whole(where, page(view))
-    except OSError as error:
-        raise StoreError(f"{where}: {error.strerror}") from error
+    plain = where.suffix == MARKDOWN
+    _write(
+        where, survey_markdown(rows) if plain else page(_view(rows, verdict, seconds, where, arguments.again, steps))
+    )
     out.line(f"page: {where.absolute()}")
     return verdict
 
@@ -111,16 +104,43 @@ def _measured(name: str, share_s: float, what: str, out: Printer) -> SurveyRow:
     return _row(name, ran, _wait_of(watched))
 
 
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, text)
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror}") from error
+
+
+def _kept_rows(path: Path) -> SurveyRows:
+    """Rows that an earlier survey measured; none where there was none."""
+    try:
+        return codec.from_json(SurveyRows, read_bounded(path).decode("utf-8"))
+    except FileNotFoundError:
+        return SurveyRows()
+    except (OSError, ValueError, CodecError) as error:
+        raise UsageError(f"RESUME=1: {path} cannot be read: {error}; leave RESUME out") from error
+
+
+def _digest(name: str) -> str:
+    """Of what a target boots now; empty where that cannot be found before it was built."""
+    try:
+        target = read_target(name)
+        return boot_digest(target, resolved(target)[1])
+    except UsageError:
+        return ""
+
+
 def _wait_of(watched: HarnessRun) -> tuple[str, str]:
     """How busy the CPU is while the device works, and how the driver waits; dashes where it was not seen."""
     if watched.folder is None:
-        return _NOTHING, _NOTHING
+        return NOTHING, NOTHING
     try:
         wait = load_result(watched.folder).details.get("wait", {})
     except ResultError:
-        return _NOTHING, _NOTHING
+        return NOTHING, NOTHING
     busy = wait.get("busy")
-    return percent(busy, 0) if isinstance(busy, float) else _NOTHING, wait.get("kind") or _NOTHING
+    return percent(busy, 0) if isinstance(busy, float) else NOTHING, wait.get("kind") or NOTHING
 
 
 def _ordering(name: str) -> str:
@@ -128,8 +148,8 @@ def _ordering(name: str) -> str:
     try:
         image = main_image(resolved(read_target(name))[1])
     except UsageError:
-        return _NOTHING
-    return ordering_of(image.path, image.sha256).short if image.role == "kernel" else _NOTHING
+        return NOTHING
+    return ordering_of(image.path, image.sha256).short if image.role == "kernel" else NOTHING
 
 
 def _row(name: str, ran: HarnessRun, wait: tuple[str, str]) -> SurveyRow:
@@ -137,13 +157,14 @@ def _row(name: str, ran: HarnessRun, wait: tuple[str, str]) -> SurveyRow:
     verdict = next((one for one in Verdict if one.exit_code == ran.exit_code), Verdict.HARNESS_FAILED)
     said = next((line for line in reversed(ran.said) if not line.startswith("verdict:")), "it said nothing")
     if ran.folder is None:
-        return SurveyRow(name, verdict, (_NOTHING,) * len(_HEAD), said, None)
+        return SurveyRow(name, verdict, NO_CELLS, said, None)
     try:
         result = load_result(ran.folder)
         window = load_measured(ran.folder, result).of(Window)
     except ResultError as error:
-        return SurveyRow(name, verdict, (_NOTHING,) * len(_HEAD), str(error), ran.folder)
-    cells = (*_rates(result, window), *wait, *_pictures(result), _ordering(name))
+        return SurveyRow(name, verdict, NO_CELLS, str(error), ran.folder)
+    rates = _rates(result, window)
+    cells = (rates[0], _recount(result, window, ran.folder), *rates[1:], *wait, *_pictures(result), _ordering(name))
     return SurveyRow(name, verdict, cells, result.sentence, ran.folder)
 
 
@@ -152,12 +173,27 @@ def _rates(result: Result, window: Window | None) -> tuple[str, ...]:
     metrics: Mapping[str, Metric] = arm.metrics if arm is not None else {}
     rates = [metrics[name].value if name in metrics else None for name in ("fps_window", "frame_ms_p99")]
     counts = [_a_frame(window.trace, window.presented, kind) if window else None for kind in (POP, NOTIFY)]
-    return tuple(_NOTHING if value is None else f"{value:.4g}" for value in (*rates, *counts))
+    return tuple(NOTHING if value is None else f"{value:.4g}" for value in (*rates, *counts))
+
+
+def _recount(result: Result, window: Window | None, folder: Path) -> str:
+    """How far a count made apart lies from the frame rate."""
+    fps = result.arms[CANDIDATE].metrics.get("fps_window") if CANDIDATE in result.arms else None
+    target = target_of(result.run.target) if result.run is not None and result.run.target is not None else None
+    if fps is None or window is None or target is None:
+        return NOTHING
+    observed, gap_ns = window.observed, round(target.frame.gap_ms * 1e6)
+    try:
+        text = read_bounded(folder / "window" / TRACE_LOG, LOG_BYTES_MAX).decode("utf-8", "replace")
+    except OSError:
+        return NOTHING
+    other = recounted_fps(text, observed.begins_ns, observed.ends_ns, fps.n, gap_ns)
+    return NOTHING if other is None else signed_percent(other / fps.value - 1, 2)
 
 
 def _pictures(result: Result) -> tuple[str]:
     frames = result.frames
-    return (f"{frames.intact} of {frames.checked} right" if frames else _NOTHING,)
+    return (f"{frames.intact} of {frames.checked} right" if frames else NOTHING,)
 
 
 def _a_frame(trace: Trace, presented: Presented, kind: str) -> float | None:
@@ -169,14 +205,14 @@ def _a_frame(trace: Trace, presented: Presented, kind: str) -> float | None:
     return float(np.count_nonzero((seen > times[0]) & (seen <= times[-1]))) / (len(times) - 1)
 
 
-def _headline(rows: list[SurveyRow], verdict: Verdict) -> str:
+def _headline(rows: tuple[SurveyRow, ...], verdict: Verdict) -> str:
     """How many drivers, and which of them did not pass."""
     many = "1 driver" if len(rows) == 1 else f"{len(rows)} drivers"
     others = [f"{row.name} {row.verdict.value}" for row in rows if row.verdict is not Verdict.PASS]
     return f"{verdict.value}: {many}; {', '.join(others)}" if others else f"{verdict.value}: {many}"
 
 
-def _next(rows: list[SurveyRow], arguments: Arguments) -> tuple[NextStep, ...]:
+def _next(rows: tuple[SurveyRow, ...], arguments: Arguments) -> tuple[NextStep, ...]:
     """More time where that was missing; the gate by itself where a driver failed."""
     would_do = [int(found) for row in rows for found in re.findall(r"BUDGET=(\d+) would do", row.sentence)]
     if would_do:
@@ -191,9 +227,9 @@ def _next(rows: list[SurveyRow], arguments: Arguments) -> tuple[NextStep, ...]:
 
 
 def _view(
-    rows: list[SurveyRow], verdict: Verdict, seconds: float, where: Path, again: str, steps: tuple[NextStep, ...]
+    rows: tuple[SurveyRow, ...], verdict: Verdict, seconds: float, where: Path, again: str, steps: tuple[NextStep, ...]
 ) -> ReportView:
-    head = columns("target", "verdict", *(f"#{name}" for name in _HEAD[:_NUMBERS]), *_HEAD[_NUMBERS:])
+    head = columns("target", "verdict", *(f"#{name}" for name in COLUMNS[:NUMBERS]), *COLUMNS[NUMBERS:])
     shown = [
         TableRow(
             (
@@ -206,6 +242,7 @@ def _view(
     ]
     started = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
     closing = (
+        "Recount is how far a second count of the trace, by other code, lies from the frame rate.",
         "Commands and notifications are those of the control queue, a frame.",
         "CPU busy is its share of the time that the device works, at the least. QEMU keeps a CPU that pauses in its "
         "poll off its core.",

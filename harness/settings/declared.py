@@ -216,7 +216,10 @@ DECLARED: tuple[Setting, ...] = (
         "TARGET", _TARGET, ("bisect",), "another kernel by its file, in its repository", "mine", excludes=_NOT_OF_GIT
     ),
     Setting("TARGETS", Text("targets joined by commas"), ("survey",), "what to show", "ovmf,aavmf", required=True),
-    Setting("PAGE", _FILE, ("survey",), "the page to write; else results/survey.html", "survey.html"),
+    Setting(
+        "PAGE", _FILE, ("survey",), "the page to write, or a table as .md; else results/survey.html", "survey.html"
+    ),
+    Setting("RESUME", Flag(), ("survey",), "1 keeps the rows of an interrupted survey where images are the same", "1"),
     Setting("GOOD", Text("a revision"), ("bisect",), "a revision that was fast", "v1.0"),
     Setting("BAD", Text("a revision"), ("bisect",), "a revision that is slow", "HEAD"),
     Setting("REPO", _FOLDER, ("bisect",), "another kernel's repository", "../kernel", needs=("BUILD", "IMAGE")),

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from harness.core.recount import recounted_fps
 from harness.model.spec import ROOT
 from harness.platform.targets import EXAMPLES_DIR, read_target
 
 pytestmark = [pytest.mark.qemu, pytest.mark.full]
 
 RUN_S = 400.0
-_FLUSH = re.compile(r"@(\d+)\.(\d{6}):virtio_gpu_cmd_res_flush ")
 
 
 def perf(tmp_path: Path, *words: str) -> tuple[int, Path, str]:
@@ -32,24 +31,12 @@ def perf(tmp_path: Path, *words: str) -> tuple[int, Path, str]:
     return done.returncode, tmp_path / "latest", done.stdout + done.stderr
 
 
-def counted_apart(folder: Path, frames: int, gap_ns: int) -> float:
-    """Frames a second over the last frames of the window, from lines of the trace that nothing of the harness reads.
-
-    Parameters
-    ----------
-    frames
-        How many frame times the rate is made of: what came before them was warm-up.
-    gap_ns
-        Flushes that come closer together are one frame.
-    """
+def counted_apart(folder: Path, frames: int, gap_ns: int) -> float | None:
+    """Frames a second over the last frames of the window, from lines of the trace that nothing of the gate reads."""
     run = json.loads((folder / "result.json").read_text(encoding="utf-8"))["runs"]["candidate"]
     window = run["stages"]["window"]
     text = (folder / "window" / "trace.log").read_text(encoding="utf-8", errors="replace")
-    times_ns = [int(found[1]) * 10**9 + int(found[2]) * 1000 for found in _FLUSH.finditer(text)]
-    inside = [time_ns for time_ns in times_ns if window["begins_ns"] <= time_ns <= window["ends_ns"]]
-    pairs = zip(inside, [*inside[1:], inside[-1] + gap_ns + 1])
-    last = [time_ns for time_ns, after_ns in pairs if after_ns - time_ns > gap_ns]
-    return frames * 1e9 / (last[-1] - last[-1 - frames])
+    return recounted_fps(text, window["begins_ns"], window["ends_ns"], frames, gap_ns)
 
 
 @pytest.mark.parametrize("name", ["ovmf", "aavmf", "linux-drm", "linux-console"])
@@ -59,7 +46,8 @@ def test_a_kernel_of_others_passes(name: str, tmp_path: Path) -> None:
     assert "approve to gate on change" in said
     fps = json.loads((folder / "result.json").read_text(encoding="utf-8"))["arms"]["candidate"]["metrics"]["fps_window"]
     gap_ms = read_target(name).frame.gap_ms
-    assert fps["value"] == pytest.approx(counted_apart(folder, fps["n"], round(gap_ms * 1e6)), rel=0.005)
+    apart = counted_apart(folder, fps["n"], round(gap_ms * 1e6))
+    assert apart is not None and fps["value"] == pytest.approx(apart, rel=0.005)
 
 
 def test_a_gpu_that_the_machine_lacks_is_a_usage_error(tmp_path: Path) -> None:
