@@ -36,7 +36,7 @@ tests := test test-full quick
 bare := check docs open clean
 goals := help setup $(commands) $(tests) $(bare)
 
-# A word that is no goal belongs to the last goal, which says what it makes of it: make explain seed-1-logged. Behind help
+# A word that is no goal belongs to the last goal, which says what it makes of it: make explain case-1-logged. Behind help
 # and history every word does: make help perf, make history analyze.
 eager :=
 behind := $(foreach word,$(MAKECMDGOALS),$(if $(eager),$(word),$(if $(filter help history,$(word)),$(eval eager := $(word)))))

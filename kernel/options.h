@@ -46,7 +46,7 @@
 
 /*
  * When a frame's record reaches the serial port: after the measured window, from memory (deferred); synchronously
- * inside every frame (frame), as the seed case did; or never (none: only [BOOT], [PERF SUMMARY] and [DONE]).
+ * inside every frame (frame), as the case study did; or never (none: only [BOOT], [PERF SUMMARY] and [DONE]).
  *
  * SWITCH LOG: deferred frame none
  */
@@ -162,7 +162,7 @@
 #endif
 
 /*
- * Whether transfer and flush share one notification and one wait (on), or have two of each, as the seed case did (off).
+ * Whether transfer and flush share one notification and one wait (on), or have two of each, as the case study did (off).
  *
  * SWITCH BATCH: on off
  */

@@ -1,1 +1,1 @@
-"""The checklist of the seed case: every line measured and judged."""
+"""The checklist of the case study: every line measured and judged."""

@@ -1,4 +1,4 @@
-"""The seed case's checklist, line by line: the evidence against what each line asks for."""
+"""The case study's checklist, line by line: the evidence against what each line asks for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The evidence of each line of the seed case's checklist, measured elsewhere, as plain values."""
+"""The evidence of each line of the case study's checklist, measured elsewhere, as plain values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The seed case's checklist, measured: first what does not depend on the device, then each device in turn.
+"""The case study's checklist, measured: first what does not depend on the device, then each device in turn.
 
 Missing evidence is noted as absent, with the reason, and the rest is measured anyway: the checklist is read as a whole.
 Nothing is judged here.
@@ -97,7 +97,7 @@ class AcceptancePlan:
     """On each device."""
     budget_s: float | None = None
     """For everything; None is as long as it takes, with ``budget.CHANGE_ON_DEVICE_S`` for the change in frame rate."""
-    seed: int = 1
+    random_state: int = 1
 
 
 @dataclass(frozen=True)
@@ -268,7 +268,7 @@ class Checklist:
 
     def watch(self, machine: Machine, where: str) -> PictureEvidence:
         spec = RunSpec(self.kernel.path, machine, self.plan.params)
-        pictures = verify_pictures(spec, self.folder / where, self.plan.pictures, self.plan.seed, self.progress)
+        pictures = verify_pictures(spec, self.folder / where, self.plan.pictures, self.plan.random_state, self.progress)
         source = f"{where}/pictures/captures.json"
         return PictureEvidence(pictures.frames, pictures.verification.bad_share_max, source)
 
@@ -292,7 +292,7 @@ class Checklist:
             self.plan.params,
             budget_s=share_s + budget.CLOSING_S,
             smallest=SMALLEST,
-            seed=self.plan.seed,
+            random_state=self.plan.random_state,
             stages=frozenset({"timing"}),
         )
         measured = measure(order, self.folder / where, self.progress)
@@ -332,8 +332,8 @@ class Checklist:
         params = replace(self.plan.params, slow=None)
         window = self.observe(kernel, machine, where, APPROVED_S, params)
         spec = RunSpec(kernel, machine, params)
-        seed = self.plan.seed
-        pictures = verify_pictures(spec, self.folder / where, APPROVED_PICTURES, seed, self.progress)
+        random_state = self.plan.random_state
+        pictures = verify_pictures(spec, self.folder / where, APPROVED_PICTURES, random_state, self.progress)
         return ApprovedEvidence(
             baseline.label,
             baseline.kernel_sha256,

@@ -66,7 +66,7 @@ def _compared(candidate: RunSpec, reference: RunSpec, folder: Path) -> Decision:
     arms = {CANDIDATE: replace(candidate, params=params), REFERENCE: replace(reference, params=params)}
     with lease_cores():
         protocol = choose_protocol(probe_rights())
-        timing = compare(arms, folder, protocol, COMPARING_S, lambda text: None, seed=1)
+        timing = compare(arms, folder, protocol, COMPARING_S, lambda text: None, random_state=1)
     shutil.rmtree(folder, ignore_errors=True)
     return timing.decision
 

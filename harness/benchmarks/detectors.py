@@ -15,12 +15,12 @@ from harness.platform.oracle import Oracle
 MODES = ((320, 240), (641, 487), (1024, 768))
 DAMAGED, CLEAN = 2004, 2000
 EXACT_RUNS = 20
-SEED = 5
+RANDOM_STATE = 5
 
 
 def _exact(folder: Path) -> list[Figure]:
     """the exact detector on 4,004 pictures"""
-    confusion, wrong = measure_exact([Oracle(*mode).picture for mode in MODES], DAMAGED, CLEAN, SEED)
+    confusion, wrong = measure_exact([Oracle(*mode).picture for mode in MODES], DAMAGED, CLEAN, RANDOM_STATE)
     return [
         Figure(f"exact detector: damaged pictures found ({_kinds(confusion)})", *_found(confusion), 100, at_most=False),
         Figure(f"exact detector: false alarms among {confusion.clean.planted}", confusion.clean.found, "pictures", 0),
@@ -30,7 +30,7 @@ def _exact(folder: Path) -> list[Figure]:
 
 def _judge(folder: Path) -> list[Figure]:
     """the judging detector on 4,000 pictures"""
-    confusion = measure_judge([Oracle(*mode).picture for mode in MODES], 2000, CLEAN, SEED)
+    confusion = measure_judge([Oracle(*mode).picture for mode in MODES], 2000, CLEAN, RANDOM_STATE)
     what = f"judging detector: gross damage found ({_kinds(confusion)})"
     alarms = f"judging detector: false alarms among {confusion.clean.planted}"
     return [

@@ -1,6 +1,6 @@
 """The test kernel's driver against Linux's own: the same pixels, the same device, the same QEMU.
 
-On two vCPUs, as the seed case ran. The driver compared is the one that polls as a driver does that has a CPU to itself,
+Both have two vCPUs, as in the case study. The driver compared polls as a driver does that has a CPU to itself,
 ``SPIN=none``: the first ``pause`` of a poll takes the vCPU out of its translated code and keeps it out for as long as
 QEMU's main loop works on the device's queue (QEMU 7.2). The cost of that is shown beside it. On one vCPU Linux saves
 the other CPU's wake-ups, and the ratio of frame rates is about 1.45.

@@ -75,7 +75,7 @@ def _found(folder: Path) -> list[Figure]:
         begun = time.monotonic()
         with lease_cores():
             protocol = choose_protocol(probe_rights(), replace(arms[CANDIDATE].machine))
-            timing = compare(arms, folder / str(fps), protocol, COMPARED_S, lambda text: None, seed=1)
+            timing = compare(arms, folder / str(fps), protocol, COMPARED_S, lambda text: None, random_state=1)
         took_s, decision = time.monotonic() - begun, timing.decision
         found = decision.state is State.CHANGED and decision.direction == "slower"
         size = f"{signed_percent(decision.ratio - 1)} ({span(decision.low - 1, decision.high - 1)})"

@@ -46,7 +46,7 @@ TAKES = ("switches", "--json", "--strict")
 MEASURES = True
 ALONE = frozenset({"window", "pictures"})
 """Stages that the first arm runs by itself."""
-SEED_ARMS = {"A": "BARRIER=seqcst_spin", "B": "BARRIER=acquire_progress"}
+CASE_ARMS = {"A": "BARRIER=seqcst_spin", "B": "BARRIER=acquire_progress"}
 
 
 @dataclass(frozen=True)
@@ -63,12 +63,12 @@ class ComparedArm:
 
 
 def main(arguments: Arguments, out: Printer) -> Verdict:
-    """``ab [A=… B=… C=…] [SWITCH=value …]``; alone: the seed's two strategies."""
+    """``ab [A=… B=… C=…] [SWITCH=value …]``; alone: the two strategies of the case study."""
     named = {key: value for key, value in arguments.given.items() if key in string.ascii_uppercase}
     if arguments.has("TARGET"):
         words = arguments.text("TARGET").split(",")
         named = {letter: f"target:{word.strip()}" for letter, word in zip(string.ascii_uppercase, words)}
-    requests = _requests(named or SEED_ARMS, arguments.switches)
+    requests = _requests(named or CASE_ARMS, arguments.switches)
     begun = time.monotonic()
     with RunFolder("ab") as run:
         kernels = {request.name: build_arm(request, arguments.text("CC"), out) for request in requests}
@@ -82,7 +82,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
             machine,
             arguments.run_params(),
             smallest=arguments.number("SMALLEST"),
-            seed=arguments.integer("SEED"),
+            random_state=arguments.integer("RANDOM_STATE"),
             pictures=arguments.integer("PICTURES"),
             pictures_least=_pictures_least(kernels.values(), arguments),
             quiet=arguments.text("QUIET") == "wait",

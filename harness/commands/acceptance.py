@@ -85,7 +85,7 @@ def plan_of(arguments: Arguments) -> AcceptancePlan:
         roulette_s=arguments.number("BOOT_LOG_TIMEOUT"),
         pictures=arguments.integer("PICTURES"),
         budget_s=arguments.number("BUDGET") if arguments.has("BUDGET") else None,
-        seed=arguments.integer("SEED"),
+        random_state=arguments.integer("RANDOM_STATE"),
     )
 
 

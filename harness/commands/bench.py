@@ -119,7 +119,7 @@ def _switch_row(base: BuiltKernel, switches: Switches, folder: Path) -> list[str
     }
     with lease_cores():
         protocol = choose_protocol(probe_rights())
-        timing = compare(arms, folder, protocol, SWITCH_S, lambda text: None, seed=1, smallest=SMALLEST)
+        timing = compare(arms, folder, protocol, SWITCH_S, lambda text: None, random_state=1, smallest=SMALLEST)
     decision = timing.decision
     shutil.rmtree(folder, ignore_errors=True)
     interval = span(decision.low - 1, decision.high - 1) if decision.low else "too few launches"

@@ -98,7 +98,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
             notices = (recording.protocol.words if recording.protocol else "", place.title, words)
         arch = str((provenance or {}).get("switches", {}).get("ARCH", switches.arch))
         out.progress("calibrate: replaying sessions")
-        rates = _rates(recording, arguments.integer("DRAWS"), arguments.integer("SEED"))
+        rates = _rates(recording, arguments.integer("DRAWS"), arguments.integer("RANDOM_STATE"))
         promised = targets(rates.cells, recording.series, place)
         told = TellingPrinter(out)
         _say(told, recording, rates, ", ".join(notices))
@@ -153,14 +153,14 @@ def _recorded(
         )
         processes = len(protocol.cores) if place.load == 1 else place.load
         with competing_load(processes):
-            seed, launches = arguments.integer("SEED"), arguments.integer("LAUNCHES")
+            random_state, launches = arguments.integer("RANDOM_STATE"), arguments.integer("LAUNCHES")
             budget_s = arguments.number("BUDGET") if arguments.has("BUDGET") else math.inf
-            return record(built, launches, folder, protocol, seed, out.progress, budget_s)
+            return record(built, launches, folder, protocol, random_state, out.progress, budget_s)
 
 
-def _rates(recording: CalibrationRecording, draws: int, seed: int) -> _Rates:
+def _rates(recording: CalibrationRecording, draws: int, random_state: int) -> _Rates:
     """Sessions drawn from the launches, and the reference methods on the same."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(random_state)
     series = _replayed(recording.series)
     usual = next(rule.smallest for rule in RULES if rule.primary)
     cells = [

@@ -42,7 +42,7 @@ from harness.report.told import next_lines
 from harness.settings import Arguments
 
 ORDER = 30
-EXAMPLES = ("QUICK=1", "seed-1-logged", "RESULT=results/latest", "TARGET=mykernel")
+EXAMPLES = ("QUICK=1", "case-1-logged", "RESULT=results/latest", "TARGET=mykernel")
 NEXT = "make ab compares with the switch that it names; make approve accepts the change"
 TAKES = ("switches", "--json")
 MEASURES = True
@@ -175,20 +175,20 @@ def _question(
     qemu_version(plain.arch)
     machine, _ = chosen_device(plain, arguments.flag("VIRGL"))
     devices, notice = ((), "") if quick or arguments.has("RESULT") else _devices(plain, arguments)
-    seed = arguments.integer("SEED")
+    random_state = arguments.integer("RANDOM_STATE")
     left_s = budget_s - (time.monotonic() - begun)
     compiler = arguments.text("CC")
-    return ExplainRequest(subject, kernel, machine, left_s, devices, quick, compiler, seed, notice, params)
+    return ExplainRequest(subject, kernel, machine, left_s, devices, quick, compiler, random_state, notice, params)
 
 
 def _devices(plain: Machine, arguments: Arguments) -> tuple[tuple[Machine, ...], str]:
-    """Machines to replay the seed case on: the GL device too, where it works and VIRGL=0 does not forbid it."""
+    """Machines to replay the case study on: the GL device too, where it works and VIRGL=0 does not forbid it."""
     if arguments.given.get("VIRGL") == "0":
-        return (plain,), "the seed case is not replayed on the GL device: VIRGL=0"
+        return (plain,), "the case study is not replayed on the GL device: VIRGL=0"
     try:
         return (plain, with_virgl(plain)[0]), ""
     except QemuError as error:
-        return (plain,), f"the seed case is not replayed on the GL device: {error.message}"
+        return (plain,), f"the case study is not replayed on the GL device: {error.message}"
 
 
 def _result(started: str, kernel: BuiltKernel, question: ExplainRequest, found: Explanation, seconds: float) -> Result:
@@ -241,7 +241,7 @@ def _everything(arguments: Arguments) -> tuple[NextStep, ...]:
     if not arguments.flag("QUICK"):
         return ()
     kept = [f"{name}={text}" for name, text in arguments.given.items() if name not in ("QUICK", "BUDGET")]
-    return (NextStep("try every switch, and the seed case", shlex.join(["make", "explain", *kept])),)
+    return (NextStep("try every switch, and the case study", shlex.join(["make", "explain", *kept])),)
 
 
 def _worth_trying(
@@ -278,7 +278,7 @@ def _say(out: Printer, found: Explanation, result: Result) -> None:
     for replay in found.replays:
         rows = [[row.name, row.fences, row.spins, row.timeouts, row.fps, row.against] for row in seed_rows(replay)]
         header = ["step", "fences", "spins", "timeouts", "FPS", "against the step before"]
-        out.table(f"the seed case on the {replay.device} device, a frame", header, rows)
+        out.table(f"the case study on the {replay.device} device, a frame", header, rows)
         for sentence in replay.closing:
             out.line(sentence)
     for line in terminal_lines(short_view(result)):

@@ -48,7 +48,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
             machine,
             params,
             budget_s=inputs * (gap_s + 0.01) * 2 + MARGIN_S,
-            seed=arguments.integer("SEED"),
+            random_state=arguments.integer("RANDOM_STATE"),
             stages=frozenset({STAGE}),
             inputs=inputs,
             gap_s=gap_s,

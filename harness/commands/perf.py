@@ -75,7 +75,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
             spent_s=spent_s,
             smallest=_smallest(rules),
             aim=AIM if _smallest(rules) == _smallest(RULES) else None,
-            seed=arguments.integer("SEED"),
+            random_state=arguments.integer("RANDOM_STATE"),
             pictures=arguments.integer("PICTURES"),
             pictures_least=pictures_least(candidate.target, arguments.integer("PICTURES"), arguments.has("PICTURES")),
             quiet=arguments.text("QUIET") == "wait",

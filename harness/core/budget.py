@@ -36,8 +36,8 @@ CHANGE_S = 4.0
 QUICK_CHANGE_S = 3.0
 WATCH_S = 20.0
 """One launch in which the driver of a target is watched."""
-SEED_S: Mapping[str, float] = {"2d": 60.0, "gl": 90.0}
-"""The seed case on one device: every step counted, then timed against the one before."""
+CASE_S: Mapping[str, float] = {"2d": 60.0, "gl": 90.0}
+"""The case study on one device: every step counted, then timed against the one before."""
 REGRESSION_S = 30.0
 """Two kernels' frames taken apart in turn, and their instructions by function."""
 
@@ -81,10 +81,10 @@ def ab_s(arms: int, stages: Collection[str], pictures: int) -> float:
 
 
 def explain_s(changes: int, devices: Collection[str], quick: bool) -> float:
-    """The least for ``explain``: this many changes of one switch, and the seed case on these devices."""
+    """The least for ``explain``: this many changes of one switch, and the case study on these devices."""
     head_s = 2 * BUILD_S + COUNT_S
     each_s = QUICK_CHANGE_S if quick else CHANGE_S
-    return head_s + changes * each_s + sum(SEED_S[device] for device in devices) + CLOSING_S
+    return head_s + changes * each_s + sum(CASE_S[device] for device in devices) + CLOSING_S
 
 
 def regression_s() -> float:

@@ -67,17 +67,19 @@ class Confusion:
         )
 
 
-def measure_exact(draws: Sequence[DrawFrame], damaged: int, clean: int, seed: int) -> tuple[Confusion, tuple[str, ...]]:
+def measure_exact(
+    draws: Sequence[DrawFrame], damaged: int, clean: int, random_state: int
+) -> tuple[Confusion, tuple[str, ...]]:
     """Measure the exact detector; also returns every wrong answer in words.
 
     Parameters
     ----------
     draws
-        What to draw frames with, taken in turn: modes, seeds.
+        What to draw frames with, taken in turn: modes, scenes.
     damaged, clean
         How many pictures; kinds are taken in turn.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(random_state)
     answers: dict[str, Counter[str]] = {kind: Counter() for kind in (*KINDS, "clean")}
     wrong = []
     for index in range(damaged):
@@ -97,12 +99,12 @@ def measure_exact(draws: Sequence[DrawFrame], damaged: int, clean: int, seed: in
     return _confusion(answers), tuple(wrong)
 
 
-def measure_judge(draws: Sequence[DrawFrame], damaged: int, clean: int, seed: int) -> Confusion:
+def measure_judge(draws: Sequence[DrawFrame], damaged: int, clean: int, random_state: int) -> Confusion:
     """Measure the judging detector on gross damage, on pictures without stamps.
 
     Parameters are those of :func:`measure_exact`; damage that a person would not see is planted again.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(random_state)
     bare = [_without_stamps(draw) for draw in draws]
     golden = [learn_golden(_Drawn(draw, rng.integers(0, SPINS_FRAMES, LEARNT))) for draw in bare]
     answers: dict[str, Counter[str]] = {kind: Counter() for kind in (*KINDS, "clean")}

@@ -72,7 +72,7 @@ def is_gross(damaged: Image, good: Image) -> bool:
     return int(np.count_nonzero(off)) >= GROSS_PX
 
 
-def measure_screens(screens: Sequence[Image], golden: Golden | None, seed: int) -> Confusion:
+def measure_screens(screens: Sequence[Image], golden: Golden | None, random_state: int) -> Confusion:
     """Judge screens as they are, and each kind of damage in each of them, where it is gross.
 
     Parameters
@@ -81,7 +81,7 @@ def measure_screens(screens: Sequence[Image], golden: Golden | None, seed: int) 
         Good ones, other than ``golden`` was learnt from.
     golden With None each picture is judged on its own, and damage that only golden pictures tell is not planted.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(random_state)
     kinds = [kind for kind in PLANTED if golden is not None or kind not in ("stride", "swapped")]
     answers: dict[str, Counter[str]] = {kind: Counter() for kind in (*kinds, "clean")}
     for screen in screens:

@@ -57,7 +57,7 @@ class Bench:
     protocol: Protocol
     params: RunParams = RunParams(seconds=TIMING_S, records=0)
     compiler: str = "gcc"
-    seed: int = 1
+    random_state: int = 1
     smallest: float = 0.02
     """Differences below this are not worth more launches."""
     pairs: int = 3
@@ -137,7 +137,14 @@ def time_pair(
     }
     try:
         timing = compare(
-            arms, folder, bench.protocol, budget_s, progress, seed=bench.seed, smallest=bench.smallest, same_tlb=not tlb
+            arms,
+            folder,
+            bench.protocol,
+            budget_s,
+            progress,
+            random_state=bench.random_state,
+            smallest=bench.smallest,
+            same_tlb=not tlb,
         )
     except QemuError:
         raise

@@ -1,4 +1,4 @@
-"""The steps of the seed case on one device: each counted, and timed against the step before."""
+"""The steps of the case study on one device: each counted, and timed against the step before."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from harness.explain.ablate import Bench, Spent, code_of, fitted, sample_of, tim
 from harness.explain.case_report import CandidateRow, EventsPerFrame, Replay, StepRow, closing_sentences
 from harness.explain.counting import FRAMES, count_events, counting_switches
 from harness.explain.effects import Sample, measure_effects
+from harness.model.case_study import CASE_CANDIDATES, CASE_FIGURES, CASE_STEPS, Candidate, NamedStep, named_combination
 from harness.model.errors import GuestError
-from harness.model.seedcase import SEED_CANDIDATES, SEED_FIGURES, SEED_STEPS, Candidate, NamedStep, named_combination
 from harness.model.spec import Switches
 from harness.platform.build import BuiltKernel, build_kernel
 
@@ -89,7 +89,7 @@ class _CaseSession:
     def _count(self, task: _Task) -> EventsPerFrame:
         switches, counted_in = counting_switches(task.switches)
         if switches not in self.counted:
-            self.progress(f"seed case: counting {task.name}")
+            self.progress(f"case study: counting {task.name}")
             folder = self.folder / f"count-{task.name}"
             kernel = self._kernel(switches)
             self.counted[switches] = count_events(kernel.path, self.bench.machine, folder, frames=self.frames)
@@ -108,7 +108,7 @@ class _CaseSession:
         assert task.before is not None
         if share_s < SHORTEST_S:
             return replace(known, trouble=NO_TIME)
-        self.progress(f"seed case: {task.name}")
+        self.progress(f"case study: {task.name}")
         ours, theirs = self._kernel(task.switches), self._kernel(task.before)
         try:
             bench = (
@@ -131,7 +131,7 @@ def replay_seed(
     folder: Path,
     budget_s: float,
     progress: Callable[[str], None],
-    steps: Sequence[NamedStep] = SEED_STEPS,
+    steps: Sequence[NamedStep] = CASE_STEPS,
     *,
     frames: int = FRAMES,
     causes_only: bool = False,
@@ -162,7 +162,7 @@ def replay_seed(
         for step, one, before in zip(steps, combinations, befores)
     ]
     start = combinations[0]
-    tasks += [_Task(_name(one), start.but(**dict(one.changes)), start) for one in SEED_CANDIDATES]
+    tasks += [_Task(_name(one), start.but(**dict(one.changes)), start) for one in CASE_CANDIDATES]
     found = _CaseSession(bench, folder, frames, progress).measure(tasks, budget_s)
     family = [one.sample for one in found.values() if one.sample is not None]
     effects = {effect.changes[0][0]: effect for effect in measure_effects(family)[0]}
@@ -173,9 +173,9 @@ def replay_seed(
     )
     candidates = tuple(
         CandidateRow(candidate, one.counts, one.fps, effects.get(_name(candidate)), one.same, one.trouble)
-        for candidate, one in ((candidate, found[_name(candidate)]) for candidate in SEED_CANDIDATES)
+        for candidate, one in ((candidate, found[_name(candidate)]) for candidate in CASE_CANDIDATES)
     )
-    closing = closing_sentences(rows, candidates, SEED_FIGURES)
+    closing = closing_sentences(rows, candidates, CASE_FIGURES)
     return Replay(bench.machine.device.value, rows, candidates, closing, time.monotonic() - begun)
 
 
@@ -185,7 +185,7 @@ def _name(candidate: Candidate) -> str:
 
 def _rates(steps: Sequence[NamedStep], found: Mapping[str, _Outcome]) -> dict[str, float]:
     """Frame rate of every step: of its own comparison, of the step before with the same code, or of the next one."""
-    against_first = [found[_name(candidate)] for candidate in SEED_CANDIDATES]
+    against_first = [found[_name(candidate)] for candidate in CASE_CANDIDATES]
     rates: dict[str, float] = {}
     for number, step in enumerate(steps):
         one = found[step.name]

@@ -1,4 +1,4 @@
-"""The seed case, replayed: what its authors claimed for each step, what is measured, and which causes stand.
+"""The case study, replayed: what its authors claimed for each step, what is measured, and which causes stand.
 
 Every step was timed against the step before, side by side; steps whose machine code is the same were not. Pure: every
 figure in its rows and words comes from the measurement.
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from harness.core.wording import signed_percent, span
 from harness.explain.effects import CLEAR, Effect, Worth
-from harness.model.seedcase import Candidate, ClaimedFigure, NamedStep
+from harness.model.case_study import Candidate, ClaimedFigure, NamedStep
 
 NEAR = 2.0
 """A measured figure within this factor of a claimed one confirms it: claims were rounded, machines differ."""

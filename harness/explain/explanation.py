@@ -16,7 +16,7 @@ from harness.explain.growth import PartChange, grown
 PARTS = "parts"
 PARTS_SAID = 3
 SWITCHES = "switches"
-SEED = "seed"
+CASE = "case study"
 REGRESSION = "regression"
 
 

@@ -1,4 +1,4 @@
-"""Plots of an explanation: effects of switches as points with intervals, and the frame rate along the seed case."""
+"""Plots of an explanation: effects of switches as points with intervals, and the frame rate along the case study."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from harness.core.wording import signed_percent, span
 from harness.explain.attribution import FrameAccount
 from harness.explain.case_report import CandidateRow, EventsPerFrame, Replay, StepRow, measured_words
 from harness.explain.effects import Ablation, Worth, label
-from harness.explain.explanation import Explanation, Regression
+from harness.explain.explanation import CASE, Explanation, Regression
 from harness.explain.frame_plots import stack_script, timeline_script
 from harness.explain.plots import effects_script, steps_script
 from harness.explain.rows import account_words, growth_rows, part_rows
@@ -68,7 +68,7 @@ class EffectRow:
 
 @dataclass(frozen=True)
 class SeedRow:
-    """One step of the seed case, in words."""
+    """One step of the case study, in words."""
 
     name: str
     changed: str
@@ -148,7 +148,7 @@ def _scripts(found: Explanation) -> list[Script]:
         rates = [(row.step.name, row.fps) for row in replay.rows if row.fps]
         if len(rates) > 1:
             caption = "Frames a second at each step, each measured beside the step before."
-            scripts.append(Script(f"seed-{replay.device}", steps_script(rates), caption))
+            scripts.append(Script(f"case-{replay.device}", steps_script(rates), caption))
     return scripts
 
 
@@ -269,7 +269,7 @@ def _seed_sections(found: Explanation, plots: Mapping[str, Plot]) -> list[Sectio
     head = columns("step", "#fences", "#spins", "#timeouts", "#FPS", "against the step before")
     sections = []
     for replay in found.replays:
-        name = f"seed-{replay.device}"
+        name = f"case-{replay.device}"
         rows = [
             TableRow(
                 (
@@ -285,10 +285,10 @@ def _seed_sections(found: Explanation, plots: Mapping[str, Plot]) -> list[Sectio
             "Step by step: what its authors changed, what they said it did, and what it does here. "
             f"Fences, spins and timeouts are means a frame, counted by the kernel{built}."
         )
-        title = f"The seed case, replayed on the {replay.device} device"
+        title = f"The case study, replayed on the {replay.device} device"
         shown = (plots[name],) if name in plots else ()
         sections.append(Section(title, (lead,), shown, table(head, rows), replay.closing, emphatic=True))
-    return sections or [Section("The seed case", lead=(found.missing.get("seed", "Not asked for."),))]
+    return sections or [Section("The case study", lead=(found.missing.get(CASE, "Not asked for."),))]
 
 
 def _regression_sections(found: Regression) -> list[Section]:

@@ -1,4 +1,4 @@
-"""Explaining one kernel: its frame taken apart, its switches changed one at a time, the seed case replayed.
+"""Explaining one kernel: its frame taken apart, its switches changed one at a time, the case study replayed.
 
 Sections are measured in this order until the budget is used up. A section without time, or whose guest failed, is
 missing with its reason.
@@ -20,7 +20,7 @@ from harness.explain.case_replay import replay_seed
 from harness.explain.case_report import Replay
 from harness.explain.counting import FRAMES, count_events, counting_switches
 from harness.explain.effects import Ablation, Changes
-from harness.explain.explanation import PARTS, SEED, SWITCHES, Explanation, Regression
+from harness.explain.explanation import CASE, PARTS, SWITCHES, Explanation, Regression
 from harness.explain.growth import PartChange
 from harness.explain.measure_parts import compare_parts, take_run_apart
 from harness.explain.saved_run import SavedRun
@@ -42,7 +42,7 @@ WINDOW_S, QUICK_WINDOW_S = 2.0, 0.6
 PARTS_SHARE_S = 16.0
 """Seconds of a comparison of parts."""
 QUICK_SWITCHES = ("FILL", "LOG", "BATCH", "BARRIER", "COUNTERS", "GPU_FENCE")
-"""Switches that a quick explanation tries, one value each: the suspects of the seed case."""
+"""Switches that a quick explanation tries, one value each: the suspects of the case study."""
 
 
 @dataclass(frozen=True)
@@ -54,14 +54,14 @@ class ExplainRequest:
     machine: Machine
     budget_s: float
     devices: tuple[Machine, ...]
-    """Machines to replay the seed case on."""
+    """Machines to replay the case study on."""
     quick: bool = False
     compiler: str = "gcc"
-    seed: int = 1
+    random_state: int = 1
     notice: str = ""
     """What was left out."""
     params: RunParams = RunParams()
-    """The kernel's command line; the seed case is replayed without it."""
+    """The kernel's command line; the case study is replayed without it."""
 
 
 def explain(question: ExplainRequest, folder: Path, progress: Callable[[str], None]) -> Explanation:
@@ -83,25 +83,25 @@ def explain(question: ExplainRequest, folder: Path, progress: Callable[[str], No
     progress("taking frames apart")
     account = _account(question, counted.path, folder / "parts", missing)
     alternatives = _alternatives(question)
-    seed_s = {machine: budget.SEED_S[machine.device.value] for machine in question.devices}
+    case_s = {machine: budget.CASE_S[machine.device.value] for machine in question.devices}
     needs_s = len(alternatives) * _change_s(question)
-    share_s = (ends_s - time.monotonic()) * needs_s / (needs_s + sum(seed_s.values()))
+    share_s = (ends_s - time.monotonic()) * needs_s / (needs_s + sum(case_s.values()))
     ablation = ablate(question.kernel, alternatives, bench, folder / "ablation", share_s, progress)
     if not ablation.effects:
         why = next((one.why for one in ablation.unmeasured if one.same_code is None), "nothing could be changed")
         missing[SWITCHES] = f"no switch was measured: {why}"
     replays = []
     for number, machine in enumerate(question.devices):
-        later_s = sum(seed_s[one] for one in question.devices[number:])
-        share_s = (ends_s - time.monotonic()) * seed_s[machine] / later_s
-        place = folder / f"seed-{machine.device.value}"
+        later_s = sum(case_s[one] for one in question.devices[number:])
+        share_s = (ends_s - time.monotonic()) * case_s[machine] / later_s
+        place = folder / f"case-{machine.device.value}"
         try:
             replays.append(_replay(replace(bench, machine=machine), place, max(share_s, 0.0), progress))
         except GuestError as error:
-            missing[SEED] = f"on the {machine.device.value} device: {error.message}"
+            missing[CASE] = f"on the {machine.device.value} device: {error.message}"
     notices = (question.notice,) if question.notice else ()
-    if not replays and SEED not in missing:
-        missing[SEED] = "QUICK=1 leaves it out: run 'make explain'"
+    if not replays and CASE not in missing:
+        missing[CASE] = "QUICK=1 leaves it out: run 'make explain'"
     notices += account.notices if account else ()
     found = Explanation(question.subject, counts, account, ablation, tuple(replays), missing=missing, notices=notices)
     return replace(found, incomplete=incomplete(question, found))
@@ -113,8 +113,8 @@ def _change_s(question: ExplainRequest) -> float:
 
 def incomplete(question: ExplainRequest, found: Explanation) -> tuple[str, ...]:
     """What was asked for and not measured; where time was short, with the budget that would do."""
-    said = [f"{section} ({why})" for section, why in found.missing.items() if section in (PARTS, SEED)]
-    said = said if question.devices else [one for one in said if not one.startswith(SEED)]
+    said = [f"{section} ({why})" for section, why in found.missing.items() if section in (PARTS, CASE)]
+    said = said if question.devices else [one for one in said if not one.startswith(CASE)]
     left, tried = _short_changes(found.ablation)
     if left:
         said.append(f"{left} of {tried} switches")
@@ -122,10 +122,10 @@ def incomplete(question: ExplainRequest, found: Explanation) -> tuple[str, ...]:
     for replay in found.replays:
         rows = [row.trouble for row in replay.rows] + [row.trouble for row in replay.candidates]
         left = sum(trouble.startswith(budget.NO_TIME) for trouble in rows)
-        each_s = budget.SEED_S[replay.device] / max(len(rows), 1)
+        each_s = budget.CASE_S[replay.device] / max(len(rows), 1)
         short_s, done_s = short_s + left * each_s, done_s + (len(rows) - left) * each_s
         if left:
-            said.append(f"{left} of {len(rows)} steps of the seed case on the {replay.device} device")
+            said.append(f"{left} of {len(rows)} steps of the case study on the {replay.device} device")
     if not short_s:
         return tuple(said)
     would_do = budget.budget_that_would_do(0.0, question.budget_s, done_s, short_s)
@@ -182,7 +182,7 @@ def explain_regression(
         bench = replace(_bench(question), pairs=0)
         restored = ablate(question.kernel, run.restorations, bench, folder / "restored", share_s, progress)
     regression = Regression(run.folder.name, run.result.sentence, run.slower, restored, why, grown, functions)
-    missing = {SWITCHES: "only the switches that differ are tried for a regression", SEED: "run 'make explain'"}
+    missing = {SWITCHES: "only the switches that differ are tried for a regression", CASE: "run 'make explain'"}
     left, tried = _short_changes(restored)
     incomplete: tuple[str, ...] = ()
     if left:
@@ -229,7 +229,7 @@ def _bench(question: ExplainRequest) -> Bench:
         protocol,
         replace(question.params, seconds=TIMING_S, records=0, warmup=question.params.warmup or WARM_UP_FRAMES),
         question.compiler,
-        question.seed,
+        question.random_state,
         pairs=0 if question.quick else 3,
     )
 

@@ -76,7 +76,7 @@ def _with_gl(arguments: Arguments) -> bool:
 
 
 def _short(arguments: Arguments) -> bool:
-    """An explanation that leaves the seed case out, and has a default of its own."""
+    """An explanation that leaves the case study out, and has a default of its own."""
     return arguments.flag("QUICK") or arguments.has("RESULT")
 
 
@@ -106,7 +106,7 @@ def _what(arguments: Arguments) -> str:
     if arguments.command in ("perf", "ab") and "STAGES" not in said:
         words.append("all stages")
     if arguments.command == "explain":
-        quick = "QUICK=1" if arguments.flag("QUICK") else "the switches and the seed case (QUICK=1 asks for less)"
+        quick = "QUICK=1" if arguments.flag("QUICK") else "the switches and the case study (QUICK=1 asks for less)"
         words.append("RESULT" if arguments.has("RESULT") else quick)
     if arguments.command == "survey":
         words.append(f"{_targets(arguments)} targets" if _targets(arguments) > 1 else "a target")

@@ -119,7 +119,7 @@ def _unknown(command: str, name: str, text: str) -> str:
     """The message for a name that is not a setting of this command."""
     takes = settings_of(command)
     word = f"{shown(name)}={shown(text)}"
-    near = nearest(name, list(takes))
+    near = next((one for one, row in takes.items() if row.earlier == name), "") or nearest(name, list(takes))
     others = sorted({one for row in DECLARED if row.name == name for one in row.commands})
     if near and near != name and not others:
         return f"{word}: no such setting; did you mean {near}={_likely(takes[near], text)}?"

@@ -152,7 +152,7 @@ def record_of(measured: Measured, judged_by: JudgedBy = JudgedBy()) -> RunRecord
     brought = [(stage, measured.of(stage.brings)) for stage in STAGES]
     return RunRecord(
         params=measured.order.params,
-        seed=measured.order.seed,
+        random_state=measured.order.random_state,
         device=measured.order.machine.device,
         judged_by=judged_by,
         skipped=measured.skipped,

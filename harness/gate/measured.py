@@ -80,7 +80,7 @@ class Order:
     """A smaller effect that is looked for where the noise allows."""
     smallest_exact: float = 0.0005
     """Rise of instructions a frame from which on the functions that grew are looked for."""
-    seed: int = 1
+    random_state: int = 1
     pictures: int = 250
     """Frames to verify."""
     pictures_least: int = 250

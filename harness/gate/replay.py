@@ -64,7 +64,7 @@ def _measured(folder: Path, result: Result) -> Measured:
         _kernel(REFERENCE, result, folder) if REFERENCE in result.arms else None,
         Machine(accelerator=result.qemu.accelerator if result.qemu else "tcg", device=run.device),
         run.params,
-        seed=run.seed,
+        random_state=run.random_state,
     )
     measured = Measured(order, incidents=run.incidents, skipped=run.skipped, seconds=result.seconds, lease=run.lease)
     for stage in STAGES:

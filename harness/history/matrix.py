@@ -6,7 +6,7 @@
     minutes = 240                 # for the whole nightly run; 0 is no limit
     cell_seconds = 60             # BUDGET of each cell's run
 
-    [combinations.irq]            # named switches, beside "default" and the seed's steps
+    [combinations.irq]            # named switches, beside "default" and the steps of the case study
     COMPLETION = "irq"
 
     [[matrix]]                    # every product of what is listed
@@ -46,18 +46,18 @@ import tomllib
 
 from harness.history.drift import DriftSettings
 from harness.history.series import SCOPES
-from harness.model.seedcase import SEED_STEPS, named_combination
+from harness.model.case_study import CASE_STEPS, named_combination
 from harness.model.spec import ARCHES, ROOT, Switches, UsageError
 from harness.platform.targets import SUFFIX, find_target
 
 DEVICES = ("2d", "gl")
 APPROVED = "approved"
 OWN_STRATEGY = "own"
-"""Strategy of a seed step, which brings its own."""
+"""Strategy of a step of the case study, which brings its own."""
 TARGET_CELL = "target "
 """How the label of a target's cell begins."""
 
-_SEED_NAMES = tuple(step.name for step in SEED_STEPS)
+_CASE_NAMES = tuple(step.name for step in CASE_STEPS)
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
 
@@ -249,7 +249,7 @@ class _Reader:
         weight = self._number(block.get("weight", 1.0), f"{where}.weight", 0.001, 1000)
         arches = self._names(block, "arch", where, ["x86_64"], tuple(ARCHES))
         devices = self._names(block, "device", where, ["2d"], DEVICES)
-        known = ("default", *self.combinations, *_SEED_NAMES)
+        known = ("default", *self.combinations, *_CASE_NAMES)
         combinations = self._names(block, "combination", where, ["default"], known)
         strategies = self._names(block, "strategy", where, [], None)
         baseline = block.get("baseline", "")
@@ -263,7 +263,7 @@ class _Reader:
         return cells
 
     def _strategies(self, given: Sequence[str], arch: str, combination: str, where: str) -> list[str]:
-        if combination in _SEED_NAMES:
+        if combination in _CASE_NAMES:
             if given:
                 raise self.wrong(where, f"{combination} brings its own strategy: leave strategy out")
             return [OWN_STRATEGY]
@@ -286,7 +286,7 @@ class _Reader:
 
     def _switches(self, name: str, plain: Any) -> Mapping[str, str]:
         where = f"combinations.{name}"
-        if not _NAME.fullmatch(name) or name in ("default", *_SEED_NAMES):
+        if not _NAME.fullmatch(name) or name in ("default", *_CASE_NAMES):
             raise self.wrong(where, "the name is taken, or holds more than letters, digits, - . and _")
         switches = {key: str(value) for key, value in self._table(plain, where).items()}
         if "ARCH" in switches:

@@ -14,7 +14,7 @@ from harness.model.job import PAIR, Job
 from harness.platform.job_note import placed
 from harness.platform.targets import read_target
 
-SEED = 1
+RANDOM_STATE = 1
 """Of every cell's plan: the same cell measures in the same order on every host and every night."""
 _LIMIT_S = 900.0
 """A cell is ended when it takes longer than this and ten budgets."""
@@ -37,7 +37,7 @@ def job_of(cell: Cell, budget_s: float, plan: NightPlan) -> Job:
     """A cell of one night as a job."""
     arch = read_target(cell.target).arch if cell.target else cell.arch
     needs = [PAIR, f"arch:{arch}", *(["gl"] if cell.device == "gl" else [])]
-    words = ("perf", *cell.words(budget_s), f"SEED={SEED}")
+    words = ("perf", *cell.words(budget_s), f"RANDOM_STATE={RANDOM_STATE}")
     return Job(plan.started, cell.label, words, plan.commit, limit_s(budget_s), tuple(needs))
 
 

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.model.seedcase import SEED_STEPS, named_combination
+from harness.model.case_study import CASE_STEPS, named_combination
 from harness.model.spec import Switches, UsageError
 
 TARGET_SUFFIX = ".toml"
-NAMED = ("default", *(step.name for step in SEED_STEPS))
+NAMED = ("default", *(step.name for step in CASE_STEPS))
 
 
 class Source(enum.Enum):

@@ -1,6 +1,6 @@
 """A job is a value: one call of the harness that any host can make, and what came back of it.
 
-The same cell gives the same job, and the same job has the same seed and so the same plan, wherever it runs.
+The same cell gives the same job, and the same job has the same random_state and so the same plan, wherever it runs.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Job:
     label: str
     """Its name for people; of a nightly run, the cell's."""
     words: tuple[str, ...]
-    """The command line after ``python3 -m harness``, with budget and seed."""
+    """The command line after ``python3 -m harness``, with budget and random_state."""
     commit: str
     limit_s: float
     """After so long it is ended."""

@@ -371,7 +371,7 @@ class RunRecord:
     """One session of a candidate and, where there was one, its reference."""
 
     params: RunParams
-    seed: int = 1
+    random_state: int = 1
     device: Device = Device.GPU_2D
     judged_by: JudgedBy = JudgedBy()
     skipped: Mapping[str, str] = field(default_factory=dict)

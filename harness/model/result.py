@@ -16,7 +16,7 @@ from harness.model.metric import Metric as Metric
 from harness.model.record import RunRecord
 from harness.model.spec import Verdict
 
-SCHEMA = 4
+SCHEMA = 5
 
 
 class ResultError(Exception):

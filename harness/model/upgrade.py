@@ -119,7 +119,21 @@ def _renamed_metrics(plain: Plain) -> Plain:
     return {**plain, "arms": arms, "gates": gates}
 
 
-RESULT_STEPS: Mapping[int, UpgradeStep] = {1: _runs_of_details, 2: _stages_of_fields, 3: _renamed_metrics}
+def _random_states(plain: Plain) -> Plain:
+    """Schema 4 called the state that random draws start from as the kernel calls its parameter."""
+    names = {"seed": "random_state"}
+    runs = {
+        arm: {names.get(name, name): value for name, value in run.items()} for arm, run in plain.get("runs", {}).items()
+    }
+    return {**plain, "runs": runs}
+
+
+RESULT_STEPS: Mapping[int, UpgradeStep] = {
+    1: _runs_of_details,
+    2: _stages_of_fields,
+    3: _renamed_metrics,
+    4: _random_states,
+}
 """From a schema to the next one."""
 BASELINE_STEPS: Mapping[int, UpgradeStep] = {}
 

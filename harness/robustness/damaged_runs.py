@@ -67,7 +67,7 @@ class Reading:
         return found + ([f"{case}: {self.seconds:.0f} s"] if self.seconds > READ_S else [])
 
 
-def read_damaged(saved: Path, folder: Path, count: int, seed: int = 1) -> list[Reading]:
+def read_damaged(saved: Path, folder: Path, count: int, random_state: int = 1) -> list[Reading]:
     """Damage a saved run so many times, and let every reader read each.
 
     Raises
@@ -79,7 +79,7 @@ def read_damaged(saved: Path, folder: Path, count: int, seed: int = 1) -> list[R
     for number in range(count):
         copy = folder / f"run-{number}"
         shutil.copytree(saved, copy, symlinks=True)
-        damage = damage_run(copy, random.Random(f"{seed}-{number}"))
+        damage = damage_run(copy, random.Random(f"{random_state}-{number}"))
         for words in READERS:
             asked.append([word.replace("{}", str(copy)) for word in words])
             said_of.append((f"{number} {damage}", words[0]))

@@ -31,9 +31,9 @@ GONE_S = 15.0
 ENDED = (-signal.SIGKILL, 5)
 
 
-def kill_at_random(checkout: Checkout, number: int, seed: int = 1) -> list[str]:
+def kill_at_random(checkout: Checkout, number: int, random_state: int = 1) -> list[str]:
     """End one command at a random moment, then run another one; what was wrong."""
-    rng = random.Random(f"{seed}-{number}")
+    rng = random.Random(f"{random_state}-{number}")
     words, within_s = rng.choice(COMMANDS)
     how, after_s = rng.choice(SIGNALS), rng.uniform(0, within_s)
     with tempfile.TemporaryFile() as said:

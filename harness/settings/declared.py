@@ -10,9 +10,9 @@ import string
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from harness.model.case_study import CASE_STEPS
 from harness.model.declared import command_table, stage_table, usual_stages
 from harness.model.kernel_suites import suite_names
-from harness.model.seedcase import SEED_STEPS
 from harness.model.spec import ARCHES, switch_table
 from harness.model.values import (
     Choice,
@@ -59,6 +59,8 @@ class Setting:
     """Settings without which this one has no meaning."""
     switch: bool = False
     """Compiled into the kernel."""
+    earlier: str = ""
+    """The name that it had: who gives that one is told the present one."""
 
 
 def _takes(commands: str) -> tuple[str, ...]:
@@ -67,11 +69,10 @@ def _takes(commands: str) -> tuple[str, ...]:
 
 _RUNS_KERNEL = _takes("perf ab explain boot acceptance latency")
 _COUNT = Integer(1, 100_000)
-_SEED = Integer(0, 2**31)
 _FILE = PathValue("a file")
 _FOLDER = PathValue("a folder")
 _RESULT = PathValue("a folder under results/")
-_NAMED = ("default", *(step.name for step in SEED_STEPS))
+_NAMED = ("default", *(step.name for step in CASE_STEPS))
 _OF_A_SAVED_RUN = (SWITCHES, "ARCH", "NAME", "QUICK", "OPTS", "MODE", "SLOW", "VIRGL", "CC")
 _OF_SOURCE = (SWITCHES, "CC", "BASELINE", "BASELINE_REF")
 _NOT_OF_A_DISC = ("KERNEL", "OPTS", "MODE", "SLOW", *_OF_SOURCE)
@@ -81,7 +82,7 @@ _TARGET = Text("a target of targets/, or a file")
 _NOT_OF_TARGETS = ("KERNEL", "ISO", "ARCH", "OPTS", "MODE", "SLOW", "VIRGL", *_OF_SOURCE)
 _NOT_OF_ARMS = (*string.ascii_uppercase, "ARCH", "OPTS", "MODE", "SLOW", "VIRGL", "CC", SWITCHES)
 _NOT_OF_GIT = (SWITCHES, "ARCH", "REPO", "BUILD", "IMAGE")
-_NO_DRIVER = (SWITCHES, "RESULT", "NAME", "OPTS", "MODE", "SLOW", "VIRGL", "CC", "SEED")
+_NO_DRIVER = (SWITCHES, "RESULT", "NAME", "OPTS", "MODE", "SLOW", "VIRGL", "CC", "RANDOM_STATE")
 _CELL = "x86_64 acquire_progress 2d default"
 
 DECLARED: tuple[Setting, ...] = (
@@ -156,7 +157,13 @@ DECLARED: tuple[Setting, ...] = (
     Setting("MODE", Size(), _RUNS_KERNEL, "the picture's size in pixels; perf takes several", "640x480", "1024x768"),
     Setting("SLOW", Integer(1, 1000), _RUNS_KERNEL, "per cent more drawing, with FAULT=slow_draw", "20", "10"),
     Setting(
-        "SEED", _SEED, _takes("perf ab explain acceptance calibrate latency"), "of everything drawn at random", "7", "1"
+        "RANDOM_STATE",
+        Integer(0, 2**31),
+        _takes("perf ab explain acceptance calibrate latency"),
+        "where everything drawn at random starts",
+        "7",
+        "1",
+        earlier="SEED",
     ),
     Setting(
         "QUIET",
@@ -169,7 +176,7 @@ DECLARED: tuple[Setting, ...] = (
     Setting("ACCEL", Choice(("tcg", "kvm")), _takes("perf ab"), "how QEMU runs the guest", "kvm", "tcg"),
     Setting("QEMU_ARGS", ShellWords(), _takes("perf ab"), "more arguments of QEMU", "-smp 2"),
     Setting("VIRGL", Flag(), _takes("perf ab boot calibrate latency"), "1 for the GL device", "1", "0"),
-    Setting("VIRGL", Flag(), ("explain",), "1 for the GL device; 0 leaves its seed case out too", "0"),
+    Setting("VIRGL", Flag(), ("explain",), "1 for the GL device; 0 leaves its case study out too", "0"),
     Setting("VIRGL", Flag(), ("acceptance",), "0 leaves the GL device out", "0", "1"),
     Setting(
         "VIDEO",
@@ -194,7 +201,7 @@ DECLARED: tuple[Setting, ...] = (
     Setting("GAP", Number(0, 1000, "ms"), ("latency",), "mean time between two keys; 0 is a flood", "20", "50"),
     Setting("TEST", Flag(), ("build",), "1 for the image with the in-kernel suites", "1", "0"),
     Setting("SUITE", Choice(suite_names()), ("suites",), "one suite instead of all", "virtqueue"),
-    Setting("NAME", Choice(_NAMED), ("explain",), "a step of the seed case", "seed-1-logged"),
+    Setting("NAME", Choice(_NAMED), ("explain",), "a step of the case study", "case-1-logged"),
     Setting("QUICK", Flag(), ("explain",), "1 for half a minute's answer", "1", "0"),
     Setting(
         "RESULT",
@@ -295,7 +302,7 @@ _ARMS = tuple(
         letter,
         Text("a kernel in words"),
         ("ab",),
-        "a kernel: SWITCH=value words, a revision, baseline, a seed step or a file",
+        "a kernel: SWITCH=value words, a revision, baseline, a step of the case study or a file",
         "HEAD~3 LOG=frame",
     )
     for letter in string.ascii_uppercase

@@ -80,9 +80,9 @@ class _Thread:
             self.control |= self._sources(0.3)
 
 
-def program(arch: str, seed: int) -> Program:
+def program(arch: str, random_state: int) -> Program:
     """Two or three threads of two to four accesses; the outcome asks for a value of every read and most final words."""
-    rng = random.Random(f"{arch} {seed}")
+    rng = random.Random(f"{arch} {random_state}")
     values: dict[str, int] = {}
     threads = []
     for _ in range(rng.choice((2, 2, 2, 3))):

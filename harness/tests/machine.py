@@ -19,7 +19,7 @@ class MachineModel:
     """Properties of the pretended run; times in ns."""
 
     frames: int = 300
-    seed: int = 1
+    random_state: int = 1
     render_ns: int = 2_300_000
     offset_ns: int = 1_700_000_000_000_000_000
     drift: float = 2e-5
@@ -59,7 +59,7 @@ class MachineLogs:
 
 def run_model(model: MachineModel) -> MachineLogs:
     """Let the pretended machine run."""
-    rng = np.random.default_rng(model.seed)
+    rng = np.random.default_rng(model.random_state)
     trace: list[tuple[int, str]] = []
     serial: list[str] = ["[BOOT] kernel=roulette arch=x86_64"]
     flushed: list[int] = []

@@ -23,9 +23,9 @@ class Planted:
     slower: float
 
 
-def nights(cells: Sequence[str], count: int, planted: Sequence[Planted], seed: int = 1) -> Iterator[HistoryRun]:
+def nights(cells: Sequence[str], count: int, planted: Sequence[Planted], random_state: int = 1) -> Iterator[HistoryRun]:
     """Every run of this many nights, in order; the noise of a ratio is 0.4 %, of a frame rate 4 %."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(random_state)
     for night in range(count):
         for cell in cells:
             slower = math.prod(1 + one.slower for one in planted if one.cell == cell and one.night <= night)

@@ -46,9 +46,9 @@ def running_target(name: str, folder: Path) -> Iterator[Qemu]:
         yield machine
 
 
-def captured(machine: Qemu, count: int, limit_s: float, seed: int = 1) -> list[Image]:
+def captured(machine: Qemu, count: int, limit_s: float, random_state: int = 1) -> list[Image]:
     """Different screens at random moments."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(random_state)
     seen: set[int] = set()
     found: list[Image] = []
     ends = time.monotonic() + limit_s

@@ -19,7 +19,7 @@ def test_switches_build_the_working_tree() -> None:
 
 
 def test_named_combination_takes_further_switches() -> None:
-    arm = parse_arm("A", "seed-1-logged SPIN=none", {})
+    arm = parse_arm("A", "case-1-logged SPIN=none", {})
     assert (arm.switches.get("LOG"), arm.switches.get("FILL"), arm.switches.get("SPIN")) == ("frame", "pixel", "none")
 
 

@@ -41,15 +41,17 @@ def planted(**parts_ms: float) -> FrameAccount:
 
 
 @given(
-    seed=st.integers(0, 10**6),
+    random_state=st.integers(0, 10**6),
     render_ns=st.integers(200_000, 20_000_000),
     flush_ns=st.sampled_from([0, 5_000_000]),
     drift=st.floats(-1e-4, 1e-4),
     preempted=st.sampled_from([0.0, 0.02]),
 )
 @settings(max_examples=25, deadline=None)
-def test_parts_add_up_to_the_frame(seed: int, render_ns: int, flush_ns: int, drift: float, preempted: float) -> None:
-    found = account(MachineModel(120, seed, render_ns, drift=drift, flush_ns=flush_ns, preempted=preempted))
+def test_parts_add_up_to_the_frame(
+    random_state: int, render_ns: int, flush_ns: int, drift: float, preempted: float
+) -> None:
+    found = account(MachineModel(120, random_state, render_ns, drift=drift, flush_ns=flush_ns, preempted=preempted))
     assert found is not None
     total = np.sum(list(found.parts.values()), axis=0)
     assert np.allclose(total, found.period_ns, rtol=1e-9)
@@ -58,7 +60,7 @@ def test_parts_add_up_to_the_frame(seed: int, render_ns: int, flush_ns: int, dri
 
 
 def test_what_the_device_does_is_told_from_waiting() -> None:
-    short, long = account(MachineModel(seed=3)), account(MachineModel(seed=3, flush_ns=5_000_000))
+    short, long = account(MachineModel(random_state=3)), account(MachineModel(random_state=3, flush_ns=5_000_000))
     assert short is not None and long is not None and short.explained
     assert abs(long.part_ms(DEVICE) - short.part_ms(DEVICE) - 5.0) < 0.3
     assert abs(long.part_ms(POLL) - short.part_ms(POLL)) < 0.05

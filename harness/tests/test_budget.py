@@ -21,11 +21,11 @@ from harness.gate.measured import ArmKernel, Measured, Order
 from harness.gate.next_steps import next_steps
 from harness.gate.stage import Session, Stage
 from harness.gate.stages import STAGES
+from harness.model.case_study import CASE_STEPS
 from harness.model.declared import stage_table
 from harness.model.metric import Metric
 from harness.model.record import ObserverOverhead
 from harness.model.result import Result
-from harness.model.seedcase import SEED_STEPS
 from harness.model.spec import BUILT_IN, Machine, RunParams, Switches, UsageError, Verdict
 from harness.platform.build import BuiltKernel
 from harness.settings import settings_of
@@ -162,9 +162,9 @@ def _explanation(rows: tuple[StepRow, ...], unmeasured: tuple[Unmeasured, ...]) 
 def test_an_explanation_that_timed_no_step_is_incomplete() -> None:
     kernel = BuiltKernel(Path("k.elf"), "", Switches("x86_64"), "gcc")
     question = ExplainRequest("x86_64", kernel, Machine(), 100.0, (Machine(),))
-    short = tuple(StepRow(step, None, None, None, trouble=budget.NO_TIME) for step in SEED_STEPS)
+    short = tuple(StepRow(step, None, None, None, trouble=budget.NO_TIME) for step in CASE_STEPS)
     said = incomplete(question, _explanation(short, (Unmeasured((("LOG", "frame"),), budget.NO_TIME),)))
-    assert said[0] == "1 of 2 switches" and said[1].startswith("11 of 11 steps of the seed case on the 2d device: ")
+    assert said[0] == "1 of 2 switches" and said[1].startswith("11 of 11 steps of the case study on the 2d device: ")
     assert int(said[1].split("BUDGET=")[1].split()[0]) > 100
-    whole = tuple(StepRow(step, None, None, None, same="identical code") for step in SEED_STEPS)
+    whole = tuple(StepRow(step, None, None, None, same="identical code") for step in CASE_STEPS)
     assert not incomplete(question, _explanation(whole, ()))

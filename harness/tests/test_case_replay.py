@@ -1,4 +1,4 @@
-"""The steps of the seed case that are counted and timed, on made-up machines."""
+"""The steps of the case study that are counted and timed, on made-up machines."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from harness.core.arrays import F64
 from harness.core.budget import NO_TIME
 from harness.core.statistics import CANDIDATE
-from harness.explain import case_replay as seedreplay
+from harness.explain import case_replay as case_replay
 from harness.explain.ablate import Bench
 from harness.explain.case_report import EventsPerFrame
 from harness.explain.effects import Changes, Sample, Worth
@@ -45,11 +45,11 @@ class World:
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.timed: list[str] = []
         self.broken: set[str] = set()
-        patch.setattr(seedreplay, "build_kernel", self.build)
-        patch.setattr(seedreplay, "code_of", self.code)
-        patch.setattr(seedreplay, "count_events", self.count)
-        patch.setattr(seedreplay, "time_pair", self.time)
-        patch.setattr(seedreplay, "sample_of", self.sample)
+        patch.setattr(case_replay, "build_kernel", self.build)
+        patch.setattr(case_replay, "code_of", self.code)
+        patch.setattr(case_replay, "count_events", self.count)
+        patch.setattr(case_replay, "time_pair", self.time)
+        patch.setattr(case_replay, "sample_of", self.sample)
 
     def build(self, switches: Switches, compiler: str) -> BuiltKernel:
         return BuiltKernel(Path(switches.label), "", switches, compiler)
@@ -91,22 +91,22 @@ def bench() -> Bench:
 
 
 def test_every_step_is_counted_and_steps_of_the_same_code_are_not_timed(world: World, tmp_path: Path) -> None:
-    replay = seedreplay.replay_seed(bench(), tmp_path, 600.0, lambda text: None)
+    replay = case_replay.replay_seed(bench(), tmp_path, 600.0, lambda text: None)
     rows = {row.step.name: row for row in replay.rows}
     assert all(row.counts is not None for row in rows.values())
-    assert rows["seed-3-release"].same == seedreplay.NO_SWITCH
-    assert rows["seed-4-wmb-rmb"].same == seedreplay.SAME_CODE
-    assert set(world.timed).isdisjoint({"seed-0-seqcst", "seed-3-release", "seed-4-wmb-rmb", "seed-5-race-analysis"})
-    assert rows["seed-4-wmb-rmb"].fps == rows["seed-2-acquire"].fps == pytest.approx(1e3 / 5)
-    assert rows["seed-0-seqcst"].fps == pytest.approx(1e3 / 4)
+    assert rows["case-3-release"].same == case_replay.NO_SWITCH
+    assert rows["case-4-wmb-rmb"].same == case_replay.SAME_CODE
+    assert set(world.timed).isdisjoint({"case-0-seqcst", "case-3-release", "case-4-wmb-rmb", "case-5-race-analysis"})
+    assert rows["case-4-wmb-rmb"].fps == rows["case-2-acquire"].fps == pytest.approx(1e3 / 5)
+    assert rows["case-0-seqcst"].fps == pytest.approx(1e3 / 4)
 
 
 def test_planted_causes_stand_and_the_others_fall(world: World, tmp_path: Path) -> None:
-    replay = seedreplay.replay_seed(bench(), tmp_path, 600.0, lambda text: None)
+    replay = case_replay.replay_seed(bench(), tmp_path, 600.0, lambda text: None)
     worth = {row.step.name: row.effect.worth for row in replay.rows if row.effect is not None}
-    assert worth["seed-8-unlogged"] is worth["seed-10-bulk-fill"] is Worth.FASTER
-    assert worth["seed-1-logged"] is Worth.SLOWER
-    assert worth["seed-2-acquire"] is worth["seed-9-plain-counters"] is Worth.NOISE
+    assert worth["case-8-unlogged"] is worth["case-10-bulk-fill"] is Worth.FASTER
+    assert worth["case-1-logged"] is Worth.SLOWER
+    assert worth["case-2-acquire"] is worth["case-9-plain-counters"] is Worth.NOISE
     fenced, bare = replay.candidates
     assert fenced.effect is not None and fenced.effect.worth is Worth.SLOWER and fenced.fps == pytest.approx(1e3 / 12)
     assert bare.effect is not None and bare.effect.worth is Worth.NOISE
@@ -117,24 +117,24 @@ def test_planted_causes_stand_and_the_others_fall(world: World, tmp_path: Path) 
 
 
 def test_only_blamed_steps_are_timed_when_asked(world: World, tmp_path: Path) -> None:
-    replay = seedreplay.replay_seed(bench(), tmp_path, 600.0, lambda text: None, causes_only=True)
+    replay = case_replay.replay_seed(bench(), tmp_path, 600.0, lambda text: None, causes_only=True)
     rows = {row.step.name: row for row in replay.rows}
-    assert rows["seed-6-percpu"].effect is None and rows["seed-6-percpu"].trouble == seedreplay.NOT_BLAMED
-    assert rows["seed-8-unlogged"].effect is not None
-    assert not any(name.startswith(("seed-1-", "seed-6-", "seed-7-")) for name in world.timed)
-    assert rows["seed-0-seqcst"].fps is not None
+    assert rows["case-6-percpu"].effect is None and rows["case-6-percpu"].trouble == case_replay.NOT_BLAMED
+    assert rows["case-8-unlogged"].effect is not None
+    assert not any(name.startswith(("case-1-", "case-6-", "case-7-")) for name in world.timed)
+    assert rows["case-0-seqcst"].fps is not None
 
 
 def test_a_step_whose_guest_fails_says_so_and_the_others_go_on(world: World, tmp_path: Path) -> None:
-    world.broken = {"count-seed-6-percpu"}
-    replay = seedreplay.replay_seed(bench(), tmp_path, 600.0, lambda text: None)
+    world.broken = {"count-case-6-percpu"}
+    replay = case_replay.replay_seed(bench(), tmp_path, 600.0, lambda text: None)
     rows = {row.step.name: row for row in replay.rows}
-    assert rows["seed-6-percpu"].counts is None and "no frame" in rows["seed-6-percpu"].trouble
-    assert rows["seed-10-bulk-fill"].effect is not None
+    assert rows["case-6-percpu"].counts is None and "no frame" in rows["case-6-percpu"].trouble
+    assert rows["case-10-bulk-fill"].effect is not None
 
 
 def test_without_time_nothing_is_timed_and_nothing_claimed(world: World, tmp_path: Path) -> None:
-    replay = seedreplay.replay_seed(bench(), tmp_path, 0.0, lambda text: None)
+    replay = case_replay.replay_seed(bench(), tmp_path, 0.0, lambda text: None)
     assert not world.timed
     assert {row.trouble for row in replay.rows if not row.same and row.step.changes} == {NO_TIME}
     assert replay.closing[-1] == "No step was timed, so no cause can be judged."

@@ -60,19 +60,21 @@ def test_without_a_fault_every_job_ends_once_with_its_result(engine: FakeEngine,
     assert {end.host for end in ends} and found.notices == [] and engine.now == pytest.approx(6, abs=1)
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_a_killed_worker_costs_the_job_that_it_ran_nothing(engine: FakeEngine, tmp_path: Path, seed: int) -> None:
+@pytest.mark.parametrize("random_state", range(20))
+def test_a_killed_worker_costs_the_job_that_it_ran_nothing(
+    engine: FakeEngine, tmp_path: Path, random_state: int
+) -> None:
     engine.add("one"), engine.add("two")
-    engine.at(random.Random(seed).uniform(0.1, 5.0), lambda: engine.kill("two"))
+    engine.at(random.Random(random_state).uniform(0.1, 5.0), lambda: engine.kill("two"))
     ends, found = all_of(engine, tmp_path)
     counted_once(ends, tmp_path)
     assert any("two (process" in text and "was lost while it ran cell" in text for text in found.notices)
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_a_host_that_comes_back_does_not_count_twice(engine: FakeEngine, tmp_path: Path, seed: int) -> None:
+@pytest.mark.parametrize("random_state", range(20))
+def test_a_host_that_comes_back_does_not_count_twice(engine: FakeEngine, tmp_path: Path, random_state: int) -> None:
     engine.add("one"), engine.add("two", run_s=3.0)
-    begin = random.Random(seed).uniform(0.1, 4.0)
+    begin = random.Random(random_state).uniform(0.1, 4.0)
     engine.at(begin, lambda: setattr(engine.workers["two"], "silent", True))
     engine.at(begin + 2.5, lambda: setattr(engine.workers["two"], "silent", False))
     ends, _ = all_of(engine, tmp_path)
@@ -88,11 +90,11 @@ def test_a_second_result_of_one_job_is_named_and_dropped(engine: FakeEngine, tmp
     assert any("a second result came from" in text for text in found.notices), found.notices
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_a_restarted_scheduler_costs_nothing(engine: FakeEngine, tmp_path: Path, seed: int) -> None:
+@pytest.mark.parametrize("random_state", range(20))
+def test_a_restarted_scheduler_costs_nothing(engine: FakeEngine, tmp_path: Path, random_state: int) -> None:
     engine.add("one"), engine.add("two")
     engine.reconnects_after = 3
-    engine.at(random.Random(seed).uniform(0.1, 5.0), lambda: setattr(engine, "lost", True))
+    engine.at(random.Random(random_state).uniform(0.1, 5.0), lambda: setattr(engine, "lost", True))
     ends, found = all_of(engine, tmp_path)
     counted_once(ends, tmp_path)
     assert any("the scheduler fake://scheduler has gone" in text for text in found.notices)
@@ -116,11 +118,11 @@ def test_a_job_that_kills_its_workers_is_set_aside_and_named(engine: FakeEngine,
     assert len(engine.workers) == 1
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_a_full_disk_sends_the_job_elsewhere(engine: FakeEngine, tmp_path: Path, seed: int) -> None:
+@pytest.mark.parametrize("random_state", range(20))
+def test_a_full_disk_sends_the_job_elsewhere(engine: FakeEngine, tmp_path: Path, random_state: int) -> None:
     engine.add("one")
     full = engine.add("full")
-    engine.at(random.Random(seed).uniform(0, 3), lambda: setattr(full.place, "room_bytes", 1 << 60))
+    engine.at(random.Random(random_state).uniform(0, 3), lambda: setattr(full.place, "room_bytes", 1 << 60))
     ends, found = all_of(engine, tmp_path)
     counted_once(ends, tmp_path)
     assert any("full (process" in text and "disk full" in text for text in found.notices)
@@ -134,8 +136,8 @@ def test_a_run_that_ends_for_a_full_disk_is_no_result(engine: FakeEngine, tmp_pa
 
 
 @pytest.mark.parametrize("what", ["blob", "tree", "list"])
-@pytest.mark.parametrize("seed", range(7))
-def test_a_damaged_bundle_is_never_run(engine: FakeEngine, tmp_path: Path, what: str, seed: int) -> None:
+@pytest.mark.parametrize("random_state", range(7))
+def test_a_damaged_bundle_is_never_run(engine: FakeEngine, tmp_path: Path, what: str, random_state: int) -> None:
     engine.add("one"), engine.add("two")
     patterns = {"blob": "two/blobs/*/*", "tree": "two/trees/*/README", "list": "two/bundles/*.json"}
 
@@ -144,7 +146,7 @@ def test_a_damaged_bundle_is_never_run(engine: FakeEngine, tmp_path: Path, what:
             path.chmod(0o644)
             path.write_bytes(b"something else")
 
-    engine.at(random.Random(seed).uniform(1.1, 4), damage)
+    engine.at(random.Random(random_state).uniform(1.1, 4), damage)
     ends, _ = all_of(engine, tmp_path)
     counted_once(ends, tmp_path)
 

@@ -38,7 +38,7 @@ def test_the_same_cell_is_the_same_job_with_the_same_seed() -> None:
     jobs = [job_of(cell, 60, PLAN) for cell in parse_matrix(text, "m", APPROVED).cells]
     again = [job_of(cell, 60, PLAN) for cell in parse_matrix(text, "m", APPROVED).cells]
     assert [one.id for one in jobs] == [one.id for one in again] and len({one.id for one in jobs}) == 4
-    assert jobs[0].words == ("perf", "ARCH=x86_64", "BARRIER=linux", "BASELINE=linux", "BUDGET=60", "SEED=1")
+    assert jobs[0].words == ("perf", "ARCH=x86_64", "BARRIER=linux", "BASELINE=linux", "BUDGET=60", "RANDOM_STATE=1")
     assert [one.needs[1:] for one in jobs] == [
         ("arch:x86_64",),
         ("arch:x86_64", "gl"),

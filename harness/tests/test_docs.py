@@ -173,7 +173,7 @@ def test_commands_that_a_page_shows_can_be_given(page: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["prf", "perf BUDGT=5", "perf seed-1-logged", "history findngs", "bisect GOD=…", "perf LOG=loud"]
+    "line", ["prf", "perf BUDGT=5", "perf case-1-logged", "history findngs", "bisect GOD=…", "perf LOG=loud"]
 )
 def test_a_command_that_cannot_be_given_is_found(line: str) -> None:
     assert refusal(line.split())

@@ -29,8 +29,8 @@ NOISE = 0.004
 KEY = SeriesKey("cell", "fps_trace", RATIO, "since kernel 0123")
 
 
-def nights(seed: int, count: int = 60, noise: float = NOISE) -> F64:
-    return np.asarray(np.exp(np.random.default_rng(seed).normal(0, noise, count)))
+def nights(random_state: int, count: int = 60, noise: float = NOISE) -> F64:
+    return np.asarray(np.exp(np.random.default_rng(random_state).normal(0, noise, count)))
 
 
 def series(value: F64, key: SeriesKey = KEY, number: int = 1, host: I64 | None = None) -> SeriesData:
@@ -134,7 +134,7 @@ def test_noise_is_not_taken_for_level_changes_nor_the_other_way() -> None:
 
 
 def test_no_drift_in_a_hundred_quiet_series() -> None:
-    found = [drift for seed in range(100) for drift in series_drifts(series(nights(seed)))]
+    found = [drift for random_state in range(100) for drift in series_drifts(series(nights(random_state)))]
     assert len(found) <= 1
 
 
@@ -169,8 +169,8 @@ def test_half_a_per_cent_a_week_shows_within_seven_weeks() -> None:
 def test_outliers_are_no_drift() -> None:
     rng = np.random.default_rng(0)
     found = 0
-    for seed in range(40):
-        value = nights(seed)
+    for random_state in range(40):
+        value = nights(random_state)
         value[rng.integers(0, 60, 4)] *= rng.choice([0.7, 1.4], 4)
         found += len(series_drifts(series(value)))
     assert found <= 1
@@ -269,10 +269,10 @@ def test_over_sixty_nights_each_change_is_found_once() -> None:
     assert [finding.worse for finding in life.known if finding.open] == [True, False, True]
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_a_growing_ramp_is_one_finding_from_its_first_night_to_its_last(seed: int) -> None:
+@pytest.mark.parametrize("random_state", [1, 2, 3])
+def test_a_growing_ramp_is_one_finding_from_its_first_night_to_its_last(random_state: int) -> None:
     life = Nights()
-    life.run(nights(seed) * ramp(10, 59, -0.06), 12)
+    life.run(nights(random_state) * ramp(10, 59, -0.06), 12)
     assert life.lives == [(CREEP, NEW)]
 
 

@@ -15,16 +15,16 @@ from harness.explain import ablate as track
 from harness.explain.ablate import COLD, Bench, ablate, fitted, other_values
 from harness.explain.case_report import EventsPerFrame, Replay, StepRow, closing_sentences
 from harness.explain.effects import Ablation, Changes, Effect, Interaction, Unmeasured, Worth
-from harness.explain.explanation import SEED, SWITCHES, Explanation, Regression
+from harness.explain.explanation import CASE, SWITCHES, Explanation, Regression
 from harness.explain.report import Page, write_explanation
 from harness.explain.run import ExplainRequest, explain, in_turn, quick_choice
 from harness.explain.saved_run import open_regression
 from harness.front.words import parse
 from harness.gate.measuring.protocol import choose_protocol
+from harness.model.case_study import CASE_FIGURES, CASE_STEPS
 from harness.model.errors import BuildError, GuestError, StoreError
 from harness.model.record import JudgedBy, RunRecord
 from harness.model.result import Arm, Gate, Result, result_to_json
-from harness.model.seedcase import SEED_FIGURES, SEED_STEPS
 from harness.model.spec import Machine, RunParams, RunSpec, Switches, UsageError, Verdict
 from harness.platform.build import BuiltKernel, build_kernel
 from harness.platform.pin import probe_rights
@@ -42,7 +42,7 @@ def explanation(claimed: str = "30+ FPS expected") -> Explanation:
     effects = (effect(fill, Worth.SLOWER, 0.81), effect(log, Worth.SLOWER, 0.4), effect(spin, Worth.NOISE, -0.004))
     pair = Interaction(fill + log, 1.2, 1.21, -0.01, -0.05, 0.03, True)
     same_code = Unmeasured((("BARRIER", "linux"),), "identical code to the base", ())
-    steps = [dataclasses.replace(step, claimed=claimed) for step in SEED_STEPS[:3]]
+    steps = [dataclasses.replace(step, claimed=claimed) for step in CASE_STEPS[:3]]
     rows = tuple(
         StepRow(
             step,
@@ -52,7 +52,7 @@ def explanation(claimed: str = "30+ FPS expected") -> Explanation:
         )
         for i, step in enumerate(steps)
     )
-    replay = Replay("2d", rows, (), closing_sentences(rows, (), SEED_FIGURES))
+    replay = Replay("2d", rows, (), closing_sentences(rows, (), CASE_FIGURES))
     ablation = Ablation("x86_64", 2.34, effects, (pair,), (same_code,), "pinned")
     return Explanation("x86_64", EventsPerFrame(100, 2.0, 271.0, 2.0, 0.0), ablation=ablation, replays=(replay,))
 
@@ -68,13 +68,13 @@ def test_the_page_has_every_section_and_needs_nothing_else(tmp_path: Path) -> No
     for content in (page, text):
         assert "A frame of x86" in content and "2.34 ms" in content
         assert "FILL=pixel" in content and "+81.0 %" in content and "+1.90 ms" in content
-        assert "identical code" in content and "seed-2-acquire" in content.replace("\\", "")
+        assert "identical code" in content and "case-2-acquire" in content.replace("\\", "")
     assert page.count('<svg class="plot" role="img"') == 2 and "var(--series-2)" in page
     assert not re.search(r"\b(src|href)=(?![\"'](data:|#))", page) and "<script" not in page
 
 
 def test_a_missing_section_is_absent_with_its_reason(tmp_path: Path) -> None:
-    missing = {SWITCHES: "no switch was measured: does not build", SEED: "QUICK=1 leaves it out"}
+    missing = {SWITCHES: "no switch was measured: does not build", CASE: "QUICK=1 leaves it out"}
     found = Explanation("x86_64 BARRIER=linux", missing=missing)
     page, _ = written(found, tmp_path)
     assert all(why in page for why in missing.values())
@@ -185,7 +185,7 @@ def test_a_short_explanation_of_a_real_kernel(tmp_path: Path) -> None:
     asked = set(quick_choice(Switches(), other_values(Switches())))
     answered = [one.changes for one in found.ablation.effects] + [one.changes for one in found.ablation.unmeasured]
     assert set(answered) == asked and len(answered) == len(asked)
-    assert found.missing[SEED].startswith("QUICK=1")
+    assert found.missing[CASE].startswith("QUICK=1")
     if not found.ablation.effects:
         assert "no time was left" in found.missing[SWITCHES] and "BUDGET=" in found.sentence
     written(found, tmp_path)
@@ -196,8 +196,8 @@ def test_a_short_explanation_of_a_real_kernel(tmp_path: Path) -> None:
     [
         ((), {"BARRIER": "none"}, "BARRIER=none: unknown value"),
         ((), {"BARIER": "linux"}, "BARIER=linux: no such setting"),
-        (("seed-99",), {}, "NAME=seed-99: unknown value"),
-        (("default",), {"NAME": "seed-1-logged"}, "takes one NAME"),
+        (("case-99",), {}, "NAME=case-99: unknown value"),
+        (("default",), {"NAME": "case-1-logged"}, "takes one NAME"),
         ((), {"QUICK": "yes"}, "QUICK=yes: 1 or 0"),
         ((), {"BUDGET": "1"}, "BUDGET=1: must lie between"),
         ((), {"RESULT": "results/x", "LOG": "frame"}, "LOG=frame has no meaning beside RESULT=results/x"),

@@ -32,8 +32,8 @@ def oracle(mode: tuple[int, int]) -> Oracle:
     return Oracle(*mode)
 
 
-def generate(kind: str, count: int, seed: int) -> list[tuple[tuple[int, int], DamagedPicture]]:
-    rng = np.random.default_rng([(*KINDS, *MISTAKES).index(kind), seed])
+def generate(kind: str, count: int, random_state: int) -> list[tuple[tuple[int, int], DamagedPicture]]:
+    rng = np.random.default_rng([(*KINDS, *MISTAKES).index(kind), random_state])
     made = []
     for _ in range(count):
         mode = MODES[int(rng.integers(len(MODES)))]
@@ -94,8 +94,8 @@ def test_all_damage_is_found(kind: str) -> None:
         assert_found(mode, planted)
 
 
-def assert_clean(count: int, seed: int) -> None:
-    rng = np.random.default_rng(seed)
+def assert_clean(count: int, random_state: int) -> None:
+    rng = np.random.default_rng(random_state)
     for _ in range(count):
         mode = MODES[int(rng.integers(len(MODES)))]
         frame = int(rng.integers(2**32))

@@ -302,8 +302,8 @@ def test_switches_say_what_a_build_can_offer(metric: str, switches: dict[str, st
 # Tails
 
 
-def _launches(effect: float, seed: int = 1, count: int = 60) -> list[Launch]:
-    logs = np.random.default_rng(seed).normal(effect, 0.15, count)
+def _launches(effect: float, random_state: int = 1, count: int = 60) -> list[Launch]:
+    logs = np.random.default_rng(random_state).normal(effect, 0.15, count)
     return [Launch((), paired={"frame_ms_p99": (3.4 * math.exp(log), 3.4)}) for log in logs]
 
 

@@ -14,16 +14,16 @@ from harness.explain.manners.waits import lottery
 from harness.tests.guestlaunches import CLEAN, TRIPS, launches_of, recorded_launches
 
 
-def _launches(*groups: tuple[int, float], sd: float = 0.01, seed: int = 1) -> list[float]:
-    rng = np.random.default_rng(seed)
+def _launches(*groups: tuple[int, float], sd: float = 0.01, random_state: int = 1) -> list[float]:
+    rng = np.random.default_rng(random_state)
     times = np.concatenate([frame_ms * np.exp(rng.normal(0, sd, count)) for count, frame_ms in groups])
     return [float(time) for time in rng.permutation(times)]
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_warm_launches_are_one_mode(seed: int) -> None:
+@pytest.mark.parametrize("random_state", range(20))
+def test_warm_launches_are_one_mode(random_state: int) -> None:
     for sd in (0.005, 0.015, 0.04):
-        assert len(launch_groups(_launches((20, 0.82), sd=sd, seed=seed))) == 1
+        assert len(launch_groups(_launches((20, 0.82), sd=sd, random_state=random_state))) == 1
 
 
 def test_the_lottery_of_a_guest_that_never_flushes_is_seen() -> None:

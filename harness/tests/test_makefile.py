@@ -76,7 +76,7 @@ def test_set_up_is_told_what_for(door: Path) -> None:
 def test_a_word_that_is_no_goal_belongs_to_the_command(door: Path) -> None:
     (door / "results").mkdir()
     for words, said in (
-        (["explain", "seed-1-logged", "QUICK=1"], "<explain><seed-1-logged><QUICK=1>"),
+        (["explain", "case-1-logged", "QUICK=1"], "<explain><case-1-logged><QUICK=1>"),
         (["analyze", "results"], "<analyze><results>"),
         (["history", "findings", "ALL=1"], "<history><findings><ALL=1>"),
         (["history", "analyze"], "<history><analyze>"),

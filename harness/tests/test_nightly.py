@@ -105,7 +105,7 @@ def test_the_matrix_is_the_product_of_its_lists() -> None:
         + """
 [[matrix]]
 arch = ["x86_64", "riscv64"]
-combination = ["seed-0-seqcst"]
+combination = ["case-0-seqcst"]
 device = ["2d", "gl"]
 [[exclude]]
 arch = "riscv64"
@@ -114,7 +114,7 @@ device = "gl"
     )
     labels = [cell.label for cell in plan.cells]
     assert len(labels) == len(set(labels)) == 6 + 3
-    assert "x86_64 linux 2d irq" in labels and "riscv64 own gl seed-0-seqcst" not in labels
+    assert "x86_64 linux 2d irq" in labels and "riscv64 own gl case-0-seqcst" not in labels
     by_label = {cell.label: cell for cell in plan.cells}
     assert by_label["x86_64 linux 2d irq"].words(60) == (
         "ARCH=x86_64",
@@ -123,8 +123,8 @@ device = "gl"
         "BASELINE=irq",
         "BUDGET=60",
     )
-    assert "VIRGL=1" in by_label["x86_64 own gl seed-0-seqcst"].words(60)
-    assert by_label["x86_64 own 2d seed-0-seqcst"].switches.get("BARRIER") == "seqcst_spin"
+    assert "VIRGL=1" in by_label["x86_64 own gl case-0-seqcst"].words(60)
+    assert by_label["x86_64 own 2d case-0-seqcst"].switches.get("BARRIER") == "seqcst_spin"
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ device = "gl"
         ("[[matrix]]\nstrategy = ['linux']\nweight = 0", "matrix 1.weight: 0 is not a number"),
         ("[combinations.default]\nFILL = 'pixel'", "the name is taken"),
         ("[combinations.x]\nFILL = 'gold'", "combinations.x: FILL=gold: unknown value"),
-        ("[[matrix]]\nstrategy = ['own']\ncombination = ['seed-0-seqcst']", "brings its own strategy"),
+        ("[[matrix]]\nstrategy = ['own']\ncombination = ['case-0-seqcst']", "brings its own strategy"),
         ("[[matrix]]\narch = ['riscv64']\nstrategy = ['approved']", "no cell; is a baseline approved"),
         (SMALL + "[[quarantine]]\ncell = 'x'\nreason = 'r'\nuntil = 2026-01-01", "quarantine.cell: 'x' is not a cell"),
         (SMALL + "[[quarantine]]\ncell = 'x86_64 linux 2d irq'\nuntil = 2026-01-01", "a reason is needed"),
@@ -335,9 +335,9 @@ def _kill_at(root: Path, moment_s: float) -> bool:
     return process.exitcode == 0 or reported
 
 
-def kill_and_resume(root: Path, seed: int) -> None:
+def kill_and_resume(root: Path, random_state: int) -> None:
     """Kill a night up to four times, let it end, and count."""
-    rng = random.Random(seed)
+    rng = random.Random(random_state)
     root.mkdir()
     for _ in range(4):
         if _kill_at(root, rng.uniform(0.0, 0.6)):
@@ -355,15 +355,15 @@ def kill_and_resume(root: Path, seed: int) -> None:
     assert sorted(whole) == sorted(path.name for path in folders)
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_a_night_killed_at_any_moment_loses_nothing_and_completes(tmp_path: Path, seed: int) -> None:
-    kill_and_resume(tmp_path / "night", seed)
+@pytest.mark.parametrize("random_state", range(6))
+def test_a_night_killed_at_any_moment_loses_nothing_and_completes(tmp_path: Path, random_state: int) -> None:
+    kill_and_resume(tmp_path / "night", random_state)
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("seed", range(100, 150))
-def test_a_night_killed_at_fifty_more_moments(tmp_path: Path, seed: int) -> None:
-    kill_and_resume(tmp_path / "night", seed)
+@pytest.mark.parametrize("random_state", range(100, 150))
+def test_a_night_killed_at_fifty_more_moments(tmp_path: Path, random_state: int) -> None:
+    kill_and_resume(tmp_path / "night", random_state)
 
 
 def test_results_that_cannot_be_written_stop_the_night(tmp_path: Path) -> None:

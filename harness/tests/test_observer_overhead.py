@@ -19,9 +19,9 @@ STRETCH_NS = 60_000_000
 EPOCH_NS = 1_700_000_000_000_000_000
 
 
-def _planted(cost: float, drift: float, seed: int = 3) -> tuple[bytes, list[Stretch]]:
+def _planted(cost: float, drift: float, random_state: int = 3) -> tuple[bytes, list[Stretch]]:
     """Serial records of a guest whose frames take ``cost`` longer while it is watched, and slow down by ``drift``."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(random_state)
     pattern = [True, False, False, True] * 10
     stretches = [(EPOCH_NS + i * STRETCH_NS, EPOCH_NS + (i + 1) * STRETCH_NS, on) for i, on in enumerate(pattern)]
     lines: list[str] = []

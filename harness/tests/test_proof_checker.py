@@ -20,7 +20,9 @@ ARCHES = ("x86_64", "aarch64", "riscv64")
 @pytest.mark.parametrize("arch", ARCHES)
 def test_generated_programs_are_decided_as_herd7_does(arch: str) -> None:
     said = VERDICTS[arch]
-    ours = "".join("F" if find_execution(program(arch, seed)) is None else "A" for seed in range(len(said)))
+    ours = "".join(
+        "F" if find_execution(program(arch, random_state)) is None else "A" for random_state in range(len(said))
+    )
     assert len(said) >= 400 and min(said.count("A"), said.count("F")) > 100
     assert ours == said
 

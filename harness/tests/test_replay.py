@@ -81,8 +81,10 @@ def test_a_result_of_schema_2_keeps_its_stages() -> None:
     run = plain["runs"]["candidate"]
     run["overhead"] = {"value": 0.002, "unit": "ratio", "source": "trace"}
     run["timing"]["launches"][0]["launch"]["twins"] = 0.01
+    run["seed"] = 7
     read = load_result(json.dumps(plain), "old").run
-    assert read is not None and list(read.stages) == ["window", "pictures", "overhead", "exact", "timing"]
+    assert read is not None and read.random_state == 7
+    assert list(read.stages) == ["window", "pictures", "overhead", "exact", "timing"]
     overhead, timing = read.of(ObserverOverhead), read.of(TimingRecord)
     assert overhead is not None and overhead.share.value == 0.002
     assert timing is not None and timing.launches[0].launch.undisturbed == 0.01

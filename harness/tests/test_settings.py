@@ -95,7 +95,7 @@ def test_every_example_and_default_is_valid(command: str, setting: Setting) -> N
 
 @pytest.mark.parametrize(
     "value",
-    ['QEMU_ARGS="', "OPTS=seed=²", "MODE=²x2", "MODE=3840x2160", "SEED=" + "9" * 5000, "BUDGET=" + "9" * 5000]
+    ['QEMU_ARGS="', "OPTS=seed=²", "MODE=²x2", "MODE=3840x2160", "RANDOM_STATE=" + "9" * 5000, "BUDGET=" + "9" * 5000]
     + ["BUDGET=nan", "BUDGET=inf", "BUDGET=1e3", "BUDGET=-5", "BASELINE=../x", "BASELINE=/etc", "CC=gcc $(id)"]
     + ["OPTS=seed=1 seed=2", "OPTS=sede=1", "OPTS=blk", "STAGES=window,window", "STAGES=", "MODE=1x1", "VIRGL=2"]
     + ["\udcff=1", "A=1", "=", "=x", "--", "-x", "--jsn", "", "\0", "results/latest", "FAULT"],
@@ -108,6 +108,8 @@ def test_nonsense_is_one_line(value: str) -> None:
     ("line", "says"),
     [
         ("perf fault=flip_pixel", "did you mean FAULT=flip_pixel?"),
+        ("perf SEED=7", "did you mean RANDOM_STATE=7?"),
+        ("explain seed-1-logged", "did you mean NAME=case-1-logged?"),
         ("perf flip_pixel", "did you mean FAULT=flip_pixel?"),
         ("prf", "did you mean perf?"),
         ("perf KERNEL=a ISO=b", "ISO=b has no meaning beside KERNEL=a"),

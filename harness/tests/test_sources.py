@@ -28,7 +28,7 @@ def _reconciled(model: MachineModel, sightings: tuple[Sighting, ...] = ()) -> So
 @pytest.mark.parametrize("drift", [0.0, 3e-4, -2e-3])
 @pytest.mark.parametrize("frames", [60, 1500])
 def test_honest_sources_agree_and_the_clock_error_is_bounded(drift: float, frames: int) -> None:
-    model = MachineModel(frames=frames, drift=drift, seed=frames)
+    model = MachineModel(frames=frames, drift=drift, random_state=frames)
     sources = _reconciled(model)
     assert sources.problem is None and sources.notices == ()
     assert {count.what: (count.guest, count.host) for count in sources.counts} == {
@@ -48,9 +48,9 @@ def test_honest_sources_agree_and_the_clock_error_is_bounded(drift: float, frame
     assert sources.guest.fps == pytest.approx(sources.trace.fps, rel=1e-3 + abs(drift))
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_a_host_that_preempts_at_every_step_does_not_make_sources_disagree(seed: int) -> None:
-    sources = _reconciled(MachineModel(preempted=0.5, frames=400, seed=seed))
+@pytest.mark.parametrize("random_state", range(5))
+def test_a_host_that_preempts_at_every_step_does_not_make_sources_disagree(random_state: int) -> None:
+    sources = _reconciled(MachineModel(preempted=0.5, frames=400, random_state=random_state))
     assert sources.problem is None
     assert sources.alignment is not None and sources.alignment.error_ns < ALIGNMENT_GOAL_NS
 
@@ -72,21 +72,21 @@ def test_several_flushes_a_frame_agree() -> None:
     assert counts["commands"] == 8 * counts["frames"], "a transfer and a flush for each rectangle"
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("random_state", range(5))
 @pytest.mark.parametrize("preempted", [0.0, 0.5])
-def test_a_device_that_draws_longer_than_the_guest_is_matched(seed: int, preempted: float) -> None:
+def test_a_device_that_draws_longer_than_the_guest_is_matched(random_state: int, preempted: float) -> None:
     """As under OpenGL: a flush comes early in a frame, its answer at the end."""
-    model = MachineModel(render_ns=500_000, flush_ns=6_000_000, preempted=preempted, seed=seed)
+    model = MachineModel(render_ns=500_000, flush_ns=6_000_000, preempted=preempted, random_state=random_state)
     sources = _reconciled(model)
     assert sources.problem is None
     assert sources.alignment is not None and sources.alignment.error_ns < ALIGNMENT_GOAL_NS
     assert _reconciled(replace(model, skip_flush=frozenset({100, 150}))).problem is not None
 
 
-@pytest.mark.parametrize("seed", range(10))
-def test_answers_taken_late_by_more_than_a_frame_are_matched(seed: int) -> None:
+@pytest.mark.parametrize("random_state", range(10))
+def test_answers_taken_late_by_more_than_a_frame_are_matched(random_state: int) -> None:
     """On a loaded host a guest may see most answers of its middle frames only after the device has had a rest."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(random_state)
     late = rng.random(300) < 0.7
     waited = 20_000 + rng.exponential(20_000, 300) + late * rng.uniform(2e6, 12e6, 300)
     answered = np.cumsum(500_000 + rng.exponential(600_000, 300)) + np.cumsum(2_500_000 + waited) - waited
@@ -95,7 +95,7 @@ def test_answers_taken_late_by_more_than_a_frame_are_matched(seed: int) -> None:
 
 
 def test_an_evenly_paced_run_is_matched_to_the_right_frames() -> None:
-    sources = _reconciled(MachineModel(render_ns=15_000_000, seed=8))
+    sources = _reconciled(MachineModel(render_ns=15_000_000, random_state=8))
     assert sources.problem is None
 
 

@@ -184,7 +184,7 @@ def test_a_loud_host_is_undecided_and_says_what_it_hides() -> None:
 
 @pytest.mark.parametrize(("effect", "wrong"), [(0.016, State.UNCHANGED), (0.011, State.CHANGED)])
 def test_effects_beside_the_smallest_that_matters_are_not_mistaken(effect: float, wrong: State) -> None:
-    draws = (normal(0.004)(np.random.default_rng(seed), 70) + effect for seed in range(20))
+    draws = (normal(0.004)(np.random.default_rng(random_state), 70) + effect for random_state in range(20))
     assert all(run_session(effects, Plan()).state is not wrong for effects in draws)
 
 
@@ -219,8 +219,8 @@ def test_intervals_hold_at_all_looks_at_once(name: str) -> None:
     assert abs(share - 0.95) <= allowed + (0.01 if name == "autocorrelated" else 0)
 
 
-def _states(draw: DrawEffects, effect: float, runs: int, planned: int, seed: int) -> Counter[str]:
-    rng = np.random.default_rng(seed)
+def _states(draw: DrawEffects, effect: float, runs: int, planned: int, random_state: int) -> Counter[str]:
+    rng = np.random.default_rng(random_state)
     found: Counter[str] = Counter()
     for _ in range(runs):
         decision = run_session(draw(rng, planned) + effect, Plan(launches=planned))
@@ -232,20 +232,20 @@ def _states(draw: DrawEffects, effect: float, runs: int, planned: int, seed: int
 def test_no_false_alarms(name: str) -> None:
     """At most 1 in 200, here none at all in the fast form."""
     runs = 1500 if FULL else 40
-    found = _states(SERIES[name](0.025), 0.0, runs, 70, seed=11)
+    found = _states(SERIES[name](0.025), 0.0, runs, 70, random_state=11)
     assert found["slower"] + found["faster"] <= runs // 200
 
 
 @pytest.mark.parametrize(("effect", "planned", "power"), [(0.03, 70, 0.99), (0.03, 35, 0.95), (0.02, 70, 0.90)])
 def test_power(effect: float, planned: int, power: float) -> None:
     runs = 1500 if FULL else 60
-    found = _states(normal(0.025), effect, runs, planned, seed=12)
+    found = _states(normal(0.025), effect, runs, planned, random_state=12)
     assert found["slower"] / runs >= power - 2.5 * math.sqrt(power * (1 - power) / runs)
     assert found["faster"] == 0
 
 
 def test_an_offset_between_builds_of_the_same_source_is_no_regression() -> None:
-    found = _states(normal(0.025), 0.005, 1000 if FULL else 40, 70, seed=13)
+    found = _states(normal(0.025), 0.005, 1000 if FULL else 40, 70, random_state=13)
     assert found["slower"] <= (10 if FULL else 1)
 
 
@@ -271,8 +271,8 @@ def test_rivals_answer_as_they_would() -> None:
 def test_ten_thousand_comparisons() -> None:
     """All series, no effect: false alarms of the protocol over 10,000 sessions, with their bound."""
     alarms, total = 0, 0
-    for seed, (name, series) in enumerate(SERIES.items()):
-        found = _states(series(0.025), 0.0, 2000, 70, seed=100 + seed)
+    for random_state, (name, series) in enumerate(SERIES.items()):
+        found = _states(series(0.025), 0.0, 2000, 70, random_state=100 + random_state)
         alarms += found["slower"] + found["faster"]
         total += 2000
     assert total == 10_000

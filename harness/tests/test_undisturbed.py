@@ -22,8 +22,8 @@ from harness.tests.preemption import preempted_launch
 LOADED, QUIET = 0.5, 0.0
 
 
-def _launches(effect: float, share: float, count: int, seed: int = 1, **more: float) -> list[MeasuredLaunch]:
-    rng = np.random.default_rng(seed)
+def _launches(effect: float, share: float, count: int, random_state: int = 1, **more: float) -> list[MeasuredLaunch]:
+    rng = np.random.default_rng(random_state)
     return [preempted_launch(rng, effect, share, **more) for _ in range(count)]
 
 

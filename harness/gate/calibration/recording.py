@@ -60,7 +60,7 @@ def record(
     launches: int,
     folder: Path,
     protocol: Protocol,
-    seed: int,
+    random_state: int,
     progress: Callable[[str], None],
     budget_s: float = math.inf,
 ) -> CalibrationRecording:
@@ -71,7 +71,7 @@ def record(
     GuestError
         When a guest fails: a calibration must be complete.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(random_state)
     rows: dict[tuple[str, int], list[MeasuredLaunch]] = {}
     found = fitted_slices(injected_effects[0].pairs[0], folder / "warm-up", protocol, rng)
     protocol, round_s = found.protocol, found.launch_s * len(injected_effects)

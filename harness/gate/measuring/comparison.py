@@ -44,7 +44,7 @@ def compare(
     protocol: Protocol,
     budget_s: float,
     progress: Progress,
-    seed: int,
+    random_state: int,
     smallest: float = 0.015,
     aim: float | None = None,
     relink: Callable[[], Relinked] | None = None,
@@ -58,7 +58,7 @@ def compare(
         ``candidate`` and ``reference``.
     budget_s
         Time for all launches. The first launch, which warms caches and is not used, says how many fit.
-    seed
+    random_state
         Of the randomised roles and cores.
     aim
         A smaller effect that is looked for where the noise allows.
@@ -67,7 +67,7 @@ def compare(
     same_tlb
         Both arms warm their translations, or neither; False where that difference is what is asked.
     """
-    comparison = _Comparison(arms, folder, protocol, budget_s, progress, np.random.default_rng(seed))
+    comparison = _Comparison(arms, folder, protocol, budget_s, progress, np.random.default_rng(random_state))
     return comparison.run(smallest, aim, relink, same_tlb)
 
 

@@ -59,7 +59,7 @@ class Latency:
 
 
 def measure_latency(
-    spec: RunSpec, folder: Path, seed: int, inputs: int = INPUTS, gap_s: float = GAP_S
+    spec: RunSpec, folder: Path, random_state: int, inputs: int = INPUTS, gap_s: float = GAP_S
 ) -> tuple[Window, tuple[SentKey, ...]]:
     """Run the kernel with a keyboard and press keys.
 
@@ -84,7 +84,7 @@ def measure_latency(
 
     def press(machine: Qemu) -> None:
         until_s = time.monotonic() + window_s * 0.6
-        chance = random.Random(seed)
+        chance = random.Random(random_state)
         for number in range(inputs):
             if gap_s:
                 time.sleep(chance.uniform(0.5, 1.5) * gap_s)

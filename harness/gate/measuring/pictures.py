@@ -207,7 +207,7 @@ def verify_pictures(
     spec: RunSpec,
     root: Path,
     count: int,
-    seed: int,
+    random_state: int,
     progress: Callable[[str], None],
     golden: Sequence[Golden] = (),
     limit_s: float = math.inf,
@@ -231,7 +231,7 @@ def verify_pictures(
     GuestError
         When the guest dies while it is watched.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(random_state)
     first = int(rng.integers(FIRST_FRAME_MAX))
     if spec.capabilities.command_line:
         spec = replace(spec, params=replace(spec.params, seconds=RUN_S, records=0, first=first))

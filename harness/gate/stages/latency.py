@@ -38,7 +38,7 @@ class LatencyStage(Stage[Latency, LatencyRecord]):
     def measure(self, session: Session, measured: Measured) -> Latency:
         order = session.order
         spec = order.run_spec(order.candidate, order.params)
-        window, sent = measure_latency(spec, session.folder / self.name, order.seed, order.inputs, order.gap_s)
+        window, sent = measure_latency(spec, session.folder / self.name, order.random_state, order.inputs, order.gap_s)
         return latency_of(window, sent, PACE_HZ if order.params.pace is None else order.params.pace)
 
     def incidents(self, brought: Latency, order: Order) -> tuple[Incident, ...]:

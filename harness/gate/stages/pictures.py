@@ -40,7 +40,7 @@ class PicturesStage(Stage[Pictures, PicturesRecord]):
         limit_s = session.left_s - session.later_s * LATER_SHARE
         golden = golden_of(order.candidate.target)
         pictures = verify_pictures(
-            spec, session.folder, order.pictures, order.seed, session.progress, golden, limit_s=limit_s
+            spec, session.folder, order.pictures, order.random_state, session.progress, golden, limit_s=limit_s
         )
         if pictures.cut_short:
             checked = pictures.frames.checked

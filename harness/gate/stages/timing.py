@@ -58,7 +58,7 @@ class TimingStage(Stage[Timing, TimingRecord]):
             protocol,
             session.left_s,
             session.progress,
-            seed=order.seed,
+            random_state=order.random_state,
             smallest=order.smallest,
             aim=order.aim,
             relink=partial(relinked_arms, {CANDIDATE: order.candidate, REFERENCE: reference}, arms),

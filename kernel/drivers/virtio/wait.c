@@ -5,7 +5,7 @@
 #include "options.h"
 #include "sync/alarm.h"
 
-/* The limit of the seed case's poll loop. */
+/* The limit of the case study's poll loop. */
 #define ITERATIONS_MAX 1000000u
 /* Polls between two readings of the clock: a reading costs more than a poll. */
 #define POLLS_A_CLOCK 16u

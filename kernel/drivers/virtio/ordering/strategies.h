@@ -14,11 +14,11 @@
 /* One fence a completion, however long the poll. */
 #define STRATEGY_acquire_progress ( release,  plain,         none,       none,    plain,        acquire, full )
 
-/* Where the seed case began. The poll's fence stands before the load, where nothing pairs with it: on weak memory the
+/* Where the case study began. The poll's fence stands before the load, where nothing pairs with it: on weak memory the
  * element may still be read before the index, and A orders nothing but the compiler. */
 #define STRATEGY_seqcst_spin      ( compiler, plain,         none,       full,    plain,        none,    full )
 
-/* The seed case's later change. The poll's fence stands before the load, where nothing pairs with it. */
+/* The case study's later change. The poll's fence stands before the load, where nothing pairs with it. */
 #define STRATEGY_acquire_spin     ( release,  plain,         none,       acquire, plain,        none,    full )
 
 /* Conservative: right everywhere. */

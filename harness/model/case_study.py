@@ -1,4 +1,4 @@
-"""The seed case, step by step: named combinations of switches that every command can refer to.
+"""The case study, step by step: named combinations of switches that every command can refer to.
 
 Each step stands for the kernel as it was after one change of its history; the steps are cumulative.
 """
@@ -13,7 +13,7 @@ from harness.model.spec import Switches, UsageError
 
 @dataclass(frozen=True)
 class NamedStep:
-    """One step of the seed case: the combination it stands for, what changed, and what was claimed for it."""
+    """One step of the case study: the combination it stands for, what changed, and what was claimed for it."""
 
     name: str
     changes: tuple[tuple[str, str], ...]
@@ -43,7 +43,7 @@ class Candidate:
     cause: str
 
 
-SEED_START: Mapping[str, str] = {
+CASE_START: Mapping[str, str] = {
     "FILL": "pixel",
     "BATCH": "off",
     "WAIT": "iterations",
@@ -52,50 +52,50 @@ SEED_START: Mapping[str, str] = {
     "COUNTERS": "none",
     "BARRIER": "seqcst_spin",
 }
-"""The switches that every step of the seed case starts from."""
+"""The switches that every step of the case study starts from."""
 
-SEED_STEPS: tuple[NamedStep, ...] = (
-    NamedStep("seed-0-seqcst", (), "full fence before every read of used->idx", "~1 FPS, 2M fences a frame"),
+CASE_STEPS: tuple[NamedStep, ...] = (
+    NamedStep("case-0-seqcst", (), "full fence before every read of used->idx", "~1 FPS, 2M fences a frame"),
     NamedStep(
-        "seed-1-logged",
+        "case-1-logged",
         (("LOG", "frame"), ("COUNTERS", "atomic")),
         "counters, and one serial line a frame",
         "measurement baseline",
     ),
     # No strategy has a compiler-only publish with an acquire on progress; on x86 this one is the same code.
     NamedStep(
-        "seed-2-acquire",
+        "case-2-acquire",
         (("BARRIER", "acquire_progress"),),
         "acquire fence only after used->idx moved",
         "30+ FPS expected",
         "the full fence before every look at used->idx",
     ),
-    NamedStep("seed-3-release", (), "release fence before avail->idx", "for ARM"),
-    NamedStep("seed-4-wmb-rmb", (("BARRIER", "linux"),), "virtio_wmb and virtio_rmb", "portability"),
-    NamedStep("seed-5-race-analysis", (), "analysis of the preempt guard's drop", "correctness"),
-    NamedStep("seed-6-percpu", (("PREEMPT", "percpu"),), "per-CPU preemption counter", "correctness"),
+    NamedStep("case-3-release", (), "release fence before avail->idx", "for ARM"),
+    NamedStep("case-4-wmb-rmb", (("BARRIER", "linux"),), "virtio_wmb and virtio_rmb", "portability"),
+    NamedStep("case-5-race-analysis", (), "analysis of the preempt guard's drop", "correctness"),
+    NamedStep("case-6-percpu", (("PREEMPT", "percpu"),), "per-CPU preemption counter", "correctness"),
     NamedStep(
-        "seed-7-acquire-spin",
+        "case-7-acquire-spin",
         (("BARRIER", "acquire_spin"),),
         "acquire fence before every read, none after",
         "volatile reads can be served stale",
     ),
     NamedStep(
-        "seed-8-unlogged",
+        "case-8-unlogged",
         (("LOG", "none"),),
         "serial line a frame removed",
         "found as a cause",
         "the serial line in every frame",
     ),
     NamedStep(
-        "seed-9-plain-counters",
+        "case-9-plain-counters",
         (("COUNTERS", "none"),),
         "atomic counters removed from the poll loop",
         "found as a cause",
         "the atomic counters in the poll loop",
     ),
     NamedStep(
-        "seed-10-bulk-fill",
+        "case-10-bulk-fill",
         (("FILL", "fast"),),
         "bulk fill for one store a pixel",
         "found as a cause",
@@ -103,20 +103,20 @@ SEED_STEPS: tuple[NamedStep, ...] = (
     ),
 )
 
-SEED_FIGURES: tuple[ClaimedFigure, ...] = (
-    ClaimedFigure("seed-0-seqcst", "fps", 1),
-    ClaimedFigure("seed-0-seqcst", "fences", 2_000_000),
-    ClaimedFigure("seed-2-acquire", "fps", 30, at_least=True),
+CASE_FIGURES: tuple[ClaimedFigure, ...] = (
+    ClaimedFigure("case-0-seqcst", "fps", 1),
+    ClaimedFigure("case-0-seqcst", "fences", 2_000_000),
+    ClaimedFigure("case-2-acquire", "fps", 30, at_least=True),
 )
 
-SEED_CANDIDATES: tuple[Candidate, ...] = (
+CASE_CANDIDATES: tuple[Candidate, ...] = (
     Candidate((("GPU_FENCE", "on"),), "waiting for fenced commands, which virgl retires by a timer of 10 ms"),
     Candidate((("SPIN", "none"),), "a poll loop without the CPU's spin hint"),
 )
 
 
 def named_combination(name: str, arch: str = "x86_64") -> Switches:
-    """The switches of ``default`` or of a seed step, all changes up to that step applied.
+    """The switches of ``default`` or of a step of the case study, all changes up to that step applied.
 
     Raises
     ------
@@ -125,10 +125,10 @@ def named_combination(name: str, arch: str = "x86_64") -> Switches:
     """
     if name == "default":
         return Switches(arch)
-    settings = {"ARCH": arch} | dict(SEED_START)
-    for step in SEED_STEPS:
+    settings = {"ARCH": arch} | dict(CASE_START)
+    for step in CASE_STEPS:
         settings |= dict(step.changes)
         if step.name == name:
             return Switches.of(settings)
-    names = " ".join(["default", *(step.name for step in SEED_STEPS)])
+    names = " ".join(["default", *(step.name for step in CASE_STEPS)])
     raise UsageError(f"{name}: no such combination; there are {names}")
