@@ -28,10 +28,10 @@ def _append(folder: Path) -> list[Figure]:
     """appending to a history of a million points"""
     begun = time.monotonic()
     with History(f"sqlite:///{folder / 'large.db'}") as history:
-        _fill(history, _runs(POINTS // POINTS_A_RUN, cells=1, points=POINTS_A_RUN))
+        _fill(history, made_up_runs(POINTS // POINTS_A_RUN, cells=1, points=POINTS_A_RUN))
         filled_s = time.monotonic() - begun
         times = []
-        for record in _runs(APPENDS, cells=1, points=POINTS_A_RUN, start=POINTS):
+        for record in made_up_runs(APPENDS, cells=1, points=POINTS_A_RUN, start=POINTS):
             before = time.perf_counter()
             history.append(record)
             times.append((time.perf_counter() - before) * 1e3)
@@ -65,7 +65,7 @@ def _site(folder: Path) -> list[Figure]:
     url = f"sqlite:///{folder / 'site.db'}"
     cells = SERIES // 4
     with History(url) as history:
-        _fill(history, _runs(RUNS * cells, cells=cells, points=4))
+        _fill(history, made_up_runs(RUNS * cells, cells=cells, points=4))
     site = folder / "site"
     begun = time.monotonic()
     run_own(["report", f"SITE={site}"], SITE_LIMIT_S, HISTORY_URL=url)
@@ -89,7 +89,7 @@ def _fill(history: History, records: Iterator[HistoryRun]) -> None:
     history.append_all(batch)
 
 
-def _runs(count: int, cells: int, points: int, start: int = 0) -> Iterator[HistoryRun]:
+def made_up_runs(count: int, cells: int, points: int, start: int = 0) -> Iterator[HistoryRun]:
     """Runs of several cells in turn, with noise and nothing else."""
     rng = np.random.default_rng(start)
     for number in range(start, start + count):

@@ -27,7 +27,7 @@ Action = Callable[[tuple[str, ...], Arguments, Printer], Verdict]
 
 
 def main(arguments: Arguments, out: Printer) -> Verdict:
-    """``history export|import|prune|findings|acknowledge|analyze|check|deliver|add [KEY=VALUE …]``."""
+    """``history export|import|prune|findings|acknowledge|analyze|hosts|check|deliver|add [KEY=VALUE …]``."""
     action, *words = arguments.words
     return _ACTIONS[action](tuple(words), arguments, out)
 
@@ -104,6 +104,16 @@ def _analyze(words: tuple[str, ...], arguments: Arguments, out: Printer) -> Verd
     return Verdict.REGRESSION if look.alarming() else Verdict.PASS
 
 
+def _hosts(words: tuple[str, ...], arguments: Arguments, out: Printer) -> Verdict:
+    """The kinds of hosts that runs came from."""
+    with History() as history:
+        rows = history.hosts()
+    for row in rows:
+        out.line(f"{row.runs} runs, the newest of {row.newest[:10]}: {row.label}")
+    out.line(f"{len(rows)} kinds of hosts; absolute figures are compared within a kind only")
+    return Verdict.PASS
+
+
 def _check(words: tuple[str, ...], arguments: Arguments, out: Printer) -> Verdict:
     if is_empty_file():
         raise StoreError(f"the history {history_file()} is an empty file: {REBUILD}")
@@ -132,6 +142,7 @@ _ACTIONS: Mapping[str, Action] = {
     "findings": _findings,
     "acknowledge": _acknowledge,
     "analyze": _analyze,
+    "hosts": _hosts,
     "check": _check,
     "deliver": _deliver,
 }

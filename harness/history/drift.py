@@ -2,13 +2,14 @@
 
 Series are judged in relative terms (logarithms) where all values are positive. A group of steps in one direction that a
 ramp explains better is one creep; a segment without any step whose last runs differ from its first, the anchor, is a
-creep too, however small each night's part of it was.
+creep too, however small each night's part of it was. What belongs to a host is taken out first
+(:mod:`harness.history.host_effects`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy as np
 from harness.core.arrays import F64, I64
 from harness.gate.metrics import HIGHER, LOWER, find_row
 from harness.history.changepoints import CLIP_SIGMA, STRONG_P, WEAK_P, ChangePoint, SeriesNoise, change_points, noise_of
+from harness.history.host_effects import disagreeing, host_offsets, shared_change
 from harness.history.series import ABSOLUTE, CREEP, EXACT, RATIO, STEP, SeriesKey
 
 _SIGMAS_95 = 1.96
@@ -52,6 +54,25 @@ class SeriesData:
     """Shape (n,), finite."""
     host: I64
     """Which host each run was on, as small numbers, shape (n,)."""
+    hosts: Mapping[int, str] = field(default_factory=dict)
+    """Names of the hosts."""
+
+    def of_hosts(self, chosen: Collection[int]) -> SeriesData:
+        """The runs of some hosts."""
+        mine = np.isin(self.host, list(chosen))
+        return replace(self, seq=self.seq[mine], value=self.value[mine], host=self.host[mine])
+
+
+@dataclass(frozen=True)
+class Movement:
+    """What the changes of other series need to know of one."""
+
+    series_id: int
+    key: SeriesKey
+    kind: str
+    before_seq: int
+    after_seq: int
+    change: float
 
 
 @dataclass(frozen=True)
@@ -82,15 +103,30 @@ class Drift:
     """Why the code may not be the cause; empty when there is no such reason."""
     companions: tuple[tuple[str, float], ...] = ()
     """Other series that moved at the same time, with their changes."""
+    host: str = ""
+    """The only hosts that show it; empty when all do."""
+
+    @property
+    def movement(self) -> Movement:
+        return Movement(self.series_id, self.key, self.kind, self.before_seq, self.after_seq, self.change)
 
 
-def find_drifts(series: Sequence[SeriesData], settings: DriftSettings = DriftSettings()) -> tuple[Drift, ...]:
-    """Everything that moved in any series, by series and then by time."""
+def find_drifts(
+    series: Sequence[SeriesData], settings: DriftSettings = DriftSettings(), beside: Sequence[Movement] = ()
+) -> tuple[Drift, ...]:
+    """Everything that moved in any series, by series and then by time.
+
+    Parameters
+    ----------
+    beside
+        What moved in series that are not analysed now; it may be named as a companion.
+    """
     found = [drift for one in series for drift in series_drifts(one, settings)]
-    return tuple(replace(drift, companions=_companions(drift, found)) for drift in found)
+    movements = [*(drift.movement for drift in found), *beside]
+    return tuple(replace(drift, companions=_companions(drift, movements)) for drift in found)
 
 
-def _companions(drift: Drift, others: Sequence[Drift]) -> tuple[tuple[str, float], ...]:
+def _companions(drift: Drift, others: Sequence[Movement]) -> tuple[tuple[str, float], ...]:
     """Other metrics of the cell, and the same metric of other cells, that moved in the same runs; largest first."""
     together = [
         other
@@ -113,13 +149,19 @@ def _name_beside(key: SeriesKey, beside: SeriesKey) -> str:
 
 
 def series_drifts(series: SeriesData, settings: DriftSettings = DriftSettings()) -> tuple[Drift, ...]:
-    """Everything that moved in one series, in order."""
+    """Everything that moved in one series, in order.
+
+    Hosts count as one series where they agree on what changed; those that do not are judged alone.
+    """
     values, logarithmic = _scaled(series.value)
     smallest = settings.smallest[series.key.scope]
     floor = smallest / 20
+    several = len(np.unique(series.host)) > 1
     if series.key.scope == EXACT and _repeats_exactly(values, smallest):
         points = _exact_changes(values, smallest)
     else:
+        if several:
+            values = values - host_offsets(values, series.host, noise_of(values, series.host, floor).sigma)
         points = change_points(
             values,
             groups=series.host,
@@ -128,10 +170,24 @@ def series_drifts(series: SeriesData, settings: DriftSettings = DriftSettings())
             weak_p=settings.weak_p,
             strong_p=settings.strong_p,
         )
-    judge = _Judge(
-        series, values, noise_of(values, series.host, floor, [point.at for point in points]), logarithmic, settings
-    )
-    return judge.drifts(points)
+    splits = [point.at for point in points]
+    noise = noise_of(values, series.host, floor, splits)
+    if several and series.key.scope != EXACT:
+        alone = disagreeing(values, series.host, noise, splits, floor, smallest)
+        if alone:
+            return _host_by_host(series, alone, settings)
+    return _Judge(series, values, noise, logarithmic, settings).drifts(points)
+
+
+def _host_by_host(series: SeriesData, alone: Sequence[int], settings: DriftSettings) -> tuple[Drift, ...]:
+    """Drifts of some hosts, each judged alone, and of the others together."""
+    others = tuple(sorted(set(np.unique(series.host).tolist()) - set(alone)))
+    found: list[Drift] = []
+    for group in [(host,) for host in alone] + ([others] if others else []):
+        name = " and ".join(series.hosts.get(host, f"host {host}") for host in group)
+        part = series_drifts(series.of_hosts(group), settings)
+        found += [replace(drift, host=drift.host or name) for drift in part]
+    return tuple(sorted(found, key=lambda drift: (drift.at_seq, drift.host)))
 
 
 def _scaled(values: F64) -> tuple[F64, bool]:
@@ -190,16 +246,19 @@ class _Judge:
                 covered.append((ramp[0], ramp[2]))
                 index += length
                 continue
-            point = points[index]
-            found.append(self._step(point))
+            found.append(self._step(points[index], edges[index], edges[index + 2]))
             index += 1
         for begin, end in zip(edges, edges[1:]):
             if not any(start < end and begin < stop for start, stop in covered):
                 found += self._creep(begin, end)
         return tuple(sorted(found, key=lambda drift: drift.at_seq))
 
-    def _step(self, point: ChangePoint) -> Drift:
-        return self._drift(STEP, point.first - 1, point.at, point.last, point.before, point.after, point.error, point.p)
+    def _step(self, point: ChangePoint, begin: int, end: int) -> Drift:
+        after, error = point.after, point.error
+        shared = shared_change(self.values, self.series.host, self.noise, begin, point.at, end)
+        if shared is not None:
+            after, error = point.before + shared.change, shared.error
+        return self._drift(STEP, point.first - 1, point.at, point.last, point.before, after, error, point.p)
 
     def _ramp(
         self, group: Sequence[ChangePoint], begin: int, end: int

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Row
+from sqlalchemy.engine import Connection, Row
 
 from harness.history import schema
+from harness.history.pending import mark_analysed
 from harness.history.series import Finding
 from harness.history.store import History
 from harness.model.baseline import Approval, Baseline
@@ -32,19 +33,26 @@ def _finding(row: Row) -> Finding:
 
 def store_findings(history: History, findings: Iterable[Finding]) -> list[Finding]:
     """Write findings, new and changed, in one transaction; returns them with their numbers."""
-    table = schema.findings
-    stored = []
     with history.transaction() as connection:
-        for finding in findings:
-            row = {name: getattr(finding, name) for name in _COLUMNS if name not in ("id", "companions")}
-            row["companions"] = json.dumps(finding.companions)
-            if finding.id is None:
-                number = connection.execute(table.insert().values(**row)).inserted_primary_key[0]
-                stored.append(replace(finding, id=number))
-            else:
-                connection.execute(table.update().where(table.c.id == finding.id).values(**row))
-                stored.append(finding)
+        return [_stored(connection, finding) for finding in findings]
+
+
+def store_analysis(history: History, findings: Iterable[Finding], runs: Sequence[int], rule: str) -> list[Finding]:
+    """As :func:`store_findings`, and in the same transaction: these runs were analysed, by this rule."""
+    with history.transaction() as connection:
+        stored = [_stored(connection, finding) for finding in findings]
+        mark_analysed(connection, runs, rule)
     return stored
+
+
+def _stored(connection: Connection, finding: Finding) -> Finding:
+    table = schema.findings
+    row = {name: getattr(finding, name) for name in _COLUMNS if name not in ("id", "companions")}
+    row["companions"] = json.dumps(finding.companions)
+    if finding.id is None:
+        return replace(finding, id=connection.execute(table.insert().values(**row)).inserted_primary_key[0])
+    connection.execute(table.update().where(table.c.id == finding.id).values(**row))
+    return finding
 
 
 def store_approvals(history: History, baselines: Iterable[Baseline]) -> int:

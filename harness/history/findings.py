@@ -90,10 +90,10 @@ def _position(seq: I64, run: int) -> int:
 
 
 def _best_match(drift: Drift, known: Sequence[Finding], seq: I64) -> Finding | None:
-    """The finding that this drift is, if any: same direction, overlapping runs, nearest."""
+    """The finding that this drift is, if any: same direction, overlapping runs; of the same hosts, then the nearest."""
     begin, end = _position(seq, drift.before_seq), _position(seq, drift.after_seq)
     at = _position(seq, drift.at_seq)
-    best, distance = None, 0
+    best, distance = None, (False, 0)
     for finding in known:
         if (finding.change > 0) != (drift.change > 0):
             continue
@@ -101,7 +101,7 @@ def _best_match(drift: Drift, known: Sequence[Finding], seq: I64) -> Finding | N
         reach = _NEAR_RUNS if drift.kind == finding.kind else 0
         if theirs[0] - reach >= end or begin >= theirs[1] + reach:
             continue
-        away = abs(_position(seq, finding.at_seq) - at)
+        away = (finding.host != drift.host, abs(_position(seq, finding.at_seq) - at))
         if best is None or away < distance:
             best, distance = finding, away
     return best
@@ -125,6 +125,7 @@ def _updated(finding: Finding, drift: Drift, newest_seq: int) -> Finding:
         level_before=drift.level_before,
         note=drift.note,
         companions=drift.companions,
+        host=drift.host,
     )
     if finding.status == WITHDRAWN:
         return replace(updated, status=NEW, reason="", found_seq=newest_seq)
@@ -148,7 +149,7 @@ def _taken_back(drift: Drift, earlier: Sequence[Finding], seq: I64, smallest: fl
     """Index of the latest finding whose change this drift undoes: the level from before it is within reach again."""
     for index in reversed(range(len(earlier))):
         finding = earlier[index]
-        if finding.status not in (NEW, ACKNOWLEDGED) or finding.worse is False:
+        if finding.status not in (NEW, ACKNOWLEDGED) or finding.worse is False or finding.host != drift.host:
             continue
         if (finding.change > 0) == (drift.change > 0) or finding.at_seq >= drift.at_seq:
             continue
@@ -178,6 +179,7 @@ def _new(drift: Drift, newest_seq: int) -> Finding:
         level_before=drift.level_before,
         note=drift.note,
         companions=drift.companions,
+        host=drift.host,
     )
 
 

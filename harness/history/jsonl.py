@@ -57,7 +57,8 @@ def export_runs(history: History) -> Iterator[HistoryRun]:
         )
         groups = itertools.groupby(rows, key=lambda row: int(row.seq))
         group = next(groups, None)
-        for run in connection.execute(sa.select(schema.runs).order_by(schema.runs.c.seq)).all():
+        named = sa.select(schema.runs, schema.hosts.c.label.label("host")).select_from(schema.runs.join(schema.hosts))
+        for run in connection.execute(named.order_by(schema.runs.c.seq)).all():
             points: tuple[SeriesPoint, ...] = ()
             if group is not None and group[0] == run.seq:
                 points = tuple(sorted((_point(keys[row.series_id], row) for row in group[1]), key=lambda p: p.key))

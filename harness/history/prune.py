@@ -54,6 +54,8 @@ def prune(history: History, rule: Retention = Retention()) -> Pruned:
             chunk = dropped[begin : begin + 500]
             gone += connection.execute(points.delete().where(points.c.seq.in_(chunk))).rowcount
             connection.execute(runs.delete().where(runs.c.seq.in_(chunk)))
+        if dropped:
+            schema.count_points(connection)
         return Pruned(len(dropped), gone, sum(map(len, cells.values())) - len(dropped))
 
 

@@ -5,15 +5,17 @@ A history is SQLite or PostgreSQL; only the lock of a migration differs.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from harness.model.errors import StoreError
+from harness.model.result import Fingerprint
 from harness.model.upgrade import RENAMED_METRICS
 
-SCHEMA = 2
+SCHEMA = 3
 
 metadata = sa.MetaData()
 
@@ -22,6 +24,17 @@ meta = sa.Table(
     metadata,
     sa.Column("key", sa.String(40), primary_key=True),
     sa.Column("value", sa.Text, nullable=False),
+)
+
+hosts = sa.Table(
+    "hosts",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("label", sa.Text, nullable=False, unique=True),  # of its class: the fingerprint, which runs are named by
+    sa.Column("cpu", sa.Text),  # these four are null for a label of another form
+    sa.Column("cores", sa.Integer),
+    sa.Column("qemu", sa.Text),
+    sa.Column("accelerator", sa.Text),
 )
 
 runs = sa.Table(
@@ -36,10 +49,11 @@ runs = sa.Table(
     sa.Column("sentence", sa.Text, nullable=False),
     sa.Column("commit_id", sa.String(64), nullable=False),
     sa.Column("dirty", sa.Boolean, nullable=False),
-    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("host_id", sa.ForeignKey("hosts.id")),
     sa.Column("compiler", sa.Text, nullable=False),
     sa.Column("folder", sa.Text, nullable=False),
     sa.Column("seconds", sa.Float(53), nullable=False),
+    sa.Column("pending", sa.Boolean, nullable=False),  # its series were not analysed since it arrived
     sa.Index("runs_by_cell", "cell", "seq"),
     sqlite_autoincrement=True,  # the number of a pruned run is not used again
 )
@@ -52,6 +66,8 @@ series = sa.Table(
     sa.Column("metric", sa.Text, nullable=False),
     sa.Column("scope", sa.String(10), nullable=False),
     sa.Column("context", sa.Text, nullable=False),
+    sa.Column("count", sa.Integer, nullable=False, server_default="0"),  # of points that are numbers
+    sa.Column("newest", sa.Float(53)),  # value of the newest of them
     sa.UniqueConstraint("cell", "metric", "scope", "context"),
     sqlite_autoincrement=True,
 )
@@ -90,8 +106,12 @@ findings = sa.Table(
     sa.Column("accepted", sa.Float(53), nullable=False),
     sa.Column("fixed_seq", sa.ForeignKey("runs.seq")),
     sa.Column("companions", sa.Text, nullable=False),  # JSON: [[name, change], …]
+    sa.Column("host", sa.Text, nullable=False, server_default=""),  # the only hosts that show it; empty: all
     sqlite_autoincrement=True,
 )
+
+PENDING = sa.Index("runs_pending", runs.c.seq, postgresql_where=runs.c.pending, sqlite_where=runs.c.pending)
+"""Of the few runs that wait for an analysis."""
 
 approvals = sa.Table(
     "approvals",
@@ -112,7 +132,42 @@ def _rename_metrics(connection: Connection) -> None:
         connection.execute(series.update().where(series.c.metric == first).values(metric=now))
 
 
-MIGRATIONS: Mapping[int, Migration] = {1: _rename_metrics}
+def _hosts_as_rows(connection: Connection) -> None:
+    """Version 2 named the host in every run, and every analysis read everything."""
+    hosts.create(connection)
+    for (label,) in connection.execute(sa.text("SELECT DISTINCT host FROM runs")).all():
+        connection.execute(hosts.insert().values(**host_row(label)))
+    for statement in (
+        "ALTER TABLE runs ADD COLUMN host_id INTEGER REFERENCES hosts(id)",
+        "UPDATE runs SET host_id = (SELECT id FROM hosts WHERE label = runs.host)",
+        "ALTER TABLE runs DROP COLUMN host",
+        "ALTER TABLE runs ADD COLUMN pending BOOLEAN NOT NULL DEFAULT TRUE",
+        "ALTER TABLE series ADD COLUMN count INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE series ADD COLUMN newest DOUBLE PRECISION",
+        "ALTER TABLE findings ADD COLUMN host TEXT NOT NULL DEFAULT ''",
+    ):
+        connection.execute(sa.text(statement))
+    PENDING.create(connection)
+    count_points(connection)
+
+
+def host_row(label: str) -> dict[str, str | int | None]:
+    """The columns of a host by its label."""
+    known = Fingerprint.of_label(label)
+    if known is None:
+        return {"label": label}
+    return {"label": label, **dataclasses.asdict(known)}
+
+
+def count_points(connection: Connection) -> None:
+    """Set ``count`` and ``newest`` of every series from its points."""
+    numbers = sa.and_(points.c.series_id == series.c.id, points.c.value.is_not(None))
+    count = sa.select(sa.func.count()).select_from(points).where(numbers).scalar_subquery()
+    newest = sa.select(points.c.value).where(numbers).order_by(points.c.seq.desc()).limit(1).scalar_subquery()
+    connection.execute(series.update().values(count=count, newest=newest))
+
+
+MIGRATIONS: Mapping[int, Migration] = {1: _rename_metrics, 2: _hosts_as_rows}
 """From a version to the next; each runs inside the transaction that raises the version."""
 
 _ADVISORY_LOCK = 0x7069_7865_6C73

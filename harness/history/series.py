@@ -128,6 +128,8 @@ class Finding:
     """The run that brought the level from before back."""
     companions: tuple[tuple[str, float], ...] = ()
     """Other metrics that moved at the same time: name and relative change."""
+    host: str = ""
+    """The only hosts that show it; empty when all do."""
     id: int | None = None
     """Its number in the history; None before it is stored."""
 

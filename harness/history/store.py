@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -75,6 +76,26 @@ class StoredSeries:
     low: F64
     """Lower ends of 95 % intervals, NaN where there is none."""
     high: F64
+
+
+@dataclass(frozen=True)
+class HostRow:
+    """One kind of host."""
+
+    label: str
+    runs: int
+    newest: str
+    """When its newest run began, by the host's clock."""
+
+
+@dataclass(frozen=True)
+class SeriesTip:
+    """The end of a series, which needs no reading of its points."""
+
+    count: int
+    """Of values that are numbers."""
+    newest: float
+    """NaN without any."""
 
 
 def history_url() -> str:
@@ -214,6 +235,7 @@ class History:
     def _append(self, connection: Connection, record: HistoryRun) -> bool | None:
         runs, digest = schema.runs, digest_of(record)
         fields = {name: getattr(record, name) for name in _SAME_NAMES}
+        fields |= {"host_id": self._host_id(connection, record.host), "pending": True}
         insert = self._insert(runs).values(**fields, digest=digest, commit_id=record.commit)
         fresh = connection.execute(insert.on_conflict_do_nothing()).rowcount
         stored = connection.execute(sa.select(runs.c.seq, runs.c.digest).where(runs.c.run_id == record.run_id)).one()
@@ -221,6 +243,15 @@ class History:
             return False if stored.digest == digest else None
         self._add_points(connection, record, stored.seq)
         return True
+
+    def _host_id(self, connection: Connection, label: str) -> int:
+        hosts = schema.hosts
+        query = sa.select(hosts.c.id).where(hosts.c.label == label)
+        found = connection.execute(query).scalar()
+        if found is None:
+            connection.execute(self._insert(hosts).values(**schema.host_row(label)).on_conflict_do_nothing())
+            found = connection.execute(query).scalar_one()
+        return int(found)
 
     def _add_points(self, connection: Connection, record: HistoryRun, seq: int) -> None:
         if not record.points:
@@ -240,6 +271,13 @@ class History:
         connection.execute(
             schema.points.insert(), [dict(series_id=key, seq=seq, **row) for key, row in rows_by_series.items()]
         )
+        numbers = [
+            dict(number=key, value=row["value"]) for key, row in rows_by_series.items() if row["value"] is not None
+        ]
+        if numbers:
+            this = table.c.id == sa.bindparam("number")
+            counted = table.update().where(this).values(count=table.c["count"] + 1, newest=sa.bindparam("value"))
+            connection.execute(counted, numbers)
 
     def _insert(self, table: sa.Table) -> Any:
         """An INSERT of this database that knows ON CONFLICT."""
@@ -254,13 +292,25 @@ class History:
     def runs(self, newest: int | None = None) -> list[RunRow]:
         """Runs, oldest first; a limit keeps the newest."""
         table = schema.runs
-        columns = [table.c[name] for name in _RUN_COLUMNS]
-        query = sa.select(*columns).order_by(table.c.seq.desc())
+        columns = [schema.hosts.c.label if name == "host" else table.c[name] for name in _RUN_COLUMNS]
+        query = sa.select(*columns).select_from(table.join(schema.hosts)).order_by(table.c.seq.desc())
         if newest is not None:
             query = query.limit(newest)
         with self.reading() as connection:
             rows = [RunRow(*row) for row in connection.execute(query)]
         return rows[::-1]
+
+    def hosts(self) -> list[HostRow]:
+        """Kinds of hosts, that of the newest run first."""
+        runs, hosts = schema.runs, schema.hosts
+        query = (
+            sa.select(hosts.c.label, sa.func.count(), sa.func.max(runs.c.started))
+            .select_from(runs.join(hosts))
+            .group_by(hosts.c.id, hosts.c.label)
+            .order_by(sa.func.max(runs.c.seq).desc())
+        )
+        with self.reading() as connection:
+            return [HostRow(*row) for row in connection.execute(query)]
 
     def series_keys(self) -> dict[int, SeriesKey]:
         """Every series by its number, sorted by key."""
@@ -270,16 +320,26 @@ class History:
             rows = [(row[0], SeriesKey(*row[1:])) for row in connection.execute(query)]
         return dict(sorted(rows, key=lambda row: row[1]))
 
-    def series(self, series_id: int, key: SeriesKey) -> StoredSeries:
-        """One series with its points."""
+    def tips(self) -> dict[int, SeriesTip]:
+        """The end of every series, by its number."""
+        table = schema.series
+        query = sa.select(table.c.id, table.c["count"], table.c.newest)
+        with self.reading() as connection:
+            rows = connection.execute(query).all()
+        return {number: SeriesTip(count, math.nan if newest is None else newest) for number, count, newest in rows}
+
+    def series(self, series_id: int, key: SeriesKey, newest: int | None = None) -> StoredSeries:
+        """One series with its points; a limit keeps the newest."""
         table = schema.points
         query = (
             sa.select(table.c.seq, table.c.value, table.c.low, table.c.high)
             .where(table.c.series_id == series_id, table.c.value.is_not(None))
-            .order_by(table.c.seq)
+            .order_by(table.c.seq.desc())
         )
+        if newest is not None:
+            query = query.limit(newest)
         with self.reading() as connection:
-            rows = connection.execute(query).all()
+            rows = connection.execute(query).all()[::-1]
         seq, value, low, high = zip(*rows) if rows else ((), (), (), ())
         return StoredSeries(series_id, key, np.array(seq, np.int64), _floats(value), _floats(low), _floats(high))
 
@@ -295,7 +355,7 @@ class History:
         return "" if said == ["ok"] else "; ".join(said)
 
 
-_SAME_NAMES = "run_id cell started verdict sentence dirty host compiler folder seconds".split()
+_SAME_NAMES = "run_id cell started verdict sentence dirty compiler folder seconds".split()
 _RUN_COLUMNS = "seq run_id cell started verdict sentence commit_id host folder seconds".split()
 
 

@@ -2,18 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from harness.core.wording import signed_percent, span
-from harness.history.drift import Drift, DriftSettings, SeriesData, find_drifts
-from harness.history.finding_store import load_findings, store_findings
+from harness.history.drift import Drift, DriftSettings, Movement, SeriesData, find_drifts
+from harness.history.finding_store import load_findings, store_analysis, store_findings
 from harness.history.findings import acknowledged, alarming, follow
+from harness.history.pending import pending
 from harness.history.series import FIXED, STEP, WITHDRAWN, Finding, SeriesKey
-from harness.history.store import History, RunRow, StoredSeries
+from harness.history.store import History, RunRow, SeriesTip, StoredSeries
 from harness.model.spec import UsageError
+
+ANALYSIS = 2
+"""To be raised when the same points are to give other findings: all series are then analysed again."""
+WINDOW = 1000
+"""Newest runs of a series that are analysed: a night's work does not grow with the years."""
+MARGIN = 100
+"""Runs at the old end of the window in which no finding is made or withdrawn."""
+_KEPT = 64
+"""Series that stay in memory."""
+
+
+class SeriesOnDemand(Mapping[int, StoredSeries]):
+    """Every series by its number, read when it is looked at."""
+
+    def __init__(self, history: History, keys: Mapping[int, SeriesKey]) -> None:
+        self._history = history
+        self._keys = keys
+        self._known: dict[int, StoredSeries] = {}
+
+    def __getitem__(self, number: int) -> StoredSeries:
+        if number not in self._known:
+            if len(self._known) >= _KEPT:
+                del self._known[next(iter(self._known))]
+            self._known[number] = self._history.series(number, self._keys[number])
+        return self._known[number]
+
+    def __contains__(self, number: object) -> bool:
+        return number in self._keys
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
 
 
 @dataclass(frozen=True)
@@ -24,6 +59,7 @@ class Survey:
     """By number, oldest first."""
     keys: Mapping[int, SeriesKey]
     series: Mapping[int, StoredSeries]
+    tips: Mapping[int, SeriesTip]
     findings: tuple[Finding, ...]
     """All of them, by series and then by time."""
 
@@ -40,48 +76,91 @@ class Survey:
         return tuple(f for f in self.findings if f.found_seq > since and f.status != WITHDRAWN)
 
 
+def rule_of(settings: DriftSettings) -> str:
+    """What findings depend on beside the points."""
+    return f"{ANALYSIS} {sorted(settings.smallest.items())} {settings.weak_p} {settings.strong_p}"
+
+
 def survey(history: History, settings: DriftSettings = DriftSettings()) -> Survey:
-    """Analyse everything and store what changed."""
+    """Analyse the newest runs of every series that has new ones, and store what changed.
+
+    Other series keep their findings, and so does every series those that began before its newest ``WINDOW`` runs.
+    """
+    rule = rule_of(settings)
+    todo = pending(history, rule)
     before = read(history)
-    hosts = {host: number for number, host in enumerate(sorted({run.host for run in before.runs.values()}))}
-    data = [_data(series, before.runs, hosts) for series in before.series.values() if len(series.value)]
     known: dict[int, list[Finding]] = {}
     for finding in before.findings:
         known.setdefault(finding.series_id, []).append(finding)
-    drifts: dict[int, list[Drift]] = {}
-    for drift in find_drifts(data, settings):
-        drifts.setdefault(drift.series_id, []).append(drift)
-    oldest = {series.id: int(series.seq[0]) for series in data}
+    names = sorted({run.host for run in before.runs.values()})
+    newest = (history.series(number, key, WINDOW) for number, key in before.keys.items() if number in todo.series)
+    data = [one for one in (_data(series, before.runs, names) for series in newest) if len(one.value)]
     changed: list[Finding] = []
     kept: list[Finding] = []
-    for series in data:
+    for series, found in _drifts_of(data, settings, before):
+        settled, open_ones, found = _within(series, known.pop(series.id, []), found, before.tips[series.id].count)
         smallest = settings.smallest[series.key.scope]
-        found = drifts.get(series.id, [])
-        followed = follow(
-            known.pop(series.id, []), found, series.seq, before.newest_seq, smallest, forget_before=oldest[series.id]
-        )
+        followed = follow(open_ones, found, series.seq, before.newest_seq, smallest, int(series.seq[0]))
         changed += followed.changed
-        kept += followed.unchanged
+        kept += (*settled, *followed.unchanged)
     kept += [finding for rest in known.values() for finding in rest]
-    stored = store_findings(history, changed) if changed else []
+    stored = store_analysis(history, changed, todo.runs, rule)
     findings = sorted((*kept, *stored), key=lambda finding: (finding.series_id, finding.at_seq))
-    return Survey(before.runs, before.keys, before.series, tuple(findings))
+    return replace(before, findings=tuple(findings))
+
+
+def _within(
+    series: SeriesData, known: Sequence[Finding], found: Sequence[Drift], count: int
+) -> tuple[list[Finding], list[Finding], list[Drift]]:
+    """Findings from before the runs that were analysed, the others, and the drifts that are none of the former.
+
+    Changes near the edge of what was analysed cannot be told apart from older ones, nor be shown again.
+    """
+    if count <= len(series.seq) or len(series.seq) <= MARGIN:
+        return [], list(known), list(found)
+    edge = int(series.seq[MARGIN])
+    settled = [finding for finding in known if finding.before_seq < edge]
+    inside = [
+        drift
+        for drift in found
+        if drift.at_seq >= edge
+        and not any(f.after_seq > drift.before_seq and (f.change > 0) == (drift.change > 0) for f in settled)
+    ]
+    return settled, [finding for finding in known if finding.before_seq >= edge], inside
+
+
+def _drifts_of(
+    data: Sequence[SeriesData], settings: DriftSettings, before: Survey
+) -> Iterator[tuple[SeriesData, list[Drift]]]:
+    """Series with everything that moved in each, beside what is known of the other series."""
+    now = {one.id for one in data}
+    beside = [
+        Movement(f.series_id, before.keys[f.series_id], f.kind, f.before_seq, f.after_seq, f.change)
+        for f in before.findings
+        if f.series_id not in now and f.series_id in before.keys and f.status != WITHDRAWN
+    ]
+    drifts: dict[int, list[Drift]] = {}
+    for drift in find_drifts(data, settings, beside):
+        drifts.setdefault(drift.series_id, []).append(drift)
+    for one in data:
+        yield one, drifts.get(one.id, [])
 
 
 def read(history: History) -> Survey:
-    """Everything as it is stored, without a new analysis."""
+    """Everything as it is stored, without a new analysis. The history must stay open while series are looked at."""
     keys = history.series_keys()
-    return Survey(
-        {run.seq: run for run in history.runs()},
-        keys,
-        {number: history.series(number, key) for number, key in keys.items()},
-        tuple(load_findings(history)),
-    )
+    runs = {run.seq: run for run in history.runs()}
+    return Survey(runs, keys, SeriesOnDemand(history, keys), history.tips(), tuple(load_findings(history)))
 
 
-def _data(series: StoredSeries, runs: Mapping[int, RunRow], hosts: Mapping[str, int]) -> SeriesData:
-    host = np.array([hosts[runs[seq].host] for seq in series.seq.tolist()], np.int64)
-    return SeriesData(series.id, series.key, series.seq, series.value, host)
+def _data(series: StoredSeries, runs: Mapping[int, RunRow], names: Sequence[str]) -> SeriesData:
+    """A series with the numbers of its hosts; a run that came after the runs were read waits for the next analysis."""
+    read_then = np.array([seq in runs for seq in series.seq.tolist()], bool)
+    seq, value = series.seq[read_then], series.value[read_then]
+    hosts = [runs[one].host for one in seq.tolist()]
+    numbers = {name: number for number, name in enumerate(names)}
+    named = {numbers[name]: name for name in set(hosts)}
+    return SeriesData(series.id, series.key, seq, value, np.array([numbers[one] for one in hosts], np.int64), named)
 
 
 def acknowledge(history: History, number: int, reason: str) -> Finding:
@@ -114,7 +193,8 @@ def finding_headline(finding: Finding, key: SeriesKey, runs: Mapping[int, RunRow
     direction = {True: "worse", False: "better", None: "changed"}[finding.worse]
     kind = "in one step" if finding.kind == STEP else "creeping"
     change = signed_percent(finding.change, 2)
-    return f"{key.metric} ({key.scope}) {direction} {kind} by {change}, {commit_range(finding, runs)}"
+    where = f" on {finding.host} only" if finding.host else ""
+    return f"{key.metric} ({key.scope}) {direction} {kind} by {change}{where}, {commit_range(finding, runs)}"
 
 
 def finding_details(finding: Finding) -> str:

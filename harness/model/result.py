@@ -7,6 +7,7 @@ Readers of older files go through :mod:`harness.model.upgrade`; this module know
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -152,6 +153,12 @@ class Fingerprint:
     def label(self) -> str:
         """The key of series in the history."""
         return f"{self.cpu}, {self.cores} cores, QEMU {self.qemu}, {self.accelerator}"
+
+    @classmethod
+    def of_label(cls, label: str) -> Fingerprint | None:
+        """The host that has this label; None when no host has such a one."""
+        found = re.fullmatch(r"(.+), (\d{1,6}) cores, QEMU ([^,]+), ([^,]+)", label)
+        return cls(found[1], int(found[2]), found[3], found[4]) if found else None
 
 
 LOOK_AT = "look at "

@@ -332,7 +332,7 @@ POSITIONAL: Mapping[str, Positional] = {
     "analyze": Positional("RESULT"),
     "explain": Positional("NAME"),
     "history": Positional(
-        choices=_takes("export import add prune findings acknowledge analyze check deliver"),
+        choices=_takes("export import add prune findings acknowledge analyze hosts check deliver"),
         more="files of export and import, results folders of add",
     ),
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import sqlite3
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,27 +32,7 @@ from harness.model.baseline import Approval, Baseline
 from harness.model.errors import StoreError
 from harness.model.result import Fingerprint
 from harness.robustness.history_samples import history_run
-from harness.tests.databases import approved_kernels, postgresql, waiting
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with postgresql() as url:
-        yield url
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """An empty database of each kind."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'history.db'}"
-        return
-    server = request.getfixturevalue("server")
-    yield server
-    engine = sa.create_engine(server)
-    with engine.begin() as connection:
-        schema.metadata.drop_all(connection)
-    engine.dispose()
+from harness.tests.databases import approved_kernels, to_version_2, waiting
 
 
 def finding(at: int, series_id: int = 1) -> Finding:
@@ -236,6 +215,7 @@ def test_metrics_of_an_old_history_get_their_present_names(url: str) -> None:
     with History(url) as history:
         history.append(old)
         with history.transaction() as connection:
+            to_version_2(connection)
             connection.execute(schema.meta.update().values(value="1"))
     with History(url) as history:
         (again,) = export_runs(history)

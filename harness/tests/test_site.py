@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 import pytest
 
-from harness.commands.report import series_views, site_view
 from harness.history.nightly_page import CellRow, FindingRow, NightView, night_markdown, night_page
 from harness.history.series import RATIO
 from harness.history.site import Dashboard, sparkline, write_site
+from harness.history.site_views import series_views, site_view
 from harness.history.store import History
 from harness.history.survey import Survey, acknowledge, read, survey
 from harness.model.spec import Verdict
