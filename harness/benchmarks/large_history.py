@@ -29,14 +29,14 @@ APPEND_MS, PAGE_S = 20, 1
 
 
 _COUNT = {
-    "sqlite": "(WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {}) SELECT i FROM n) AS made",
+    "sqlite": "(WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {}) SELECT * FROM n) made",
     "postgresql": "(SELECT generate_series(0, {} - 1) AS i) AS made",
 }
 _NOISE = {"sqlite": "abs(random() % 1000) / 1000.0", "postgresql": "random()"}
 _RUNS = """INSERT INTO runs (seq, run_id, digest, cell, started, verdict, sentence, commit_id, dirty, host_id,
     compiler, folder, seconds, pending)
-    SELECT i + 1, 'old-' || i, '', 'cell ' || (i % {cells}), '2026-01-01T00:00:00+00:00', 'pass', 'made up', '', FALSE, 1,
-    'gcc', '', 60, FALSE FROM {count}"""
+    SELECT i + 1, 'old-' || i, '', 'cell ' || (i % {cells}), '2026-01-01T00:00:00+00:00', 'pass', 'made up', '', FALSE,
+    1, 'gcc', '', 60, FALSE FROM {count}"""
 _SERIES = """INSERT INTO series (id, cell, metric, scope, context, count, newest)
     SELECT i + 1, 'cell ' || (i / {metrics}), 'metric_' || (i % {metrics}),
     CASE WHEN i % 2 = 1 THEN 'ratio' ELSE 'absolute' END, 'a host', {nights}, 1 FROM {count}"""

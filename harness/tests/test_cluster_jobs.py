@@ -194,6 +194,7 @@ def archive(name: str, kind: bytes = tarfile.REGTYPE) -> bytes:
         b"no archive",
         b"",
     ],
+    ids=("outside", "absolute", "link", "device", "no archive", "empty"),  # an archive's bytes hold the time
 )
 def test_an_archive_of_anything_but_plain_files_is_refused(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(ParcelDamaged):
