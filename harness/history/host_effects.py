@@ -32,7 +32,7 @@ DISAGREE_P = 0.001
 
 
 @dataclass(frozen=True)
-class Switch:
+class HostSwitch:
     """A place where a series goes from one host to another."""
 
     one: int
@@ -75,18 +75,18 @@ def host_offsets(values: F64, host: I64, sigma: F64) -> F64:
     return centred
 
 
-def _switches(values: F64, host: I64, sigma: F64) -> list[Switch]:
+def _switches(values: F64, host: I64, sigma: F64) -> list[HostSwitch]:
     edges = [0, *(np.flatnonzero(np.diff(host)) + 1).tolist(), len(host)]
     found = []
     for begin, at, end in zip(edges, edges[1:], edges[2:]):
         before, after = slice(max(begin, at - _BESIDE), at), slice(at, min(end, at + _BESIDE))
         means = [float(np.median(values[part])) for part in (before, after)]
         variance = sum(float(np.mean(sigma[part] ** 2)) / (part.stop - part.start) for part in (before, after))
-        found.append(Switch(int(host[at - 1]), int(host[at]), means[1] - means[0], max(variance, 1e-24)))
+        found.append(HostSwitch(int(host[at - 1]), int(host[at]), means[1] - means[0], max(variance, 1e-24)))
     return found
 
 
-def _with_a_way_back(switches: list[Switch], count: int) -> list[Switch]:
+def _with_a_way_back(switches: list[HostSwitch], count: int) -> list[HostSwitch]:
     """Those between hosts that a series left and came back to, whatever hosts were between."""
     ways = np.zeros((count, count), bool)
     for one in switches:

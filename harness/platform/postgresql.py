@@ -6,12 +6,12 @@ import contextlib
 import glob
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from harness.model.errors import StoreError
+from harness.platform.child import run_child
 
 _DONE_WITHIN_S = 60
 
@@ -27,11 +27,9 @@ def _as_owner(command: list[str], folder: Path) -> None:
     """Run a command as a user that PostgreSQL accepts: it refuses root."""
     if os.geteuid() == 0:
         command = ["runuser", "-u", "postgres", "--", *command]
-    done = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, timeout=_DONE_WITHIN_S, stdin=subprocess.DEVNULL
-    )
-    if done.returncode:
-        raise StoreError(f"{' '.join(command)}: {done.stderr[-800:]}")
+    done = run_child(command, cwd=folder, limit_s=_DONE_WITHIN_S)
+    if done.status:
+        raise StoreError(f"{' '.join(command)}: {(done.errors or ('no words',))[-1]}")
 
 
 @contextlib.contextmanager
