@@ -16,7 +16,7 @@ BUDGET_S, BOOT_S = 120.0, 1.5
 SMALLEST = 0.015
 """As ``gates.smallest`` has it, where a target says nothing."""
 DRAWS = 60
-FOUND = {5: 0.85, 30: 0.95, 60: 0.95}
+FOUND = {5: 0.95, 30: 0.95, 60: 0.95}
 """Share of comparisons that must find it."""
 QUIET = 0.001
 """Share of frames that something interrupts, on a machine that does nothing else."""
