@@ -38,10 +38,12 @@ def a_target(folder: Path, guest: str, more: str = "") -> Path:
     return path
 
 
-def said_by(folder: Path, *words: str) -> tuple[int, str]:
+def said_by(folder: Path, *words: str, limit_s: float = 150) -> tuple[int, str]:
     environment = {**os.environ, "HARNESS_RESULTS": str(folder / "results")}
     command = [sys.executable, "-m", "harness", *words]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=150, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=limit_s, check=False
+    )
     return done.returncode, done.stdout + done.stderr
 
 

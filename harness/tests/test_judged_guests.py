@@ -30,6 +30,7 @@ CLEAN: Mapping[str, str] = {
     "cursor": "",
     "prompt": 'input = [["guest> $", "go\\n"]]',
     "chatty": "",
+    "silent": "",
     "still": "",
     "static": "",
     "dither": "",
@@ -51,6 +52,7 @@ NAMED: tuple[tuple[str, str, str], ...] = (
     ("still", "gates = { fps_floor = 10 }", "stands still: no new frame in 5 s, which is below the floor of 10"),
     ("prompt", "limits = { first_frame_s = 3 }", "if that is a prompt, input ="),
     ("paced", "frame = { pace = 60 }", "does not keep its pace of 60|cannot tell whether it keeps its pace"),
+    ("torn", 'frame = { by = "stamp" }', "torn"),
     ("slow", "gates = { fps_floor = 10 }", "is below the floor of 10"),
     ("slow", "gates = { p99_ms = 400 }", "too few for it, 100 are needed, and the longest took .* of which 400 are"),
 )

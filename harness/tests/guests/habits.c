@@ -24,6 +24,7 @@ static const struct guest_habits guests[] = {
 	{.name = "cursor_early", .cursor_early = true},
 	{.name = "prompt", .prompt = true},
 	{.name = "chatty", .chatty = true, .period_ms = 20},
+	{.name = "silent", .silent = true, .period_ms = 20},
 	{.name = "still", .still_after = 20},
 	{.name = "static", .picture = PICTURE_STATIC, .period_ms = 20},
 	{.name = "dither", .picture = PICTURE_DITHER},

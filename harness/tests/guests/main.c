@@ -16,9 +16,11 @@ struct screen {
 	uint32_t shown; /* of the buffers */
 };
 
+static bool silent;
+
 void say(const char *text)
 {
-	while (*text)
+	while (*text && !silent)
 		machine_put(*text++);
 }
 
@@ -267,6 +269,7 @@ void guest_main(void)
 	machine_start();
 	if (!guest)
 		give_up("no such guest");
+	silent = guest->silent;
 	if (!gpu_start(guest))
 		give_up("no virtio-gpu");
 	screen.guest = guest;
