@@ -278,7 +278,9 @@ def _gate(one: ComparedArm, first: str, arms: dict[str, Arm], smallest: float) -
         why = f"{pair}: {SAME_KERNEL}"
         return Gate("fps_trace", "ratio", Verdict.PASS, why, ours.value, ours.value, 0.0, 0.0, 0.0, smallest)
     if decision is None or ours is None or theirs is None:
-        return Gate("fps_trace", "ratio", Verdict.INCONCLUSIVE, f"{pair}: not measured")
+        return Gate(
+            "fps_trace", "ratio", Verdict.INCONCLUSIVE, f"{pair}: {one.measured.skipped.get('timing', 'not measured')}"
+        )
     undecided = decision.state is State.UNDECIDED
     return Gate(
         "fps_trace",

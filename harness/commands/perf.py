@@ -23,6 +23,7 @@ from harness.gate.next_steps import given_words
 from harness.gate.references import NoBaseline, Reference, approval_notices, find_reference, keep_baseline
 from harness.gate.rule_file import load_by_counts, load_commit_url, load_ordering, load_rules
 from harness.gate.session import measure
+from harness.gate.still import stood_still
 from harness.gate.target_kernels import keep_images, say_short_form, session_machine
 from harness.gate.target_references import STORE_DIR, find_target_reference, keep_target_baseline
 from harness.gate.target_rules import pictures_least, rules_of_target
@@ -76,6 +77,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
             smallest=_smallest(rules),
             aim=AIM if _smallest(rules) == _smallest(RULES) else None,
             random_state=arguments.integer("RANDOM_STATE"),
+            stood_still=stood_still(candidate.target, reference.baseline if reference else None),
             pictures=arguments.integer("PICTURES"),
             pictures_least=pictures_least(candidate.target, arguments.integer("PICTURES"), arguments.has("PICTURES")),
             quiet=arguments.text("QUIET") == "wait",

@@ -52,6 +52,8 @@ class Basis:
 
     still: StillScreen | None = None
     """The candidate's screen stands still, and may."""
+    stood_still: str = ""
+    """Why the reference has no frame times, in words."""
     few_frames: str = ""
     """Why the tails of the frame times are not known, in words."""
     counted: Mapping[str, CountedFrames] = field(default_factory=dict)

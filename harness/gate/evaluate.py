@@ -21,7 +21,7 @@ from harness.gate.measuring.timing import Timing
 from harness.gate.measuring.window import Window
 from harness.gate.metrics import HIGHER, LOWER, RULES, Rule
 from harness.gate.stages import STAGES
-from harness.gate.still import still_screen
+from harness.gate.still import still_screen, stood_still
 from harness.gate.tails import compare_tails
 from harness.gate.verdict import Judgement, judge
 from harness.model.baseline import Baseline
@@ -116,6 +116,7 @@ def evaluate(
         noise=noise_cause(timing.host) if timing else "",
         grown=function_words(exact.functions),
         still=still_screen(measured.of(Window), measured.order.candidate.target),
+        stood_still=stood_still(measured.order.candidate.target, baseline),
         few_frames=ArmFigures(measured, CANDIDATE).few_frames,
         first=measured.order.candidate.target is not None and no_reference.startswith(FIRST),
         counted=exact.counted,

@@ -341,6 +341,8 @@ def judge_metric(rule: Rule, candidate: Arm, basis: Basis) -> Gate:
     kind = KINDS[rule.kind]
     reference = basis.reference.metrics.get(rule.metric) if basis.reference else None
     figures = Figures(basis, candidate, metric, reference)
+    if kind.compares and basis.stood_still and rule.metric in FRAME_METRICS:
+        return _gate(rule, figures, None, f"{NOT_APPLICABLE}{basis.stood_still}", compared=False)
     if kind.compares and basis.reference is None:
         verdict = Verdict.INCONCLUSIVE if rule.primary and not basis.first else None
         return _gate(rule, figures, verdict, basis.no_reference or "nothing to compare with")

@@ -91,6 +91,8 @@ class Order:
     """Keys that the latency stage presses."""
     gap_s: float = 0.05
     """Mean time between two of them; 0 is a flood."""
+    stood_still: str = ""
+    """Why frame times of the reference need not be compared, in words; empty where they are."""
     quiet: bool = False
     """Wait, up to a limit, until the host's cores are idle."""
     bounded: bool = False

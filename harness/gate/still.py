@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.core.wording import amount
+from harness.model.baseline import Baseline
 from harness.model.result import Gate
 from harness.model.spec import Verdict
 from harness.model.target import OK, Target
@@ -61,6 +62,13 @@ def still_gate(rule: Rule, still: StillScreen) -> Gate:
         why = f"{still.words}: too few frames to judge; limits.window_s makes the window longer"
         return Gate(rule.metric, rule.kind, Verdict.INCONCLUSIVE, why)
     return Gate(rule.metric, rule.kind, None, f"not applicable: {still.words}")
+
+
+def stood_still(target: Target | None, baseline: Baseline | None) -> str:
+    """Why there is nothing to compare frame times with, in words; empty where the approved screen moved."""
+    if target is None or baseline is None or "fps_window" in baseline.absolute:
+        return ""
+    return "the screen stood still when it was approved"
 
 
 def stopped_gate(still: StillScreen, stored_fps: Mapping[str, float]) -> Gate:

@@ -39,6 +39,8 @@ class TimingStage(Stage[Timing, TimingRecord]):
         same = order.asks_for(self.name) and order.loads_the_same()
         if same:
             return SAME_KERNEL
+        if order.stood_still:
+            return order.stood_still
         still = still_screen(measured.of(Window), order.candidate.target)
         return f"{still.words}, so that there are no frame times to compare" if still is not None else None
 
