@@ -95,9 +95,15 @@ def test_a_screen_that_stood_still_when_it_was_approved_passes_by_its_pictures()
 def test_a_screen_that_stood_still_when_it_was_approved_may_move_now() -> None:
     names = ("fps_trace", "fps_window", "boot_ms")
     moving = Arm({}, "ab" * 32, {name: Metric(60.0, "", "trace") for name in names})
-    kept = {"not_measured": {**dict.fromkeys(TAIL_METRICS, "-"), "instructions_per_frame": "-", "input_late": "-"}}
-    was = {"stood_still": "the screen stood still when it was approved"}
-    judgement = _judge(candidate=moving, reference=moving, first=False, no_reference="", still=None, **kept, **was)
+    judgement = _judge(
+        candidate=moving,
+        reference=moving,
+        first=False,
+        no_reference="",
+        still=None,
+        not_measured={**dict.fromkeys(TAIL_METRICS, "-"), "instructions_per_frame": "-", "input_late": "-"},
+        stood_still="the screen stood still when it was approved",
+    )
     assert judgement.verdict is Verdict.PASS, judgement.sentence
     gate = next(one for one in judgement.gates if (one.metric, one.kind) == ("fps_trace", "ratio"))
     assert gate.why == "not applicable: the screen stood still when it was approved"
