@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.acceptance.criteria import Criterion, Status
 from harness.model.result import Gate, Result
+from harness.model.spec import Verdict
 from harness.report.render import markdown
 from harness.report.run_view import facts, reproduce
 from harness.report.view import ReportView, Section, TableCell, TableRow, columns, table, texts, tone_of
@@ -60,9 +61,12 @@ def acceptance_view(result: Result, lines: Sequence[Criterion], kernel: str) -> 
         Its switches and its hash.
     """
     head = columns("verdict", "weight", "criterion", "figure", "evidence")
+    failed_first = sorted(lines, key=lambda line: line.verdict in (None, Verdict.PASS))
+    failing = {line.device for line in failed_first if line.verdict not in (None, Verdict.PASS)}
+    places = sorted(_TITLES, key=lambda device: device not in failing)
     sections = [
-        Section(title, table=table(head, [_row(line) for line in lines if line.device == device]))
-        for device, title in _TITLES.items()
+        Section(_TITLES[device], table=table(head, [_row(line) for line in failed_first if line.device == device]))
+        for device in places
         if any(line.device == device for line in lines)
     ]
     return ReportView(

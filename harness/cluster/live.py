@@ -30,6 +30,7 @@ from harness.report.view import (
     texts,
     tone_of,
 )
+from harness.report.words import when_words
 
 RENEW_S = 2.0
 ROWS_MAX = 500
@@ -110,7 +111,7 @@ def live_page(board: LiveBoard, results: Path, prefix: str = "") -> str:
             tone=tone_of(worst) if ended else MUTED,
             state=state,
             heading=f"{board.title}: {counts}",
-            times=f"started {board.started}, {'ended' if board.over else 'as of'} {board.at}",
+            times=f"started {when_words(board.started)}, {'ended' if board.over else 'as of'} {when_words(board.at)}",
             dashboard=board.dashboard,
             sections=(_hosts(board.hosts), _jobs(board.jobs, prefix)),
             pictures=_pictures(ended, results),

@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from harness.core.wording import signed_percent
+from harness.history.finding_words import finding_sentence
 from harness.history.jsonl import LINES_FILE, export_lines, import_lines
 from harness.history.nightly import record_of
 from harness.history.prune import Retention, prune
 from harness.history.queue import deliver
 from harness.history.series import WITHDRAWN
 from harness.history.store import REBUILD, History, history_file, is_empty_file
-from harness.history.survey import acknowledge, finding_sentence, read, survey
+from harness.history.survey import acknowledge, read, survey
 from harness.model.errors import StoreError
 from harness.model.spec import Verdict
 from harness.report.printer import Printer

@@ -12,6 +12,7 @@ from harness.core.budget import MARGIN, rounded_s
 from harness.gate.finish import say_json
 from harness.gate.references import BASELINES_DIR, NoBaseline, read_baseline
 from harness.gate.target_references import read_target_baseline
+from harness.history.finding_words import finding_sentence
 from harness.history.journal import Journal, only_night
 from harness.history.matrix import Matrix, parse_matrix
 from harness.history.nightly import Night, NightlyRun
@@ -19,7 +20,7 @@ from harness.history.nightly_page import CellRow, FindingRow, NightView, next_st
 from harness.history.series import Finding
 from harness.history.shared_cells import usual_noise
 from harness.history.store import History
-from harness.history.survey import Survey, finding_sentence
+from harness.history.survey import Survey
 from harness.model.baseline import Baseline
 from harness.model.errors import StoreError
 from harness.model.result import Result, ResultError

@@ -87,7 +87,8 @@ def _shown(rows: tuple[SurveyRow, ...], where: Path, seconds: float, arguments: 
         out.line(f"next: {step.why}: {step.command}")
     plain = where.suffix == MARKDOWN
     _write(
-        where, survey_markdown(rows) if plain else page(_view(rows, verdict, seconds, where, arguments.again, steps))
+        where,
+        survey_markdown(rows) if plain else page(survey_view(rows, verdict, seconds, where, arguments.again, steps)),
     )
     out.line(f"page: {where.absolute()}")
     return verdict
@@ -226,7 +227,7 @@ def _next(rows: tuple[SurveyRow, ...], arguments: Arguments) -> tuple[NextStep, 
     return (NextStep(f"see what {failed.name} does", shlex.join(["make", "perf", f"TARGET={failed.name}"])),)
 
 
-def _view(
+def survey_view(
     rows: tuple[SurveyRow, ...], verdict: Verdict, seconds: float, where: Path, again: str, steps: tuple[NextStep, ...]
 ) -> ReportView:
     head = columns("target", "verdict", *(f"#{name}" for name in COLUMNS[:NUMBERS]), *COLUMNS[NUMBERS:])

@@ -14,7 +14,7 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
-from harness.core.wording import signed_percent
+from harness.core.wording import amount
 from harness.history.series import CREEP, NEW
 from harness.model.spec import Verdict
 from harness.platform.atomic import whole_folder
@@ -33,7 +33,8 @@ class FindingView:
     status: str
     kind: str
     worse: bool | None
-    change: float
+    size: str
+    """It in words: of a frame rate, the change of frame time."""
     cell: str
     headline: str
     details: str
@@ -191,7 +192,7 @@ class Dashboard:
 
     def __init__(self) -> None:
         self._environment = environment()
-        self._environment.filters.update(label=label_of, when=when_words)
+        self._environment.filters.update(label=label_of, when=when_words, amount=amount)
         self._environment.filters["zip_newest"] = lambda one, other, count: list(zip(one, other))[: -count - 1 : -1]
         # No bound needed: scripts of this tree.
         self._script = (TEMPLATES / "dashboard-plot.js").read_text(encoding="utf-8")
@@ -246,7 +247,7 @@ def _plot_data(series: SeriesView) -> dict[str, object]:
                 f.before,
                 f.at,
                 f.after,
-                f"{f.symbol} {signed_percent(f.change, 2)}",
+                f"{f.symbol} {f.size}",
                 f.tone,
                 f"finding {f.number}, {f.status}",
                 f.kind == CREEP,

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from harness.gate.metrics import NEITHER, find_row
+from harness.history.finding_words import change_words, finding_details, finding_headline
 from harness.history.series import ABSOLUTE, NEW, RATIO, WITHDRAWN, Finding, SeriesKey
 from harness.history.site import SPARK_RUNS, CellView, FindingView, RunView, SeriesLink, SeriesView, SiteView, by_cause
 from harness.history.store import RunRow
-from harness.history.survey import Survey, finding_details, finding_headline
+from harness.history.survey import Survey
 from harness.model.spec import Verdict
 
 _LEADING = (("fps_trace", RATIO), ("instructions_per_frame", "exact"), ("fps_trace", ABSOLUTE))
@@ -77,10 +78,10 @@ def _finding_view(finding: Finding, look: Survey, shelf: _Shelf) -> FindingView:
         status=finding.status,
         kind=finding.kind,
         worse=finding.worse,
-        change=finding.change,
+        size=change_words(finding, key),
         cell=key.cell,
         headline=finding_headline(finding, key, look.runs),
-        details=finding_details(finding),
+        details=finding_details(finding, key),
         series_id=finding.series_id,
         before=before,
         at=at,

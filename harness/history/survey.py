@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from harness.core.wording import signed_percent, span
 from harness.history.drift import Drift, DriftSettings, Movement, SeriesData, find_drifts
 from harness.history.finding_store import load_findings, store_analysis, store_findings
 from harness.history.findings import acknowledged, alarming, follow
 from harness.history.pending import pending
-from harness.history.series import FIXED, STEP, WITHDRAWN, Finding, SeriesKey
+from harness.history.series import FIXED, WITHDRAWN, Finding, SeriesKey
 from harness.history.store import History, RunRow, SeriesTip, StoredSeries
 from harness.model.spec import UsageError
 
@@ -179,43 +178,6 @@ def acknowledge(history: History, number: int, reason: str) -> Finding:
     if not reason.strip():
         raise UsageError('a reason is needed: history acknowledge FINDING=… REASON="…"')
     return store_findings(history, [acknowledged(finding, reason.strip())])[0]
-
-
-def commit_range(finding: Finding, runs: Mapping[int, RunRow]) -> str:
-    """``near commit X..Y``, from the runs on either side."""
-    before, after = (runs.get(seq) for seq in (finding.before_seq, finding.after_seq))
-    first, last = (run.commit[:12] if run is not None and run.commit else "unknown" for run in (before, after))
-    return f"at commit {last}, which both runs measured" if first == last else f"near commit {first}..{last}"
-
-
-def finding_headline(finding: Finding, key: SeriesKey, runs: Mapping[int, RunRow]) -> str:
-    """The change, its size and its place, without the cell."""
-    direction = {True: "worse", False: "better", None: "changed"}[finding.worse]
-    kind = "in one step" if finding.kind == STEP else "creeping"
-    change = signed_percent(finding.change, 2)
-    where = f" on {finding.host} only" if finding.host else ""
-    return f"{key.metric} ({key.scope}) {direction} {kind} by {change}{where}, {commit_range(finding, runs)}"
-
-
-def finding_details(finding: Finding) -> str:
-    """How sure it is, what moved with it, and what speaks against it."""
-    parts = [f"95 % interval {span(finding.low, finding.high, 2)}, {_p_words(finding.p)}"]
-    if finding.companions:
-        parts.append(
-            "with it moved " + ", ".join(f"{name} {signed_percent(change)}" for name, change in finding.companions[:3])
-        )
-    if finding.note:
-        parts.append(finding.note)
-    return "; ".join(parts)
-
-
-def _p_words(p: float) -> str:
-    return f"p {p:.1g}" if p >= 1e-9 else "p below 1e-9"
-
-
-def finding_sentence(finding: Finding, key: SeriesKey, runs: Mapping[int, RunRow]) -> str:
-    """One finding in one sentence."""
-    return f"{key.cell}: {finding_headline(finding, key, runs)}; {finding_details(finding)}"
 
 
 def require(survey_of: Survey) -> None:

@@ -16,6 +16,7 @@ from harness.proof.run import POINTS, Proof
 from harness.proof.weakest import Minimal
 from harness.report.render import environment
 from harness.report.view import symbol_of, tone_of
+from harness.report.words import when_words
 
 _CSS = {"forbidden": "good", "allowed": "bad", "not asked": "muted"}
 _SYMBOL = {"forbidden": "✓", "allowed": "✗", "not asked": "–"}
@@ -88,6 +89,7 @@ def write_page(
         page.render(
             title=result.sentence,
             result=result,
+            begun=when_words(result.started),
             verdict_class=tone_of(result.verdict),
             symbol=symbol_of(result.verdict),
             questions=QUESTIONS,

@@ -55,7 +55,7 @@ def themed(svg: str, caption: str = "", narrow: bool = False) -> str:
 
 WIDE_ALONE = " # wide"
 """Ends the line of a label for which a phone has no room."""
-NARROW_KEY = "set key below center horizontal samplen 1.2"
+NARROW_KEY = "set key below center horizontal samplen 1.2 height 1"
 
 
 NARROW_NAME = 22

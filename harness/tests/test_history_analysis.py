@@ -13,11 +13,12 @@ import sqlalchemy as sa
 from harness.history import schema
 from harness.history.drift import DriftSettings
 from harness.history.finding_store import store_analysis
+from harness.history.finding_words import finding_sentence
 from harness.history.jsonl import export_runs
 from harness.history.pending import pending
 from harness.history.series import RATIO, HistoryRun, SeriesKey, SeriesPoint
 from harness.history.store import History, StoredSeries
-from harness.history.survey import Survey, finding_sentence, survey
+from harness.history.survey import Survey, survey
 from harness.robustness.history_samples import history_run
 from harness.tests.databases import to_version_2
 

@@ -48,7 +48,7 @@
       cursor: { drag: { x: true, y: false } },
       scales: { x: { time: false }, y: { range: (_, low, high) => within(low, high, plain.limits) } },
       axes: [axis(plain.x, false), axis(plain.y, true)],
-      series: [{ label: plain.x }, ...plain.names.map((label, i) => ({
+      series: [{ label: plain.x, value: (_, v) => (v === null || v === undefined ? "–" : v) }, ...plain.names.map((label, i) => ({
         label, stroke: colours[i % 3], width: plain.points ? 0 : 2, dash: plain.points ? undefined : [[], [7, 4], [2, 3]][i % 3],
         paths: plain.points ? () => null : undefined, points: { show: Boolean(plain.points), size: i ? 6 : 4, fill: colours[i % 3], stroke: colours[i % 3] },
         value: (_, v) => (v === null || v === undefined ? "–" : `${v.toPrecision(4)} ${plain.unit}`),

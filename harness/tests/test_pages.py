@@ -1,0 +1,87 @@
+"""Every kind of page, on a phone and on a desk, light and dark: nothing is cut, and axe-core finds nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.model.spec import ROOT
+from harness.tests.browser import Browser, browser
+from harness.tests.gallery import pages
+
+AXE = ROOT / "harness" / "tests" / "vendor" / "axe.min.js"
+PHONE, DESK = 390, 1280
+KINDS = (
+    "regression",
+    "guest failed",
+    "comparison of arms",
+    "latency",
+    "bisection",
+    "acceptance",
+    "an ending without a result",
+    "explanation",
+    "a driver's manners",
+    "bench",
+    "survey",
+    "two saved runs",
+    "what is approved",
+    "night",
+    "a shared night",
+    "site",
+    "series",
+    "proof",
+)
+WIDER = """[...document.querySelectorAll('body *')].filter(one => one.scrollWidth > one.clientWidth + 1 &&
+    getComputedStyle(one).overflowX === 'auto' && one.clientWidth > 0 && !one.closest('.cycle')).map(one =>
+    one.getAttribute('aria-label') || one.textContent.slice(0, 60))"""
+"""Boxes that must be scrolled sideways; a drawn cycle may be."""
+HIDDEN = """(() => { window.scrollTo(500, 0); const moved = window.scrollX; window.scrollTo(0, 0); return moved; })()"""
+
+
+@pytest.fixture(scope="module")
+def gallery(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+    pytest.importorskip("unicorn")
+    return pages(tmp_path_factory.mktemp("gallery"))
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Browser]:
+    with browser() as opened:
+        yield opened
+
+
+def found_by_axe(page: Browser) -> list[str]:
+    """What axe-core complains of, of any weight, with the first element of each."""
+    # The pages' own policy forbids foreign scripts; the debugger's evaluation is not subject to it.
+    page.evaluate(AXE.read_text(encoding="utf-8") + "; 0")
+    text = page.evaluate("axe.run(document).then(found => JSON.stringify(found.violations))")
+    rules: list[dict[str, Any]] = json.loads(text)
+    return [f"{one['id']} ({one['impact']}): {one['nodes'][0]['html'][:160]}" for one in rules]
+
+
+def test_the_gallery_holds_every_kind(gallery: Mapping[str, Path]) -> None:
+    assert tuple(gallery) == KINDS
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_page_is_whole_and_accessible_on_every_screen(kind: str, page: Browser, gallery: Mapping[str, Path]) -> None:
+    for width, dark in ((PHONE, True), (DESK, False)):
+        page.errors.clear()
+        page.open(gallery[kind], width=width, height=900, dark=dark)
+        assert page.errors == []
+        assert page.evaluate(HIDDEN) == 0, f"{kind} is wider than {width} pixels"
+        assert page.evaluate(WIDER) == [], f"{kind} at {width} pixels"
+        page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+        assert found_by_axe(page) == [], f"{kind} at {width} pixels, {'dark' if dark else 'light'}"
+
+
+def test_axe_finds_what_is_planted(page: Browser, tmp_path: Path) -> None:
+    planted = tmp_path / "planted.html"
+    planted.write_text("<p style='color: #999; background: #fff'>pale<img src='x.png'></p>", encoding="utf-8")
+    page.open(planted)
+    found = " ".join(found_by_axe(page))
+    assert all(rule in found for rule in ("color-contrast", "image-alt", "html-has-lang", "document-title"))
