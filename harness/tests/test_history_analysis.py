@@ -126,7 +126,7 @@ def test_two_hosts_in_turn_are_one_series_and_one_that_differs_is_named(url: str
     with History(url) as history:
         history.append_all(nights("same", 60, 30, -0.03, (FIRST, SECOND)))
         (sentence,) = said(survey(history))
-        assert "worse in one step by −2." in sentence and " only" not in sentence
+        assert "worse in one step: frame time +2." in sentence and " only" not in sentence
     with History(url) as history:
         runs = nights("other", 60, 60, 0.0, (FIRST, SECOND))
         worse = [
