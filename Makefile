@@ -36,7 +36,7 @@ tests := test test-full quick
 bare := check docs open clean
 goals := help setup $(commands) $(tests) $(bare)
 
-# A word that is no goal belongs to the last goal, which says what it makes of it: make explain case-1-logged. Behind help
+# A word that is not a goal belongs to the last goal, which parses it: make explain case-1-logged. Behind help
 # and history every word does: make help perf, make history analyze.
 eager :=
 behind := $(foreach word,$(MAKECMDGOALS),$(if $(eager),$(word),$(if $(filter help history,$(word)),$(eval eager := $(word)))))
@@ -87,7 +87,7 @@ clean: ## what was built; results and baselines stay
 	$(refuse)
 	rm -rf build
 
-# A goal that does not exist: the harness names the nearest command. What lies here under that name is no matter; a name
+# A goal that does not exist: the harness names the nearest command. A file of that name here makes no difference; a name
 # that make could not read in a rule finds no file.
 nowhere = @$(if $(taker),:,exec ci/harness $(call quoted,$@))
 special = $(strip $(foreach sign,% : ; * ? [ ] ~ | &,$(findstring $(sign),$1)))

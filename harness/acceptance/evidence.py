@@ -26,7 +26,7 @@ class Absent:
 
 @dataclass(frozen=True)
 class BuildEvidence:
-    """The kernel's images, built anew by each compiler with every warning an error."""
+    """The kernel's images, built again by each compiler with every warning an error."""
 
     compilers: tuple[str, ...]
     complaints: tuple[str, ...] = ()

@@ -36,7 +36,7 @@ MOST = 1000
 
 
 def a_target(kernel: Path, fps: int, again: int) -> RunSpec:
-    """This tree's kernel as one that nothing is known of, which draws so many per cent of its rows again."""
+    """This tree's kernel as one that nothing is known of, which draws this percentage of its rows again."""
     params = RunParams(seconds=3600.0, records=0, slow=again)
     target = Target(
         "slow",

@@ -1,7 +1,7 @@
 """Where the scheduler is, and how the way there is kept safe.
 
-Whoever reaches a scheduler can run programs on its workers as their user. So anything but this host's own loopback
-wants TLS with certificates of both sides, unless ``INSECURE=1`` says that the network itself is trusted.
+Anyone who reaches a scheduler can run programs on its workers as their user. So anything but this host's own loopback
+needs TLS with certificates on both sides, unless ``INSECURE=1`` says that the network itself is trusted.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def parse_address(text: str, insecure: bool) -> SchedulerAddress:
     Raises
     ------
     UsageError
-        When it is no address, or would send jobs in plain text to another host.
+        When it is not an address, or would send jobs in plain text to another host.
     """
     match = _ADDRESS.fullmatch(text)
     if match is None or not 0 < int(match[3] or PORT) < 65536:
@@ -59,7 +59,7 @@ def parse_address(text: str, insecure: bool) -> SchedulerAddress:
     address = SchedulerAddress(match[1], match[2], int(match[3] or PORT))
     if not address.encrypted and not insecure and not is_loopback(address.host):
         raise UsageError(
-            f"CLUSTER={text}: whoever can read or reach that could run programs on every worker: use tls://, "
+            f"CLUSTER={text}: anyone who can read or reach that could run programs on every worker: use tls://, "
             "or INSECURE=1 where the network itself is trusted"
         )
     return address
@@ -86,7 +86,7 @@ def security_for(address: SchedulerAddress, role: str) -> Any:
     Raises
     ------
     UsageError
-        When a file is not set, cannot be read, or is no certificate or key.
+        When a file is not set, cannot be read, or is not a certificate or key.
     """
     if not address.encrypted:
         return None

@@ -27,7 +27,7 @@ class BlobStore:
 
     def _path(self, digest: str) -> Path:
         if not _DIGEST.fullmatch(digest):
-            raise BundleDamaged(f"{digest[:80]!r} is no SHA-256")
+            raise BundleDamaged(f"{digest[:80]!r} is not a SHA-256")
         return self.folder / digest[:2] / digest[2:]
 
     def add(self, content: bytes, digest: str = "") -> str:

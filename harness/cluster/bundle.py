@@ -28,7 +28,7 @@ from harness.platform.shipped import SHIPPED, Shipment, ShippedImage
 TREES_MAX = 4
 """Unpacked bundles that a worker keeps, the newest."""
 _FOLDERS = ("harness", "kernel", "include", "baselines", "targets", "ci", "docs")
-"""Sources of a tree that is no checkout."""
+"""Sources of a tree that is not a checkout."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def read_bundle(text: str, digest: str) -> Bundle:
     try:
         bundle = codec.from_json(Bundle, text)
     except CodecError as error:
-        raise BundleDamaged(f"the bundle {digest[:16]} is no list of files: {error}") from error
+        raise BundleDamaged(f"the bundle {digest[:16]} is not a list of files: {error}") from error
     for file in bundle.files:
         if Path(file.path).is_absolute() or ".." in Path(file.path).parts:
             raise BundleDamaged(f"the bundle {digest[:16]} names {file.path[:80]!r}, outside of its tree")
@@ -137,7 +137,7 @@ def _revision(commit: str) -> Iterator[tuple[str, Path]]:
 
 
 def unpack(bundle: Bundle, store: BlobStore, trees: Path) -> Path:
-    """The tree of a bundle, made once; checked each time, and made anew where a file of it has changed.
+    """The tree of a bundle, made once; checked each time, and made again where one of its files has changed.
 
     Raises
     ------

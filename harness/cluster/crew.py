@@ -104,7 +104,7 @@ def engine_opener(where: str, insecure: bool, workers: int, folder: Path, say: C
     Raises
     ------
     UsageError
-        When Dask is not installed, the address is none, or a certificate is missing.
+        When Dask is not installed, the address is invalid, or a certificate is missing.
     """
     need_package()
     from harness.cluster.address import LOCAL, parse_address, security_for

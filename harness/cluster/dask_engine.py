@@ -22,7 +22,7 @@ from harness.model.codec import CodecError
 
 CONNECT_S = 10.0
 SILENT_S = 60.0
-"""A worker whose heartbeats stop for so long is taken for gone, long before its connection breaks."""
+"""A worker whose heartbeats stop for this long counts as gone, long before its connection breaks."""
 _QUIET = ("distributed", "distributed.client", "distributed.core", "distributed.comm", "tornado.application")
 
 
@@ -38,7 +38,7 @@ class DaskEngine:
     Raises
     ------
     ClusterError
-        When nobody answers there, or another version of Dask does.
+        When no scheduler answers there, or one of another Dask version.
     """
 
     def __init__(self, address: SchedulerAddress, clock: Callable[[], float] = time.monotonic) -> None:
@@ -57,7 +57,7 @@ class DaskEngine:
     def _connect(self) -> None:
         try:
             with warnings.catch_warnings():
-                # Other versions on either side are told apart below, in one line.
+                # Differing versions are reported below, in one line.
                 warnings.simplefilter("ignore")
                 self._client = distributed.Client(
                     self.address.url,
@@ -141,7 +141,7 @@ class DaskEngine:
         return [EngineEvent(ticket, None, f"{type(failure).__name__}: {str(failure)[:200]}")]
 
     def forget(self, ticket: int) -> None:
-        """Release an answer that nobody wants."""
+        """Release an answer that is not needed."""
         future = self._futures.pop(ticket, None)
         if future is not None:
             future.release()
@@ -192,4 +192,7 @@ def _facts(told: dict[str, Any]) -> tuple[HostFacts | None, float]:
         facts = codec.from_plain(HostFacts, plain)
     except CodecError:
         return None, 0.0
-    return facts, facts.time_s - time.time()  # a heartbeat is a few seconds old, which is no wrong clock
+    return (
+        facts,
+        facts.time_s - time.time(),
+    )  # a heartbeat is a few seconds old, which does not mean that its clock is wrong

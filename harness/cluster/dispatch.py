@@ -26,7 +26,7 @@ from harness.model.spec import Verdict
 from harness.platform.job_note import JobNote
 
 KILLS_MAX = 3
-"""A job that lost so many workers is set aside."""
+"""A job that lost this many workers is set aside."""
 CHUNK_BYTES = 8 << 20
 """Blobs are sent in messages of about this size."""
 
@@ -36,7 +36,7 @@ class Patience:
     """How long a dispatcher waits for what may come back."""
 
     look_s: float = 1.0
-    """Between two looks at the workers."""
+    """Between two checks of the workers."""
     wait_s: float = 0.5
     """For the next answer."""
     workers_s: float = 300.0
@@ -99,7 +99,7 @@ class Dispatcher:
         self.clock = clock
         self.sleep = sleep
         self.watch = watch
-        """Is shown the run at every look, for the live page."""
+        """Gets the state of the run at every check, for the live page."""
         self.notices: list[str] = []
         self.roster = Roster(cargo.version, patience.retry_s, usual_noise or {}, self._note)
         self.waiting = WaitingList()

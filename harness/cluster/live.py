@@ -34,7 +34,7 @@ from harness.report.words import when_words
 
 RENEW_S = 2.0
 ROWS_MAX = 500
-"""Of so many jobs the newest are shown; all are counted."""
+"""At most this many jobs are shown, the newest; all are counted."""
 PICTURES_MAX, PICTURE_BYTES_MAX = 12, 300_000
 WAITS, RUNS, DROPPED = "waits", "runs", "no time"
 _BY_CODE = {verdict.exit_code: verdict for verdict in Verdict}
@@ -188,7 +188,7 @@ class LivePage:
         return self.results / "cluster.html"
 
     def show(self, dispatcher: Dispatcher) -> None:
-        """Write it anew, unless that was a moment ago."""
+        """Write it again, unless it was written a moment ago."""
         if self.clock() - self._written >= RENEW_S:
             self._write(dispatcher, over=False)
 

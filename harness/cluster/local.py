@@ -18,7 +18,7 @@ from harness.model.spec import ROOT
 from harness.platform.child import end_child, start_child, stop_child
 
 RESTARTS_MAX = 20
-"""So often workers that died are started again, all together."""
+"""Workers that died are started again at most this often, all together."""
 
 
 class LocalWorkers:
@@ -88,7 +88,7 @@ def local_engine(
     say: Callable[[str], None],
     module: str = "harness",
 ) -> Iterator[LocalEngine]:
-    """A scheduler and so many workers on this host, while inside.
+    """A context with a scheduler and this many workers on this host.
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ from harness.platform.job_note import JOB_FILE, JobNote
 from harness.platform.store import passing_folder
 
 PARCEL_BYTES_MAX = 1 << 30
-"""More than this, unpacked, is no result."""
+"""An archive that unpacks to more than this is refused."""
 
 
 def pack(folder: Path) -> bytes:
@@ -42,7 +42,7 @@ def place(content: bytes, sha256: str, note: JobNote, results: Path, command: st
     Raises
     ------
     ParcelDamaged
-        When it has another hash than was said, or is no archive of plain files.
+        When its hash differs from the announced one, or it is not an archive of plain files.
     StoreError
         When it cannot be written.
     """
@@ -70,13 +70,13 @@ def _extract(content: bytes, part: Path, label: str) -> None:
                 inside = not Path(member.name).is_absolute() and ".." not in Path(member.name).parts
                 source = archive.extractfile(member) if member.isreg() and inside else None
                 if source is None or total > PARCEL_BYTES_MAX:
-                    raise ParcelDamaged(f"the result of {label} holds {member.name[:80]!r}, which is no file of it")
+                    raise ParcelDamaged(f"the result of {label} holds {member.name[:80]!r}, which is not a file of it")
                 target = part / member.name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with open(target, "wb") as file:
                     shutil.copyfileobj(source, file)
     except (tarfile.TarError, EOFError, ValueError) as error:
-        raise ParcelDamaged(f"the result of {label} is no archive: {error}") from error
+        raise ParcelDamaged(f"the result of {label} is not an archive: {error}") from error
 
 
 def _rename(part: Path, results: Path, name: str) -> Path:

@@ -1,7 +1,7 @@
 """Which job goes where: pure, so that a table of jobs and hosts can be tried without either.
 
 Jobs wait in the order of what they tell, the most informative first. A job of a series goes back to a host with the
-fingerprint that the series has, for its absolute figures mean nothing elsewhere; it goes elsewhere when there is no
+fingerprint that the series has, because its absolute figures mean nothing elsewhere; it goes elsewhere when there is no
 such host, or when those hosts could not finish what waits for them in time. When the time does not suffice for the job
 that is next, it and all that tell less are dropped. A host that has become noisier than its own past rests between
 jobs, so that it gets fewer.
@@ -19,9 +19,9 @@ from dataclasses import dataclass, field
 from harness.model.job import Wish
 
 QUIET_ENOUGH = 1.5
-"""Up to so many times its usual noise a host counts as it always was."""
+"""A host that is noisier than usual by less than this factor counts as unchanged."""
 LEAST_SHARE = 0.25
-"""The noisiest host still gets so much of what it could do: otherwise nobody would see that it is better again."""
+"""The least share of the work that a noisy host gets, so that its recovery can be seen."""
 JUDGED_RUNS = 3
 """Runs by which a host's present noise is known."""
 

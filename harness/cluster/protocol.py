@@ -13,7 +13,7 @@ DAMAGED = "bundle damaged"
 DISK_FULL = "disk full"
 OTHER_VERSION = "other version"
 TROUBLES = (DAMAGED, DISK_FULL, OTHER_VERSION)
-"""Why a worker gives a job back: it is not the job's doing."""
+"""Why a worker gives a job back; the job is not at fault."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Engine(Protocol):
         """Call a function of :mod:`harness.cluster.workplace` on one worker; raises EngineLost."""
 
     def events(self, wait_s: float) -> list[EngineEvent]:
-        """What came back, waiting for the first one at most so long; raises EngineLost."""
+        """What came back; waits for the first one at most this long. Raises EngineLost."""
 
     def forget(self, ticket: int) -> None:
         """Its answer is not wanted any more."""

@@ -38,7 +38,7 @@ def rehearsed_cargo(folder: Path) -> Cargo:
 
 
 def rehearsed_wishes(count: int, seconds: float, cargo: Cargo, series_hosts: Sequence[str] = ("",)) -> list[Wish]:
-    """Jobs that take so long; their series belong to hosts in turn."""
+    """Jobs that take this long; their series belong to hosts in turn."""
     return [
         Wish(
             Job("rehearsal", f"cell {number}", ("perf", f"SLEEP={seconds:g}"), "", 60.0, (PAIR,), cargo.bundle.digest),

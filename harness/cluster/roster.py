@@ -9,7 +9,7 @@ from harness.cluster.placement import Slot, rest_s, share_of
 from harness.cluster.protocol import OTHER_VERSION, PROTOCOL, HostFacts, LiveHost
 
 TROUBLES_MAX = 3
-"""A worker that gives back so many jobs is not used any more."""
+"""A worker that gives back this many jobs is not used again."""
 CLOCK_S = 60.0
 """A clock that is wrong by more is worth a notice."""
 REFUSED_S = 15.0
@@ -77,7 +77,7 @@ class Roster:
         facts = host.facts
         if facts is None:
             row = WorkerRow(Slot(host.address, frozenset(), frozenset()), host.address, frozenset())
-            row.aside = "it is no worker of this harness ('make worker' starts one)"
+            row.aside = "it is not a worker of this harness ('make worker' starts one)"
         else:
             slot = Slot(host.address, frozenset(facts.offers), frozenset(facts.fingerprints))
             row = WorkerRow(slot, f"{facts.host} (process {facts.pid})", frozenset(facts.held))

@@ -1,7 +1,7 @@
 """A worker: this process's main thread runs jobs, another thread speaks with the scheduler.
 
 When the scheduler goes, the running job goes on and its result is kept; the worker looks for the scheduler until it is
-back. It ends only when it is told to.
+back. It ends only on request.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ from harness.platform.bounded import KERNEL_BYTES_MAX, read_bounded
 from harness.platform.pipeline import HarnessRun, run_harness
 
 ROOM_BYTES = 256 << 20
-"""A run's logs and pictures take up to so much."""
+"""A run's logs and pictures take at most this much."""
 KEPT_MAX = 16
 """Results that a worker keeps for those who ask again."""
 

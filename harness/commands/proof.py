@@ -40,7 +40,7 @@ MEASURES = True
 WRITES = ("page",)
 
 SAVED_RUNS = 200
-"""Newest saved runs that are looked through for the frame rate of a kernel."""
+"""How many of the newest saved runs are searched for the frame rate of a kernel."""
 STRONGEST = "full_progress"
 
 

@@ -18,7 +18,7 @@ CLOSING_S = 4.0
 PICTURE_S = 0.026
 """A random pause, the capture and its comparison."""
 PICTURES_LEAST = 30
-"""Of a target that draws or starts slowly: so many right ones say that fewer than 10 % can be wrong."""
+"""For a target that draws or starts slowly: if this many are right, fewer than 10 % can be wrong."""
 STAGE_S: Mapping[str, float] = {name: row.least_s for name, row in stage_table().items()}
 """A stage of the gate, of ``pictures`` without its captures."""
 FUNCTIONS_S = 8.0
@@ -56,7 +56,7 @@ NO_TIME = "no time was left"
 
 _ROUND_S = 5
 MARGIN = 1.1
-"""A budget that is proposed is so much larger than what was seen."""
+"""A proposed budget exceeds what was seen by this factor."""
 
 
 def stage_s(stage: str, pictures: int = 0) -> float:

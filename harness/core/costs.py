@@ -145,7 +145,7 @@ def disagreement(predicted: Prediction, low: float, high: float) -> str:
     if change < low:
         return (
             f"the clock shows {signed_percent(low)} or more where counts predict {signed_percent(change)}: "
-            "not more work, but dearer (where code and data lie, caches, or the device)"
+            "not more work, but slower work (code and data layout, caches, or the device)"
         )
     return (
         f"the clock shows at most {signed_percent(high)} where counts predict {signed_percent(change)}: the work is "

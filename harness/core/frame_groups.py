@@ -20,7 +20,7 @@ _SIDE_MAX_PX = 16384
 _WHOLE = 0.8
 """Share of turns that go through all tiles of a screen that is always flushed whole."""
 _OVER = 0.75
-"""Share of flushes that lie over the one before, from which on a run is no frame ..."""
+"""Share of flushes that lie over the one before, above which a run is not a frame ..."""
 _RUN_LONG, _RUN_UNEVEN = 8.0, 0.4
 """... where runs are longer than this on average, or their spread is more than this share of it."""
 
@@ -144,7 +144,7 @@ def _drawn_over(events: Events, part: I64, ends: Mask) -> bool:
     """Whether runs of flushes, which end at these gaps, are frames on their own: the host's hiccups look like the gaps
     between frames.
 
-    Within one frame rectangles lie beside each other. Where nearly each lies over the one before, it is drawn anew, in
+    Within one frame rectangles do not overlap. Where nearly each lies over the one before, it is drawn again, in
     a frame of its own; unless the runs are short and alike, as those of a driver that restores what was below and
     draws again.
     """

@@ -99,7 +99,7 @@ def _identity(line: bytes) -> tuple[bytes, int]:
 
 def _by_function(frame: bytes, lengths: Mapping[tuple[bytes, int], int], symbols: Symbols) -> Counter[str]:
     lines = Counter(frame.split(b"\n"))
-    # A block that was left before its first instruction, because time was up or an interrupt came, is told as begun.
+    # A block that was left before its first instruction, because time was up or an interrupt came, is logged as begun.
     lines.subtract(Counter(_ABANDONED.findall(frame)))
     found: Counter[str] = Counter()
     for line, times in lines.items():

@@ -30,7 +30,7 @@ def read_serial(log: bytes, serial: TargetSerial) -> SerialLog:
     tags = tuple(tag for name, ours in _TAGS.items() if getattr(serial, name) == PROTOCOL for tag in ours)
     text = without_noise(log.replace(b"\r\n", b"\n"))
     lines = text.split(b"\n")
-    # Whoever ended the guest may have ended it inside a line.
+    # The guest may have been ended inside a line.
     kept = b"\n".join(line if tags and line.startswith(tags) else b"" for line in lines[:-1]) + b"\n"
     read = parse_serial(kept, ended=False)
     panics = _matching(lines, serial.panic)

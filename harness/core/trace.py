@@ -140,7 +140,7 @@ class _Line:
 
 
 def parse_trace(log: bytes) -> Trace:
-    """Parse a whole trace log; what is wrong with it is told in ``problems`` and ``unreadable``."""
+    """Parse a whole trace log; what is wrong with it is listed in ``problems`` and ``unreadable``."""
     problems: list[str] = []
     end = log.rfind(b"\n") + 1
     if end < len(log):

@@ -45,7 +45,7 @@ EXPLAINED = 0.1
 """A cause explains damage when it leaves less than this share of it."""
 ALWAYS = 0.9
 PARTS_FEWEST = 6
-"""Pictures of a run by which frozen parts are told."""
+"""Pictures of a run that are enough to recognise frozen parts."""
 FOREIGN_PX = 40
 """This many pixels of unseen colours where things move are damage."""
 STEP_LEVELS = 12

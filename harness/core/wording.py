@@ -1,4 +1,4 @@
-"""Figures as people read them: one sign for changes (+ is slower), a space before the per cent sign, a true minus."""
+"""Figures in words: one sign for changes (+ is slower), a space before the per cent sign, a true minus."""
 
 from __future__ import annotations
 

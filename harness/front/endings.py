@@ -1,6 +1,6 @@
 """The files of a run that ended without a result: a page, a comment and a JUnit file in the place of earlier ones.
 
-Without them a comment of the run before, or its JUnit file, would be taken for that of this one.
+Without them a comment of the run before, or its JUnit file, would be mistaken for that of this one.
 """
 
 from __future__ import annotations

@@ -129,7 +129,7 @@ def _unknown(command: str, name: str, text: str) -> str:
 
 
 def _likely(setting: Setting, text: str) -> str:
-    """The value that was meant: the text itself, unless another one is near and this is none."""
+    """The value that was meant: the text itself, unless another one is near and this one is invalid."""
     try:
         setting.kind.parse(text)
     except ValueError:

@@ -55,7 +55,7 @@ def by_counts(basis: Basis, decision: Decision) -> str:
 def contradicted(basis: Basis, decision: Decision) -> str:
     """Why a clock that sees no slow-down does not pass: counts that say of one; empty when they do not.
 
-    Caches make work a few per cent cheaper or dearer, never half of it.
+    Caches change the cost of work by a few per cent, never by half.
     """
     found = basis.prediction
     if found is None or found.device or not math.isfinite(decision.high):

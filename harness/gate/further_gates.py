@@ -71,7 +71,7 @@ def stored_fps_gate(
     why = f"{amount(candidate.value)} frames/s; the machine of the baseline (same CPU model) had {amount(figure)}"
     if candidate.value < limit and decision is None:
         verdict = Verdict.INCONCLUSIVE
-        why += "; nothing measured in this session tells the kernel's doing from the host's"
+        why += "; nothing measured in this session tells the kernel's part from the host's"
     elif candidate.value < limit and (isinstance(decision, str) or (decision and decision.low < 1 + tolerance)):
         verdict = None
         reason = decision if isinstance(decision, str) else "as slow here today"

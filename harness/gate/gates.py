@@ -162,7 +162,7 @@ SAID_SHORT = 0.01
 
 
 class Rise(GateKind, name="rise"):
-    """An exact count may fall, and rise by less than ``smallest``; any change is told, with the functions that grew."""
+    """An exact count may fall, or rise by less than ``smallest``; a change is reported with the functions that grew."""
 
     by_cost = tracked = True
 

@@ -84,7 +84,7 @@ class Order:
     pictures: int = 250
     """Frames to verify."""
     pictures_least: int = 250
-    """So many are enough where there is no time for more."""
+    """This many are enough where there is no time for more."""
     stages: frozenset[str] | None = None
     """Names of the stages to run; None is the usual ones."""
     inputs: int = 60

@@ -82,7 +82,7 @@ def read_baseline(arch: str, name: str, root: Path = BASELINES_DIR) -> tuple[Bas
     NoBaseline
         When there is none of that name.
     UsageError
-        When that is no name.
+        When that is not a name.
     ResultError
         When it is damaged, or of a schema that this harness does not know.
     """

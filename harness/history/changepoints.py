@@ -288,7 +288,7 @@ class _Segmentation:
         return at, min(maximum_p(weakest, n) * looked, 1.0)
 
     def _near(self, begin: int, at: int, end: int) -> range:
-        """Positions so near to a split that values between would be taken for outliers of the wrong side."""
+        """Positions so near to a split that values between would be treated as outliers of the wrong side."""
         return range(max(at - SHORTEST, begin + SHORTEST), min(at + SHORTEST, end - SHORTEST) + 1)
 
     def _loss(self, begin: int, at: int, end: int) -> float:

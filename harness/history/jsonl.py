@@ -131,7 +131,7 @@ def import_lines(history: History, path: Path) -> Imported:
 
 
 def _added(history: History, records: list[HistoryRun]) -> list[bool | None | str]:
-    """As :meth:`History.append_all`; in place of a run that the database refuses, a text that says why."""
+    """As :meth:`History.append_all`; a run that the database refuses is replaced by a text that says why."""
     try:
         return [*history.append_all(records)]
     except (HistoryDamaged, HistoryUnreachable):

@@ -3,7 +3,7 @@
 ::
 
     [night]
-    minutes = 240                 # for the whole nightly run; 0 is no limit
+    minutes = 240                 # for the whole nightly run; 0 sets no limit
     cell_seconds = 60             # BUDGET of each cell's run
 
     [combinations.irq]            # named switches, beside "default" and the steps of the case study

@@ -20,7 +20,7 @@ _LIMIT_S = 900.0
 """A cell is ended when it takes longer than this and ten budgets."""
 _NOISE_METRIC = "fps_trace"
 _NOISE_RUNS = 40
-"""Of so many latest runs a host's usual noise is taken."""
+"""A host's usual noise is that of this many latest runs."""
 
 
 def limit_s(budget_s: float) -> float:

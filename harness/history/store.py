@@ -145,7 +145,7 @@ class History:
     HistoryDamaged
         The file is not a database, or its pages are broken.
     HistoryUnreachable
-        Nobody answers, or another writer holds it for too long.
+        No server answers, or another writer holds it for too long.
     StoreError
         It was written by a newer harness, or is something else altogether.
     """

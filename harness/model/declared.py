@@ -62,7 +62,7 @@ def stage_table(folder: Path = STAGES_DIR) -> Mapping[str, StageRow]:
 
 
 def on_request(stage: str) -> bool:
-    """Whether a stage runs only where it is named; false of what is no stage."""
+    """Whether a stage runs only where it is named; false for anything that is not a stage."""
     row = stage_table().get(stage)
     return row is not None and row.on_request
 

@@ -10,7 +10,7 @@ from harness.model.spec import Verdict
 class HarnessError(Exception):
     """A failure with a verdict, one or two lines for a person, and where the evidence lies.
 
-    Subclasses set ``verdict``: HARNESS_FAILED unless it is the guest's or the user's doing.
+    Subclasses set ``verdict``: HARNESS_FAILED unless the guest or the user caused it.
     """
 
     verdict = Verdict.HARNESS_FAILED

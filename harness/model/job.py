@@ -30,7 +30,7 @@ class Job:
     """The command line after ``python3 -m harness``, with budget and random_state."""
     commit: str
     limit_s: float
-    """After so long it is ended."""
+    """It is ended after this time."""
     needs: tuple[str, ...] = (PAIR,)
     """``pairs``, ``arch:aarch64``, ``gl``, ``kvm``: what the host must offer."""
     bundle: str = ""
@@ -73,7 +73,7 @@ class JobEnd:
 
 
 class JobCrew(Protocol):
-    """Whoever runs jobs: each ends once, in whatever order."""
+    """What runs jobs: each ends once, in any order."""
 
     notices: list[str]
     """What people should know of it."""

@@ -21,7 +21,7 @@ R = TypeVar("R", bound="StageRecord")
 
 
 class Cause(enum.Enum):
-    """The subject of an incident. Incidents are told in this order, a cause before its consequences."""
+    """The subject of an incident. Incidents are reported in this order, a cause before its consequences."""
 
     DEVICE = "device"
     """The device refused what the guest asked."""

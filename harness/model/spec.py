@@ -270,7 +270,7 @@ class Display(enum.Enum):
     """Where QEMU shows the scanout, and so how a picture is taken."""
 
     NONE = "none"
-    """Nowhere: pictures by screendump. Not for the GL device."""
+    """No display: pictures come from screendumps. The GL device cannot use it."""
     EGL_HEADLESS = "egl-headless"
     """Nowhere, with OpenGL on a DRM render node: pictures by screendump."""
     XVFB = "xvfb"

@@ -89,7 +89,7 @@ class CommandOracle:
     def _decoded(self, content: bytes, command: str) -> Image:
         found = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
         if found is None:
-            what = f"{len(content)} bytes that are no PNG or PPM" if content else "no picture"
+            what = f"{len(content)} bytes that are not a PNG or PPM" if content else "no picture"
             raise UsageError(f"{self._where}: '{command}' writes {what}")
         if max(found.shape) > SIDE_MOST_PX:
             raise UsageError(f"{self._where}: '{command}' draws {found.shape[1]}x{found.shape[0]}, too large a picture")

@@ -1,4 +1,4 @@
-"""A virtual display whose pixels can be read at no cost to whoever draws on it.
+"""A virtual display whose pixels can be read at no cost to the program that draws on it.
 
 Xvfb maps its screen into a file in XWD format. Reading races with the X server: stop what draws, and read until two
 pictures in a row are the same (:meth:`Xvfb.settled_picture`).

@@ -9,7 +9,7 @@
  *   e <name> <accesses> <bytes> <device accesses>
  *                                    a marked function was entered; totals since the start (also written to the log,
  *                                    as "event <name>")
- *   r <id> <times>                   so often did a block run from the event before to this one
+ *   r <id> <times>                   how often a block ran from the event before to this one
  *
  * Debian's QEMU offers plugins and ships no header for them: what is needed of the interface stands here. Version 1
  * (to QEMU 8.2) counts a block's runs in any memory; from version 2 on (QEMU 9.0) in a scoreboard, which has an element

@@ -36,7 +36,7 @@ def lock(path: Path, *, wait_s: float, purpose: str) -> Iterator[None]:
     wait_s
         How long to wait for another holder; 0 only tries.
     purpose
-        What the holder does, for whoever waits: ``approve``.
+        What the holder does, for those that wait: ``approve``.
 
     Raises
     ------

@@ -82,7 +82,7 @@ class Oracle:
     """The right picture of every frame of one mode and seed.
 
     The scene is the candidate's own code: it runs in a process of its own (:mod:`harness.platform.oracle_child`) and
-    draws on memory that both see. Not for use by several threads at once: it draws on one canvas.
+    draws on memory that both see. Only one thread may use it: it draws on one canvas.
 
     Raises
     ------

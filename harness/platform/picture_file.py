@@ -20,7 +20,7 @@ def read_bgr(path: Path, most: int = PICTURE_BYTES_MAX) -> Image:
     Raises
     ------
     OSError
-        When it cannot be read, or is no picture, or one of a size that OpenCV refuses.
+        When it cannot be read, is not a picture, or has a size that OpenCV refuses.
     """
     content = read_bounded(path, most)
     try:

@@ -4,7 +4,7 @@
  * Loads the modules beside it in the order of their numbers, shows one dumb buffer, draws frames into it with the
  * kernel's own scene and hands each to the driver with DIRTYFB, which returns once the commands are queued; then the
  * same once more, waiting for the host after each frame. Says on the console what either took (a frame's mean, and the
- * medians of its parts, which a host that stalls does not move), goes on drawing for whoever takes pictures, and powers
+ * medians of its parts, which a host that stalls does not move), goes on drawing while pictures are taken, and powers
  * off.
  *
  * shown_frames=<n> on Linux's command line, which hands such words to its init, says how long it goes on. With
@@ -210,7 +210,7 @@ static unsigned long long median(uint64_t *values)
 	return values[FRAMES / 2];
 }
 
-/* Draws for the clock, then for whoever takes pictures. */
+/* Draws for the clock, then while pictures are taken. */
 static void run(struct screen *screen, const struct roulette *roulette, bool waits, uint32_t shown)
 {
 	static struct frame_times times;

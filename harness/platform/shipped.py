@@ -1,6 +1,6 @@
 """A tree that was shipped: sources without git, with the kernels that were built where they came from.
 
-``build/shipped/shipped.json`` says so. Its images are used as they are, for a kernel is built once; the state of the
+``build/shipped/shipped.json`` says so. Its images are used as they are: a kernel is built once; the state of the
 source is that of the checkout which shipped it.
 """
 

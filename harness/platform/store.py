@@ -128,7 +128,7 @@ class RunFolder:
         """Make the evidence visible; if that fails, it stays where it is, so that the error itself is reported."""
         verdict = error.verdict if isinstance(error, HarnessError) else Verdict.HARNESS_FAILED
         with contextlib.suppress(OSError, StoreError):
-            # A result that could not be stored whole is none.
+            # A result that could not be stored whole is discarded.
             (self.path / "result.json").unlink(missing_ok=True)
             write_whole(self.path / "exit_code", f"{verdict.exit_code}\n")
             self.path.chmod(0o755)

@@ -120,7 +120,7 @@ def resolved(target: Target) -> tuple[Target, tuple[ImageFile, ...]]:
     Raises
     ------
     UsageError
-        For an image that is no file that could be booted, or a QEMU that is missing.
+        For an image that cannot be booted, or a QEMU that is missing.
     """
     check_qemu(target)
     image = target.image

@@ -61,5 +61,5 @@ def device_hint(machine: "Qemu") -> str:
     if not gpu.endswith("-device") and target.arch in _MMIO_ARCHES:
         return f'{said}: for a driver on virtio-mmio, gpu = "virtio-gpu-device" and {_MODERN}'
     if gpu.endswith("-device") and not any("force-legacy" in word for word in target.args):
-        return f"{said}: for one that wants version 1 of virtio-mmio, {_MODERN}"
+        return f"{said}: for one that needs version 1 of virtio-mmio, {_MODERN}"
     return said

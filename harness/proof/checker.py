@@ -20,11 +20,11 @@ from harness.proof.events import Event, EventKind, Thread
 from harness.proof.models import EventPlace, order_of
 
 EVENTS_MAX = 24
-"""Accesses of a program at most: candidates are counted out, and their number grows with the factorial."""
+"""Accesses of a program at most: candidates are enumerated, and their number grows with the factorial."""
 
 
 class CheckError(Exception):
-    """The program is larger than what can be counted out."""
+    """The program is too large to enumerate its executions."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def has_cycle(edges: Sequence[tuple[EventPlace, EventPlace]]) -> bool:
 
 
 class _Candidates:
-    """Counts the executions of one program out."""
+    """Enumerates the executions of one program."""
 
     def __init__(self, program: Program) -> None:
         self.program = program
@@ -87,7 +87,7 @@ class _Candidates:
             if event.kind is not EventKind.FENCE
         }
         if len(self.events) > EVENTS_MAX:
-            raise CheckError(f"{len(self.events)} accesses; at most {EVENTS_MAX} can be counted out")
+            raise CheckError(f"{len(self.events)} accesses; at most {EVENTS_MAX} can be enumerated")
         self.writes: dict[str, list[EventPlace]] = defaultdict(list)
         for place, event in self.events.items():
             self.writes[event.location] += [place] if event.kind is EventKind.WRITE else []

@@ -35,11 +35,11 @@ DEVICES: Mapping[str, DeviceModel] = {
     one.name: one
     for one in (
         DeviceModel(
-            "qemu", "QEMU 7.2 to 8.2: smp_rmb after the index, smp_wmb before it, smp_mb before it looks again", _ALL
+            "qemu", "QEMU 7.2 to 8.2: smp_rmb after the index, smp_wmb before it, smp_mb before it polls again", _ALL
         ),
         DeviceModel(
             "publisher",
-            "a CPU that fences nothing but its own publish",
+            "a CPU that fences only its own publish",
             frozenset({DevicePair.WRITE_WRITE, DevicePair.READ_THEN_INDEX}),
         ),
         DeviceModel("hardware", "a device of its own (VIRTIO_F_ORDER_PLATFORM), in the outer domain", _ALL, outer=True),

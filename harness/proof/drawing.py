@@ -12,7 +12,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 20, 390, 62, 142
 _BOX_WIDTH, _BOX_HEIGHT = 250, 34
 
 _LETTERS = 36
-"""Of a box's text; the whole of it is the box's title, and stands below the picture."""
+"""Longest text in a box; the whole text is the box's title and is printed below the picture."""
 _CUTS = {
     "x86_64": {"WR": "mfence"},
     "aarch64": {"WW": "dmb ishst", "RR": "dmb ishld", "RW": "dmb ishld", "WR": "dmb ish"},

@@ -44,7 +44,7 @@ class Fence:
 
 FULL = Fence("rwio", "rwio")
 NO_FENCE = Fence("", "")
-"""What stands in the place of a fence that was taken away."""
+"""What replaces a fence that was removed."""
 
 
 @dataclass(frozen=True)

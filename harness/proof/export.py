@@ -32,7 +32,7 @@ class ExportedTest:
 
     @property
     def body(self) -> str:
-        """The test without what is written about it: equal bodies are one program."""
+        """The test without its comments: equal bodies are one program."""
         return "\n".join(self.text.splitlines()[2:])
 
 
@@ -70,7 +70,7 @@ def ask_herd(program: str, folder: Path, names: Iterable[str]) -> Mapping[str, b
 
 
 def disagreements(tests: Iterable[ExportedTest], seen: Mapping[str, bool]) -> list[str]:
-    """In words; a test of which herd7 says nothing is one."""
+    """Disagreements in words; a test without an answer of herd7 counts as one."""
     words = {True: "allowed", False: "forbidden"}
     found = []
     for test in tests:

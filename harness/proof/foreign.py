@@ -1,4 +1,4 @@
-"""The runs of an image that nobody here linked: without labels, on devices behind virtio-mmio or PCI.
+"""The runs of an image of another project: without labels, on devices behind virtio-mmio or PCI.
 
 Where its rings are is what it told the device; which of its code is a driver is what touched them.
 """
@@ -74,7 +74,7 @@ def _ring(device: ModelDevice, queue: Queue) -> Ring:
 
 
 def _shared(machine: EmulatedMachine, rings: tuple[Ring, ...], registers: list[AddressSpan]) -> Spans:
-    """Everything that a device was told of."""
+    """Everything that a device was given."""
     spans = list(registers)
     for ring in rings:
         spans += [

@@ -13,7 +13,7 @@ _OBSERVATION = re.compile(r"^Observation (\S+) (Never|Sometimes|Always) \d+ \d+$
 
 
 class _Column:
-    """One thread. Reads are numbered as they come; a register of its own holds each."""
+    """One thread. Reads are numbered in program order; each has its own register."""
 
     def __init__(self, number: int, words: tuple[str, ...]) -> None:
         self.number = number

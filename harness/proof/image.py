@@ -15,7 +15,7 @@ from harness.core.ringmarks import Mark, RingpointError, read_marks
 from harness.platform.bounded import KERNEL_BYTES_MAX, read_bounded
 
 SPAN_BYTES_MAX = 512 << 20
-"""Between the first and the last byte of a kernel in memory."""
+"""The largest distance between the first and the last byte of a kernel in memory."""
 _OURS = "gpu_init"
 _PVH_NOTE = struct.pack("<II", 18, 0x006E6558)
 """Type and name of the note; the address follows."""
@@ -63,12 +63,12 @@ def read_image(path: Path, load_at: str = "") -> ElfImage:
     Parameters
     ----------
     load_at
-        Of an image that is no ELF: ``riscv64@0x80200000``.
+        For an image that is not an ELF file: ``riscv64@0x80200000``.
 
     Raises
     ------
     TraceError
-        When the file is no ELF for one of the three architectures, or asks for more memory than a kernel needs.
+        When it is not an ELF file of the three architectures, or asks for more memory than a kernel needs.
     """
     try:
         content = read_bounded(path, KERNEL_BYTES_MAX)
@@ -118,7 +118,7 @@ def parse_place(text: str) -> tuple[str, int]:
         raise ValueError(f"'{text}' is not an architecture and an address, as in riscv64@0x80200000")
     value = int(address, 0)
     if not 0 <= value < 1 << 63:
-        raise ValueError(f"{address} is no address")
+        raise ValueError(f"{address} is not an address")
     return arch, value
 
 

@@ -1,25 +1,25 @@
-"""Long loops without a fence, of which the first turns stand for the others: drawing a picture, clearing memory.
+"""Long loops without a fence, such as drawing a picture or clearing memory: only their first turns are recorded.
 
-What a loop does in a turn it does in every turn, on other words. So the order of its last write and what follows is
-that of its first: nothing within it orders anything, or it is not passed over.
+Every turn of a loop does the same, on other words. So the order of its last write and what follows is
+that of its first: a loop that contains anything that orders accesses is not skipped.
 """
 
 from __future__ import annotations
 
 LOOP_BYTES = 512
-"""Code of a loop at most, with everything that it calls."""
+"""The largest code of a loop, with everything that it calls."""
 LONG_BLOCKS = 3000
-"""Basic blocks that a loop runs until it is a long one."""
+"""A loop of more basic blocks than this is long."""
 
 
 class LongLoops:
-    """Watches where execution stays."""
+    """Detects that execution stays in one loop."""
 
     def __init__(self) -> None:
         self.start = self.end = self._blocks = 0
 
     def forget(self) -> None:
-        """A device was used: this is no loop to pass over."""
+        """A device was used: this loop must not be skipped."""
         self.start = self.end = self._blocks = 0
 
     def is_long(self, address: int, size: int) -> bool:

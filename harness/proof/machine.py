@@ -1,7 +1,7 @@
 """A whole image in the emulator, from its first instruction until it has used its devices.
 
 Until a driver takes a device nothing is recorded and the image runs at full speed. From then on every instruction is
-recorded, as ``recorder.py`` says, but for long loops (``long_loops.py``).
+recorded, as ``recorder.py`` says, except in long loops (``long_loops.py``).
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ BLOCKS_MAX = 40_000_000
 INSTRUCTIONS_MAX = 1_500_000
 """Recorded ones."""
 AGAIN = 18
-"""Chains more than a ring has entries, of each ring in use: slots are used again."""
+"""A run goes on until each ring in use has taken this many chains more than it has entries: slots are used again."""
 IDLE_MAX = 200
-"""Times that an image waits for an interrupt, of which there are none."""
+"""How often an image may wait for an interrupt: there are none."""
 LOOKS = 3
-"""Looks of the driver until the device answers once."""
+"""Polls of the driver before the device answers once."""
 TICK_NS = 1_000_000
-"""What one reading of the clock adds to it: an image that counts seconds down does not keep us waiting."""
+"""Each reading of the clock adds this much, so that an image that counts seconds down ends soon."""
 STATUS_DRIVER = 2
 """A driver knows the device (§2.1)."""
 PASSED_S = 30
-"""A loop that is passed over and goes on longer is the end of the run."""
+"""A skipped loop that runs longer ends the run."""
 _PAGE = 4096
 _LAST = (1 << 64) - 1
 
 
 class TracingPhase(enum.Enum):
-    """How far the run is."""
+    """Phases of a run."""
 
     BOOTING = "no driver has taken a device"
     RECORDING = "every instruction is recorded"
@@ -68,18 +68,18 @@ class EmulatedMachine:
         """What the image printed."""
         self._phase = TracingPhase.BOOTING
         self._next: Callable[[], None] | None = None
-        """What is to be done once the emulator has stopped."""
+        """Actions to take once the emulator has stopped."""
         self._loops = LongLoops()
         self._rings = Spans(())
         """Where rings that were enabled are."""
         self._hooks: list[int] = []
-        """Those of the phase."""
+        """Hooks of the phase."""
         self.error: Exception | None = None
         self.ended = False
         """The image has switched its machine off."""
         self._ticks = self._blocks = self._count = self._looks = self._idle = 0
 
-    # What subclasses say.
+    # Defined by subclasses.
 
     @property
     def devices(self) -> Sequence[ModelDevice]:
@@ -113,7 +113,7 @@ class EmulatedMachine:
         """The CPU leaves the image: an instruction that it does not have, or a call of its firmware."""
         raise NotImplementedError
 
-    # What they use.
+    # For subclasses.
 
     def clock_ns(self) -> int:
         self._ticks += 1
@@ -154,7 +154,7 @@ class EmulatedMachine:
         return guard
 
     def hook(self) -> None:
-        """Once memory and devices are in place."""
+        """Called once memory and devices are in place."""
         import unicorn
 
         self._enter(TracingPhase.BOOTING, [(unicorn.UC_HOOK_BLOCK, self._on_block, 0, _LAST)])
@@ -319,7 +319,7 @@ class EmulatedMachine:
         return any(self.used_queues())
 
     def _enabled(self) -> Iterator[tuple[ModelDevice, Queue]]:
-        """Queues that the device may look at."""
+        """Queues that the device may read."""
         return ((device, queue) for device in self.devices for queue in device.queues if queue.enabled)
 
     def used_queues(self) -> list[tuple[ModelDevice, Queue]]:

@@ -1,4 +1,4 @@
-"""Many kernels decided beside each other, one process each."""
+"""Many kernels decided in parallel, one process each."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class KernelToProve:
     load_at: str = ""
     typed: str = ""
     weakest: bool = False
-    """Its fences are weakened one after the other too, against QEMU."""
+    """Its fences are also weakened one after the other, against QEMU."""
 
 
 @dataclass(frozen=True)

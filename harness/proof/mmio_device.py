@@ -66,7 +66,7 @@ class MmioDevice(ModelDevice):
         return known.get(offset, 0)
 
     def register_write(self, offset: int, value: int) -> None:
-        """Notifications are told by the caller, who decides when the device acts."""
+        """The caller delivers notifications and so decides when the device acts."""
         self.registers[offset] = value
         queue = self._selected
         if offset == STATUS:

@@ -4,7 +4,7 @@ Sections are those of VIRTIO 1.2: §5.1 the network card, §5.2 the disk, §5.4 
 driver reaches it is the business of a transport: ``pci_device.py`` and ``mmio_device.py``.
 
 The device does what it is asked at the moment it is told to, so that a test decides whether an answer comes at once,
-after some looks of the driver, with an error, or not at all.
+after some polls of the driver, with an error, or not at all.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ class ModelDevice:
             if queue.pending and self.manner is not Manner.SILENT:
                 queue.answer(self.memory, self._execute)
 
-    # What it does.
+    # Requests.
 
     def _execute(self, chain: Chain) -> int:
         """Do what a request says; returns the bytes written."""

@@ -36,7 +36,7 @@ class Ordering:
     refuted: tuple[str, ...] = ()
     """Questions whose bad outcome can happen."""
     undecided: str = ""
-    """Why there is no answer."""
+    """The reason where there is no answer."""
 
     @property
     def words(self) -> str:

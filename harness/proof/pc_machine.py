@@ -97,7 +97,7 @@ class PcMachine(EmulatedMachine):
         self._mapped: set[int] = set()
         self._latched = bytes(2)
         self._others: set[int] = set()
-        """Addresses of short instructions that are no far return in real mode."""
+        """Addresses of short instructions that are not a far return in real mode."""
         self._vectors: list[int] = []
         """Interrupts that wait for the emulator to stop."""
         self._load(segments)
@@ -125,7 +125,7 @@ class PcMachine(EmulatedMachine):
             self._start_as_pvh()
 
     def _start_as_pvh(self) -> None:
-        """Memory is told as Xen does (xen/include/public/arch-x86/hvm/start_info.h); devices have been placed."""
+        """The memory map is Xen's (xen/include/public/arch-x86/hvm/start_info.h); devices have been placed."""
         fields = ((0x336EC578, 4), (1, 4), (0, 8), (0, 8), (0, 8), (0, 8), (_MEMORY_MAP, 8), (1, 4), (0, 4))
         self.uc.mem_write(_START_INFO, b"".join(value.to_bytes(size, "little") for value, size in fields))
         entry = ((0, 8), (RAM_BYTES, 8), (1, 4), (0, 4))

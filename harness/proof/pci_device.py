@@ -90,7 +90,7 @@ class PciDevice(ModelDevice):
         return known.get(offset, self.registers.get(offset, 0))
 
     def register_write(self, offset: int, value: int) -> None:
-        """Common configuration; notifications are told by the caller, who decides when the device acts."""
+        """Common configuration; the caller delivers notifications and so decides when the device acts."""
         self.registers[offset] = value
         queue = self._selected
         if offset == STATUS:

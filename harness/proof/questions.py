@@ -357,7 +357,7 @@ QUESTIONS: tuple[Question, ...] = (
     ),
     Question(
         "notify",
-        "the device is told before the index that it was told of",
+        "the device is notified before it can see the index that it was notified of",
         DevicePair.READ_READ,
         _notify,
     ),

@@ -36,7 +36,7 @@ class Recorder:
     read_code
         The memory's bytes: address, size.
     private
-        Whether nobody else can see an address: what is there is passed on without an access.
+        Whether an address is private: a value there is passed on without an access.
     locked_is_fence
         An atomic instruction is a full fence, whatever memory it is on (x86: Intel SDM 3A 8.2.3.9).
     where
@@ -60,7 +60,7 @@ class Recorder:
         self._locked_is_fence, self._where = locked_is_fence, where
         self._through_memory = through_memory
         self.effects: dict[int, DecodedInstruction] = {}
-        """Of each instruction that ran, by address."""
+        """Effects of each instruction that ran, by address."""
         self.accesses: list[Access] = []
         self.branch_sources: dict[int, int] = {}
         """Reads that a branch depended on, each with its position among them."""
@@ -69,7 +69,7 @@ class Recorder:
         self._bytes: dict[int, frozenset[int]] = {}
         self._code_pages: set[int] = set()
 
-    # What happens.
+    # Recording.
 
     def begin(self, address: int) -> None:
         """An instruction starts; the one before it has ended."""
@@ -87,7 +87,7 @@ class Recorder:
         Raises
         ------
         TraceError
-            When it writes over an instruction that has run: the code that was decided would not be the code that runs.
+            When it writes over an instruction that has run: the decided code would not be the code that runs.
         """
         if write and address >> _CODE_PAGE in self._code_pages:
             self._refuse_own_code(address, size)

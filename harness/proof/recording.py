@@ -21,11 +21,11 @@ from harness.proof.tracer import Tracer
 FRAMES = 40
 """Two chains a frame in a ring of at most 64: the ring wraps, and each slot is used again."""
 LOOKS = 3
-"""Looks of the driver until the device answers once."""
+"""Polls of the driver before the device answers once."""
 WIDTH_PX, HEIGHT_PX = 16, 8
 DRAWN_BYTES = 16
 PATIENCE_NS = 200_000_000
-"""What a reading of the clock adds where a deadline is to pass."""
+"""Each reading of the clock adds this much where a deadline must pass."""
 _GPU_AT, _RECT_AT, _BLK_AT, _DATA_AT, _HEAP_AT = 0x0, 0x8000, 0xA000, 0xC000, 0x10000
 
 
@@ -117,7 +117,7 @@ class Coverage:
 
     run: int
     total: int | None
-    """None where nothing says which instructions are the driver's."""
+    """None where the driver's instructions are not known."""
     missing: tuple[str, ...] = ()
 
     @property
@@ -135,7 +135,7 @@ _DRIVER = ("virtqueue_", "gpu_", "transport_", "blk_", "queue_notify", "wait_")
 
 
 class _Session:
-    """One emulator with its devices' habits."""
+    """One emulator, and how its devices behave."""
 
     def __init__(self, image: ElfImage) -> None:
         self.tracer = Tracer(image)
@@ -257,9 +257,9 @@ def record(image: ElfImage) -> tuple[tuple[Recording, ...], Coverage]:
 
 
 def _wait_in_vain(session: _Session) -> tuple[str, ...]:
-    """A frame whose answer comes only after a time-out; what did not end, in words.
+    """A frame whose answer comes only after a time-out; returns in words what did not end.
 
-    A wait that counts its looks instead of the time is not made shorter by a clock that jumps.
+    A clock that jumps does not shorten a wait that counts polls.
     """
     try:
         session.frame(1)

@@ -31,13 +31,13 @@ class StrategyRow:
     instructions: str
     """The fences at its points, in words."""
     fps: float | None
-    """Of that very ELF, in the newest saved run that measured it."""
+    """The frame rate of this ELF, in the newest saved run that measured it."""
     more: str = ""
-    """Where it is stronger than needed."""
+    """The points where it is stronger than needed."""
 
 
 def claim(proof: Proof, device: DeviceModel) -> str:
-    """What a proof says, and no more."""
+    """The claim of a proof."""
     refuted = len(proof.refuted)
     found = "no cycle" if not refuted else f"cycles for {refuted} question{'s' if refuted > 1 else ''}"
     return (

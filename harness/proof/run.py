@@ -48,7 +48,7 @@ def prove(path: Path, label: str, sha256: str, device: DeviceModel, *, load_at: 
     Parameters
     ----------
     load_at
-        Of an image that is no ELF: architecture and address.
+        For an image that is not an ELF file: architecture and address.
     typed
         What is typed at the console of an image that is not this project's kernel.
 

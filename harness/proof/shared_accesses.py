@@ -1,6 +1,6 @@
 """Of everything that a whole image did to memory, what a device can see.
 
-An image that nobody here linked does not say which memory is its own. Once the run is over it is known: the device was
+An image of another project does not say which memory is its own. Once the run is over it is known: the device was
 told where the rings and the buffers are, and everything else is private. An access to private memory orders nothing,
 but dependencies lead through it: a value that is stored there and loaded again depends on what it depended on when it
 was stored (Armv8: ``(addr | data); rfi`` of dob; RVWMO: rule 12).
@@ -43,7 +43,7 @@ class Spans:
 def only_shared(
     accesses: Sequence[Access], branch_sources: Mapping[int, int], shared: Spans
 ) -> tuple[tuple[Access, ...], dict[int, int]]:
-    """The accesses to shared memory, fences and what orders like one, numbered anew, with their dependencies.
+    """The accesses to shared memory, fences and what orders like one, renumbered, with their dependencies.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def only_shared(
     branch_sources
         Reads that branches depended on, each with its position among them.
     shared
-        What the device was told of, and its registers.
+        What the device was given, and its registers.
 
     Returns
     -------

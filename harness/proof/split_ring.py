@@ -1,6 +1,6 @@
 """The device's side of a split ring (VIRTIO 1.2, §2.7), on memory that belongs to a driver.
 
-It keeps every chain that it ever took, so that the accesses of a driver can be told by what they are for.
+It keeps every chain that it ever took, so that the purpose of a driver's accesses is known.
 """
 
 from __future__ import annotations

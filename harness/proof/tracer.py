@@ -33,7 +33,7 @@ class Tracer:
     Parameters
     ----------
     recording
-        Every instruction is recorded; else the driver runs at full speed, and only the devices are told of.
+        Every instruction is recorded; else the driver runs at full speed, and only accesses to devices are reported.
     """
 
     def __init__(self, image: ElfImage, *, recording: bool = True) -> None:
@@ -49,7 +49,7 @@ class Tracer:
         """What the kernel printed."""
         self.clock_ns = 0
         self.tick_ns = TICK_NS
-        """What one reading of the clock adds to it."""
+        """Each reading of the clock adds this much."""
         self.count = 0
         self.error: Exception | None = None
         self.on_read: Callable[[int, int], None] = lambda address, size: None
@@ -219,10 +219,10 @@ class Tracer:
             found[0].register_write(found[1], value)
 
     def _private(self, address: int) -> bool:
-        """The stack: nobody else sees it."""
+        """The stack is private."""
         return self.stack[0] <= address < self.stack[1]
 
-    # For those who use it.
+    # Public methods.
 
     def call(self, function: str | int, *arguments: int) -> int:
         """Call a function of the kernel, by name or address; returns what it returned, as a signed 32-bit number.

@@ -21,7 +21,7 @@ FENCES: Mapping[str, tuple[tuple[str, Fence], ...]] = {
     ),
     "riscv64": tuple((f"fence {a},{b}", Fence(a, b)) for a, b in itertools.product(_LETTERS, _LETTERS)),
 }
-"""What an architecture has, beside no fence at all. Device registers are ordered by E alone, which stays as it is."""
+"""The fences of an architecture, besides none. Only E orders device registers, and it is not weakened."""
 
 
 _NOTIFY: Mapping[str, tuple[tuple[str, Fence], ...]] = {"riscv64": (("fence w,o", Fence("w", "o")),)}
@@ -30,7 +30,7 @@ _NOTIFY: Mapping[str, tuple[tuple[str, Fence], ...]] = {"riscv64": (("fence w,o"
 
 @dataclass(frozen=True)
 class Weakest:
-    """What one point needs, the others being as strong as they were."""
+    """What one point needs while the others keep their fences."""
 
     point: str
     enough: tuple[str, ...]
@@ -43,7 +43,7 @@ class Minimal:
 
     weakest: tuple[Weakest, ...]
     together: bool
-    """The points' weakest fences are right beside each other: one a point is a minimal set, and there are no more."""
+    """The points' weakest fences are also right together: one for each point is a minimal set; there are no others."""
 
 
 def _covers(strong: Fence, weak: Fence) -> bool:

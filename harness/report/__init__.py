@@ -1,1 +1,1 @@
-"""Results as people read them: HTML, Markdown, JUnit, plots."""
+"""Results for readers: HTML, Markdown, JUnit, plots."""

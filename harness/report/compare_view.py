@@ -1,4 +1,4 @@
-"""The view of two saved runs beside each other. Nothing is judged: both were measured at times of their own."""
+"""The view of two saved runs side by side. Nothing is judged: both were measured at times of their own."""
 
 from __future__ import annotations
 

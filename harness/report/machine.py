@@ -22,7 +22,7 @@ TITLE_MOST = 120
 
 
 def plain(text: str) -> str:
-    """Text without what XML 1.0 forbids, and without commands for whoever prints it into a log."""
+    """Text without what XML 1.0 forbids, and without commands for a runner that prints it into a log."""
     kept = "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
     return neutral(kept.replace("\t", " "))
 

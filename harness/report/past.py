@@ -53,7 +53,7 @@ def _value(result: Result) -> float | None:
 
 
 def _alike(one: Result, other: Result) -> bool:
-    """Their figures can be set beside each other."""
+    """Their figures can be compared."""
     ours, theirs = ((run.arms[ARM].switches, run.host.cpu if run.host else "", _device(run)) for run in (one, other))
     return ours == theirs
 

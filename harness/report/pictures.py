@@ -33,7 +33,7 @@ def read_picture(path: Path) -> Image | None:
 
 
 def gallery_of(paths: Sequence[Path], a_row: int = 3) -> tuple[PictureComparison, ...]:
-    """Pictures one after the other, some beside each other, each under its file's name; unreadable ones left out."""
+    """Pictures one after the other, some side by side, each under its file's name; unreadable ones left out."""
     found = [(path.name, picture) for path in paths if (picture := read_picture(path)) is not None]
     rows = []
     for at in range(0, len(found), a_row):

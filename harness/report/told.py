@@ -40,7 +40,7 @@ def next_lines(result: Result) -> tuple[str, ...]:
 
 
 def write_told(told: TellingPrinter, result: Result, folder: Path, again: str, links: Sequence[Link] = ()) -> None:
-    """Write ``report.html`` and ``report.md``: the verdict, then what was told."""
+    """Write ``report.html`` and ``report.md``: the verdict, then the text."""
     view = ReportView(
         command=result.command,
         verdict=result.verdict,

@@ -180,7 +180,7 @@ class ReportView:
 
     @property
     def begun(self) -> str:
-        """When it was started, to the minute, as people write it; as it is where it is no time."""
+        """When it was started, to the minute, in plain words; unchanged where it is not a time."""
         return when_words(self.started)
 
     @property

@@ -1,4 +1,4 @@
-"""Metrics and their figures as people read them."""
+"""Metrics and their figures in words."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ LABELS: Mapping[str, str] = {
 
 
 def when_words(started: str) -> str:
-    """``2026-11-28 17:27 UTC`` of an ISO time; as it is where it is none."""
+    """``2026-11-28 17:27 UTC`` of an ISO time; unchanged where it is not one."""
     try:
         when = datetime.datetime.fromisoformat(started.replace("Z", "+00:00"))
     except ValueError:

@@ -68,7 +68,7 @@ class Reading:
 
 
 def read_damaged(saved: Path, folder: Path, count: int, random_state: int = 1) -> list[Reading]:
-    """Damage a saved run so many times, and let every reader read each.
+    """Damage a saved run ``count`` times, and let every reader read each.
 
     Raises
     ------

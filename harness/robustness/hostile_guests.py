@@ -29,7 +29,7 @@ class HostileGuest:
     file: str = ""
     line: str = ""
     instead: str = ""
-    """What stands in place of the line; ``HOSTILE`` in it is a literal with every text."""
+    """What replaces the line; ``HOSTILE`` in it is a literal with every text."""
     code: str = ""
     commands: tuple[tuple[str, ...], ...] = (BOOT, PERF)
 

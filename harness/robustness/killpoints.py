@@ -29,7 +29,7 @@ _HEARS = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler
 KILL, INTERRUPT, FULL = "signal=KILL", "signal=INT", "error=ENOSPC"
 HOWS = (KILL, INTERRUPT, FULL)
 LAST = 3
-"""Of a subset, so many last writes are always in it: things become visible there."""
+"""A subset always includes this many last writes: results become visible there."""
 
 
 @dataclass(frozen=True)
@@ -102,14 +102,14 @@ class Tally:
 
 
 def attack(writer: Writer, root: Path, how: str, every: int = 1) -> Tally:
-    """Run a writer once for each of its writes, in a place prepared anew, disturbed there.
+    """Run a writer once for each of its writes, in a freshly prepared place, disturbed there.
 
     Parameters
     ----------
     root
         A folder in which the places are made.
     every
-        Only one write in so many, and the last three.
+        Attack one write in ``every``, and the last three.
     """
     tally = Tally()
     for place, ended in disturb(writer, root, how, every):

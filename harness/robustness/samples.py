@@ -38,7 +38,7 @@ def baseline() -> Baseline:
 
 
 def fill_baseline(place: Path) -> None:
-    """An approved kernel, and a run of another one that can be approved in its stead."""
+    """An approved kernel, and a run of another one that can be approved instead."""
     stored = place / "baselines" / "x86_64" / "acquire_progress"
     stored.mkdir(parents=True)
     (stored / FILE_NAME).write_text(baseline_to_json(baseline()), encoding="utf-8")

@@ -60,7 +60,7 @@ class Setting:
     switch: bool = False
     """Compiled into the kernel."""
     earlier: str = ""
-    """The name that it had: who gives that one is told the present one."""
+    """The name that it had: a command line that gives it is answered with the present one."""
 
 
 def _takes(commands: str) -> tuple[str, ...]:
@@ -287,7 +287,7 @@ DECLARED: tuple[Setting, ...] = (
     ),
     Setting("MINUTES", Number(0, 10_000, "min"), ("nightly",), "time for the whole night; 0 means no limit", "60"),
     Setting("SITE", _FOLDER, ("report",), "where the pages go", "results/site", "results/site"),
-    Setting("README", Flag(), ("litmus",), "1 renews the table in kernel/drivers/virtio/README.md", "1", "0"),
+    Setting("README", Flag(), ("litmus",), "1 rewrites the table in kernel/drivers/virtio/README.md", "1", "0"),
     Setting("FILE", _FILE, ("history",), "lines to write or read", "history.jsonl"),
     Setting("KEEP", Integer(20, 1_000_000), ("history",), "newest runs of a cell that prune keeps", "100", "400"),
     Setting("EVERY", Integer(1, 1000), ("history",), "prune keeps one older run in this many", "10", "7"),

@@ -130,7 +130,7 @@ def browser() -> Iterator[Browser]:
     profile = tempfile.mkdtemp(prefix="chromium-")
     to_read, to_write = os.pipe()
     from_read, from_write = os.pipe()
-    # The protocol wants descriptors 3 and 4; bash puts them there (dash knows no number above 9).
+    # The protocol needs descriptors 3 and 4; bash puts them there (dash knows no number above 9).
     command = ["timeout", "-k", "5", "300", "bash", "-c", f'exec "$@" 3<&{to_read} 4>&{from_write}', "bash"]
     process = subprocess.Popen(
         [*command, program, *FLAGS, f"--user-data-dir={profile}", "about:blank"],

@@ -29,7 +29,7 @@ PLANTED: Mapping[str, str] = {
     "gives_up": "waits",
     "reuse": "buffers",
     "unchecked": "unread errors",
-    "delay": "late look",
+    "delay": "late poll",
     "tick": "idle gaps",
     "polls": "polling",
     "mmio_spin": "polling",

@@ -38,7 +38,7 @@ def launch_ms(image: Path, folder: Path) -> float:
 
 
 def launches_of(name: str, folder: Path, count: int = LAUNCHES) -> tuple[float, ...]:
-    """Median frame times of so many launches of one guest."""
+    """Median frame times of ``count`` launches of one guest."""
     image = build_guest(name, folder / "out")
     return tuple(launch_ms(image, folder / name) for _ in range(count))
 

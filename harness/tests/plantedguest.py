@@ -55,7 +55,7 @@ def put_through(
     stages: Sequence[str] = ("window", "pictures"),
     extra: Sequence[str] = (),
 ) -> tuple[Measured, Judgement]:
-    """The gate's verdict on a kernel that is taken for this tree's own."""
+    """The gate's verdict on a kernel that counts as this tree's own."""
     arm = ArmKernel("candidate", kernel, "0" * 64, switches, BUILT_IN)
     machine = Machine(arch=switches.arch, vcpus=1, maxcpus=2, extra=tuple(extra))
     order = Order(arm, None, machine, RunParams(mode=MODE), pictures=25, stages=frozenset(stages))

@@ -41,7 +41,7 @@ class HostNoise:
     frames: int = 14
     """Frames a slice."""
     longer: int = 1
-    """Each frame takes as long as so many of the usual ones, and has the noise of all of them."""
+    """Each frame takes as long as this many usual ones, and has the noise of all of them."""
 
 
 def simulate_launch(rng: np.random.Generator, effect: float, noise: HostNoise = HostNoise()) -> Launch:

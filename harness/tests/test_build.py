@@ -275,7 +275,7 @@ def test_another_link_order_is_another_image_of_the_same_objects() -> None:
 def test_a_clone_of_another_user_is_named_as_such(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if os.geteuid():
         pytest.skip("only root can give a folder away")
-    monkeypatch.setenv("HOME", str(repository.parent))  # no safe.directory of whoever runs this
+    monkeypatch.setenv("HOME", str(repository.parent))  # no safe.directory of the user who runs this
     os.chown(repository, 65534, 65534)
     os.chown(repository / ".git", 65534, 65534)
     with pytest.raises(ToolError, match="belongs to another user: .*safe.directory"):

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.gate.calibration.evidence import SCHEMA, recording_from_evidence, upgraded_evidence
+from harness.gate.calibration.evidence import SCHEMA, lists_on_lines, recording_from_evidence, upgraded_evidence
 from harness.gate.calibration.places import CalibrationPlace, place_from
 from harness.gate.calibration.power import (
     DetectionRates,
@@ -181,10 +181,17 @@ def test_drawing_a_recording_again_keeps_its_truth() -> None:
     rng = np.random.default_rng(7)
     pair = RecordedPair(rng.exponential(0.1, 21) - 0.1, np.full(21, 2.0), np.full(21, 2.0))
     assert [pair.again(rng).centre for _ in range(5)] == pytest.approx([pair.centre] * 5)
-    # A skewed, loud recording raises no alarms, however its launches fall when drawn again.
+    # A skewed, noisy recording raises no alarms, however its launches fall when drawn again.
     loud = Series("A/A", 0.0, (pair,)).without_sampling_error(0.0)
     cell = protocol_rates(loud, 60.0, 0.85, 100, rng, 0.015)
     assert cell.slower.share + cell.faster.share <= 0.02
+
+
+def test_lists_of_figures_take_one_line_each() -> None:
+    plain = {"a": [0.5, -1, 2.0], "b": [["x, y", "[1]"], {"c": [None, True]}], "d": [], "e": ["1,\n 2"]}
+    text = lists_on_lines(json.dumps(plain, indent=1))
+    assert json.loads(text) == plain
+    assert ' "a": [0.5, -1, 2.0],\n' in text and '"c": [null, true]\n' in text
 
 
 def test_evidence_is_read_back_or_refused() -> None:

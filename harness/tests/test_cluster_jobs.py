@@ -95,7 +95,7 @@ def test_a_bundle_of_another_hash_is_refused(small: tuple[Bundle, BlobStore]) ->
     bundle, store = small
     with pytest.raises(BundleDamaged, match="was sent as"):
         read_bundle(bundle.text + " ", bundle.digest)
-    with pytest.raises(BundleDamaged, match="is no list of files"):
+    with pytest.raises(BundleDamaged, match="is not a list of files"):
         read_bundle("{}x", digest_of_bytes(b"{}x"))
     with pytest.raises(BundleDamaged, match="was sent as"):
         store.add(b"other", bundle.files[0].sha256)

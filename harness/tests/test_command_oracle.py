@@ -67,7 +67,7 @@ def test_a_picture_comes_from_standard_output_or_from_a_file(tmp_path: Path) -> 
     [
         ("echo no such scene >&2; exit 3", "'./draw 5' ended with status 3: no such scene"),
         ("true", "'./draw 5' writes no picture"),
-        ("echo 12345", "'./draw 5' writes 6 bytes that are no PNG or PPM"),
+        ("echo 12345", "'./draw 5' writes 6 bytes that are not a PNG or PPM"),
         ('printf "P6 9000 1 255\\n"; head -c 27000 /dev/zero', "draws 9000x1, too large"),
         ("sleep 60", "'./draw 5': has not ended after 0.5 s"),
         ("cat /dev/zero", "'./draw 5': says more than"),

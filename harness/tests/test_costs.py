@@ -164,7 +164,7 @@ def test_counts_excuse_no_change_that_the_clock_found() -> None:
     [
         (0.0, "", (-0.01, 0.01), ""),
         (0.02, "", (0.01, 0.02), ""),
-        (0.0, "", (0.03, 0.05), "not more work, but dearer"),
+        (0.0, "", (0.03, 0.05), "not more work, but slower work"),
         (0.06, "", (-0.01, 0.01), "cheaper than usual"),
         (0.06, "notifications +100 %", (-0.01, 0.01), "the device decides: notifications +100 %"),
     ],
@@ -179,7 +179,7 @@ def test_what_it_means_that_clock_and_counts_disagree(
 def test_the_gate_says_what_counts_predict_beside_the_clock() -> None:
     slower = decision(0.05, 0.005)
     words = prediction_words(Basis(_arm(), decision=slower, prediction=Prediction(0.0, {}, "")))
-    assert words.startswith("frame time ") and "by counts" in words and "not more work, but dearer" in words
+    assert words.startswith("frame time ") and "by counts" in words and "not more work, but slower work" in words
     device = Prediction(0.0, {}, "notifications +100 %")
     assert prediction_words(Basis(_arm(), decision=slower, prediction=device)).count("the device decides") == 1
 

@@ -107,5 +107,5 @@ def test_a_kernel_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_the_sentence_counts_what_was_looked_at() -> None:
     fine, bad = DriverManner("waits", "0 of 9"), DriverManner("buffers", "1 buffer", "Use more.")
     unseen = DriverManner("launches", "not looked at", looked=False)
-    assert DriverAnswer((fine, unseen), 2.0).sentence == "nothing to mend by 1 rules"
+    assert DriverAnswer((fine, unseen), 2.0).sentence == "nothing to improve by 1 rules"
     assert DriverAnswer((fine, bad, unseen), 2.0).sentence == "1 of 2 rules have advice: buffers"

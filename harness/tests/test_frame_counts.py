@@ -49,7 +49,7 @@ def test_counts_are_means_over_whole_frames() -> None:
     # Two stretches of a frame are drawing, four polling, one the log's.
     assert (draw.instructions, draw.blocks, draw.accesses, draw.bytes) == (46, 6, 10, 80)
     assert (draw.helpers, draw.exits, draw.notifications) == (6, 4, 0)
-    # A notification belongs to the stretch that it is told in: here that of the clock read before a wait.
+    # A notification belongs to the stretch in which it is sent: here that of the clock read before a wait.
     assert (poll.instructions, poll.notifications, log.instructions) == (92, 2, 23)
 
 

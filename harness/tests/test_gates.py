@@ -126,10 +126,10 @@ def test_each_gate_trips_its_own_verdict(changes: dict[str, object], verdict: Ve
 def test_the_worst_of_several_wins_and_the_rest_are_counted() -> None:
     judgement = _judge(
         candidate=_arm(timeouts=3.0, fps_trace=5.0),
-        incidents=(Incident(Verdict.INCONCLUSIVE, "loud host"), Incident(Verdict.HARNESS_FAILED, "disk full")),
+        incidents=(Incident(Verdict.INCONCLUSIVE, "noisy host"), Incident(Verdict.HARNESS_FAILED, "disk full")),
     )
     assert judgement.verdict is Verdict.HARNESS_FAILED
-    assert judgement.problems == ("disk full", "loud host")
+    assert judgement.problems == ("disk full", "noisy host")
 
 
 def test_no_rule_can_make_a_run_without_frame_rate_pass() -> None:

@@ -1,4 +1,4 @@
-"""The wheel measured from pictures: quiet on good frames, loud on scene bugs that kernel and oracle would share."""
+"""The wheel measured from pictures: silent on good frames, and finds scene bugs that kernel and oracle share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The history: runs kept once, whoever writes at the same time, whatever happens to the database."""
+"""The history: runs kept once, also with several writers, and whatever happens to the database."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ CLEAN: Mapping[str, str] = {
     "mode_change": "",
     "columns": "",
 }
-"""With what their files hold besides; habits that cost time are no mistakes of the picture."""
+"""With what their files hold besides; habits that cost time are not faults of the picture."""
 NAMED: tuple[tuple[str, str, str], ...] = (
     ("panics", 'serial = { panic = "Kernel panic" }', "the guest panicked: .*Kernel panic"),
     ("unchecked", "", "the device refused"),

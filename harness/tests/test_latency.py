@@ -59,7 +59,7 @@ def keys_of(pressed_us: list[int]) -> tuple[SentKey, ...]:
 
 
 def shown_by(pressed_us: list[int], reads_us: int, dropped: frozenset[int] = frozenset()) -> list[int]:
-    """The newest input of each frame, of a kernel that reads so long after the frame's start; before it if negative."""
+    """The newest input of each frame, in a kernel that reads this long after the frame's start (may be negative)."""
     taken = [at + 20 for number, at in enumerate(pressed_us) if number not in dropped]
     return [sum(at <= OFFSET_US + frame * PERIOD_US + reads_us for at in taken) for frame in range(FRAMES)]
 
@@ -218,7 +218,7 @@ def test_the_timeline_shows_the_longest_and_marks_the_late() -> None:
 @pytest.mark.qemu
 @pytest.mark.parametrize("arch", ["x86_64", "aarch64", "riscv64"])
 def test_a_key_s_way_is_measured(arch: str) -> None:
-    """On a busy host the clock may be too coarse to pass; no key is ever late, lost or taken for another."""
+    """On a busy host the clock may be too coarse to pass; no key is ever late, lost or mistaken for another."""
     ran = run_harness("latency", "--json", f"ARCH={arch}", "INPUTS=30", "MODE=640x480")
     result = json.loads(ran.out)
     assert ran.code in (0, 4), result["sentence"]

@@ -214,6 +214,32 @@ def test_a_planted_kernel_violation_is_found(name: str, source: str, says: str) 
     assert any(says in text for text in kernel_violations(name, source))
 
 
+MANY_MODULES = 20
+"""A package with more modules lists them in its docstring, by what they are about."""
+
+
+def unlisted(docstring: str, modules: Iterable[str]) -> set[str]:
+    """Modules that a package's docstring does not name, and names in it that are not modules."""
+    return set(re.findall(r"``(\w+)``", docstring)) ^ set(modules)
+
+
+def test_a_large_package_says_what_its_modules_are_about() -> None:
+    packages = {
+        path.parent: {one.stem for one in path.parent.glob("[!_]*.py")} for path in HARNESS.rglob("__init__.py")
+    }
+    wrong = {
+        package.name: found
+        for package, modules in packages.items()
+        if len(modules) > MANY_MODULES and package.name not in ("tests", "commands")
+        if (found := unlisted(ast.get_docstring(ast.parse((package / "__init__.py").read_text())) or "", modules))
+    }
+    assert not wrong, f"name them in the docstring of the package's __init__.py: {wrong}"
+
+
+def test_an_unlisted_module_is_found() -> None:
+    assert unlisted("- files: ``atomic``, ``gone``", ["atomic", "new"]) == {"new", "gone"}
+
+
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 60
 

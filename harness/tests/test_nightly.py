@@ -194,7 +194,7 @@ def test_a_run_without_a_result_is_never_a_pass(tmp_path: Path) -> None:
 
 def test_quarantine_counts_for_nothing_until_it_expires(tmp_path: Path) -> None:
     gate = FakeGate(tmp_path / "results", {"x86_64 linux 2d irq": Verdict.GUEST_FAILED})
-    held = Quarantine("x86_64 linux 2d irq", "interrupts get lost, being mended", NOW.date())
+    held = Quarantine("x86_64 linux 2d irq", "interrupts get lost, being fixed", NOW.date())
     plan = replace(matrix(), quarantines=(held,))
     done = night(tmp_path, plan, gate)
     assert done.verdict is Verdict.PASS and done.outcomes[-3].cell.label in gate.ran

@@ -98,7 +98,7 @@ def test_the_seed_changes_results_and_nothing_else_of_the_still_parts() -> None:
 
 
 def assert_dirty_equals_full(mode: tuple[int, int], seed: int, frames: list[int]) -> None:
-    """Draw by damage along a sequence; every frame must be what it is drawn whole, and damage must be told."""
+    """Draw by damage along a sequence; every frame must be what it is drawn whole, and damage must be reported."""
     by_damage, whole = Oracle(*mode, seed), Oracle(*mode, seed)
     by_damage.draw(frames[0])
     for previous, frame in zip(frames, frames[1:]):

@@ -1,4 +1,4 @@
-"""The verification window against a machine that shows what a test wants it to show."""
+"""The verification window against a machine that shows what a test sets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images that nobody here linked: U-Boot's driver, decided without labels or symbols, and what is refused."""
+"""Images of other projects: U-Boot's driver, decided without labels or symbols, and what is refused."""
 
 from __future__ import annotations
 

@@ -143,7 +143,7 @@ def test_a_name_that_qemu_would_change_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.qemu
 def test_a_file_beyond_the_limit_is_no_fault_of_the_guest(kernel: Path, tmp_path: Path) -> None:
-    """It is not taken for a status that the guest chose, either."""
+    """It is not mistaken for a status that the guest chose, either."""
     limits = Limits(trace_bytes=1 << 20, picture_bytes=1 << 20)
     with Qemu(RunSpec(kernel, MACHINE, ENDLESS, limits=limits), tmp_path / "run") as machine:
         machine.wait_first_flush()

@@ -127,7 +127,7 @@ def test_every_complaint_of_the_device_fails_and_comes_first() -> None:
     )
     findings = findings_of(trace.replace(FLUSH, FLUSH.replace(b"1024", b"768")))
     assert "the device refused what the guest asked, 16 times: virtio_gpu_transfer_to_host_2d" in headline(findings)
-    assert len(findings) == 2, "the picture's damage is told besides"
+    assert len(findings) == 2, "the picture's damage is reported too"
 
 
 @pytest.mark.parametrize(

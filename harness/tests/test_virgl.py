@@ -153,7 +153,7 @@ def test_no_gl_on_the_display_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.qemu
 def test_no_egl_on_a_render_node_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A node that is there, and a QEMU whose EGL refuses it: the other way is taken, and both are told."""
+    """A node that is there, and a QEMU whose EGL refuses it: the other way is taken, and both are reported."""
     nodes, bin_folder = tmp_path / "dri", tmp_path / "bin"
     nodes.mkdir()
     bin_folder.mkdir()

@@ -32,7 +32,7 @@ def test_a_kernel_without_a_fault_holds_no_code_of_one() -> None:
 
 
 def test_a_device_that_refuses_the_features_is_named(tmp_path: Path) -> None:
-    """With iommu_platform=on QEMU wants VIRTIO_F_ACCESS_PLATFORM, which the driver does not know."""
+    """With iommu_platform=on QEMU requires VIRTIO_F_ACCESS_PLATFORM, which the driver does not know."""
     log = boot_kernel(tmp_path, Machine(extra=("-global", "virtio-gpu-pci.iommu_platform=on")), SHORT).log
     assert "virtio-gpu: the device refused the features chosen" in log
     assert "[DONE] status=failed" in log

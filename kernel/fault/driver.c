@@ -10,7 +10,7 @@ FAULT_DECLARE(leak_descriptors, "failed", 3, "", "descriptors are not given back
 FAULT_DECLARE(no_virgl, "fallback", 3, "VIRGL=1", "the 2D path is used although the device offers virgl",
 	      .decline_virgl = true);
 FAULT_DECLARE(cursor_race, "cursor", 3, "CURSOR=hw",
-	      "the cursor queue is told of an image that the control queue has not brought yet", .race_cursor = true);
+	      "the cursor queue refers to an image that the control queue has not brought yet", .race_cursor = true);
 FAULT_DECLARE(blk_corrupt, "disk", 3, "blk=", "one bit of every 16th block read is changed", .spoil_block = 16);
 FAULT_DECLARE(blk_timeout, "timeout", 3, "blk=", "every 16th request to the disk is never shown to it",
 	      .hide_block = 16);

@@ -11,7 +11,7 @@
 
 #include <stdbool.h>
 
-/* cpus: how many run. Returns whether every frame was presented and every block was right; else the reason is told. */
+/* cpus: how many run. Returns whether all frames were presented and all blocks right; else prints the reason. */
 bool frameloop_run(const struct run_params *params, unsigned cpus);
 
 #endif

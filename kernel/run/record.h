@@ -17,7 +17,7 @@
 
 /*
  * The keys of a frame's line behind the counters and `frame`, each named once: ROW(name). Times are spans of the
- * guest's own clock, of the drawing CPU. Those that are no part of another do not overlap; what is missing to the start
+ * guest's own clock, of the drawing CPU. Those outside of each other do not overlap; what is missing to the start
  * of the next frame is the loop's own.
  */
 /* clang-format off */

@@ -14,7 +14,7 @@ struct spinlock {
 	uint32_t held;
 };
 
-/* Returns what spinlock_unlock wants: whether interrupts were enabled. */
+/* Returns what spinlock_unlock needs: whether interrupts were enabled. */
 static inline bool spinlock_lock(struct spinlock *lock)
 {
 	bool enabled = arch_irq_disable();

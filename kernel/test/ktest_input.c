@@ -73,7 +73,7 @@ static void keys(void)
 	key(KEY_A, 2);
 	report(3, 0, INPUT_PRESSED, sizeof(struct input_event));
 	ktest_check(!input_read(&input) && input.presses == 3 && input.newest == KEY_B && input.taken == 11,
-		    "a key held down, and what is no key, are no inputs");
+		    "a key held down, and what is not a key, are not inputs");
 	for (uint32_t i = 0; i < 5 * RING; i++) {
 		press(KEY_A);
 		input_read(&input);

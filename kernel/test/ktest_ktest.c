@@ -86,7 +86,7 @@ static void lists(void)
 {
 	ktest_check(!run_of(inner, 0, "all"), "a run of no suites at all fails");
 	ktest_check(!run_of(repeated, 3, "skipping") && captured_ends(SUITE_TWICE),
-		    "two suites of one name fail every run, and the name is told");
+		    "two suites with one name fail every run, and the name is printed");
 	ktest_check(run_of(long_ones, 2, "all") && !run_of(long_ones, 2, "by_name") &&
 			    !run_of(long_ones, 2, "all,by_name"),
 		    "a suite that takes long runs by its name alone");

@@ -41,7 +41,7 @@ static void layouts(void)
 
 	for (uint16_t size = 2; size <= VIRTQUEUE_SIZE_MAX; size = (uint16_t)(size * 2))
 		all = all && layout_matches(size);
-	ktest_check(all, "the three areas lie as §2.7 wants them, for every size");
+	ktest_check(all, "the three areas lie as §2.7 requires, for every size");
 	ktest_check(virtqueue_init(&device.own, 0, device.memory, false, NULL, NULL) == ERROR_INVALID &&
 			    virtqueue_init(&device.own, 12, device.memory, false, NULL, NULL) == ERROR_INVALID &&
 			    virtqueue_init(&device.own, 512, device.memory, false, NULL, NULL) == ERROR_INVALID &&
@@ -101,7 +101,7 @@ static bool cycles(unsigned rounds, bool event_index)
 		if (add_pair(8, &tokens[round % 7]))
 			return false;
 		virtqueue_publish(device.queue);
-		/* The device wants to hear of the next one, always. */
+		/* The device always asks to be notified of the next one. */
 		*ringdevice_avail_event(&device) = (uint16_t)(device.queue->published - 1);
 		if (!virtqueue_kick(device.queue) || ringdevice_complete_all(&device) != 1 ||
 		    virtqueue_pop_used(device.queue, &completion) != VIRTQUEUE_COMPLETED ||

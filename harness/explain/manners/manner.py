@@ -14,7 +14,7 @@ class DriverManner:
     figures: str
     """What was seen, or why nothing can be said where ``looked`` is False."""
     advice: str = ""
-    """One sentence for the driver's author; empty where there is nothing to mend."""
+    """One sentence for the driver's author; empty where there is nothing to fix."""
     looked: bool = True
 
     @property

@@ -131,7 +131,7 @@ def device_s(facts: DriverFacts) -> float:
 
 def late_look(facts: DriverFacts) -> DriverManner:
     """Within a frame, from the answer to a transfer to the next notification: a driver that waits without a look."""
-    rule = "late look"
+    rule = "late poll"
     given = facts.commands
     last = np.flatnonzero(given.transfer & (given.answered_ns < NEVER_NS))
     if not len(last) or not len(facts.notify_ns):

@@ -48,7 +48,7 @@ class DriverAnswer:
         tripped = [one.rule for one in self.manners if one.tripped]
         looked = sum(one.looked for one in self.manners)
         if not tripped:
-            return f"nothing to mend by {looked} rules"
+            return f"nothing to improve by {looked} rules"
         return f"{len(tripped)} of {looked} rules have advice: {', '.join(tripped)}"
 
 
@@ -98,7 +98,7 @@ def watch_driver(
 
 
 def _params(kernel: ArmKernel) -> RunParams:
-    """As fast as it can: a kernel of this tree that nobody tells when to end keeps a pace."""
+    """As fast as it can: a kernel of this tree that has no end keeps a pace."""
     return RunParams(seconds=ENDLESS_S, records=0) if kernel.capabilities.command_line else RunParams()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -26,6 +27,7 @@ from harness.model.spec import Switches
 
 SCHEMA = 3
 """Schema of a calibration's evidence."""
+_PLAIN_LIST = re.compile(r"\[\n\s*([^][{}]+?)\n\s*\]")
 PAIR_KEYS = ("effect", "candidate_ms", "reference_ms")
 PROVENANCE = ("schema", "started", "host", "source", "switches", "notices", "place")
 """Of evidence: how and where its launches were recorded."""
@@ -82,7 +84,12 @@ def evidence_text(
         "synthetic": [asdict(one) for one in made_up],
         "targets": [{**asdict(target), "met": target.met} for target in promised],
     }
-    return json.dumps(plain, indent=1, allow_nan=False) + "\n"
+    return lists_on_lines(json.dumps(plain, indent=1, allow_nan=False)) + "\n"
+
+
+def lists_on_lines(text: str) -> str:
+    """Indented JSON with each list of plain values on one line: a recording then is a line for each of its figures."""
+    return _PLAIN_LIST.sub(lambda found: "[" + re.sub(r",\n\s*", ", ", found[1]) + "]", text)
 
 
 def _pair_plain(pair: RecordedPair) -> dict[str, Any]:

@@ -118,4 +118,4 @@ CROWDED = (Goal("5 % longer frame found within 60 s", "A/A + 5%", 60.0, 0.95),)
 CALCULATED: Mapping[str, float] = {"0.5%": 0.005, "1%": 0.01, "2%": 0.02, "3%": 0.03, "5%": 0.05}
 """Slow-downs that are calculated into the launches of the same kernel."""
 SMALLEST: Mapping[str, float] = {"A/A + 0.5%": 0.004}
-"""By series, where not the usual one: what somebody who wants to see so little would set."""
+"""By series, where not the usual one: what a user would set who looks for changes this small."""

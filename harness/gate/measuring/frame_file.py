@@ -30,7 +30,7 @@ def save_frames(timing: Timing, folder: Path) -> None:
 def load_frames(path: Path) -> dict[str, F64]:
     """Frame times by launch and role, each of shape (n,), positive.
 
-    Each array's claimed shape is compared with the bytes that are there before any memory is taken for it.
+    Each array's claimed shape is compared with the bytes that are there before any memory is allocated for it.
 
     Raises
     ------

@@ -109,7 +109,7 @@ def _press(machine: Qemu, name: str, code: int) -> SentKey:
             machine.qmp.execute("input-send-event", events=events)
         except QmpError as error:
             if _NO_HANDLER in error.message:
-                raise UsageError("this machine offers no keyboard: QEMU has nobody to give a key to") from error
+                raise UsageError("this machine offers no keyboard: QEMU has no keyboard device") from error
             raise
         return SentKey(code, asked_ns, time.time_ns())
 

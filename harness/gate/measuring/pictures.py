@@ -138,7 +138,7 @@ class _PictureRun:
 
     @property
     def expected(self) -> DrawFrame | None:
-        """What every frame must look like; None where nobody knows."""
+        """What every frame must look like; None where that is unknown."""
         if self.foreign is not None:
             return self.foreign.picture
         return self.oracle.picture if self.oracle is not None else None
@@ -151,7 +151,7 @@ class _PictureRun:
         return self.judge.judge(picture.pixels)
 
     def wait_drawn(self, most_s: float) -> None:
-        """Return when the guest shows what can be judged, or after so long: then what it shows is judged."""
+        """Return when the guest shows what can be judged, or after this time: then whatever it shows is judged."""
         if self.oracle is not None:
             self.odd += [problem for problem in [golden_problem()] if problem]
         elif not may_be_blank(self.machine.spec.target):

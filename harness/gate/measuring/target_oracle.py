@@ -67,7 +67,7 @@ class OracleJudge:
         return [frame for frame in dict.fromkeys(found) if frame >= 0][:CANDIDATES_MOST]
 
     def _differs(self, picture: Image, frames: Sequence[int]) -> CheckedPicture:
-        """In which way a picture is none of these frames: of the one whose damage has a name, or is the least."""
+        """How a picture differs from these frames: of the one whose damage has a name, or is the least."""
         sizes = [f"{shape[1]}x{shape[0]}" for shape in (picture.shape, self._oracle.picture(frames[0]).shape)]
         damages = [
             (frame, damage)

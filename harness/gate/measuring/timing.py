@@ -2,7 +2,7 @@
 
 Two machines run at once, one core each, every thread pinned, QEMU's main loop at real-time priority where that is
 allowed; they change cores every slice, so that core and role cancel. Roles, launch order and first core are drawn
-anew for each launch, because the launch itself is the unit of noise. Where threads cannot be pinned, or there is one
+again for each launch, because the launch itself is the unit of noise. Where threads cannot be pinned, or there is one
 core only, machines take turns instead (SIGSTOP), and the result says so.
 """
 

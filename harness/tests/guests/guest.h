@@ -54,7 +54,7 @@ struct guest_habits {
 	uint32_t tick_ms;         /* each frame begins at a timer tick; the CPU rests until then, where it can */
 	uint32_t frames;          /* then the machine is switched off; 0: never */
 	uint32_t stride_extra_px; /* rows are this much longer in memory than the device is told */
-	uint32_t torn_every;      /* of so many frames one shows the frame before in its upper half */
+	uint32_t torn_every;      /* one frame in this many shows the frame before in its upper half */
 	uint32_t logo_ms;         /* something else is shown first */
 	uint32_t mode_after;      /* frames until another resolution is set */
 	uint32_t still_after;     /* frames until nothing is drawn any more */

@@ -79,7 +79,7 @@ static void tlb_flush(void)
 	stale = *seen;
 	*entry = (uintptr_t)flush_pages[2] | PTE_PRESENT;
 	arch_tlb_flush();
-	ktest_check(stale == 1 && *seen == 2, "after a flush the page tables are read anew");
+	ktest_check(stale == 1 && *seen == 2, "after a flush the page tables are read again");
 	*entry = (uintptr_t)seen | PTE_PRESENT | PTE_WRITE;
 	arch_tlb_flush();
 }

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #define INPUT_DEVICE_TYPE 18 /* §5 */
-#define INPUT_EVENTS_MAX 64u /* buffers that the device may fill between two looks */
+#define INPUT_EVENTS_MAX 64u /* buffers that the device may fill between two polls */
 
 /* §5.8.6: types and codes are those of Linux's evdev. */
 #define INPUT_SYN 0u

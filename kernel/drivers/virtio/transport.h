@@ -65,7 +65,7 @@ void transport_ready(struct transport *transport);
 int transport_config_read64(struct transport *transport, uint32_t offset, uint64_t *value);
 /*
  * virtqueue_wait, with every wait that gives up told as `<name>: <what> timeout, queue N`. The iteration limit of
- * WAIT=iterations may run out while the device works: that is told and counted, the device notified again, and the wait
+ * WAIT=iterations may run out while the device works: that is counted, the device notified again, and the wait
  * goes on for as long as a deadline would have allowed.
  */
 int transport_wait(struct transport_queue *queue, struct virtqueue_completion *completion, uint64_t deadline_ns,

@@ -177,7 +177,7 @@ enum virtqueue_poll virtqueue_pop_used(struct virtqueue *queue, struct virtqueue
 	counters_add(&queue->counters.count[COUNTER_fences], POINT_PROGRESS_FENCES);
 	counters_add(&queue->counters.count[COUNTER_hw_fences], POINT_PROGRESS_HW);
 	/*
-	 * Broken: more completions than chains, an id that is no head or one that the device was not shown yet, more
+	 * Broken: more completions than chains, an id that is not a head or was not yet shown to the device, more
 	 * bytes than the chain has room for.
 	 */
 	if ((uint16_t)(index - queue->popped) > outstanding)

@@ -3,7 +3,7 @@
  *
  * The device serves as QEMU's virtio-blk does (VIRTIO 1.2 §2.7.10): it asks for quiet, takes what is available, asks
  * for notifications again, fences, polls once more and sleeps until the notification. The driver publishes an index and
- * reads whether the device wants to hear of it. Without a full fence (C) between these two, both may see the old value
+ * reads whether the device asked to be notified. Without a full fence (C) between these two, both may see the old value
  * of the other's: the driver does not ring, the device sleeps, and the request is lost until somebody rings again.
  *
  * A loss is certain when it is counted: the device has said that it sleeps, every notify was heard, and
