@@ -162,7 +162,7 @@
 #endif
 
 /*
- * Whether transfer and flush share one notification and one wait (on), or have two of each, as the case study did (off).
+ * Whether transfer and flush share one notification and one wait (on), or have two of each, as in the case study (off).
  *
  * SWITCH BATCH: on off
  */
