@@ -2,7 +2,7 @@
 
 A mixed model (N. M. Laird and J. H. Ware, Biometrics 38, 1982): a value is the level of its time, which a change of the
 code moves, plus an offset of its host, plus noise. Offsets come from the places where a series goes from one host to
-another: no level of the code is needed to estimate them, so that an offset is not taken for a change. A host
+another: no level of the code is needed to estimate them, so that an offset does not count as a change. A host
 to which a series went and never came back says nothing, since a change of the code at that run would look the same.
 
 Hosts may also differ in what a change of the code does. Its size is then a random effect, too: each host's own
@@ -28,7 +28,7 @@ _ROUNDS = 5
 _PRIOR = 0.05
 """Standard deviation of offsets between hosts, in log units: weak, so that a few switches decide."""
 DISAGREE_P = 0.001
-"""Below this, the differences that hosts see are no one's chance."""
+"""Below this, the differences between hosts are not chance."""
 
 
 @dataclass(frozen=True)

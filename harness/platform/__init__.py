@@ -9,6 +9,7 @@ What each group of modules touches:
 - kernels: ``build``, ``compile_cache``, ``ringcode``, ``shared_library``, ``shipped``, ``linuxguest``, ``targets``,
   ``target_command``, ``slow_patterns``
 - the host: ``host``, ``hostclock``, ``hostload``, ``cpus``, ``leases``, ``load``, ``probe``
-- files and processes: ``atomic``, ``bounded``, ``locks``, ``store``, ``job_note``, ``child``, ``beside``,
+- files and processes: ``atomic``, ``bounded``, ``locks``, ``store``, ``postgresql``, ``job_note``, ``child``,
+  ``beside``,
   ``pipeline``
 """

@@ -1,4 +1,4 @@
-"""Series over several hosts, on planted truth: offsets are no drift, and hosts that disagree are told apart."""
+"""Series over several hosts, on planted truth: offsets do not count as drift, and disagreeing hosts are found."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ AWAY_AND_BACK = ((np.arange(NIGHTS) >= 30) & (np.arange(NIGHTS) < 60)).astype(np
 THREE = np.arange(NIGHTS, dtype=np.int64) % 3
 
 
-def drifts(host: I64, offsets: tuple[float, ...], changes: tuple[float, ...], at: int, seed: int) -> tuple[Drift, ...]:
+def drifts(
+    host: I64, offsets: tuple[float, ...], changes: tuple[float, ...], at: int, random_state: int
+) -> tuple[Drift, ...]:
     """Drifts of nights whose hosts have offsets, and on which the code changes by something else for each host."""
-    noise = np.random.default_rng(seed).normal(0, NOISE, NIGHTS)
+    noise = np.random.default_rng(random_state).normal(0, NOISE, NIGHTS)
     moved = np.where(np.arange(NIGHTS) >= at, np.array(changes)[host], 0.0)
     value: F64 = np.exp(noise + np.array(offsets)[host] + moved)
     return series_drifts(SeriesData(1, KEY, np.arange(NIGHTS, dtype=np.int64), value, host, HOSTS))
@@ -32,21 +34,21 @@ def drifts(host: I64, offsets: tuple[float, ...], changes: tuple[float, ...], at
 def test_offsets_between_hosts_are_no_drift(host: I64) -> None:
     """Among 30 series one may be told wrongly, as with a single host."""
     offsets = (0.0, 0.03, -0.05)
-    assert sum(len(drifts(host, offsets, (0.0, 0.0, 0.0), NIGHTS, seed)) for seed in range(30)) <= 1
+    assert sum(len(drifts(host, offsets, (0.0, 0.0, 0.0), NIGHTS, random_state)) for random_state in range(30)) <= 1
 
 
 @pytest.mark.parametrize("host", (ALTERNATING, THREE), ids=("two", "three"))
 def test_a_change_on_all_hosts_is_one_finding_with_its_size(host: I64) -> None:
-    for seed in range(10):
-        (found,) = drifts(host, (0.0, 0.03, -0.05), (-0.02, -0.02, -0.02), 50, seed)
+    for random_state in range(10):
+        (found,) = drifts(host, (0.0, 0.03, -0.05), (-0.02, -0.02, -0.02), 50, random_state)
         assert (found.kind, found.host, found.worse, found.note) == (STEP, "", True, "")
         assert found.low < np.expm1(-0.02) < found.high and abs(found.at_seq - 50) <= 3
 
 
 def test_a_change_while_the_series_is_on_another_host_keeps_its_size() -> None:
     """The host is away for 30 nights; the code changes in the middle of them."""
-    for seed in range(10):
-        (found,) = drifts(AWAY_AND_BACK, (0.0, 0.0), (-0.02, -0.02), 45, seed)
+    for random_state in range(10):
+        (found,) = drifts(AWAY_AND_BACK, (0.0, 0.0), (-0.02, -0.02), 45, random_state)
         assert abs(found.at_seq - 45) <= 4 and abs(found.change - np.expm1(-0.02)) < 0.006
 
 
@@ -68,16 +70,16 @@ def test_offsets_are_read_beside_a_change_of_the_code() -> None:
 
 def test_a_change_on_one_host_alone_is_told_of_that_host() -> None:
     held = 0
-    for seed in range(10):
-        found = drifts(THREE, (0.0, 0.03, -0.05), (0.0, 0.0, -0.03), 45, seed)
+    for random_state in range(10):
+        found = drifts(THREE, (0.0, 0.03, -0.05), (0.0, 0.0, -0.03), 45, random_state)
         assert [(one.kind, one.host, one.worse) for one in found] == [(STEP, "third", True)]
         held += found[0].low < np.expm1(-0.03) < found[0].high
     assert held >= 8
 
 
 def test_two_hosts_that_see_opposite_changes_are_two_series() -> None:
-    for seed in range(10):
-        found = drifts(ALTERNATING, (0.0, 0.02), (0.025, -0.025), 45, seed)
+    for random_state in range(10):
+        found = drifts(ALTERNATING, (0.0, 0.02), (0.025, -0.025), 45, random_state)
         assert {(one.host, one.worse) for one in found} == {("first", False), ("second", True)}
 
 

@@ -66,7 +66,7 @@ struct guest_habits {
 	bool cursor;              /* a cursor moves */
 	bool cursor_early;        /* a cursor is set before its picture was transferred */
 	bool prompt;              /* waits at a prompt until somebody types */
-	bool chatty;              /* colours, long lines, and bytes that are no text, on the serial line */
+	bool chatty;              /* colours, long lines, and bytes that are not text, on the serial line */
 	bool silent;              /* prints nothing */
 	bool second_head;         /* sets a second scanout, and flushes it as well */
 	bool stamp;               /* frame_stamp.h */
