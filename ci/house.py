@@ -21,7 +21,7 @@ PICTURE = ROOT / "docs" / "house.svg"
 LEFT_OUT = {"tests", "__init__", "__main__"}
 
 Imports = Mapping[str, frozenset[str]]
-"""Of each room, the rooms that it imports."""
+"""By room: the rooms that it imports."""
 
 BOX_W, BOX_H, GAP_X, GAP_Y, MARGIN = 104, 34, 22, 62, 20
 

@@ -56,7 +56,7 @@ class Cargo:
     bundle: Bundle
     store: BlobStore
     version: str
-    """Of the harness."""
+    """Version of the harness."""
 
 
 @dataclass

@@ -56,7 +56,7 @@ class WaitingList:
     kinds: dict[tuple[frozenset[str], str], deque[Waiting]] = field(default_factory=dict)
     ids: set[str] = field(default_factory=set)
     backlog_s: dict[str, float] = field(default_factory=dict)
-    """Of each fingerprint, how long the jobs of its series will take, one after the other."""
+    """By fingerprint: how long the jobs of its series will take, one after the other."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -155,7 +155,7 @@ def fits(wish: Wish, left_s: float) -> bool:
 
 
 def share_of(usual: float | None, now: Sequence[float]) -> float:
-    """Of what a host could do, how much it is given: 1 unless it has become noisier than its own past.
+    """The share of its capacity that a host is given: 1 unless it has become noisier than its own past.
 
     Parameters
     ----------

@@ -22,7 +22,7 @@ class HostFacts:
 
     protocol: int
     version: str
-    """Of the harness there."""
+    """Version of the harness there."""
     host: str
     pid: int
     offers: tuple[str, ...]

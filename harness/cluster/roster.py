@@ -34,7 +34,7 @@ class WorkerRow:
     troubles: int = 0
     noises: list[float] = field(default_factory=list)
     share: float = 1.0
-    """Of what it could do, by its noise."""
+    """The share of its capacity that it gets, by its noise."""
     jobs_done: int = 0
     offset_s: float = 0.0
 

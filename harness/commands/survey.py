@@ -124,7 +124,7 @@ def _kept_rows(path: Path) -> SurveyRows:
 
 
 def _digest(name: str) -> str:
-    """Of what a target boots now; empty where that cannot be found before it was built."""
+    """Hash of what a target boots now; empty where that is unknown before a build."""
     try:
         target = read_target(name)
         return boot_digest(target, resolved(target)[1])

@@ -41,10 +41,10 @@ class Doubt:
     """How far other figures are apart from the effect, as a log difference; 0 where they agree or there are none."""
     words: str = ""
     share: float = 0.0
-    """Of the effect that is uncertain anyway."""
+    """Share of the effect that is uncertain anyway."""
 
     def beside(self, effect: float) -> float:
-        """To be added to half of an interval around an effect."""
+        """What half of an interval around an effect grows by."""
         return max(self.size, self.share * abs(effect))
 
 

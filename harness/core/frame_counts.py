@@ -26,7 +26,7 @@ MARKS: Mapping[str, tuple[str, ...]] = {
 NEEDED = (CLOCK, DRAW, PRESENT, WAIT)
 
 PARTS = ("draw", "submit", "poll", "complete", "log", "rest")
-"""Of a frame. ``rest`` is the loop's own, idling included; ``poll`` is as long as the device takes."""
+"""Parts of a frame. ``rest`` is the loop's own, idling included; ``poll`` is as long as the device takes."""
 SETTLED = ("draw", "submit", "complete", "log", "rest")
 """Parts that cost the same in every run."""
 

@@ -20,7 +20,7 @@ from harness.core.arrays import I64, Image, Mask
 
 SEGMENTS = 12
 SPEED_MAX_DEG = 14.0
-"""Of one frame."""
+"""Fastest turn of the wheel in one frame."""
 _STEPS = 5760
 """Samples around the wheel."""
 _OTHER, _RED, _BLACK, _GOLD = range(4)
@@ -39,13 +39,13 @@ class Wheel:
     rim_px: float
     """Outer radius."""
     radius_px: float
-    """Of the segments."""
+    """Radius of the segments."""
     ring_px: float
     hub_px: float
     edges_deg: tuple[float, ...]
     """Where dividers stand, ascending."""
     colours: tuple[str, ...]
-    """Of the segments, from each divider counter-clockwise: ``red``, ``black`` or ``lit``."""
+    """Colours of the segments, from each divider counter-clockwise: ``red``, ``black`` or ``lit``."""
     pointer_deg: float | None
     """Where the pointer's two faces meet."""
 

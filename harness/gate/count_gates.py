@@ -19,7 +19,7 @@ RULED_OUT = 0.05
 """The change that the clock must still rule out where equal counts pass in its place."""
 
 MISSING = 0.05
-"""Of frame time: a predicted slow-down of which the clock rules out this much, and half of it, is none that passes."""
+"""Share of frame time. A predicted slow-down does not pass if the clock rules out this much, and half of it."""
 
 
 def counted_arms(basis: Basis) -> tuple[CountedFrames, CountedFrames] | None:

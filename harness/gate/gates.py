@@ -158,7 +158,7 @@ def _same(ours: Metric, theirs: Metric) -> bool:
 
 
 SAID_SHORT = 0.01
-"""From this share on, a change of an exact count is said with one digit behind the point, below it with three."""
+"""A change of an exact count has one decimal from this share on, and three below it."""
 
 
 class Rise(GateKind, name="rise"):
@@ -354,7 +354,7 @@ def judge_metric(rule: Rule, candidate: Arm, basis: Basis) -> Gate:
 
 
 def _bound_of_few(rule: Rule, longest: Metric, few: str) -> Gate:
-    """Of few frames no percentile is known, but none of them exceeds the longest."""
+    """A few frames have no known percentile, but none exceeds the longest frame."""
     assert rule.limit is not None
     if longest.value <= rule.limit:
         why = f"even the longest frame took {_figure(longest)} (at most {rule.limit:g} allowed)"

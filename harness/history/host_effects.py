@@ -24,7 +24,7 @@ from harness.history.changepoints import CLIP_SIGMA, SHORTEST, SeriesNoise, chan
 _BESIDE = 10
 """Runs on either side of a change of host that count at most: far ones may lie beyond a change of the code."""
 _ROUNDS = 5
-"""Of reweighting, in which switches that a change of the code spoils lose their weight."""
+"""Rounds of reweighting; in them, switches that a change of the code spoils lose their weight."""
 _PRIOR = 0.05
 """Standard deviation of offsets between hosts, in log units: weak, so that a few switches decide."""
 DISAGREE_P = 0.001
@@ -184,7 +184,7 @@ def disagreeing(
 def _outlying(
     values: F64, host: I64, noise: SeriesNoise, edges: tuple[int, int, int], shared: SharedChange, smallest: float
 ) -> list[int]:
-    """Of the hosts of a change, those whose own change is not the typical one of the others."""
+    """Hosts of a change whose own change differs from what is typical of the others."""
     begin, at, end = edges
     own = {}
     for one in shared.hosts:

@@ -111,7 +111,7 @@ findings = sa.Table(
 )
 
 PENDING = sa.Index("runs_pending", runs.c.seq, postgresql_where=runs.c.pending, sqlite_where=runs.c.pending)
-"""Of the few runs that wait for an analysis."""
+"""Index of the few runs that wait for an analysis."""
 
 approvals = sa.Table(
     "approvals",

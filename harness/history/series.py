@@ -84,7 +84,7 @@ class HistoryRun:
     verdict: str
     sentence: str
     commit: str
-    """Of this tree; of a target, that of the repository in which its file lies."""
+    """Commit of this tree or, for a target, of the repository in which its file lies."""
     dirty: bool
     host: str
     compiler: str

@@ -15,7 +15,7 @@ from harness.platform.job_note import placed
 from harness.platform.targets import read_target
 
 RANDOM_STATE = 1
-"""Of every cell's plan: the same cell measures in the same order on every host and every night."""
+"""Random state of every cell's plan: the same cell measures in the same order on every host and every night."""
 _LIMIT_S = 900.0
 """A cell is ended when it takes longer than this and ten budgets."""
 _NOISE_METRIC = "fps_trace"

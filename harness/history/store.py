@@ -93,7 +93,7 @@ class SeriesTip:
     """The end of a series, which needs no reading of its points."""
 
     count: int
-    """Of values that are numbers."""
+    """Number of values that are numbers."""
     newest: float
     """NaN without any."""
 

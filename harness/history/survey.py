@@ -16,7 +16,7 @@ from harness.history.store import History, RunRow, SeriesTip, StoredSeries
 from harness.model.spec import UsageError
 
 ANALYSIS = 2
-"""To be raised when the same points are to give other findings: all series are then analysed again."""
+"""Raise this when the same points must give other findings: all series are then analysed again."""
 WINDOW = 1000
 """Newest runs of a series that are analysed: a night's work does not grow with the years."""
 MARGIN = 100

@@ -162,7 +162,7 @@ class PartCounts:
 
     instructions: float = 0.0
     accesses: float = 0.0
-    """Of memory."""
+    """Accesses to memory."""
     blocks: float = 0.0
     """Translation blocks entered."""
     helpers: float = 0.0
@@ -172,7 +172,7 @@ class PartCounts:
     exits: float = 0.0
     """Accesses of devices."""
     notifications: float = 0.0
-    """Of virtqueues."""
+    """Notifications of virtqueues."""
 
 
 @dataclass(frozen=True)

@@ -172,7 +172,7 @@ class NextStep:
     why: str
     command: str = ""
     path: str = ""
-    """Of evidence that ``why`` names by its full path: where it lies in the run's folder."""
+    """Path in the run's folder of evidence that ``why`` names by its full path."""
 
     @property
     def parts(self) -> tuple[str, str, str]:

@@ -307,7 +307,7 @@ class Machine:
     render_threads: int | None = None
     """Threads of OpenGL in software; 0 draws in QEMU's main thread, which is best where all of QEMU shares one core."""
     keyboard: bool = True
-    """Of ``input=1``; False leaves the machine without one, as some are."""
+    """Whether ``input=1`` adds a keyboard; False leaves the machine without one, as some are."""
     disk_mib: int = 0
     """Size of a scratch virtio-blk disk; 0 is none."""
     machine: str = ""

@@ -38,7 +38,7 @@ class SurveyRow:
     sentence: str
     folder: Path | None
     digest: str = ""
-    """Of all that its target boots; empty where that could not be found."""
+    """Hash of all that its target boots; empty where that could not be found."""
 
     @property
     def short(self) -> str:

@@ -91,7 +91,7 @@ class HostMoment:
     cpus: Mapping[int, CpuTimes]
     load_1min: float | None
     mhz: tuple[float, ...]
-    """Of the cores asked for."""
+    """Frequencies of the cores asked for."""
 
 
 def host_moment(cores: Collection[int], proc: Path = PROC, sysfs: Path = SYSFS_CPUS) -> HostMoment:

@@ -30,7 +30,7 @@ WAIT_S = 300.0
 """How long to wait for a run that holds all cores: a usual one ends in a minute or two."""
 POLL_S = 0.5
 BUSY = 0.25
-"""From this share of a moment on a core is not idle."""
+"""A core that was busy for this share of a moment is not idle."""
 
 Progress = Callable[[str], None]
 

@@ -28,7 +28,7 @@ MIB = 1 << 20
 MEMORY_BYTES, GL_MEMORY_BYTES = 8 << 30, 24 << 30
 """Beside the guest's memory: of addresses, of which translated code, thread arenas and software GL take most."""
 TOOL_MEMORY_BYTES, TOOL_BYTES, TOOL_PROCESSES = 4 << 30, 256 << 20, 4096
-"""Of a program that draws pictures: addresses, the largest file, and processes of its user."""
+"""Limits of a program that draws pictures: addresses, the largest file, and processes of its user."""
 DISPLAY_FOLDER = "/tmp/.X11-unix"
 
 _PROBE_S = 20.0
@@ -104,7 +104,7 @@ def boxed_tool(command: Sequence[str], folder: Path, scratch: Path) -> list[str]
 
 
 def limit_words(command: Sequence[str], spec: RunSpec) -> list[str]:
-    """Of memory, of the size of any file, and no core dumps."""
+    """Limits of memory and of the size of any file, and no core dumps."""
     if shutil.which("prlimit") is None:
         return []
     machine = spec.machine

@@ -25,7 +25,7 @@ class ShippedImage:
     """One kernel that was built before it was shipped."""
 
     folder: str
-    """Of its switches, as the build names it."""
+    """Folder of its switches, as the build names it."""
     compiler: str
     """``gcc`` or ``clang``."""
     identity: str

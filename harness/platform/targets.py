@@ -27,7 +27,7 @@ EXAMPLES_DIR = TARGETS_DIR / "examples"
 SUFFIX = ".toml"
 TARGET_BYTES_MAX = 1 << 20
 IMAGE_BYTES_MAX = 16 << 30
-"""Of one image, and how much of it is read for its hash: a sparse file of a terabyte is a mistake."""
+"""Largest image, and how much of it is read for its hash: a sparse file of a terabyte is a mistake."""
 SAID_LINES = 3
 _CHUNK = 1 << 20
 

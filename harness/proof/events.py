@@ -71,7 +71,7 @@ class Event:
     atomic: int | None = None
     """The other half of a read-modify-write: the write's index of its read, the read's of its write."""
     region: int = -1
-    """Of an access to a device register: which device's, by number."""
+    """The device's number, for an access to a device register."""
 
     @property
     def letter(self) -> str:

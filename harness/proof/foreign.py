@@ -110,7 +110,7 @@ def _recording(machine: EmulatedMachine, image: ElfImage) -> Recording:
 
 
 def _coverage(image: ElfImage, machine: EmulatedMachine, recording: Recording) -> Coverage:
-    """Of the functions that touched what is shared, where symbols tell functions apart."""
+    """Coverage of the functions that touched shared memory, where symbols name functions."""
     touched = {access.pc for access in recording.accesses}
 
     def read(at: int, size: int) -> bytes:

@@ -258,7 +258,7 @@ class PcMachine(EmulatedMachine):
         return decode_x86(code, address, self.code_bits())
 
     def code_bits(self) -> int:
-        """Of the code that runs: 16 in real mode, else as the code segment's descriptor says (Intel SDM 3A 3.4.5)."""
+        """Bits of the current code: 16 in real mode, else those of its segment descriptor (Intel SDM 3A 3.4.5)."""
         read = self.uc.reg_read
         if not read(self.x86.UC_X86_REG_CR0) & _PROTECTED:
             return 16

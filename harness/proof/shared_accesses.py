@@ -1,4 +1,4 @@
-"""Of everything that a whole image did to memory, what a device can see.
+"""The accesses of a whole image that a device can see.
 
 An image of another project does not say which memory is its own. Once the run is over it is known: the device was
 told where the rings and the buffers are, and everything else is private. An access to private memory orders nothing,

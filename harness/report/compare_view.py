@@ -108,7 +108,7 @@ def _metrics(one: ComparedRun, other: ComparedRun) -> list[TableRow]:
 
 
 def _change(name: str, ours: float, theirs: float) -> str:
-    """Of a rate as of a time: + is slower."""
+    """The change of a rate or a time; + is slower for both."""
     return change_words(Gate(name, "report", None, "", change=theirs / ours - 1))[0] if ours else "–"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.history.series import RATIO, HistoryRun, SeriesPoint, record_to_line
 
 RUNS = 60
-"""Of a stored history."""
+"""Number of runs in a stored history."""
 
 
 def history_run(

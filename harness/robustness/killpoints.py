@@ -64,12 +64,12 @@ class Writer:
 
 
 def python(code: str) -> Callable[[Path], Sequence[str]]:
-    """Of a writer: Python that finds its place in ``sys.argv[1]``."""
+    """Words of a writer: Python that finds its place in ``sys.argv[1]``."""
     return lambda place: (sys.executable, "-B", "-c", _HEARS + code, str(place))
 
 
 def harness(*words: str) -> Callable[[Path], Sequence[str]]:
-    """Of a writer: a command line of the harness; ``{}`` is the place."""
+    """Words of a writer: a command line of the harness; ``{}`` is the place."""
     return lambda place: (sys.executable, "-B", "-m", "harness", *(word.replace("{}", str(place)) for word in words))
 
 

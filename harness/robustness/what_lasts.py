@@ -23,7 +23,7 @@ _KEPT = 20
 
 
 def history_url(place: Path) -> str:
-    """Of the history in a place."""
+    """URL of the history in a place."""
     return f"sqlite:///{place / 'history.db'}"
 
 
@@ -48,7 +48,7 @@ def baseline_problems(place: Path, ended: Ended) -> list[str]:
 
 
 def results_problems(place: Path, ended: Ended) -> list[str]:
-    """Of a folder of results: the old one is as it was, each other is whole, and the next run clears what was left."""
+    """Problems of a results folder. The old result is unchanged, others are whole, the next run clears the rest."""
     results = place / "results"
     found = []
     if not (results / "latest" / "exit_code").is_file():

@@ -25,7 +25,7 @@ def cursor(at_us: int, kind: str, x: int, y: int) -> str:
 
 
 def problems(early: bool = False, skip: int = -1, off: int = -1) -> tuple[str, ...]:
-    """Of a run in which the cursor is shown too early, misses a move, or stands a pixel off in one frame."""
+    """Problems of a run in which the cursor is shown too early, misses a move, or stands a pixel off in one frame."""
     image = line(10, "virtio_gpu_cmd_res_xfer_toh_2d res 0x2")
     shown = cursor(5 if early else 15, "update", *cursor_place(0, SIZE))
     text = shown + image if early else image + shown

@@ -13,7 +13,7 @@ from harness.robustness.killpoints import KILL, Ended, Writer, attack, find_poin
 from harness.robustness.writers import CODE, WITH_QEMU, WRITERS, covers
 
 STRIDE = 50
-"""Of the quick subset."""
+"""Stride of the quick subset."""
 
 
 def cases(writers: tuple[Writer, ...]) -> list[object]:

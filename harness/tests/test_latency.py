@@ -27,7 +27,7 @@ DRAW_US, FLUSH_US = 3_000, 5_000
 FRAMES = 40
 EPOCH_US = 1_700_000_000_000_000
 OFFSET_US = 1_000_000
-"""Of the host's clock against the guest's."""
+"""Offset of the host's clock against the guest's."""
 
 
 def host_line(at_us: int, text: str) -> str:
@@ -107,7 +107,7 @@ def test_an_input_s_parts_add_up_to_its_way_to_the_flush() -> None:
 
 
 def test_a_key_that_is_read_behind_the_drawing_is_late() -> None:
-    """Of a kernel that reads after drawing, for the frame after: late is what came between there and the next start."""
+    """A kernel reads after drawing, for the next frame: late is what came between there and the next start."""
     found = analysed(PRESSED_US, reads_us=DRAW_US - PERIOD_US)
     late = [one for one in found.shown if one.late_frames]
     between = [at for at in PRESSED_US if (at - OFFSET_US) % PERIOD_US > DRAW_US]

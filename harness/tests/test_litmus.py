@@ -43,7 +43,7 @@ def exported(arch: str, strategy: str) -> list[ExportedTest]:
 
 
 def fingerprint(test: ExportedTest) -> str:
-    """Of the program alone, as the recorded verdicts are kept by."""
+    """A hash of the program alone, by which the recorded verdicts are kept."""
     return hashlib.sha256((test.text.split()[0] + test.body).encode()).hexdigest()[:16]
 
 

@@ -109,7 +109,7 @@ def test_firmware_of_a_pc_is_run_from_its_reset_vector() -> None:
 
 @functools.cache
 def stand_in(name: str, arch: str) -> Proof:
-    """Of a guest that shares no code with the kernel."""
+    """The proof of a guest that shares no code with the kernel."""
     subprocess.run(["make", "-s", "-C", str(GUESTS), f"ARCH={arch}", f"GUEST={name}"], check=True)
     path = BUILD_DIR / "guests" / f"{name}-{arch}.elf"
     return prove(path, f"{name} {arch}", "0" * 64, DEVICES["qemu"])

@@ -102,7 +102,7 @@ def test_unpaced_dirty_rectangles_are_a_frame_each_on_a_busy_host_too(folder: Pa
     [("clean", 1), ("clean_steps", 1), ("bands", 8), ("double_flush", 2), ("flip", 1), ("cursor", 1), ("paced", 1)],
 )
 def test_every_frame_is_counted_once(folder: Path, name: str, flushes_a_frame: int) -> None:
-    """Of the stand-in's own making: nothing but the number of its flushes is taken from the trace."""
+    """The stand-in knows its frames: only the number of its flushes is taken from the trace."""
     trace = traced(name, folder, 1.5)
     frames, flushes = len(presented_frames(trace).time_ns), len(trace.of(FLUSH))
     assert abs(frames - flushes / flushes_a_frame) <= 1

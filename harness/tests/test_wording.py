@@ -60,6 +60,7 @@ PHRASES: dict[str, str] = {
     r"\b(late look|looks? of the driver|two looks)\b": "between two looks",
     r"\b(it is|is|are) (not )?the \w+'s doing\b": "it is the host's doing",
     r"(^|[\"/*#] ?)not for \w+[^.]* (is|are|does) (it|they)\b": "Not for speed is it written",
+    r'"""(Of|To be) [^:,;]*[.,;:]': '"""Of the harness."""',
     r"\bas people (write|read|do|say|think)\b": "as people read them",
     r"\bnobody (here|knows|wants|models|answers)\b": "an image that nobody here linked",
     r"\b(is|are) (reported|named|told) aloud\b|\bis told and\b": "Polling is told and never judged",

@@ -30,7 +30,7 @@ SCHEMA = 3
 _PLAIN_LIST = re.compile(r"\[\n\s*([^][{}]+?)\n\s*\]")
 PAIR_KEYS = ("effect", "candidate_ms", "reference_ms")
 PROVENANCE = ("schema", "started", "host", "source", "switches", "notices", "place")
-"""Of evidence: how and where its launches were recorded."""
+"""Keys of evidence that say how and where its launches were recorded."""
 
 
 def upgraded_evidence(plain: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ class Goal:
     budget_s: float
     wanted: float
     what: str = "slower"
-    """Of the sessions' answers: ``slower`` or ``undecided``."""
+    """The sessions' answer that counts: ``slower`` or ``undecided``."""
     at_most: bool = False
 
     def reached(self, cell: "DetectionRates") -> float:
@@ -46,7 +46,7 @@ class CalibrationPlace:
 
     @property
     def name(self) -> str:
-        """Of its evidence: ``calibration-loaded.json``."""
+        """Name of its evidence: ``calibration-loaded.json``."""
         parts = [
             {0: "", 1: "loaded"}.get(self.load, f"crowded-{self.load}"),
             f"cores-{self.cores}" if self.cores else "",

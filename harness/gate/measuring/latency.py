@@ -26,7 +26,7 @@ from harness.platform.trace_events import INPUT_EVENTS
 INPUTS = 60
 GAP_S = 0.05
 PACE_HZ = 60
-"""Of a run that does not say: what shows a frame's wait for its time."""
+"""The pace of a run that declares none; it shows a frame's wait for its time."""
 KEYS: Sequence[tuple[str, int]] = (
     ("a", 30),
     ("b", 48),
