@@ -17,7 +17,7 @@ from harness.gate.basis import Basis, Figures
 from harness.gate.count_gates import by_counts, contradicted, part_verdict, prediction_words
 from harness.gate.metrics import FRAME_METRICS, HIGHER, PART_SUFFIX, TAIL_METRICS, Rule, not_offered
 from harness.gate.pace_gate import pace_verdict
-from harness.gate.still import still_gate
+from harness.gate.still import STEADY, still_gate
 from harness.gate.tails import Tail
 from harness.model.result import Arm, Gate, Metric
 from harness.model.spec import ON_PROGRESS_BARRIERS, Verdict
@@ -330,9 +330,9 @@ KINDS: Mapping[str, GateKind] = GateKind.every
 def judge_metric(rule: Rule, candidate: Arm, basis: Basis) -> Gate:
     """The gate of one rule, measured or not."""
     metric = candidate.metrics.get(rule.metric)
+    if basis.still is not None and rule.metric in FRAME_METRICS and (metric is None or rule.kind in STEADY):
+        return still_gate(rule, basis.still)
     if metric is None:
-        if basis.still is not None and rule.row.stage == "window" and rule.metric in FRAME_METRICS:
-            return still_gate(rule, basis.still)
         longest = candidate.metrics.get("frame_ms_max")
         if basis.few_frames and rule.kind == "bound" and rule.metric in TAIL_METRICS and longest is not None:
             return _bound_of_few(rule, longest, basis.few_frames)

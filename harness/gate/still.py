@@ -18,38 +18,56 @@ if TYPE_CHECKING:
 
 FEWEST_FRAMES = 3
 """Frames of a window from which on there is a frame rate."""
+QUIET_SHARE = 0.5
+"""Share of a window, at its end, without a new frame: what was shown before is no steady frame rate."""
+
+STEADY = ("floor", "pace")
+"""Kinds of gates for which frames must not stop."""
 
 
 @dataclass(frozen=True)
 class StillScreen:
-    """A window in which hardly anything new was shown."""
+    """A window in which hardly anything new was shown, or nothing in its second half."""
 
     frames: int
     seconds: float
+    quiet_s: float = 0.0
+    """At the window's end, without a new frame."""
+
+    @property
+    def moved(self) -> bool:
+        """Enough frames came before it stood still for a frame rate."""
+        return self.frames >= FEWEST_FRAMES
 
     @property
     def words(self) -> str:
+        if self.moved:
+            return f"the screen stands still: no new frame in the last {self.quiet_s:.1f} s of the window"
         new = {0: "no new frame", 1: "1 new frame"}.get(self.frames, f"{self.frames} new frames")
         return f"the screen stands still: {new} in {self.seconds:.0f} s"
 
     @property
     def fps_most(self) -> float:
         """No higher frame rate shows so few frames."""
-        return (self.frames + 1) / self.seconds
+        return 1 / self.quiet_s if self.moved else (self.frames + 1) / self.seconds
 
 
 def still_screen(window: Window | None, target: Target | None) -> StillScreen | None:
     """A target's screen that stood still and may; None where it moved, or must."""
     if window is None or target is None or target.pictures.static != OK or not window.presented.shown:
         return None
-    frames, observed = len(window.presented.time_ns), window.observed
-    seconds = (observed.ends_ns - (observed.begins_ns or observed.launched_ns)) / 1e9
-    return StillScreen(frames, seconds) if frames < FEWEST_FRAMES and seconds > 0 else None
+    times_ns, observed = window.presented.time_ns, window.observed
+    begins_ns = observed.begins_ns or observed.launched_ns
+    seconds = (observed.ends_ns - begins_ns) / 1e9
+    quiet_s = (observed.ends_ns - (int(times_ns[-1]) if len(times_ns) else begins_ns)) / 1e9
+    if seconds <= 0 or len(times_ns) >= FEWEST_FRAMES and quiet_s < QUIET_SHARE * seconds:
+        return None
+    return StillScreen(len(times_ns), seconds, quiet_s)
 
 
 def still_gate(rule: Rule, still: StillScreen) -> Gate:
     """The gate of a metric that a still screen lacks: a floor or a pace that was declared is not kept."""
-    if rule.kind in ("floor", "pace") and rule.limit is not None and still.fps_most < rule.limit:
+    if rule.kind in STEADY and rule.limit is not None and still.fps_most < rule.limit:
         wanted = "is below the floor of" if rule.kind == "floor" else "does not keep the pace of"
         return Gate(
             rule.metric,
@@ -58,7 +76,7 @@ def still_gate(rule: Rule, still: StillScreen) -> Gate:
             f"{still.words}, which {wanted} {rule.limit:g}",
             limit=rule.limit,
         )
-    if rule.kind in ("floor", "pace", "bound"):
+    if rule.kind in (*STEADY, "bound"):
         why = f"{still.words}: too few frames to judge; limits.window_s makes the window longer"
         return Gate(rule.metric, rule.kind, Verdict.INCONCLUSIVE, why)
     return Gate(rule.metric, rule.kind, None, f"not applicable: {still.words}")

@@ -63,7 +63,7 @@ def _gates(basis: Basis) -> tuple[Gate, ...]:
     found.append(picture_gate(basis.frames))
     if basis.reference is not None:
         found.append(scene_gate(basis.candidate.scene, basis.reference.scene))
-    if basis.stored_fps and basis.still is None:
+    if basis.stored_fps and "fps_trace" in basis.candidate.metrics:
         fps = basis.candidate.metrics.get("fps_window")
         found.append(stored_fps_gate(basis.stored_fps, basis.same_host, fps, STORED_FPS_TOLERANCE, _host_s(basis)))
     return tuple(found)
@@ -130,7 +130,8 @@ def _rate_words(judged: Sequence[Gate], basis: Basis) -> str:
     fps = next((gate for gate in judged if gate.metric == "fps_trace" and gate.value is not None), None)
     if fps is None:
         return basis.still.words if basis.still is not None else NO_FRAME_RATE
-    words = f"{amount(fps.value or 0.0)} frames/s"
+    until = f" until {basis.still.words}" if basis.still is not None else ""
+    words = f"{amount(fps.value or 0.0)} frames/s{until}"
     if fps.kind == "ratio" and fps.why.startswith(BY_COUNTS):
         return f"{fps.why}; {words}"
     compared = fps.kind == "ratio" and (basis.decision is not None or basis.same_kernel)

@@ -15,9 +15,10 @@ from harness.core.picture_texture import block_prints, noise_blocks, row_lean_px
 from harness.core.unknown_pictures import Golden, frozen_parts, judge_picture, learn_golden
 from harness.gate.measuring.target_pictures import GoldenJudge, judged_words
 from harness.model.spec import UsageError
-from harness.model.target import Target, TargetPictures
+from harness.model.target import FrameBy, Target, TargetFrame, TargetPictures
 from harness.platform.golden_pictures import golden_of
 from harness.platform.oracle import Oracle
+from harness.tests.test_stamp import draw_strip
 
 MODE = (320, 240)
 
@@ -201,3 +202,26 @@ def test_a_folder_that_cannot_be_used_is_named_with_its_key(tmp_path: Path) -> N
 )
 def test_the_sentence_says_what_was_judged(blank: str, static: str, known: bool, says: str) -> None:
     assert judged_words(Target("mine", pictures=TargetPictures(static=static, blank=blank)), known) == says
+
+
+@pytest.mark.parametrize(
+    ("top", "bottom", "kind", "says"),
+    [
+        (7, 7, FrameClass.INTACT, ""),
+        (8, 7, FrameClass.TORN, "torn picture: frame 8 at the top, frame 7 at the bottom"),
+        (None, None, FrameClass.UNDECODABLE, "neither frame number can be read"),
+    ],
+)
+def test_pictures_with_frame_numbers_are_judged_by_them(
+    top: int | None, bottom: int | None, kind: FrameClass, says: str
+) -> None:
+    picture = np.full((480, 640, 3), 90, np.uint8)
+    picture[100:200, 100:200] = 20
+    for strip, frame in enumerate((top, bottom)):
+        if frame is not None:
+            draw_strip(picture, strip, frame)
+    target = Target("mine", frame=TargetFrame(by=FrameBy.STAMP))
+    one = GoldenJudge((), target).judge(picture)
+    assert (one.kind, one.why, one.frame) == (kind, says, top)
+    assert GoldenJudge((), target).words == "not noise, not stale, not torn; no golden pictures yet"
+    assert GoldenJudge((), Target("mine")).judge(picture).kind is FrameClass.INTACT

@@ -49,7 +49,7 @@ NAMED: tuple[tuple[str, str, str], ...] = (
     ("unchecked", "", "the device refused"),
     ("blank", 'pictures = { blank = "no" }', "one colour everywhere"),
     ("still", 'pictures = { static = "no" }\nlimits = { frame_s = 2 }', "neither a frame nor a serial line for 2 s"),
-    ("still", "gates = { fps_floor = 10 }", "stands still: no new frame in 5 s, which is below the floor of 10"),
+    ("still", "gates = { fps_floor = 10 }", "stands still: no new frame in .* s.*, which is below the floor of 10"),
     ("prompt", "limits = { first_frame_s = 3 }", "if that is a prompt, input ="),
     ("paced", "frame = { pace = 60 }", "does not keep its pace of 60|cannot tell whether it keeps its pace"),
     ("torn", 'frame = { by = "stamp" }', "torn"),
@@ -67,7 +67,7 @@ def test_a_clean_one_passes(name: str, tmp_path: Path) -> None:
         assert "cannot tell whether it keeps its pace" in said, said
         return
     assert code == 0 and "approve to gate on change" in said, said
-    assert ("the screen stands still: no new frame" in said) is (name in STILL), said
+    assert ("the screen stands still: no new frame in" in said) is (name in STILL), said
 
 
 @pytest.mark.parametrize(("name", "more", "says"), NAMED)

@@ -59,6 +59,20 @@ def test_a_run_without_frames_that_must_move_stays_undecided() -> None:
     assert judgement.verdict is Verdict.INCONCLUSIVE and "frame rate" in judgement.sentence
 
 
+STOPPED = StillScreen(20, 5.0, 4.9)
+
+
+def test_frames_that_stopped_are_told_and_keep_no_floor() -> None:
+    times = (("fps_trace", 232.7), ("fps_window", 232.7), ("frame_ms_max", 9.0))
+    lacking = {**dict.fromkeys(TAIL_METRICS, FEW), "instructions_per_frame": "-", "input_late": "-"}
+    judgement = _judge(Target("mine"), times, still=STOPPED, not_measured=lacking)
+    assert judgement.verdict is Verdict.PASS
+    assert "232.7 frames/s until the screen stands still: no new frame in the last 4.9 s" in judgement.sentence
+    floor = Target("mine", gates=TargetGates(fps_floor=10))
+    judgement = _judge(floor, times, still=STOPPED, not_measured=lacking)
+    assert judgement.verdict is Verdict.REGRESSION and "below the floor of 10" in judgement.sentence
+
+
 @pytest.mark.parametrize(
     ("target", "still", "verdict", "says"),
     [

@@ -39,13 +39,13 @@ def test_a_screen_that_moved_when_it_was_approved_may_not_stand_still(tmp_path: 
     (tmp_path / "other").mkdir()
     replaced(path, "still")
     code, said = said_by(tmp_path, "perf", f"TARGET={path}", *RUN)
-    assert code == 1 and "the screen stands still: no new frame in 5 s, where the approved kernel showed" in said, said
+    assert code == 1 and "the screen stands still: no new frame in" in said, said
 
 
 def test_a_still_screen_can_be_approved_and_passes_from_then_on(tmp_path: Path) -> None:
     path = approved(tmp_path, "still")
     code, said = said_by(tmp_path, "perf", f"TARGET={path}", *RUN)
-    assert code == 0 and "pass: the screen stands still: no new frame in 5 s; 8 of 8 pictures" in said, said
+    assert code == 0 and "the screen stands still: no new frame in" in said and "8 of 8 pictures" in said, said
 
 
 def test_a_night_measures_a_target_and_the_history_knows_it(tmp_path: Path) -> None:

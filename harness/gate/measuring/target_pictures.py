@@ -11,8 +11,9 @@ import cv2
 from harness.core.arrays import I64, Image
 from harness.core.frames import CheckedPicture, FrameClass
 from harness.core.picture_texture import block_prints
+from harness.core.stamp import decode_stamps
 from harness.core.unknown_pictures import Golden, frozen_parts, judge_picture
-from harness.model.target import KILLED, OK, Target
+from harness.model.target import KILLED, OK, FrameBy, Target
 from harness.platform.capture import CaptureError
 from harness.platform.qemu import Qemu
 
@@ -63,9 +64,28 @@ def as_allowed(one: CheckedPicture, target: Target | None) -> CheckedPicture:
     return one
 
 
+def carries_numbers(target: Target | None) -> bool:
+    """Each picture carries the number of its frame."""
+    return target is not None and target.frame.by is FrameBy.STAMP
+
+
+def by_numbers(one: CheckedPicture, picture: Image) -> CheckedPicture:
+    """A judged picture with its frame's number, which says whether it is torn; their order is judged later."""
+    stamps = decode_stamps(picture)
+    if one.kind is not FrameClass.INTACT:
+        return one
+    if stamps.top is None and stamps.bottom is None:
+        return replace(one, kind=FrameClass.UNDECODABLE, why="neither frame number can be read")
+    if stamps.top is not None and stamps.bottom is not None and stamps.top != stamps.bottom:
+        why = f"torn picture: frame {stamps.top} at the top, frame {stamps.bottom} at the bottom"
+        return replace(one, kind=FrameClass.TORN, why=why, frame=stamps.top)
+    return replace(one, frame=stamps.top if stamps.top is not None else stamps.bottom)
+
+
 def judged_words(target: Target | None, golden: bool) -> str:
     """The words for good pictures: the faults that were searched for and not found, and nothing more."""
     absent = ["noise"] + ([] if may_be_blank(target) else ["blank"]) + ([] if may_stand_still(target) else ["frozen"])
+    absent += ["stale", "torn"] if carries_numbers(target) else []
     words = ", ".join(f"not {one}" for one in sorted(absent))
     return f"like the golden pictures, {words}" if golden else f"{words}; no golden pictures yet"
 
@@ -95,7 +115,8 @@ class GoldenJudge:
         golden = self._goldens[at] if self._goldens else None
         if golden is not None and picture.shape in sizes:
             self._prints.setdefault(at, []).append(block_prints(picture))
-        return as_allowed(judge_picture(picture, golden), self._target)
+        one = as_allowed(judge_picture(picture, golden), self._target)
+        return by_numbers(one, picture) if carries_numbers(self._target) else one
 
     def findings(self) -> list[str]:
         """Findings that need all pictures of the run."""

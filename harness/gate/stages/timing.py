@@ -42,7 +42,9 @@ class TimingStage(Stage[Timing, TimingRecord]):
         if order.stood_still:
             return order.stood_still
         still = still_screen(measured.of(Window), order.candidate.target)
-        return f"{still.words}, so that there are no frame times to compare" if still is not None else None
+        if still is None or still.moved:
+            return None
+        return f"{still.words}, so that there are no frame times to compare"
 
     def measure(self, session: Session, measured: Measured) -> Timing:
         order = session.order
