@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 FEWEST_FRAMES = 3
 """Frames of a window from which on there is a frame rate."""
 QUIET_SHARE = 0.5
-"""Share of a window, at its end, without a new frame: what was shown before is no steady frame rate."""
+"""Share of a window, at its end, without a new frame, from which on the screen stands still."""
 
 STEADY = ("floor", "pace")
 """Kinds of gates for which frames must not stop."""
