@@ -16,7 +16,7 @@ from harness.core.statistics import CANDIDATE, REFERENCE, Decision, State
 from harness.core.wording import amount, signed_percent
 from harness.gate.evaluate import arms_of, incidents_of, record_of
 from harness.gate.finish import finish, timed
-from harness.gate.kernels import build_arm, refuse_words
+from harness.gate.kernels import build_arm, check_sources, refuse_words
 from harness.gate.measured import SAME_KERNEL, ArmKernel, Measured, Order
 from harness.gate.measuring.pictures import Pictures
 from harness.gate.measuring.timing import Timing
@@ -70,6 +70,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         named = {letter: f"target:{word.strip()}" for letter, word in zip(string.ascii_uppercase, words)}
     requests = _requests(named or CASE_ARMS, arguments.switches)
     begun = time.monotonic()
+    check_sources(requests)
     with RunFolder("ab") as run:
         kernels = {request.name: build_arm(request, arguments.text("CC"), out) for request in requests}
         _check_arches(requests, kernels)

@@ -33,10 +33,10 @@ from harness.gate.calibration.simulate import autocorrelated, bimodal, heavy_tai
 from harness.gate.measuring.protocol import WARM_UP_FRAMES, choose_protocol
 from harness.gate.measuring.timing import TIMING_S
 from harness.gate.metrics import RULES
-from harness.model.result import NextStep, Result
+from harness.model.result import NextStep, Result, ResultError
 from harness.model.spec import BUILT_IN, FOREIGN, ROOT, Machine, RunParams, RunSpec, Switches, UsageError, Verdict
 from harness.platform.atomic import write_whole
-from harness.platform.bounded import read_bounded
+from harness.platform.bounded import read_bounded, why_unread
 from harness.platform.build import build_kernel, source_state
 from harness.platform.cpus import on_cores
 from harness.platform.host import host_facts
@@ -197,8 +197,10 @@ _SYNTHETIC = {
 def _read(path: Path) -> tuple[CalibrationRecording, dict[str, Any]]:
     try:
         return recording_from_evidence(read_bounded(path).decode(), str(path))
+    except ResultError as error:
+        raise UsageError(f"FROM={error}") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"FROM={path}: cannot be read: {error}") from error
+        raise UsageError(f"FROM={path}: cannot be read: {why_unread(error)}") from error
 
 
 def _injected_effects(

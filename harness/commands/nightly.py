@@ -25,7 +25,7 @@ from harness.model.baseline import Baseline
 from harness.model.errors import StoreError
 from harness.model.result import Result, ResultError
 from harness.model.spec import ROOT, Switches, UsageError, Verdict
-from harness.platform.bounded import read_bounded
+from harness.platform.bounded import read_bounded, why_unread
 from harness.platform.build import source_state
 from harness.platform.host import host_facts
 from harness.platform.store import RESULTS_DIR, RunFolder
@@ -127,7 +127,7 @@ def read_matrix(arguments: Arguments, baselines: tuple[Baseline, ...]) -> Matrix
     try:
         text = read_bounded(path).decode()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"MATRIX={path}: cannot be read: {error}") from error
+        raise UsageError(f"MATRIX={path}: cannot be read: {why_unread(error)}") from error
     approved: dict[str, dict[str, Switches]] = {}
     for baseline in baselines:
         switches = Switches.of({**baseline.switches, "ARCH": baseline.arch})

@@ -20,7 +20,14 @@ from harness.gate.measuring.timing import Timing
 from harness.gate.measuring.window import Window, late_frames, window_notices
 from harness.gate.metrics import RULES, Rule
 from harness.gate.next_steps import given_words
-from harness.gate.references import NoBaseline, Reference, approval_notices, find_reference, keep_baseline
+from harness.gate.references import (
+    NoBaseline,
+    Reference,
+    approval_notices,
+    check_revision,
+    find_reference,
+    keep_baseline,
+)
 from harness.gate.rule_file import load_by_counts, load_commit_url, load_ordering, load_rules
 from harness.gate.session import measure
 from harness.gate.still import stood_still
@@ -37,7 +44,7 @@ from harness.platform.build import source_state
 from harness.platform.host import host_facts
 from harness.platform.probe import choose_accelerator, qemu_version
 from harness.platform.store import RunFolder
-from harness.platform.targets import repository_state
+from harness.platform.targets import is_disc, repository_state
 from harness.platform.virgl import chosen_device
 from harness.proof.ordering import Ordering, ordering_of
 from harness.report.printer import Printer
@@ -54,6 +61,8 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     """Run the gate."""
     begun = time.monotonic()
     request = _candidate_request(arguments)
+    if arguments.has("BASELINE_REF"):
+        check_revision(arguments.text("BASELINE_REF"))
     config = arguments.path("CONFIG")
     asked, by_counts, commit_url = load_ordering(config), load_by_counts(config), load_commit_url(config)
     with RunFolder("perf") as run:
@@ -154,6 +163,8 @@ def _candidate_request(arguments: Arguments) -> ArmRequest:
         return request
     if not path.exists():
         raise UsageError(f"{path}: no such file")
+    if arguments.has("ISO") and not is_disc(path):
+        raise UsageError(f"ISO={path}: not the image of a disc (ISO 9660)")
     return replace(request, source=Source.FILE, where=str(path), text="ISO" if arguments.has("ISO") else "KERNEL")
 
 

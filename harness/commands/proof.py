@@ -91,6 +91,10 @@ def _decided(arguments: Arguments, out: Printer) -> list[Decided]:
     if path is not None:
         if not path.is_file():
             raise UsageError(f"KERNEL={path}: no such file")
+        if not arguments.has("LOAD_AT") and not _is_elf(path):
+            raise UsageError(
+                f"KERNEL={path}: not an ELF file; another image needs LOAD_AT=riscv64@0x80200000 or the like"
+            )
         out.progress(f"proof: {path.name}")
         return [decide(KernelToProve(path.name, path, sha256_of(path), device, *_foreign(arguments)))]
     arches = [switches["ARCH"]] if "ARCH" in switches else list(ARCHES)
@@ -110,6 +114,12 @@ def _decided(arguments: Arguments, out: Printer) -> list[Decided]:
         out.progress(f"proof: {one.kernel.label}")
         found.append(one)
     return found
+
+
+def _is_elf(path: Path) -> bool:
+    # No bound needed: four bytes of a regular file.
+    with path.open("rb") as image:
+        return bool(path.stat().st_size) and image.read(4) == b"\x7fELF"
 
 
 def _foreign(arguments: Arguments) -> tuple[str, str]:

@@ -59,8 +59,11 @@ _TARGET_S = 120.0
 def main(arguments: Arguments, out: Printer) -> Verdict:
     """``survey TARGETS=a,b,… [BUDGET=s] [PAGE=…] [RESUME=1]``."""
     names = [word.strip() for word in arguments.text("TARGETS").split(",")]
-    for name in names:
-        find_target(name)
+    try:
+        for name in names:
+            find_target(name)
+    except UsageError as error:
+        raise UsageError(str(error).replace("TARGET=", "TARGETS=", 1)) from error
     if len(set(names)) < len(names):
         raise UsageError(f"TARGETS={arguments.text('TARGETS')}: a target is given twice")
     begun, where = time.monotonic(), arguments.path("PAGE") or PAGE_FILE

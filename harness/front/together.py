@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable, Sequence
 
 from harness.front.budgets import too_small
@@ -10,13 +11,14 @@ from harness.model.arms import Source, parse_arm
 from harness.model.declared import usual_stages
 from harness.model.faults import fault_table
 from harness.model.spec import UsageError
-from harness.model.values import Parameters, shown
+from harness.model.values import Parameters, nearest, shown
 from harness.settings import SWITCHES, Arguments, settings_of
 
 _DISK = "blk="
 _DISK_EXAMPLE = "OPTS=blk=8"
 _KEYS = "latency"
 _CURSOR = "CURSOR=hw"
+COMPILERS = ("gcc", "clang")
 
 
 def contradiction(arguments: Arguments) -> str:
@@ -135,6 +137,15 @@ def _compared(arguments: Arguments) -> str:
     return ""
 
 
+def _compiler(arguments: Arguments) -> str:
+    """A compiler that is not here and none that could be installed: mistyped."""
+    name = arguments.given.get("CC", "gcc")
+    if name in COMPILERS or shutil.which(name):
+        return ""
+    near = nearest(name, COMPILERS)
+    return f"CC={shown(name)}: no such compiler here{f'; did you mean CC={near}?' if near else ''}"
+
+
 def _load(arguments: Arguments) -> str:
     """Tasks run on other CPUs: measuring has one, unless the disk's load or QEMU_ARGS brings another."""
     if arguments.command not in ("perf", "ab", "explain", "latency") or "QEMU_ARGS" in arguments.given:
@@ -248,6 +259,7 @@ _RULES: tuple[Callable[[Arguments], str], ...] = (
     _fault,
     _pictures,
     _compared,
+    _compiler,
     _load,
     _cluster,
     _litmus,

@@ -13,7 +13,7 @@ from harness.front.budgets import least
 from harness.front.together import contradiction
 from harness.model.declared import command_table
 from harness.model.spec import UsageError
-from harness.model.values import nearest, shown
+from harness.model.values import LISTED_MOST, Several, nearest, shown
 from harness.settings import DECLARED, POSITIONAL, Arguments, Positional, Setting, options_of, settings_of
 
 SHAPE_MAX = 60
@@ -94,7 +94,7 @@ def check_command(command: str) -> None:
     if command not in command_table():
         near = nearest(command, list(command_table()))
         hint = f"did you mean {near}?" if near else "no such command; 'make help' lists them"
-        raise UsageError(f"{shown(command)}: {hint}")
+        raise UsageError(f"{shown(command) or 'an empty word'}: {hint}")
 
 
 def check_setting(command: str, name: str, text: str, given: dict[str, str]) -> None:
@@ -105,14 +105,14 @@ def check_setting(command: str, name: str, text: str, given: dict[str, str]) -> 
     if name in given:
         raise UsageError(f"{name} is given twice")
     if not text.strip():
-        default = f", {setting.default}," if setting.default else ""
         shape = setting.kind.shape
         shape = shape if len(shape) < SHAPE_MAX else f"one of those that '{command} --help' lists"
-        raise UsageError(f"{name}=: no value; leave {name} out for the default{default} or give {shape}")
+        default = f"leave {name} out for the default, {setting.default}, or " if setting.default else ""
+        raise UsageError(f"{name}=: no value; {default}give {shape}")
     try:
         setting.kind.parse(text)
     except ValueError as error:
-        raise UsageError(f"{name}={shown(text)}: {error}{_near_value(setting, text)}") from error
+        raise UsageError(f"{name}={shown(text)}: {error}{_near_value(command, setting, text)}") from error
 
 
 def _unknown(command: str, name: str, text: str) -> str:
@@ -121,10 +121,11 @@ def _unknown(command: str, name: str, text: str) -> str:
     word = f"{shown(name)}={shown(text)}"
     near = next((one for one, row in takes.items() if row.earlier == name), "") or nearest(name, list(takes))
     others = sorted({one for row in DECLARED if row.name == name for one in row.commands})
+    others += ["ab"] if name in settings_of("ab") and len(name) == 1 and command != "ab" else []
     if near and near != name and not others:
         return f"{word}: no such setting; did you mean {near}={_likely(takes[near], text)}?"
     if others:
-        return f"{word}: {command} takes no {name}; {', '.join(others)} does"
+        return f"{word}: {command} takes no {name}; {', '.join(sorted(others))} {'does' if len(others) == 1 else 'do'}"
     return f"{word}: no such setting; '{command} --help' lists what {command} takes"
 
 
@@ -137,9 +138,14 @@ def _likely(setting: Setting, text: str) -> str:
     return shown(text)
 
 
-def _near_value(setting: Setting, text: str) -> str:
-    near = nearest(text, setting.kind.choices)
-    return f"; did you mean {setting.name}={near}?" if near else ""
+def _near_value(command: str, setting: Setting, text: str) -> str:
+    """The value that was probably meant; else, of many, where they are listed."""
+    choices = setting.kind.choices
+    words = text.replace(",", " ").split() if isinstance(setting.kind, Several) else [text]
+    near = [nearest(word, choices) for word in words]
+    if near and all(near) and len(set(near)) == len(near):
+        return f"; did you mean {setting.name}={','.join(near)}?"
+    return f": 'make help C={command}' lists them" if len(choices) > LISTED_MOST else ""
 
 
 def _option(command: str, word: str, earlier: set[str]) -> str:
@@ -147,7 +153,8 @@ def _option(command: str, word: str, earlier: set[str]) -> str:
     known = list(options_of(command)) + ["help"]
     if not word.startswith("--") or name not in known:
         near = nearest(name, known)
-        hint = f"did you mean --{near}?" if near else f"there are {' '.join(f'--{one}' for one in known)}"
+        there = f"there {'is' if len(known) == 1 else 'are'} {' '.join(f'--{one}' for one in known)}"
+        hint = f"did you mean --{near}?" if near else there
         raise UsageError(f"{shown(word)}: no such option; {hint}")
     if name in earlier:
         raise UsageError(f"{word} is given twice")

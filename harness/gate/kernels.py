@@ -17,7 +17,7 @@ from harness.model.values import shown
 from harness.platform.bounded import KERNEL_BYTES_MAX, read_bounded
 from harness.platform.build import build_kernel, checkout_revision
 from harness.platform.golden import scene_hash
-from harness.platform.targets import TARGETS_DIR, read_target
+from harness.platform.targets import TARGETS_DIR, find_target, read_target
 from harness.report.printer import Printer
 
 _OWN_WORDS = b"[BOOT] kernel=roulette"
@@ -72,6 +72,24 @@ def build_arm(request: ArmRequest, compiler: str, out: Printer) -> ArmKernel:
         source=KernelSource(compiler, commit),
         scene=scene_hash(tree / "kernel"),
     )
+
+
+def check_sources(requests: Sequence[ArmRequest]) -> None:
+    """Raise for a kernel that cannot be had, before any other is built.
+
+    Raises
+    ------
+    UsageError, BuildError
+        When there is no such file, target or revision.
+    """
+    for request in requests:
+        if request.source is Source.FILE and not Path(request.where).is_file():
+            why = "not a file" if Path(request.where).exists() else "no such file"
+            raise UsageError(f"{request.name}={request.where}: {why}")
+        if request.source is Source.REVISION:
+            checkout_revision(request.where)
+        if request.source is Source.TARGET and request.where != BUILT_IN_NAME:
+            find_target(request.where)
 
 
 def refuse_words(given: Mapping[str, str], kernels: Sequence[ArmKernel]) -> None:

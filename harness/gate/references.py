@@ -118,12 +118,17 @@ def keep_baseline(baseline: Baseline, folder: Path, root: Path = BASELINES_DIR) 
         shutil.copyfile(root / baseline.arch / baseline.name / name, target / name)
 
 
-def baselines_of_revision(revision: str, arch: str, name: str, scratch: Path) -> Path:
-    """The folder ``baselines`` as another revision has it, this baseline only, under ``scratch``."""
+def check_revision(revision: str) -> None:
+    """Raise UsageError for a BASELINE_REF that is no revision."""
     try:
         git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     except BuildError as error:
         raise UsageError(f"BASELINE_REF={revision}: no such revision here; a shallow clone has few") from error
+
+
+def baselines_of_revision(revision: str, arch: str, name: str, scratch: Path) -> Path:
+    """The folder ``baselines`` as another revision has it, this baseline only, under ``scratch``."""
+    check_revision(revision)
     folder = scratch / "baselines" / arch / baseline_name(name)
     folder.mkdir(parents=True, exist_ok=True)
     for file in (FILE_NAME, KERNEL_NAME):

@@ -29,7 +29,7 @@ import tomllib
 from harness.gate.metrics import RULES, Rule
 from harness.model.spec import UsageError
 from harness.model.toml_lines import line_of
-from harness.platform.bounded import read_bounded
+from harness.platform.bounded import read_bounded, why_unread
 
 ORDERING_WORDS = ("must", "report", "off")
 _OVERRIDABLE: Mapping[str, type] = {"kind": str, "smallest": float, "limit": float, "warn": float}
@@ -107,7 +107,7 @@ def _config(path: Path) -> str:
     try:
         return read_bounded(path).decode("utf-8")
     except (OSError, UnicodeDecodeError, ValueError) as error:
-        raise UsageError(f"CONFIG={path}: cannot be read: {error}") from error
+        raise UsageError(f"CONFIG={path}: cannot be read: {why_unread(error)}") from error
 
 
 def _parsed(text: str, origin: str) -> Mapping[str, Any]:

@@ -15,6 +15,7 @@ from harness.history.series import HistoryRun, SeriesPoint, record_from_line, re
 from harness.history.store import History, HistoryDamaged, HistoryUnreachable
 from harness.model.errors import StoreError
 from harness.model.result import ResultError
+from harness.model.spec import UsageError
 from harness.platform import atomic
 from harness.platform.bounded import HISTORY_BYTES_MAX, read_bounded
 from harness.platform.store import RESULTS_DIR
@@ -102,11 +103,15 @@ def import_lines(history: History, path: Path) -> Imported:
 
     Raises
     ------
+    UsageError
+        When there is no such file.
     StoreError
-        When the file cannot be read, or the history does not answer.
+        When it cannot be read, or the history does not answer.
     """
     try:
         lines = read_bounded(path, HISTORY_BYTES_MAX).split(b"\n")
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise UsageError(f"{path}: {'no such file' if isinstance(error, FileNotFoundError) else 'a folder'}") from error
     except OSError as error:
         raise StoreError(f"{path} cannot be read: {error.strerror}") from error
     rejected: dict[int, str] = {}

@@ -21,7 +21,8 @@ MODE_MIN = (320, 240)
 MODE_MAX = (1920, 1080)
 """Sizes that the scene can draw, in pixels (kernel/scene/roulette.h)."""
 _SHOWN_MAX = 60
-_LISTED_MAX = 10
+LISTED_MOST = 10
+"""So many values are listed in a complaint."""
 _DIGITS = re.compile(r"[0-9]{1,18}")
 _DECIMAL = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -131,7 +132,7 @@ class Choice:
 
 def unknown_value(text: str, choices: Sequence[str]) -> str:
     """The complaint about a word that is none of several; the caller says which is near."""
-    listed = f"; valid: {' '.join(choices)}" if len(choices) <= _LISTED_MAX else f"; {len(choices)} are valid"
+    listed = f"; valid: {' '.join(choices)}" if len(choices) <= LISTED_MOST else f"; {len(choices)} are valid"
     return f"unknown value{listed}"
 
 

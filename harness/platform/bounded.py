@@ -18,6 +18,11 @@ HISTORY_BYTES_MAX = 1 << 30
 _CHUNK = 1 << 20
 
 
+def why_unread(error: Exception) -> str:
+    """Why a file could not be read, without its name."""
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
+
+
 def read_bounded(path: Path, most: int = TEXT_BYTES_MAX, limit_s: float = READ_S) -> bytes:
     """All of a regular file.
 

@@ -30,6 +30,8 @@ IMAGE_BYTES_MAX = 16 << 30
 """Largest image, and how much of it is read for its hash: a sparse file of a terabyte is a mistake."""
 SAID_LINES = 3
 _CHUNK = 1 << 20
+_VOLUME_AT, _VOLUME = 0x8001, b"CD001"
+"""Where the first volume descriptor of ISO 9660 has its mark."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,19 @@ class ImageFile:
 def target_names() -> tuple[str, ...]:
     """Names that stand for a file of this tree."""
     return tuple(sorted(path.stem for folder in (TARGETS_DIR, EXAMPLES_DIR) for path in folder.glob(f"*{SUFFIX}")))
+
+
+def is_disc(path: Path) -> bool:
+    """Whether a file is the image of a disc that firmware can look at: an ISO 9660 volume."""
+    try:
+        if not path.is_file() or path.stat().st_size <= _VOLUME_AT:
+            return False
+        # No bound needed: a few bytes of a regular file.
+        with open(path, "rb") as image:
+            image.seek(_VOLUME_AT)
+            return image.read(len(_VOLUME)) == _VOLUME
+    except OSError:
+        return False
 
 
 def find_target(word: str) -> Path:

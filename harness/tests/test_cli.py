@@ -256,6 +256,17 @@ def test_tests_have_a_place_of_their_own_for_results() -> None:
         (("approve", "REASON=x", "RESULT=README.md"), "RESULT=README.md"),
         (("compare", "A=results/none", "B=results/none"), "A=results/none"),
         (("perf", "KERNEL=none.elf"), "none.elf"),
+        (("perf", "KERNEL=harness"), "harness"),
+        (("perf", "ISO=README.md"), "ISO=README.md"),
+        (("perf", "BASELINE_REF=none"), "BASELINE_REF=none"),
+        (("perf", "CONFIG=none.toml"), "CONFIG=none.toml"),
+        (("ab", "A=default", "B=none.elf"), "B=none.elf"),
+        (("ab", "A=default", "B=no-such-revision"), "no-such-revision"),
+        (("proof", "KERNEL=README.md"), "KERNEL=README.md"),
+        (("calibrate", "FROM=README.md"), "FROM=README.md"),
+        (("history", "import", "FILE=none"), "none"),
+        (("nightly", "MATRIX=none.toml"), "MATRIX=none.toml"),
+        (("survey", "TARGETS=none"), "TARGETS=none"),
     ],
 )
 def test_what_is_not_there_is_the_user_s_error_in_one_line(

@@ -122,7 +122,12 @@ def test_nonsense_is_one_line(value: str) -> None:
         ("perf FAULT=no_virgl", "needs the GL device: add VIRGL=1"),
         ("perf MODE=640x480 OPTS=mode=320x240", "MODE is given twice"),
         ("perf STAGES=window PICTURES=5", "PICTURES=5 has no meaning beside STAGES=window"),
-        ("perf REASON=x", "perf takes no REASON; approve, history does"),
+        ("perf REASON=x", "perf takes no REASON; approve, history do"),
+        ("perf A=x", "perf takes no A; ab, compare do"),
+        ("perf CC=gccc", "CC=gccc: no such compiler here; did you mean CC=gcc?"),
+        ("explain nonesuch", "'make help C=explain' lists them"),
+        ("ab A=x B=", "B=: no value; give a kernel in words"),
+        ("doctor --json", "there is --help"),
         ("perf MODE=3840x2160", "between 320x240 and 1920x1080"),
         ("approve", "approve needs REASON="),
         ("bisect GOOD=a", "bisect needs BAD=HEAD (a revision that is slow)"),
@@ -186,6 +191,11 @@ def test_two_settings_are_taken_or_refused_alike_in_either_order() -> None:
             names = (one.name, other.name, *(row.name for row in settings_of(command).values() if row.required))
             assert "\n" not in line and len(line) <= LINE_MAX, (command, words)
             assert any(name in line for name in (*names, f"{command} needs", f"{command} compares")), (words, line)
+
+
+def test_words_of_a_list_are_each_answered_with_the_right_one() -> None:
+    assert "did you mean STAGES=window,pictures?" in refused("perf", "STAGES=window, pictures")
+    assert "did you mean STAGES=timing,exact?" in refused("perf", "STAGES=timng,exact")
 
 
 @pytest.mark.parametrize(
