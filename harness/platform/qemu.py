@@ -36,7 +36,7 @@ from harness.platform.trace_events import FLUSH_EVENT as FLUSH_EVENT
 from harness.platform.trace_events import FRAME_EVENTS as FRAME_EVENTS  # noqa: F401
 from harness.platform.trace_events import TIMING_EVENTS as TIMING_EVENTS
 from harness.platform.trace_file import read_trace
-from harness.platform.words_of_guest import device_hint, guest_said, limit_words, panic_of
+from harness.platform.words_of_guest import device_hint, guest_said, limit_words, panic_of, refused_start
 
 TRACE_POLL_S = 0.005
 END_POLL_S = 0.05
@@ -372,7 +372,7 @@ class Qemu:
             raise cause from None
         self.kill()
         if code == 1 and self.spec.target is not None:
-            raise UsageError(f"QEMU does not take {self.spec.target.name}.toml: {self._last_words()}") from None
+            raise UsageError(refused_start(self._last_words(), self.spec.target)) from None
         how = f"status {code}" if code >= 0 else signal.Signals(-code).name
         raise QemuError(f"QEMU did not start ({how}): {self._last_words()}", self.log_path) from None
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from harness.core.last_words import headline
 from harness.core.serial_noise import without_noise
 from harness.model.spec import RunSpec
-from harness.model.target import PROTOCOL
+from harness.model.target import PROTOCOL, Target
 from harness.platform.console import PANIC
 from harness.platform.trace_file import read_trace
 
@@ -42,6 +42,13 @@ def guest_said(machine: "Qemu") -> str:
     waits = target is not None and not target.input and _PROMPT.search(last)
     hint = '; if that is a prompt, input = [["pattern", "text\\n"]] types to it' if waits else ""
     return f"its last line is {last!r}{hint or device_hint(machine)}"
+
+
+def refused_start(said: str, target: Target) -> str:
+    """Why QEMU did not start with a target, in its own words, and what the file may lack where they tell."""
+    firmware = "overlap" in said and not target.image.bios
+    hint = '; for a kernel that starts without firmware, image = { bios = "none", … }' if firmware else ""
+    return f"QEMU does not take {target.name}.toml: {said}{hint}"
 
 
 _MMIO_ARCHES = ("aarch64", "arm", "riscv64", "riscv32", "m68k", "loongarch64")

@@ -10,7 +10,7 @@ import pytest
 
 from harness.model.spec import Limits
 from harness.model.target_file import parse_target
-from harness.platform.words_of_guest import device_hint
+from harness.platform.words_of_guest import device_hint, refused_start
 from harness.tests.test_explain_target import a_target, said_by
 
 MODERN = 'args = "-global virtio-mmio.force-legacy=false"'
@@ -43,6 +43,15 @@ def test_what_the_file_may_lack_is_said(text: str, says: str, tmp_path: Path) ->
 def test_a_driver_that_talks_is_told_that_it_flushes_nothing(tmp_path: Path) -> None:
     trace = b"1@1.000000:virtio_gpu_cmd_get_display_info \n"
     assert hint(tmp_path, 'arch = "riscv64"', trace) == "; the driver talks to the device and flushes nothing"
+
+
+def test_a_kernel_in_the_place_of_the_firmware_is_told_how_to_do_without() -> None:
+    said = "The following two regions overlap (in the memory address space): | opensbi | kernel"
+    for bios, hint in (("", 'image = { bios = "none"'), ("none", "")):
+        target = parse_target(f'image = {{ kernel = "k", bios = "{bios}" }}\n', "mine", "mine.toml")
+        words = refused_start(said, target)
+        assert hint in words and ("bios" in words) is bool(hint), words
+        assert refused_start("no such machine", target) == "QEMU does not take mine.toml: no such machine"
 
 
 @pytest.mark.qemu
