@@ -23,7 +23,8 @@ HEAP_BYTES = 8 << 20
 STACK_BYTES = 256 << 10
 MMIO_BASE = 0xE0000000
 RETURN_ADDRESS = 0xF0000000
-INSTRUCTIONS_MAX = 3_000_000
+INSTRUCTIONS_MAX = 300_000
+"""The longest call into a sound driver runs a fifteenth of that. A call that runs more waits without an end."""
 TICK_NS = 1000
 
 
