@@ -1,7 +1,8 @@
 # Native tests, included by kernel/Makefile: make -C kernel hosttest | hostfuzz [OUT=folder]
 #
 # The generic sources and the suites that need no machine, on arch/host, by both compilers under ASan and UBSan; the
-# kick race between two threads, unsanitised, for a strategy with and one without the fence; fuzzers, in short.
+# kick race between two threads, unsanitised, for a strategy with and one without the fence; fuzzers, in short. RUNS= is
+# how many inputs each fuzzer tries, RACE_S= for how long nothing may be lost where there is a fence.
 HOST_FLAGS := -std=c11 -g -O1 -Wall -Wextra -Werror -I. -DSCENE_HASH='"host"' -DFENCE_HEADER='"arch/host/fence.h"' \
 	-fno-strict-aliasing -fno-common -fno-pie -no-pie -pthread
 HOST_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -51,6 +52,7 @@ HOST_BUILDS := \
 	iterations:clang:-DWAIT=iterations,-DCOUNTERS=none,-DBARRIER=acquire_load,-DSPIN=none
 HOST_FUZZERS := ring params capability
 HOST_FUZZ_RUNS := $(call choose,RUNS,150000)
+HOST_RACE_S := $(call choose,RACE_S,10)
 
 host_field = $(word $2,$(subst :, ,$1))
 comma := ,
@@ -69,21 +71,28 @@ $(HOST_OUT)/kick-race-none: BARRIER_RACE := no_kick_fence
 $(HOST_OUT)/kick-race-full: BARRIER_RACE := acquire_progress
 $(HOST_OUT)/kick-race-%: $(HOST_RACE)
 	@mkdir -p $(@D)
-	$(call quiet,HOST ,$(@F))gcc $(HOST_FLAGS) -O2 -DBARRIER=$(or $(BARRIER_RACE),$*) -o $@ $^
+	$(call quiet,HOST ,$(@F))gcc $(HOST_FLAGS) -O2 -DRACE_S=$(HOST_RACE_S)ull -DBARRIER=$(or $(BARRIER_RACE),$*) -o $@ $^
 
 # make -C kernel hostrace-linux: the race of one strategy
 hostrace-%: $(HOST_OUT)/kick-race-% ;
 .PRECIOUS: $(HOST_OUT)/kick-race-%
 
-$(HOST_OUT)/fuzz-%: test/host/fuzz_%.c $(HOST_LIBRARY)
+# What the fuzzers share is compiled once.
+HOST_FUZZ_FLAGS := $(HOST_FLAGS) -fno-sanitize-recover=all -fsanitize=address,undefined
+host_fuzz_library := $(patsubst %.c,$(HOST_OUT)/fuzz-library/%.o,$(HOST_LIBRARY))
+
+.SECONDARY: $(host_fuzz_library)
+$(HOST_OUT)/fuzz-library/%.o: %.c
 	@mkdir -p $(@D)
-	$(call quiet,HOST ,$(@F))clang $(HOST_FLAGS) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-		-o $@ $^
+	$(call quiet,HOST ,$<)clang $(filter-out -no-pie,$(HOST_FUZZ_FLAGS)) -fsanitize=fuzzer-no-link -c -o $@ $<
+
+$(HOST_OUT)/fuzz-%: test/host/fuzz_%.c $(host_fuzz_library)
+	$(call quiet,HOST ,$(@F))clang $(HOST_FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^
 
 # Headers are few and the builds short: every run of the tests starts from nothing.
 hosttest: FORCE
 	@rm -rf $(HOST_OUT)
-	@$(MAKE) --no-print-directory OUT=$(HOST_OUT) hostprograms
+	@$(MAKE) --no-print-directory -j2 OUT=$(HOST_OUT) hostprograms
 	@test/host/run $(host_programs) $(foreach name,$(HOST_FUZZERS),$(HOST_OUT)/fuzz-$(name):$(HOST_FUZZ_RUNS))
 
 hostprograms: $(host_programs) $(foreach name,$(HOST_FUZZERS),$(HOST_OUT)/fuzz-$(name))
