@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from typing import Any
 import psutil
 
 from harness.model.spec import ROOT
+from harness.tests.fuzz import FULL
+from harness.tests.preloaded import run_preloaded
 
 
 def real(name: str) -> str:
@@ -63,22 +65,26 @@ class HarnessRun:
         return self.out + self.error
 
 
+def run_started(words: Sequence[str], environment: Mapping[str, str], folder: Path, limit_s: float) -> int:
+    """Exit code of ``python3 -m harness`` with these words, in an interpreter of its own; as ``run_preloaded``."""
+    command = [sys.executable, "-m", "harness", *words]
+    with open(folder / "out", "wb") as out, open(folder / "error", "wb") as error:
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=error, timeout=limit_s
+        )
+    return done.returncode
+
+
 def run_harness(*words: str, environment: Mapping[str, str] | None = None, limit_s: float = 60.0) -> HarnessRun:
     """Run ``python3 -m harness`` with these words; nothing that it started may be left running."""
     apart = {name: value for name, value in os.environ.items() if name == "HARNESS_RESULTS"}
-    with tempfile.TemporaryDirectory() as scratch:
-        done = subprocess.run(
-            [sys.executable, "-m", "harness", *words],
-            cwd=ROOT,
-            env=dict(os.environ if environment is None else environment) | apart | {"TMPDIR": scratch},
-            capture_output=True,
-            text=True,
-            timeout=limit_s,
-            check=False,
-        )
+    with tempfile.TemporaryDirectory() as scratch, tempfile.TemporaryDirectory() as said:
+        given = apart | dict(os.environ if environment is None else environment) | {"TMPDIR": scratch}
+        code = (run_started if FULL else run_preloaded)(words, given, Path(said), limit_s)
         command_lines = [" ".join(one.info["cmdline"] or ()) for one in psutil.process_iter(["cmdline"])]
         assert not [line for line in command_lines if scratch in line]
-    return HarnessRun(done.returncode, done.stdout, done.stderr)
+        out, error = ((Path(said) / name).read_text(encoding="utf-8") for name in ("out", "error"))
+    return HarnessRun(code, out, error)
 
 
 def run_perf(*words: str) -> tuple[int, dict[str, Any]]:

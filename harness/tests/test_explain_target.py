@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -15,9 +13,9 @@ import pytest
 
 from harness.explain.manners.manner import DriverManner
 from harness.explain.manners.watch import DriverAnswer
-from harness.model.spec import ROOT
 from harness.platform.screen import take_picture
 from harness.tests.guestrun import build_guest, running_guest
+from harness.tests.programs import run_harness
 
 TARGET = """
 arch = "riscv64"
@@ -39,12 +37,8 @@ def a_target(folder: Path, guest: str, more: str = "") -> Path:
 
 
 def said_by(folder: Path, *words: str, limit_s: float = 150) -> tuple[int, str]:
-    environment = {**os.environ, "HARNESS_RESULTS": str(folder / "results")}
-    command = [sys.executable, "-m", "harness", *words]
-    done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=limit_s, check=False
-    )
-    return done.returncode, done.stdout + done.stderr
+    ended = run_harness(*words, environment={**os.environ, "HARNESS_RESULTS": str(folder / "results")}, limit_s=limit_s)
+    return ended.code, ended.said
 
 
 @pytest.mark.qemu
