@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import time
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from harness.model.spec import FOREIGN, Limits, Machine, RunSpec
+from harness.platform.compile_cache import cached_environment
 from harness.platform.qemu import FRAME_EVENTS, Qemu
 
 GUESTS = Path(__file__).resolve().parent / "guests"
@@ -29,7 +31,8 @@ def build_guest(name: str, folder: Path, arch: str = "riscv64") -> Path:
     """Build one guest; objects that guests share are kept in ``folder``."""
     kind = GUEST_ARCHES[arch]
     command = ["make", "-s", "-C", str(GUESTS), f"ARCH={kind}", f"GUEST={name}", f"OUT={folder}"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    environment = cached_environment(os.environ)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     return folder / f"{name}-{kind}.elf"
 

@@ -279,7 +279,12 @@ _HOWS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 @pytest.mark.parametrize(
     ("moment", "how"),
-    [*((moment, how) for moment in _MOMENTS for how in _HOWS[:2]), *((_drawing, how) for how in _HOWS[2:])],
+    [
+        *((moment, _HOWS[0]) for moment in _MOMENTS),
+        (_drawing, _HOWS[1]),
+        *(pytest.param(moment, _HOWS[1], marks=pytest.mark.full) for moment in _MOMENTS[:-1]),
+        *(pytest.param(_drawing, how, marks=pytest.mark.full) for how in _HOWS[2:]),
+    ],
 )
 def test_an_interrupt_at_any_point(
     tree: Tree, moment: Callable[[Tree, subprocess.Popen[str]], None], how: signal.Signals

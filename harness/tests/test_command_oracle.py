@@ -173,7 +173,9 @@ def test_a_clean_guest_is_right_to_the_pixel(words: str, tmp_path: Path) -> None
 
 
 @pytest.mark.qemu
-@pytest.mark.parametrize(("name", "says"), [("swapped", "swapped channels"), ("stride", "wrong stride")])
+@pytest.mark.parametrize(
+    ("name", "says"), [("swapped", "swapped channels"), pytest.param("stride", "wrong stride", marks=pytest.mark.full)]
+)
 def test_a_guest_that_draws_wrongly_is_named(name: str, says: str, tmp_path: Path) -> None:
     code, said = said_by(tmp_path, "perf", f"TARGET={guest(tmp_path, name, 'FRAME')}", *RUN)
     assert code == 3 and says in said, said

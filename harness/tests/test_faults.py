@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.benchmarks.faults import WORDS
 from harness.model.faults import fault_table
 from harness.model.spec import KERNEL_DIR, switch_table
+from harness.tests.fuzz import FULL
 from harness.tests.programs import run_harness, run_perf
 
 FAULTS = fault_table()
@@ -31,18 +33,29 @@ SAYS = {
     "late": "read its keyboard late",
     "fallback": "virgl was asked for and not used: it is not offered",
 }
+BY_PICTURES = ("torn", "stale", "corrupt", "blank")
+"""Classes that only pictures show; the others show in the window."""
 OPTIONS: dict[str, list[str]] = {
     "slow_draw": ["STAGES=exact,window,pictures", "PICTURES=20"],
     "no_virgl": ["STAGES=window,pictures", "PICTURES=5"],
     "late_input": [],
 }
 """Stages that show it soonest, where others than the rest's."""
-SLOW = {"hiccup"}
-"""Seen only in tails of timing, which takes a whole session."""
 PORTS = ("aarch64", "riscv64")
-PORTED = ("boot_silent", "hang", "panic", "page_fault", "stack_overflow", "flip_pixel", "blk_timeout", "slow_draw")
+PORTED = ("boot_silent", "hang", "panic", "page_fault", "stack_overflow", "blk_timeout")
 """Faults whose answers pass through an architecture's own code: traps, interrupts, clocks and the way a machine ends.
-They are tried on every architecture, the other faults only in the full tests."""
+``make test`` tries them on every architecture, the other faults on x86_64; ``make test-full`` tries every fault on all.
+"""
+TAILS = ("hiccup",)
+"""Seen only in tails of timing, which takes a whole session: tried in ``make test-full``."""
+
+
+def words_of(fault: str) -> list[str]:
+    """How it is looked for: by the stage that shows it, in the full tests by both."""
+    seen, needs = FAULTS[fault].seen, FAULTS[fault].needs
+    one = ["STAGES=pictures", "PICTURES=80"] if seen in BY_PICTURES else ["STAGES=window"]
+    words = OPTIONS.get(fault, ["STAGES=window,pictures", "PICTURES=80"] if FULL else one)
+    return [*words, *WORDS[needs]]
 
 
 def replayed(folder: str) -> int:
@@ -57,19 +70,29 @@ def test_every_declared_fault_is_a_value_of_the_switch() -> None:
     assert {fault.seen for fault in FAULTS.values()} == set(SAYS)
 
 
-CASES = [("x86_64", fault) for fault in sorted(set(FAULTS) - SLOW)] + [
-    pytest.param(arch, fault, marks=() if fault in PORTED else pytest.mark.full)
-    for arch in PORTS
-    for fault in sorted(set(FAULTS) - SLOW - {"no_virgl"})
-]
+def cases() -> list[Any]:
+    """Every fault on every architecture, with those marked that only the full tests try; virgl is there on x86_64."""
+    plain = sorted(set(FAULTS) - set(TAILS))
+    on_ports = [(arch, fault) for arch in PORTS for fault in plain if FAULTS[fault].needs != "VIRGL=1"]
+    marked = [pytest.param(arch, fault, marks=() if fault in PORTED else pytest.mark.full) for arch, fault in on_ports]
+    return [*(pytest.param("x86_64", fault) for fault in plain), *marked]
+
+
+def test_make_test_tries_each_fault_and_those_of_an_architecture_s_code_on_each() -> None:
+    often = [one.values for one in cases() if not one.marks]
+    assert {fault for arch, fault in often if arch == "x86_64"} == set(FAULTS) - set(TAILS)
+    ends = re.findall(r"^FAULT_DECLARE\((\w+)", (KERNEL_DIR / "fault" / "ending.c").read_text(), re.MULTILINE)
+    assert len(ends) > 3 and set(ends) < set(PORTED), "how a machine ends is an architecture's own code"
+    for arch in PORTS:
+        assert {fault for where, fault in often if where == arch} == set(PORTED)
+        assert len([one for one in cases() if one.values[0] == arch]) == len(FAULTS) - len(TAILS) - 1
 
 
 @pytest.mark.qemu
-@pytest.mark.parametrize(("arch", "fault"), CASES)
+@pytest.mark.parametrize(("arch", "fault"), cases())
 def test_a_fault_is_answered_as_promised(arch: str, fault: str) -> None:
-    seen, code, needs = FAULTS[fault].seen, FAULTS[fault].code, FAULTS[fault].needs
-    words = [*OPTIONS.get(fault, ["STAGES=window,pictures", "PICTURES=80"]), *WORDS[needs]]
-    exit_code, result = run_perf(f"ARCH={arch}", f"FAULT={fault}", *words)
+    seen, code = FAULTS[fault].seen, FAULTS[fault].code
+    exit_code, result = run_perf(f"ARCH={arch}", f"FAULT={fault}", *words_of(fault))
     failed = [gate["why"] for gate in result["gates"] if gate["verdict"] == "guest-failed"]
     text = " | ".join([result["sentence"], *result["problems"], *failed])
     assert exit_code == code, text
@@ -79,6 +102,7 @@ def test_a_fault_is_answered_as_promised(arch: str, fault: str) -> None:
     assert replayed(result["folder"]) == code, "a saved run is judged as it was"
 
 
+@pytest.mark.full
 @pytest.mark.qemu
 def test_a_hiccup_shows_in_the_tail() -> None:
     """A machine as busy as a test run's may keep the tail from telling, once or twice; the gate never passes."""

@@ -44,7 +44,8 @@ def u_boot(arch: str) -> Proof:
 
 
 @needs_u_boot
-@pytest.mark.parametrize("arch", U_BOOT)
+@pytest.mark.xdist_group("u-boot")
+@pytest.mark.parametrize("arch", ["riscv64", pytest.param("aarch64", marks=pytest.mark.full)])
 def test_a_driver_of_others_is_found_and_decided(arch: str) -> None:
     """U-Boot 2023.01 has no fence at all in its ring: what is ordered is so by branches and by its register writes."""
     found = u_boot(arch)
@@ -67,6 +68,7 @@ def test_a_driver_of_others_is_found_and_decided(arch: str) -> None:
     assert found.coverage.total is None and "not known" in found.coverage.share
 
 
+@pytest.mark.full
 @needs_u_boot
 def test_a_driver_of_another_device_is_found_too() -> None:
     """U-Boot's network card: buffers wait to be filled, and a request is sent."""
@@ -87,6 +89,7 @@ def _fenced(recording: Recording) -> Recording:
 
 
 @needs_u_boot
+@pytest.mark.xdist_group("u-boot")
 def test_with_fences_the_same_driver_is_right() -> None:
     assert broken(u_boot("riscv64").answers)
     assert not broken(answers((_fenced(u_boot("riscv64").recordings[0]),), DEVICES["qemu"]))

@@ -14,7 +14,9 @@ from harness.tests.booted import column, serial_log
 
 FRAMES = 40
 SWITCHES = {name: switch.values for name, switch in switch_table().items() if name != "FAULT"}
-VALUES = [(name, value) for name, values in SWITCHES.items() for value in values]
+DEFAULTS = [("FILL", SWITCHES["FILL"][0])]
+"""One kernel is the default of every switch."""
+VALUES = [*DEFAULTS, *((name, value) for name, values in SWITCHES.items() for value in values[1:])]
 FACTORS = {"ARCH": tuple(ARCHES), **SWITCHES}
 
 Pair = tuple[tuple[str, str], tuple[str, str]]
