@@ -161,15 +161,15 @@ def _row(name: str, ran: HarnessRun, wait: tuple[str, str]) -> SurveyRow:
     verdict = next((one for one in Verdict if one.exit_code == ran.exit_code), Verdict.HARNESS_FAILED)
     said = next((line for line in reversed(ran.said) if not line.startswith("verdict:")), "it said nothing")
     if ran.folder is None:
-        return SurveyRow(name, verdict, NO_CELLS, said, None)
+        return SurveyRow(name, verdict, NO_CELLS, said)
     try:
         result = load_result(ran.folder)
         window = load_measured(ran.folder, result).of(Window)
     except ResultError as error:
-        return SurveyRow(name, verdict, NO_CELLS, str(error), ran.folder)
+        return SurveyRow(name, verdict, NO_CELLS, str(error), str(ran.folder))
     rates = _rates(result, window)
     cells = (rates[0], _recount(result, window, ran.folder), *rates[1:], *wait, *_pictures(result), _ordering(name))
-    return SurveyRow(name, verdict, cells, result.sentence, ran.folder)
+    return SurveyRow(name, verdict, cells, result.sentence, str(ran.folder))
 
 
 def _rates(result: Result, window: Window | None) -> tuple[str, ...]:
@@ -266,7 +266,8 @@ def survey_view(
     )
 
 
-def _address(folder: Path | None, where: Path) -> str:
-    if folder is None or not (folder / "report.html").is_file():
+def _address(folder: str, where: Path) -> str:
+    report = Path(folder) / "report.html"
+    if not folder or not report.is_file():
         return ""
-    return quote(os.path.relpath(folder / "report.html", where.absolute().parent))
+    return quote(os.path.relpath(report, where.absolute().parent))

@@ -36,7 +36,8 @@ class SurveyRow:
     cells: tuple[str, ...]
     """As ``COLUMNS``."""
     sentence: str
-    folder: Path | None
+    folder: str = ""
+    """Of the run of its gate; empty where it left none."""
     digest: str = ""
     """Hash of all that its target boots; empty where that could not be found."""
 

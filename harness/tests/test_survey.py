@@ -40,7 +40,7 @@ def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         names.append(Path(name).stem)
         if names == ["one", "two"]:
             raise KeyboardInterrupt
-        return SurveyRow(name, Verdict.PASS, tuple(f"{len(names)}" for _ in COLUMNS), "pass: 9 frames/s", None)
+        return SurveyRow(name, Verdict.PASS, tuple(f"{len(names)}" for _ in COLUMNS), "pass: 9 frames/s", "results/a")
 
     monkeypatch.setattr(survey, "_measured", pretend)
     monkeypatch.setattr(survey, "RESULTS_DIR", tmp_path / "results")
@@ -90,7 +90,7 @@ def test_rows_that_cannot_be_read_are_named(tmp_path: Path, measured: list[str])
 
 
 def test_rows_without_a_digest_are_never_taken_again() -> None:
-    row = SurveyRow("mine", Verdict.PASS, (NOTHING,) * len(COLUMNS), "pass", None)
+    row = SurveyRow("mine", Verdict.PASS, (NOTHING,) * len(COLUMNS), "pass")
     assert SurveyRows((row,)).of("mine", "") is None
     assert "| mine | pass |" in survey_markdown((row,))
 
