@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from harness.model.errors import StoreError
-from harness.model.result import Result, ResultError
+from harness.model.result import NextStep, Result, ResultError
 from harness.model.spec import ARCHES, Switches, UsageError, Verdict, switch_table
 from harness.platform.build import BUILD_DIR, build_kernel, sha256_of, source_state
 from harness.platform.host import host_facts
@@ -25,6 +25,7 @@ from harness.proof.report import StrategyRow, claim, write_page
 from harness.proof.run import POINTS, Proof
 from harness.proof.weakest import Minimal, stronger_than_needed
 from harness.report.printer import Printer
+from harness.report.told import next_lines
 from harness.settings import Arguments
 
 ORDER = 145
@@ -67,6 +68,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
             source=source_state(),
             problems=tuple(problems),
             details={"device": device.name, "kernels": [_details(proof) for proof in proofs]},
+            next_steps=_next(verdict, problems),
         )
         rates = _frame_rates({proof.sha256 for proof in proofs})
         rows = [
@@ -81,6 +83,8 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     for problem in problems:
         out.line(problem)
     out.line(sentence)
+    for line in next_lines(result):
+        out.line(line)
     out.line(f"report: {folder / 'report.html'}")
     return verdict
 
@@ -149,6 +153,15 @@ def _judge(proofs: Sequence[Proof], problems: Sequence[str], device: str) -> tup
         f"{len(proofs)} kernels decided, {pairs:,} pairs: {len(proofs) - len(refuted)} cannot go wrong, "
         f"{len(refuted)} can",
     )
+
+
+def _next(verdict: Verdict, problems: Sequence[str]) -> tuple[NextStep, ...]:
+    """What to do about a kernel that can go wrong, or that could not be decided."""
+    if verdict is Verdict.GUEST_FAILED:
+        return (NextStep("look at the report's cycles: a fence in the place of the broken arrow cuts each of them"),)
+    if problems:
+        return (NextStep("docs/proof.md says what an image must be; LOAD_AT= and TYPE= help with those of others"),)
+    return ()
 
 
 def _more(proof: Proof, minimal: Mapping[str, Minimal]) -> str:

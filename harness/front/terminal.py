@@ -25,6 +25,7 @@ _STATUS_COLUMNS = 78
 _WORD_COLUMNS = 13
 _HEAD_COLUMNS = 8
 _NARROW_COLUMNS = 60
+_COMMAND = re.compile(r"(next: .+:) ((?:make|git) .+)")
 _COUNT = re.compile(r"\b(\d{1,7})(?:/| of )(\d{1,7})\b")
 
 _COLOURS = {
@@ -102,8 +103,18 @@ class TerminalPrinter:
             text = neutral(text)
             if text.partition(":")[0] in _VERDICTS:
                 self.headline = text
+            text, command = self._command_apart(text)
             # A word longer than the line, as paths are, stays whole: the terminal wraps it, and it can be copied.
             self._print(Text(text, style=style_of(text), overflow="ignore"), soft_wrap=self._plain)
+            if command:
+                self._print(Text(f"  {command}"), soft_wrap=True)
+
+    def _command_apart(self, text: str) -> tuple[str, str]:
+        """A command to paste on a line of its own, where it would be broken in two."""
+        found = _COMMAND.fullmatch(text)
+        if self._plain or found is None or len(text) <= self._console.width:
+            return text, ""
+        return found[1], found[2]
 
     def progress(self, text: str) -> None:
         text = self._with_bar(neutral(text))

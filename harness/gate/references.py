@@ -119,7 +119,7 @@ def keep_baseline(baseline: Baseline, folder: Path, root: Path = BASELINES_DIR) 
 
 
 def check_revision(revision: str) -> None:
-    """Raise UsageError for a BASELINE_REF that is no revision."""
+    """Raise UsageError where BASELINE_REF names no revision."""
     try:
         git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     except BuildError as error:

@@ -22,7 +22,7 @@ MODE_MAX = (1920, 1080)
 """Sizes that the scene can draw, in pixels (kernel/scene/roulette.h)."""
 _SHOWN_MAX = 60
 LISTED_MOST = 10
-"""So many values are listed in a complaint."""
+"""The most values that a complaint lists."""
 _DIGITS = re.compile(r"[0-9]{1,18}")
 _DECIMAL = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")

@@ -338,7 +338,9 @@ def saved_run(path: Path | None, setting: str = "RESULT") -> Path:
     folder = (named if named.exists() else RESULTS_DIR.parent / named).resolve()
     if not (folder / "result.json").is_file():
         what = "that run ended without a result" if (folder / "exit_code").is_file() else "no saved run"
-        raise UsageError(f"{setting}={named}: {what}; 'ls results' lists those that are saved")
+        last = max((one.parent for one in RESULTS_DIR.glob("[0-9]*/result.json")), default=None)
+        hint = f"the last that has one is {last}" if last else "'make perf' makes one"
+        raise UsageError(f"{setting}={named}: {what}; {hint}")
     return folder
 
 

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.core.statistics import CANDIDATE, REFERENCE, Plan, State, decide_effects
+from harness.core.statistics import CANDIDATE, REFERENCE, Plan, State, decide, decide_effects
 from harness.gate.measured import ArmKernel, KernelSource
 from harness.gate.measuring import comparison
 from harness.gate.measuring import launch as launch_module
-from harness.gate.measuring.comparison import Relinked, compare
+from harness.gate.measuring.comparison import Relinked, compare, status_words
 from harness.gate.measuring.launch import ClockStepped, MeasuredLaunch, PairSpec
 from harness.gate.measuring.protocol import Protocol, choose_protocol, surviving_protocol
 from harness.gate.measuring.timing import Timing
@@ -313,3 +313,12 @@ def test_a_step_of_the_clock_is_seen_while_a_launch_is_measured(
     monkeypatch.setattr(launch_module, "_slices", lambda running, protocol: None)
     with pytest.raises(ClockStepped, match="was set"):
         launch_module.measure_launch(ARMS, tmp_path, Protocol(settle_s=0.0), np.random.default_rng(1), 0)
+
+
+def test_a_status_line_says_how_far_it_is_and_fits_a_terminal() -> None:
+    plan = Plan(28, 0.015)
+    few = decide([], plan)
+    assert status_words(few, 2, 28, 41.4) == "comparing 2/28 · about 41 s left"
+    known = replace(few, ratio=1.026, low=0.986, high=1.066)
+    assert status_words(known, 12, 28, 20.0) == "comparing 12/28 · +2.6 % ± 4.0 · about 20 s left"
+    assert len(status_words(known, 100, 100, 3600.0)) < 70

@@ -152,12 +152,12 @@ out.close()
 """
 
 
-def spoken(columns: int, **environment: str) -> str:
+def spoken(columns: int, script: str = _SPEAK, **environment: str) -> str:
     """Output on a terminal of this many columns."""
     parent, child = pty.openpty()
     env = os.environ | {"TERM": "xterm", "COLUMNS": str(columns), "LINES": "24"} | environment
     env = {name: value for name, value in env.items() if value}
-    done = subprocess.Popen([sys.executable, "-c", _SPEAK], cwd=ROOT, stdout=child, stderr=child, env=env)
+    done = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=child, stderr=child, env=env)
     os.close(child)
     received = b""
     try:
@@ -228,6 +228,16 @@ def test_a_harness_that_cannot_be_loaded_is_no_regression(tmp_path: Path) -> Non
 )
 def test_what_a_line_begins_with_gives_its_colour(text: str, style: str) -> None:
     assert style_of(text) == style
+
+
+def test_a_command_to_paste_is_not_broken_in_two() -> None:
+    """On a terminal it stands on a line of its own, which the terminal itself wraps."""
+    path = "results/20261128T200000Z-perf"
+    line = f"next: see which part grew and which switch gives it back: make explain RESULT={path} BUDGET=600"
+    told = f"out = TerminalPrinter(); out.line({line!r}); out.line('next: a: make perf'); out.close()"
+    said = spoken(80, f"from harness.front.terminal import TerminalPrinter; {told}", NO_COLOR="1")
+    assert "gives it back:\r\n" in said and f"  make explain RESULT={path} BUDGET=600\r\n" in said, said
+    assert "next: a: make perf\r\n" in said
 
 
 def test_a_bar_says_how_long_it_will_take() -> None:
