@@ -91,10 +91,12 @@ def predict(candidate: CountedFrames, reference: CountedFrames, costs: Costs, fr
         A frame of the candidate, as measured: what the guest did not compute in it, the device took.
     """
     ours, theirs = (cost_ns(total_of(one.parts), costs) / 1e6 for one in (candidate, reference))
-    before_ms = max(frame_ms - ours + theirs, theirs, 1e-9)
+    # The difference first: of equal counts it is exactly zero, in whatever way the sums were rounded.
+    change_ms = ours - theirs
+    before_ms = max(frame_ms - change_ms, theirs, 1e-9)
     return Prediction(
-        (before_ms + ours - theirs) / before_ms - 1,
-        {"candidate": before_ms + ours - theirs, "reference": before_ms},
+        change_ms / before_ms,
+        {"candidate": before_ms + change_ms, "reference": before_ms},
         device_words(candidate, reference),
     )
 

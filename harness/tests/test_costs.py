@@ -81,6 +81,11 @@ def test_a_change_of_drawing_is_predicted_within_a_frame_that_also_waits() -> No
     assert less.change == 0 and less.device == "bytes transferred −80 %"
 
 
+def test_equal_counts_predict_no_change_at_all_however_sums_are_rounded() -> None:
+    for frame_us in range(600, 2600, 7):
+        assert predict(PLAIN, PLAIN, START, frame_us / 1e3).change == 0
+
+
 def test_what_the_device_is_asked_to_do() -> None:
     assert device_words(PLAIN, PLAIN) == ""
     twice = CountedFrames(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
@@ -143,9 +144,11 @@ def test_a_damaged_file_is_reported_and_kept(tmp_path: Path) -> None:
     path = tmp_path / "history.db"
     garbage = b"this was a database once" * 400
     path.write_bytes(garbage)
-    with pytest.raises(HistoryDamaged, match="left as it is"):
+    with pytest.raises(HistoryDamaged, match="left as it is") as refused:
         History(f"sqlite:///{path}")
     assert path.read_bytes() == garbage
+    # Its frames are alive, so that what nobody closed is open still.
+    assert refused.tb and str(path) not in {os.path.realpath(name) for name in Path("/proc/self/fd").iterdir()}
 
 
 def test_broken_pages_are_reported_and_kept(tmp_path: Path) -> None:
