@@ -160,16 +160,20 @@ def driver_thread(recording: Recording, pair: Pair, outer: bool = False) -> tupl
 
 def keeps_order(arch: str, thread: Thread, first: int, second: int) -> bool:
     """Whether preserved program order, whatever is read, leads from one event to the other."""
+    return bool(_way_of_order(arch, thread, first, second))
+
+
+def _way_of_order(arch: str, thread: Thread, first: int, second: int) -> tuple[int, ...]:
+    """A shortest way on which preserved program order leads from one event to the other; empty where there is none."""
     after: dict[int, set[int]] = {}
     for earlier, later in order_of(arch, thread):
         after.setdefault(earlier, set()).add(later)
-    reached, frontier = {first}, [first]
-    while frontier:
-        for following in after.get(frontier.pop(), ()):
-            if following not in reached:
-                reached.add(following)
-                frontier.append(following)
-    return second in reached
+    ways, frontier = {first: (first,)}, [first]
+    for at in frontier:
+        for following in sorted(after.get(at, set()) - ways.keys()):
+            ways[following] = (*ways[at], following)
+            frontier.append(following)
+    return ways.get(second, ())
 
 
 def program_of(
@@ -178,7 +182,8 @@ def program_of(
     """The question as a litmus test: the driver's thread beside a device with a full fence between its accesses, or
     none.
     """
-    events = [event for event in thread if event.kind is EventKind.FENCE or event.index in _path(thread, first, second)]
+    kept = {*_way_of_order(arch, thread, first, second), *_path(thread, first, second)}
+    events = [event for event in thread if event.kind is EventKind.FENCE or event.index in kept]
     renumbered = {event.index: number for number, event in enumerate(events)}
 
     def local(sources: frozenset[int]) -> frozenset[int]:
@@ -212,11 +217,12 @@ def program_of(
 
 
 def _path(thread: Thread, first: int, second: int) -> frozenset[int]:
-    """The pair and the reads that dependencies lead through."""
+    """The pair and the reads that dependencies lead through, the nearest first."""
     kept, frontier = {first, second}, [second]
-    while frontier:
-        event = thread[frontier.pop()]
-        for source in event.address | event.data | event.control:
+    for at in frontier:
+        event = thread[at]
+        needed = event.address | event.data
+        for source in (*sorted(needed, reverse=True), *sorted(event.control - needed, reverse=True)):
             if source not in kept and len(kept) < ACCESSES_KEPT:
                 kept.add(source)
                 frontier.append(source)

@@ -243,10 +243,20 @@ class EmulatedMachine:
         self._loops.forget()
         self._phase = phase
 
+    def _forget_translations(self) -> None:
+        """Flush the code that was translated without hooks."""
+        import unicorn
+
+        try:
+            self.uc.ctl_flush_tb()
+        except AssertionError:
+            # The Python module of unicorn 2.1 insists on an argument; the library looks at none.
+            self.uc.ctl(unicorn.UC_CTL_TB_FLUSH, unicorn.UC_CTL_IO_WRITE, 0)
+
     def _record(self) -> None:
         import unicorn
 
-        self.uc.ctl_flush_tb()  # it holds code that was translated without hooks
+        self._forget_translations()
         actions: tuple[tuple[int, Callable[..., None]], ...] = (
             (unicorn.UC_HOOK_BLOCK, self._on_block),
             (unicorn.UC_HOOK_CODE, self._on_code),
