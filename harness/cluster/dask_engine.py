@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import queue
@@ -32,6 +33,20 @@ def silence() -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
+class _PromptClient(distributed.Client):  # type: ignore[misc]
+    """A client with a deadline for the whole of its start.
+
+    From 2023 on Dask has none for the greeting, and would wait for ever on another program.
+    """
+
+    async def _start(self, *words: Any, **named: Any) -> Any:
+        try:
+            return await asyncio.wait_for(super()._start(*words, **named), 2 * CONNECT_S)
+        except TimeoutError:
+            await self._close(fast=True)
+            raise
+
+
 class DaskEngine:
     """A connection to a scheduler.
 
@@ -59,7 +74,7 @@ class DaskEngine:
             with warnings.catch_warnings():
                 # Differing versions are reported below, in one line.
                 warnings.simplefilter("ignore")
-                self._client = distributed.Client(
+                self._client = _PromptClient(
                     self.address.url,
                     security=self._security,
                     timeout=CONNECT_S,

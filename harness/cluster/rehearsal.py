@@ -122,18 +122,13 @@ class SimulatedEngine:
     def start(self, ticket: int, address: str, call: str, arguments: tuple[Any, ...]) -> None:
         """Give the scheduler a task for one worker."""
         key = f"{call}-{ticket}"
-        self._scheduler.update_graph(
-            client=_CLIENT,
-            tasks={key: arguments},
-            keys=[key],
-            dependencies={key: set()},
-            restrictions={key: [address]},
-            loose_restrictions=[],
-            priority={key: (0,)},
-            stimulus_id=key,
-        )
-        if self._scheduler.tasks[key].state != "processing":
-            raise AssertionError(f"{key} is {self._scheduler.tasks[key].state}")
+        scheduler = self._scheduler
+        task = scheduler.new_task(key, arguments, "released")
+        task.worker_restrictions, task.priority = {address}, (0, ticket)
+        scheduler.client_desires_keys(keys=[key], client=_CLIENT)
+        scheduler.transitions({key: "waiting"}, stimulus_id=key)
+        if task.state != "processing":
+            raise AssertionError(f"{key} is {task.state}")
         heapq.heappush(self._due, (self.now + self.jobs_s[ticket % len(self.jobs_s)], ticket, key, address))
 
     def events(self, wait_s: float) -> list[EngineEvent]:
@@ -143,7 +138,9 @@ class SimulatedEngine:
             return []
         self.now, ticket, key, address = heapq.heappop(self._due)
         scheduler = self._scheduler
-        told = dict(nbytes=200, typename="dict", type=b"", metadata={}, run_id=None)
+        # Newer schedulers number a task's runs.
+        run = getattr(scheduler.tasks[key], "run_id", None)
+        told = dict(nbytes=200, typename="dict", type=b"", metadata={}, run_id=run)
         scheduler.handle_task_finished(key=key, worker=address, stimulus_id=f"{key}-done", **told)
         scheduler.client_releases_keys(keys=[key], client=_CLIENT, stimulus_id=f"{key}-released")
         return [EngineEvent(ticket, asdict(JobAnswer("", 0, ("pass",), 1.0, address, b"", "")))]

@@ -168,7 +168,8 @@ def _way_of_order(arch: str, thread: Thread, first: int, second: int) -> tuple[i
     after: dict[int, set[int]] = {}
     for earlier, later in order_of(arch, thread):
         after.setdefault(earlier, set()).add(later)
-    ways, frontier = {first: (first,)}, [first]
+    ways: dict[int, tuple[int, ...]] = {first: (first,)}
+    frontier = [first]
     for at in frontier:
         for following in sorted(after.get(at, set()) - ways.keys()):
             ways[following] = (*ways[at], following)

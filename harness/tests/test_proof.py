@@ -11,9 +11,11 @@ import pytest
 from harness.commands import proof as command
 from harness.model.spec import ROOT, Switches, Verdict
 from harness.platform.build import build_kernel
-from harness.proof.decide import DEVICES, answers, keeps_order
-from harness.proof.events import Event, EventKind
+from harness.proof.checker import find_execution
+from harness.proof.decide import DEVICES, answers, keeps_order, program_of
+from harness.proof.events import Event, EventKind, Fence
 from harness.proof.matrix import KernelToProve, decide_all
+from harness.proof.questions import QUESTIONS
 from harness.proof.recording import Recording
 from harness.proof.run import Proof, prove
 from harness.proof.weakest import broken, with_fence
@@ -103,6 +105,24 @@ def test_accesses_of_different_sizes_to_one_place_order_nothing(arch: str) -> No
     whole, again = Event(0, EventKind.WRITE, "1000+8", 1), Event(1, EventKind.WRITE, "1000+8", 2)
     assert keeps_order(arch, (whole, again), 0, 1)
     assert not keeps_order(arch, (whole, replace(again, location="1000+4")), 0, 1)
+
+
+def test_a_program_that_is_counted_out_keeps_what_order_leads_through() -> None:
+    """Of many reads that branches depended on, one stands behind the fence, and carries the order."""
+    branched = frozenset(range(1, 11))
+    thread = (
+        Event(0, EventKind.READ, "used"),
+        *(Event(number, EventKind.READ, f"stack {number}") for number in sorted(branched)),
+        Event(11, EventKind.FENCE, fence=Fence("ir", "ir")),
+        Event(12, EventKind.READ, "ring"),
+        Event(13, EventKind.WRITE, "avail", 1, address=frozenset({12}), control=branched | {12}),
+    )
+    question = next(one for one in QUESTIONS if one.name == "element-reuse")
+    assert keeps_order("riscv64", thread, 0, 13)
+    assert find_execution(program_of("riscv64", question, thread, 0, 13)) is None
+    bare = (*thread[:13], replace(thread[13], address=frozenset(), control=branched))
+    assert not keeps_order("riscv64", bare, 0, 13)
+    assert find_execution(program_of("riscv64", question, bare, 0, 13)) is not None
 
 
 def test_kernels_are_decided_beside_each_other_and_those_that_fail_say_why(tmp_path: Path) -> None:
