@@ -10,8 +10,7 @@ from harness.settings import POSITIONAL, options_of, settings_of
 
 SHELLS = ("bash", "zsh")
 
-_BASH = """\
-# Completion for 'make', where it is called in a checkout of this project, and for a 'harness' alias of ci/harness.
+_SHARED = """\
 _harness_words() {{
 \tcase $1 in
 {cases}
@@ -24,7 +23,12 @@ _harness_goals() {{
 \tesac
 \t_harness_words "$1" | grep -v '^-'
 }}
-_harness() {{
+"""
+"""What both shells read."""
+
+_BASH = """\
+# Completion for 'make', where it is called in a checkout of this project, and for a 'harness' alias of ci/harness.
+{shared}_harness() {{
 \tlocal words=${{3:-_harness_words}} current line=${{COMP_LINE:0:COMP_POINT}} command= word
 \tcurrent=${{line##*[[:space:]]}}
 \tfor word in $line; do
@@ -47,19 +51,7 @@ complete -o default -F _harness harness
 _ZSH = """\
 #compdef make harness
 # Completion for 'make', where it is called in a checkout of this project, and for a 'harness' alias.
-_harness_words() {{
-\tcase $1 in
-{cases}
-\t*) printf '%s\\n' {names} ;;
-\tesac
-}}
-_harness_goals() {{
-\tcase $1 in
-{goals}
-\tesac
-\t_harness_words "$1" | grep -v '^-'
-}}
-_harness() {{
+{shared}_harness() {{
 \tlocal word command= from=_harness_words ; local -a offered
 \t[[ $service != make ]] || from=_harness_goals
 \t[[ $service != make || -d harness/commands ]] || {{ _make; return }}
@@ -87,7 +79,8 @@ def completion(shell: str) -> str:
     offered = f"\t'') printf '%s\\n' {' '.join(goals_beside(names))} ;;"
     template = {"bash": _BASH, "zsh": _ZSH}[shell]
     known = " ".join([*names, *goals_beside(names)])
-    return template.format(cases=cases, names=" ".join(names), goals=f"{goals}\n{offered}", known=known)
+    shared = _SHARED.format(cases=cases, names=" ".join(names), goals=f"{goals}\n{offered}")
+    return template.format(shared=shared, known=known)
 
 
 def goals_beside(commands: Sequence[str]) -> Mapping[str, tuple[str, ...]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Callable
 from typing import Any
@@ -40,25 +39,11 @@ from harness.model.result import (
 )
 from harness.model.spec import RunParams, UsageError, Verdict
 from harness.model.upgrade import load_baseline, load_result
+from harness.robustness.samples import ELF
+from harness.robustness.samples import baseline as approved_baseline
 
-ELF = b"\x7fELF pretended"
 HOST = Fingerprint("AMD EPYC 7B13", 2, "7.2.22", "tcg")
-BASELINE = Baseline(
-    arch="x86_64",
-    name="acquire_progress",
-    reason="first approval",
-    approved="2026-11-23T13:00:00Z",
-    commit="a" * 40,
-    kernel_tree="b" * 64,
-    compiler="gcc (Debian 12.2.0-14) 12.2.0",
-    kernel_sha256=hashlib.sha256(ELF).hexdigest(),
-    scene="12ab",
-    switches={"BARRIER": "acquire_progress"},
-    exact={"instructions_per_frame": Metric(5_510_409.0, "instructions", "icount", n=60)},
-    absolute={"fps_trace": Metric(350.0, "frames/s", "trace", 345.0, 355.0, 600)},
-    host=HOST,
-    tools={"qemu": "7.2.22"},
-)
+BASELINE = approved_baseline()
 TREE = "b" * 64
 LABEL = "x86_64/acquire_progress"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,22 +12,7 @@ from harness.model.spec import UsageError, Verdict
 from harness.model.survey import COLUMNS, NOTHING, SurveyRow, SurveyRows, survey_markdown
 from harness.report.printer import Printer
 from harness.settings import Arguments
-
-
-class Silent(Printer):
-    """Keeps what is said."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def line(self, text: str) -> None:
-        self.said.append(text)
-
-    def progress(self, text: str) -> None:
-        self.said.append(text)
-
-    def table(self, title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        self.said += ["\t".join(row) for row in rows]
+from harness.tests.printer import Transcript
 
 
 @pytest.fixture
@@ -51,7 +35,7 @@ def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def run(folder: Path, page: str = "table.html", **more: str) -> tuple[Verdict, list[str]]:
-    out = Silent()
+    out = Transcript()
     given = {"TARGETS": f"{folder}/one.toml,{folder}/two.toml", "PAGE": str(folder / page), **more}
     return survey.main(Arguments("survey", given), out), out.said
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,24 +21,8 @@ from harness.model.result import Frames, Result
 from harness.model.spec import RunParams, Verdict
 from harness.model.target_baseline import SMALL_BYTES
 from harness.platform.targets import read_target
-from harness.report.printer import Printer
+from harness.tests.printer import Transcript
 from harness.tests.test_nightly import matrix, result
-
-
-class Lines(Printer):
-    """Keeps what is said."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def line(self, text: str) -> None:
-        self.said.append(text)
-
-    def progress(self, text: str) -> None:
-        self.said.append(text)
-
-    def table(self, title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        self.said.append(title)
 
 
 def a_run(folder: Path, kernel: bytes) -> tuple[Path, Result]:
@@ -66,7 +49,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_page_shows_every_picture_that_is_approved(tmp_path: Path) -> None:
     place, done = a_run(tmp_path, b"kernel")
-    out = Lines()
+    out = Transcript()
     assert approve_target(place, done, "first", None, out) is Verdict.PASS
     (said,) = [line for line in out.said if "look at" in line]
     assert said == f"5 pictures are approved with it: look at {place / PAGE_FILE}"
@@ -80,7 +63,7 @@ def test_a_large_image_goes_to_the_store_and_is_found_there_alone(size: int, tmp
     kernel = b"k" * size
     place, done = a_run(tmp_path, kernel)
     store = tmp_path / "store"
-    assert approve_target(place, done, "first", store, Lines()) is Verdict.PASS
+    assert approve_target(place, done, "first", store, Transcript()) is Verdict.PASS
     large = size > SMALL_BYTES
     assert (store / hashlib.sha256(kernel).hexdigest()).is_file() is large
     target = read_target(str(tmp_path / "mine.toml"))
@@ -98,6 +81,6 @@ def test_what_is_not_approved_leaves_no_baseline(change: str, says: str, tmp_pat
     place, done = a_run(tmp_path, b"kernel")
     if change == "image":
         (tmp_path / "k.elf").write_bytes(b"changed since")
-    out = Lines()
+    out = Transcript()
     assert approve_target(place, done, "" if change == "reason" else "first", None, out) is Verdict.USAGE
     assert any(says in line for line in out.said) and not (tmp_path / "mine.baseline").exists()
