@@ -37,7 +37,7 @@ class SurveyRow:
     """As ``COLUMNS``."""
     sentence: str
     folder: str = ""
-    """Of the run of its gate; empty where it left none."""
+    """Folder of the run of its gate; empty where it left none."""
     digest: str = ""
     """Hash of all that its target boots; empty where that could not be found."""
 

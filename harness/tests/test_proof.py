@@ -108,7 +108,7 @@ def test_accesses_of_different_sizes_to_one_place_order_nothing(arch: str) -> No
 
 
 def test_a_program_that_is_counted_out_keeps_what_order_leads_through() -> None:
-    """Of many reads that branches depended on, one stands behind the fence, and carries the order."""
+    """One of many reads that branches depended on stands behind the fence and carries the order."""
     branched = frozenset(range(1, 11))
     thread = (
         Event(0, EventKind.READ, "used"),
