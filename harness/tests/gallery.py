@@ -169,7 +169,7 @@ def _tables(root: Path) -> Iterator[tuple[str, Path]]:
     yield "bench", bench / "report.html"
     seen_of = [("59.8", "3 %", "sleeps"), ("9.8", "93 %", "polls")]
     drivers = tuple(
-        SurveyRow(name, verdict, (*few, *("2" for _ in COLUMNS[len(few) :])), f"{name} was measured", None)
+        SurveyRow(name, verdict, (*few, *("2" for _ in COLUMNS[len(few) :])), f"{name} was measured", "")
         for name, verdict, few in zip(("ovmf", "mine"), (Verdict.PASS, Verdict.REGRESSION), seen_of)
     )
     view = survey_view(drivers, Verdict.REGRESSION, 60.0, root / "survey.html", "make survey TARGETS=ovmf,mine", ())
