@@ -48,6 +48,11 @@ class Server:
         )
         atexit.register(self.end)
 
+    @property
+    def ended(self) -> bool:
+        """Whether something has killed it."""
+        return self._process.poll() is not None
+
     def end(self) -> None:
         """End it; what it has started ends by itself."""
         assert self._process.stdin is not None and self._process.stdout is not None
@@ -92,6 +97,8 @@ def _server() -> Server:
 
 def run_preloaded(words: Sequence[str], environment: Mapping[str, str], folder: Path, limit_s: float) -> int:
     """Exit code of ``python3 -m harness`` with these words; see :meth:`Server.run`."""
+    if _server().ended:
+        _server.cache_clear()
     return _server().run(words, environment, folder, limit_s)
 
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 from pathlib import Path
 
+import psutil
 import pytest
 
 from harness.tests.preloaded import run_preloaded
@@ -27,9 +28,18 @@ def test_both_say_and_return_the_same(tmp_path: Path, words: tuple[str, ...]) ->
 
 
 def test_one_that_does_not_end_is_killed_and_the_next_one_runs(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "kernel.elf")
     environment = {"PATH": os.environ["PATH"], "HARNESS_RESULTS": str(tmp_path / "results")}
     with pytest.raises(subprocess.TimeoutExpired):
         run_preloaded(("perf", "--help"), environment, tmp_path, 0.0)
     assert run_preloaded(("perf", "FAULT=flip"), environment, tmp_path, 60) == 2
     assert "usage: FAULT=flip" in (tmp_path / "out").read_text()
+
+
+def test_a_server_that_was_killed_is_started_again(tmp_path: Path) -> None:
+    environment = {"PATH": "/nonexistent", "HARNESS_RESULTS": str(tmp_path / "results")}
+    run_preloaded(("help",), environment, tmp_path, 60)
+    for one in psutil.Process().children():
+        if "harness.tests.preloaded" in one.cmdline():
+            one.kill()
+            psutil.wait_procs([one], 20)
+    assert run_preloaded(("perf", "FAULT=flip"), environment, tmp_path, 60) == 2
