@@ -13,6 +13,7 @@ from pathlib import Path
 from harness.model.errors import HarnessError
 from harness.model.spec import ARCHES, Device, Display, Machine, RunSpec, Switches, Verdict
 from harness.platform.build import build_kernel
+from harness.platform.context_switches import tells_switches
 from harness.platform.display import Xvfb
 from harness.platform.gnuplot import plot_svg
 from harness.platform.pin import probe_rights
@@ -93,6 +94,12 @@ def _accelerators() -> list[Check]:
     return [Check("kvm", chosen == "kvm", notice or "a kernel booted on it", False)]
 
 
+SWITCHES_SAY = (
+    "perf_event_open; without it sizes on a busy host are less narrow: sysctl kernel.perf_event_paranoid=2, and a "
+    "container that allows the call"
+)
+
+
 def _rights() -> list[Check]:
     rights = probe_rights()
     cores = f"cores {', '.join(str(core) for core in rights.cores)}"
@@ -100,6 +107,7 @@ def _rights() -> list[Check]:
     return [
         Check("pinning", rights.affinity and len(rights.cores) > 1, f"{cores}; without it {without}", False),
         Check("real-time priority", rights.realtime, "SCHED_FIFO; without it pinned runs are noisier", False),
+        Check("context switches", tells_switches(), SWITCHES_SAY, False),
     ]
 
 

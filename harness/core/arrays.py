@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
+I8 = npt.NDArray[np.int8]
 U64 = npt.NDArray[np.uint64]
 Mask = npt.NDArray[np.bool_]
 Image = npt.NDArray[np.uint8]

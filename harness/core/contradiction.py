@@ -16,6 +16,7 @@ import numpy as np
 
 from harness.core.arrays import F64
 from harness.core.estimate import estimate
+from harness.core.undisturbed import COMPUTED
 from harness.core.wording import signed_percent
 
 CERTAINTY = 3.0
@@ -69,7 +70,8 @@ def doubt_of(effects: F64, checks: Mapping[str, F64], trim: float, share: float 
         if gap is None or said is None:
             continue
         surely = abs(gap.effect) - gap.half_width(CERTAINTY)
-        if surely > AGREE + AGREE_SHARE * abs(said.effect) and abs(gap.effect) > worst.size:
+        agreeing = COMPUTED_SHARE if name == COMPUTED else AGREE_SHARE
+        if surely > AGREE + agreeing * abs(said.effect) and abs(gap.effect) > worst.size:
             other = signed_percent(math.expm1(said.effect + gap.effect))
             worst = Doubt(abs(gap.effect), f"but {other} by {name}: the load may hide or make a part of it", share)
     return worst

@@ -5,8 +5,12 @@ between two modes. The fastest frames were not preempted, whatever the load. Fra
 the same at the same number in both arms: what the scene costs there is taken out of both alike, and the low ends of
 what is left are compared. A low end is blind to a slow-down of some frames only; the tail gates are there for that.
 
-When frames are too long to fit between two preemptions, even the fastest one is late. The mean CPU time of a frame, by
-the kernel's accounting of the machine's threads, then stands for the frame time.
+Where the host tells when each thread lost its core (:mod:`harness.core.lost_time`), the time that others took is first
+taken out of every frame. A preemption is then no longer what makes a frame late. What is left is polling: a CPU that
+polls for a device whose thread waits for a core computes too. So the low end is compared, of many more frames.
+
+Where the host does not tell, and frames are too long to fit between two preemptions, even the fastest one is late. The
+mean CPU time of a frame, by the kernel's accounting of the machine's threads, then stands for the frame time.
 
 Both arms are always summed up by the same figure. The other figures that a launch has are kept beside it as checks: a
 size on which they do not agree is not told to a narrower interval than their distance (:mod:`harness.core.statistics`).
@@ -17,6 +21,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 
@@ -51,9 +56,12 @@ LATE_SHARE = 0.4
 With frames of 3 ms at half load, a launch's error is 1.3 % with any share up to a half, 2.6 % with 70 %, and 6.6 %
 where late frames never count as too many.
 """
+KEPT_END = (0.05, 0.3)
+"""The same of frames without the time that others took: only those late that polled."""
 FEWEST_FRAMES = 24
 """Fewest frames of each arm for a low end."""
 LOW, COMPUTED, MEAN = "low quantiles of frames of the same number", "computed time a frame", "mean frame time"
+KEPT = f"{LOW} less what others took"
 """What may stand for a launch, and what it is checked by."""
 
 
@@ -83,7 +91,11 @@ def preempted(load: LaunchLoad | None, frame_ms: Mapping[str, F64]) -> str:
 
 
 def undisturbed_effect(
-    numbers: Mapping[str, I64], frame_ms: Mapping[str, F64], computed_ms: Mapping[str, float], arms: tuple[str, str]
+    numbers: Mapping[str, I64],
+    frame_ms: Mapping[str, F64],
+    computed_ms: Mapping[str, float],
+    arms: tuple[str, str],
+    kept_ms: Mapping[str, F64] = MappingProxyType({}),
 ) -> Undisturbed:
     """Log frame time, candidate minus reference, without the time that other processes took.
 
@@ -95,13 +107,20 @@ def undisturbed_effect(
         By role: what a frame computed, on average; empty when that is not known.
     arms
         The candidate and the reference.
+    kept_ms
+        By role: the frame times without what others took; empty where that is not known.
     """
     checks = {MEAN: _log_ratio([float(np.mean(frame_ms[role])) if len(frame_ms[role]) else 0.0 for role in arms])}
     if len(computed_ms) == 2:
         computed = _log_ratio([computed_ms[role] for role in arms])
-        if any(_late_low_end(frame_ms[role], computed_ms[role]) for role in arms):
-            return Undisturbed(computed, COMPUTED, _known(checks))
         checks[COMPUTED] = computed
+    if len(kept_ms) == 2:
+        kept = low_end_effect(numbers, kept_ms, *arms, KEPT_END)
+        if math.isfinite(kept):
+            return Undisturbed(kept, KEPT, _known(checks))
+    if len(computed_ms) == 2:
+        if any(_late_low_end(frame_ms[role], computed_ms[role]) for role in arms):
+            return Undisturbed(checks.pop(COMPUTED), COMPUTED, _known(checks))
     return Undisturbed(low_end_effect(numbers, frame_ms, *arms), LOW, _known(checks))
 
 
@@ -119,7 +138,7 @@ def _late_low_end(frame_ms: F64, computed_ms: float) -> bool:
     """Whether nearly all frames of an arm met a preemption, so that chance decides which did not."""
     if len(frame_ms) < FEWEST_FRAMES or _late_share(frame_ms) > LATE_SHARE:
         return True
-    return math.exp(_low_end(np.log(frame_ms))) > computed_ms
+    return math.exp(_low_end(np.log(frame_ms), LOW_END)) > computed_ms
 
 
 def _late_share(frame_ms: F64) -> float:
@@ -128,31 +147,40 @@ def _late_share(frame_ms: F64) -> float:
     return float(np.mean(frame_ms > 1.5 * np.quantile(frame_ms, LOW_END[1])))
 
 
-def low_end_effect(numbers: Mapping[str, I64], frame_ms: Mapping[str, F64], candidate: str, reference: str) -> float:
+def low_end_effect(
+    numbers: Mapping[str, I64],
+    frame_ms: Mapping[str, F64],
+    candidate: str,
+    reference: str,
+    ends: tuple[float, float] | None = None,
+) -> float:
     """Log frame time, candidate minus reference, of the undisturbed frames; NaN with too few that both arms drew.
 
     Parameters
     ----------
     numbers, frame_ms
         By role: each frame's number and its time, shape (n,), numbers rising.
+    ends
+        Quantiles between which frames are averaged.
     """
+    ends = ends or LOW_END
     common = np.intersect1d(numbers[candidate] // BLOCK, numbers[reference] // BLOCK)
     kept = {role: np.isin(numbers[role] // BLOCK, common) & (frame_ms[role] > 0) for role in (candidate, reference)}
     if min(int(np.count_nonzero(mask)) for mask in kept.values()) < FEWEST_FRAMES:
         return math.nan
     logs = {role: np.log(frame_ms[role][mask]) for role, mask in kept.items()}
     place = {role: np.searchsorted(common, numbers[role][mask] // BLOCK) for role, mask in kept.items()}
-    scene = _scene_cost(logs, place, len(common))
-    levels = {role: _low_end(logs[role] - scene[place[role]]) for role in (candidate, reference)}
+    scene = _scene_cost(logs, place, len(common), ends)
+    levels = {role: _low_end(logs[role] - scene[place[role]], ends) for role in (candidate, reference)}
     return levels[candidate] - levels[reference]
 
 
-def _scene_cost(logs: Mapping[str, F64], place: Mapping[str, I64], blocks: int) -> F64:
+def _scene_cost(logs: Mapping[str, F64], place: Mapping[str, I64], blocks: int, ends: tuple[float, float]) -> F64:
     """Cost of each block of frame numbers relative to the others, by the fast frames of both arms, shape (blocks,).
 
     Each arm is first brought to its own low end, so that the slower arm counts as much as the other.
     """
-    level = {role: values - _low_end(values) for role, values in logs.items()}
+    level = {role: values - _low_end(values, ends) for role, values in logs.items()}
     together = np.concatenate(list(level.values()))
     where = np.concatenate(list(place.values()))
     low = np.array([np.quantile(together[where == block], 0.25) for block in range(blocks)])
@@ -161,8 +189,8 @@ def _scene_cost(logs: Mapping[str, F64], place: Mapping[str, I64], blocks: int) 
     return np.minimum(low, usual + 3 * 1.4826 * float(np.median(np.abs(low - usual))))
 
 
-def _low_end(values: F64) -> float:
-    """Mean of the values between the low quantiles."""
+def _low_end(values: F64, ends: tuple[float, float]) -> float:
+    """Mean of the values between two low quantiles."""
     ordered = np.sort(values)
-    first, last = int(LOW_END[0] * len(values)), max(int(math.ceil(LOW_END[1] * len(values))), 2)
+    first, last = int(ends[0] * len(values)), max(int(math.ceil(ends[1] * len(values))), 2)
     return float(ordered[first:last].mean())

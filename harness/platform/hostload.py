@@ -30,20 +30,24 @@ def available_memory_mib(proc: Path = PROC) -> int:
     return int(words[1]) // 1024 if len(words) > 1 and words[1].isdigit() else 0
 
 
+def threads_of(pid: int, proc: Path = PROC) -> tuple[int, ...]:
+    """Threads of a process; none of one that has ended."""
+    try:
+        return tuple(sorted(int(name) for name in os.listdir(proc / str(pid) / "task")))
+    except (OSError, ValueError):
+        return ()
+
+
 def thread_times(pid: int, proc: Path = PROC) -> ThreadTimes | None:
     """Times of all threads of a process; None when the kernel does not say."""
     found: dict[int, tuple[int, int]] = {}
-    try:
-        names = os.listdir(proc / str(pid) / "task")
-    except OSError:
-        return None
-    for name in names:
+    for thread in threads_of(pid, proc):
         try:
-            words = (proc / str(pid) / "task" / name / "schedstat").read_text(encoding="ascii").split()
+            words = (proc / str(pid) / "task" / str(thread) / "schedstat").read_text(encoding="ascii").split()
         except (OSError, UnicodeDecodeError):
             continue
         if len(words) == 3 and all(word.isdigit() for word in words):
-            found[int(name)] = (int(words[0]), int(words[1]))
+            found[thread] = (int(words[0]), int(words[1]))
     return found or None
 
 

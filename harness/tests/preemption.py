@@ -35,7 +35,7 @@ def preempted_launch(
     for role, level in ((CANDIDATE, effect), (REFERENCE, 0.0)):
         level += rng.normal(0, launch_sd / math.sqrt(2))
         flushes, on_core[role] = _machine(rng, frame_ns * math.exp(level), share, window_ns)
-        logs[role] = _trace(flushes)
+        logs[role] = trace_of(flushes)
     spans = []
     for slot in range(SLICES):
         start = window_ns[0] + slot * SLICE_NS
@@ -59,5 +59,6 @@ def _machine(rng: np.random.Generator, frame_ns: float, share: float, window_ns:
     return times, float(done[1] - done[0])
 
 
-def _trace(times: I64) -> bytes:
+def trace_of(times: I64) -> bytes:
+    """QEMU's trace of flushes at these times."""
     return "".join(f"7@{at // 10**9}.{at % 10**9 // 1000:06d}:{FLUSH}\n" for at in times.tolist()).encode()

@@ -9,25 +9,42 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.gate.calibration.evidence import SCHEMA, lists_on_lines, recording_from_evidence, upgraded_evidence
+from harness.core.contradiction import COMPUTED_SHARE
+from harness.core.statistics import CANDIDATE, REFERENCE, State, decide
+from harness.core.undisturbed import COMPUTED, MEAN
+from harness.gate.calibration.evidence import (
+    SCHEMA,
+    evidence_text,
+    lists_on_lines,
+    provenance_of,
+    recording_from_evidence,
+    upgraded_evidence,
+)
 from harness.gate.calibration.places import CalibrationPlace, place_from
 from harness.gate.calibration.power import (
+    BY_COMPUTED,
+    CHECK,
     DetectionRates,
     Rate,
     RecordedPair,
     Series,
     coverage,
+    in_turn,
     protocol_rates,
     reference_method_rates,
     synthetic,
     targets,
 )
-from harness.gate.calibration.recording import estimator_rows, recorded_pair
-from harness.gate.calibration.simulate import normal
+from harness.gate.calibration.recording import CalibrationRecording, estimator_rows, recorded_pair
+from harness.gate.calibration.simulate import normal, run_session
+from harness.gate.measuring.launch import MeasuredLaunch
 from harness.gate.references import BASELINES_DIR
-from harness.model.record import LaunchLoad
-from harness.model.result import ResultError
+from harness.model.record import Launch, LaunchLoad, Plan
+from harness.model.result import Result, ResultError
+from harness.model.spec import Switches, Verdict
 from harness.tests.test_slices import steady_launch
+
+ARMS = (CANDIDATE, REFERENCE)
 
 
 def _pair(rng: np.random.Generator, effect: float, sd: float, launches: int, host_sd: float = 0.1) -> RecordedPair:
@@ -157,6 +174,47 @@ def test_launches_are_noted_with_what_the_host_did_and_by_every_estimator() -> N
     rows = estimator_rows(Series("A/A", 0.0, (recorded_pair([quiet, busy] * 4),)))
     assert [row[0] for row in rows][-1] == "as the host asked for" and rows[-1][1] > rows[0][1]
     assert estimator_rows(_series(0.0)) == []
+
+
+def test_a_simulated_session_widens_its_interval_as_a_real_one_does() -> None:
+    """Launches whose figures contradict each other: the same launches, decided on as a session does."""
+    rng = np.random.default_rng(5)
+    effects, plan = rng.normal(0.0, 0.01, 24), Plan(launches=24)
+    real = [
+        Launch((), undisturbed=effect, preempted="busy", summed_by=COMPUTED, checks={MEAN: effect - 0.15})
+        for effect in effects
+    ]
+    measured = [MeasuredLaunch(one, {role: np.ones(9) for role in ARMS}, {}, {}, ()) for one in real]
+    pair = recorded_pair(measured)
+    assert pair.launches.share == COMPUTED_SHARE and list(pair.launches.checks) == [MEAN]
+    again, _ = recording_from_evidence(_evidence(pair), "calibration.json")
+    assert again.series[0].pairs[0].launches.checks[MEAN] == pytest.approx(effects - 0.15, abs=1e-6)
+    session = run_session(pair.launches, plan)
+    decided = decide(real[: session.launches], plan)
+    assert (session.words, session.low, session.high) == (decided.words, decided.low, decided.high)
+    assert session.state is State.UNDECIDED and run_session(effects, plan).state is State.UNCHANGED
+    slowed = pair.slowed(0.1).launches
+    assert slowed.effects - slowed.checks[MEAN] == pytest.approx(0.15)
+
+
+def test_what_an_alarm_is_checked_on_keeps_its_own_figures() -> None:
+    first, second = (RecordedPair(np.full(3, one), np.ones(3), np.ones(3), {}) for one in (1.0, 2.0))
+    noted = {CHECK + MEAN: np.full(3, 5.0), BY_COMPUTED: np.ones(3)}
+    mixed = in_turn([first, replace(second, noted=noted)])
+    assert mixed.effect.tolist() == [1, 2] * 3
+    drawn = mixed.launches
+    assert np.isnan(drawn.checks[MEAN][::2]).all() and (drawn.checks[MEAN][1::2] == 5).all()
+    joined = first.launches.first(2).followed_by(drawn.first(2))
+    assert np.isnan(joined.checks[MEAN][:3]).all() and joined.share == COMPUTED_SHARE
+    assert joined.effects.tolist() == [1, 1, 1, 2] and len(joined.checks[MEAN]) == 4
+
+
+def _evidence(pair: RecordedPair) -> str:
+    """Evidence of one series of one pair."""
+    result = Result("calibrate", Verdict.PASS, "", started="2026-01-01T00:00:00", seconds=1.0)
+    provenance = provenance_of(result, Switches(), CalibrationPlace())
+    recording = CalibrationRecording((Series("A/A", 0.0, (pair,)),), 1.0)
+    return evidence_text(provenance, recording, [], [], [], [])
 
 
 def test_an_alarm_on_one_layout_vanishes_on_the_others() -> None:

@@ -51,7 +51,9 @@ def test_a_bare_machine_is_told_what_to_install(
 
 def test_rights_that_are_missing_are_said_with_what_it_costs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "probe_rights", lambda: PinRights((3,), affinity=False, realtime=False))
-    pinning, realtime = doctor._rights()
+    monkeypatch.setattr(doctor, "tells_switches", lambda: False)
+    pinning, realtime, switches = doctor._rights()
+    assert not switches.works and not switches.needed and "perf_event_paranoid" in switches.says
     assert not pinning.works and not pinning.needed and "machines take turns" in pinning.says
     assert not realtime.works and not realtime.needed and "noisier" in realtime.says
 

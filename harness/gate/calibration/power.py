@@ -16,12 +16,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from harness.core.arrays import F64
+from harness.core.contradiction import AGREE_SHARE, COMPUTED_SHARE
 from harness.core.estimate import estimate
 from harness.core.sequential import bound_at, look_sizes
 from harness.core.statistics import Decision, Plan, State, plan_of
 from harness.gate.calibration.places import CalibrationPlace
 from harness.gate.calibration.reference_methods import mann_whitney, mean_threshold
-from harness.gate.calibration.simulate import DrawEffects, run_session
+from harness.gate.calibration.simulate import DrawEffects, DrawnLaunches, run_session
 
 Rng = np.random.Generator
 
@@ -30,6 +31,12 @@ WRONG_MAX = 1 / 200
 ALARM_BUDGETS_S = (60.0, 30.0)
 RESAMPLINGS = 20
 """How often the recording itself is drawn again for a rate's bounds."""
+
+
+CHECK = "check: "
+"""Before the name of a figure, in a pair's notes: the effects by it, which the session's interval must span."""
+BY_COMPUTED = "by computed time"
+"""In a pair's notes: 1 for each launch that computed time stands for, else 0."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,16 @@ class RecordedPair:
     def drawn(self, rng: Rng, count: int) -> "RecordedPair":
         """Draw this many launches, with replacement."""
         chosen = rng.integers(0, len(self), count)
-        return RecordedPair(self.effect[chosen], self.candidate_ms[chosen], self.reference_ms[chosen])
+        noted = {name: values[chosen] for name, values in self.noted.items()}
+        return RecordedPair(self.effect[chosen], self.candidate_ms[chosen], self.reference_ms[chosen], noted)
+
+    @property
+    def launches(self) -> DrawnLaunches:
+        """For a session: the effects, and what each is checked by."""
+        checks = {name.removeprefix(CHECK): one for name, one in self.noted.items() if name.startswith(CHECK)}
+        known = {name: values for name, values in checks.items() if np.isfinite(values).any()}
+        computed = bool(np.any(self.noted.get(BY_COMPUTED, np.zeros(0)) > 0))
+        return DrawnLaunches(self.effect, known, COMPUTED_SHARE if computed else AGREE_SHARE)
 
     def again(self, rng: Rng) -> "RecordedPair":
         """As many launches, with replacement, around the same centre."""
@@ -73,7 +89,8 @@ class RecordedPair:
 
     def slowed(self, effect: float) -> "RecordedPair":
         """The same launches with every frame of the candidate longer by a log effect."""
-        return RecordedPair(self.effect + effect, self.candidate_ms * math.exp(effect), self.reference_ms)
+        noted = {name: values + effect if name.startswith(CHECK) else values for name, values in self.noted.items()}
+        return RecordedPair(self.effect + effect, self.candidate_ms * math.exp(effect), self.reference_ms, noted)
 
 
 @dataclass(frozen=True)
@@ -178,10 +195,27 @@ def _sessions(pairs: Sequence[RecordedPair], plan: Plan, draws: int, rng: Rng, r
         others = [pair for number, pair in enumerate(pairs) if number != own]
         relinked = None
         if relinks and others:
-            drawn = [pair.drawn(rng, -(-plan.launches // len(others))).effect for pair in others]
-            relinked = np.stack(drawn, axis=1).ravel()[: plan.launches]
-        found.append(run_session(pairs[own].drawn(rng, plan.launches).effect, plan, relinked))
+            drawn = [pair.drawn(rng, -(-plan.launches // len(others))) for pair in others]
+            relinked = in_turn(drawn).launches.first(plan.launches)
+        found.append(run_session(pairs[own].drawn(rng, plan.launches).launches, plan, relinked))
     return found
+
+
+def in_turn(pairs: Sequence[RecordedPair]) -> RecordedPair:
+    """Launches of several pairs of images, as many of each, taking turns as they do when an alarm is checked."""
+
+    def mixed(values: Sequence[F64]) -> F64:
+        found: F64 = np.stack(values, axis=1).ravel()
+        return found
+
+    blank = np.full(len(pairs[0]), math.nan)
+    names = {name: None for pair in pairs for name in pair.noted}
+    return RecordedPair(
+        mixed([pair.effect for pair in pairs]),
+        mixed([pair.candidate_ms for pair in pairs]),
+        mixed([pair.reference_ms for pair in pairs]),
+        {name: mixed([pair.noted.get(name, blank) for pair in pairs]) for name in names},
+    )
 
 
 def _rate(direction: str, found: Sequence[Decision], again: Sequence[Sequence[Decision]]) -> Rate:

@@ -17,7 +17,8 @@ import numpy as np
 
 from harness.core.arrays import F64
 from harness.core.statistics import CANDIDATE, REFERENCE, launch_effect
-from harness.gate.calibration.power import RecordedPair, Series
+from harness.core.undisturbed import COMPUTED
+from harness.gate.calibration.power import BY_COMPUTED, CHECK, RecordedPair, Series
 from harness.gate.measuring.comparison import fitted_slices
 from harness.gate.measuring.launch import ClockStepped, MeasuredLaunch, measure_launch
 from harness.gate.measuring.protocol import Protocol
@@ -92,7 +93,6 @@ def record(
             rows.setdefault((injected.name, pair), []).append(replace(measured, trace_log={}))
         rounds += 1
         round_s = (time.monotonic() - begun) / rounds
-    each_s = round_s / len(injected_effects)
     series = tuple(
         Series(
             injected.name,
@@ -105,7 +105,9 @@ def record(
         )
         for injected in injected_effects
     )
-    return CalibrationRecording(series, each_s, protocol)
+    # A launch that tells nothing takes its time all the same.
+    told = sum(len(one.effects) for one in series)
+    return CalibrationRecording(series, (time.monotonic() - begun) / max(told, 1), protocol)
 
 
 def _expected(effects: int, launches: int, launch_s: float, budget_s: float) -> str:
@@ -127,7 +129,10 @@ def recorded_pair(launches: Sequence[MeasuredLaunch]) -> RecordedPair:
         SLICES: _array([launch_effect(replace(one.launch, undisturbed=None, preempted="")) for one in sound]),
         LOW: _array([_ratio(one, lambda times: float(np.quantile(times, LOW_QUANTILE))) for one in sound]),
         MEAN: _array([_ratio(one, lambda times: float(np.mean(times))) for one in sound]),
+        BY_COMPUTED: _array([float(one.launch.summed_by == COMPUTED) for one in sound]),
     }
+    for name in sorted({name for one in sound if one.launch.undisturbed is not None for name in one.launch.checks}):
+        noted[CHECK + name] = _array([one.launch.checks.get(name, math.nan) for one in sound])
     times = {role: _array([float(np.mean(one.frame_ms[role])) for one in sound]) for role in (CANDIDATE, REFERENCE)}
     effects = _array([launch_effect(one.launch) for one in sound])
     return RecordedPair(effects, times[CANDIDATE], times[REFERENCE], noted)

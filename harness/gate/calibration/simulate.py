@@ -3,39 +3,76 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from harness.core.arrays import F64
+from harness.core.contradiction import AGREE_SHARE, Doubt, doubt_of
 from harness.core.statistics import Decision, Next, Plan, decide_effects, next_look
 
 DrawEffects = Callable[[np.random.Generator, int], F64]
 """Launch effects: generator, count → shape (count,)."""
 
 
-def run_session(effects: F64, plan: Plan, relinked: F64 | None = None) -> Decision:
-    """Measure until the protocol says stop, on effects that are already known, shape (at least plan.launches,).
+@dataclass(frozen=True)
+class DrawnLaunches:
+    """Launches of a session, in order."""
+
+    effects: F64
+    """Log frame time, candidate minus reference, shape (n,)."""
+    checks: Mapping[str, F64] = field(default_factory=dict)
+    """By figure: the same effects by it, NaN where a launch has none, shape (n,) each."""
+    share: float = AGREE_SHARE
+    """Of an effect that is uncertain anyway where launches have checks."""
+
+    def first(self, count: int) -> "DrawnLaunches":
+        """Only the first launches."""
+        return DrawnLaunches(self.effects[:count], {name: one[:count] for name, one in self.checks.items()}, self.share)
+
+    def followed_by(self, other: "DrawnLaunches") -> "DrawnLaunches":
+        """These launches, and then others; a figure that one side lacks is unknown there."""
+        names, sides = {**self.checks, **other.checks}, (self, other)
+        checks = {
+            name: np.concatenate([one.checks.get(name, np.full(len(one.effects), math.nan)) for one in sides])
+            for name in names
+        }
+        return DrawnLaunches(np.concatenate([one.effects for one in sides]), checks, max(self.share, other.share))
+
+    def doubt(self, trim: float) -> Doubt:
+        """How much the session widens its interval, as a real one does."""
+        return doubt_of(self.effects, self.checks, trim, self.share) if self.checks else Doubt()
+
+
+def run_session(effects: F64 | DrawnLaunches, plan: Plan, relinked: F64 | DrawnLaunches | None = None) -> Decision:
+    """Measure until the protocol says stop, on launches that are already known, at least ``plan.launches`` of them.
 
     Parameters
     ----------
     relinked
-        Effects of images linked in other orders, as many, which an alarm is checked on.
+        As many launches of images linked in other orders, which an alarm is checked on.
     """
-    batches = np.zeros(len(effects), np.int64)
+    launches, others = _drawn(effects), None if relinked is None else _drawn(relinked)
+    batches = np.zeros(len(launches.effects), np.int64)
     first, second = 0, 0
-    decision = decide_effects(effects[:0], batches[:0], plan)
+    decision = decide_effects(launches.effects[:0], batches[:0], plan)
     while decision.next is not Next.STOP and (more := next_look(first, second, plan)):
         if decision.next is Next.CONFIRM or second:
             batches[first + second :] = 1
-            if not second and relinked is not None:
-                effects = np.concatenate([effects[:first], relinked[: len(effects) - first]])
+            if not second and others is not None:
+                launches = launches.first(first).followed_by(others.first(len(launches.effects) - first))
             second += more
         else:
             first += more
-        taken = first + second
-        decision = decide_effects(effects[:taken], batches[:taken], plan, bool(second) and relinked is not None)
+        seen = launches.first(first + second)
+        relinks = bool(second) and others is not None
+        decision = decide_effects(seen.effects, batches[: first + second], plan, relinks, seen.doubt(plan.trim))
     return decision
+
+
+def _drawn(launches: F64 | DrawnLaunches) -> DrawnLaunches:
+    return launches if isinstance(launches, DrawnLaunches) else DrawnLaunches(launches)
 
 
 def normal(sd: float) -> DrawEffects:

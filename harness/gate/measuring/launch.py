@@ -10,13 +10,14 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, TracebackType
 
 import numpy as np
 
 from harness.core.arrays import F64, I64
 from harness.core.frame_groups import FrameRule
 from harness.core.frametimes import presented_frames, stamp_rows
+from harness.core.lost_time import SwitchLog, kept_ms
 from harness.core.pacing import TooFewFrames, frame_pacing
 from harness.core.serial import parse_serial
 from harness.core.statistics import CANDIDATE, REFERENCE
@@ -27,6 +28,7 @@ from harness.gate.measuring.target_window import rule_of
 from harness.model.record import Launch, LaunchLoad, Slice
 from harness.model.spec import RunSpec
 from harness.model.target import NO
+from harness.platform.context_switches import ContextSwitches
 from harness.platform.hostclock import ClockWatch
 from harness.platform.hostload import (
     HostMoment,
@@ -37,6 +39,7 @@ from harness.platform.hostload import (
     outside_delay,
     stolen_share,
     thread_times,
+    threads_of,
 )
 from harness.platform.pin import pin_process, prefer_main_thread
 from harness.platform.qemu import TIMING_EVENTS, Qemu
@@ -108,7 +111,7 @@ def measure_launches(
             pair.wait_ready()
         time.sleep(protocol.settle_s)
         for pair in running:
-            pair.watch = _Watch(pair.machines, pair.cores)
+            pair.watch = stack.enter_context(_Watch(pair.machines, pair.cores))
         clock = ClockWatch()
         _slices(running, protocol)
         if stepped := clock.problem():
@@ -159,8 +162,8 @@ class _Pair:
         tlb = {role: tlb_of(machine.console.content()) for role, machine in self.machines.items()}
         stamped = {role for role, spec in self.spec.arms.items() if spec.capabilities.stamp}
         rules = {role: rule_of(spec.target) for role, spec in self.spec.arms.items()}
-        load, guard_s = self.watch.load(self.spans), protocol.guard_s
-        sliced = slice_launch(logs, self.spans, self.started, self.spec.batch, guard_s, stamped, load, rules)
+        load, guard_s, switches = self.watch.load(self.spans), protocol.guard_s, self.watch.switches
+        sliced = slice_launch(logs, self.spans, self.started, self.spec.batch, guard_s, stamped, load, rules, switches)
         return replace(sliced, tlb=tlb, launch=replace(sliced.launch, layout=self.spec.layout))
 
 
@@ -185,14 +188,31 @@ class _Watch:
     def __init__(self, machines: Mapping[str, Qemu], cores: Collection[int]) -> None:
         self.pids = {role: machine.pid for role, machine in machines.items()}
         self.cores = cores
+        self.recorders = {role: ContextSwitches(threads_of(pid)) for role, pid in self.pids.items()}
+        self.switches: dict[str, tuple[SwitchLog, ...]] = {}
         self.before = self._look()
         self.after = self.before
         self.began_ns = self.ended_ns = time.time_ns()
+
+    def __enter__(self) -> "_Watch":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for recorder in self.recorders.values():
+            recorder.close()
+
+    def look(self) -> None:
+        """Take the records of switches, for which there is little room."""
+        for recorder in self.recorders.values():
+            recorder.look()
 
     def end(self) -> None:
         """The measured stretch is over."""
         self.ended_ns = time.time_ns()
         self.after = self._look()
+        self.switches = {role: recorder.logs() for role, recorder in self.recorders.items()}
 
     def load(self, spans: Sequence[CoreSpan]) -> LaunchLoad:
         """The worse of the machines, over the stretch."""
@@ -231,6 +251,7 @@ def _slices(pairs: Sequence[_Pair], protocol: Protocol) -> None:
         end_ns = time.time_ns()
         for pair, placed in running:
             pair.spans += [(start_ns, end_ns, role, core) for role, core in placed.items()]
+            pair.watch.look()
     if not protocol.swap:
         for pair in pairs:
             for machine in pair.machines.values():
@@ -260,6 +281,7 @@ def slice_launch(
     stamped: Collection[str] = (),
     load: LaunchLoad = LaunchLoad(),
     rules: Mapping[str, FrameRule] = MappingProxyType({}),
+    switches: Mapping[str, Sequence[SwitchLog]] = MappingProxyType({}),
 ) -> MeasuredLaunch:
     """Turn traces and slice times into a launch. Pure: a saved run is replayed through it.
 
@@ -271,6 +293,8 @@ def slice_launch(
         What the host did meanwhile: it decides how the launch is summed up.
     rules
         By role: what a frame is, where it is not the usual.
+    switches
+        By role: when its threads lost their core; empty where the host does not tell.
     """
     flushes: dict[str, I64] = {}
     for role, log in logs.items():
@@ -285,7 +309,8 @@ def slice_launch(
     why = preempted(load, frame_ms) or (EMPTY_SLICES if empty > EMPTY_MOST else "")
     if why:
         numbers = {role: numbers for role, (numbers, _) in frames.items()}
-        found = undisturbed_effect(numbers, frame_ms, _computed_ms(flushes, load), (CANDIDATE, REFERENCE))
+        kept = {role: kept_ms(flushes[role], numbers[role], logs) for role, logs in switches.items() if logs}
+        found = undisturbed_effect(numbers, frame_ms, _computed_ms(flushes, load), (CANDIDATE, REFERENCE), kept)
         effect = found.effect if np.isfinite(found.effect) else None
         launch = replace(launch, undisturbed=effect, preempted=why, summed_by=found.by, checks=found.checks)
     return MeasuredLaunch(launch, frame_ms, boot_ms, logs, tuple(spans), load)

@@ -1,0 +1,98 @@
+"""Time that others took, frame by frame: from records of switches to the size of a change."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from harness.core.lost_time import GONE_IDLE, GONE_PREEMPTED, ON_CORE, SwitchLog, kept_ms, lost_ns
+from harness.core.statistics import launch_effect
+from harness.core.undisturbed import COMPUTED, KEPT
+from harness.gate.measuring.timing import estimator_words
+from harness.platform.child import end_child, start_child
+from harness.platform.context_switches import ContextSwitches
+from harness.platform.load import competing_load
+from harness.platform.pin import pin_process
+from harness.tests.polling_host import polling_launch
+
+MS = 1_000_000
+
+
+def _log(*switches: tuple[int, int], began: int = 0, ended: int = 100) -> SwitchLog:
+    times, states = ([pair[place] for pair in switches] for place in (0, 1))
+    return SwitchLog(began * MS, ended * MS, np.array(times, np.int64) * MS, np.array(states, np.int8))
+
+
+def _lost_ms(*logs: SwitchLog, at: int = 100) -> float:
+    return float(lost_ns(logs, np.array([at * MS]))[0]) / 1e6
+
+
+def test_only_preemption_is_lost_and_only_while_no_thread_runs() -> None:
+    preempted = _log((10, GONE_PREEMPTED), (30, ON_CORE))
+    assert _lost_ms(preempted) == 20 and _lost_ms(preempted, at=15) == 5
+    assert _lost_ms(_log((10, GONE_IDLE), (30, ON_CORE))) == 0
+    other = _log((15, ON_CORE), (25, GONE_IDLE))
+    assert _lost_ms(preempted, other) == 10
+    waiting = _log((15, GONE_PREEMPTED), (35, ON_CORE), (36, GONE_IDLE))
+    assert _lost_ms(_log((10, GONE_IDLE), (30, ON_CORE)), waiting) == 15
+
+
+def test_a_thread_was_before_its_first_switch_what_that_one_ended() -> None:
+    assert _lost_ms(_log((40, ON_CORE)), _log((10, GONE_PREEMPTED), (20, ON_CORE))) == 10
+    assert _lost_ms(_log((90, GONE_PREEMPTED)), _log((10, GONE_PREEMPTED), (20, ON_CORE))) == 0
+    assert _lost_ms(_log()) == 0
+
+
+def test_frames_are_told_without_what_was_lost() -> None:
+    logs = [_log((12, GONE_PREEMPTED), (22, ON_CORE))]
+    times = np.array([10, 15, 25, 30], np.int64) * MS
+    assert kept_ms(times, np.array([1, 2, 3]), logs).tolist() == [2, 3, 5]
+
+
+@pytest.mark.parametrize("share", [0.47, 0.81])
+def test_sizes_are_right_where_guests_poll(share: float) -> None:
+    """A planted 9.3 % reads 9.3 +- 1; computed time, which polling makes longer, reads less."""
+    rng = np.random.default_rng(1)
+    found, blind = (
+        [polling_launch(rng, math.log(1.093), share, tells=tells).launch for _ in range(24)] for tells in (True, False)
+    )
+    assert {one.summed_by for one in found} == {KEPT} and {one.summed_by for one in blind} == {COMPUTED}
+    sizes = [float(np.expm1(np.mean([launch_effect(one) for one in many]))) for many in (found, blind)]
+    assert sizes[0] == pytest.approx(0.093, abs=0.01) and sizes[1] < 0.08
+    spread = [float(np.std([launch_effect(one) for one in many])) for many in (found, blind)]
+    assert spread[0] < 0.75 * spread[1]
+    assert "less what others took" in estimator_words(found)
+
+
+def test_the_switches_of_a_thread_are_recorded_as_they_happen() -> None:
+    core = max(os.sched_getaffinity(0))
+    spinner = start_child([sys.executable, "-c", "while True: pass"])
+    try:
+        pin_process(spinner.pid, core)
+        with competing_load(3 * len(os.sched_getaffinity(0))), ContextSwitches([spinner.pid]) as switches:
+            for _ in range(4):
+                time.sleep(0.1)
+                switches.look()
+            logs = switches.logs()
+    finally:
+        end_child(spinner)
+    if not logs:
+        pytest.skip("this host does not tell switches")
+    (log,) = logs
+    assert np.all(np.diff(log.times_ns) >= 0) and log.began_ns <= log.times_ns[0] < log.times_ns[-1] <= log.ended_ns
+    share = _lost_ms(log, at=log.ended_ns // MS) / ((log.ended_ns - log.began_ns) / MS)
+    assert 0.2 < share < 1
+
+
+def test_a_host_that_tells_no_switches_leaves_what_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.platform.context_switches.platform.machine", lambda: "another")
+    with ContextSwitches([os.getpid()]) as switches:
+        switches.look()
+        assert switches.logs() == ()
+    with ContextSwitches([]) as nothing:
+        assert nothing.logs() == ()
