@@ -310,6 +310,8 @@ class LaunchLoad:
     """By role: what the machine's threads really computed during ``window_ns``."""
     window_ns: tuple[int, int] = (0, 0)
     """Host time since the epoch, when measuring began and ended."""
+    device_delay: float | None = None
+    """Share of its time that QEMU's main loop, which is the device, waited for a core."""
 
 
 @dataclass(frozen=True)

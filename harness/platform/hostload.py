@@ -77,6 +77,13 @@ def outside_delay(before: ThreadTimes | None, after: ThreadTimes | None, main: i
     return min(max(longest - own_ns, 0) / (running_s * 1e9), 1.0)
 
 
+def main_delay(before: ThreadTimes | None, after: ThreadTimes | None, main: int, seconds: float) -> float | None:
+    """Share of a stretch that a machine's main thread waited for a core."""
+    if not before or not after or main not in before or main not in after or seconds <= 0:
+        return None
+    return _difference(before[main], after[main])[1] / 1e9 / seconds
+
+
 def on_core_ns(before: ThreadTimes | None, after: ThreadTimes | None) -> float | None:
     """Processor time of all threads of a process between two readings."""
     if not before or not after:

@@ -17,6 +17,7 @@ from harness.platform.hostload import (
     host_load,
     host_moment,
     launch_load,
+    main_delay,
     on_core_ns,
     outside_delay,
     stolen_share,
@@ -54,6 +55,9 @@ def test_a_guest_that_waits_for_its_own_device_is_not_delayed() -> None:
     after = {7: (200 * MS, 0), 8: (700 * MS, 210 * MS)}
     assert outside_delay(before, after, 7, 1.0) == pytest.approx(0.01)
     assert on_core_ns(before, after) == 900 * MS
+    waited = {7: (200 * MS, 30 * MS), 8: (700 * MS, 0)}
+    assert main_delay(before, waited, 7, 1.0) == pytest.approx(0.03)
+    assert main_delay(before, waited, 9, 1.0) is None and main_delay(None, waited, 7, 1.0) is None
     assert outside_delay(before, {7: (0, 0), 8: (0, 500 * MS)}, 7, 1.0) == pytest.approx(0.5)
 
 

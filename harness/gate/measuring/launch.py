@@ -35,6 +35,7 @@ from harness.platform.hostload import (
     ThreadTimes,
     host_moment,
     launch_load,
+    main_delay,
     on_core_ns,
     outside_delay,
     stolen_share,
@@ -223,7 +224,15 @@ class _Watch:
         load = launch_load(delays, stolen_share(self.before[0], self.after[0], self.cores))
         computed = {role: on_core_ns(self.before[1][role], self.after[1][role]) for role in self.pids}
         known = {role: ns for role, ns in computed.items() if ns}
-        return replace(load, on_core_ns=known, window_ns=(self.began_ns, self.ended_ns))
+        window_ns = (self.began_ns, self.ended_ns)
+        return replace(load, on_core_ns=known, window_ns=window_ns, device_delay=self._device_delay())
+
+    def _device_delay(self) -> float | None:
+        """Of the machine whose main loop waited longer for a core; None when one is not known."""
+        seconds = (self.ended_ns - self.began_ns) / 1e9
+        found = [main_delay(self.before[1][role], self.after[1][role], pid, seconds) for role, pid in self.pids.items()]
+        known = [delay for delay in found if delay is not None]
+        return max(known) if known and len(known) == len(found) else None
 
     def _look(self) -> tuple[HostMoment, dict[str, ThreadTimes | None]]:
         return host_moment(self.cores), {role: thread_times(pid) for role, pid in self.pids.items()}
@@ -310,7 +319,8 @@ def slice_launch(
     if why:
         numbers = {role: numbers for role, (numbers, _) in frames.items()}
         kept = {role: kept_ms(flushes[role], numbers[role], logs) for role, logs in switches.items() if logs}
-        found = undisturbed_effect(numbers, frame_ms, _computed_ms(flushes, load), (CANDIDATE, REFERENCE), kept)
+        arms, computed = (CANDIDATE, REFERENCE), _computed_ms(flushes, load)
+        found = undisturbed_effect(numbers, frame_ms, computed, arms, kept, load.device_delay)
         effect = found.effect if np.isfinite(found.effect) else None
         launch = replace(launch, undisturbed=effect, preempted=why, summed_by=found.by, checks=found.checks)
     return MeasuredLaunch(launch, frame_ms, boot_ms, logs, tuple(spans), load)
