@@ -8,7 +8,8 @@ What each group of modules reads or decides:
   ``cursor``, ``recount``
 - clocks and sources: ``align``, ``sources``, ``pacing``, ``animation``, ``percentiles``, ``instruments``,
   ``hostnoise``
-- a comparison: ``statistics``, ``estimate``, ``sequential``, ``undisturbed``, ``contradiction``, ``lottery``
+- a comparison: ``statistics``, ``estimate``, ``sequential``, ``undisturbed``, ``lost_time``,
+  ``contradiction``, ``lottery``
 - exact counts: ``frame_counts``, ``functions``, ``costs``
 - pictures: ``stamp``, ``frames``, ``captures``, ``screen``, ``damage``, ``causes``, ``geometry``,
   ``picture_texture``, ``unknown_pictures``; how good the detectors are: ``planted_pictures``, ``detector_accuracy``,

@@ -1,7 +1,6 @@
 """A session's measurements as they are kept: the one tree that measuring, saving, judging again and explaining share.
 
-Each stage that ran has a record of its own class. The sources' own words (serial log, trace, captures, frame times) lie
-beside it in the run's folder.
+Each stage that ran has a record of its own class. What the sources said lies beside it in the run's folder.
 """
 
 from __future__ import annotations

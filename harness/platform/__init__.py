@@ -8,7 +8,7 @@ What each group of modules touches:
   ``golden``, ``golden_pictures``, ``oracle``, ``oracle_child``, ``command_oracle``, ``gnuplot``
 - kernels: ``build``, ``compile_cache``, ``ringcode``, ``shared_library``, ``shipped``, ``linuxguest``, ``targets``,
   ``target_command``, ``slow_patterns``
-- the host: ``host``, ``hostclock``, ``hostload``, ``cpus``, ``leases``, ``load``, ``probe``
+- the host: ``host``, ``hostclock``, ``hostload``, ``context_switches``, ``cpus``, ``leases``, ``load``, ``probe``
 - files and processes: ``atomic``, ``bounded``, ``locks``, ``store``, ``postgresql``, ``job_note``, ``child``,
   ``beside``,
   ``pipeline``

@@ -30,7 +30,7 @@ _FLAGS = 1 << 5 | 1 << 6 | 1 << 18 | 1 << 25 | 1 << 26
 """exclude_kernel, exclude_hv, sample_id_all, use_clockid, context_switch."""
 _CLOSE_ON_EXEC = 8
 _PAGES = 16
-"""Of records, for each thread: 4,096 switches between two looks. A power of two; all users' rings share a limit."""
+"""Pages of records for each thread: room for 4,096 switches. A power of two; all rings of a user share a limit."""
 _HEAD_AT, _TAIL_AT = 1024, 1032
 """In the page before the records: what the kernel has written, and what was read."""
 _HEADER = struct.Struct("=IHH")
@@ -66,7 +66,7 @@ class ContextSwitches:
         self.close()
 
     def look(self) -> None:
-        """Take what was recorded so far, before the rings are full."""
+        """Read what was recorded so far, before the rings are full."""
         for ring in self._rings:
             ring.take()
 

@@ -25,7 +25,7 @@ class DrawnLaunches:
     checks: Mapping[str, F64] = field(default_factory=dict)
     """By figure: the same effects by it, NaN where a launch has none, shape (n,) each."""
     share: float = AGREE_SHARE
-    """Of an effect that is uncertain anyway where launches have checks."""
+    """Share of an effect that is uncertain anyway where launches have checks."""
 
     def first(self, count: int) -> "DrawnLaunches":
         """Only the first launches."""

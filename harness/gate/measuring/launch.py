@@ -205,7 +205,7 @@ class _Watch:
             recorder.close()
 
     def look(self) -> None:
-        """Take the records of switches, for which there is little room."""
+        """Read the records of switches, for which there is little room."""
         for recorder in self.recorders.values():
             recorder.look()
 
@@ -228,7 +228,7 @@ class _Watch:
         return replace(load, on_core_ns=known, window_ns=window_ns, device_delay=self._device_delay())
 
     def _device_delay(self) -> float | None:
-        """Of the machine whose main loop waited longer for a core; None when one is not known."""
+        """Delay of the main loop that waited longer for a core; None when one is not known."""
         seconds = (self.ended_ns - self.began_ns) / 1e9
         found = [main_delay(self.before[1][role], self.after[1][role], pid, seconds) for role, pid in self.pids.items()]
         known = [delay for delay in found if delay is not None]
