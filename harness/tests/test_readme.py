@@ -75,8 +75,8 @@ CASES = [
     pytest.param(one, marks=() if "FAULT=flip_pixel" in one.words else pytest.mark.full, id=" ".join(one.words))
     for one in EXAMPLES
 ]
-"""A regression is timed for as long as it takes: on a busy host that is all of the budget. ``make perf`` alone is already a
-suite of ``make test`` (``ci/gate``).
+"""A regression is timed for as long as it takes: on a busy host that is all of the budget. ``make perf``
+alone is already a suite of ``make test`` (``ci/gate``).
 """
 
 
