@@ -6,6 +6,7 @@ instead. What ends Python before it reads this file (PYTHONHOME, another folder)
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import io
 import os
@@ -30,11 +31,24 @@ def _reexecute() -> int:
         return 0
     if os.path.realpath(sys.executable) != os.path.realpath(DEBIAN_PYTHON) and os.access(DEBIAN_PYTHON, os.X_OK):
         os.execv(DEBIAN_PYTHON, [DEBIAN_PYTHON, "-m", "harness", *sys.argv[1:]])
-    return _fail(f"Python modules are missing: {' '.join(missing)}: run 'make setup perf'")
+    return _fail(_recorded(f"Python modules are missing: {' '.join(missing)}: run 'make setup perf'"))
+
+
+def _recorded(text: str) -> str:
+    """What ended a command before it began, once the latest result says it too, of one that measures."""
+    with contextlib.suppress(Exception):
+        from harness.model.declared import command_table
+        from harness.model.spec import Verdict
+        from harness.platform.latest import record_ending
+
+        row = command_table().get(sys.argv[1] if sys.argv[1:] else "")
+        if row is not None and row.measures:
+            record_ending(row.name, Verdict.HARNESS_FAILED, f"harness-failed: {text}", {})
+    return text
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:
-    os._exit(_fail("interrupted before anything began"))
+    os._exit(_fail(_recorded("interrupted before anything began")))
 
 
 def _answer(words: list[str]) -> int | None:
@@ -86,5 +100,5 @@ if __name__ == "__main__":
         code = _main(sys.argv[1:])
         listen(signal.SIG_IGN)
     except (ImportError, SyntaxError, OSError, UnicodeError, AttributeError) as error:
-        code = _fail(f"the harness cannot be loaded: {type(error).__name__}: {error}")
+        code = _fail(_recorded(f"the harness cannot be loaded: {type(error).__name__}: {error}"))
     sys.exit(code)

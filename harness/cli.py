@@ -18,7 +18,8 @@ from harness.model.errors import HarnessError
 from harness.model.interrupts import listen
 from harness.model.result import ResultError
 from harness.model.spec import UsageError, Verdict
-from harness.platform.store import add_files, kept_of, record_ending
+from harness.platform.latest import latest_entry, record_ending, turn_back
+from harness.platform.store import add_files, kept_of
 from harness.settings import MEASURING, Arguments
 
 
@@ -58,17 +59,38 @@ def _outcome(words: Sequence[str], printer: TerminalPrinter) -> tuple[Verdict, b
     except UsageError as error:
         _end(words, error, Verdict.USAGE, f"usage: {error} (exit {Verdict.USAGE.exit_code})", printer)
         return Verdict.USAGE, True
-    verdicts, rows, refused = [], [], False
+    if len(each) == 1:
+        return _attempt(each[0], printer, alone=True)
+    return _attempt_each(each, printer), False
+
+
+def _attempt_each(each: Sequence[Arguments], printer: TerminalPrinter) -> Verdict:
+    """Several runs, one after the other, then one table; the worst verdict, which the latest result says too."""
+    verdicts, rows, entries = [], [], []
     for number, arguments in enumerate(each, 1):
-        if len(each) > 1 and not arguments.json:
+        if not arguments.json:
             printer.line(f"{number} of {len(each)}: {arguments.again}")
         printer.headline = ""
-        verdict, refused = _attempt(arguments, printer, alone=len(each) == 1)
+        verdict, _ = _attempt(arguments, printer, alone=False)
         verdicts.append(verdict)
+        entries.append((latest_entry(), printer.headline))
         rows.append([verdict.value, _what_differs(arguments, each), printer.headline.partition(": ")[2]])
-    if len(each) > 1 and not each[0].json:
+    if not each[0].json:
         printer.table(f"{len(each)} runs", ["verdict", "run", "what was found"], rows)
-    return Verdict.worst(verdicts), refused and len(each) == 1
+    worst = Verdict.worst(verdicts)
+    _show_worst(each[0].command, worst, *entries[verdicts.index(worst)], printer)
+    return worst
+
+
+def _show_worst(command: str, worst: Verdict, entry: str, said: str, printer: TerminalPrinter) -> None:
+    """Let ``latest`` be the run that decides the exit code, or what is left of it."""
+    if command not in MEASURING or entry == latest_entry():
+        return
+    try:
+        if not turn_back(entry):
+            _record([command], None, worst, said or f"{worst.value}: no result was stored", "", printer)
+    except (HarnessError, OSError) as problem:
+        printer.line(f"note: {problem}")
 
 
 def _what_differs(arguments: Arguments, each: Sequence[Arguments]) -> str:
@@ -82,14 +104,19 @@ def _attempt(arguments: Arguments, printer: TerminalPrinter, alone: bool) -> tup
 
     A refusal is said in one line, with the exit code.
     """
+    words = [arguments.command, *(f"{name}={value}" for name, value in arguments.given.items())]
+    words += [f"--{option}" for option in arguments.options]
+    before = latest_entry()
     try:
-        return _run(arguments.command, arguments, printer), False
+        verdict = _run(arguments.command, arguments, printer)
+        if latest_entry() == before:
+            _record(words, None, verdict, f"{verdict.value}: no result was stored", "", printer)
+        return verdict, False
     except Exception as error:
         verdict, said = _meaning(error)
         if verdict is Verdict.USAGE and alone:
             said = f"{said} (exit {verdict.exit_code})"
-        words = [arguments.command, *(f"{name}={value}" for name, value in arguments.given.items())]
-        _end([*words, *(f"--{option}" for option in arguments.options)], error, verdict, said, printer)
+        _end(words, error, verdict, said, printer)
         return verdict, verdict is Verdict.USAGE
 
 
@@ -133,7 +160,14 @@ def _end(words: Sequence[str], error: BaseException, verdict: Verdict, said: str
     step = _next(command, error, verdict)
     if step and not quiet:
         printer.line(f"next: {step}")
-    kept = kept_of(error)
+    _record(words, error, verdict, said, step, printer)
+
+
+def _record(
+    words: Sequence[str], error: BaseException | None, verdict: Verdict, said: str, step: str, printer: TerminalPrinter
+) -> None:
+    """Let the latest result be an ending without a result, of a command that measures."""
+    command, kept = words[0], kept_of(error) if error else None
     if command not in MEASURING:
         return
     files = _ending_files(words, verdict, said, step)

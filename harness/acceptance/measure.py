@@ -149,7 +149,7 @@ class Checklist:
         everything, icount = suite_boots(arch)
         race = self.attempt("suites-icount", lambda: self.run_suites(icount, "suites-icount"))
         ring = self.attempt("ring", self.read_ring)
-        plain = Machine(arch, vcpus=2, maxcpus=2)
+        plain = Machine(arch, vcpus=2, maxcpus=2, disk_mib=LOAD_DISK_MIB if plan.params.blk else 0)
         self.devices_left = 2 if arch == "x86_64" else 1
         devices = [*([self.with_gl(plain, everything)] if arch == "x86_64" else []), self.on_device(plain, everything)]
         whole = plan.switches.get("DRAW") == "full"

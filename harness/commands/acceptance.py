@@ -18,6 +18,7 @@ from harness.acceptance.report import (
 )
 from harness.gate.finish import finish
 from harness.gate.next_steps import given_words
+from harness.gate.references import approval_notices
 from harness.model.result import Arm, Frames, Metric, QemuSetup, Result
 from harness.model.spec import Switches, Verdict
 from harness.platform.build import source_state
@@ -43,6 +44,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     with RunFolder("acceptance") as run:
         done = accept(plan, run.path, out.progress)
         lines = criteria(done.evidence)
+        source = source_state()
         result = Result(
             command="acceptance",
             verdict=verdict_of(lines),
@@ -51,12 +53,16 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
             seconds=time.monotonic() - begun,
             host=host_facts(),
             qemu=QemuSetup(done.qemu_version, "tcg", 2, "multi", done.command) if done.qemu_version else None,
-            source=source_state(),
+            source=source,
             compiler=done.kernel.compiler,
             arms={one.device: _arm(one, plan.switches, done.kernel.sha256) for one in done.evidence.devices},
             gates=gates_of(lines),
             frames=_frames(done),
-            notices=(*done.notices, ordering_of(done.kernel.path, done.kernel.sha256).words),
+            notices=(
+                *done.notices,
+                ordering_of(done.kernel.path, done.kernel.sha256).words,
+                *approval_notices(source, judges=False),
+            ),
             details={"criteria": plain_lines(lines)},
         )
         kernel = f"{plan.switches.label}, {done.kernel.sha256[:12]}"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from harness.cluster.crew import ClusterCrew, Provisions, engine_opener
 from harness.core.budget import MARGIN, rounded_s
 from harness.gate.finish import say_json
-from harness.gate.references import BASELINES_DIR, NoBaseline, read_baseline
+from harness.gate.references import BASELINES_DIR, NoBaseline, approval_notices, read_baseline
 from harness.gate.target_references import read_target_baseline
 from harness.history.finding_words import finding_sentence
 from harness.history.journal import Journal, only_night
@@ -56,6 +56,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         shift = NightlyRun(matrix, Journal(), progress=out.progress, crew=crew)
         source = source_state()
         night = shift.run(str(source["git"]), baselines, datetime.datetime.now(datetime.timezone.utc))
+        night = replace(night, notices=(*night.notices, *approval_notices(source, judges=False)))
         run = RunFolder("nightly")
         view = view_of(night, run.started)
         (run.path / "report.md").write_text(night_markdown(view), encoding="utf-8")

@@ -19,6 +19,8 @@ _DISK_EXAMPLE = "OPTS=blk=8"
 _KEYS = "latency"
 _CURSOR = "CURSOR=hw"
 COMPILERS = ("gcc", "clang")
+_RUN_FAULTS = ("perf", "ab", "explain", "boot", "acceptance", "latency", "bisect")
+"""Commands that run kernels whose faults must be able to happen; others only compile or test them."""
 
 
 def contradiction(arguments: Arguments) -> str:
@@ -99,25 +101,34 @@ def _said_twice(arguments: Arguments) -> str:
 
 
 def _fault(arguments: Arguments) -> str:
-    """A fault that cannot happen: no disk to fail, no GL device to refuse."""
-    takes, faults = settings_of(arguments.command), fault_table()
-    for fault in _kernels(arguments):
-        need = faults[fault].needs if fault in faults else ""
-        if need == _DISK and "OPTS" in takes:
-            blk = re.search(r"(?:^|\s)blk=0*[1-9]", arguments.given.get("OPTS", ""))
-            if not blk:
-                return f"FAULT={fault} needs a disk to load: add {_DISK_EXAMPLE}"
-        elif need == _KEYS and "STAGES" in takes:
-            if need not in arguments.several("STAGES"):
-                return f"FAULT={fault} needs keys that are pressed: add STAGES=window,{need}, or use 'make {need}'"
-        elif need == _CURSOR:
-            if need not in _cursors(arguments):
-                return f"FAULT={fault} needs a hardware cursor: add {need}"
-        elif need.startswith("VIRGL") and "VIRGL" in takes:
-            default = takes["VIRGL"].default
-            if arguments.given.get("VIRGL", default) != "1":
-                return f"FAULT={fault} needs the GL device: add {need}"
-    return ""
+    """A fault that cannot happen: no disk to fail, no key to read late, no GL device to refuse."""
+    faults = fault_table()
+    if arguments.command not in _RUN_FAULTS:
+        return ""
+    needed = ((fault, faults[fault].needs) for fault in _kernels(arguments) if fault in faults)
+    return next((said for said in (_lacking(arguments, fault, need) for fault, need in needed) if said), "")
+
+
+def _lacking(arguments: Arguments, fault: str, need: str) -> str:
+    """What a fault needs and this command line does not give it; empty where nothing is missing."""
+    command, takes = arguments.command, settings_of(arguments.command)
+    add = f"add {need}"
+    if need == _DISK:
+        opts = arguments.given.get("OPTS", "")
+        given = command == "acceptance" or bool(re.search(r"(?:^|\s)blk=0*[1-9]", opts))
+        what, add, possible = "a disk to load", f"add {_DISK_EXAMPLE}", "OPTS" in takes
+    elif need == _KEYS:
+        given = command == "latency" or "STAGES" in takes and need in arguments.several("STAGES")
+        what, possible = "keys that are pressed", "STAGES" in takes
+        add = f"add STAGES=window,{need}, or use 'make {need}'"
+    elif need == _CURSOR:
+        given, what, possible = need in _cursors(arguments), "a hardware cursor", True
+    else:
+        given = not need or "VIRGL" in takes and arguments.given.get("VIRGL", takes["VIRGL"].default) == "1"
+        what, possible = "the GL device", "VIRGL" in takes
+    if given:
+        return ""
+    return f"FAULT={fault} needs {what}" + (f": {add}" if possible else f", which {command} has not: use 'make perf'")
 
 
 def _pictures(arguments: Arguments) -> str:

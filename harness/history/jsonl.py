@@ -104,16 +104,16 @@ def import_lines(history: History, path: Path) -> Imported:
     Raises
     ------
     UsageError
-        When there is no such file.
+        When the file cannot be read.
     StoreError
-        When it cannot be read, or the history does not answer.
+        When the history does not answer.
     """
     try:
         lines = read_bounded(path, HISTORY_BYTES_MAX).split(b"\n")
     except (FileNotFoundError, IsADirectoryError) as error:
         raise UsageError(f"{path}: {'no such file' if isinstance(error, FileNotFoundError) else 'a folder'}") from error
     except OSError as error:
-        raise StoreError(f"{path} cannot be read: {error.strerror}") from error
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
     rejected: dict[int, str] = {}
     records: list[tuple[int, HistoryRun]] = []
     for number, line in enumerate(lines, 1):

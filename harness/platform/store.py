@@ -14,7 +14,6 @@ import datetime
 import errno
 import json
 import os
-import re
 import secrets
 import shutil
 import weakref
@@ -26,19 +25,14 @@ from types import TracebackType
 from harness.model import upgrade
 from harness.model.errors import HarnessError, StoreError
 from harness.model.result import Result, result_to_json
-from harness.model.spec import ROOT, UsageError, Verdict
+from harness.model.spec import UsageError, Verdict
 from harness.platform.atomic import sync_folder, uninterrupted, write_whole
 from harness.platform.bounded import read_bounded
-from harness.platform.locks import acquire, try_lock
+from harness.platform.latest import RESULTS_DIR as RESULTS_DIR
+from harness.platform.latest import clear_killed, hold_results, turn_latest
+from harness.platform.locks import try_lock
 
-RESULTS_DIR = Path(os.environ.get("HARNESS_RESULTS") or ROOT / "results")
-"""Another place than the checkout's keeps what tests run apart from what people measured."""
 ROOM_BYTES = 1 << 16
-_ENDED = ".ended-"
-_PASSING = re.compile(r"\.\d{8}T\d{6}Z-\w+-[0-9a-f]{8}\.part|\.ended-[0-9a-f]{8}|\.latest-[0-9a-f]{8}")
-"""Names in the results folder that last as long as their writer; an ending, as long as ``latest`` is it."""
-_ALONE_S = 10.0
-"""What is done alone takes milliseconds: a holder that takes longer is stopped."""
 
 
 @dataclass(frozen=True)
@@ -150,26 +144,11 @@ class RunFolder:
         raise StoreError(f"{self._name}: a thousand results of this second exist already", self.path)
 
 
-@contextlib.contextmanager
-def _alone(root: Path) -> Iterator[bool]:
-    """Hold the results folder while names come and go in it; yields whether it is held, and goes on if it is not."""
-    descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        try:
-            acquire(descriptor, root, _ALONE_S)
-            held = True
-        except HarnessError:
-            held = False
-        yield held
-    finally:
-        os.close(descriptor)
-
-
 def _make_part(part: Path) -> int:
     """Make a hidden folder, after clearing those of killed runs; the descriptor shows that it has a writer."""
-    with _alone(part.parent) as alone:
+    with hold_results(part.parent) as alone:
         if alone:
-            _clear_killed(part.parent)
+            clear_killed(part.parent)
         part.mkdir(0o700)
         return _hold(part)
 
@@ -201,49 +180,6 @@ def _hold(folder: Path) -> int:
     return descriptor
 
 
-def _clear_killed(root: Path) -> None:
-    """Remove what killed runs left in a results folder that is held."""
-    latest = root / "latest"
-    current = os.readlink(latest) if latest.is_symlink() else ""
-    for name in os.listdir(root):
-        if not _PASSING.fullmatch(name) or name == current:
-            continue
-        with contextlib.suppress(OSError):
-            if os.path.islink(root / name):
-                os.unlink(root / name)
-            elif _is_left(root / name):
-                shutil.rmtree(root / name, ignore_errors=True)
-
-
-def _is_left(folder: Path) -> bool:
-    """Whether no writer of a folder lives."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    try:
-        return try_lock(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def turn_latest(root: Path, name: str) -> None:
-    """Point ``latest`` to this entry of the results folder; an earlier entry that was only an ending is removed."""
-    with _alone(root):
-        _turn(root, name)
-
-
-def _turn(root: Path, name: str) -> None:
-    link, latest = root / f".latest-{secrets.token_hex(4)}", root / "latest"
-    before = os.readlink(latest) if latest.is_symlink() else ""
-    link.symlink_to(name)
-    try:
-        os.replace(link, latest)
-    except OSError:
-        link.unlink(missing_ok=True)
-        raise
-    sync_folder(root)
-    if before.startswith(_ENDED) and before != name and os.sep not in before:
-        shutil.rmtree(root / before, ignore_errors=True)
-
-
 def add_files(folder: Path, files: Mapping[str, str]) -> None:
     """Write files beside what a failed run left; those that it has stay.
 
@@ -258,32 +194,6 @@ def add_files(folder: Path, files: Mapping[str, str]) -> None:
                 write_whole(folder / name, text.encode("utf-8", "backslashreplace"))
     except OSError as error:
         raise StoreError(f"{folder} lacks its report: {error.strerror}") from error
-
-
-def record_ending(
-    command: str, verdict: Verdict, said: str, files: Mapping[str, str], root: Path | None = None
-) -> None:
-    """Let ``latest`` say how a run ended that has no folder of its own, with its files by name.
-
-    Raises
-    ------
-    StoreError
-        When it cannot be written; ``latest`` is as it was.
-    """
-    root = root or RESULTS_DIR
-    folder = root / f"{_ENDED}{secrets.token_hex(4)}"
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        with _alone(root):
-            folder.mkdir()
-            write_whole(folder / "exit_code", f"{verdict.exit_code}\n")
-            write_whole(folder / "ending.txt", f"{command}: {said}\n".encode("utf-8", "backslashreplace"))
-            for name, text in files.items():
-                write_whole(folder / name, text.encode("utf-8", "backslashreplace"))
-            _turn(root, folder.name)
-    except OSError as error:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise StoreError(f"{root / 'latest'} is still that of an earlier run: {error.strerror}") from error
 
 
 def kept_of(error: BaseException) -> KeptRun | None:

@@ -7,14 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from harness.commands import ab
+from harness.commands import ab, approve
+from harness.front.words import parse
 from harness.gate import references
 from harness.gate.measured import ArmKernel, Measured, Order
 from harness.gate.references import approval_notices
 from harness.model.arms import parse_arm
 from harness.model.spec import BUILT_IN, ROOT, Machine, RunParams, Switches
 from harness.platform.build import git
+from harness.platform.locks import Busy, lock
 from harness.platform.store import RunFolder
+from harness.robustness.samples import fill_baseline
+from harness.settings import MEASURING
+from harness.tests.printer import RecordingPrinter
 
 KERNEL = ArmKernel("A", Path("a.elf"), "ab" * 32, Switches(), BUILT_IN)
 ORDER = Order(KERNEL, KERNEL, Machine(), RunParams())
@@ -52,6 +57,25 @@ def test_ab_tells_it_too(approvals: int, monkeypatch: pytest.MonkeyPatch) -> Non
     told = [text for text in result.notices if "baselines/ since origin/main" in text]
     assert len(told) == bool(approvals), result.notices
     assert not any("BASELINE_REF" in text for text in told), "which ab does not take"
+
+
+def test_two_approvals_at_once_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill_baseline(tmp_path)
+    monkeypatch.setattr(approve, "BASELINES_DIR", tmp_path / "baselines")
+    monkeypatch.setattr(approve, "RESULTS_DIR", tmp_path)
+    monkeypatch.setattr(approve, "LOCK_WAIT_S", 0.0)
+    words = parse(["approve", "REASON=new", f"RESULT={tmp_path / 'run'}"])
+    with lock(tmp_path / ".approve.lock", wait_s=0, purpose="approve"), pytest.raises(Busy, match="approve"):
+        approve.main(words, RecordingPrinter())
+
+
+NO_BASELINE = {"boot", "latency", "explain", "bench", "bisect", "calibrate", "proof"}
+"""Commands that measure and read no approved kernel of this tree."""
+
+
+@pytest.mark.parametrize("command", sorted(set(MEASURING) - NO_BASELINE))
+def test_every_command_that_reads_a_baseline_tells_it(command: str) -> None:
+    assert "approval_notices(source" in (ROOT / "harness" / "commands" / f"{command}.py").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

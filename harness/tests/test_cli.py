@@ -19,6 +19,7 @@ from harness.front.words import parse
 from harness.model.errors import BuildError, GuestError, HarnessError, QemuError, StoreError, ToolError
 from harness.model.result import Result, ResultError
 from harness.model.spec import ROOT, UsageError, Verdict
+from harness.platform import latest as latest_of
 from harness.platform import store
 from harness.settings import MEASURING, Arguments
 
@@ -167,7 +168,7 @@ def test_runs_of_several_values_end_with_one_table_and_the_worst_verdict(
 @pytest.fixture
 def latest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The link to the latest run, in a place of its own where one has passed."""
-    monkeypatch.setattr(store, "RESULTS_DIR", tmp_path)
+    monkeypatch.setattr(latest_of, "RESULTS_DIR", tmp_path)
     store.RunFolder("perf", tmp_path).commit(Result("perf", Verdict.PASS, "pass", "2026-01-01T00:00:00+00:00", 1.0))
     return tmp_path / "latest"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,20 @@ def test_bad_lines_are_set_aside_and_the_rest_goes_in(url: str, tmp_path: Path) 
     assert imported.kept == tmp_path / "history.jsonl.rejected"
     kept = imported.kept.read_bytes()
     assert all(line in kept for line, _ in BAD_LINES) and b"# line 2: not a run" in kept
+
+
+@pytest.mark.parametrize("kind", ["missing", "folder", "fifo", "/dev/zero"])
+def test_a_file_that_cannot_be_read_is_a_usage_error(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HISTORY_URL", f"sqlite:///{tmp_path}/history.db")
+    path = tmp_path / "lines" if kind != "/dev/zero" else Path(kind)
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "fifo":
+        os.mkfifo(path)
+    assert main(["history", "import", str(path)]) == 2
+    assert capsys.readouterr().out.startswith(f"usage: {path}")
 
 
 def test_a_bad_file_does_not_hold_up_the_queue(url: str, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable
 
@@ -217,6 +218,28 @@ def test_words_of_a_list_are_each_answered_with_the_right_one() -> None:
 )
 def test_settings_that_fit_are_taken(line: str) -> None:
     parse(shlex.split(line))
+
+
+RUN_KERNELS = ("perf", "ab", "explain", "boot", "acceptance", "latency", "bisect")
+BROUGHT = {("acceptance", "blk="), ("latency", "latency"), ("acceptance", "VIRGL=1")}
+"""What a command gives its kernel unasked."""
+
+
+@pytest.mark.parametrize("command", RUN_KERNELS)
+@pytest.mark.parametrize("fault", fault_table())
+def test_a_fault_has_what_it_needs_or_is_refused_with_what_is_missing(command: str, fault: str) -> None:
+    need = fault_table()[fault].needs
+    words = [command, f"FAULT={fault}", *(["GOOD=a", "BAD=b"] if command == "bisect" else [])]
+    if not need or (command, need) in BROUGHT:
+        parse(words)
+        return
+    said = refused(*words)
+    assert f"FAULT={fault} needs" in said
+    missing = re.search(r": add (.+?)(?:, or use|$)", said)
+    if missing:
+        parse([*words, missing[1]])
+    else:
+        assert f"which {command} has not: use 'make perf'" in said
 
 
 def test_a_fault_in_an_arm_gives_slow_its_meaning() -> None:

@@ -17,7 +17,8 @@ from harness.model.result import Result
 from harness.model.spec import ROOT, Limits, UsageError, Verdict
 from harness.platform.atomic import write_whole
 from harness.platform.capture import CaptureError, parse_ppm
-from harness.platform.store import KeptRun, RunFolder, kept_of, load_result, passing_folder, record_ending, saved_run
+from harness.platform.latest import record_ending
+from harness.platform.store import KeptRun, RunFolder, kept_of, load_result, passing_folder, saved_run
 
 RESULT = Result("perf", Verdict.PASS, "pass: all", "2026-01-01T00:00:00+00:00", 1.0)
 

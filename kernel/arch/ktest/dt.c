@@ -3,6 +3,7 @@
 #include "arch/common/machine.h"
 #include "arch/common/paging.h"
 #include "arch/ktest/cpu.h"
+#include "drivers/pci/pci.h"
 #include "options.h"
 #include "sched/sched.h"
 #include "test/ktest.h"
@@ -114,11 +115,15 @@ static bool wait_for(const volatile bool *flag)
 static void shared_line(void)
 {
 	uint32_t line = intx_line(SLOT, PIN);
+	enum pci_irq kind;
 	bool enabled;
 
 	ktest_check(!arch_intx_attach(SLOT, PIN, here_handler, NULL) &&
 			    !arch_intx_attach(SLOT, PIN, here_handler, NULL),
 		    "a handler is attached to a pin, twice");
+	ktest_check(pci_irq_attach(&(struct pci_device){.bus = 1, .device = SLOT, .pin = PIN}, 0, elsewhere_handler, NULL,
+				   &kind) == ERROR_NODEV,
+		    "a pin behind a bridge is none that is known here");
 	enabled = arch_irq_disable();
 	ktest_check(intx_dispatch(line) && here_calls == 1, "and runs once an interrupt");
 	arch_irq_restore(enabled);

@@ -1,0 +1,111 @@
+"""Faults that were mended once, each with the test that fails without the mend.
+
+A row of ``mends/*.toml`` holds the mend's lines, what to put in their place to take it out, and the test that must fail
+then. A fault that comes back is thus met by a test, and a test that can no longer fail is met here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import tomllib
+
+from harness.model.spec import ROOT
+from harness.platform.bounded import read_bounded
+from harness.platform.child import ChildResult, run_child
+
+MENDS_DIR = Path(__file__).parent / "mends"
+LIMIT_S = 300.0
+_PARTS = ("harness", "kernel", "include", "targets", "baselines", "ci", "docs")
+_FILES = ("Makefile", "pyproject.toml", "README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+_FAILED = re.compile(r"^FAILED |^ERROR harness/|^FAIL |^ *not ok |runtime error: ", re.MULTILINE)
+_BROKEN = re.compile(r"BuildError|does not build|(?:Import|Syntax|Name|Indentation)Error")
+"""A test that fails because nothing works says nothing of the mend."""
+
+
+@dataclass(frozen=True)
+class Mend:
+    """One mend, as text that can be taken out."""
+
+    what: str
+    """What is promised: a sentence without its full stop."""
+    file: str
+    here: str
+    """Stands in the file once."""
+    without: str
+    """Stands there when the mend is taken out."""
+    test: str
+    """``pytest …``, ``suites …`` with the words of the command, or ``native`` with a suite."""
+
+
+def read_mends(folder: Path = MENDS_DIR) -> tuple[Mend, ...]:
+    """All rows, file by file."""
+    texts = [read_bounded(path).decode() for path in sorted(folder.glob("*.toml"))]
+    return tuple(Mend(**row) for text in texts for row in tomllib.loads(text)["mend"])
+
+
+def copy_tree(root: Path) -> Path:
+    """A copy of this tree with its tests, in which mends are taken out."""
+    for part in _PARTS:
+        shutil.copytree(ROOT / part, root / part, ignore=shutil.ignore_patterns("__pycache__"), symlinks=True)
+    for name in _FILES:
+        shutil.copy(ROOT / name, root / name)
+    return root
+
+
+@contextmanager
+def taken_out(mend: Mend, tree: Path) -> Iterator[None]:
+    """A copy without the mend.
+
+    Raises
+    ------
+    LookupError
+        When the mend's lines do not stand there once.
+    """
+    path = tree / mend.file
+    text = read_bounded(path).decode()
+    if text.count(mend.here) != 1:
+        raise LookupError(f"{mend.file} has {text.count(mend.here)} times: {mend.here!r}")
+    path.write_text(text.replace(mend.here, mend.without), encoding="utf-8")
+    try:
+        yield
+    finally:
+        path.write_text(text, encoding="utf-8")
+
+
+def problem_without(mend: Mend, tree: Path) -> str:
+    """Take a mend out of a copy and run its test; empty when that fails, as it must."""
+    with taken_out(mend, tree):
+        done = _run(mend.test, tree)
+    if done.status and _FAILED.search(done.text) and not _BROKEN.search(done.text):
+        return ""
+    return f"{mend.what}: {mend.test}: status {done.status}: {done.text[-600:]}"
+
+
+def _run(test: str, tree: Path) -> ChildResult:
+    kind, *words = test.split()
+    command = {"pytest": _pytest, "suites": _suites, "native": _native}[kind](words)
+    # Byte code would outlive the text that it was made from: both may be of one second and one size.
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    return run_child(command, limit_s=LIMIT_S, cwd=tree, environment=environment, merged=True)
+
+
+def _pytest(words: Sequence[str]) -> list[str]:
+    return [sys.executable, "-m", "pytest", "-q", "-x", "-rfE", "--tb=line", "-p", "no:cacheprovider", *words]
+
+
+def _suites(words: Sequence[str]) -> list[str]:
+    return [sys.executable, "-m", "harness", "suites", *words]
+
+
+def _native(words: Sequence[str]) -> list[str]:
+    """The first build alone: by gcc, with the default switches."""
+    build = "make --no-print-directory -C kernel OUT=host host/suites-gcc"
+    return ["sh", "-c", f'rm -rf kernel/host; {build} && kernel/host/suites-gcc "$@"', "sh", *words]
