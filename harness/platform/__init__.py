@@ -9,7 +9,6 @@ What each group of modules touches:
 - kernels: ``build``, ``compile_cache``, ``ringcode``, ``shared_library``, ``shipped``, ``linuxguest``, ``targets``,
   ``target_command``, ``slow_patterns``
 - the host: ``host``, ``hostclock``, ``hostload``, ``context_switches``, ``cpus``, ``leases``, ``load``, ``probe``
-- files and processes: ``atomic``, ``bounded``, ``locks``, ``store``, ``postgresql``, ``job_note``, ``child``,
-  ``beside``,
-  ``pipeline``
+- files and processes: ``atomic``, ``bounded``, ``locks``, ``store``, ``latest``, ``postgresql``, ``job_note``,
+  ``child``, ``beside``, ``pipeline``
 """

@@ -61,7 +61,8 @@ static void run(void)
 
 	ktest_check(transport_probe(&transport, "test", TYPE_NONE, 0, 0) == ERROR_NODEV && !transport.common,
 		    "a device that is not there is not found");
-	ktest_check(transport_config_read64(&transport, 8, &value) == ERROR_INVALID, "its configuration cannot be read");
+	ktest_check(transport_config_read64(&transport, 8, &value) == ERROR_INVALID,
+		    "its configuration cannot be read");
 	if (!transport_present(TYPE_GPU)) {
 		ktest_skip("feature negotiation", "this machine has no virtio-gpu");
 		return;

@@ -121,8 +121,8 @@ static void shared_line(void)
 	ktest_check(!arch_intx_attach(SLOT, PIN, here_handler, NULL) &&
 			    !arch_intx_attach(SLOT, PIN, here_handler, NULL),
 		    "a handler is attached to a pin, twice");
-	ktest_check(pci_irq_attach(&(struct pci_device){.bus = 1, .device = SLOT, .pin = PIN}, 0, elsewhere_handler, NULL,
-				   &kind) == ERROR_NODEV,
+	ktest_check(pci_irq_attach(&(struct pci_device){.bus = 1, .device = SLOT, .pin = PIN}, 0, elsewhere_handler,
+				   NULL, &kind) == ERROR_NODEV,
 		    "a pin behind a bridge is none that is known here");
 	enabled = arch_irq_disable();
 	ktest_check(intx_dispatch(line) && here_calls == 1, "and runs once an interrupt");
