@@ -1,7 +1,7 @@
-"""Faults that were mended once, each with the test that fails without the mend.
+"""Faults that were fixed once, each with the test that fails without the fix.
 
-A row of ``mends/*.toml`` holds the mend's lines, what to put in their place to take it out, and the test that must fail
-then. A fault that comes back is thus met by a test, and a test that can no longer fail is met here.
+A row of ``fix_rows/*.toml`` holds the fix's lines, what to put in their place to take it out, and the test that must
+fail then. A fault that comes back is thus met by a test, and a test that can no longer fail is met here.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from harness.model.spec import ROOT
 from harness.platform.bounded import read_bounded
 from harness.platform.child import ChildResult, run_child
 
-MENDS_DIR = Path(__file__).parent / "mends"
+FIXES_DIR = Path(__file__).parent / "fix_rows"
 LIMIT_S = 300.0
 _PARTS = ("harness", "kernel", "include", "targets", "baselines", "ci", "docs")
 _FILES = ("Makefile", "pyproject.toml", "README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 _FAILED = re.compile(r"^FAILED |^ERROR harness/|^FAIL |^ *not ok |runtime error: ", re.MULTILINE)
 _BROKEN = re.compile(r"BuildError|does not build|(?:Import|Syntax|Name|Indentation)Error")
-"""A test that fails because nothing works says nothing of the mend."""
+"""A test that fails because nothing works says nothing of the fix."""
 
 
 @dataclass(frozen=True)
-class Mend:
-    """One mend, as text that can be taken out."""
+class Fix:
+    """One fix, as text that can be taken out."""
 
     what: str
     """What is promised: a sentence without its full stop."""
@@ -40,19 +40,19 @@ class Mend:
     here: str
     """Stands in the file once."""
     without: str
-    """Stands there when the mend is taken out."""
+    """Stands there when the fix is taken out."""
     test: str
     """``pytest …``, ``suites …`` with the words of the command, or ``native`` with a suite."""
 
 
-def read_mends(folder: Path = MENDS_DIR) -> tuple[Mend, ...]:
+def read_fixes(folder: Path = FIXES_DIR) -> tuple[Fix, ...]:
     """All rows, file by file."""
     texts = [read_bounded(path).decode() for path in sorted(folder.glob("*.toml"))]
-    return tuple(Mend(**row) for text in texts for row in tomllib.loads(text)["mend"])
+    return tuple(Fix(**row) for text in texts for row in tomllib.loads(text)["fix"])
 
 
 def copy_tree(root: Path) -> Path:
-    """A copy of this tree with its tests, in which mends are taken out."""
+    """A copy of this tree with its tests, in which fixes are taken out."""
     for part in _PARTS:
         shutil.copytree(ROOT / part, root / part, ignore=shutil.ignore_patterns("__pycache__"), symlinks=True)
     for name in _FILES:
@@ -61,32 +61,32 @@ def copy_tree(root: Path) -> Path:
 
 
 @contextmanager
-def taken_out(mend: Mend, tree: Path) -> Iterator[None]:
-    """A copy without the mend.
+def taken_out(fix: Fix, tree: Path) -> Iterator[None]:
+    """A copy without the fix.
 
     Raises
     ------
     LookupError
-        When the mend's lines do not stand there once.
+        When the fix's lines do not stand there once.
     """
-    path = tree / mend.file
+    path = tree / fix.file
     text = read_bounded(path).decode()
-    if text.count(mend.here) != 1:
-        raise LookupError(f"{mend.file} has {text.count(mend.here)} times: {mend.here!r}")
-    path.write_text(text.replace(mend.here, mend.without), encoding="utf-8")
+    if text.count(fix.here) != 1:
+        raise LookupError(f"{fix.file} has {text.count(fix.here)} times: {fix.here!r}")
+    path.write_text(text.replace(fix.here, fix.without), encoding="utf-8")
     try:
         yield
     finally:
         path.write_text(text, encoding="utf-8")
 
 
-def problem_without(mend: Mend, tree: Path) -> str:
-    """Take a mend out of a copy and run its test; empty when that fails, as it must."""
-    with taken_out(mend, tree):
-        done = _run(mend.test, tree)
+def problem_without(fix: Fix, tree: Path) -> str:
+    """Take a fix out of a copy and run its test; empty when that fails, as it must."""
+    with taken_out(fix, tree):
+        done = _run(fix.test, tree)
     if done.status and _FAILED.search(done.text) and not _BROKEN.search(done.text):
         return ""
-    return f"{mend.what}: {mend.test}: status {done.status}: {done.text[-600:]}"
+    return f"{fix.what}: {fix.test}: status {done.status}: {done.text[-600:]}"
 
 
 def _run(test: str, tree: Path) -> ChildResult:
