@@ -92,15 +92,17 @@
 
 /*
  * What is drawn, transferred and flushed each frame: everything (the gate's frozen workload), or only what changed
- * since the frame before. Both give the same pixels.
+ * since the frame before, which gives the same pixels; or nothing is transferred, and the host's renderer draws what
+ * the kernel tells it in vertices (gpu), which needs the GL device and may differ by a stated tolerance.
  *
- * SWITCH DRAW: full dirty
+ * SWITCH DRAW: full dirty gpu
  */
 #ifndef DRAW
 #define DRAW full
 #endif
 #define OPTION_DRAW_full 1
 #define OPTION_DRAW_dirty 2
+#define OPTION_DRAW_gpu 3
 #if OPTION(DRAW) == 0
 #error "DRAW: unknown value; see the SWITCH lines in kernel/options.h"
 #endif

@@ -52,6 +52,15 @@ SOURCES := \
 # Linked with CURSOR=hw, and for its suite.
 CURSOR_SOURCES := drivers/virtio/gpu_cursor.c
 
+# Linked with DRAW=gpu, and for their suite.
+HOSTDRAW_SOURCES := \
+	drivers/virtio/gpu_virgl_encode.c \
+	drivers/virtio/gpu_virgl_shaders.c \
+	drivers/virtio/gpu_virgl_renderer.c \
+	drivers/virtio/gpu_virgl_draw.c \
+	scene/pieces.c \
+	scene/pieces_sheet.c
+
 # What is declared in these is a value of FAULT.
 FAULT_SOURCES := \
 	fault/drawing.c \
@@ -75,6 +84,8 @@ SUITES := \
 	test/ktest_gpu.c \
 	test/ktest_gpu_virgl.c \
 	test/ktest_gpu_cursor.c \
+	test/ktest_gpu_draw.c \
+	test/ktest_pieces.c \
 	test/ktest_blk.c \
 	test/ktest_input.c \
 	test/ktest_fault.c \

@@ -16,7 +16,7 @@ from harness.gate.measuring.host_costs import fitted_costs
 from harness.gate.measuring.protocol import WARM_UP_FRAMES, choose_protocol
 from harness.gate.measuring.window import observe
 from harness.model.errors import GuestError
-from harness.model.spec import Machine, RunParams, RunSpec, Switches, switch_table
+from harness.model.spec import NEEDS_GL, Machine, RunParams, RunSpec, Switches, switch_table
 from harness.platform.build import build_kernel
 from harness.platform.leases import lease_cores
 from harness.platform.pin import probe_rights
@@ -25,8 +25,8 @@ MACHINE = Machine(vcpus=1, maxcpus=2)
 COMPARING_S = 30.0
 POINTS = 1.5
 """How far the prediction may lie from what is measured, in per cent of frame time, where the device does not decide."""
-LEFT_OUT = {("LOG", "none")}
-"""Prints no records, and so no counts; of FAULT every value is broken on purpose."""
+LEFT_OUT = {("LOG", "none"), *NEEDS_GL}
+"""Prints no records, and so no counts, or needs another device; of FAULT every value is broken on purpose."""
 
 
 def _switches(folder: Path) -> list[Figure]:

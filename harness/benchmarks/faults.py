@@ -20,6 +20,8 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "blk=": ("OPTS=blk=8",),
     "VIRGL=1": ("VIRGL=1",),
     "CURSOR=hw": ("CURSOR=hw",),
+    "DRAW=gpu": ("DRAW=gpu", "VIRGL=1"),
+    "pixels": (),
     "latency": ("STAGES=window,latency", "BUDGET=180"),
 }
 """What a fault needs besides its switch, as settings."""

@@ -104,7 +104,7 @@ def switch_rows(folder: Path, out: Printer) -> list[list[str]]:
     base = build_kernel(Switches())
     rows = [["default", "", "", "", *_counts(base, Switches(), folder / "count-default")]]
     for name, switch in switch_table().items():
-        for value in switch.values[1:] if name != "FAULT" else ():
+        for value in switch.values_on(MACHINE.device)[1:] if name != "FAULT" else ():
             out.progress(f"bench: {name}={value}")
             rows.append(_switch_row(base, Switches().but(**{name: value}), folder / f"{name}-{value}"))
     return rows

@@ -53,7 +53,7 @@ FOREVER_S = 7 * 86400.0
 PICTURE_FILE = "screen.png"
 START_BYTES = 64 << 10
 """The serial log is read first, because drivers speak before anything is shown."""
-_PATH = re.compile(rb"^virtio-gpu: (2d|virgl transfer)$", re.MULTILINE)
+_PATH = re.compile(rb"^virtio-gpu: (2d|virgl transfer|virgl draw)$", re.MULTILINE)
 
 
 def main(arguments: Arguments, out: Printer) -> Verdict:

@@ -19,7 +19,7 @@ from harness.platform.gnuplot import plot_svg
 from harness.platform.pin import probe_rights
 from harness.platform.probe import boots, choose_accelerator, qemu_version
 from harness.platform.sandbox import trials
-from harness.platform.virgl import PACKAGES, display_trouble
+from harness.platform.virgl import PACKAGES, display_trouble, renderer_name, with_virgl
 from harness.report.printer import Printer
 from harness.settings import Arguments
 
@@ -156,7 +156,8 @@ def _displays() -> list[Check]:
                 found.append(Check("virtual display", True, f"Xvfb :{display.number} started", False))
         except HarnessError as error:
             return [*found, Check("virtual display", False, error.message, False)]
-    return found + [_shows(what, machine) for what, machine in _SHOWN.items()]
+    shown = [_shows(what, machine) for what, machine in _SHOWN.items()]
+    return [*found, *shown, _renderer()]
 
 
 _SHOWN = {
@@ -174,6 +175,15 @@ def _shows(what: str, machine: Machine) -> Check:
         trouble = error.message
     says = f"{trouble}; its packages: {PACKAGES}" if trouble else "showed the wheel"
     return Check(what, not trouble, says, False)
+
+
+def _renderer() -> Check:
+    """Who draws for ``DRAW=gpu``, on the display that it would have."""
+    try:
+        machine, _ = with_virgl(Machine(vcpus=1))
+        return Check("drawn by the host", True, f"DRAW=gpu VIRGL=1: {renderer_name(machine)}", False)
+    except HarnessError as error:
+        return Check("drawn by the host", False, error.message, False)
 
 
 _CHECKS: dict[str, Callable[[], list[Check]]] = {

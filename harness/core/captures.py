@@ -1,9 +1,9 @@
 """The captures of a verification window as they are kept with a run, and the verdict reached from them again.
 
-``captures.json`` holds ``schema``, ``frozen_after_ns``, ``judged`` and ``captures``, one object each: ``kind``,
-``why``, ``frame``, ``time_ns``, ``due``, ``crc``, ``evidence``, ``damage``, ``tear_rows``. ``kind`` is the class of the
-single picture, before the order of captures was checked; ``evidence`` begins the names of the pictures kept of it, or
-is empty.
+``captures.json`` holds ``schema``, ``frozen_after_ns``, ``judged``, ``judged_as``, ``rounded`` and ``captures``, one
+object each: ``kind``, ``why``, ``frame``, ``time_ns``, ``due``, ``crc``, ``evidence``, ``damage``, ``tear_rows``.
+``kind`` is the class of the single picture, before the order of captures was checked; ``evidence`` begins the names of
+the pictures kept of it, or is empty.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ class SavedCaptures:
     frozen_after_ns: int
     judged: bool = False
     judged_as: str = ""
-    """In words, where no oracle knows the pictures."""
+    """In words, where no oracle knows the pictures, or not every bit of them."""
+    rounded: bool = False
+    """A host's renderer drew them: what rounding may change was settled first."""
 
     def verify(self) -> Verification:
         """Reach the verdict again."""
@@ -58,6 +60,7 @@ def captures_to_json(saved: SavedCaptures) -> str:
         "frozen_after_ns": saved.frozen_after_ns,
         "judged": saved.judged,
         "judged_as": saved.judged_as,
+        "rounded": saved.rounded,
     }
     return json.dumps(head | {"captures": rows}, indent=0) + "\n"
 
@@ -76,7 +79,11 @@ def captures_from_json(text: str) -> SavedCaptures:
             raise CapturesError(f"captures have schema {plain['schema']}, this harness writes {SCHEMA}")
         rows = tuple(_saved(row) for row in plain["captures"])
         return SavedCaptures(
-            rows, _integer(plain["frozen_after_ns"]), bool(plain["judged"]), str(plain.get("judged_as", ""))
+            rows,
+            _integer(plain["frozen_after_ns"]),
+            bool(plain["judged"]),
+            str(plain.get("judged_as", "")),
+            bool(plain.get("rounded", False)),
         )
     except CapturesError:
         raise

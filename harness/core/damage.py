@@ -12,6 +12,7 @@ import numpy as np
 
 from harness.core.arrays import Image, Mask
 from harness.core.causes import name_cause
+from harness.core.rounding import Settle, settle_nothing
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def find_damage(picture: Image, expected: Image) -> Damage | None:
     )
 
 
-def find_tear(picture: Image, above: Image, below: Image) -> tuple[int, int] | None:
+def find_tear(picture: Image, above: Image, below: Image, settle: Settle = settle_nothing) -> tuple[int, int] | None:
     """Where a picture stops being one frame and begins to be another.
 
     Returns
@@ -79,8 +80,8 @@ def find_tear(picture: Image, above: Image, below: Image) -> tuple[int, int] | N
         The tear lies just above one of these rows, inclusive: they are several where both frames look the same. None
         when the picture is not the two frames put together.
     """
-    wrong_above = np.flatnonzero(differing(picture, above).any(axis=1))
-    wrong_below = np.flatnonzero(differing(picture, below).any(axis=1))
+    wrong_above = np.flatnonzero(differing(settle(picture, above), above).any(axis=1))
+    wrong_below = np.flatnonzero(differing(settle(picture, below), below).any(axis=1))
     last = int(wrong_above[0]) if len(wrong_above) else picture.shape[0]
     first = int(wrong_below[-1]) + 1 if len(wrong_below) else 0
     return (first, last) if first <= last else None

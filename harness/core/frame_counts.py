@@ -17,7 +17,7 @@ from harness.model.record import PartCounts
 CLOCK, DRAW, PRESENT, WAIT, LOG = "clock", "draw", "present", "wait", "log"
 MARKS: Mapping[str, tuple[str, ...]] = {
     CLOCK: ("arch_instructions",),
-    DRAW: ("roulette_draw", "roulette_draw_dirty"),
+    DRAW: ("roulette_draw", "roulette_draw_dirty", "hostdraw_frame"),
     PRESENT: ("gpu_present",),
     WAIT: ("transport_wait",),
     LOG: ("record_print_frame",),

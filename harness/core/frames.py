@@ -1,7 +1,8 @@
 """Captured pictures against the frames that they claim to be: intact, or in which way not.
 
 Pure: what each frame must look like is handed in, as a function or from a saved run. Pictures are arrays of shape
-(height, width, 3), uint8, channels R, G, B. There is no tolerance anywhere.
+(height, width, 3), uint8, channels R, G, B. There is no tolerance, except for pictures that a host's renderer drew:
+there the caller hands in what settles them (:mod:`harness.core.rounding`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from scipy import stats
 from harness.core.arrays import DrawFrame, Image
 from harness.core.causes import screen_notice
 from harness.core.damage import Damage, differing, find_damage, find_tear
+from harness.core.rounding import Settle, settle_nothing
 from harness.core.stamp import decode_stamps, salvage_frame
 from harness.core.wording import percent
 from harness.model.result import Frames
@@ -62,14 +64,14 @@ class Capture:
     due: int | None = None
 
 
-def check_picture(picture: Image, expected: DrawFrame) -> CheckedPicture:
-    """Compare a single picture with the frame that it claims to be."""
+def check_picture(picture: Image, expected: DrawFrame, settle: Settle = settle_nothing) -> CheckedPicture:
+    """Compare a single picture with the frame that it claims to be, after what may differ was settled."""
     if _is_blank(picture):
         level = ", ".join(str(int(value)) for value in picture[0, 0])
         return CheckedPicture(FrameClass.BLANK, f"every pixel is {level}")
     stamps = decode_stamps(picture)
     if stamps.top is not None and stamps.bottom is not None and stamps.top != stamps.bottom:
-        return _check_torn(picture, stamps.top, stamps.bottom, expected)
+        return _check_torn(picture, stamps.top, stamps.bottom, expected, settle)
     claimed = stamps.top if stamps.top is not None else stamps.bottom
     if claimed is None:
         mode = expected(0).shape
@@ -79,11 +81,12 @@ def check_picture(picture: Image, expected: DrawFrame) -> CheckedPicture:
     wanted = expected(claimed)
     if wanted.shape != picture.shape:
         return CheckedPicture(FrameClass.CORRUPT, f"frame {claimed}: {_wrong_size(picture.shape, wanted)}", claimed)
-    damage = find_damage(picture, wanted)
+    settled = settle(picture, wanted)
+    damage = find_damage(settled, wanted)
     if damage is None:
         return CheckedPicture(FrameClass.INTACT, "", claimed)
     if not damage.cause:
-        damage = replace(damage, cause=_older_frame(picture, wanted, claimed, expected))
+        damage = replace(damage, cause=_older_frame(settled, wanted, claimed, expected, settle))
     return CheckedPicture(FrameClass.CORRUPT, f"frame {claimed} is corrupt: {damage.words}", claimed, damage)
 
 
@@ -109,9 +112,9 @@ def _is_blank(picture: Image) -> bool:
     return bool((picture == picture[0, 0]).all())
 
 
-def _check_torn(picture: Image, top: int, bottom: int, expected: DrawFrame) -> CheckedPicture:
+def _check_torn(picture: Image, top: int, bottom: int, expected: DrawFrame, settle: Settle) -> CheckedPicture:
     above, below = expected(top), expected(bottom)
-    rows = find_tear(picture, above, below) if above.shape == picture.shape == below.shape else None
+    rows = find_tear(picture, above, below, settle) if above.shape == picture.shape == below.shape else None
     if rows is None:
         why = f"frame {top} at the top, {bottom} at the bottom, and damage besides"
         return CheckedPicture(FrameClass.TORN, f"torn: {why}", top)
@@ -120,14 +123,15 @@ def _check_torn(picture: Image, top: int, bottom: int, expected: DrawFrame) -> C
     return CheckedPicture(FrameClass.TORN, why, top, tear_rows=rows)
 
 
-def _older_frame(picture: Image, wanted: Image, claimed: int, expected: DrawFrame) -> str:
+def _older_frame(picture: Image, wanted: Image, claimed: int, expected: DrawFrame, settle: Settle) -> str:
     """Whether the damaged pixels are those of an earlier frame that a transfer left in place."""
     mask = differing(picture, wanted)
     rows = np.flatnonzero(mask.any(axis=1))
     band = slice(int(rows[0]), int(rows[-1]) + 1)
-    shown, where = picture[band], mask[band]
+    where = mask[band]
     for back in range(1, min(STALE_LOOKBACK, claimed) + 1):
-        if np.array_equal(shown[where], expected(claimed - back)[band][where]):
+        older = expected(claimed - back)
+        if np.array_equal(settle(picture, older)[band][where], older[band][where]):
             return f"these pixels are still those of frame {claimed - back}"
     return ""
 

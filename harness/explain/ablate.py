@@ -31,7 +31,7 @@ from harness.gate.measuring.comparison import compare
 from harness.gate.measuring.protocol import Protocol
 from harness.gate.measuring.timing import TIMING_S, Timing
 from harness.model.errors import BuildError, GuestError, QemuError
-from harness.model.spec import Machine, RunParams, RunSpec, Switches, switch_table
+from harness.model.spec import Device, Machine, RunParams, RunSpec, Switches, switch_table
 from harness.platform.build import BUILD_DIR, BuiltKernel, build_kernel
 
 ONE_CPU_SWITCHES = ("CPUS",)
@@ -81,11 +81,11 @@ class Spent:
         return self.budget_s - (time.monotonic() - self.begun_s)
 
 
-def other_values(base: Switches) -> tuple[Changes, ...]:
-    """Every other value of every switch, one at a time; a fault may only be taken out."""
+def other_values(base: Switches, device: Device = Device.GPU_2D) -> tuple[Changes, ...]:
+    """Every other value of every switch that runs on a device, one at a time; a fault may only be taken out."""
     found: list[Changes] = []
     for name, switch in switch_table().items():
-        for value in switch.values:
+        for value in switch.values_on(device):
             if value != base.get(name) and (name != "FAULT" or value == "none"):
                 found.append(((name, value),))
     return tuple(found)

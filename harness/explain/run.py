@@ -235,7 +235,7 @@ def _bench(question: ExplainRequest) -> Bench:
 
 
 def _alternatives(question: ExplainRequest) -> tuple[Changes, ...]:
-    everything = other_values(question.kernel.switches)
+    everything = other_values(question.kernel.switches, question.machine.device)
     if question.quick:
         return quick_choice(question.kernel.switches, everything)
     first = in_turn(everything)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.core import budget
 from harness.model.declared import usual_stages
-from harness.model.spec import switch_table
+from harness.model.spec import Device, switch_table
 from harness.settings import Arguments, settings_of
 
 QUICK_CHANGES = 7
@@ -87,7 +87,9 @@ def _explain_s(arguments: Arguments) -> float:
         return budget.regression_s()
     if arguments.flag("QUICK"):
         return budget.explain_s(QUICK_CHANGES, (), quick=True)
-    others = sum(len(switch.values) - 1 for name, switch in switch_table().items() if name not in ("FAULT", "CPUS"))
+    device = Device.GPU_GL if arguments.given.get("VIRGL") == "1" else Device.GPU_2D
+    tried = [switch.values_on(device) for name, switch in switch_table().items() if name not in ("FAULT", "CPUS")]
+    others = sum(len(values) - 1 for values in tried)
     cold = 0 if arguments.run_params().tlb == "cold" else 1
     return budget.explain_s(others + cold, ("2d", "gl") if _with_gl(arguments) else ("2d",), quick=False)
 

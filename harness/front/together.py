@@ -18,6 +18,7 @@ _DISK = "blk="
 _DISK_EXAMPLE = "OPTS=blk=8"
 _KEYS = "latency"
 _CURSOR = "CURSOR=hw"
+_HOST_DRAWS, _PIXELS = "DRAW=gpu", "pixels"
 COMPILERS = ("gcc", "clang")
 _RUN_FAULTS = ("perf", "ab", "explain", "boot", "acceptance", "latency", "bisect")
 """Commands that run kernels whose faults must be able to happen; others only compile or test them."""
@@ -69,12 +70,26 @@ def _bisect_revisions(arguments: Arguments) -> str:
     return f"bisect needs {' and '.join(examples[name] for name in missing)}" if missing else ""
 
 
-def _kernels(arguments: Arguments) -> list[str]:
-    """The FAULT of every kernel that is asked for, ``none`` where it has none."""
-    common = arguments.given.get("FAULT", "none")
+def _kernels(arguments: Arguments, switch: str = "FAULT", default: str = "none") -> list[str]:
+    """The value of a switch of every kernel that is asked for."""
+    common = arguments.given.get(switch, default)
     arms = [text for name, text in arguments.given.items() if len(name) == 1] if arguments.command == "ab" else []
-    found = [re.search(r"(?:^|\s)FAULT=(\S+)", text) for text in arms]
+    found = [re.search(rf"(?:^|\s){switch}=(\S+)", text) for text in arms]
     return [match[1] if match else common for match in found] or [common]
+
+
+def _host_draws(arguments: Arguments) -> str:
+    """A kernel for which the host must draw, on a device that cannot."""
+    takes = settings_of(arguments.command)
+    if "gpu" not in _kernels(arguments, "DRAW", "full") or arguments.command == "build":
+        return ""
+    if "VIRGL" not in takes:
+        return f"{_HOST_DRAWS} needs the GL device, on which {arguments.command} starts no kernel"
+    if arguments.command == "acceptance":
+        return f"{_HOST_DRAWS} needs the GL device, and acceptance is reached on the 2D device too"
+    if arguments.given.get("VIRGL", takes["VIRGL"].default) != "1":
+        return f"{_HOST_DRAWS} needs the GL device: add VIRGL=1"
+    return ""
 
 
 def _cursors(arguments: Arguments) -> str:
@@ -101,18 +116,22 @@ def _said_twice(arguments: Arguments) -> str:
 
 
 def _fault(arguments: Arguments) -> str:
-    """A fault that cannot happen: no disk to fail, no key to read late, no GL device to refuse."""
+    """A fault that cannot happen: no disk to fail, no key to read late, no GL device to refuse, no pixel to change."""
     faults = fault_table()
     if arguments.command not in _RUN_FAULTS:
         return ""
-    needed = ((fault, faults[fault].needs) for fault in _kernels(arguments) if fault in faults)
-    return next((said for said in (_lacking(arguments, fault, need) for fault, need in needed) if said), "")
+    kernels = zip(_kernels(arguments), _kernels(arguments, "DRAW", "full"), strict=True)
+    needed = ((fault, faults[fault].needs, draw) for fault, draw in kernels if fault in faults)
+    return next((said for said in (_lacking(arguments, *kernel) for kernel in needed) if said), "")
 
 
-def _lacking(arguments: Arguments, fault: str, need: str) -> str:
+def _lacking(arguments: Arguments, fault: str, need: str, draw: str) -> str:
     """What a fault needs and this command line does not give it; empty where nothing is missing."""
     command, takes = arguments.command, settings_of(arguments.command)
     add = f"add {need}"
+    if need == _PIXELS:
+        changes = f"FAULT={fault} changes pixels that the kernel draws, and with {_HOST_DRAWS} it draws none"
+        return changes if draw == "gpu" else ""
     if need == _DISK:
         opts = arguments.given.get("OPTS", "")
         given = command == "acceptance" or bool(re.search(r"(?:^|\s)blk=0*[1-9]", opts))
@@ -123,6 +142,9 @@ def _lacking(arguments: Arguments, fault: str, need: str) -> str:
         add = f"add STAGES=window,{need}, or use 'make {need}'"
     elif need == _CURSOR:
         given, what, possible = need in _cursors(arguments), "a hardware cursor", True
+    elif need == _HOST_DRAWS:
+        given, what, possible = draw == "gpu", "shaders", "VIRGL" in takes and command != "acceptance"
+        add = f"add {need} VIRGL=1"
     else:
         given = not need or "VIRGL" in takes and arguments.given.get("VIRGL", takes["VIRGL"].default) == "1"
         what, possible = "the GL device", "VIRGL" in takes
@@ -268,6 +290,7 @@ _RULES: tuple[Callable[[Arguments], str], ...] = (
     _said_twice,
     _slow,
     _fault,
+    _host_draws,
     _pictures,
     _compared,
     _compiler,

@@ -71,6 +71,10 @@ _WORST_FIRST = [
 ]
 
 
+NEEDS_GL = {("DRAW", "gpu")}
+"""Switches and values for which the host must draw."""
+
+
 @dataclass(frozen=True)
 class Switch:
     """One compile-time switch: its values, the default first."""
@@ -81,6 +85,10 @@ class Switch:
     @property
     def default(self) -> str:
         return self.values[0]
+
+    def values_on(self, device: Device) -> tuple[str, ...]:
+        """The values with which the kernel runs on a machine with this device."""
+        return tuple(one for one in self.values if device is Device.GPU_GL or (self.name, one) not in NEEDS_GL)
 
 
 _SWITCH_LINE = re.compile(r"^ \* SWITCH ([A-Z_]+): ([a-z0-9_ ]+)$", re.MULTILINE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 import time
 from dataclasses import replace
@@ -17,6 +18,11 @@ RENDER_NODES = Path("/dev/dri")
 PACKAGES = "qemu-system-gui qemu-system-modules-opengl libgl1-mesa-dri xvfb"
 TRIAL_MODE = (640, 480)
 SHOW_S = 10.0
+
+_DRAWN_BY = re.compile(rb"^virtio-gpu: drawn by ([^\n]+)$", re.MULTILINE)
+_NOT_DRAWN = re.compile(
+    rb"^virtio-gpu: (DRAW=gpu needs virgl: [^\n]*|the host's renderer did not draw [^\n]*)$", re.MULTILINE
+)
 
 _WAYS = {
     Display.EGL_HEADLESS: "pictures by screendump, OpenGL on a render node",
@@ -52,6 +58,26 @@ def chosen_device(machine: Machine, virgl: bool) -> tuple[Machine, str]:
         When the GL device works on no display here.
     """
     return with_virgl(machine) if virgl else (machine, "")
+
+
+def renderer_name(machine: Machine) -> str:
+    """What the renderer calls itself that draws for a kernel with ``DRAW=gpu`` on this machine (GL_RENDERER).
+
+    Raises
+    ------
+    HarnessError
+        When none draws: why, in the kernel's own words where it has some.
+    """
+    kernel = build_kernel(Switches.of({"ARCH": machine.arch, "DRAW": "gpu"})).path
+    spec = RunSpec(kernel, replace(machine, accelerator="tcg"), RunParams(frames=2, mode=TRIAL_MODE, records=0))
+    with tempfile.TemporaryDirectory(prefix="renderer-") as folder, Qemu(spec, Path(folder)) as guest:
+        ending = guest.wait_end(spec.limits.first_frame_s)
+        log = guest.console.content()
+    name, trouble = _DRAWN_BY.search(log), _NOT_DRAWN.search(log)
+    if trouble is not None or name is None or not ending.clean or b"[DONE] status=ok" not in log:
+        said = trouble[1].decode("utf-8", "replace") if trouble else ending.reason
+        raise GuestError(f"the host draws nothing for a kernel: {said}")
+    return name[1].decode("utf-8", "replace")
 
 
 def display_trouble(machine: Machine) -> str:

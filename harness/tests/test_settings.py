@@ -121,6 +121,14 @@ def test_nonsense_is_one_line(value: str) -> None:
         ("perf FAULT=blk_timeout", "needs a disk to load: add OPTS=blk=8"),
         ("perf FAULT=blk_corrupt OPTS=blk=0", "needs a disk to load"),
         ("perf FAULT=no_virgl", "needs the GL device: add VIRGL=1"),
+        ("perf DRAW=gpu", "DRAW=gpu needs the GL device: add VIRGL=1"),
+        ("boot DRAW=gpu VIRGL=0", "DRAW=gpu needs the GL device: add VIRGL=1"),
+        ("ab A=default B=DRAW=gpu", "DRAW=gpu needs the GL device: add VIRGL=1"),
+        ("acceptance DRAW=gpu", "the 2D device too"),
+        ("suites DRAW=gpu", "needs the GL device, on which suites starts no kernel"),
+        ("perf FAULT=flip_pixel DRAW=gpu VIRGL=1", "FAULT=flip_pixel changes pixels that the kernel draws"),
+        ("perf FAULT=refused_shader VIRGL=1", "needs shaders: add DRAW=gpu VIRGL=1"),
+        ("acceptance FAULT=refused_shader", "needs shaders, which acceptance has not: use 'make perf'"),
         ("perf MODE=640x480 OPTS=mode=320x240", "MODE is given twice"),
         ("perf STAGES=window PICTURES=5", "PICTURES=5 has no meaning beside STAGES=window"),
         ("perf REASON=x", "perf takes no REASON; approve, history do"),
@@ -209,6 +217,10 @@ def test_words_of_a_list_are_each_answered_with_the_right_one() -> None:
         "perf FAULT=slow_draw SLOW=20",
         "perf FAULT=blk_timeout OPTS=blk=8",
         "perf FAULT=no_virgl VIRGL=1",
+        "perf DRAW=gpu VIRGL=1",
+        "perf DRAW=gpu FAULT=tear VIRGL=1",
+        "ab A=FAULT=blank B=DRAW=gpu VIRGL=1",
+        "build DRAW=gpu",
         "perf KERNEL=a ARCH=aarch64 OPTS=seed=3",
         "build FAULT=blk_timeout",
         "acceptance FAULT=no_virgl",
@@ -230,14 +242,14 @@ BROUGHT = {("acceptance", "blk="), ("latency", "latency"), ("acceptance", "VIRGL
 def test_a_fault_has_what_it_needs_or_is_refused_with_what_is_missing(command: str, fault: str) -> None:
     need = fault_table()[fault].needs
     words = [command, f"FAULT={fault}", *(["GOOD=a", "BAD=b"] if command == "bisect" else [])]
-    if not need or (command, need) in BROUGHT:
+    if need in ("", "pixels") or (command, need) in BROUGHT:
         parse(words)
         return
     said = refused(*words)
     assert f"FAULT={fault} needs" in said
     missing = re.search(r": add (.+?)(?:, or use|$)", said)
     if missing:
-        parse([*words, missing[1]])
+        parse([*words, *missing[1].split()])
     else:
         assert f"which {command} has not: use 'make perf'" in said
 
@@ -247,13 +259,19 @@ def test_a_fault_in_an_arm_gives_slow_its_meaning() -> None:
     assert "FAULT=slow_draw" in refused("ab", "A=LOG=none", "B=baseline", "SLOW=5")
 
 
+def test_what_an_arm_draws_with_counts_for_its_fault() -> None:
+    assert "FAULT=blank changes pixels" in refused("ab", "A=default", "B=DRAW=gpu FAULT=blank", "VIRGL=1")
+    assert "FAULT=blank changes pixels" in refused("ab", "A=default", "B=FAULT=blank", "DRAW=gpu", "VIRGL=1")
+
+
 def test_what_faults_need_is_read_from_the_kernel() -> None:
     needs = {name: fault.needs for name, fault in fault_table().items() if fault.needs}
     assert needs == {name: "blk=" for name in ("blk_corrupt", "blk_timeout", "config_changes")} | {
         "no_virgl": "VIRGL=1",
         "late_input": "latency",
         "cursor_race": "CURSOR=hw",
-    }
+        "refused_shader": "DRAW=gpu",
+    } | {name: "pixels" for name in ("wrong_stride", "flip_pixel", "shift_colour", "blank", "slow_draw")}
 
 
 def test_the_limits_of_a_mode_are_the_scene_s() -> None:

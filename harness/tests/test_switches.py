@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.core.serial import SerialLog
-from harness.model.spec import ARCHES, RunParams, Switches, switch_table
+from harness.model.spec import ARCHES, NEEDS_GL, Device, Display, Machine, RunParams, Switches, switch_table
 from harness.tests.booted import column, serial_log
 
 FRAMES = 40
@@ -53,6 +53,13 @@ def _gain(missing: set[Pair], chosen: Mapping[str, str], name: str, value: str, 
     return sum(pair in missing for pair in pairs)
 
 
+def run_of(folder: Path, settings: Mapping[str, str]) -> SerialLog:
+    """A short run, on the GL device where the switches need it."""
+    gl = Machine(device=Device.GPU_GL, display=Display.XVFB)
+    machine = gl if NEEDS_GL & set(settings.items()) else Machine()
+    return serial_log(folder, settings, RunParams(frames=FRAMES, warmup=2, mode=(320, 240)), machine)
+
+
 def check_run(log: SerialLog, settings: Mapping[str, str]) -> None:
     """Conditions of a clean run, whatever the switches, and the promises of the switches."""
     switches = Switches.of(settings)
@@ -74,7 +81,7 @@ def check_run(log: SerialLog, settings: Mapping[str, str]) -> None:
     completions, fences = log.total("completions"), log.total("fences")
     assert completions is not None and fences is not None
     assert fences == (completions if counted and on_progress else fences)
-    if switches.get("DRAW") == "full":
+    if switches.get("DRAW") in ("full", "gpu"):
         assert completions == 2 * FRAMES
     if switches.get("LOG") == "none":
         assert len(log.records) == 0
@@ -107,11 +114,11 @@ def test_the_covering_set_covers() -> None:
 @pytest.mark.parametrize("arch", ARCHES)
 def test_every_value_boots_and_draws(tmp_path: Path, arch: str, name: str, value: str) -> None:
     settings = {"ARCH": arch, name: value}
-    check_run(serial_log(tmp_path, settings, RunParams(frames=FRAMES, warmup=2, mode=(320, 240))), settings)
+    check_run(run_of(tmp_path, settings), settings)
 
 
 @pytest.mark.full
 @pytest.mark.qemu
 @pytest.mark.parametrize("settings", covering_set(FACTORS), ids=lambda chosen: ",".join(chosen.values()))
 def test_every_pair_of_values_boots_and_draws(tmp_path: Path, settings: dict[str, str]) -> None:
-    check_run(serial_log(tmp_path, settings, RunParams(frames=FRAMES, warmup=2, mode=(320, 240))), settings)
+    check_run(run_of(tmp_path, settings), settings)

@@ -24,7 +24,7 @@ static void shift_rows(struct fault_picture picture)
 			row[x] = row[x - by];
 	}
 }
-FAULT_DECLARE(wrong_stride, "corrupt", 3, "",
+FAULT_DECLARE(wrong_stride, "corrupt", 3, "pixels",
 	      "in every 5th frame each row begins 16 pixels further right than the row above", .frame = every_fifth,
 	      .spoil = shift_rows);
 
@@ -32,7 +32,7 @@ static void flip(struct fault_picture picture)
 {
 	picture.pixels[picture_pixels(picture) / 2 + picture.stride_px / 3] ^= 1;
 }
-FAULT_DECLARE(flip_pixel, "corrupt", 3, "", "one pixel of every 5th frame is off by one level of blue",
+FAULT_DECLARE(flip_pixel, "corrupt", 3, "pixels", "one pixel of every 5th frame is off by one level of blue",
 	      .frame = every_fifth, .spoil = flip);
 
 static void swap_colours(struct fault_picture picture)
@@ -43,7 +43,7 @@ static void swap_colours(struct fault_picture picture)
 		picture.pixels[i] = (pixel & 0xff00) | (pixel & 0xff) << 16 | (pixel >> 16 & 0xff);
 	}
 }
-FAULT_DECLARE(shift_colour, "corrupt", 3, "", "red and blue are swapped in every 5th frame", .frame = every_fifth,
+FAULT_DECLARE(shift_colour, "corrupt", 3, "pixels", "red and blue are swapped in every 5th frame", .frame = every_fifth,
 	      .spoil = swap_colours);
 
 static void from_a_frame_on(struct fault_frame_plan *plan, uint32_t count, uint32_t slow)
@@ -57,7 +57,7 @@ static void blacken(struct fault_picture picture)
 	for (uint64_t i = 0; i < picture_pixels(picture); i++)
 		picture.pixels[i] = 0;
 }
-FAULT_DECLARE(blank, "blank", 3, "", "black from the 60th frame on", .frame = from_a_frame_on, .spoil = blacken);
+FAULT_DECLARE(blank, "blank", 3, "pixels", "black from the 60th frame on", .frame = from_a_frame_on, .spoil = blacken);
 
 static void draw_an_old_one(struct fault_frame_plan *plan, uint32_t count, uint32_t slow)
 {
@@ -73,7 +73,7 @@ static void draw_more(struct fault_frame_plan *plan, uint32_t count, uint32_t sl
 	(void)count;
 	plan->extra_per_cent = slow;
 }
-FAULT_DECLARE(slow_draw, "regression", 1, "",
+FAULT_DECLARE(slow_draw, "regression", 1, "pixels",
 	      "`slow` per cent of the rows of every frame are drawn again (10 if not given)", .frame = draw_more);
 
 static void stall(struct fault_frame_plan *plan, uint32_t count, uint32_t slow)

@@ -11,6 +11,9 @@ FAULT_DECLARE(no_virgl, "fallback", 3, "VIRGL=1", "the 2D path is used although 
 	      .decline_virgl = true);
 FAULT_DECLARE(cursor_race, "cursor", 3, "CURSOR=hw",
 	      "the cursor queue refers to an image that the control queue has not brought yet", .race_cursor = true);
+FAULT_DECLARE(refused_shader, "refused", 3, "DRAW=gpu",
+	      "one of the shaders is a text that the host's renderer refuses: it draws nothing from then on",
+	      .refuse_shader = true);
 FAULT_DECLARE(blk_corrupt, "disk", 3, "blk=", "one bit of every 16th block read is changed", .spoil_block = 16);
 FAULT_DECLARE(blk_timeout, "timeout", 3, "blk=", "every 16th request to the disk is never shown to it",
 	      .hide_block = 16);

@@ -32,8 +32,11 @@ struct fault {
 	const char *name;
 	const char *seen; /* what the harness sees it as: a word of its tests */
 	unsigned code;    /* the harness's exit code */
-	const char
-		*needs; /* without which it has no effect: "", "blk=", "VIRGL=1", "CURSOR=hw" or "latency", the stage */
+	/*
+	 * Without which it has no effect: "", "blk=", "VIRGL=1", "CURSOR=hw", "DRAW=gpu", "pixels" that the kernel
+	 * draws itself, or "latency", the stage.
+	 */
+	const char *needs;
 	const char *what; /* it does, in words */
 
 	void (*boot)(void); /* before anything is printed */
@@ -47,7 +50,7 @@ struct fault {
 	uint32_t drop_kick, hide_block, spoil_block, change_config;
 	/* The frame numbers of records run ahead by 1 for each `lie` frames. */
 	uint32_t lie;
-	bool leak_descriptors, decline_virgl, late_input, race_cursor;
+	bool leak_descriptors, decline_virgl, late_input, race_cursor, refuse_shader;
 };
 
 /* FAULT_DECLARE(name, "seen", code, "needs", "what it does", .hook = …, …). */
@@ -155,6 +158,12 @@ static inline bool fault_reads_input_late(void)
 static inline bool fault_races_cursor(void)
 {
 	return FAULT_CHOSEN.race_cursor;
+}
+
+/* One of the shaders is a text that no renderer takes. */
+static inline bool fault_refuses_shader(void)
+{
+	return FAULT_CHOSEN.refuse_shader;
 }
 
 /* The frame number that the record claims. */

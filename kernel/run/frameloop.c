@@ -8,6 +8,7 @@
 #include "fault/fault.h"
 #include "options.h"
 #include "run/blkload.h"
+#include "run/hostdraw.h"
 #include "run/inputs.h"
 #include "run/pointer.h"
 #include "run/record.h"
@@ -72,7 +73,7 @@ static bool loop_init(const struct run_params *params)
 	framebuffer = &loop.gpu.framebuffer;
 	loop.canvas = (struct canvas){framebuffer->pixels, framebuffer->width_px, framebuffer->height_px,
 				      framebuffer->stride_px};
-	return true;
+	return OPTION(DRAW) != OPTION_DRAW_gpu || hostdraw_start(&loop.gpu, loop.scene, &loop.canvas);
 }
 
 static struct fault_picture loop_picture(void)
@@ -117,7 +118,8 @@ static void loop_draw(const struct fault_frame_plan *plan, struct roulette_damag
 	if (OPTION(DRAW) == OPTION_DRAW_dirty && loop.count) {
 		roulette_draw_dirty(loop.scene, canvas, loop.shown, plan->draw_instead, damage);
 	} else {
-		roulette_draw(loop.scene, canvas, plan->draw_instead);
+		if (OPTION(DRAW) != OPTION_DRAW_gpu)
+			roulette_draw(loop.scene, canvas, plan->draw_instead);
 		damage->count = 1;
 		damage->rects[0] = (struct canvas_rect){0, 0, (int32_t)canvas->width_px, (int32_t)canvas->height_px};
 	}
@@ -222,6 +224,8 @@ static bool loop_frame(bool recorded)
 	if (!inputs_before_draw(record))
 		return false;
 	loop_draw(&plan, &damage);
+	if (OPTION(DRAW) == OPTION_DRAW_gpu && !hostdraw_frame(plan.draw_instead))
+		return false;
 	stall(plan.stall_ms);
 	record->draw_insns = arch_instructions() - instructions;
 	drawn = arch_ticks();
@@ -230,6 +234,8 @@ static bool loop_frame(bool recorded)
 	if (OPTION(CURSOR) == OPTION_CURSOR_hw && !pointer_move(loop.frame))
 		return false;
 	record_fill(record, &before);
+	if (OPTION(DRAW) == OPTION_DRAW_gpu && !loop.count && !hostdraw_check(&loop.gpu, loop.shown))
+		return false;
 	record->frame = fault_recorded_frame(loop.count, loop.frame);
 	record->t_ns = arch_ticks_to_ns(start);
 	record->render_ns = arch_ticks_to_ns(drawn - start);
@@ -343,7 +349,7 @@ bool frameloop_run(const struct run_params *params, unsigned cpus)
 	enabled = arch_irq_disable();
 	if (!params->exact)
 		arch_irq_restore(enabled);
-	if (!params->tlb_cold)
+	if (OPTION(DRAW) != OPTION_DRAW_gpu && !params->tlb_cold)
 		tlb_warm_up();
 	ok = true;
 	for (uint32_t i = 0; ok && i < params->warmup; i++)

@@ -1,7 +1,9 @@
 #include "test/gpudevice.h"
 
+#include "base/minmax.h"
 #include "base/string.h"
 #include "drivers/virtio/gpu_cursor.h"
+#include "drivers/virtio/gpu_virgl_protocol.h"
 
 #define WIDTH GPUDEVICE_WIDTH
 #define HEIGHT GPUDEVICE_HEIGHT
@@ -37,11 +39,40 @@ static void transfer_3d(const struct gpu_transfer_3d *request)
 
 	gpudevice.strays += !gpudevice.attached || request->header.context != 1 || request->level || request->box.z ||
 			    request->box.depth != 1 || request->stride < rectangle.width * 4;
+	if (request->resource != GPU_RESOURCE) {
+		gpudevice.other_transfers++;
+		return;
+	}
 	copy(&rectangle, request->offset, request->stride);
+}
+
+/* Its picture, as pixels that someone else drew, into the backing. */
+static void read_back(const struct gpu_transfer_3d *request)
+{
+	gpudevice.strays += request->resource != GPU_RESOURCE || request->header.context != 1 ||
+			    !inside(request->box.x, request->box.y, request->box.width, request->box.height);
+	for (uint32_t y = 0; y < request->box.height; y++)
+		memcpy((void *)(uintptr_t)(gpudevice.backing + request->offset + (uint64_t)y * request->stride),
+		       &gpudevice.picture[(request->box.y + y) * WIDTH + request->box.x], request->box.width * 4ul);
+}
+
+static void submit_3d(const struct gpu_submit_3d *request, const struct ringdevice_chain *chain)
+{
+	const void *words = (const void *)(uintptr_t)chain->pieces[1].address;
+
+	gpudevice.submits++;
+	gpudevice.strays += request->header.context != 1 || chain->count != 3 ||
+			    request->size != chain->pieces[1].length || request->size > sizeof(gpudevice.stream);
+	gpudevice.stream_bytes = min32((int32_t)request->size, sizeof(gpudevice.stream));
+	memcpy(gpudevice.stream, words, gpudevice.stream_bytes);
 }
 
 static void create_3d(const struct gpu_create_3d *request)
 {
+	if (request->resource != GPU_RESOURCE) {
+		gpudevice.others++;
+		return;
+	}
 	gpudevice.texture = true;
 	gpudevice.upside_down = !(request->flags & GPU_RESOURCE_Y_0_TOP);
 	gpudevice.strays += request->target != GPU_TEXTURE_2D || request->format != GPU_FORMAT_B8G8R8X8 ||
@@ -57,10 +88,21 @@ static void capset_info(const struct gpu_get_capset_info *request, struct gpu_ca
 	response->id = request->index + 1 == gpudevice.capsets ? gpudevice.capset_id : 77;
 	response->version_max = 1;
 	response->size_max = gpudevice.capset_bytes;
+	if (!request->index && gpudevice.renderer) {
+		response->id = VIRGL_CAPSET_2;
+		response->version_max = 2;
+		response->size_max = VIRGL_CAPSET_2_RENDERER + VIRGL_CAPSET_2_RENDERER_BYTES;
+	}
 }
 
 static void capset(const struct gpu_get_capset *request, struct gpu_capset *response)
 {
+	if (request->id == VIRGL_CAPSET_2 && gpudevice.renderer) {
+		response->header.type = GPU_RESPONSE_OK_CAPSET;
+		strncpy((char *)(&response->header + 1) + VIRGL_CAPSET_2_RENDERER, gpudevice.renderer,
+			VIRGL_CAPSET_2_RENDERER_BYTES);
+		return;
+	}
 	gpudevice.strays += request->id != gpudevice.capset_id || request->version != 1;
 	response->header.type = GPU_RESPONSE_OK_CAPSET;
 	response->version_max = 1;
@@ -68,7 +110,7 @@ static void capset(const struct gpu_get_capset *request, struct gpu_capset *resp
 	response->render[0] = gpudevice.render;
 }
 
-static void execute_3d(const void *body, struct gpu_header *response)
+static void execute_3d(const void *body, struct gpu_header *response, const struct ringdevice_chain *chain)
 {
 	const struct gpu_header *request = body;
 
@@ -93,12 +135,18 @@ static void execute_3d(const void *body, struct gpu_header *response)
 	case GPU_TRANSFER_TO_HOST_3D:
 		transfer_3d(body);
 		break;
+	case GPU_TRANSFER_FROM_HOST_3D:
+		read_back(body);
+		break;
+	case GPU_SUBMIT_3D:
+		submit_3d(body, chain);
+		break;
 	default:
 		gpudevice.strays++;
 	}
 }
 
-static void execute(const void *body, struct gpu_header *response)
+static void execute(const void *body, struct gpu_header *response, const struct ringdevice_chain *chain)
 {
 	const struct gpu_header *request = body;
 	const struct gpu_transfer_2d *transfer = body;
@@ -131,19 +179,22 @@ static void execute(const void *body, struct gpu_header *response)
 		gpudevice.shown = true;
 		break;
 	default:
-		execute_3d(body, response);
+		execute_3d(body, response, chain);
 	}
 }
 
 /* Executes a command and writes the response that is right, or that of the manner; returns its bytes. */
-static uint32_t respond(const struct gpu_header *request, struct gpu_header *response, uint32_t whole)
+static uint32_t respond(const struct ringdevice_chain *chain)
 {
+	const struct gpu_header *request = (const void *)(uintptr_t)chain->pieces[0].address;
+	const struct virtqueue_descriptor *last = &chain->pieces[chain->count - 1];
+	struct gpu_header *response = (struct gpu_header *)(uintptr_t)last->address;
 	bool odd = !gpudevice.only || gpudevice.only == request->type;
 	enum gpudevice_manner manner = odd ? gpudevice.manner : GPUDEVICE_HONEST;
 
 	if (manner == GPUDEVICE_RESPONDS_NOTHING)
 		return 0;
-	execute(request, response);
+	execute(request, response, chain);
 	if (request->flags & GPU_FLAG_FENCE && manner != GPUDEVICE_FORGETS_FENCE) {
 		gpudevice.fenced++;
 		response->flags = GPU_FLAG_FENCE;
@@ -153,7 +204,7 @@ static uint32_t respond(const struct gpu_header *request, struct gpu_header *res
 		response->type = RESPONSE_INVALID;
 		return sizeof(*response);
 	}
-	return manner == GPUDEVICE_RESPONDS_SHORT ? 8 : whole;
+	return manner == GPUDEVICE_RESPONDS_SHORT ? 8 : last->length;
 }
 
 static void serve(struct ringdevice *ring)
@@ -163,16 +214,15 @@ static void serve(struct ringdevice *ring)
 	while (ringdevice_take(ring, &chain)) {
 		const struct gpu_header *request = (const void *)(uintptr_t)chain.pieces[0].address;
 
-		if (chain.count != 2 || chain.pieces[0].length < sizeof(struct gpu_header) ||
+		if (chain.count != (request->type == GPU_SUBMIT_3D ? 3 : 2) ||
+		    chain.pieces[0].length < sizeof(struct gpu_header) ||
 		    ringdevice_writable(&chain) < sizeof(struct gpu_header)) {
 			gpudevice.strays++;
 			continue;
 		}
 		if (gpudevice.manner == GPUDEVICE_SILENT && (!gpudevice.only || gpudevice.only == request->type))
 			continue;
-		ringdevice_complete(ring, chain.head,
-				    respond(request, (struct gpu_header *)(uintptr_t)chain.pieces[1].address,
-					    chain.pieces[1].length));
+		ringdevice_complete(ring, chain.head, respond(&chain));
 	}
 }
 

@@ -14,6 +14,7 @@
 #define GPUDEVICE_WIDTH 64u
 #define GPUDEVICE_HEIGHT 48u
 #define GPUDEVICE_RING 64
+#define GPUDEVICE_STREAM_WORDS 2048
 #define GPUDEVICE_UNTOUCHED 0xeeeeeeeeu
 
 /* How it responds. */
@@ -35,11 +36,16 @@ struct gpudevice {
 	/* What it claims of virgl. */
 	uint32_t capsets, capset_id, capset_bytes, sampler, render; /* the last two: the first words of the masks */
 
+	const char *renderer; /* what a second set, the first of all, calls the renderer; NULL: there is none */
+
 	uint32_t picture[GPUDEVICE_WIDTH * GPUDEVICE_HEIGHT]; /* its resource */
 	uint64_t backing;
 	bool context, texture, attached, shown;
 	bool upside_down; /* the texture's first row is its lowest */
 	unsigned transfers, flushes, fenced, cursor_transfers;
+	/* What the renderer was told last, and how often; resources besides the picture, and uploads to them. */
+	uint32_t stream[GPUDEVICE_STREAM_WORDS], stream_bytes;
+	unsigned submits, others, other_transfers;
 	unsigned strays; /* commands that no driver should send, or not in this state */
 };
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from harness.core.captures import (
 from harness.core.damage import Damage, difference_picture, find_damage
 from harness.core.frames import Capture, CheckedPicture, FrameClass, Verification, check_picture
 from harness.core.geometry import geometry_problems, rotation_problem
+from harness.core.rounding import ROUNDED, Settle, settle_nothing, settle_rounding
 from harness.core.screen import changes_left_out
 from harness.core.stamp import decode_frame
 from harness.core.trace import FLUSH, Trace, parse_trace
@@ -128,7 +129,9 @@ class _PictureRun:
         self.machine = machine
         self.kept = kept
         self.judge = judge
-        self.oracle = _oracle_for(machine)
+        boot = _boot_words(machine)
+        self.oracle = _oracle_for(machine, boot)
+        self.settle: Settle = settle_rounding if boot.get("draw") == "gpu" else settle_nothing
         self.foreign = oracle_judge(machine, kept.folder / "oracle")
         """The target's own oracle."""
         self.checked: list[CheckedPicture] = []
@@ -147,7 +150,7 @@ class _PictureRun:
         if self.foreign is not None:
             return self.foreign.judge(picture.pixels, picture.before_ns, picture.after_ns)
         if self.oracle is not None:
-            return check_picture(picture.pixels, self.oracle.picture)
+            return check_picture(picture.pixels, self.oracle.picture, self.settle)
         return self.judge.judge(picture.pixels)
 
     def wait_drawn(self, most_s: float) -> None:
@@ -199,8 +202,9 @@ class _PictureRun:
             SavedCapture(Capture(one, shot.time_ns, newest), shot.crc, shot.evidence)
             for one, shot, newest in zip(checked, self.taken, due, strict=True)
         )
-        words = self.judge.words if judged else BY_ORACLE if self.foreign else ""
-        return SavedCaptures(tuple(captures), frozen_after_ns, judged=judged, judged_as=words)
+        rounded = self.oracle is not None and self.settle is settle_rounding
+        words = self.judge.words if judged else BY_ORACLE if self.foreign else ROUNDED if rounded else ""
+        return SavedCaptures(tuple(captures), frozen_after_ns, judged=judged, judged_as=words, rounded=rounded)
 
 
 def verify_pictures(
@@ -277,14 +281,17 @@ def _wait_drawn(machine: Qemu, most_s: float) -> None:
         time.sleep(DRAWN_POLL_S)
 
 
-def _oracle_for(machine: Qemu) -> Oracle | None:
+def _boot_words(machine: Qemu) -> dict[str, str]:
+    """What [BOOT] says of the kernel, by its keys."""
+    boot = next((line for line in machine.console.content().splitlines() if line.startswith(b"[BOOT]")), b"")
+    pairs = [word.decode("utf-8", "replace").partition("=") for word in boot.split()]
+    return {key: value for key, _, value in reversed(pairs)}
+
+
+def _oracle_for(machine: Qemu, boot: Mapping[str, str]) -> Oracle | None:
     """The oracle of the kernel's frames; None when no oracle of this tree knows."""
     spec = machine.spec
-    if not spec.capabilities.oracle:
-        return None
-    boot = next((line for line in machine.console.content().splitlines() if line.startswith(b"[BOOT]")), b"")
-    scenes = [word.removeprefix(b"scene=") for word in boot.split() if word.startswith(b"scene=")]
-    if scenes and scenes[0] != scene_hash().encode():
+    if not spec.capabilities.oracle or boot.get("scene", scene_hash()) != scene_hash():
         return None
     return Oracle(*spec.params.mode, DEFAULT_SEED if spec.params.seed is None else spec.params.seed)
 
@@ -302,11 +309,13 @@ def load_verification(root: Path) -> Verification:
         saved = captures_from_json(read_bounded(folder / CAPTURES_FILE).decode())
     except (OSError, UnicodeDecodeError, CapturesError) as error:
         raise CaptureError(f"pictures/{CAPTURES_FILE} cannot be used: {error}") from error
+    settle = settle_rounding if saved.rounded else settle_nothing
     for one in saved.captures:
         damage = one.capture.checked.damage
         if one.evidence and damage is not None:
             shown, expected = (_load(folder / f"{one.evidence}{end}.png") for end in ("", "-expected"))
-            if shown.shape != expected.shape or find_damage(shown, expected) != _without_origin(damage):
+            settled = settle(shown, expected)
+            if shown.shape != expected.shape or find_damage(settled, expected) != _without_origin(damage):
                 raise CaptureError(f"pictures/{one.evidence}.png does not show what was noted: {damage.words}")
     return saved.verify()
 

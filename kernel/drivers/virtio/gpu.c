@@ -101,7 +101,7 @@ static int gpu_open(struct gpu *gpu, uint64_t wanted, uint32_t width_px, uint32_
 	if (OPTION(CURSOR) == OPTION_CURSOR_hw && gpu_cursor_open(&gpu_cursor, gpu))
 		return ERROR_NODEV;
 	if (gpu->transport.features & GPU_F_VIRGL)
-		gpu->path = &gpu_path_virgl;
+		gpu->path = OPTION(DRAW) == OPTION_DRAW_gpu ? &gpu_path_draw : &gpu_path_virgl;
 	transport_ready(&gpu->transport);
 	error = gpu_start(gpu, width_px, height_px);
 	if (error)
@@ -127,11 +127,25 @@ static const char *virgl_trouble(int error)
 	}
 }
 
+/* DRAW=gpu has no other path to fall back to. */
+static int draw_check(struct gpu *gpu, int error)
+{
+	if (error && gpu->path == &gpu_path_draw)
+		print("virtio-gpu: DRAW=gpu needs virgl: %s\n", virgl_trouble(error));
+	if (error || gpu->path == &gpu_path_draw)
+		return error;
+	print("virtio-gpu: DRAW=gpu needs virgl: it is not offered\n");
+	transport_fail(&gpu->transport);
+	return ERROR_FEATURES;
+}
+
 int gpu_init(struct gpu *gpu, uint32_t width_px, uint32_t height_px)
 {
 	int error = gpu_open(gpu, fault_declines_virgl() ? 0 : GPU_F_VIRGL, width_px, height_px);
 
-	if (error && gpu->path == &gpu_path_virgl) {
+	if (OPTION(DRAW) == OPTION_DRAW_gpu) {
+		error = draw_check(gpu, error);
+	} else if (error && gpu->path == &gpu_path_virgl) {
 		print("virtio-gpu: virgl is not used: %s\n", virgl_trouble(error));
 		error = gpu_open(gpu, 0, width_px, height_px);
 	} else if (!error && gpu->path != &gpu_path_virgl) {

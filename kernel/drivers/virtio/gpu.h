@@ -29,7 +29,7 @@ struct gpu_path {
 	int (*create)(struct gpu *gpu);
 	int (*transfer)(struct gpu *gpu, const struct gpu_rectangle *rectangle);
 };
-extern const struct gpu_path gpu_path_2d, gpu_path_virgl;
+extern const struct gpu_path gpu_path_2d, gpu_path_virgl, gpu_path_draw;
 
 /* The time that presenting one frame needed, in arch_ticks, and its parts. */
 struct gpu_timing {

@@ -21,6 +21,8 @@ enum gpu_command {
 	GPU_CTX_ATTACH_RESOURCE = 0x0202,
 	GPU_RESOURCE_CREATE_3D = 0x0204,
 	GPU_TRANSFER_TO_HOST_3D = 0x0205,
+	GPU_TRANSFER_FROM_HOST_3D = 0x0206,
+	GPU_SUBMIT_3D = 0x0207,
 	GPU_UPDATE_CURSOR = 0x0300,
 	GPU_MOVE_CURSOR = 0x0301,
 	GPU_RESPONSE_OK_NODATA = 0x1100,
@@ -144,6 +146,11 @@ struct gpu_transfer_3d {
 	} box;
 	uint64_t offset;
 	uint32_t resource, level, stride, layer_stride; /* strides in bytes */
+};
+
+struct gpu_submit_3d {
+	struct gpu_header header;
+	uint32_t size, padding; /* of the renderer's commands, which follow, in bytes */
 };
 
 #endif

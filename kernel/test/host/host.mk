@@ -35,6 +35,7 @@ HOST_LIBRARY := \
 	drivers/virtio/gpu_virgl.c \
 	drivers/virtio/gpu.c \
 	$(CURSOR_SOURCES) \
+	$(HOSTDRAW_SOURCES) \
 	drivers/virtio/blk.c \
 	drivers/virtio/input.c \
 	run/params.c \
