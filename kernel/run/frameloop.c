@@ -73,7 +73,7 @@ static bool loop_init(const struct run_params *params)
 	framebuffer = &loop.gpu.framebuffer;
 	loop.canvas = (struct canvas){framebuffer->pixels, framebuffer->width_px, framebuffer->height_px,
 				      framebuffer->stride_px};
-	return OPTION(DRAW) != OPTION_DRAW_gpu || hostdraw_start(&loop.gpu, loop.scene, &loop.canvas);
+	return OPTION(DRAW) != OPTION_DRAW_gpu || hostdraw_start(&loop.gpu, loop.scene, &loop.canvas, loop.frame);
 }
 
 static struct fault_picture loop_picture(void)
@@ -234,8 +234,6 @@ static bool loop_frame(bool recorded)
 	if (OPTION(CURSOR) == OPTION_CURSOR_hw && !pointer_move(loop.frame))
 		return false;
 	record_fill(record, &before);
-	if (OPTION(DRAW) == OPTION_DRAW_gpu && !loop.count && !hostdraw_check(&loop.gpu, loop.shown))
-		return false;
 	record->frame = fault_recorded_frame(loop.count, loop.frame);
 	record->t_ns = arch_ticks_to_ns(start);
 	record->render_ns = arch_ticks_to_ns(drawn - start);
@@ -335,7 +333,10 @@ static void tlb_warm_up(void)
 {
 	for (unsigned i = 0; i < TLB_FRAMES; i++) {
 		arch_tlb_flush();
-		roulette_draw(loop.scene, &loop.canvas, loop.frame);
+		if (OPTION(DRAW) == OPTION_DRAW_gpu)
+			hostdraw_frame(loop.frame);
+		else
+			roulette_draw(loop.scene, &loop.canvas, loop.frame);
 	}
 }
 
@@ -349,7 +350,7 @@ bool frameloop_run(const struct run_params *params, unsigned cpus)
 	enabled = arch_irq_disable();
 	if (!params->exact)
 		arch_irq_restore(enabled);
-	if (OPTION(DRAW) != OPTION_DRAW_gpu && !params->tlb_cold)
+	if (!params->tlb_cold)
 		tlb_warm_up();
 	ok = true;
 	for (uint32_t i = 0; ok && i < params->warmup; i++)

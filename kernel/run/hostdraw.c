@@ -28,38 +28,6 @@ static const enum virgl_fragment_shader shaders[PIECE_KINDS] = {
 	[PIECE_NUMBERS] = VIRGL_LABEL,  [PIECE_BANNER] = VIRGL_TEXTURE, [PIECE_STAMPS] = VIRGL_SECTOR,
 };
 
-bool hostdraw_start(struct gpu *gpu, const struct roulette *roulette, const struct canvas *scratch)
-{
-	struct gpu_framebuffer texture;
-	struct canvas canvas;
-
-	drawn.roulette = roulette;
-	drawn.scratch = *scratch;
-	drawn.sheet = pieces_sheet_of(roulette);
-	canvas = (struct canvas){heap_alloc(4ul * drawn.sheet.width_px * drawn.sheet.height_px, PAGE),
-				 drawn.sheet.width_px, drawn.sheet.height_px, drawn.sheet.width_px};
-	if (!canvas.pixels) {
-		print("roulette: no memory for the texture\n");
-		return false;
-	}
-	pieces_sheet_draw(roulette, &drawn.sheet, &canvas, scratch);
-	texture = (struct gpu_framebuffer){canvas.pixels, canvas.width_px, canvas.height_px, canvas.stride_px};
-	return !gpu_draw_start(gpu, &texture, PIECES_VERTICES_MAX, PIECE_KINDS);
-}
-
-bool hostdraw_frame(uint32_t frame)
-{
-	struct gpu_draw_batch batches[PIECE_KINDS];
-	const struct pieces *pieces = &drawn.pieces;
-
-	pieces_of(drawn.roulette, &drawn.sheet, &drawn.scratch, frame, &drawn.pieces);
-	for (uint32_t kind = 0; kind < PIECE_KINDS; kind++)
-		batches[kind] = (struct gpu_draw_batch){shaders[kind], pieces->begin[kind],
-							pieces->begin[kind + 1] - pieces->begin[kind]};
-	return !gpu_draw_frame((const struct gpu_draw_vertex *)(const void *)pieces->vertices,
-			       pieces->begin[PIECE_KINDS], batches, PIECE_KINDS);
-}
-
 /* Whether a strip that was read back is the one that the scene draws in its place. */
 static bool strip_is(struct gpu *gpu, uint32_t frame, enum framestamp_strip strip)
 {
@@ -83,7 +51,37 @@ static bool strip_is(struct gpu *gpu, uint32_t frame, enum framestamp_strip stri
 	return !off;
 }
 
-bool hostdraw_check(struct gpu *gpu, uint32_t frame)
+bool hostdraw_start(struct gpu *gpu, const struct roulette *roulette, const struct canvas *scratch, uint32_t frame)
 {
+	struct gpu_framebuffer texture;
+	struct canvas canvas;
+
+	drawn.roulette = roulette;
+	drawn.scratch = *scratch;
+	drawn.sheet = pieces_sheet_of(roulette);
+	canvas = (struct canvas){heap_alloc(4ul * drawn.sheet.width_px * drawn.sheet.height_px, PAGE),
+				 drawn.sheet.width_px, drawn.sheet.height_px, drawn.sheet.width_px};
+	if (!canvas.pixels) {
+		print("roulette: no memory for the texture\n");
+		return false;
+	}
+	pieces_sheet_draw(roulette, &drawn.sheet, &canvas, scratch);
+	texture = (struct gpu_framebuffer){canvas.pixels, canvas.width_px, canvas.height_px, canvas.stride_px};
+	if (gpu_draw_start(gpu, &texture, PIECES_VERTICES_MAX, PIECE_KINDS) || !hostdraw_frame(frame) ||
+	    gpu_draw_unseen(gpu))
+		return false;
 	return strip_is(gpu, frame, FRAMESTAMP_TOP) && strip_is(gpu, frame, FRAMESTAMP_BOTTOM);
+}
+
+bool hostdraw_frame(uint32_t frame)
+{
+	struct gpu_draw_batch batches[PIECE_KINDS];
+	const struct pieces *pieces = &drawn.pieces;
+
+	pieces_of(drawn.roulette, &drawn.sheet, &drawn.scratch, frame, &drawn.pieces);
+	for (uint32_t kind = 0; kind < PIECE_KINDS; kind++)
+		batches[kind] = (struct gpu_draw_batch){shaders[kind], pieces->begin[kind],
+							pieces->begin[kind + 1] - pieces->begin[kind]};
+	return !gpu_draw_frame((const struct gpu_draw_vertex *)(const void *)pieces->vertices,
+			       pieces->begin[PIECE_KINDS], batches, PIECE_KINDS);
 }

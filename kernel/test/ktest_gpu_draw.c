@@ -186,6 +186,9 @@ static void reads(void)
 		return;
 	for (uint32_t i = 0; i < GPUDEVICE_WIDTH * GPUDEVICE_HEIGHT; i++)
 		gpudevice.picture[i] = i;
+	ktest_check(!gpu_draw_frame(triangle, 3, &batch, 1) && !gpu_draw_unseen(&gpu) && gpudevice.submits == 2 &&
+			    !gpudevice.flushes,
+		    "a frame is drawn and not shown");
 	ktest_check(!gpu_draw_read(&gpu, &part) && !gpudevice.strays, "a part of the picture is read back");
 	for (uint32_t x = 8; x < 24; x++)
 		right = right && gpu.framebuffer.pixels[5 * GPUDEVICE_WIDTH + x] == 5 * GPUDEVICE_WIDTH + x;

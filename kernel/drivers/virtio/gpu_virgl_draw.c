@@ -239,6 +239,25 @@ int gpu_draw_frame(const struct gpu_draw_vertex *vertices, uint32_t vertex_count
 	return 0;
 }
 
+/* Draws the frame within the rectangle, whose rows the renderer counts from the bottom. */
+static int draw(struct gpu *gpu, const struct gpu_rectangle *rectangle)
+{
+	struct virgl_stream scissor = {&frame.stream.words[frame.scissor], 0, SCISSOR_WORDS, false};
+	struct gpu_rectangle within = *rectangle;
+
+	within.y = gpu->framebuffer.height_px - rectangle->y - rectangle->height;
+	virgl_set_scissor(&scissor, &within);
+	return submit_add(gpu, &frame.stream);
+}
+
+int gpu_draw_unseen(struct gpu *gpu)
+{
+	const struct gpu_rectangle whole = {0, 0, gpu->framebuffer.width_px, gpu->framebuffer.height_px};
+	int error = draw(gpu, &whole);
+
+	return error ? error : gpu_commands_run(gpu, arch_ticks());
+}
+
 int gpu_draw_read(struct gpu *gpu, const struct gpu_rectangle *rectangle)
 {
 	return transfer_run(gpu, GPU_TRANSFER_FROM_HOST_3D, GPU_RESOURCE, gpu->framebuffer.stride_px, rectangle);
@@ -254,17 +273,6 @@ static int prepare(struct gpu *gpu)
 static int create(struct gpu *gpu)
 {
 	return gpu_path_virgl.create(gpu);
-}
-
-/* Draws the frame within the rectangle, whose rows the renderer counts from the bottom. */
-static int draw(struct gpu *gpu, const struct gpu_rectangle *rectangle)
-{
-	struct virgl_stream scissor = {&frame.stream.words[frame.scissor], 0, SCISSOR_WORDS, false};
-	struct gpu_rectangle within = *rectangle;
-
-	within.y = gpu->framebuffer.height_px - rectangle->y - rectangle->height;
-	virgl_set_scissor(&scissor, &within);
-	return submit_add(gpu, &frame.stream);
 }
 
 const struct gpu_path gpu_path_draw = {

@@ -37,6 +37,8 @@ int gpu_draw_start(struct gpu *gpu, const struct gpu_framebuffer *texture, uint3
 /* What later calls of gpu_present draw, in the order of the batches. */
 int gpu_draw_frame(const struct gpu_draw_vertex *vertices, uint32_t vertex_count, const struct gpu_draw_batch *batches,
 		   uint32_t batch_count);
+/* Has that frame drawn now, whole, without showing it. */
+int gpu_draw_unseen(struct gpu *gpu);
 /* Reads a rectangle of the picture back into the framebuffer. */
 int gpu_draw_read(struct gpu *gpu, const struct gpu_rectangle *rectangle);
 /* gpu_virgl_renderer.c: who draws. */
