@@ -6,7 +6,7 @@ import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from harness.platform.gnuplot import plot_svg
 from harness.platform.pin import probe_rights
 from harness.platform.probe import boots, choose_accelerator, qemu_version
 from harness.platform.sandbox import trials
-from harness.platform.virgl import PACKAGES, display_trouble, renderer_name, with_virgl
+from harness.platform.virgl import PACKAGES, display_trouble, renderer_name
 from harness.report.printer import Printer
 from harness.settings import Arguments
 
@@ -156,8 +156,9 @@ def _displays() -> list[Check]:
                 found.append(Check("virtual display", True, f"Xvfb :{display.number} started", False))
         except HarnessError as error:
             return [*found, Check("virtual display", False, error.message, False)]
-    shown = [_shows(what, machine) for what, machine in _SHOWN.items()]
-    return [*found, *shown, _renderer()]
+    shown = {what: _shows(what, machine) for what, machine in _SHOWN.items()}
+    drawing = [machine for what, machine in _SHOWN.items() if machine.device is Device.GPU_GL and shown[what].works]
+    return [*found, *shown.values(), _renderer(drawing)]
 
 
 _SHOWN = {
@@ -177,11 +178,12 @@ def _shows(what: str, machine: Machine) -> Check:
     return Check(what, not trouble, says, False)
 
 
-def _renderer() -> Check:
-    """Who draws for ``DRAW=gpu``, on the display that it would have."""
+def _renderer(drawing: Sequence[Machine]) -> Check:
+    """Who draws for ``DRAW=gpu``, on the last of the machines that show the GL device."""
+    if not drawing:
+        return Check("drawn by the host", False, "DRAW=gpu needs the GL device, which shows nothing here", False)
     try:
-        machine, _ = with_virgl(Machine(vcpus=1))
-        return Check("drawn by the host", True, f"DRAW=gpu VIRGL=1: {renderer_name(machine)}", False)
+        return Check("drawn by the host", True, f"DRAW=gpu VIRGL=1: {renderer_name(drawing[-1])}", False)
     except HarnessError as error:
         return Check("drawn by the host", False, error.message, False)
 

@@ -70,3 +70,5 @@ def test_this_machine_is_tried_for_real(printer: RecordingPrinter) -> None:
     rows = findings(printer)
     assert rows["x86_64"][1].endswith("booted, drew, ended")
     assert rows["gl device in a window"] == ("✓ works", "showed the wheel")
+    works, says = rows["drawn by the host"]
+    assert works == "✓ works" and says.removeprefix("DRAW=gpu VIRGL=1: ") not in ("", says), says
