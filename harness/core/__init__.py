@@ -11,9 +11,9 @@ What each group of modules reads or decides:
 - a comparison: ``statistics``, ``estimate``, ``sequential``, ``undisturbed``, ``lost_time``,
   ``contradiction``, ``lottery``
 - exact counts: ``frame_counts``, ``functions``, ``costs``
-- pictures: ``stamp``, ``frames``, ``captures``, ``screen``, ``damage``, ``causes``, ``geometry``,
-  ``picture_texture``, ``unknown_pictures``; how good the detectors are: ``planted_pictures``, ``detector_accuracy``,
-  ``screen_accuracy``
+- pictures: ``stamp``, ``frames``, ``captures``, ``screen``, ``damage``, ``rounding``, ``causes``,
+  ``geometry``, ``picture_texture``, ``unknown_pictures``; how good the detectors are: ``planted_pictures``,
+  ``detector_accuracy``, ``screen_accuracy``
 - machine code: ``bootimage``, ``objectcode``, ``ringmarks``, ``ringpoints``
 - shared: ``arrays``, ``budget``, ``wording``
 """

@@ -17,7 +17,7 @@ from harness.tests.programs import run_perf
 GL = Machine(vcpus=1, device=Device.GPU_GL, display=Display.XVFB)
 FRAMES = 30
 UPLOADS_MOST = 1
-"""Of the texture, before the first frame."""
+"""The texture is uploaded once, before the first frame."""
 
 
 @pytest.mark.qemu

@@ -1,6 +1,6 @@
 /*
  * The scene in pieces that a renderer draws: triangles over a texture, in the order in which they lie. DRAW=gpu only;
- * the same frame as roulette_draw's, but rounded by whoever draws it.
+ * the same frame as roulette_draw's, but rounded as the renderer rounds.
  *
  * The texture is drawn once: what stands still, with the share of what lies below as its opacity; every text that the
  * banner can show; and the numbers' masks. A frame is then vertices alone. Positions have their origin at the picture's

@@ -223,7 +223,7 @@ static void refusals(void)
 	gpudevice.manner = GPUDEVICE_RESPONDS_ERROR;
 	ktest_check(gpu_present(&gpu, &whole, 1) == ERROR_RESPONSE, "a refused frame is an error");
 	gpudevice.manner = GPUDEVICE_SILENT;
-	ktest_check(gpu_present(&gpu, &whole, 1) == ERROR_TIMEOUT, "so is no response before the deadline");
+	ktest_check(gpu_present(&gpu, &whole, 1) == ERROR_TIMEOUT, "so is none before the deadline");
 }
 
 static void run(void)

@@ -29,7 +29,7 @@ enum {
 	HANDLE_FRAGMENT_SHADERS,
 };
 
-/* FAULT=refused_shader: a text that is no shader. */
+/* FAULT=refused_shader: a text that no renderer takes. */
 static const char no_shader[] = "FRAG\nNONSENSE\n";
 
 static struct {
