@@ -125,6 +125,7 @@ def test_the_default_kernel_must_be_right_and_other_strategies_are_told() -> Non
     assert asked_ordering(kernel(Switches())) == "must"
     assert asked_ordering(kernel(Switches("aarch64").but(FILL="pixel"))) == "must"
     assert asked_ordering(kernel(Switches("aarch64").but(BARRIER="seqcst_spin"))) == "report"
+    assert asked_ordering(kernel(Switches().but(DRAW="gpu"))) == "report", "the model device offers no virgl"
     assert asked_ordering(kernel(None)) == "off"
 
 
