@@ -207,7 +207,5 @@ def _facts(told: dict[str, Any]) -> tuple[HostFacts | None, float]:
         facts = codec.from_plain(HostFacts, plain)
     except CodecError:
         return None, 0.0
-    return (
-        facts,
-        facts.time_s - time.time(),
-    )  # a heartbeat is a few seconds old, which does not mean that its clock is wrong
+    # A heartbeat is a few seconds old, which does not mean that its clock is wrong.
+    return facts, facts.time_s - time.time()

@@ -6,7 +6,7 @@ import math
 import os
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -103,8 +103,8 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         told = TellingPrinter(out)
         _say(told, recording, rates, ", ".join(notices))
         result = replace(_result(run, promised, notices), seconds=time.monotonic() - begun)
-        result = replace(result, next_steps=_next(result, place, arguments))
         provenance = provenance or provenance_of(result, switches, place)
+        result = replace(result, next_steps=_next(result, place, provenance["switches"], arguments))
         evidence = evidence_text(provenance, recording, rates.cells, rates.references, rates.made_up, promised)
         write_whole(run.path / "calibration.json", evidence)
         if arguments.flag("KEEP"):
@@ -118,13 +118,18 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         return result.verdict
 
 
-def _next(result: Result, place: CalibrationPlace, arguments: Arguments) -> tuple[NextStep, ...]:
-    """More launches, where the promises were missed."""
+def _next(
+    result: Result, place: CalibrationPlace, switches: Mapping[str, str], arguments: Arguments
+) -> tuple[NextStep, ...]:
+    """More launches of the same kernel at the same place, where the promises were missed."""
     if result.verdict is Verdict.PASS:
         return ()
     kept = {name: text for name, text in arguments.given.items() if name not in ("FROM", "DRAWS", "LAUNCHES")}
     launches = max(2 * arguments.integer("LAUNCHES"), int(settings_of("calibrate")["LAUNCHES"].default))
-    words = [f"{name}={text}" for name, text in (place.settings() | kept | {"LAUNCHES": str(launches)}).items()]
+    usual = Switches.of({}).everything()
+    switched = {name: text for name, text in switches.items() if name in usual and text != usual[name]}
+    wanted = switched | place.settings() | kept | {"LAUNCHES": str(launches)}
+    words = [f"{name}={text}" for name, text in wanted.items()]
     why = "few launches say little of rare errors: record more, with nothing else running"
     return (NextStep(why, shlex.join(["make", "calibrate", *words])),)
 

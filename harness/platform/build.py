@@ -117,7 +117,7 @@ def build_kernel(
     words += [f"CC={compiler}", f"OUT={os.path.relpath(out, tree / 'kernel')}", *(["TEST=1"] if test else [])]
     words += [f"SHUFFLE={shuffle}"] if shuffle else []
     with folder_lock(out):
-        run_make(tree / "kernel", words, switches.label)
+        run_make(tree / "kernel", words, switches.label, scratch=out / "tmp")
         path = _keep_image(out / f"roulette{'-test' if test else ''}{f'-{shuffle}' if shuffle else ''}.elf")
         return BuiltKernel(path, sha256_of(path), switches, identity, commit)
 
@@ -153,8 +153,13 @@ def _keep_image(built: Path) -> Path:
     return kept
 
 
-def run_make(folder: Path, words: list[str], what: str) -> str:
+def run_make(folder: Path, words: list[str], what: str, scratch: Path | None = None) -> str:
     """Run make in a clean environment; returns its output.
+
+    Parameters
+    ----------
+    scratch
+        Where compilers keep their temporary files; emptied first, since one that was killed leaves them.
 
     Raises
     ------
@@ -168,6 +173,8 @@ def run_make(folder: Path, words: list[str], what: str) -> str:
     command = ["make", "--no-print-directory", "-C", str(folder), "-j2", *words]
     with tempfile.TemporaryFile() as output:
         environment = cached_environment(clean_environment())
+        if scratch is not None:
+            environment["TMPDIR"] = str(_emptied(scratch, what))
         make = start_child(command, stdout=output, stderr=output, environment=environment)
         try:
             status = make.wait(Limits().build_s)
@@ -184,6 +191,15 @@ def run_make(folder: Path, words: list[str], what: str) -> str:
             raise ToolError(f"{what} cannot be built: {full}")
         raise BuildError(f"{what} does not build: " + " | ".join(_telling(lines)))
     return said
+
+
+def _emptied(folder: Path, what: str) -> Path:
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ToolError(f"{what} cannot be built: {folder}: {error.strerror}") from error
+    return folder.absolute()
 
 
 def _telling(lines: list[str]) -> list[str]:

@@ -344,3 +344,19 @@ def test_what_was_compiled_once_is_taken_from_the_cache_by_content(
 def test_without_a_cache_everything_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compile_cache, "WRAPPERS", (Path("/nonexistent"),))
     assert cached_environment({"PATH": "/usr/bin"}) == {"PATH": "/usr/bin"}
+
+
+def test_what_a_killed_compiler_left_is_gone_after_the_next_build(tmp_path: Path) -> None:
+    """Compilers keep their temporary files in the build's own folder, not in the system's."""
+    (tmp_path / "Makefile").write_text("all:\n\t@echo temporary files: $$TMPDIR\n", encoding="utf-8")
+    scratch = tmp_path / "out" / "tmp"
+    scratch.mkdir(parents=True)
+    (scratch / "ccLeft.s").write_text("half a file", encoding="utf-8")
+    assert f"temporary files: {scratch}" in run_make(tmp_path, [], "it", scratch)
+    assert list(scratch.iterdir()) == []
+
+
+def test_a_build_whose_folder_cannot_be_made_is_no_fault_of_the_source(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(ToolError, match="it cannot be built: .*Not a directory"):
+        run_make(tmp_path, [], "it", tmp_path / "file" / "tmp")

@@ -312,7 +312,11 @@ SIZED, SIZE_ERROR_MAX = "slow_draw=10%", 0.2
 
 
 def targets(cells: Sequence[DetectionRates], series: Sequence[Series], place: CalibrationPlace) -> tuple[Promise, ...]:
-    """The goals of a place, as far as they were simulated; false alarms everywhere."""
+    """The goals of a place, as far as they were simulated; false alarms everywhere.
+
+    More drawing is as much of a frame only where drawing is nearly all of it: not on the GL device, where the
+    renderer's copy of a picture takes longer.
+    """
     by_key = {(cell.series, cell.budget_s): cell for cell in cells}
     found = []
     for goal in place.goals:
@@ -324,7 +328,7 @@ def targets(cells: Sequence[DetectionRates], series: Sequence[Series], place: Ca
         if cell is not None:
             alarms = cell.slower.share + cell.faster.share
             found.append(Promise(f"false alarms within {budget_s:g} s", WRONG_MAX, alarms, at_most=True))
-    for one in (one for one in series if one.name == SIZED):
+    for one in (one for one in series if one.name == SIZED and not place.gl):
         read = math.expm1(float(np.mean([pair.centre for pair in one.pairs])))
         error = abs(read / one.planted - 1)
         found.append(Promise("error of the size of 10 % more drawing", SIZE_ERROR_MAX, error, at_most=True))
