@@ -35,7 +35,7 @@ def kill_at_random(checkout: Checkout, number: int, random_state: int = 1) -> li
     """End one command at a random moment, then run another one; what was wrong."""
     rng = random.Random(f"{random_state}-{number}")
     words, within_s = rng.choice(COMMANDS)
-    how, after_s = rng.choice(SIGNALS), rng.uniform(0, within_s)
+    how, after_s = _heard(rng.choice(SIGNALS)), rng.uniform(0, within_s)
     with tempfile.TemporaryFile() as said:
         begun = time.monotonic()
         child = checkout.start(words, said)
@@ -54,6 +54,11 @@ def kill_at_random(checkout: Checkout, number: int, random_state: int = 1) -> li
     found += _left(checkout) + (["a traceback"] if "Traceback" in text else [])
     case = f"{number}: {' '.join(words)}, {how.name} after {after_s:.2f} s"
     return [f"{case}: {one}" for one in found + _next(checkout)]
+
+
+def _heard(how: signal.Signals) -> signal.Signals:
+    """The signal, or SIGTERM where this process was told to ignore it (nohup): what it starts ignores it, too."""
+    return signal.SIGTERM if signal.getsignal(how) is signal.SIG_IGN else how
 
 
 def _left(checkout: Checkout) -> list[str]:
