@@ -255,7 +255,7 @@ def test_lists_of_figures_take_one_line_each() -> None:
 def test_evidence_is_read_back_or_refused() -> None:
     text = (BASELINES_DIR / "x86_64" / "calibration.json").read_text(encoding="utf-8")
     recording, provenance = recording_from_evidence(text, "calibration.json")
-    assert {one.name for one in recording.series} >= {"A/A", "slow_draw=3%"} and recording.each_s > 0
+    assert {one.name for one in recording.series} >= {"A/A", "slow_draw=10%"} and recording.each_s > 0
     assert all(len(one.effects) >= 60 for one in recording.series) and provenance["source"]["dirty"] is False
     plain = json.loads(text)
     for broken in (

@@ -29,7 +29,8 @@ static bool does_something(const struct fault *fault)
 {
 	return fault->boot || fault->frame || fault->skip_transfer || fault->halve_transfer || fault->skip_flush ||
 	       fault->drop_kick || fault->hide_block || fault->spoil_block || fault->change_config || fault->lie ||
-	       fault->leak_descriptors || fault->decline_virgl || fault->late_input || fault->race_cursor;
+	       fault->leak_descriptors || fault->decline_virgl || fault->late_input || fault->race_cursor ||
+	       fault->refuse_shader;
 }
 
 static bool is_whole(const struct fault *fault)
