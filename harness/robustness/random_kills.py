@@ -29,6 +29,8 @@ COMMANDS: tuple[tuple[tuple[str, ...], float], ...] = (
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 GONE_S = 15.0
 ENDED = (-signal.SIGKILL, 5)
+SAID_S = 1.0
+"""A command that has said its verdict hears no signal any more, and is gone within this time."""
 
 
 def kill_at_random(checkout: Checkout, number: int, random_state: int = 1) -> list[str]:
@@ -45,11 +47,14 @@ def kill_at_random(checkout: Checkout, number: int, random_state: int = 1) -> li
             early = child.poll() is not None
             if not early:
                 os.kill(child.pid, how)
+            told_s = time.monotonic()
             status = child.wait(LIMIT_S)
+            took_s = time.monotonic() - told_s
         finally:
             end_child(child)
         said.seek(0)
         text = said.read().decode("utf-8", "replace")
+    early = early or took_s < SAID_S and f"(exit {status})" in text.rstrip().rpartition("verdict: ")[2]
     found = [] if early or status in ENDED else [f"status {status}"]
     found += _left(checkout) + (["a traceback"] if "Traceback" in text else [])
     case = f"{number}: {' '.join(words)}, {how.name} after {after_s:.2f} s"
