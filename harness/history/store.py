@@ -271,13 +271,11 @@ class History:
         connection.execute(
             schema.points.insert(), [dict(series_id=key, seq=seq, **row) for key, row in rows_by_series.items()]
         )
-        numbers = [
-            dict(number=key, value=row["value"]) for key, row in rows_by_series.items() if row["value"] is not None
-        ]
-        if numbers:
-            this = table.c.id == sa.bindparam("number")
-            counted = table.update().where(this).values(count=table.c["count"] + 1, newest=sa.bindparam("value"))
-            connection.execute(counted, numbers)
+        newest = {key: row["value"] for key, row in rows_by_series.items() if row["value"] is not None}
+        if newest:
+            value = sa.case(newest, value=table.c.id)
+            counted = table.update().where(table.c.id.in_(newest)).values(count=table.c["count"] + 1, newest=value)
+            connection.execute(counted)
 
     def _insert(self, table: sa.Table) -> Any:
         """An INSERT of this database that knows ON CONFLICT."""
