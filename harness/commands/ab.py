@@ -17,6 +17,7 @@ from harness.core.wording import amount, signed_percent
 from harness.gate.evaluate import arms_of, incidents_of, record_of
 from harness.gate.finish import finish, timed
 from harness.gate.kernels import build_arm, check_sources, refuse_words
+from harness.gate.machines import accelerated, base_machine
 from harness.gate.measured import SAME_KERNEL, ArmKernel, Measured, Order
 from harness.gate.measuring.pictures import Pictures
 from harness.gate.measuring.timing import Timing
@@ -29,10 +30,9 @@ from harness.gate.target_rules import pictures_least
 from harness.model.arms import ArmRequest, parse_arm
 from harness.model.record import Incident
 from harness.model.result import Arm, Frames, Gate, QemuSetup, Result
-from harness.model.spec import LOAD_DISK_MIB, Device, Machine, RunSpec, UsageError, Verdict
+from harness.model.spec import Device, Machine, UsageError, Verdict
 from harness.platform.build import source_state
 from harness.platform.host import host_facts
-from harness.platform.probe import choose_accelerator, qemu_version
 from harness.platform.store import RunFolder
 from harness.platform.virgl import chosen_device
 from harness.proof.ordering import ordering_of
@@ -168,21 +168,10 @@ def _check_arches(requests: list[ArmRequest], kernels: dict[str, ArmKernel]) -> 
 
 
 def _machine(request: ArmRequest, kernels: dict[str, ArmKernel], arguments: Arguments) -> tuple[Machine, str]:
-    loaded = arguments.run_params().blk
-    machine = Machine(
-        arch=request.switches.arch,
-        vcpus=2 if loaded else 1,
-        maxcpus=2,
-        disk_mib=LOAD_DISK_MIB if loaded else 0,
-        extra=arguments.several("QEMU_ARGS"),
-    )
-    kernel = kernels[request.name]
-    own = session_machine(kernel, machine)
-    qemu_version(own.arch, own.gpu)
-    spec = RunSpec(kernel.path, own, capabilities=kernel.capabilities, iso=kernel.iso, target=kernel.target)
-    accelerator, _ = choose_accelerator(arguments.text("ACCEL"), spec)
+    machine = base_machine(request.switches.arch, bool(arguments.run_params().blk), arguments.several("QEMU_ARGS"))
+    machine, _ = accelerated(machine, kernels[request.name], arguments.text("ACCEL"))
     rendered = any(one.target and one.target.device is Device.GPU_GL for one in kernels.values())
-    return chosen_device(replace(machine, accelerator=accelerator), rendered or arguments.flag("VIRGL"))
+    return chosen_device(machine, rendered or arguments.flag("VIRGL"))
 
 
 def _result(

@@ -22,12 +22,13 @@ from harness.explain.run import ExplainRequest, explain, explain_regression
 from harness.explain.saved_run import SavedRun, open_regression
 from harness.gate.finish import say_json
 from harness.gate.kernels import build_arm
+from harness.gate.machines import base_machine
 from harness.gate.next_steps import given_words, next_steps
 from harness.model.arms import ArmRequest, Source, parse_arm
 from harness.model.errors import QemuError
 from harness.model.record import Lease
 from harness.model.result import Arm, Metric, NextStep, QemuSetup, Result
-from harness.model.spec import LOAD_DISK_MIB, Machine, RunParams, Switches, UsageError, Verdict, switch_table
+from harness.model.spec import Machine, RunParams, Switches, UsageError, Verdict, switch_table
 from harness.platform.build import BuiltKernel, build_kernel, source_state
 from harness.platform.host import host_facts
 from harness.platform.leases import WAIT_S, lease_cores
@@ -170,8 +171,7 @@ def _question(
 ) -> ExplainRequest:
     begun = time.monotonic()
     quick = arguments.flag("QUICK")
-    loaded = bool(params.blk)
-    plain = Machine(kernel.switches.arch, vcpus=2 if loaded else 1, maxcpus=2, disk_mib=LOAD_DISK_MIB if loaded else 0)
+    plain = base_machine(kernel.switches.arch, bool(params.blk))
     qemu_version(plain.arch)
     machine, _ = chosen_device(plain, arguments.flag("VIRGL"))
     devices, notice = ((), "") if quick or arguments.has("RESULT") else _devices(plain, arguments)

@@ -13,6 +13,7 @@ from harness.core.statistics import AIM
 from harness.gate.evaluate import evaluate, record_of
 from harness.gate.finish import finish, timed
 from harness.gate.kernels import build_arm, refuse_words
+from harness.gate.machines import accelerated, base_machine
 from harness.gate.measured import ArmKernel, Measured, Order
 from harness.gate.measuring.frame_file import save_frames
 from harness.gate.measuring.pictures import Pictures
@@ -38,11 +39,10 @@ from harness.model.arms import ArmRequest, Source, parse_arm
 from harness.model.errors import StoreError
 from harness.model.record import JudgedBy
 from harness.model.result import Fingerprint, QemuSetup, Result, ResultError
-from harness.model.spec import LOAD_DISK_MIB, NEEDS_GL, Device, Machine, RunSpec, Switches, UsageError, Verdict
+from harness.model.spec import NEEDS_GL, Device, Machine, Switches, UsageError, Verdict
 from harness.model.target import Target
 from harness.platform.build import source_state
 from harness.platform.host import host_facts
-from harness.platform.probe import choose_accelerator, qemu_version
 from harness.platform.store import RunFolder
 from harness.platform.targets import is_disc, repository_state
 from harness.platform.virgl import chosen_device
@@ -199,21 +199,10 @@ def _target_reference(target: Target, arguments: Arguments) -> tuple[Reference |
 
 
 def _machine(candidate: ArmKernel, request: ArmRequest, arguments: Arguments) -> tuple[Machine, tuple[str, ...]]:
-    loaded = arguments.run_params().blk
-    # The disk's load runs as a task on a CPU of its own.
-    machine = Machine(
-        arch=request.switches.arch,
-        vcpus=2 if loaded else 1,
-        maxcpus=2,
-        disk_mib=LOAD_DISK_MIB if loaded else 0,
-        extra=arguments.several("QEMU_ARGS"),
-    )
-    own = session_machine(candidate, machine)
-    qemu_version(own.arch, own.gpu)
-    spec = RunSpec(candidate.path, own, capabilities=candidate.capabilities, iso=candidate.iso, target=candidate.target)
-    accelerator, notice = choose_accelerator(arguments.text("ACCEL"), spec)
-    virgl = arguments.flag("VIRGL") or own.device is Device.GPU_GL
-    machine, shown = chosen_device(replace(machine, accelerator=accelerator), virgl)
+    machine = base_machine(request.switches.arch, bool(arguments.run_params().blk), arguments.several("QEMU_ARGS"))
+    machine, notice = accelerated(machine, candidate, arguments.text("ACCEL"))
+    virgl = arguments.flag("VIRGL") or session_machine(candidate, machine).device is Device.GPU_GL
+    machine, shown = chosen_device(machine, virgl)
     return machine, tuple(text for text in (notice, shown) if text)
 
 

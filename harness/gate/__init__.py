@@ -2,7 +2,8 @@
 
 - ``stages/`` holds one file a stage, ``measuring/`` what runs machines, ``calibration/`` the gate measured as an
   instrument
-- a session: ``session``, ``stage``, ``measured``, ``kernels``, ``relink``, ``evaluate``, ``finish``, ``replay``
+- a session: ``session``, ``stage``, ``measured``, ``kernels``, ``machines``, ``relink``, ``evaluate``, ``finish``,
+  ``replay``
 - judging: ``metrics``, ``figures``, ``gates``, ``count_gates``, ``further_gates``, ``pace_gate``, ``still``,
   ``latency_verdict``, ``tails``, ``basis``, ``verdict``, ``next_steps``, ``rule_file``
 - the approved kernel: ``references``; of targets: ``target_kernels``, ``target_references``, ``target_rules``,

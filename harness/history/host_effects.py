@@ -12,6 +12,7 @@ difference is estimated, and their mean by R. DerSimonian and N. Laird (Controll
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,8 +104,8 @@ class SharedChange:
     error: float
     p_agree: float
     """Probability of differences this large between hosts that see the same (W. G. Cochran, Biometrics 10, 1954)."""
-    hosts: tuple[int, ...]
-    """Those with runs on both sides."""
+    by_host: Mapping[int, float]
+    """The change by each host with runs on both sides."""
 
 
 def shared_change(values: F64, host: I64, noise: SeriesNoise, begin: int, at: int, end: int) -> SharedChange | None:
@@ -129,7 +130,7 @@ def shared_change(values: F64, host: I64, noise: SeriesNoise, begin: int, at: in
         return None
     changes, variances = np.array([one[1] for one in own]), np.array([one[2] for one in own])
     change, error, p_agree = _random_effects(changes, variances)
-    return SharedChange(change, error, p_agree, tuple(one[0] for one in own))
+    return SharedChange(change, error, p_agree, {one: difference for one, difference, _ in own})
 
 
 def _clipped(part: F64, sigma: F64) -> F64:
@@ -170,7 +171,7 @@ def disagreeing(
     for begin, at, end in zip(edges, edges[1:], edges[2:]):
         shared = shared_change(values, host, noise, begin, at, end)
         if shared is not None and shared.p_agree < DISAGREE_P:
-            found |= set(_outlying(values, host, noise, (begin, at, end), shared, smallest))
+            found |= set(_outlying(shared.by_host, smallest))
     levels = np.concatenate(
         [np.full(end - begin, np.median(values[begin:end])) for begin, end in zip(edges, edges[1:])]
     )
@@ -181,17 +182,9 @@ def disagreeing(
     return tuple(sorted(found))
 
 
-def _outlying(
-    values: F64, host: I64, noise: SeriesNoise, edges: tuple[int, int, int], shared: SharedChange, smallest: float
-) -> list[int]:
-    """Hosts of a change whose own change differs from what is typical of the others."""
-    begin, at, end = edges
-    own = {}
-    for one in shared.hosts:
-        mine = np.flatnonzero(host == one)
-        before, after = mine[(mine >= begin) & (mine < at)], mine[(mine >= at) & (mine < end)]
-        own[one] = float(np.median(values[after]) - np.median(values[before]))
-    if len(own) == 2:
-        return list(own)
-    middle = float(np.median(list(own.values())))
-    return [one for one, change in own.items() if abs(change - middle) >= smallest]
+def _outlying(by_host: Mapping[int, float], smallest: float) -> list[int]:
+    """Hosts whose change differs from what is typical; of two, neither is the typical one."""
+    if len(by_host) == 2:
+        return list(by_host)
+    middle = float(np.median(list(by_host.values())))
+    return [one for one, change in by_host.items() if abs(change - middle) >= smallest]

@@ -91,9 +91,9 @@ def survey(history: History, settings: DriftSettings = DriftSettings()) -> Surve
     known: dict[int, list[Finding]] = {}
     for finding in before.findings:
         known.setdefault(finding.series_id, []).append(finding)
-    names = sorted({run.host for run in before.runs.values()})
+    hosts = {name: number for number, name in enumerate(sorted({run.host for run in before.runs.values()}))}
     newest = (history.series(number, key, WINDOW) for number, key in before.keys.items() if number in todo.series)
-    data = [one for one in (_data(series, before.runs, names) for series in newest) if len(one.value)]
+    data = [one for one in (_data(series, before.runs, hosts) for series in newest) if len(one.value)]
     changed: list[Finding] = []
     kept: list[Finding] = []
     for series, found in _drifts_of(data, settings, before):
@@ -152,12 +152,11 @@ def read(history: History) -> Survey:
     return Survey(runs, keys, SeriesOnDemand(history, keys), history.tips(), tuple(load_findings(history)))
 
 
-def _data(series: StoredSeries, runs: Mapping[int, RunRow], names: Sequence[str]) -> SeriesData:
+def _data(series: StoredSeries, runs: Mapping[int, RunRow], numbers: Mapping[str, int]) -> SeriesData:
     """A series with the numbers of its hosts; a run that came after the runs were read waits for the next analysis."""
     read_then = np.array([seq in runs for seq in series.seq.tolist()], bool)
     seq, value = series.seq[read_then], series.value[read_then]
     hosts = [runs[one].host for one in seq.tolist()]
-    numbers = {name: number for number, name in enumerate(names)}
     named = {numbers[name]: name for name in set(hosts)}
     return SeriesData(series.id, series.key, seq, value, np.array([numbers[one] for one in hosts], np.int64), named)
 

@@ -106,6 +106,8 @@ class _Ring:
         """Read all new records, and give their room back."""
         size = _PAGES * mmap.PAGESIZE
         (head,), (tail,) = (struct.unpack_from("=Q", self._pages, at) for at in (_HEAD_AT, _TAIL_AT))
+        if tail == head:
+            return
         ring = self._pages[mmap.PAGESIZE : mmap.PAGESIZE + size]
         while tail < head:
             kind, how, length = _HEADER.unpack_from(ring, tail % size)

@@ -89,6 +89,6 @@ def test_the_error_of_a_shared_change_holds_its_promise() -> None:
     for _ in range(runs):
         values = rng.normal(0, NOISE, NIGHTS) + np.where(np.arange(NIGHTS) >= 45, 0.02, 0.0)
         shared = shared_change(values, THREE, noise_of(values, THREE, splits=[45]), 0, 45, NIGHTS)
-        assert shared is not None and shared.hosts == (0, 1, 2)
+        assert shared is not None and tuple(shared.by_host) == (0, 1, 2)
         held += abs(shared.change - 0.02) <= 1.96 * shared.error
     assert held / runs >= 0.9
