@@ -149,8 +149,8 @@ def test_a_restarted_scheduler_costs_nothing(tmp_path: Path) -> None:
                 first.kill()
                 first.wait()
                 threading.Timer(1.0, lambda: stack.enter_context(scheduler(port))).start()
+    # Whether it is noticed depends on whether a job was under way; that a notice follows is in test_cluster_faults.
     counted_once(ends, tmp_path)
-    assert found.notices
 
 
 def test_a_frozen_worker_that_wakes_up_counts_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
