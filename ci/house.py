@@ -27,7 +27,7 @@ BOX_W, BOX_H, GAP_X, GAP_Y, MARGIN = 104, 34, 22, 62, 20
 
 
 def room_of(path: Path) -> str:
-    """``core`` of harness/core/serial.py, ``cli`` of harness/cli.py."""
+    """``core`` of harness/core/guest/serial.py, ``cli`` of harness/cli.py."""
     parts = path.relative_to(HARNESS).parts
     return parts[0] if len(parts) > 1 else path.stem
 

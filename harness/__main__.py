@@ -39,7 +39,7 @@ def _recorded(text: str) -> str:
     with contextlib.suppress(Exception):
         from harness.model.declared import command_table
         from harness.model.spec import Verdict
-        from harness.platform.latest import record_ending
+        from harness.platform.files.latest import record_ending
 
         row = command_table().get(sys.argv[1] if sys.argv[1:] else "")
         if row is not None and row.measures:

@@ -18,8 +18,8 @@ from harness.model.errors import HarnessError
 from harness.model.interrupts import listen
 from harness.model.result import ResultError
 from harness.model.spec import UsageError, Verdict
-from harness.platform.latest import latest_entry, record_ending, turn_back
-from harness.platform.store import add_files, kept_of
+from harness.platform.files.latest import latest_entry, record_ending, turn_back
+from harness.platform.files.store import add_files, kept_of
 from harness.settings import MEASURING, Arguments
 
 

@@ -7,7 +7,7 @@ import re
 import numpy as np
 
 from harness.acceptance.evidence import DiskLoad, EventCounts, FrameRateChange, Roulette
-from harness.core.statistics import Decision
+from harness.core.comparison.statistics import Decision
 from harness.gate.measuring.window import Window, window_incidents
 from harness.model.spec import BUILT_IN
 

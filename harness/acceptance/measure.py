@@ -30,14 +30,14 @@ from harness.acceptance.evidence import (
     Roulette,
 )
 from harness.core import budget
-from harness.core.ringpoints import problems
-from harness.core.stamp import decode_frame
+from harness.core.machine_code.ringpoints import problems
+from harness.core.pictures.stamp import decode_frame
+from harness.gate.approved.references import BASELINES_DIR, NoBaseline, read_baseline
 from harness.gate.measured import ArmKernel, Order
 from harness.gate.measuring.pictures import verify_pictures
 from harness.gate.measuring.suites import SuiteBoot, run_suites, suite_boots
 from harness.gate.measuring.timing import Timing
 from harness.gate.measuring.window import Window, observe
-from harness.gate.references import BASELINES_DIR, NoBaseline, read_baseline
 from harness.gate.session import measure
 from harness.model.errors import BuildError, GuestError, HarnessError, StoreError
 from harness.model.result import ResultError
@@ -53,11 +53,11 @@ from harness.model.spec import (
     Verdict,
 )
 from harness.model.suites import SuiteRun
-from harness.platform.bounded import LOG_BYTES_MAX, read_bounded
-from harness.platform.build import BuiltKernel, build_kernel, compiler_command, compiler_identity, run_make
-from harness.platform.qemu import FRAME_EVENTS
-from harness.platform.ringcode import read_ring
-from harness.platform.virgl import with_virgl
+from harness.platform.files.bounded import LOG_BYTES_MAX, read_bounded
+from harness.platform.kernels.build import BuiltKernel, build_kernel, compiler_command, compiler_identity, run_make
+from harness.platform.kernels.ringcode import read_ring
+from harness.platform.machine.qemu import FRAME_EVENTS
+from harness.platform.pictures.virgl import with_virgl
 
 COMPILERS = ("gcc", "clang")
 SPINNING = "seqcst_spin"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.acceptance.evidence import Absent, CheckOutcome, Operations, RingCode
-from harness.core.ringpoints import Point, claimed, fence_words, show
+from harness.core.machine_code.ringpoints import Point, claimed, fence_words, show
 from harness.model.spec import Verdict
 
 ORDERED = ("acquire_progress", "full_progress", "linux", "acquire_load")

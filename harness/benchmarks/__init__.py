@@ -17,7 +17,7 @@ from pathlib import Path
 
 from harness.model.errors import HarnessError
 from harness.model.spec import ROOT
-from harness.platform.child import ChildResult, run_child
+from harness.platform.processes.child import ChildResult, run_child
 
 Measure = Callable[[Path], list["Figure"]]
 

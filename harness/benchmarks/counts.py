@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.benchmarks import Figure, Measure
-from harness.core.costs import Prediction, costs_words, predict
-from harness.core.statistics import CANDIDATE, REFERENCE, Decision
+from harness.core.comparison.statistics import CANDIDATE, REFERENCE, Decision
+from harness.core.counts.costs import Prediction, costs_words, predict
 from harness.core.wording import signed_percent, span
 from harness.gate.measuring.comparison import compare
 from harness.gate.measuring.exact import count_everything
@@ -17,9 +17,9 @@ from harness.gate.measuring.protocol import WARM_UP_FRAMES, choose_protocol
 from harness.gate.measuring.window import observe
 from harness.model.errors import GuestError
 from harness.model.spec import NEEDS_GL, Machine, RunParams, RunSpec, Switches, switch_table
-from harness.platform.build import build_kernel
-from harness.platform.leases import lease_cores
-from harness.platform.pin import probe_rights
+from harness.platform.host.leases import lease_cores
+from harness.platform.kernels.build import build_kernel
+from harness.platform.machine.pin import probe_rights
 
 MACHINE = Machine(vcpus=1, maxcpus=2)
 COMPARING_S = 30.0

@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.benchmarks import Figure, Measure
-from harness.core.detector_accuracy import Confusion, measure_exact, measure_judge
+from harness.core.pictures.detector_accuracy import Confusion, measure_exact, measure_judge
 from harness.gate.measuring.exact import count_instructions
 from harness.model.spec import Machine, RunParams, RunSpec, Switches
-from harness.platform.build import build_kernel
-from harness.platform.oracle import Oracle
+from harness.platform.kernels.build import build_kernel
+from harness.platform.pictures.oracle import Oracle
 
 MODES = ((320, 240), (641, 487), (1024, 768))
 DAMAGED, CLEAN = 2004, 2000

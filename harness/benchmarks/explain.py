@@ -16,9 +16,9 @@ from harness.explain.measure_parts import compare_parts
 from harness.gate.measuring.protocol import choose_protocol
 from harness.model.errors import QemuError
 from harness.model.spec import Machine, RunParams, RunSpec, Switches
-from harness.platform.build import build_kernel
-from harness.platform.pin import probe_rights
-from harness.platform.virgl import with_virgl
+from harness.platform.kernels.build import build_kernel
+from harness.platform.machine.pin import probe_rights
+from harness.platform.pictures.virgl import with_virgl
 
 WHOLE_S, QUICK_S = 360.0, 60.0
 PLANTED_S = 40.0

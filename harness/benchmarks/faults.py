@@ -11,7 +11,7 @@ from pathlib import Path
 from harness.benchmarks import Figure, Measure
 from harness.model.faults import fault_table
 from harness.model.spec import ROOT
-from harness.platform.child import run_child
+from harness.platform.processes.child import run_child
 
 LIMIT_S = 240.0
 SENTENCE_MOST = 90

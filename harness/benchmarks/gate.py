@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 
 from harness.benchmarks import Figure, Measure
-from harness.core.frames import check_picture
-from harness.core.serial import parse_serial
-from harness.core.trace import parse_trace
+from harness.core.device.trace import parse_trace
+from harness.core.guest.serial import parse_serial
+from harness.core.pictures.frames import check_picture
 from harness.core.wording import span
 from harness.gate.measuring.observer_overhead import measure_observer_overhead
 from harness.model.spec import Machine, RunParams, RunSpec, Switches
-from harness.platform.build import build_kernel
-from harness.platform.oracle import Oracle
-from harness.platform.qemu import TIMING_EVENTS, Qemu
-from harness.platform.trace_file import read_trace
+from harness.platform.kernels.build import build_kernel
+from harness.platform.machine.qemu import TIMING_EVENTS, Qemu
+from harness.platform.machine.trace_file import read_trace
+from harness.platform.pictures.oracle import Oracle
 
 MACHINE = Machine(vcpus=1, maxcpus=2)
 QUADS = 100

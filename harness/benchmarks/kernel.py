@@ -12,7 +12,7 @@ from harness.benchmarks import Figure, Measure, run_own
 from harness.explain.attribution import DEVICE, DRAW, FrameAccount
 from harness.explain.measure_parts import take_run_apart
 from harness.model.spec import ARCHES, Machine, RunParams, RunSpec, Switches
-from harness.platform.build import build_kernel
+from harness.platform.kernels.build import build_kernel
 
 SUITES_LIMIT_S = 600.0
 MACHINE = Machine(vcpus=1, maxcpus=2)

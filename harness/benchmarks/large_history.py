@@ -12,7 +12,6 @@ import sqlalchemy as sa
 
 from harness.benchmarks import Figure, Measure
 from harness.benchmarks.history import made_up_runs
-from harness.platform.postgresql import postgresql
 from harness.history import schema
 from harness.history.drift import DriftSettings
 from harness.history.finding_store import store_analysis
@@ -21,6 +20,7 @@ from harness.history.site_views import series_views, site_view
 from harness.history.store import History
 from harness.history.survey import read, rule_of, survey
 from harness.model.errors import StoreError
+from harness.platform.files.postgresql import postgresql
 
 CELLS, METRICS, NIGHTS = 20, 100, 5000
 POINTS = CELLS * METRICS * NIGHTS

@@ -18,15 +18,15 @@ from pathlib import Path
 import numpy as np
 
 from harness.benchmarks import Figure, Measure
-from harness.core.frames import FrameClass, check_picture
-from harness.core.serial import parse_serial
+from harness.core.guest.serial import parse_serial
+from harness.core.pictures.frames import FrameClass, check_picture
 from harness.model.errors import GuestError
 from harness.model.spec import FOREIGN, Machine, RunParams, RunSpec, Switches
-from harness.platform.build import build_kernel
-from harness.platform.linuxguest import LinuxGuest, linux_guest
-from harness.platform.oracle import Oracle
-from harness.platform.qemu import TIMING_EVENTS, Qemu
-from harness.platform.screen import take_picture
+from harness.platform.kernels.build import build_kernel
+from harness.platform.kernels.linuxguest import LinuxGuest, linux_guest
+from harness.platform.machine.qemu import TIMING_EVENTS, Qemu
+from harness.platform.pictures.oracle import Oracle
+from harness.platform.pictures.screen import take_picture
 
 TURNS = 5
 PICTURES = 24

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.benchmarks import Figure, Measure
-from harness.core.statistics import CANDIDATE, REFERENCE, State
+from harness.core.comparison.statistics import CANDIDATE, REFERENCE, State
 from harness.core.wording import signed_percent, span
 from harness.gate.measuring.comparison import compare
 from harness.gate.measuring.protocol import choose_protocol
@@ -22,9 +22,9 @@ from harness.gate.measuring.window import observe
 from harness.model.errors import GuestError
 from harness.model.spec import Machine, RunParams, RunSpec, Switches
 from harness.model.target import Target, TargetImage, TargetLimits, capabilities_of, limits_of, machine_of
-from harness.platform.build import build_kernel
-from harness.platform.leases import lease_cores
-from harness.platform.pin import probe_rights
+from harness.platform.host.leases import lease_cores
+from harness.platform.kernels.build import build_kernel
+from harness.platform.machine.pin import probe_rights
 
 COMPARED_S = 120.0
 SLOWER = 0.05

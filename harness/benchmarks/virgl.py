@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.benchmarks import Figure, Measure
-from harness.core.frametimes import presented_frames
-from harness.core.trace import parse_trace
+from harness.core.device.frametimes import presented_frames
+from harness.core.device.trace import parse_trace
 from harness.model.spec import Machine, RunParams, RunSpec, Switches
-from harness.platform.build import build_kernel
-from harness.platform.qemu import TIMING_EVENTS, Qemu
-from harness.platform.trace_file import read_trace
-from harness.platform.virgl import with_virgl
+from harness.platform.kernels.build import build_kernel
+from harness.platform.machine.qemu import TIMING_EVENTS, Qemu
+from harness.platform.machine.trace_file import read_trace
+from harness.platform.pictures.virgl import with_virgl
 
 SECONDS = 5.0
 END_S = 30.0

@@ -36,11 +36,11 @@ from harness.model.codec import CodecError
 from harness.model.errors import BuildError, ToolError
 from harness.model.result import ResultError
 from harness.model.spec import ROOT, Limits, Switches, UsageError, Verdict
-from harness.platform.atomic import append_line, write_whole
-from harness.platform.bounded import read_bounded
-from harness.platform.build import build_kernel, git, sha256_of
-from harness.platform.pipeline import HarnessRun, run_harness
-from harness.platform.store import load_result, save_json
+from harness.platform.files.atomic import append_line, write_whole
+from harness.platform.files.bounded import read_bounded
+from harness.platform.files.store import load_result, save_json
+from harness.platform.kernels.build import build_kernel, git, sha256_of
+from harness.platform.processes.pipeline import HarnessRun, run_harness
 
 _SLACK_S = 300.0
 """Beside its budget, what a comparison may take for building, booting and reporting."""

@@ -10,8 +10,8 @@ from harness.model.errors import BuildError
 from harness.model.spec import UsageError
 from harness.model.target import Target, placed
 from harness.model.target_file import parse_target, target_toml
-from harness.platform.build import git
-from harness.platform.targets import boot_digest, build_target, find_target, read_target, resolved
+from harness.platform.kernels.build import git
+from harness.platform.kernels.targets import boot_digest, build_target, find_target, read_target, resolved
 
 
 @dataclass(frozen=True)

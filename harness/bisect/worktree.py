@@ -9,8 +9,8 @@ from types import TracebackType
 
 from harness.model.errors import BuildError, HarnessError
 from harness.model.spec import ROOT, UsageError, Verdict
-from harness.platform.build import git
-from harness.platform.child import ChildError, clean_environment, run_child
+from harness.platform.kernels.build import git
+from harness.platform.processes.child import ChildError, clean_environment, run_child
 
 _ONLY_SKIPPED = 2
 """Exit code of ``git bisect run`` when only skipped commits are left."""

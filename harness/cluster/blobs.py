@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from harness.cluster.faults import BundleDamaged
-from harness.platform.atomic import write_whole
-from harness.platform.bounded import KERNEL_BYTES_MAX, read_bounded
+from harness.platform.files.atomic import write_whole
+from harness.platform.files.bounded import KERNEL_BYTES_MAX, read_bounded
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 

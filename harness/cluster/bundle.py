@@ -20,10 +20,10 @@ from harness.model import codec
 from harness.model.codec import CodecError
 from harness.model.errors import BuildError
 from harness.model.spec import ROOT, Switches
-from harness.platform.atomic import whole_folder, write_whole
-from harness.platform.bounded import KERNEL_BYTES_MAX, read_bounded
-from harness.platform.build import build_kernel, checkout_revision, git, source_state
-from harness.platform.shipped import SHIPPED, Shipment, ShippedImage
+from harness.platform.files.atomic import whole_folder, write_whole
+from harness.platform.files.bounded import KERNEL_BYTES_MAX, read_bounded
+from harness.platform.kernels.build import build_kernel, checkout_revision, git, source_state
+from harness.platform.kernels.shipped import SHIPPED, Shipment, ShippedImage
 
 TREES_MAX = 4
 """Unpacked bundles that a worker keeps, the newest."""

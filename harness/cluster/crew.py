@@ -19,7 +19,7 @@ from harness.model.errors import StoreError
 from harness.model.job import JobEnd, Wish
 from harness.model.result import ResultError
 from harness.model.spec import Switches
-from harness.platform.store import load_result
+from harness.platform.files.store import load_result
 
 _JUDGED = "fps_trace"
 """The metric whose interval says how noisy a host is."""

@@ -23,7 +23,7 @@ from harness.cluster.protocol import DAMAGED, Engine, EngineEvent, JobAnswer
 from harness.cluster.roster import Roster, WorkerRow
 from harness.model.job import JobEnd, Wish
 from harness.model.spec import Verdict
-from harness.platform.job_note import JobNote
+from harness.platform.files.job_note import JobNote
 
 KILLS_MAX = 3
 """A job that lost this many workers is set aside."""

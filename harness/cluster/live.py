@@ -14,8 +14,8 @@ from harness.cluster.dispatch import Dispatcher
 from harness.model import codec
 from harness.model.job import JobEnd
 from harness.model.spec import Verdict
-from harness.platform.atomic import write_whole
-from harness.platform.bounded import read_bounded
+from harness.platform.files.atomic import write_whole
+from harness.platform.files.bounded import read_bounded
 from harness.report.render import environment
 from harness.report.view import (
     BAD,

@@ -15,7 +15,7 @@ from harness.cluster.address import SchedulerAddress, parse_address
 from harness.cluster.dask_engine import DaskEngine, silence
 from harness.cluster.protocol import LiveHost
 from harness.model.spec import ROOT
-from harness.platform.child import end_child, start_child, stop_child
+from harness.platform.processes.child import end_child, start_child, stop_child
 
 RESTARTS_MAX = 20
 """Workers that died are started again at most this often, all together."""

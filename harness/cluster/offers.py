@@ -9,11 +9,11 @@ from harness.model.errors import HarnessError
 from harness.model.job import PAIR
 from harness.model.result import Fingerprint
 from harness.model.spec import ARCHES, ROOT, Device, Display, Machine, RunSpec, Switches
-from harness.platform.build import build_kernel
-from harness.platform.cpus import read_cpus
-from harness.platform.host import host_facts
-from harness.platform.probe import boots, choose_accelerator, qemu_version
-from harness.platform.virgl import display_trouble
+from harness.platform.host.cpus import read_cpus
+from harness.platform.host.identity import host_facts
+from harness.platform.host.probe import boots, choose_accelerator, qemu_version
+from harness.platform.kernels.build import build_kernel
+from harness.platform.pictures.virgl import display_trouble
 
 
 def pairs_here() -> int:

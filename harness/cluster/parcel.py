@@ -15,9 +15,9 @@ from harness.cluster.blobs import digest_of_bytes
 from harness.cluster.faults import ParcelDamaged
 from harness.model import codec
 from harness.model.errors import StoreError
-from harness.platform.atomic import sync_folder, write_whole
-from harness.platform.job_note import JOB_FILE, JobNote
-from harness.platform.store import passing_folder
+from harness.platform.files.atomic import sync_folder, write_whole
+from harness.platform.files.job_note import JOB_FILE, JobNote
+from harness.platform.files.store import passing_folder
 
 PARCEL_BYTES_MAX = 1 << 30
 """An archive that unpacks to more than this is refused."""

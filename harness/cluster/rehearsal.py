@@ -24,7 +24,7 @@ from harness.cluster.faults import need_package
 from harness.cluster.protocol import PROTOCOL, EngineEvent, HostFacts, JobAnswer, LiveHost
 from harness.cluster.workplace import Workplace
 from harness.model.job import PAIR, Job, Wish
-from harness.platform.pipeline import HarnessRun
+from harness.platform.processes.pipeline import HarnessRun
 
 VERSION = "rehearsal"
 MODULE = "harness.cluster.rehearsal"

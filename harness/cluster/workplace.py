@@ -25,9 +25,9 @@ from harness.cluster.protocol import DAMAGED, DISK_FULL, OTHER_VERSION, PROTOCOL
 from harness.model import codec
 from harness.model.errors import StoreError
 from harness.model.job import Job
-from harness.platform.atomic import write_whole
-from harness.platform.bounded import KERNEL_BYTES_MAX, read_bounded
-from harness.platform.pipeline import HarnessRun, run_harness
+from harness.platform.files.atomic import write_whole
+from harness.platform.files.bounded import KERNEL_BYTES_MAX, read_bounded
+from harness.platform.processes.pipeline import HarnessRun, run_harness
 
 ROOM_BYTES = 256 << 20
 """A run's logs and pictures take at most this much."""

@@ -12,29 +12,29 @@ from pathlib import Path
 
 from harness.core import budget
 from harness.core.arrays import F64
-from harness.core.statistics import CANDIDATE, REFERENCE, Decision, State
+from harness.core.comparison.statistics import CANDIDATE, REFERENCE, Decision, State
 from harness.core.wording import amount, signed_percent
+from harness.gate.approved.references import approval_notices
+from harness.gate.approved.target_kernels import session_machine
+from harness.gate.approved.target_rules import pictures_least
 from harness.gate.evaluate import arms_of, incidents_of, record_of
 from harness.gate.finish import finish, timed
+from harness.gate.judging.next_steps import given_words
 from harness.gate.kernels import build_arm, check_sources, refuse_words
 from harness.gate.machines import accelerated, base_machine
 from harness.gate.measured import SAME_KERNEL, ArmKernel, Measured, Order
 from harness.gate.measuring.pictures import Pictures
 from harness.gate.measuring.timing import Timing
 from harness.gate.measuring.window import Window, window_notices
-from harness.gate.next_steps import given_words
-from harness.gate.references import approval_notices
 from harness.gate.session import measure
-from harness.gate.target_kernels import session_machine
-from harness.gate.target_rules import pictures_least
 from harness.model.arms import ArmRequest, parse_arm
 from harness.model.record import Incident
 from harness.model.result import Arm, Frames, Gate, QemuSetup, Result
 from harness.model.spec import Device, Machine, UsageError, Verdict
-from harness.platform.build import source_state
-from harness.platform.host import host_facts
-from harness.platform.store import RunFolder
-from harness.platform.virgl import chosen_device
+from harness.platform.files.store import RunFolder
+from harness.platform.host.identity import host_facts
+from harness.platform.kernels.build import source_state
+from harness.platform.pictures.virgl import chosen_device
 from harness.proof.ordering import ordering_of
 from harness.report.printer import Printer
 from harness.settings import Arguments

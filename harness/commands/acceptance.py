@@ -16,15 +16,15 @@ from harness.acceptance.report import (
     plain_lines,
     terminal_lines,
 )
+from harness.gate.approved.references import approval_notices
 from harness.gate.finish import finish
-from harness.gate.next_steps import given_words
-from harness.gate.references import approval_notices
+from harness.gate.judging.next_steps import given_words
 from harness.model.result import Arm, Frames, Metric, QemuSetup, Result
 from harness.model.spec import Switches, Verdict
-from harness.platform.build import source_state
-from harness.platform.host import host_facts
-from harness.platform.probe import qemu_version
-from harness.platform.store import RunFolder
+from harness.platform.files.store import RunFolder
+from harness.platform.host.identity import host_facts
+from harness.platform.host.probe import qemu_version
+from harness.platform.kernels.build import source_state
 from harness.proof.ordering import ordering_of
 from harness.report.printer import Printer
 from harness.settings import Arguments

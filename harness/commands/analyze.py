@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from harness.gate.approved.references import NoBaseline, read_baseline
+from harness.gate.approved.target_references import kept_target_baseline
+from harness.gate.approved.target_rules import rules_of_target
 from harness.gate.evaluate import evaluate
-from harness.gate.next_steps import next_steps
-from harness.gate.references import NoBaseline, read_baseline
+from harness.gate.judging.next_steps import next_steps
+from harness.gate.judging.rule_file import load_by_counts, load_rules
 from harness.gate.replay import load_measured
-from harness.gate.rule_file import load_by_counts, load_rules
-from harness.gate.target_references import kept_target_baseline
-from harness.gate.target_rules import rules_of_target
 from harness.model.record import JudgedBy
 from harness.model.result import ResultError
 from harness.model.spec import UsageError, Verdict
-from harness.platform.store import load_result, saved_run
+from harness.platform.files.store import load_result, saved_run
 from harness.report.printer import Printer
 from harness.report.told import next_lines
 from harness.settings import Arguments

@@ -7,10 +7,10 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from harness.core.statistics import CANDIDATE
-from harness.gate.metrics import ABSOLUTE, EXACT, stored_names
-from harness.gate.references import BASELINES_DIR, NoBaseline, read_baseline
-from harness.gate.target_approval import approve_target
+from harness.core.comparison.statistics import CANDIDATE
+from harness.gate.approved.references import BASELINES_DIR, NoBaseline, read_baseline
+from harness.gate.approved.target_approval import approve_target
+from harness.gate.judging.metrics import ABSOLUTE, EXACT, stored_names
 from harness.model.baseline import (
     FILE_NAME,
     KERNEL_NAME,
@@ -26,10 +26,10 @@ from harness.model.baseline import (
 from harness.model.errors import StoreError
 from harness.model.result import Arm, Result
 from harness.model.spec import ON_PROGRESS_BARRIERS, Verdict, switch_table
-from harness.platform.atomic import uninterrupted, whole_folder
-from harness.platform.build import kernel_tree_hash, sha256_of
-from harness.platform.locks import lock
-from harness.platform.store import RESULTS_DIR, load_result, saved_run
+from harness.platform.files.atomic import uninterrupted, whole_folder
+from harness.platform.files.locks import lock
+from harness.platform.files.store import RESULTS_DIR, load_result, saved_run
+from harness.platform.kernels.build import kernel_tree_hash, sha256_of
 from harness.report.printer import Printer
 from harness.settings import Arguments
 

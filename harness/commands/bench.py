@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.benchmarks import Figure, measured, measures, topics
-from harness.core.statistics import State
+from harness.core.comparison.statistics import State
 from harness.core.wording import percent, signed_percent, span
 from harness.explain.counting import COUNTED, count_events
 from harness.gate.measuring.comparison import compare
@@ -18,11 +18,11 @@ from harness.gate.measuring.protocol import WARM_UP_FRAMES, choose_protocol
 from harness.model.result import NextStep, Result
 from harness.model.spec import Machine, RunParams, RunSpec, Switches, UsageError, Verdict, switch_table
 from harness.model.values import nearest, shown
-from harness.platform.build import BuiltKernel, build_kernel
-from harness.platform.host import host_facts
-from harness.platform.leases import lease_cores
-from harness.platform.pin import probe_rights
-from harness.platform.store import RunFolder
+from harness.platform.files.store import RunFolder
+from harness.platform.host.identity import host_facts
+from harness.platform.host.leases import lease_cores
+from harness.platform.kernels.build import BuiltKernel, build_kernel
+from harness.platform.machine.pin import probe_rights
 from harness.report.printer import Printer
 from harness.report.told import TellingPrinter, next_lines, write_told
 from harness.settings import Arguments

@@ -12,12 +12,12 @@ from harness.bisect.target_commit import target_recipe
 from harness.bisect.worktree import commit_range, commits_between
 from harness.core import budget
 from harness.gate.finish import finish
-from harness.gate.next_steps import given_words
+from harness.gate.judging.next_steps import given_words
 from harness.model.result import Gate, Result
 from harness.model.spec import ROOT, Switches, UsageError, Verdict
-from harness.platform.build import source_state
-from harness.platform.host import host_facts
-from harness.platform.store import RunFolder
+from harness.platform.files.store import RunFolder
+from harness.platform.host.identity import host_facts
+from harness.platform.kernels.build import source_state
 from harness.report.printer import Printer
 from harness.settings import Arguments
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import cv2
 
 from harness.gate.finish import finish
-from harness.gate.next_steps import given_words
+from harness.gate.judging.next_steps import given_words
 from harness.model.errors import GuestError, HarnessError, QemuError, QmpError
 from harness.model.interrupts import INTERRUPTS
 from harness.model.result import Result
@@ -32,15 +32,15 @@ from harness.model.spec import (
     UsageError,
     Verdict,
 )
-from harness.platform.build import build_kernel
-from harness.platform.child import ChildError, run_child
-from harness.platform.host import host_facts
-from harness.platform.host_doing import HostEnded
-from harness.platform.qemu import FLUSH_EVENT, Qemu
-from harness.platform.screen import take_picture
-from harness.platform.store import RunFolder
-from harness.platform.trace_file import read_trace
-from harness.platform.virgl import PACKAGES, chosen_device
+from harness.platform.files.store import RunFolder
+from harness.platform.host.identity import host_facts
+from harness.platform.kernels.build import build_kernel
+from harness.platform.machine.host_doing import HostEnded
+from harness.platform.machine.qemu import FLUSH_EVENT, Qemu
+from harness.platform.machine.trace_file import read_trace
+from harness.platform.pictures.screen import take_picture
+from harness.platform.pictures.virgl import PACKAGES, chosen_device
+from harness.platform.processes.child import ChildError, run_child
 from harness.report.printer import Printer
 from harness.settings import Arguments
 

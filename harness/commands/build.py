@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.model.spec import Switches, Verdict
-from harness.platform.build import build_kernel
+from harness.platform.kernels.build import build_kernel
 from harness.report.printer import Printer
 from harness.settings import Arguments
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.core.statistics import AIM, CANDIDATE, REFERENCE
+from harness.core.comparison.statistics import AIM, CANDIDATE, REFERENCE
 from harness.core.wording import percent, signed_percent
 from harness.gate.calibration.evidence import evidence_text, provenance_of, recording_from_evidence
 from harness.gate.calibration.places import CALCULATED, SAME, SMALLEST, CalibrationPlace, place_from
@@ -30,21 +30,21 @@ from harness.gate.calibration.power import (
 )
 from harness.gate.calibration.recording import CalibrationRecording, InjectedEffect, estimator_rows, record
 from harness.gate.calibration.simulate import autocorrelated, bimodal, heavy_tailed, normal, with_outliers
+from harness.gate.judging.metrics import RULES
 from harness.gate.measuring.protocol import WARM_UP_FRAMES, choose_protocol
 from harness.gate.measuring.timing import TIMING_S
-from harness.gate.metrics import RULES
 from harness.model.result import NextStep, Result, ResultError
 from harness.model.spec import BUILT_IN, FOREIGN, ROOT, Machine, RunParams, RunSpec, Switches, UsageError, Verdict
-from harness.platform.atomic import write_whole
-from harness.platform.bounded import read_bounded, why_unread
-from harness.platform.build import build_kernel, source_state
-from harness.platform.cpus import on_cores
-from harness.platform.host import host_facts
-from harness.platform.leases import lease_cores
-from harness.platform.load import competing_load
-from harness.platform.pin import probe_rights
-from harness.platform.store import RunFolder
-from harness.platform.virgl import chosen_device
+from harness.platform.files.atomic import write_whole
+from harness.platform.files.bounded import read_bounded, why_unread
+from harness.platform.files.store import RunFolder
+from harness.platform.host.cpus import on_cores
+from harness.platform.host.identity import host_facts
+from harness.platform.host.leases import lease_cores
+from harness.platform.host.load import competing_load
+from harness.platform.kernels.build import build_kernel, source_state
+from harness.platform.machine.pin import probe_rights
+from harness.platform.pictures.virgl import chosen_device
 from harness.report.printer import Printer
 from harness.report.told import TellingPrinter, next_lines, write_told
 from harness.report.view import Link

@@ -10,12 +10,12 @@ from urllib.parse import quote
 import numpy as np
 
 from harness.core.arrays import F64
-from harness.core.statistics import CANDIDATE
+from harness.core.comparison.statistics import CANDIDATE
 from harness.gate.measuring.frame_file import FRAMES_FILE, load_frames
 from harness.model.errors import StoreError
 from harness.model.spec import Verdict
-from harness.platform.atomic import write_whole
-from harness.platform.store import load_result, saved_run
+from harness.platform.files.atomic import write_whole
+from harness.platform.files.store import load_result, saved_run
 from harness.report.compare_view import ComparedRun, compare_view
 from harness.report.plots import distribution, drawn
 from harness.report.printer import Printer

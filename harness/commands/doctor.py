@@ -12,14 +12,14 @@ from pathlib import Path
 
 from harness.model.errors import HarnessError
 from harness.model.spec import ARCHES, Device, Display, Machine, RunSpec, Switches, Verdict
-from harness.platform.build import build_kernel
-from harness.platform.context_switches import tells_switches
-from harness.platform.display import Xvfb
-from harness.platform.gnuplot import plot_svg
-from harness.platform.pin import probe_rights
-from harness.platform.probe import boots, choose_accelerator, qemu_version
-from harness.platform.sandbox import trials
-from harness.platform.virgl import PACKAGES, display_trouble, renderer_name
+from harness.platform.host.context_switches import tells_switches
+from harness.platform.host.probe import boots, choose_accelerator, qemu_version
+from harness.platform.kernels.build import build_kernel
+from harness.platform.machine.pin import probe_rights
+from harness.platform.machine.sandbox import trials
+from harness.platform.pictures.display import Xvfb
+from harness.platform.pictures.gnuplot import plot_svg
+from harness.platform.pictures.virgl import PACKAGES, display_trouble, renderer_name
 from harness.report.printer import Printer
 from harness.settings import Arguments
 

@@ -21,20 +21,20 @@ from harness.explain.rows import part_rows
 from harness.explain.run import ExplainRequest, explain, explain_regression
 from harness.explain.saved_run import SavedRun, open_regression
 from harness.gate.finish import say_json
+from harness.gate.judging.next_steps import given_words, next_steps
 from harness.gate.kernels import build_arm
 from harness.gate.machines import base_machine
-from harness.gate.next_steps import given_words, next_steps
 from harness.model.arms import ArmRequest, Source, parse_arm
 from harness.model.errors import QemuError
 from harness.model.record import Lease
 from harness.model.result import Arm, Metric, NextStep, QemuSetup, Result
 from harness.model.spec import Machine, RunParams, Switches, UsageError, Verdict, switch_table
-from harness.platform.build import BuiltKernel, build_kernel, source_state
-from harness.platform.host import host_facts
-from harness.platform.leases import WAIT_S, lease_cores
-from harness.platform.probe import qemu_version
-from harness.platform.store import RunFolder, saved_run
-from harness.platform.virgl import chosen_device, with_virgl
+from harness.platform.files.store import RunFolder, saved_run
+from harness.platform.host.identity import host_facts
+from harness.platform.host.leases import WAIT_S, lease_cores
+from harness.platform.host.probe import qemu_version
+from harness.platform.kernels.build import BuiltKernel, build_kernel, source_state
+from harness.platform.pictures.virgl import chosen_device, with_virgl
 from harness.proof.ordering import ordering_of
 from harness.report.printer import Printer
 from harness.report.render import terminal_lines

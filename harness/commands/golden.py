@@ -5,8 +5,15 @@ from __future__ import annotations
 import cv2
 
 from harness.model.spec import ROOT, Verdict
-from harness.platform.atomic import write_whole
-from harness.platform.golden import GOLDEN, KERNEL_GOLDEN, golden_lines, golden_pictures, kernel_golden, scene_hash
+from harness.platform.files.atomic import write_whole
+from harness.platform.pictures.golden import (
+    GOLDEN,
+    KERNEL_GOLDEN,
+    golden_lines,
+    golden_pictures,
+    kernel_golden,
+    scene_hash,
+)
 from harness.report.printer import Printer
 from harness.settings import Arguments
 

@@ -7,19 +7,19 @@ from dataclasses import replace
 
 from harness.gate.evaluate import record_of
 from harness.gate.finish import finish
+from harness.gate.judging.latency_verdict import STAGE, judge_latency
+from harness.gate.judging.next_steps import given_words
 from harness.gate.kernels import build_arm
-from harness.gate.latency_verdict import STAGE, judge_latency
 from harness.gate.measured import NOT_ASKED, Measured, Order
 from harness.gate.measuring.latency import Latency
-from harness.gate.next_steps import given_words
 from harness.gate.session import measure
 from harness.model.arms import parse_arm
 from harness.model.result import QemuSetup, Result
 from harness.model.spec import Machine, UsageError, Verdict
-from harness.platform.build import source_state
-from harness.platform.host import host_facts
-from harness.platform.store import RunFolder
-from harness.platform.virgl import chosen_device
+from harness.platform.files.store import RunFolder
+from harness.platform.host.identity import host_facts
+from harness.platform.kernels.build import source_state
+from harness.platform.pictures.virgl import chosen_device
 from harness.report.printer import Printer
 from harness.settings import Arguments
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import shutil
 
-from harness.core.ringpoints import Point, markdown
+from harness.core.machine_code.ringpoints import Point, markdown
 from harness.model.errors import ToolError
 from harness.model.spec import ARCHES, KERNEL_DIR, Switches, UsageError, Verdict, switch_table
-from harness.platform.atomic import write_whole
-from harness.platform.build import BUILD_DIR, build_kernel
-from harness.platform.ringcode import ring_points
-from harness.proof.decide import DEVICES
+from harness.platform.files.atomic import write_whole
+from harness.platform.kernels.build import BUILD_DIR, build_kernel
+from harness.platform.kernels.ringcode import ring_points
+from harness.proof.decided.decide import DEVICES
+from harness.proof.emulator.image import TraceError
 from harness.proof.export import exported_tests, write_tests
-from harness.proof.image import TraceError
 from harness.proof.run import prove
 from harness.report.printer import Printer
 from harness.settings import Arguments

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from harness.cluster.crew import ClusterCrew, Provisions, engine_opener
 from harness.core.budget import MARGIN, rounded_s
+from harness.gate.approved.references import BASELINES_DIR, NoBaseline, approval_notices, read_baseline
+from harness.gate.approved.target_references import read_target_baseline
 from harness.gate.finish import say_json
-from harness.gate.references import BASELINES_DIR, NoBaseline, approval_notices, read_baseline
-from harness.gate.target_references import read_target_baseline
 from harness.history.finding_words import finding_sentence
 from harness.history.journal import Journal, only_night
 from harness.history.matrix import Matrix, parse_matrix
@@ -25,11 +25,11 @@ from harness.model.baseline import Baseline
 from harness.model.errors import StoreError
 from harness.model.result import Result, ResultError
 from harness.model.spec import ROOT, Switches, UsageError, Verdict
-from harness.platform.bounded import read_bounded, why_unread
-from harness.platform.build import source_state
-from harness.platform.host import host_facts
-from harness.platform.store import RESULTS_DIR, RunFolder
-from harness.platform.targets import read_target
+from harness.platform.files.bounded import read_bounded, why_unread
+from harness.platform.files.store import RESULTS_DIR, RunFolder
+from harness.platform.host.identity import host_facts
+from harness.platform.kernels.build import source_state
+from harness.platform.kernels.targets import read_target
 from harness.report.printer import Printer
 from harness.settings import Arguments
 

@@ -9,19 +9,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from harness.core.statistics import AIM
-from harness.gate.evaluate import evaluate, record_of
-from harness.gate.finish import finish, timed
-from harness.gate.kernels import build_arm, refuse_words
-from harness.gate.machines import accelerated, base_machine
-from harness.gate.measured import ArmKernel, Measured, Order
-from harness.gate.measuring.frame_file import save_frames
-from harness.gate.measuring.pictures import Pictures
-from harness.gate.measuring.timing import Timing
-from harness.gate.measuring.window import Window, late_frames, window_notices
-from harness.gate.metrics import RULES, Rule
-from harness.gate.next_steps import given_words
-from harness.gate.references import (
+from harness.core.comparison.statistics import AIM
+from harness.gate.approved.references import (
     NoBaseline,
     Reference,
     approval_notices,
@@ -29,23 +18,34 @@ from harness.gate.references import (
     find_reference,
     keep_baseline,
 )
-from harness.gate.rule_file import load_by_counts, load_commit_url, load_ordering, load_rules
+from harness.gate.approved.target_kernels import keep_images, say_short_form, session_machine
+from harness.gate.approved.target_references import STORE_DIR, find_target_reference, keep_target_baseline
+from harness.gate.approved.target_rules import pictures_least, rules_of_target
+from harness.gate.evaluate import evaluate, record_of
+from harness.gate.finish import finish, timed
+from harness.gate.judging.metrics import RULES, Rule
+from harness.gate.judging.next_steps import given_words
+from harness.gate.judging.rule_file import load_by_counts, load_commit_url, load_ordering, load_rules
+from harness.gate.judging.still import stood_still
+from harness.gate.kernels import build_arm, refuse_words
+from harness.gate.machines import accelerated, base_machine
+from harness.gate.measured import ArmKernel, Measured, Order
+from harness.gate.measuring.frame_file import save_frames
+from harness.gate.measuring.pictures import Pictures
+from harness.gate.measuring.timing import Timing
+from harness.gate.measuring.window import Window, late_frames, window_notices
 from harness.gate.session import measure
-from harness.gate.still import stood_still
-from harness.gate.target_kernels import keep_images, say_short_form, session_machine
-from harness.gate.target_references import STORE_DIR, find_target_reference, keep_target_baseline
-from harness.gate.target_rules import pictures_least, rules_of_target
 from harness.model.arms import ArmRequest, Source, parse_arm
 from harness.model.errors import StoreError
 from harness.model.record import JudgedBy
 from harness.model.result import Fingerprint, QemuSetup, Result, ResultError
 from harness.model.spec import NEEDS_GL, Device, Machine, Switches, UsageError, Verdict
 from harness.model.target import Target
-from harness.platform.build import source_state
-from harness.platform.host import host_facts
-from harness.platform.store import RunFolder
-from harness.platform.targets import is_disc, repository_state
-from harness.platform.virgl import chosen_device
+from harness.platform.files.store import RunFolder
+from harness.platform.host.identity import host_facts
+from harness.platform.kernels.build import source_state
+from harness.platform.kernels.targets import is_disc, repository_state
+from harness.platform.pictures.virgl import chosen_device
 from harness.proof.ordering import Ordering, ordering_of
 from harness.report.printer import Printer
 from harness.settings import Arguments

@@ -13,17 +13,17 @@ from pathlib import Path
 from harness.model.errors import StoreError
 from harness.model.result import NextStep, Result, ResultError
 from harness.model.spec import ARCHES, Switches, UsageError, Verdict, switch_table
-from harness.platform.build import BUILD_DIR, build_kernel, sha256_of, source_state
-from harness.platform.host import host_facts
-from harness.platform.store import RESULTS_DIR, RunFolder, load_result
-from harness.proof.decide import DEVICES
+from harness.platform.files.store import RESULTS_DIR, RunFolder, load_result
+from harness.platform.host.identity import host_facts
+from harness.platform.kernels.build import BUILD_DIR, build_kernel, sha256_of, source_state
+from harness.proof.decided.decide import DEVICES
+from harness.proof.decided.weakest import Minimal, stronger_than_needed
+from harness.proof.emulator.image import parse_place
 from harness.proof.export import ExportedTest, ask_herd, disagreements, exported_tests, write_tests
-from harness.proof.image import parse_place
 from harness.proof.matrix import Decided, KernelToProve, decide, decide_all
 from harness.proof.practice import RACE_MS, PracticeFound, litmus7_says, races
 from harness.proof.report import StrategyRow, claim, write_page
 from harness.proof.run import POINTS, Proof
-from harness.proof.weakest import Minimal, stronger_than_needed
 from harness.report.printer import Printer
 from harness.report.told import next_lines
 from harness.settings import Arguments

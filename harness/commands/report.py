@@ -7,7 +7,7 @@ from harness.history.site_views import series_views, site_view
 from harness.history.store import History
 from harness.history.survey import read, require
 from harness.model.spec import Verdict
-from harness.platform.store import RESULTS_DIR
+from harness.platform.files.store import RESULTS_DIR
 from harness.report.printer import Printer
 from harness.settings import Arguments
 

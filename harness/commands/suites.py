@@ -10,7 +10,7 @@ from harness.gate.measuring.suites import SuiteBoot, run_suites, suite_boots
 from harness.model.errors import HarnessError
 from harness.model.spec import ARCHES, Switches, Verdict
 from harness.model.suites import SuiteRun
-from harness.platform.build import build_kernel
+from harness.platform.kernels.build import build_kernel
 from harness.report.printer import Printer
 from harness.settings import Arguments
 

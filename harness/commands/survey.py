@@ -15,11 +15,11 @@ from urllib.parse import quote
 import numpy as np
 
 from harness.core.budget import MOST_S, PICTURES_LEAST, SURVEY_STAGES, WATCH_S, budget_words, rounded_s
-from harness.core.frametimes import Presented
-from harness.core.recount import recounted_fps
-from harness.core.sources import gpu_queue
-from harness.core.statistics import CANDIDATE
-from harness.core.trace import NOTIFY, POP, Trace
+from harness.core.comparison.statistics import CANDIDATE
+from harness.core.device.frametimes import Presented
+from harness.core.device.recount import recounted_fps
+from harness.core.device.trace import NOTIFY, POP, Trace
+from harness.core.timing.sources import gpu_queue
 from harness.core.wording import percent, signed_percent
 from harness.gate.measuring.window import Window
 from harness.gate.replay import load_measured
@@ -31,12 +31,12 @@ from harness.model.result import NextStep, Result, ResultError
 from harness.model.spec import UsageError, Verdict
 from harness.model.survey import COLUMNS, NO_CELLS, NOTHING, NUMBERS, SurveyRow, SurveyRows, survey_markdown
 from harness.model.target_file import target_of
-from harness.platform.atomic import write_whole
-from harness.platform.bounded import LOG_BYTES_MAX, read_bounded
-from harness.platform.pipeline import HarnessRun, run_harness
-from harness.platform.qemu_command import TRACE_LOG
-from harness.platform.store import RESULTS_DIR, load_result
-from harness.platform.targets import boot_digest, find_target, main_image, read_target, resolved
+from harness.platform.files.atomic import write_whole
+from harness.platform.files.bounded import LOG_BYTES_MAX, read_bounded
+from harness.platform.files.store import RESULTS_DIR, load_result
+from harness.platform.kernels.targets import boot_digest, find_target, main_image, read_target, resolved
+from harness.platform.machine.qemu_command import TRACE_LOG
+from harness.platform.processes.pipeline import HarnessRun, run_harness
 from harness.proof.ordering import ordering_of
 from harness.report.printer import Printer
 from harness.report.render import page

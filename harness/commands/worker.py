@@ -6,8 +6,8 @@ from pathlib import Path
 
 from harness.cluster.faults import need_package
 from harness.model.spec import UsageError, Verdict
-from harness.platform.locks import lock
-from harness.platform.store import RESULTS_DIR
+from harness.platform.files.locks import lock
+from harness.platform.files.store import RESULTS_DIR
 from harness.report.printer import Printer
 from harness.settings import Arguments
 

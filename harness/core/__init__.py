@@ -1,19 +1,11 @@
 """Pure functions over arrays and strings: no file is opened here, no process started.
 
-What each group of modules reads or decides:
-
-- a guest's words: ``serial``, ``serial_noise``, ``target_serial``, ``records``, ``last_words``, ``complaints``,
-  ``ktap``, ``text``
-- QEMU's trace: ``trace``, ``frametimes``, ``frame_groups``, ``scanouts``, ``gpu_rings``, ``answers``, ``latency``,
-  ``cursor``, ``recount``
-- clocks and sources: ``align``, ``sources``, ``pacing``, ``animation``, ``percentiles``, ``instruments``,
-  ``hostnoise``
-- a comparison: ``statistics``, ``estimate``, ``sequential``, ``undisturbed``, ``lost_time``,
-  ``contradiction``, ``lottery``
-- exact counts: ``frame_counts``, ``functions``, ``costs``
-- pictures: ``stamp``, ``frames``, ``captures``, ``screen``, ``damage``, ``rounding``, ``causes``,
-  ``geometry``, ``picture_texture``, ``unknown_pictures``; how good the detectors are: ``planted_pictures``,
-  ``detector_accuracy``, ``screen_accuracy``
-- machine code: ``bootimage``, ``objectcode``, ``ringmarks``, ``ringpoints``
-- shared: ``arrays``, ``budget``, ``wording``
+- ``guest``: what a guest says on its serial line
+- ``device``: what QEMU's trace says of the device and its queues
+- ``timing``: clocks, sources and the pace of frames
+- ``comparison``: two kernels compared, and when that is decided
+- ``counts``: exact counts of instructions and accesses
+- ``pictures``: what is on the screen, what is wrong with it, and how good the detectors are
+- ``machine_code``: ELF files and the ordering points in them
+- for all of them: ``arrays``, ``budget``, ``wording``, ``text``
 """

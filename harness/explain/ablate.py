@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from harness.core.budget import NO_TIME
-from harness.core.objectcode import ObjectCodeError, code_digest
-from harness.core.statistics import CANDIDATE, REFERENCE, launch_effect
+from harness.core.comparison.statistics import CANDIDATE, REFERENCE, launch_effect
+from harness.core.machine_code.objectcode import ObjectCodeError, code_digest
 from harness.explain.effects import (
     Ablation,
     Changes,
@@ -32,7 +32,7 @@ from harness.gate.measuring.protocol import Protocol
 from harness.gate.measuring.timing import TIMING_S, Timing
 from harness.model.errors import BuildError, GuestError, QemuError
 from harness.model.spec import Device, Machine, RunParams, RunSpec, Switches, switch_table
-from harness.platform.build import BUILD_DIR, BuiltKernel, build_kernel
+from harness.platform.kernels.build import BUILD_DIR, BuiltKernel, build_kernel
 
 ONE_CPU_SWITCHES = ("CPUS",)
 """Switches without effect on the timing machine, which has one CPU."""

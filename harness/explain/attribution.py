@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from harness.core.align import Alignment
 from harness.core.arrays import F64, I64, Mask
-from harness.core.frametimes import Presented
-from harness.core.records import FrameRecords
-from harness.core.sources import gpu_queue
-from harness.core.trace import FILL, POP, PUBLISH, Trace
+from harness.core.device.frametimes import Presented
+from harness.core.device.trace import FILL, POP, PUBLISH, Trace
+from harness.core.guest.records import FrameRecords
+from harness.core.timing.align import Alignment
+from harness.core.timing.sources import gpu_queue
 from harness.explain.timeline import GUEST_SPANS, TimelineSpan, guest_track, host_tracks
 
 DRAW, SUBMIT, NOTIFYING, DEVICE, POLL = "draw", "submit", "notify", "device", "poll"

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.core.budget import NO_TIME
-from harness.core.statistics import CANDIDATE, REFERENCE
+from harness.core.comparison.statistics import CANDIDATE, REFERENCE
 from harness.explain.ablate import Bench, Spent, code_of, fitted, sample_of, time_pair
 from harness.explain.case_report import CandidateRow, EventsPerFrame, Replay, StepRow, closing_sentences
 from harness.explain.counting import FRAMES, count_events, counting_switches
@@ -19,7 +19,7 @@ from harness.explain.effects import Sample, measure_effects
 from harness.model.case_study import CASE_CANDIDATES, CASE_FIGURES, CASE_STEPS, Candidate, NamedStep, named_combination
 from harness.model.errors import GuestError
 from harness.model.spec import Switches
-from harness.platform.build import BuiltKernel, build_kernel
+from harness.platform.kernels.build import BuiltKernel, build_kernel
 
 NO_SWITCH = "no switch changes"
 SAME_CODE = "identical code"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from harness.core.serial import parse_serial
+from harness.core.guest.serial import parse_serial
 from harness.explain.case_report import EventsPerFrame
 from harness.model.errors import GuestError
 from harness.model.spec import Machine, RunParams, RunSpec, Switches
-from harness.platform.qemu import TIMING_EVENTS, Qemu
+from harness.platform.machine.qemu import TIMING_EVENTS, Qemu
 
 COUNTED = ("fences", "spins", "completions", "timeouts")
 FRAMES = 60

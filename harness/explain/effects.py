@@ -1,8 +1,8 @@
 """The effect of each switch, changed one at a time; which effects are noise, and which pairs do not add up.
 
 Every alternative was measured against the same combination, the base, launch by launch
-(:mod:`harness.core.statistics`). Among many alternatives some would differ by chance: the intervals hold for all of
-them at once (O. J. Dunn, JASA 56, 1961), and at every look. Their spreads are moderated
+(:mod:`harness.core.comparison.statistics`). Among many alternatives some would differ by chance: the intervals hold for
+all of them at once (O. J. Dunn, JASA 56, 1961), and at every look. Their spreads are moderated
 (:mod:`harness.explain.moderate`).
 
 Effects are changes of frame time relative to the base: 0.1 is a frame that takes 10 % longer. Times add where one
@@ -21,9 +21,9 @@ import numpy as np
 from scipy import stats
 
 from harness.core.budget import NO_TIME
-from harness.core.estimate import Estimate, estimate
-from harness.core.sequential import bound_at, look_sizes
-from harness.core.statistics import Plan
+from harness.core.comparison.estimate import Estimate, estimate
+from harness.core.comparison.sequential import bound_at, look_sizes
+from harness.core.comparison.statistics import Plan
 from harness.core.wording import percent, signed_percent, span
 from harness.explain.moderate import moderate
 

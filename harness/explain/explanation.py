@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from harness.core.functions import FunctionChange, function_words
+from harness.core.counts.functions import FunctionChange, function_words
 from harness.core.wording import percent, signed_percent, span
 from harness.explain.attribution import OTHER, FrameAccount
 from harness.explain.case_report import EventsPerFrame, Replay

@@ -16,7 +16,7 @@ from scipy.optimize import brentq
 from scipy.special import digamma, polygamma
 
 from harness.core.arrays import F64
-from harness.core.estimate import Estimate
+from harness.core.comparison.estimate import Estimate
 
 FEWEST = 4
 """Fewest samples that show a common variance."""

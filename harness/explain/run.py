@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.core import budget
-from harness.core.functions import FunctionChange
-from harness.core.statistics import CANDIDATE
+from harness.core.comparison.statistics import CANDIDATE
+from harness.core.counts.functions import FunctionChange
 from harness.explain.ablate import COLD, Bench, ablate, fitted, other_values
 from harness.explain.attribution import FrameAccount
 from harness.explain.case_replay import replay_seed
@@ -29,8 +29,8 @@ from harness.gate.measuring.protocol import WARM_UP_FRAMES, choose_protocol
 from harness.gate.measuring.timing import TIMING_S
 from harness.model.errors import GuestError
 from harness.model.spec import Device, Machine, RunParams, RunSpec, Switches
-from harness.platform.build import BuiltKernel, build_kernel
-from harness.platform.pin import probe_rights
+from harness.platform.kernels.build import BuiltKernel, build_kernel
+from harness.platform.machine.pin import probe_rights
 
 CLOSING_S = 5.0
 """For plots and pages."""

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.core.functions import FunctionChange
-from harness.core.statistics import CANDIDATE, REFERENCE
+from harness.core.comparison.statistics import CANDIDATE, REFERENCE
+from harness.core.counts.functions import FunctionChange
 from harness.explain.effects import Changes
 from harness.model.baseline import KERNEL_NAME
 from harness.model.errors import GuestError, StoreError
 from harness.model.record import ExactRecord
 from harness.model.result import Result
 from harness.model.spec import RunParams, Switches, UsageError, Verdict
-from harness.platform.build import sha256_of
-from harness.platform.store import load_result
+from harness.platform.files.store import load_result
+from harness.platform.kernels.build import sha256_of
 
 CANDIDATE_FILE = "candidate.elf"
 WINDOW_FILES = ("window/serial.log", "window/trace.log")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.core.arrays import I64
-from harness.core.trace import FILL, FLUSH, NOTIFY, POP, PUBLISH, TRANSFERS, Trace
+from harness.core.device.trace import FILL, FLUSH, NOTIFY, POP, PUBLISH, TRANSFERS, Trace
 
 GUEST_CPU, DEVICE, MAIN_LOOP = TRACKS = ("guest CPU", "device", "main loop")
 GUEST_SPANS: Mapping[str, str] = {

@@ -8,22 +8,22 @@ from __future__ import annotations
 import dataclasses
 
 from harness.core.budget import NO_TIME
-from harness.core.functions import function_words
-from harness.core.hostnoise import noise_cause
-from harness.core.serial import SerialLog
-from harness.core.statistics import CANDIDATE, REFERENCE
-from harness.gate import metrics
-from harness.gate.basis import Basis
-from harness.gate.figures import ArmFigures, prediction
+from harness.core.comparison.statistics import CANDIDATE, REFERENCE
+from harness.core.counts.functions import function_words
+from harness.core.guest.serial import SerialLog
+from harness.core.timing.hostnoise import noise_cause
+from harness.gate.judging import metrics
+from harness.gate.judging.basis import Basis
+from harness.gate.judging.figures import ArmFigures, prediction
+from harness.gate.judging.metrics import HIGHER, LOWER, RULES, Rule
+from harness.gate.judging.still import still_screen, stood_still
+from harness.gate.judging.tails import compare_tails
+from harness.gate.judging.verdict import Judgement, judge
 from harness.gate.measured import COUNTS, NOT_ASKED, ArmKernel, Measured
 from harness.gate.measuring.pictures import Pictures
 from harness.gate.measuring.timing import Timing
 from harness.gate.measuring.window import Window
-from harness.gate.metrics import HIGHER, LOWER, RULES, Rule
 from harness.gate.stages import STAGES
-from harness.gate.still import still_screen, stood_still
-from harness.gate.tails import compare_tails
-from harness.gate.verdict import Judgement, judge
 from harness.model.baseline import Baseline
 from harness.model.declared import on_request
 from harness.model.record import Cause, ExactRecord, Incident, JudgedBy, RunRecord

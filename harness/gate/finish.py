@@ -9,15 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.core.arrays import F64
-from harness.core.statistics import CANDIDATE, REFERENCE, launch_effect
+from harness.core.comparison.statistics import CANDIDATE, REFERENCE, launch_effect
+from harness.gate.judging.next_steps import next_steps
 from harness.gate.measured import Measured
 from harness.gate.measuring.timing import Timing
 from harness.gate.measuring.window import Window
-from harness.gate.next_steps import next_steps
 from harness.model.result import Result
 from harness.model.spec import Verdict
-from harness.platform.bounded import read_bounded
-from harness.platform.store import RunFolder
+from harness.platform.files.bounded import read_bounded
+from harness.platform.files.store import RunFolder
 from harness.report.files import write_reports
 from harness.report.machine import github_lines
 from harness.report.printer import Printer, Verbatim

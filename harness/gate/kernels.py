@@ -7,17 +7,17 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from harness.gate.approved.references import BASELINES_DIR, read_baseline, source_of
+from harness.gate.approved.target_kernels import arm_of, short_form, target_arm
 from harness.gate.measured import ArmKernel, KernelSource
-from harness.gate.references import BASELINES_DIR, read_baseline, source_of
-from harness.gate.target_kernels import arm_of, short_form, target_arm
 from harness.model.arms import ArmRequest, Source
 from harness.model.spec import ROOT, Capabilities, Switches, UsageError
 from harness.model.target import capabilities_of
 from harness.model.values import shown
-from harness.platform.bounded import KERNEL_BYTES_MAX, read_bounded
-from harness.platform.build import build_kernel, checkout_revision
-from harness.platform.golden import scene_hash
-from harness.platform.targets import TARGETS_DIR, find_target, read_target
+from harness.platform.files.bounded import KERNEL_BYTES_MAX, read_bounded
+from harness.platform.kernels.build import build_kernel, checkout_revision
+from harness.platform.kernels.targets import TARGETS_DIR, find_target, read_target
+from harness.platform.pictures.golden import scene_hash
 from harness.report.printer import Printer
 
 _OWN_WORDS = b"[BOOT] kernel=roulette"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from harness.gate.approved.target_kernels import session_machine
 from harness.gate.measured import ArmKernel
-from harness.gate.target_kernels import session_machine
 from harness.model.spec import LOAD_DISK_MIB, Machine, RunSpec
-from harness.platform.probe import choose_accelerator, qemu_version
+from harness.platform.host.probe import choose_accelerator, qemu_version
 
 
 def base_machine(arch: str, loaded: bool, extra: tuple[str, ...] = ()) -> Machine:

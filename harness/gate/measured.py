@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from harness.core.bootimage import same_loaded_bytes
-from harness.gate.metrics import RULES, Rule
+from harness.core.machine_code.bootimage import same_loaded_bytes
+from harness.gate.judging.metrics import RULES, Rule
 from harness.model.declared import on_request
 from harness.model.record import Incident, Lease
 from harness.model.spec import Capabilities, Machine, RunParams, RunSpec, Switches
 from harness.model.target import Target, limits_of, machine_of
 from harness.model.target_record import TargetRecord
-from harness.platform.bounded import KERNEL_BYTES_MAX, read_bounded
+from harness.platform.files.bounded import KERNEL_BYTES_MAX, read_bounded
 
 B = TypeVar("B")
 SAME_KERNEL = "the same kernel, byte for byte"

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from harness.core.bootimage import same_loaded_bytes
+from harness.core.machine_code.bootimage import same_loaded_bytes
 from harness.gate.measured import ArmKernel
 from harness.gate.measuring.comparison import Arms, Relinked
 from harness.model.errors import BuildError
 from harness.model.spec import ROOT
-from harness.platform.build import build_kernel, checkout_revision
+from harness.platform.kernels.build import build_kernel, checkout_revision
 
 LAYOUTS = (1, 2, 3, 4)
 """Numbers that each stand for one other order: several, because one more may be lucky too."""

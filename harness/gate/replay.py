@@ -11,7 +11,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from harness.core.statistics import CANDIDATE, REFERENCE
+from harness.core.comparison.statistics import CANDIDATE, REFERENCE
 from harness.gate.measured import ArmKernel, Measured, Order
 from harness.gate.stages import STAGES
 from harness.model.errors import HarnessError

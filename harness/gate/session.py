@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.core import budget
-from harness.core.complaints import device_complaints
-from harness.core.serial_noise import without_noise
-from harness.core.trace import parse_trace
+from harness.core.device.trace import parse_trace
+from harness.core.guest.complaints import device_complaints
+from harness.core.guest.serial_noise import without_noise
 from harness.gate.measured import NOT_ASKED, Measured, Order
 from harness.gate.measuring.window import Window
 from harness.gate.stage import Session, Stage
@@ -26,10 +26,10 @@ from harness.model.declared import on_request
 from harness.model.errors import GuestError, HarnessError
 from harness.model.record import Cause, Incident, Lease
 from harness.model.spec import Verdict
-from harness.platform.beside import Beside
-from harness.platform.bounded import LOG_BYTES_MAX, read_bounded
-from harness.platform.leases import WAIT_S, lease_cores, spare_cpus
-from harness.platform.qemu_command import QEMU_LOG, TRACE_LOG
+from harness.platform.files.bounded import LOG_BYTES_MAX, read_bounded
+from harness.platform.host.leases import WAIT_S, lease_cores, spare_cpus
+from harness.platform.machine.qemu_command import QEMU_LOG, TRACE_LOG
+from harness.platform.processes.beside import Beside
 
 _LACKING = re.compile(
     rb"^virtio-\w+: (?:no such device on the PCI bus|a feature that is needed is not offered"

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from harness.core.arrays import F64, I64
-from harness.gate.metrics import HIGHER, LOWER, find_row
+from harness.gate.judging.metrics import HIGHER, LOWER, find_row
 from harness.history.changepoints import CLIP_SIGMA, STRONG_P, WEAK_P, ChangePoint, SeriesNoise, change_points, noise_of
 from harness.history.host_effects import disagreeing, host_offsets, shared_change
 from harness.history.series import ABSOLUTE, CREEP, EXACT, RATIO, STEP, SeriesKey

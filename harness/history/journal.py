@@ -15,10 +15,10 @@ from pathlib import Path
 from harness.model import codec
 from harness.model.codec import CodecError
 from harness.model.errors import HarnessError, StoreError
-from harness.platform.atomic import append_line
-from harness.platform.bounded import HISTORY_BYTES_MAX, read_bounded
-from harness.platform.locks import Busy, lock
-from harness.platform.store import RESULTS_DIR
+from harness.platform.files.atomic import append_line
+from harness.platform.files.bounded import HISTORY_BYTES_MAX, read_bounded
+from harness.platform.files.locks import Busy, lock
+from harness.platform.files.store import RESULTS_DIR
 
 NIGHT_DIR = RESULTS_DIR / ".night"
 

@@ -16,9 +16,9 @@ from harness.history.store import History, HistoryDamaged, HistoryUnreachable
 from harness.model.errors import StoreError
 from harness.model.result import ResultError
 from harness.model.spec import UsageError
-from harness.platform import atomic
-from harness.platform.bounded import HISTORY_BYTES_MAX, read_bounded
-from harness.platform.store import RESULTS_DIR
+from harness.platform.files import atomic
+from harness.platform.files.bounded import HISTORY_BYTES_MAX, read_bounded
+from harness.platform.files.store import RESULTS_DIR
 
 _BATCH = 500
 """Runs that are imported in one transaction."""

@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.gate.references import NoBaseline, read_baseline
-from harness.gate.target_references import kept_target_baseline
+from harness.gate.approved.references import NoBaseline, read_baseline
+from harness.gate.approved.target_references import kept_target_baseline
 from harness.history.finding_store import load_findings, store_approvals
 from harness.history.journal import CellFinished, Journal, NightPlan
 from harness.history.jsonl import LINES_FILE, append_line
@@ -30,9 +30,9 @@ from harness.model.errors import StoreError
 from harness.model.job import JobCrew, Wish
 from harness.model.result import Result, ResultError
 from harness.model.spec import Verdict
-from harness.platform.bounded import read_bounded
-from harness.platform.pipeline import HarnessRun, run_harness
-from harness.platform.store import RESULTS_DIR, load_result
+from harness.platform.files.bounded import read_bounded
+from harness.platform.files.store import RESULTS_DIR, load_result
+from harness.platform.processes.pipeline import HarnessRun, run_harness
 
 Runner = Callable[[Cell, float], HarnessRun]
 """Runs one cell with a budget in seconds."""

@@ -15,10 +15,10 @@ from harness.history.series import HistoryRun, record_from_line, record_to_line
 from harness.history.store import History, HistoryDamaged, HistoryUnreachable
 from harness.model.errors import StoreError
 from harness.model.result import ResultError
-from harness.platform.atomic import write_whole
-from harness.platform.bounded import read_bounded
-from harness.platform.locks import lock
-from harness.platform.store import RESULTS_DIR
+from harness.platform.files.atomic import write_whole
+from harness.platform.files.bounded import read_bounded
+from harness.platform.files.locks import lock
+from harness.platform.files.store import RESULTS_DIR
 
 QUEUE_DIR = RESULTS_DIR / "history-queue"
 LOCK_WAIT_S = 120.0

@@ -15,9 +15,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.core.statistics import CANDIDATE
-from harness.gate.gates import KINDS
-from harness.gate.metrics import names_of
+from harness.core.comparison.statistics import CANDIDATE
+from harness.gate.judging.gates import KINDS
+from harness.gate.judging.metrics import names_of
 from harness.model import codec
 from harness.model.baseline import Baseline
 from harness.model.result import Gate, Metric, Result, ResultError

@@ -11,8 +11,8 @@ from harness.history.matrix import Cell
 from harness.history.series import RATIO
 from harness.history.store import History
 from harness.model.job import PAIR, Job
-from harness.platform.job_note import placed
-from harness.platform.targets import read_target
+from harness.platform.files.job_note import placed
+from harness.platform.kernels.targets import read_target
 
 RANDOM_STATE = 1
 """Random state of every cell's plan: the same cell measures in the same order on every host and every night."""

@@ -17,7 +17,7 @@ from markupsafe import Markup
 from harness.core.wording import amount
 from harness.history.series import CREEP, NEW
 from harness.model.spec import Verdict
-from harness.platform.atomic import whole_folder
+from harness.platform.files.atomic import whole_folder
 from harness.report.render import TEMPLATES, environment, source_policy
 from harness.report.words import label_of, when_words
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from harness.gate.metrics import NEITHER, find_row
+from harness.gate.judging.metrics import NEITHER, find_row
 from harness.history.finding_words import change_words, finding_details, finding_headline
 from harness.history.series import ABSOLUTE, NEW, RATIO, WITHDRAWN, Finding, SeriesKey
 from harness.history.site import SPARK_RUNS, CellView, FindingView, RunView, SeriesLink, SeriesView, SiteView, by_cause

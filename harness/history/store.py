@@ -29,7 +29,7 @@ from harness.history.series import HistoryRun, SeriesKey, record_to_line
 from harness.model.errors import StoreError
 from harness.model.spec import UsageError
 from harness.model.upgrade import metric_at_first
-from harness.platform.store import RESULTS_DIR
+from harness.platform.files.store import RESULTS_DIR
 
 BUSY_S = 30.0
 """How long a writer waits for another."""

@@ -180,7 +180,7 @@ class CountedFrames:
 
     frames: int
     parts: Mapping[str, PartCounts]
-    """By part, as in :data:`harness.core.frame_counts.PARTS`."""
+    """By part, as in :data:`harness.core.counts.frame_counts.PARTS`."""
     transferred_bytes: float = 0.0
     """Pixels of the picture that the device shows, per frame."""
 

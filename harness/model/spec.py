@@ -311,7 +311,7 @@ class Machine:
     """The exact stage: ``-icount shift=0,sleep=off``, one vCPU."""
     device: Device = Device.GPU_2D
     display: Display = Display.NONE
-    """For the GL device, :func:`harness.platform.virgl.with_virgl` finds the one that works here."""
+    """For the GL device, :func:`harness.platform.pictures.virgl.with_virgl` finds the one that works here."""
     render_threads: int | None = None
     """Threads of OpenGL in software; 0 draws in QEMU's main thread, which is best where all of QEMU shares one core."""
     keyboard: bool = True

@@ -1,8 +1,8 @@
 """A target: any kernel that drives virtio-gpu, as a file of a few lines declares it.
 
 Pure: this module knows what a target is. :mod:`harness.model.target_file` reads and writes the TOML,
-:mod:`harness.platform.targets` finds files and images. Paths are text, relative to the folder of the target's file
-until the images have been found.
+:mod:`harness.platform.kernels.targets` finds files and images. Paths are text, relative to the folder of the target's
+file until the images have been found.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
-from harness.proof.decide import Cycle
-from harness.proof.questions import DevicePair
+from harness.proof.decided.decide import Cycle
+from harness.proof.decided.questions import DevicePair
 
 WIDTH, HEIGHT = 660, 190
 _LEFT, _RIGHT, _TOP, _BOTTOM = 20, 390, 62, 142

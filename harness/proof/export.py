@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.model.errors import ToolError
-from harness.platform.atomic import write_whole
-from harness.platform.child import ChildError, run_child
-from harness.proof.decide import Answer
+from harness.platform.files.atomic import write_whole
+from harness.platform.processes.child import ChildError, run_child
+from harness.proof.decided.decide import Answer
 from harness.proof.herd import observations, render
 
 HERD_S = 300.0

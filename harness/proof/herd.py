@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from harness.proof.checker import Program
-from harness.proof.events import Acquire, Event, EventKind, Fence
+from harness.proof.decided.checker import Program
+from harness.proof.decided.events import Acquire, Event, EventKind, Fence
 
 _HEADERS: Mapping[str, str] = {"x86_64": "X86_64", "aarch64": "AArch64", "riscv64": "RISCV"}
 _OBSERVATION = re.compile(r"^Observation (\S+) (Never|Sometimes|Always) \d+ \d+$", re.MULTILINE)

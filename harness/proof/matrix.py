@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.platform.beside import Beside
-from harness.proof.decide import DEVICES
-from harness.proof.image import TraceError
+from harness.platform.processes.beside import Beside
+from harness.proof.decided.decide import DEVICES
+from harness.proof.decided.weakest import Minimal, together, weakest
+from harness.proof.emulator.image import TraceError
 from harness.proof.run import Proof, prove
-from harness.proof.weakest import Minimal, together, weakest
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,11 @@ from harness.model import codec
 from harness.model.errors import ToolError
 from harness.model.record import Cause, Incident
 from harness.model.spec import Verdict
-from harness.platform.atomic import write_whole
-from harness.platform.bounded import read_bounded
-from harness.platform.build import BUILD_DIR
-from harness.proof.decide import DEVICES
-from harness.proof.image import TraceError
+from harness.platform.files.atomic import write_whole
+from harness.platform.files.bounded import read_bounded
+from harness.platform.kernels.build import BUILD_DIR
+from harness.proof.decided.decide import DEVICES
+from harness.proof.emulator.image import TraceError
 from harness.proof.run import prove
 
 CACHE = BUILD_DIR / "proofs"
@@ -85,7 +85,7 @@ def ordering_of(path: Path, sha256: str) -> Ordering:
 def _prover() -> str:
     """A hash of the prover: another one may answer otherwise."""
     content = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
         # No bound needed: sources of this tree.
         content.update(path.read_bytes())
     return content.hexdigest()[:16]

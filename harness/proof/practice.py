@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.model.spec import KERNEL_DIR
-from harness.platform.child import ChildError, run_child
+from harness.platform.processes.child import ChildError, run_child
 from harness.proof.export import ExportedTest
 from harness.proof.herd import observations
 

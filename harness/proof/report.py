@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.model.result import Result
-from harness.platform.atomic import write_whole
-from harness.proof.decide import Cycle, DeviceModel
+from harness.platform.files.atomic import write_whole
+from harness.proof.decided.decide import Cycle, DeviceModel
+from harness.proof.decided.questions import QUESTIONS
+from harness.proof.decided.weakest import Minimal
 from harness.proof.drawing import draw_cycle
 from harness.proof.practice import TCG, PracticeFound
-from harness.proof.questions import QUESTIONS
 from harness.proof.run import POINTS, Proof
-from harness.proof.weakest import Minimal
 from harness.report.render import environment
 from harness.report.view import symbol_of, tone_of
 from harness.report.words import when_words

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.model.errors import ToolError
-from harness.proof.decide import Answer, DeviceModel, answers
-from harness.proof.events import Fence
-from harness.proof.foreign import record_foreign
-from harness.proof.image import ElfImage, read_image
-from harness.proof.recording import Coverage, Recording, record
+from harness.proof.decided.decide import Answer, DeviceModel, answers
+from harness.proof.decided.events import Fence
+from harness.proof.emulator.foreign import record_foreign
+from harness.proof.emulator.image import ElfImage, read_image
+from harness.proof.recorded.recording import Coverage, Recording, record
 
 POINTS: Mapping[str, str] = {"A": "A publish", "B": "B poll", "C": "C kick check", "D": "D re-arm", "E": "E notify"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.core.statistics import CANDIDATE
+from harness.core.comparison.statistics import CANDIDATE
 from harness.model.result import Arm, Gate, NextStep, Result
 from harness.report.run_view import SIGN, facts
 from harness.report.view import (

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 
 from harness.core.arrays import Image
-from harness.core.captures import CAPTURES_FILE, CapturesError, captures_from_json
-from harness.platform.bounded import read_bounded
+from harness.core.pictures.captures import CAPTURES_FILE, CapturesError, captures_from_json
+from harness.platform.files.bounded import read_bounded
 from harness.report.pictures import difference_box, read_picture
 from harness.report.view import Movie
 

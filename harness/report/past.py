@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.core.wording import amount
 from harness.model.errors import StoreError
 from harness.model.result import Result, ResultError
-from harness.platform.store import load_result
+from harness.platform.files.store import load_result
 from harness.report.words import label_of
 
 RUNS_MAX = 40

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from harness.core.arrays import Image
-from harness.platform.picture_file import read_bgr
+from harness.platform.pictures.picture_file import read_bgr
 from harness.report.view import Film, Picture, PictureComparison
 
 EVIDENCE_MAX = 6

@@ -17,7 +17,7 @@ import numpy as np
 from markupsafe import escape
 
 from harness.core.arrays import F64
-from harness.platform.gnuplot import PlotError, plot_svg
+from harness.platform.pictures.gnuplot import PlotError, plot_svg
 from harness.report.view import Plot
 
 INK, MUTED, FIRST, SECOND, THIRD = "#010203", "#020304", "#030405", "#040506", "#050607"

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness.core.hostnoise import noise_words
+from harness.core.timing.hostnoise import noise_words
 from harness.model.latency_record import LatencyRecord
 from harness.model.record import PicturesRecord, TimingRecord
 from harness.model.result import Arm, Gate, Result

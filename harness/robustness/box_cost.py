@@ -8,8 +8,8 @@ import statistics
 from pathlib import Path
 
 from harness.model.errors import HarnessError
-from harness.platform.child import run_child
-from harness.platform.sandbox import Layer, Visible, best_layer, layer_words
+from harness.platform.machine.sandbox import Layer, Visible, best_layer, layer_words
+from harness.platform.processes.child import run_child
 
 STARTS = 100
 _READABLE = ("/usr", "/bin", "/lib", "/lib64", "/proc")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from harness.model.spec import ROOT
-from harness.platform.child import ChildResult, run_child, start_child
+from harness.platform.processes.child import ChildResult, run_child, start_child
 
 LIMIT_S = 180.0
 PARTS = ("harness", "kernel", "targets", "include", "baselines")

@@ -14,7 +14,7 @@ from typing import Any
 
 from harness.model.errors import HarnessError
 from harness.model.spec import ROOT
-from harness.platform.child import run_child
+from harness.platform.processes.child import run_child
 
 READERS: tuple[tuple[str, ...], ...] = (
     ("analyze", "RESULT={}"),

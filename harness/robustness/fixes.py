@@ -18,8 +18,8 @@ from pathlib import Path
 import tomllib
 
 from harness.model.spec import ROOT
-from harness.platform.bounded import read_bounded
-from harness.platform.child import ChildResult, run_child
+from harness.platform.files.bounded import read_bounded
+from harness.platform.processes.child import ChildResult, run_child
 
 FIXES_DIR = Path(__file__).parent / "fix_rows"
 LIMIT_S = 300.0

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
-from harness.platform.store import load_result
+from harness.platform.files.store import load_result
 from harness.report.machine import github_lines
 from harness.robustness.checkout import Checkout
 from harness.robustness.hostile import TEXTS, control_problems, html_problems, markdown_problems, runner_problems

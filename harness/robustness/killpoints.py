@@ -14,8 +14,8 @@ from pathlib import Path
 
 from harness.model.errors import HarnessError
 from harness.model.spec import ROOT
-from harness.platform.bounded import read_bounded
-from harness.platform.child import run_child
+from harness.platform.files.bounded import read_bounded
+from harness.platform.processes.child import run_child
 
 WRITES = (
     "write pwrite64 writev pwritev fsync fdatasync ftruncate truncate fallocate rename renameat renameat2 link linkat "

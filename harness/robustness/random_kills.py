@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from harness.platform.child import end_child
+from harness.platform.processes.child import end_child
 from harness.robustness.checkout import LIMIT_S, Checkout
 from harness.robustness.killpoints import KILL, Ended
 from harness.robustness.what_lasts import results_problems

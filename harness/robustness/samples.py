@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.model.baseline import FILE_NAME, KERNEL_NAME, Baseline, baseline_to_json
 from harness.model.result import Arm, Fingerprint, Frames, Host, Metric, QemuSetup, Result, result_to_json
 from harness.model.spec import Switches, Verdict
-from harness.platform.build import kernel_tree_hash
+from harness.platform.kernels.build import kernel_tree_hash
 
 STARTED = "2026-01-01T00:00:00+00:00"
 ELF = b"\x7fELF pretended"

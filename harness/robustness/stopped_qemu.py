@@ -8,7 +8,7 @@ import tempfile
 import time
 
 from harness.model.spec import Verdict
-from harness.platform.child import end_child
+from harness.platform.processes.child import end_child
 from harness.robustness.checkout import LIMIT_S, Checkout
 
 POINTS = 20

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.model.errors import ToolError
-from harness.platform.child import run_child
+from harness.platform.processes.child import run_child
 
 _HEAD = """
     .section .note.pvh, "a", @note

@@ -6,15 +6,15 @@ import os
 import shutil
 from pathlib import Path
 
-from harness.gate.references import read_baseline
+from harness.gate.approved.references import read_baseline
 from harness.history.journal import Journal
 from harness.history.jsonl import append_line, import_lines
 from harness.history.store import History
 from harness.model.baseline import KERNEL_NAME
 from harness.model.errors import HarnessError
 from harness.model.spec import ROOT, UsageError
-from harness.platform.child import run_child
-from harness.platform.store import RunFolder, load_result
+from harness.platform.files.store import RunFolder, load_result
+from harness.platform.processes.child import run_child
 from harness.robustness import history_samples, samples
 from harness.robustness.killpoints import KILL, Ended, harness
 

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from harness import cli
 from harness.commands import approve
-from harness.gate import references
+from harness.gate.approved import references
 place = Path(sys.argv[1])
 approve.BASELINES_DIR = place / "baselines"
 references.read_baseline.__defaults__ = (place / "baselines",)
@@ -24,7 +24,7 @@ sys.exit(cli.main(["approve", "REASON=new", f"RESULT={place / 'run'}"]))
 _COMMIT = """
 import sys
 from pathlib import Path
-from harness.platform.store import RunFolder
+from harness.platform.files.store import RunFolder
 from harness.robustness.samples import RESULT
 with RunFolder("perf", Path(sys.argv[1]) / "results") as run:
     (run.path / "report.md").write_text("new")
@@ -40,7 +40,7 @@ append_line(history_run(2), Path(sys.argv[1]) / "history.jsonl")
 _SITE = """
 import sys
 from pathlib import Path
-from harness.platform.atomic import whole_folder
+from harness.platform.files.atomic import whole_folder
 with whole_folder(Path(sys.argv[1]) / "site") as part:
     (part / "series").mkdir()
     (part / "index.html").write_text("new")
@@ -49,7 +49,7 @@ with whole_folder(Path(sys.argv[1]) / "site") as part:
 _PAGE = """
 import sys
 from pathlib import Path
-from harness.platform.atomic import write_whole
+from harness.platform.files.atomic import write_whole
 write_whole(Path(sys.argv[1]) / "page.html", "new" * 9)
 """
 _JOURNAL = """

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.core.serial import SerialLog, parse_serial
+from harness.core.guest.serial import SerialLog, parse_serial
 from harness.model.spec import Machine, RunParams, RunSpec, Switches
-from harness.platform.build import build_kernel
-from harness.platform.ending import Ending
-from harness.platform.qemu import Qemu
+from harness.platform.kernels.build import build_kernel
+from harness.platform.machine.ending import Ending
+from harness.platform.machine.qemu import Qemu
 
 
 @dataclass(frozen=True)

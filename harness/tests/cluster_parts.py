@@ -21,8 +21,8 @@ from harness.cluster.workplace import Workplace
 from harness.model.job import PAIR, Job, Wish
 from harness.model.result import Arm, Gate, Host, Metric, QemuSetup, Result
 from harness.model.spec import Switches, Verdict
-from harness.platform.pipeline import HarnessRun
-from harness.platform.store import RunFolder
+from harness.platform.files.store import RunFolder
+from harness.platform.processes.pipeline import HarnessRun
 
 VERSION = "v1"
 HOST_A, HOST_B = "a CPU, 2 cores, QEMU 7.2.22, tcg", "b CPU, 8 cores, QEMU 7.2.22, tcg"

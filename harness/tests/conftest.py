@@ -21,7 +21,7 @@ if "HARNESS_RESULTS" not in os.environ:
     atexit.register(shutil.rmtree, _place, ignore_errors=True)
 
 from harness.model.interrupts import INTERRUPTS
-from harness.platform import child
+from harness.platform.processes import child
 from harness.tests.printer import RecordingPrinter
 
 Mounted = Callable[[Path, str], list[str]]
@@ -76,7 +76,7 @@ def _signals_are_heard_again() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     """The address of a PostgreSQL server of this file's tests."""
-    from harness.platform.postgresql import postgresql
+    from harness.platform.files.postgresql import postgresql
 
     with postgresql() as address:
         yield address

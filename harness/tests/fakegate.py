@@ -12,7 +12,7 @@ from pathlib import Path
 
 from harness.model.result import Gate, Result
 from harness.model.spec import ROOT, Verdict
-from harness.platform.store import RunFolder
+from harness.platform.files.store import RunFolder
 
 
 def main() -> int:

@@ -18,7 +18,7 @@ from harness.explain.manners.wait_kind import wait_kind
 from harness.explain.manners.watch import DriverAnswer
 from harness.explain.timeline import TRACKS, TimelineSpan
 from harness.front.endings import ending_files
-from harness.gate.target_approval import PAGE_FILE, approve_target
+from harness.gate.approved.target_approval import PAGE_FILE, approve_target
 from harness.history.nightly_page import night_page
 from harness.history.site import write_site
 from harness.history.site_views import series_views, site_view
@@ -29,10 +29,10 @@ from harness.model.record import Ending, Observed, RunRecord
 from harness.model.result import Gate, NextStep, Result
 from harness.model.spec import RunParams, Verdict
 from harness.model.survey import COLUMNS, SurveyRow
-from harness.proof.decide import DEVICES
+from harness.proof.decided.decide import DEVICES
+from harness.proof.decided.weakest import Minimal, Weakest
 from harness.proof.practice import PracticeFound
 from harness.proof.report import StrategyRow, write_page
-from harness.proof.weakest import Minimal, Weakest
 from harness.report.files import write_reports
 from harness.report.render import page
 from harness.report.told import TellingPrinter, write_told

@@ -15,8 +15,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from harness.core.gpu_rings import GivenCommand, RingSample
-from harness.core.trace import parse_trace
+from harness.core.device.gpu_rings import GivenCommand, RingSample
+from harness.core.device.trace import parse_trace
 from harness.explain.manners.facts import CpuTime, DriverFacts, RegisterReads
 from harness.explain.manners.observe import MANNERS_EVENTS, SeenDriver, observe
 from harness.tests.guestrun import build_guest, running_guest

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.core.frametimes import presented_frames
-from harness.core.trace import parse_trace
+from harness.core.device.frametimes import presented_frames
+from harness.core.device.trace import parse_trace
 from harness.tests.guestrun import build_guest, running_guest
 
 RECORDED = Path(__file__).parent / "data" / "launches.json"

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from harness.model.spec import FOREIGN, Limits, Machine, RunSpec
-from harness.platform.compile_cache import cached_environment
-from harness.platform.qemu import FRAME_EVENTS, Qemu
+from harness.platform.kernels.compile_cache import cached_environment
+from harness.platform.machine.qemu import FRAME_EVENTS, Qemu
 
 GUESTS = Path(__file__).resolve().parent / "guests"
 GUEST_ARCHES = {"riscv64": "riscv64", "aarch64": "aarch64", "x86_64": "i386"}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 
-from harness.proof.checker import Program
-from harness.proof.events import Acquire, Event, EventKind, Fence
+from harness.proof.decided.checker import Program
+from harness.proof.decided.events import Acquire, Event, EventKind, Fence
 
 FENCES = {
     # herd7 7.58 takes LFENCE and SFENCE for full fences in its x86-64 model, which they are not (Intel SDM 3A 8.2.5).

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.gate.evaluate import evaluate
+from harness.gate.judging.verdict import Judgement
 from harness.gate.measured import ArmKernel, Measured, Order
 from harness.gate.session import measure
-from harness.gate.verdict import Judgement
 from harness.model.spec import BUILT_IN, KERNEL_DIR, Machine, RunParams, Switches
-from harness.platform.build import build_kernel
+from harness.platform.kernels.build import build_kernel
 
 MODE = (320, 240)
 

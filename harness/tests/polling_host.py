@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.core.arrays import F64
-from harness.core.lost_time import GONE_PREEMPTED, ON_CORE, SwitchLog
-from harness.core.statistics import CANDIDATE, REFERENCE
+from harness.core.comparison.lost_time import GONE_PREEMPTED, ON_CORE, SwitchLog
+from harness.core.comparison.statistics import CANDIDATE, REFERENCE
 from harness.gate.measuring.launch import MeasuredLaunch, slice_launch
 from harness.model.record import LaunchLoad
 from harness.tests.preemption import BASE_NS, trace_of

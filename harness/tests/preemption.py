@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from harness.core.arrays import I64
-from harness.core.statistics import CANDIDATE, REFERENCE
+from harness.core.comparison.statistics import CANDIDATE, REFERENCE
 from harness.gate.measuring.launch import MeasuredLaunch, slice_launch
 from harness.model.record import LaunchLoad
 

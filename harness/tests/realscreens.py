@@ -19,10 +19,10 @@ import numpy as np
 from harness.core.arrays import Image
 from harness.model.spec import Machine, RunSpec
 from harness.model.target import capabilities_of, machine_of
-from harness.platform.qemu import TIMING_EVENTS, Qemu
-from harness.platform.readiness import wait_ready
-from harness.platform.screen import take_picture
-from harness.platform.targets import main_image, read_target, resolved
+from harness.platform.kernels.targets import main_image, read_target, resolved
+from harness.platform.machine.qemu import TIMING_EVENTS, Qemu
+from harness.platform.machine.readiness import wait_ready
+from harness.platform.pictures.screen import take_picture
 from harness.tests.guestrun import build_guest, running_guest
 
 SCREENS = Path(__file__).parent / "data" / "screens"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from harness.model.spec import KERNEL_DIR
-from harness.platform.oracle import build_oracle
+from harness.platform.pictures.oracle import build_oracle
 
 Patch = Callable[[str], str]
 

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.signal import lfilter
 
 from harness.core.arrays import F64
-from harness.core.statistics import CANDIDATE, REFERENCE, Launch, Slice, launch_effect
+from harness.core.comparison.statistics import CANDIDATE, REFERENCE, Launch, Slice, launch_effect
 
 FRAME_NS = 2.9e6
 _SLOW_SHARE, _SLOW_PHI, _FAST_PHI = 0.25, 0.97, 0.277

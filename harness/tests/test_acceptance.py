@@ -19,8 +19,8 @@ from harness.front.words import parse
 from harness.gate.measuring.suites import read_suites, suite_boots
 from harness.gate.measuring.window import Observed, assemble
 from harness.model.spec import Machine, RunParams, Switches, UsageError, Verdict
-from harness.platform.build import build_kernel, compiler_identity
-from harness.platform.ending import Ending
+from harness.platform.kernels.build import build_kernel, compiler_identity
+from harness.platform.machine.ending import Ending
 from harness.tests.machine import MachineModel, run_model
 from harness.tests.programs import instead, real, run_harness, without
 from harness.tests.test_criteria import CLEAN, PER_DEVICE

@@ -9,14 +9,14 @@ import pytest
 
 from harness.commands import ab, approve
 from harness.front.words import parse
-from harness.gate import references
+from harness.gate.approved import references
+from harness.gate.approved.references import approval_notices
 from harness.gate.measured import ArmKernel, Measured, Order
-from harness.gate.references import approval_notices
 from harness.model.arms import parse_arm
 from harness.model.spec import BUILT_IN, ROOT, Machine, RunParams, Switches
-from harness.platform.build import git
-from harness.platform.locks import Busy, lock
-from harness.platform.store import RunFolder
+from harness.platform.files.locks import Busy, lock
+from harness.platform.files.store import RunFolder
+from harness.platform.kernels.build import git
 from harness.robustness.samples import fill_baseline
 from harness.settings import MEASURING
 from harness.tests.printer import RecordingPrinter

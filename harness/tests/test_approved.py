@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.gate.references import BASELINES_DIR, read_baseline
+from harness.gate.approved.references import BASELINES_DIR, read_baseline
 from harness.model.spec import Switches
-from harness.platform.build import build_kernel, checkout_revision, compiler_command, compiler_identity, git
+from harness.platform.kernels.build import build_kernel, checkout_revision, compiler_command, compiler_identity, git
 
 APPROVED = sorted(path.parent.relative_to(BASELINES_DIR).parts for path in BASELINES_DIR.glob("*/*/baseline.json"))
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from harness.model.spec import ROOT
-from harness.platform import atomic
-from harness.platform.atomic import append_line, clear_leftovers, whole_file, whole_folder, write_whole
+from harness.platform.files import atomic
+from harness.platform.files.atomic import append_line, clear_leftovers, whole_file, whole_folder, write_whole
 
 
 def fill(folder: Path, text: str) -> None:
@@ -103,7 +103,7 @@ def test_what_another_one_is_writing_is_no_leftover(tmp_path: Path) -> None:
 _WRITER = """
 import os, signal, sys
 from pathlib import Path
-from harness.platform.atomic import whole_folder
+from harness.platform.files.atomic import whole_folder
 with whole_folder(Path(sys.argv[1])) as part:
     (part / "file").write_text("half")
     print(flush=True)
@@ -182,7 +182,7 @@ def test_a_line_that_is_there_is_not_added_again(tmp_path: Path) -> None:
 _FULL = """
 import resource, signal, sys
 from pathlib import Path
-from harness.platform.atomic import append_line
+from harness.platform.files.atomic import append_line
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
 append_line(Path(sys.argv[1]), b"more than fits")
@@ -200,7 +200,7 @@ def test_a_line_that_does_not_fit_leaves_no_half(tmp_path: Path) -> None:
 def test_lines_of_several_writers_do_not_mix(tmp_path: Path) -> None:
     path = tmp_path / "lines"
     code = (
-        "import sys\nfrom pathlib import Path\nfrom harness.platform.atomic import append_line\n"
+        "import sys\nfrom pathlib import Path\nfrom harness.platform.files.atomic import append_line\n"
         "for i in range(50): append_line(Path(sys.argv[1]), sys.argv[2].encode() * 5000)"
     )
     began = time.monotonic()

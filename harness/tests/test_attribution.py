@@ -19,9 +19,9 @@ from harness.explain.rows import account_words, growth_rows, part_rows
 from harness.explain.timeline import GUEST_CPU, TRACKS
 from harness.gate.measuring.window import Observed, assemble
 from harness.model.spec import Machine, RunParams, RunSpec, Switches
-from harness.platform.build import build_kernel
-from harness.platform.ending import Ending
-from harness.platform.gnuplot import plot_svg
+from harness.platform.kernels.build import build_kernel
+from harness.platform.machine.ending import Ending
+from harness.platform.pictures.gnuplot import plot_svg
 from harness.tests.machine import MachineModel, run_model
 
 OBSERVED = Observed(Ending(True, ""), 0, (), "7.2", ())

@@ -20,10 +20,10 @@ from harness.gate.stage import Session, Stage
 from harness.model.errors import GuestError, QemuError
 from harness.model.record import Lease, StageRecord
 from harness.model.spec import BUILT_IN, ROOT, Machine, RunParams
-from harness.platform import leases
-from harness.platform.beside import Beside
-from harness.platform.child import end_child, start_child
-from harness.platform.cpus import Cpus
+from harness.platform.host import leases
+from harness.platform.host.cpus import Cpus
+from harness.platform.processes.beside import Beside
+from harness.platform.processes.child import end_child, start_child
 
 KERNEL = ArmKernel("candidate", Path("k.elf"), "", None, BUILT_IN)
 ORDER = Order(KERNEL, replace(KERNEL, name="reference"), Machine(), RunParams())
@@ -66,7 +66,7 @@ def test_what_is_still_going_on_ends_with_its_reason_and_so_do_its_children() ->
 
 def test_a_copy_does_not_outlive_a_killed_process() -> None:
     program = (
-        "import os, time\nfrom harness.platform.beside import Beside\n"
+        "import os, time\nfrom harness.platform.processes.beside import Beside\n"
         "def work():\n    print(os.getpid(), flush=True)\n    time.sleep(60)\n"
         "Beside(work, os.sched_getaffinity(0)).result()\n"
     )

@@ -17,7 +17,7 @@ from harness.commands.bisect import main
 from harness.front.words import parse
 from harness.model.errors import BuildError
 from harness.model.spec import ROOT, UsageError, Verdict
-from harness.platform.build import checkout_revision, git
+from harness.platform.kernels.build import checkout_revision, git
 from harness.tests.fuzz import FULL
 from harness.tests.printer import RecordingPrinter
 

@@ -12,10 +12,10 @@ import pytest
 
 from harness.commands import boot
 from harness.commands.boot import paced, wanted_displays
-from harness.core.stamp import decode_frame
+from harness.core.pictures.stamp import decode_frame
 from harness.model.errors import QemuError
 from harness.model.spec import Display, RunParams, UsageError
-from harness.platform.oracle import DEFAULT_SEED, Oracle
+from harness.platform.pictures.oracle import DEFAULT_SEED, Oracle
 from harness.tests.programs import run_harness
 
 MODE = (320, 240)

@@ -14,15 +14,15 @@ from pathlib import Path
 import pytest
 
 from harness.cli import main
+from harness.gate.approved.references import baselines_of_revision
 from harness.gate.measuring.frame_file import load_frames
-from harness.gate.references import baselines_of_revision
 from harness.model.errors import GuestError
 from harness.model.spec import ROOT, Limits, UsageError
-from harness.platform.bounded import read_bounded
-from harness.platform.build import sha256_of
-from harness.platform.golden_pictures import read_picture as golden_picture
-from harness.platform.picture_file import read_bgr
-from harness.platform.trace_file import read_trace
+from harness.platform.files.bounded import read_bounded
+from harness.platform.kernels.build import sha256_of
+from harness.platform.machine.trace_file import read_trace
+from harness.platform.pictures.golden_pictures import read_picture as golden_picture
+from harness.platform.pictures.picture_file import read_bgr
 from harness.report.pictures import read_picture
 
 
@@ -218,7 +218,7 @@ def test_a_picture_that_claims_too_much_is_none(tmp_path: Path) -> None:
 def test_one_module_starts_processes() -> None:
     """With a deadline, bounded output, a clean environment. Help works where nothing is installed and has its own."""
     starting = {name for name, text in _sources().items() if _STARTS.search(text)}
-    assert starting == {"platform/child.py", "front/help.py"}
+    assert starting == {"platform/processes/child.py", "front/help.py"}
 
 
 def test_a_trace_beyond_its_limit_is_the_guest_s_doing(tmp_path: Path) -> None:

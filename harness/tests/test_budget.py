@@ -17,8 +17,8 @@ from harness.explain.run import ExplainRequest, incomplete, quick_choice
 from harness.front.budgets import QUICK_CHANGES, least
 from harness.front.words import parse, parse_each
 from harness.gate import evaluate, session
+from harness.gate.judging.next_steps import next_steps
 from harness.gate.measured import ArmKernel, Measured, Order
-from harness.gate.next_steps import next_steps
 from harness.gate.stage import Session, Stage
 from harness.gate.stages import STAGES
 from harness.model.case_study import CASE_STEPS
@@ -27,7 +27,7 @@ from harness.model.metric import Metric
 from harness.model.record import ObserverOverhead
 from harness.model.result import Result
 from harness.model.spec import BUILT_IN, Machine, RunParams, Switches, UsageError, Verdict
-from harness.platform.build import BuiltKernel
+from harness.platform.kernels.build import BuiltKernel
 from harness.settings import settings_of
 
 ORDER = Order(ArmKernel("candidate", Path("k.elf"), "", None, BUILT_IN), None, Machine(), RunParams())

@@ -14,8 +14,8 @@ from harness.gate.measured import ArmKernel, Order
 from harness.gate.stages import STAGES
 from harness.model.record import Lease
 from harness.model.spec import BUILT_IN, Machine, RunParams, Verdict
-from harness.platform.leases import WAIT_S
-from harness.platform.pipeline import HarnessRun
+from harness.platform.host.leases import WAIT_S
+from harness.platform.processes.pipeline import HarnessRun
 from harness.settings import Arguments
 from harness.tests.printer import RecordingPrinter
 

@@ -15,9 +15,9 @@ import pytest
 
 from harness.model.errors import BuildError, ToolError
 from harness.model.spec import Limits, Switches, Verdict
-from harness.platform import build as build_module
-from harness.platform import compile_cache
-from harness.platform.build import (
+from harness.platform.kernels import build as build_module
+from harness.platform.kernels import compile_cache
+from harness.platform.kernels.build import (
     baselines_in_commits,
     build_kernel,
     checkout_revision,
@@ -29,7 +29,7 @@ from harness.platform.build import (
     sha256_of,
     source_state,
 )
-from harness.platform.compile_cache import cached_environment
+from harness.platform.kernels.compile_cache import cached_environment
 
 MAKEFILE = """
 $(OUT)/roulette.elf: main.c

@@ -22,9 +22,9 @@ from harness.gate.measuring.comparison import WarmUpLaunch
 from harness.gate.measuring.launch import MeasuredLaunch
 from harness.gate.measuring.protocol import Protocol
 from harness.model.spec import ROOT, RunSpec, Switches, UsageError, Verdict
-from harness.platform import store
-from harness.platform.build import BuiltKernel
-from harness.platform.load import competing_load
+from harness.platform.files import store
+from harness.platform.host.load import competing_load
+from harness.platform.kernels.build import BuiltKernel
 from harness.tests.printer import RecordingPrinter
 from harness.tests.test_slices import steady_launch
 

@@ -9,9 +9,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.core.contradiction import COMPUTED_SHARE
-from harness.core.statistics import CANDIDATE, REFERENCE, State, decide
-from harness.core.undisturbed import COMPUTED, MEAN
+from harness.core.comparison.contradiction import COMPUTED_SHARE
+from harness.core.comparison.statistics import CANDIDATE, REFERENCE, State, decide
+from harness.core.comparison.undisturbed import COMPUTED, MEAN
+from harness.gate.approved.references import BASELINES_DIR
 from harness.gate.calibration.evidence import (
     SCHEMA,
     evidence_text,
@@ -38,7 +39,6 @@ from harness.gate.calibration.power import (
 from harness.gate.calibration.recording import CalibrationRecording, estimator_rows, recorded_pair
 from harness.gate.calibration.simulate import normal, run_session
 from harness.gate.measuring.launch import MeasuredLaunch
-from harness.gate.references import BASELINES_DIR
 from harness.model.record import Launch, LaunchLoad, Plan
 from harness.model.result import Result, ResultError
 from harness.model.spec import Switches, Verdict

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.platform.capture import CaptureError, parse_ppm
+from harness.platform.pictures.capture import CaptureError, parse_ppm
 
 
 @pytest.mark.parametrize("width_px", [1, 2, 3, 4, 5, 641])

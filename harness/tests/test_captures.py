@@ -8,9 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.core.captures import CapturesError, SavedCapture, SavedCaptures, captures_from_json, captures_to_json
-from harness.core.damage import Damage
-from harness.core.frames import Capture, CheckedPicture, FrameClass
+from harness.core.pictures.captures import (
+    CapturesError,
+    SavedCapture,
+    SavedCaptures,
+    captures_from_json,
+    captures_to_json,
+)
+from harness.core.pictures.damage import Damage
+from harness.core.pictures.frames import Capture, CheckedPicture, FrameClass
 from harness.tests.fuzz import damaged, fuzz
 
 NUMBERS = st.integers(0, 2**32 - 1)

@@ -11,7 +11,7 @@ import pytest
 
 from harness.core.arrays import F64
 from harness.core.budget import NO_TIME
-from harness.core.statistics import CANDIDATE
+from harness.core.comparison.statistics import CANDIDATE
 from harness.explain import case_replay as case_replay
 from harness.explain.ablate import Bench
 from harness.explain.case_report import EventsPerFrame
@@ -19,7 +19,7 @@ from harness.explain.effects import Changes, Sample, Worth
 from harness.gate.measuring.protocol import Protocol
 from harness.model.errors import GuestError
 from harness.model.spec import Machine, Switches
-from harness.platform.build import BuiltKernel
+from harness.platform.kernels.build import BuiltKernel
 
 FRAME_MS: Mapping[tuple[str, str], float] = {("LOG", "frame"): 1.0, ("FILL", "pixel"): 2.0, ("GPU_FENCE", "on"): 8.0}
 

@@ -14,10 +14,17 @@ import psutil
 import pytest
 
 from harness.model.spec import ROOT
-from harness.platform.child import ChildError, clean_environment, end_child, run_child, start_child, stop_child
-from harness.platform.load import competing_load
-from harness.platform.pin import CoreVanished, PinRights, pin_process, prefer_main_thread, probe_rights
-from harness.platform.qemu import Threads
+from harness.platform.host.load import competing_load
+from harness.platform.machine.pin import CoreVanished, PinRights, pin_process, prefer_main_thread, probe_rights
+from harness.platform.machine.qemu import Threads
+from harness.platform.processes.child import (
+    ChildError,
+    clean_environment,
+    end_child,
+    run_child,
+    start_child,
+    stop_child,
+)
 
 FAMILY = 'sleep 60 & echo $! >"$0"; wait'
 """A shell with a child, whose number it writes down."""
@@ -59,7 +66,7 @@ def test_the_family_of_a_child_ends_with_it(tmp_path: Path) -> None:
 
 _PARENT = """
 import sys, time
-from harness.platform.child import start_child
+from harness.platform.processes.child import start_child
 child = start_child(["sleep", "60"])
 print(child.pid, flush=True)
 time.sleep(60)

@@ -19,8 +19,8 @@ from harness.front.words import parse
 from harness.model.errors import BuildError, GuestError, HarnessError, QemuError, StoreError, ToolError
 from harness.model.result import Result, ResultError
 from harness.model.spec import ROOT, UsageError, Verdict
-from harness.platform import latest as latest_of
-from harness.platform import store
+from harness.platform.files import latest as latest_of
+from harness.platform.files import store
 from harness.settings import MEASURING, Arguments
 
 

@@ -23,10 +23,10 @@ from harness.history.shared_cells import job_of
 from harness.model import codec
 from harness.model.job import Job
 from harness.model.spec import ROOT, Switches, UsageError
-from harness.platform.job_note import JobNote, placed
-from harness.platform.pipeline import run_harness
-from harness.platform.shipped import SHIPPED, Shipment, shipment_of
-from harness.platform.store import RunFolder
+from harness.platform.files.job_note import JobNote, placed
+from harness.platform.files.store import RunFolder
+from harness.platform.kernels.shipped import SHIPPED, Shipment, shipment_of
+from harness.platform.processes.pipeline import run_harness
 from harness.tests.cluster_parts import fake_result, job
 
 APPROVED = {"x86_64": {"linux": Switches.of({"BARRIER": "linux"})}, "riscv64": {"linux": Switches("riscv64")}}
@@ -122,7 +122,7 @@ def test_the_bundle_of_this_tree_runs_elsewhere_with_its_kernel_built_once(tmp_p
     assert image is not None and digest_of_bytes((tree / image.path).read_bytes()) == image.sha256
     assert harness_version(tree / "harness") == harness_version()
     code = (
-        "import sys\nfrom harness.platform.build import build_kernel, source_state\n"
+        "import sys\nfrom harness.platform.kernels.build import build_kernel, source_state\n"
         "from harness.model.spec import Switches\n"
         "built = build_kernel(Switches())\nprint(built.sha256, source_state()['git'], built.path)"
     )

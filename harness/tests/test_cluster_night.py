@@ -18,8 +18,8 @@ from harness.history.shared_cells import usual_noise
 from harness.history.store import History
 from harness.model.errors import StoreError
 from harness.model.spec import Switches, Verdict
-from harness.platform.pipeline import HarnessRun
-from harness.platform.store import RunFolder
+from harness.platform.files.store import RunFolder
+from harness.platform.processes.pipeline import HarnessRun
 from harness.tests.cluster_parts import QUICK, FakeEngine, fake_result, small_cargo
 from harness.tests.test_nightly import NOW, places
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from harness.core.arrays import I64, Image
-from harness.core.frames import FrameClass
+from harness.core.pictures.frames import FrameClass
 from harness.gate.measuring.target_oracle import OracleJudge
 from harness.model.spec import UsageError
 from harness.model.target import FrameBy, Target
 from harness.model.target_file import parse_target
-from harness.platform import command_oracle
-from harness.platform.command_oracle import CommandOracle
+from harness.platform.pictures import command_oracle
+from harness.platform.pictures.command_oracle import CommandOracle
 from harness.tests.test_explain_target import a_target, said_by
 
 WAVE = """

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from harness.commands.compare import main
-from harness.gate.rule_file import load_commit_url
+from harness.gate.judging.rule_file import load_commit_url
 from harness.model.errors import StoreError
 from harness.model.result import Arm, Host, Metric, Result, result_to_json
 from harness.model.spec import UsageError, Verdict
-from harness.settings import Arguments
 from harness.robustness.hostile import html_problems, markdown_problems
+from harness.settings import Arguments
 from harness.tests.test_report import result
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.core.statistics import CANDIDATE, REFERENCE, Plan, State, decide, decide_effects
+from harness.core.comparison.statistics import CANDIDATE, REFERENCE, Plan, State, decide, decide_effects
 from harness.gate.measured import ArmKernel, KernelSource
 from harness.gate.measuring import comparison
 from harness.gate.measuring import launch as launch_module
@@ -24,9 +24,9 @@ from harness.gate.relink import LAYOUTS, linked, relinked_arms
 from harness.model.errors import BuildError, GuestError
 from harness.model.record import Lease
 from harness.model.spec import BUILT_IN, RunSpec, Switches
-from harness.platform.build import build_kernel
-from harness.platform.hostload import available_memory_mib
-from harness.platform.pin import CoreVanished, PinRights
+from harness.platform.host.hostload import available_memory_mib
+from harness.platform.kernels.build import build_kernel
+from harness.platform.machine.pin import CoreVanished, PinRights
 from harness.tests.test_slices import steady_launch
 
 ARMS = {role: RunSpec(Path(f"{role}.elf")) for role in (CANDIDATE, REFERENCE)}

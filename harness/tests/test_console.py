@@ -11,8 +11,8 @@ import pytest
 
 from harness.model.errors import GuestError, StoreError
 from harness.model.spec import Limits
-from harness.platform import console as console_module
-from harness.platform.console import Console
+from harness.platform.machine import console as console_module
+from harness.platform.machine.console import Console
 
 LIMITS = Limits(serial_bytes=1000)
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.core.costs import (
+from harness.core.comparison.statistics import Decision, decide_effects
+from harness.core.counts.costs import (
     START,
     Prediction,
     cost_ns,
@@ -20,11 +21,10 @@ from harness.core.costs import (
     predict,
     unchanged,
 )
-from harness.core.frame_counts import scaled
-from harness.core.statistics import Decision, decide_effects
-from harness.gate.basis import Basis
-from harness.gate.count_gates import by_counts, part_verdict, prediction_words
-from harness.gate.rule_file import load_by_counts
+from harness.core.counts.frame_counts import scaled
+from harness.gate.judging.basis import Basis
+from harness.gate.judging.count_gates import by_counts, part_verdict, prediction_words
+from harness.gate.judging.rule_file import load_by_counts
 from harness.model.record import CountedFrames, PartCounts
 from harness.model.spec import UsageError, Verdict
 from harness.tests.test_gates import _arm, _judge

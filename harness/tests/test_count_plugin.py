@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.platform.count_plugin import build_plugin
+from harness.platform.machine.count_plugin import build_plugin
 
 pytestmark = pytest.mark.skipif(not shutil.which("gcc"), reason="no gcc")
 

@@ -21,7 +21,7 @@ from harness.acceptance.evidence import (
     Roulette,
 )
 from harness.acceptance.report import acceptance_markdown, gates_of, plain_lines, terminal_lines
-from harness.core.ringpoints import claimed
+from harness.core.machine_code.ringpoints import claimed
 from harness.model.result import Frames, Result
 from harness.model.spec import Verdict
 from harness.model.suites import SuiteRun

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.core.cursor import cursor_place, cursor_problems
-from harness.core.sources import Numbered
-from harness.core.trace import parse_trace
+from harness.core.device.cursor import cursor_place, cursor_problems
+from harness.core.device.trace import parse_trace
+from harness.core.timing.sources import Numbered
 from harness.model.spec import ARCHES
 from harness.tests.programs import run_perf
 

@@ -10,7 +10,7 @@ import pytest
 
 from harness.model.spec import Limits
 from harness.model.target_file import parse_target
-from harness.platform.words_of_guest import device_hint, refused_start
+from harness.platform.machine.words_of_guest import device_hint, refused_start
 from harness.tests.test_explain_target import a_target, said_by
 
 MODERN = 'args = "-global virtio-mmio.force-legacy=false"'

@@ -15,15 +15,15 @@ import psutil
 import pytest
 
 from harness.core.arrays import Image
-from harness.core.stamp import decode_frame
+from harness.core.pictures.stamp import decode_frame
 from harness.model.spec import Device, Display, Limits, Machine, RunParams, RunSpec, Switches
-from harness.platform.build import build_kernel
-from harness.platform.capture import CaptureError
-from harness.platform.display import DisplayError, Xvfb, parse_xwd, screen_for, window_of
-from harness.platform.display_leftovers import clear_leftovers
-from harness.platform.oracle import DEFAULT_SEED, Oracle
-from harness.platform.qemu import Qemu
-from harness.platform.screen import take_picture
+from harness.platform.kernels.build import build_kernel
+from harness.platform.machine.qemu import Qemu
+from harness.platform.pictures.capture import CaptureError
+from harness.platform.pictures.display import DisplayError, Xvfb, parse_xwd, screen_for, window_of
+from harness.platform.pictures.display_leftovers import clear_leftovers
+from harness.platform.pictures.oracle import DEFAULT_SEED, Oracle
+from harness.platform.pictures.screen import take_picture
 from harness.tests.programs import assert_dies_with, fake_program
 
 MODE = (800, 600)
@@ -122,7 +122,7 @@ def test_an_xvfb_that_does_not_start_says_why(
 ) -> None:
     fake_program(tmp_path, "Xvfb", script)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    monkeypatch.setattr("harness.platform.display.START_S", 0.5)
+    monkeypatch.setattr("harness.platform.pictures.display.START_S", 0.5)
     with pytest.raises(DisplayError, match=says), Xvfb(tmp_path / "run", MODE):
         pass
     assert not [one for one in psutil.Process().children(recursive=True) if "Xvfb" in " ".join(one.cmdline())]
@@ -131,7 +131,7 @@ def test_an_xvfb_that_does_not_start_says_why(
 _HOLD = """
 import sys, time
 from pathlib import Path
-from harness.platform.display import Xvfb
+from harness.platform.pictures.display import Xvfb
 with Xvfb(Path(sys.argv[1]), (320, 200)) as display:
     print(display._process.pid, flush=True)
     time.sleep(60)

@@ -9,8 +9,8 @@ import pytest
 from harness.commands import doctor
 from harness.front.words import parse
 from harness.model.spec import UsageError, Verdict
-from harness.platform.build import compiler_identity
-from harness.platform.pin import PinRights
+from harness.platform.kernels.build import compiler_identity
+from harness.platform.machine.pin import PinRights
 from harness.tests.printer import RecordingPrinter
 
 

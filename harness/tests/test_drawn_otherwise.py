@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.gate.basis import Basis
-from harness.gate.gates import judge_metric
-from harness.gate.metrics import RULES
+from harness.gate.judging.basis import Basis
+from harness.gate.judging.gates import judge_metric
+from harness.gate.judging.metrics import RULES
 from harness.model.metric import Metric
 from harness.model.result import Arm
 from harness.model.spec import Verdict

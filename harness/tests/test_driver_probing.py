@@ -8,10 +8,10 @@ from collections.abc import Callable
 import pytest
 
 from harness.model.spec import Switches
-from harness.platform.build import build_kernel
-from harness.proof.image import ElfImage, read_image
-from harness.proof.pci_device import ISR, NOTIFY, PciDevice
-from harness.proof.tracer import Tracer
+from harness.platform.kernels.build import build_kernel
+from harness.proof.emulator.image import ElfImage, read_image
+from harness.proof.emulator.pci_device import ISR, NOTIFY, PciDevice
+from harness.proof.emulator.tracer import Tracer
 
 pytest.importorskip("unicorn")
 

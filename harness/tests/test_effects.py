@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.core.estimate import Estimate
-from harness.core.objectcode import ObjectCodeError, code_digest
+from harness.core.comparison.estimate import Estimate
+from harness.core.machine_code.objectcode import ObjectCodeError, code_digest
 from harness.explain.effects import (
     Ablation,
     Changes,

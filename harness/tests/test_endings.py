@@ -14,12 +14,12 @@ import pytest
 from harness.model.errors import HarnessError
 from harness.model.record import Ending
 from harness.model.spec import ROOT, Machine, RunParams, RunSpec, Switches, Verdict
-from harness.platform.build import build_kernel
-from harness.platform.ending import ending_of
-from harness.platform.host_doing import HostEnded, is_frozen
-from harness.platform.qemu import FRAME_EVENTS, Qemu
-from harness.tests.test_guests import ending, launch
+from harness.platform.kernels.build import build_kernel
+from harness.platform.machine.ending import ending_of
+from harness.platform.machine.host_doing import HostEnded, is_frozen
+from harness.platform.machine.qemu import FRAME_EVENTS, Qemu
 from harness.robustness.tinyguest import HALT, leave
+from harness.tests.test_guests import ending, launch
 
 MACHINE = Machine(vcpus=1, maxcpus=2)
 

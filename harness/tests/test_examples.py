@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.core.recount import recounted_fps
+from harness.core.device.recount import recounted_fps
 from harness.model.spec import ROOT
-from harness.platform.targets import EXAMPLES_DIR, read_target
+from harness.platform.kernels.targets import EXAMPLES_DIR, read_target
 
 pytestmark = [pytest.mark.qemu, pytest.mark.full]
 

@@ -26,9 +26,9 @@ from harness.model.errors import BuildError, GuestError, StoreError
 from harness.model.record import JudgedBy, RunRecord
 from harness.model.result import Arm, Gate, Result, result_to_json
 from harness.model.spec import Machine, RunParams, RunSpec, Switches, UsageError, Verdict
-from harness.platform.build import BuiltKernel, build_kernel
-from harness.platform.pin import probe_rights
-from harness.platform.store import load_result
+from harness.platform.files.store import load_result
+from harness.platform.kernels.build import BuiltKernel, build_kernel
+from harness.platform.machine.pin import probe_rights
 
 MACHINE = Machine(vcpus=1, maxcpus=2)
 

@@ -13,7 +13,7 @@ import pytest
 
 from harness.explain.manners.manner import DriverManner
 from harness.explain.manners.watch import DriverAnswer
-from harness.platform.screen import take_picture
+from harness.platform.pictures.screen import take_picture
 from harness.tests.guestrun import build_guest, running_guest
 from harness.tests.programs import run_harness
 

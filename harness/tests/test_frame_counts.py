@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.core.costs import grown
-from harness.core.frame_counts import SETTLED, part_labels, parts_of
+from harness.core.counts.costs import grown
+from harness.core.counts.frame_counts import SETTLED, part_labels, parts_of
 from harness.gate.measuring import exact
 from harness.gate.measuring.exact import count_everything
 from harness.model.errors import BuildError, QemuError
 from harness.model.spec import Machine, RunParams, RunSpec, Switches
-from harness.platform.build import build_kernel
-from harness.platform.count_plugin import addresses_of
+from harness.platform.kernels.build import build_kernel
+from harness.platform.machine.count_plugin import addresses_of
 
 SMALL = RunParams(mode=(320, 240))
 DRAWN = "clock draw clock present clock clock "

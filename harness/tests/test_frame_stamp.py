@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.core.frametimes import presented_frames
-from harness.core.serial import parse_serial
-from harness.core.sources import reconcile
-from harness.core.stamp import Stamps, decode_stamps
-from harness.core.trace import parse_trace
+from harness.core.device.frametimes import presented_frames
+from harness.core.device.trace import parse_trace
+from harness.core.guest.serial import parse_serial
+from harness.core.pictures.stamp import Stamps, decode_stamps
+from harness.core.timing.sources import reconcile
 from harness.model.spec import ROOT
 from harness.tests.guestrun import build_guest, running_guest
 

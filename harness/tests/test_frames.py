@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from harness.core.arrays import Image
-from harness.core.damage import difference_picture, find_damage, find_tear
-from harness.core.frames import (
+from harness.core.pictures.damage import difference_picture, find_damage, find_tear
+from harness.core.pictures.frames import (
     Capture,
     CheckedPicture,
     FrameClass,
@@ -21,8 +21,8 @@ from harness.core.frames import (
     count_frames,
     verify,
 )
-from harness.core.planted_pictures import KINDS, MISTAKES, DamagedPicture, plant
-from harness.platform.oracle import Oracle
+from harness.core.pictures.planted_pictures import KINDS, MISTAKES, DamagedPicture, plant
+from harness.platform.pictures.oracle import Oracle
 
 MODES = [(320, 240), (333, 777), (641, 487), (1024, 768)]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.core.frame_groups import Rows
-from harness.core.frametimes import presented_frames, stamp_rows, warm_up
-from harness.core.trace import parse_trace
+from harness.core.device.frame_groups import Rows
+from harness.core.device.frametimes import presented_frames, stamp_rows, warm_up
+from harness.core.device.trace import parse_trace
 from harness.tests.machine import MachineModel, run_model
 
 STAMPS = (Rows(0, 24), Rows(744, 768))

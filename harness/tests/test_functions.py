@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.core.functions import FunctionChange, Symbols, changed_functions, executed, function_words
-from harness.gate.basis import Basis
+from harness.core.counts.functions import FunctionChange, Symbols, changed_functions, executed, function_words
+from harness.gate.judging.basis import Basis
+from harness.gate.judging.verdict import judge
 from harness.gate.measuring.exact import EXACT_PARTS, count_instructions
 from harness.gate.measuring.functions import FIRST_FRAME, LAST_FLUSHES, compare_functions, count_functions
-from harness.gate.verdict import judge
 from harness.model.result import Arm, Metric
 from harness.model.spec import Machine, RunParams, RunSpec, Switches, Verdict
-from harness.platform.build import build_kernel
+from harness.platform.kernels.build import build_kernel
 
 MACHINE = Machine(vcpus=1, maxcpus=2)
 EVENT = "virtio_gpu_cmd_res_flush"

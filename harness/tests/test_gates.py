@@ -8,14 +8,14 @@ import math
 import numpy as np
 import pytest
 
-from harness.core.statistics import Decision, Launch, Plan, State, decide_effects
-from harness.gate import gates
-from harness.gate.basis import Basis, Figures
-from harness.gate.further_gates import picture_gate
-from harness.gate.metrics import HIGHER, LOWER, RULES, Rule, not_offered, row_of
-from harness.gate.rule_file import rules_from_toml
-from harness.gate.tails import compare_tails, holm
-from harness.gate.verdict import Judgement, judge
+from harness.core.comparison.statistics import Decision, Launch, Plan, State, decide_effects
+from harness.gate.judging import gates
+from harness.gate.judging.basis import Basis, Figures
+from harness.gate.judging.further_gates import picture_gate
+from harness.gate.judging.metrics import HIGHER, LOWER, RULES, Rule, not_offered, row_of
+from harness.gate.judging.rule_file import rules_from_toml
+from harness.gate.judging.tails import compare_tails, holm
+from harness.gate.judging.verdict import Judgement, judge
 from harness.model.record import Incident
 from harness.model.result import Arm, Frames, Gate, Metric
 from harness.model.spec import BUILT_IN, FOREIGN, UsageError, Verdict

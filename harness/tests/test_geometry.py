@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from harness.core.arrays import Image
-from harness.core.geometry import geometry_problems, measure_wheel, rotation_deg, rotation_problem
-from harness.platform.oracle import Oracle
+from harness.core.pictures.geometry import geometry_problems, measure_wheel, rotation_deg, rotation_problem
+from harness.platform.pictures.oracle import Oracle
 from harness.tests.scenes import Patch, build_mutant, replaced, swap_red_and_blue
 
 MODES = [(320, 240), (333, 777), (641, 487), (800, 600), (1024, 768), (1920, 240), (1920, 1080)]

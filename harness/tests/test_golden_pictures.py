@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from harness.core.arrays import DrawFrame, Image, Mask
-from harness.core.frames import FrameClass
-from harness.core.picture_texture import block_prints, noise_blocks, row_lean_px
-from harness.core.unknown_pictures import Golden, frozen_parts, judge_picture, learn_golden
+from harness.core.pictures.frames import FrameClass
+from harness.core.pictures.picture_texture import block_prints, noise_blocks, row_lean_px
+from harness.core.pictures.unknown_pictures import Golden, frozen_parts, judge_picture, learn_golden
 from harness.gate.measuring.target_pictures import GoldenJudge, judged_words
 from harness.model.spec import UsageError
 from harness.model.target import FrameBy, Target, TargetFrame, TargetPictures
-from harness.platform.golden_pictures import golden_of
-from harness.platform.oracle import Oracle
+from harness.platform.pictures.golden_pictures import golden_of
+from harness.platform.pictures.oracle import Oracle
 from harness.tests.test_stamp import draw_strip
 
 MODE = (320, 240)

@@ -11,10 +11,10 @@ import pytest
 
 from harness.model.errors import GuestError
 from harness.model.spec import FOREIGN, ROOT, Limits, Machine, RunSpec
-from harness.platform.ending import Ending
-from harness.platform.qemu import Qemu
-from harness.tests.conftest import Mounted
+from harness.platform.machine.ending import Ending
+from harness.platform.machine.qemu import Qemu
 from harness.robustness.tinyguest import FLOOD, HALT, TRIPLE_FAULT, leave, tiny_guest
+from harness.tests.conftest import Mounted
 
 pytestmark = pytest.mark.qemu
 
@@ -110,7 +110,7 @@ def test_a_machine_that_waits_prints_nothing_until_it_may(tmp_path: Path) -> Non
 _FULL = """
 import sys
 from pathlib import Path
-from harness.platform.qemu import Qemu
+from harness.platform.machine.qemu import Qemu
 from harness.model.spec import FOREIGN, Limits, Machine, RunSpec
 spec = RunSpec(Path(sys.argv[1]), Machine(vcpus=1, maxcpus=2, memory_mib=32), capabilities=FOREIGN,
                limits=Limits(frame_s=1.0))

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from harness.platform.hostclock import ClockWatch, clock_problem
+from harness.platform.host.hostclock import ClockWatch, clock_problem
 
 SECOND_NS = 10**9
 

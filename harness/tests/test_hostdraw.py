@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.core.trace import FLUSH, TRANSFER_2D, TRANSFERS_3D, parse_trace
+from harness.core.device.trace import FLUSH, TRANSFER_2D, TRANSFERS_3D, parse_trace
 from harness.model.spec import Device, Display, Machine, RunParams, RunSpec, Switches
-from harness.platform.build import build_kernel
-from harness.platform.qemu import TIMING_EVENTS, Qemu
-from harness.platform.virgl import renderer_name
+from harness.platform.kernels.build import build_kernel
+from harness.platform.machine.qemu import TIMING_EVENTS, Qemu
+from harness.platform.pictures.virgl import renderer_name
 from harness.tests.booted import boot_kernel
 from harness.tests.programs import run_perf
 

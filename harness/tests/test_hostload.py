@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.core.hostnoise import noise_cause, noise_words
+from harness.core.timing.hostnoise import noise_cause, noise_words
 from harness.model.record import HostLoad, LaunchLoad
-from harness.platform.child import end_child, start_child
-from harness.platform.hostload import (
+from harness.platform.host.hostload import (
     host_load,
     host_moment,
     launch_load,
@@ -23,8 +22,9 @@ from harness.platform.hostload import (
     stolen_share,
     thread_times,
 )
-from harness.platform.load import competing_load
-from harness.platform.pin import pin_process
+from harness.platform.host.load import competing_load
+from harness.platform.machine.pin import pin_process
+from harness.platform.processes.child import end_child, start_child
 
 MS = 1_000_000
 STAT = "cpu 0\ncpu0 100 0 0 100 0 0 0 {0} 0 0\ncpu1 0 0 0 200 0 0 0 0 0 0\n"

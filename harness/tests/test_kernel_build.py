@@ -11,8 +11,8 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from harness.model.spec import ARCHES, KERNEL_DIR, Switches, switch_table
-from harness.platform.build import build_kernel
-from harness.platform.compile_cache import cached_environment
+from harness.platform.kernels.build import build_kernel
+from harness.platform.kernels.compile_cache import cached_environment
 
 ELF_BYTES_MAX = 256 << 10
 

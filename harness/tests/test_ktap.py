@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.core.ktap import parse_ktap
+from harness.core.guest.ktap import parse_ktap
 from harness.tests.fuzz import damaged, fuzz
 
 SOUND = """\

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from harness.core.last_words import LENGTH_MOST, last_words
-from harness.gate.basis import Basis
+from harness.core.guest.last_words import LENGTH_MOST, last_words
+from harness.gate.judging.basis import Basis
+from harness.gate.judging.verdict import judge
 from harness.gate.measuring.window import Observed, Window, assemble, window_incidents
-from harness.gate.verdict import judge
 from harness.model.record import Ending
 from harness.model.spec import BUILT_IN
 from harness.tests.machine import MachineModel, run_model

@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.core.align import Alignment
-from harness.core.latency import CLOCK_GOAL_NS, InputLatency, input_latency
-from harness.core.percentiles import percentile
-from harness.core.records import FrameRecords
-from harness.core.sources import Numbered, Sources
-from harness.core.trace import KEY_EVENT, parse_trace
+from harness.core.device.latency import CLOCK_GOAL_NS, InputLatency, input_latency
+from harness.core.device.trace import KEY_EVENT, parse_trace
+from harness.core.guest.records import FrameRecords
+from harness.core.timing.align import Alignment
+from harness.core.timing.percentiles import percentile
+from harness.core.timing.sources import Numbered, Sources
 from harness.gate.measuring.latency import KEYS, clock_words, measure_latency
 from harness.model.latency_record import SentKey, ShownInput
 from harness.model.spec import Machine, RunParams, RunSpec, Switches, UsageError
-from harness.platform.build import build_kernel
+from harness.platform.kernels.build import build_kernel
 from harness.report.latency_plots import spread, timeline
 from harness.tests.programs import run_harness
 

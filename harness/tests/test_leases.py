@@ -15,8 +15,8 @@ import pytest
 
 from harness.model.record import Lease
 from harness.model.spec import ROOT
-from harness.platform import leases
-from harness.platform.cpus import (
+from harness.platform.host import leases
+from harness.platform.host.cpus import (
     Cpus,
     CpuTimes,
     busy_between,
@@ -26,15 +26,15 @@ from harness.platform.cpus import (
     parse_cpu_list,
     read_cpus,
 )
-from harness.platform.leases import lease_cores
+from harness.platform.host.leases import lease_cores
 
 BASE = 9000 + os.getpid() % 500 * 16
 """CPUs that no host has, and no other test process uses: only their names are leased."""
 
 HOLD = """
 import sys, time
-from harness.platform.cpus import Cpus
-from harness.platform.leases import lease_cores
+from harness.platform.host.cpus import Cpus
+from harness.platform.host.leases import lease_cores
 cores = [int(word) for word in sys.argv[1].split(",")]
 cpus = Cpus(tuple(cores), {core: core for core in cores})
 with lease_cores(2, wait_s=float(sys.argv[2]), cpus_now=lambda: cpus, busy_now=dict) as lease:

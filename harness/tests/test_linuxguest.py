@@ -10,7 +10,7 @@ import pytest
 
 from harness.model.errors import BuildError
 from harness.model.spec import KERNEL_DIR
-from harness.platform.linuxguest import FLAGS, SOURCE, modules_in_order
+from harness.platform.kernels.linuxguest import FLAGS, SOURCE, modules_in_order
 
 
 def module(folder: Path, name: str, depends: str) -> None:

@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.core.contradiction import doubt_of
-from harness.core.costs import Prediction
-from harness.core.statistics import CANDIDATE, REFERENCE, Decision, State, decide, launch_effect
-from harness.core.undisturbed import COMPUTED, LOW, MEAN, undisturbed_effect
-from harness.gate.basis import Basis
-from harness.gate.count_gates import contradicted
-from harness.gate.gates import _decided
+from harness.core.comparison.contradiction import doubt_of
+from harness.core.comparison.statistics import CANDIDATE, REFERENCE, Decision, State, decide, launch_effect
+from harness.core.comparison.undisturbed import COMPUTED, LOW, MEAN, undisturbed_effect
+from harness.core.counts.costs import Prediction
+from harness.gate.judging.basis import Basis
+from harness.gate.judging.count_gates import contradicted
+from harness.gate.judging.gates import _decided
 from harness.gate.measuring.launch import EMPTY_SLICES, MeasuredLaunch, slice_launch
 from harness.gate.measuring.timing import estimator_words
 from harness.model.record import Launch, LaunchLoad, Plan

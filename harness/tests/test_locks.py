@@ -12,12 +12,12 @@ import pytest
 
 from harness.model.errors import StoreError
 from harness.model.spec import ROOT
-from harness.platform.locks import Busy, lock
+from harness.platform.files.locks import Busy, lock
 
 _HOLDER = """
 import signal, sys
 from pathlib import Path
-from harness.platform.locks import lock
+from harness.platform.files.locks import lock
 with lock(Path(sys.argv[1]), wait_s=0, purpose="approve"):
     print(flush=True)
     signal.pause()

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from harness.core.complaints import device_complaints
-from harness.core.frames import CheckedPicture, FrameClass, check_picture
-from harness.core.serial import parse_serial
-from harness.core.trace import FLUSH, TRANSFER_2D, parse_trace
+from harness.core.device.trace import FLUSH, TRANSFER_2D, parse_trace
+from harness.core.guest.complaints import device_complaints
+from harness.core.guest.serial import parse_serial
+from harness.core.pictures.frames import CheckedPicture, FrameClass, check_picture
 from harness.model.spec import ARCHES, Machine, RunParams, RunSpec, Switches
-from harness.platform.build import build_kernel
-from harness.platform.oracle import Oracle
-from harness.platform.qemu import TIMING_EVENTS, Qemu
-from harness.platform.screen import take_picture
+from harness.platform.kernels.build import build_kernel
+from harness.platform.machine.qemu import TIMING_EVENTS, Qemu
+from harness.platform.pictures.oracle import Oracle
+from harness.platform.pictures.screen import take_picture
 
 pytestmark = [pytest.mark.qemu, pytest.mark.full]
 

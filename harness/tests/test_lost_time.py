@@ -10,15 +10,15 @@ import time
 import numpy as np
 import pytest
 
-from harness.core.lost_time import GONE_IDLE, GONE_PREEMPTED, ON_CORE, SwitchLog, kept_ms, lost_ns
-from harness.core.statistics import CANDIDATE, REFERENCE, launch_effect
-from harness.core.undisturbed import COMPUTED, KEPT, LOW_END, kept_effect, undisturbed_effect
+from harness.core.comparison.lost_time import GONE_IDLE, GONE_PREEMPTED, ON_CORE, SwitchLog, kept_ms, lost_ns
+from harness.core.comparison.statistics import CANDIDATE, REFERENCE, launch_effect
+from harness.core.comparison.undisturbed import COMPUTED, KEPT, LOW_END, kept_effect, undisturbed_effect
 from harness.gate.measuring.timing import estimator_words
 from harness.model.record import Launch
-from harness.platform.child import end_child, start_child
-from harness.platform.context_switches import ContextSwitches
-from harness.platform.load import competing_load
-from harness.platform.pin import pin_process
+from harness.platform.host.context_switches import ContextSwitches
+from harness.platform.host.load import competing_load
+from harness.platform.machine.pin import pin_process
+from harness.platform.processes.child import end_child, start_child
 from harness.tests.polling_host import polling_launch
 
 MS = 1_000_000
@@ -95,7 +95,7 @@ def test_the_switches_of_a_thread_are_recorded_as_they_happen() -> None:
 
 
 def test_a_host_that_tells_no_switches_leaves_what_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.platform.context_switches.platform.machine", lambda: "another")
+    monkeypatch.setattr("harness.platform.host.context_switches.platform.machine", lambda: "another")
     with ContextSwitches([os.getpid()]) as switches:
         switches.look()
         assert switches.logs() == ()

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.core.lottery import launch_groups, lottery_advice
-from harness.core.trace import parse_trace
+from harness.core.comparison.lottery import launch_groups, lottery_advice
+from harness.core.device.trace import parse_trace
 from harness.explain.manners.facts import DriverFacts
 from harness.explain.manners.waits import lottery
 from harness.tests.guestlaunches import CLEAN, TRIPS, launches_of, recorded_launches

@@ -8,8 +8,8 @@ import re
 import pytest
 
 from harness.model.spec import KERNEL_DIR, Switches
-from harness.platform.build import build_kernel
-from harness.platform.ringcode import disassemble
+from harness.platform.kernels.build import build_kernel
+from harness.platform.kernels.ringcode import disassemble
 
 
 @functools.cache

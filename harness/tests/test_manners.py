@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.core.gpu_rings import QueuePlace, queue_place, read_ring
-from harness.core.trace import CURSOR_UPDATE, parse_trace
+from harness.core.device.gpu_rings import QueuePlace, queue_place, read_ring
+from harness.core.device.trace import CURSOR_UPDATE, parse_trace
 from harness.explain.manners.facts import CpuTime, DriverFacts
 from harness.explain.manners.manner import DriverManner
 from harness.explain.manners.rules import RULES, manner_lines, manners_of

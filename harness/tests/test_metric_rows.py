@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.gate import metrics, rule_file
 from harness.gate.evaluate import evaluate
-from harness.gate.metrics import EXACT, LOWER, Judged, MetricRow
+from harness.gate.judging import metrics, rule_file
+from harness.gate.judging.metrics import EXACT, LOWER, Judged, MetricRow
 from harness.gate.replay import load_measured
 from harness.history.series import run_record
 from harness.model.metric import Metric
@@ -51,7 +51,7 @@ def test_a_made_up_metric_is_seen_everywhere(tmp_path: Path, monkeypatch: pytest
 
 
 def test_every_row_has_a_unit_a_kind_that_exists_and_its_own_name() -> None:
-    from harness.gate.gates import KINDS
+    from harness.gate.judging.gates import KINDS
 
     names = [row.name for row in metrics.ROWS]
     assert len(names) == len(set(names))

@@ -8,9 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from harness.core.captures import SavedCapture, SavedCaptures, captures_to_json
-from harness.core.damage import find_damage
-from harness.core.frames import Capture, CheckedPicture, FrameClass
+from harness.core.pictures.captures import SavedCapture, SavedCaptures, captures_to_json
+from harness.core.pictures.damage import find_damage
+from harness.core.pictures.frames import Capture, CheckedPicture, FrameClass
 from harness.report.movie import MOVIE_BYTES_MAX, movie_of
 
 SIZE = (96, 128)

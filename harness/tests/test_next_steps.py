@@ -11,7 +11,7 @@ import pytest
 
 from harness.core import budget
 from harness.front.words import parse
-from harness.gate.next_steps import again, given_words, next_steps
+from harness.gate.judging.next_steps import again, given_words, next_steps
 from harness.model.record import JudgedBy, RunRecord
 from harness.model.result import Arm, Frames, Gate, Result, result_to_json
 from harness.model.spec import ROOT, RunParams, Verdict

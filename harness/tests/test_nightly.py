@@ -23,8 +23,8 @@ from harness.history.store import History
 from harness.model.errors import StoreError
 from harness.model.result import Arm, Gate, Host, Metric, QemuSetup, Result
 from harness.model.spec import Switches, UsageError, Verdict
-from harness.platform.pipeline import HarnessRun, run_harness
-from harness.platform.store import RunFolder
+from harness.platform.files.store import RunFolder
+from harness.platform.processes.pipeline import HarnessRun, run_harness
 from harness.tests.databases import waiting
 
 NOW = datetime.datetime(2026, 3, 1, 3, 0, tzinfo=datetime.timezone.utc)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from harness.commands.nightly import target_baselines
-from harness.core.statistics import CANDIDATE
-from harness.gate.target_references import KEPT_FILE, write_target_baseline
+from harness.core.comparison.statistics import CANDIDATE
+from harness.gate.approved.target_references import KEPT_FILE, write_target_baseline
 from harness.history.matrix import Cell, Matrix, parse_matrix
 from harness.history.nightly import record_of
 from harness.history.series import RATIO
@@ -22,9 +22,9 @@ from harness.model.result import Result
 from harness.model.spec import RunParams, UsageError, Verdict
 from harness.model.target_baseline import TargetBaseline, new_baseline
 from harness.model.target_record import TargetRecord
-from harness.platform.pipeline import HarnessRun
-from harness.platform.store import RunFolder
-from harness.platform.targets import read_target, repository_state
+from harness.platform.files.store import RunFolder
+from harness.platform.kernels.targets import read_target, repository_state
+from harness.platform.processes.pipeline import HarnessRun
 from harness.report.printer import Printer
 from harness.tests.test_nightly import APPROVED, night, places, result
 

@@ -8,11 +8,11 @@ from typing import cast
 import numpy as np
 import pytest
 
-from harness.core.instruments import capture_cost, record_cost
-from harness.core.serial import parse_serial
+from harness.core.guest.serial import parse_serial
+from harness.core.timing.instruments import capture_cost, record_cost
 from harness.gate.measuring.observer_overhead import Stretch, TooFewStretches, _stretches, cost_of_watching
 from harness.model.errors import GuestError, QmpError
-from harness.platform.qemu import TIMING_EVENTS, Qemu
+from harness.platform.machine.qemu import TIMING_EVENTS, Qemu
 
 FRAME_NS = 2_000_000
 STRETCH_NS = 60_000_000

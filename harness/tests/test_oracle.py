@@ -13,9 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.model.errors import BuildError
-from harness.platform import oracle as oracle_module
-from harness.platform.golden import GOLDEN, KERNEL_GOLDEN, golden_lines, golden_problem, kernel_golden, scene_hash
-from harness.platform.oracle import Oracle, Rect, build_oracle
+from harness.platform.pictures import oracle as oracle_module
+from harness.platform.pictures.golden import (
+    GOLDEN,
+    KERNEL_GOLDEN,
+    golden_lines,
+    golden_problem,
+    kernel_golden,
+    scene_hash,
+)
+from harness.platform.pictures.oracle import Oracle, Rect, build_oracle
 from harness.tests.scenes import build_mutant, replaced
 
 LINES = GOLDEN.read_text(encoding="ascii").splitlines()

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from harness.core.arrays import F64
-from harness.gate.basis import Basis
-from harness.gate.gates import NO_PACE, judge_metric
-from harness.gate.metrics import Rule
-from harness.gate.pace_gate import missed_share
-from harness.gate.target_rules import rules_of_target
+from harness.gate.approved.target_rules import rules_of_target
+from harness.gate.judging.basis import Basis
+from harness.gate.judging.gates import NO_PACE, judge_metric
+from harness.gate.judging.metrics import Rule
+from harness.gate.judging.pace_gate import missed_share
 from harness.model.result import Arm, Gate, Metric
 from harness.model.spec import FOREIGN, Verdict
 from harness.model.target import Target, TargetFrame

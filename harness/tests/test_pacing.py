@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.core.pacing import TooFewFrames, frame_pacing, rolling_median
+from harness.core.timing.pacing import TooFewFrames, frame_pacing, rolling_median
 
 
 def test_figures_follow_their_formulas() -> None:

@@ -15,9 +15,9 @@ from harness.gate.measuring import pictures as stage
 from harness.gate.measuring.pictures import Pictures, load_verification, picture_incidents, verify_pictures
 from harness.model.errors import GuestError
 from harness.model.spec import FOREIGN, RunParams, RunSpec
-from harness.platform.capture import CaptureError, Screendump
-from harness.platform.golden import scene_hash
-from harness.platform.oracle import Oracle
+from harness.platform.pictures.capture import CaptureError, Screendump
+from harness.platform.pictures.golden import scene_hash
+from harness.platform.pictures.oracle import Oracle
 
 Show = Callable[[int], Image]
 

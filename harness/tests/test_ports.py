@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.core.serial import parse_serial
+from harness.core.guest.serial import parse_serial
 from harness.model.spec import ARCHES, KERNEL_DIR, Machine, RunParams, Switches
-from harness.platform import qemu_command as machine_module
-from harness.platform.build import build_kernel
+from harness.platform.kernels.build import build_kernel
+from harness.platform.machine import qemu_command as machine_module
 from harness.tests.booted import boot_image, boot_kernel, column
 
 pytestmark = pytest.mark.qemu

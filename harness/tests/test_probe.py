@@ -10,11 +10,11 @@ import pytest
 
 from harness.model.result import Fingerprint, QemuSetup
 from harness.model.spec import FOREIGN, Machine, RunSpec, Switches, UsageError
-from harness.platform import host as host_module
-from harness.platform import probe
-from harness.platform.build import build_kernel
-from harness.platform.host import cpu_model, host_facts
-from harness.platform.probe import boots, choose_accelerator
+from harness.platform.host import identity as host_module
+from harness.platform.host import probe
+from harness.platform.host.identity import cpu_model, host_facts
+from harness.platform.host.probe import boots, choose_accelerator
+from harness.platform.kernels.build import build_kernel
 from harness.robustness.tinyguest import HALT, tiny_guest
 
 HOST_ARCH = platform.machine()

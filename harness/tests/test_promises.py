@@ -48,7 +48,7 @@ def test_without_debian_s_kernel_the_comparison_is_missed_and_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tool: str, script: str, said: str
 ) -> None:
     """Nothing is measured, and nothing of what was begun stays."""
-    monkeypatch.setattr("harness.platform.linuxguest.LINUX_DIR", tmp_path / "linux")
+    monkeypatch.setattr("harness.platform.kernels.linuxguest.LINUX_DIR", tmp_path / "linux")
     fake_program(tmp_path, "apt-cache", "echo '  Depends: linux-image-0-none'")
     fake_program(tmp_path, tool, script)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")

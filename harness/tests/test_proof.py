@@ -10,15 +10,15 @@ import pytest
 
 from harness.commands import proof as command
 from harness.model.spec import ROOT, Switches, Verdict
-from harness.platform.build import build_kernel
-from harness.proof.checker import find_execution
-from harness.proof.decide import DEVICES, answers, keeps_order, program_of
-from harness.proof.events import Event, EventKind, Fence
+from harness.platform.kernels.build import build_kernel
+from harness.proof.decided.checker import find_execution
+from harness.proof.decided.decide import DEVICES, answers, keeps_order, program_of
+from harness.proof.decided.events import Event, EventKind, Fence
+from harness.proof.decided.questions import QUESTIONS
+from harness.proof.decided.weakest import broken, with_fence
 from harness.proof.matrix import KernelToProve, decide_all
-from harness.proof.questions import QUESTIONS
-from harness.proof.recording import Recording
+from harness.proof.recorded.recording import Recording
 from harness.proof.run import Proof, prove
-from harness.proof.weakest import broken, with_fence
 from harness.settings import Arguments
 from harness.tests.printer import RecordingPrinter
 
@@ -189,7 +189,7 @@ def test_a_device_that_keeps_no_order_is_blamed_itself() -> None:
 def test_one_kernel_is_proved_from_the_command_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printer: RecordingPrinter
 ) -> None:
-    from harness.platform import store
+    from harness.platform.files import store
 
     monkeypatch.setattr(store, "RESULTS_DIR", tmp_path)
     monkeypatch.setattr(command, "RunFolder", lambda name: store.RunFolder(name, tmp_path))

@@ -11,10 +11,10 @@ import pytest
 
 from harness.model.errors import ToolError
 from harness.model.spec import ROOT
-from harness.proof import machine, tracer
-from harness.proof.decide import DEVICES
-from harness.proof.foreign import record_foreign
-from harness.proof.image import SPAN_BYTES_MAX, ElfImage, TraceError, read_image
+from harness.proof.decided.decide import DEVICES
+from harness.proof.emulator import machine, tracer
+from harness.proof.emulator.foreign import record_foreign
+from harness.proof.emulator.image import SPAN_BYTES_MAX, ElfImage, TraceError, read_image
 from harness.proof.run import prove
 
 pytest.importorskip("unicorn")
@@ -126,7 +126,7 @@ def test_a_whole_image_outside_of_the_memory_is_refused() -> None:
 
 @pytest.mark.parametrize("module", ["unicorn", "capstone"])
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
-    for name in [one for one in sys.modules if one.startswith(("harness.proof.decode_", module))]:
+    for name in [one for one in sys.modules if one.startswith(("harness.proof.recorded.decode_", module))]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(vars(sys)["modules"], module, None)
     with pytest.raises(ToolError, match=f"proof needs {module}: install python3-unicorn"):

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.proof.checker import CheckError, Program, find_execution
-from harness.proof.events import FULL, NO_FENCE, Acquire, Event, EventKind, Fence, Thread
+from harness.proof.decided.checker import CheckError, Program, find_execution
+from harness.proof.decided.events import FULL, NO_FENCE, Acquire, Event, EventKind, Fence, Thread
 from harness.proof.herd import observations, render
 from harness.tests.litmus_programs import program
 

@@ -10,19 +10,19 @@ from pathlib import Path
 import pytest
 
 from harness.model.spec import ROOT
-from harness.platform.build import BUILD_DIR
-from harness.proof import machine
-from harness.proof.access import Access
-from harness.proof.decide import DEVICES, answers
-from harness.proof.events import FULL
-from harness.proof.foreign import record_foreign
-from harness.proof.image import TraceError, parse_place, read_image
-from harness.proof.long_loops import LONG_BLOCKS, LOOP_BYTES, LongLoops
-from harness.proof.model_device import BLK, GPU, NET
-from harness.proof.recording import Recording
+from harness.platform.kernels.build import BUILD_DIR
+from harness.proof.decided.decide import DEVICES, answers
+from harness.proof.decided.events import FULL
+from harness.proof.decided.weakest import broken
+from harness.proof.emulator import machine
+from harness.proof.emulator.foreign import record_foreign
+from harness.proof.emulator.image import TraceError, parse_place, read_image
+from harness.proof.emulator.long_loops import LONG_BLOCKS, LOOP_BYTES, LongLoops
+from harness.proof.emulator.model_device import BLK, GPU, NET
+from harness.proof.recorded.access import Access
+from harness.proof.recorded.recording import Recording
+from harness.proof.recorded.shared_accesses import Spans, only_shared
 from harness.proof.run import Proof, prove
-from harness.proof.shared_accesses import Spans, only_shared
-from harness.proof.weakest import broken
 
 pytest.importorskip("unicorn")
 

@@ -13,18 +13,18 @@ from pathlib import Path
 import pytest
 
 from harness.model.spec import KERNEL_DIR, Switches
-from harness.platform.build import build_kernel
+from harness.platform.kernels.build import build_kernel
 from harness.proof import practice
-from harness.proof.access import Access
-from harness.proof.checker import Program, find_execution
-from harness.proof.decide import DEVICES, answers
-from harness.proof.events import FULL, NO_FENCE, Acquire, Event, EventKind, Fence
+from harness.proof.decided.checker import Program, find_execution
+from harness.proof.decided.decide import DEVICES, answers
+from harness.proof.decided.events import FULL, NO_FENCE, Acquire, Event, EventKind, Fence
+from harness.proof.decided.questions import QUESTIONS
+from harness.proof.decided.weakest import Weakest, broken, stronger_than_needed, together, weakest, with_fence
 from harness.proof.export import ExportedTest
 from harness.proof.practice import litmus7_says, race
-from harness.proof.questions import QUESTIONS
-from harness.proof.recording import Recording
+from harness.proof.recorded.access import Access
+from harness.proof.recorded.recording import Recording
 from harness.proof.run import Proof, prove
-from harness.proof.weakest import Weakest, broken, stronger_than_needed, together, weakest, with_fence
 from harness.tests.programs import fake_program
 
 pytest.importorskip("unicorn")

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from harness.commands.perf import asked_ordering
+from harness.gate.judging.rule_file import load_ordering
 from harness.gate.measured import ArmKernel
-from harness.gate.rule_file import load_ordering
 from harness.model.errors import ToolError
 from harness.model.spec import BUILT_IN, ROOT, Switches, UsageError, Verdict
 from harness.model.target import Target, TargetGates
-from harness.platform.build import build_kernel
+from harness.platform.kernels.build import build_kernel
 from harness.proof import ordering
 from harness.proof.ordering import Ordering, ordering_of
 from harness.proof.run import Proof, prove

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from harness.model.spec import Switches
-from harness.platform.build import build_kernel
-from harness.proof.image import ElfImage, read_image
-from harness.proof.pci_device import PciDevice
-from harness.proof.recording import HEIGHT_PX, WIDTH_PX
-from harness.proof.tracer import Tracer
+from harness.platform.kernels.build import build_kernel
+from harness.proof.emulator.image import ElfImage, read_image
+from harness.proof.emulator.pci_device import PciDevice
+from harness.proof.emulator.tracer import Tracer
+from harness.proof.recorded.recording import HEIGHT_PX, WIDTH_PX
 
 pytest.importorskip("unicorn")
 

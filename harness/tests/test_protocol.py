@@ -9,19 +9,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.core.statistics import CANDIDATE, REFERENCE, decide_effects
-from harness.gate.basis import Basis
-from harness.gate.gates import judge_metric
+from harness.core.comparison.statistics import CANDIDATE, REFERENCE, decide_effects
+from harness.gate.judging.basis import Basis
+from harness.gate.judging.gates import judge_metric
+from harness.gate.judging.metrics import RULES
 from harness.gate.measuring import comparison
 from harness.gate.measuring.comparison import compare
 from harness.gate.measuring.launch import MeasuredLaunch, PairSpec, tlb_of
 from harness.gate.measuring.protocol import Protocol, choose_protocol, fitted_protocol, surviving_protocol
 from harness.gate.measuring.timing import alike
-from harness.gate.metrics import RULES
 from harness.model.record import Lease
 from harness.model.result import Arm, Metric
 from harness.model.spec import RunSpec, Verdict
-from harness.platform.pin import CoreVanished, PinRights
+from harness.platform.machine.pin import CoreVanished, PinRights
 from harness.tests.test_slices import steady_launch
 
 RIGHTS = PinRights((0, 1, 2, 3), affinity=True, realtime=True)

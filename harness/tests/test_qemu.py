@@ -12,9 +12,9 @@ import pytest
 
 from harness.model.errors import GuestError, QemuError, QmpError
 from harness.model.spec import Limits, Machine, RunParams, RunSpec, Switches, Verdict
-from harness.platform.build import build_kernel
-from harness.platform.probe import qemu_version
-from harness.platform.qemu import Qemu
+from harness.platform.host.probe import qemu_version
+from harness.platform.kernels.build import build_kernel
+from harness.platform.machine.qemu import Qemu
 from harness.tests.programs import assert_dies_with, fake_program
 
 QUICK = Limits(first_byte_s=1.0, first_frame_s=1.5, frame_s=1.0, shutdown_s=1.0, qmp_s=1.0)
@@ -139,7 +139,7 @@ def test_qemu_killed_from_outside_is_said_so(kernel: Path, tmp_path: Path) -> No
 _HOLD = """
 import signal, sys, time
 from pathlib import Path
-from harness.platform.qemu import Qemu
+from harness.platform.machine.qemu import Qemu
 from harness.model.spec import Machine, RunParams, RunSpec
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 with Qemu(RunSpec(Path(sys.argv[1]), Machine(vcpus=1, maxcpus=2), RunParams(seconds=60.0)), Path(sys.argv[2])) as one:

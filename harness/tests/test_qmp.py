@@ -14,9 +14,9 @@ import pytest
 
 from harness.model.errors import QmpError
 from harness.model.spec import Limits
-from harness.platform import qmp as qmp_module
-from harness.platform.capture import CaptureError, screendump
-from harness.platform.qmp import Qmp
+from harness.platform.machine import qmp as qmp_module
+from harness.platform.machine.qmp import Qmp
+from harness.platform.pictures.capture import CaptureError, screendump
 
 DIALOGUE = (Path(__file__).parent / "data" / "qmp-qemu-7.2.log").read_text(encoding="utf-8").splitlines()
 GREETING = DIALOGUE[0].removeprefix("< ").encode() + b"\n"

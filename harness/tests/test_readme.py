@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import pytest
 
 from harness.front.words import parse
-from harness.gate.references import read_baseline
+from harness.gate.approved.references import read_baseline
 from harness.model.spec import ROOT
-from harness.platform.build import compiler_identity
+from harness.platform.kernels.build import compiler_identity
 from harness.tests.programs import run_harness
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from harness.core.arrays import Image
-from harness.core.detector_accuracy import Confusion
-from harness.core.screen_accuracy import PLANTED, is_gross, measure_screens
-from harness.core.unknown_pictures import LEARNT_FEWEST, learn_golden
+from harness.core.pictures.detector_accuracy import Confusion
+from harness.core.pictures.screen_accuracy import PLANTED, is_gross, measure_screens
+from harness.core.pictures.unknown_pictures import LEARNT_FEWEST, learn_golden
 from harness.tests.realscreens import FIRMWARE, GUESTS, recorded_screens, screens_of
 
 SCREENS_EACH, SCREENS_LEAST = 120, 100

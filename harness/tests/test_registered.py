@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from elftools.elf.elffile import ELFFile
 
-from harness.core.records import REQUIRED_KEYS
+from harness.core.guest.records import REQUIRED_KEYS
 from harness.model.faults import fault_table
 from harness.model.spec import ARCHES, KERNEL_DIR, Switches, switch_table
-from harness.platform.build import build_kernel
+from harness.platform.kernels.build import build_kernel
 from harness.tests.test_kernel_build import make
 
 _SUITE = re.compile(r"^KTEST_SUITE(?:_BY_NAME)?\((\w+), \w+\);$", re.MULTILINE)

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.core.captures import SavedCapture, SavedCaptures, captures_to_json
-from harness.core.frames import Capture, CheckedPicture, FrameClass
+from harness.core.pictures.captures import SavedCapture, SavedCaptures, captures_to_json
+from harness.core.pictures.frames import Capture, CheckedPicture, FrameClass
 from harness.gate.evaluate import evaluate, record_of
+from harness.gate.judging.metrics import find_row
 from harness.gate.measuring.frame_file import FRAMES_FILE, load_frames
-from harness.gate.metrics import find_row
 from harness.gate.replay import load_measured
 from harness.model import codec, upgrade
 from harness.model.record import ExactRecord, Incident, Observed, ObserverOverhead, RunRecord, Slice, TimingRecord

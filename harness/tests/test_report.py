@@ -13,7 +13,7 @@ import pytest
 
 from harness.model.result import Arm, Frames, Gate, Host, Metric, NextStep, QemuSetup, Result
 from harness.model.spec import Verdict
-from harness.platform.gnuplot import plot_svg
+from harness.platform.pictures.gnuplot import plot_svg
 from harness.report.files import write_reports
 from harness.report.machine import github_lines, junit
 from harness.report.plots import PlottedChange, ratio_plot

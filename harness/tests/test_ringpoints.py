@@ -7,12 +7,29 @@ from collections.abc import Mapping
 
 import pytest
 
-from harness.core.ringmarks import Instruction, Mark, RingpointError, operation, parse_disassembly, read_marks
-from harness.core.ringpoints import Point, by_point, claimed, identical, markdown, problems, show, spans, strays
+from harness.core.machine_code.ringmarks import (
+    Instruction,
+    Mark,
+    RingpointError,
+    operation,
+    parse_disassembly,
+    read_marks,
+)
+from harness.core.machine_code.ringpoints import (
+    Point,
+    by_point,
+    claimed,
+    identical,
+    markdown,
+    problems,
+    show,
+    spans,
+    strays,
+)
 from harness.model.errors import BuildError
 from harness.model.spec import ARCHES, Switches, switch_table
-from harness.platform.build import build_kernel
-from harness.platform.ringcode import read_ring, ring_points
+from harness.platform.kernels.build import build_kernel
+from harness.platform.kernels.ringcode import read_ring, ring_points
 
 STRATEGIES = switch_table()["BARRIER"].values
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from harness.core.arrays import Image
-from harness.core.captures import SavedCaptures, captures_from_json, captures_to_json
-from harness.core.frames import FrameClass, check_picture
-from harness.core.planted_pictures import KINDS, plant
-from harness.core.rounding import AREA_LEVELS, BLOCK_PIXELS, ROUNDED, settle_rounding
-from harness.platform.oracle import Oracle
+from harness.core.pictures.captures import SavedCaptures, captures_from_json, captures_to_json
+from harness.core.pictures.frames import FrameClass, check_picture
+from harness.core.pictures.planted_pictures import KINDS, plant
+from harness.core.pictures.rounding import AREA_LEVELS, BLOCK_PIXELS, ROUNDED, settle_rounding
+from harness.platform.pictures.oracle import Oracle
 
 MODE = (320, 240)
 TOO_SMALL = {"pixel"}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.core.bootimage import same_loaded_bytes
+from harness.core.machine_code.bootimage import same_loaded_bytes
 from harness.gate.measured import ArmKernel, Measured, Order
 from harness.gate.session import measure
 from harness.gate.stage import Session

@@ -16,10 +16,10 @@ import pytest
 from harness.commands import doctor
 from harness.model.errors import QemuError, QmpError
 from harness.model.spec import ROOT, Device, Display, Limits, Machine, RunParams, RunSpec, Switches, Verdict
-from harness.platform import sandbox
-from harness.platform.build import build_kernel
-from harness.platform.qemu import Qemu
-from harness.platform.sandbox import Layer
+from harness.platform.kernels.build import build_kernel
+from harness.platform.machine import sandbox
+from harness.platform.machine.qemu import Qemu
+from harness.platform.machine.sandbox import Layer
 from harness.tests.programs import instead
 
 MACHINE = Machine(vcpus=1, maxcpus=2)
@@ -190,8 +190,8 @@ _AS_USER = """
 import os, sys
 from pathlib import Path
 from harness.model.spec import Machine, RunParams, RunSpec
-from harness.platform.qemu import Qemu
-from harness.platform.sandbox import best_layer
+from harness.platform.machine.qemu import Qemu
+from harness.platform.machine.sandbox import best_layer
 with Qemu(RunSpec(Path(sys.argv[1]), Machine(vcpus=1), RunParams(frames=5)), Path(sys.argv[2]) / "run") as one:
     assert one.wait_end(20).clean
 print(best_layer().name, one.log_path.read_text())
@@ -202,7 +202,9 @@ print(best_layer().name, one.log_path.read_text())
 @pytest.mark.skipif(os.geteuid() != 0, reason="every other test runs as a user then")
 def test_an_ordinary_user_gets_a_box_or_does_without(kernel: Path) -> None:
     user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"]
-    if subprocess.run([*user, "test", "-r", str(ROOT / "harness" / "platform" / "qemu.py")], check=False).returncode:
+    if subprocess.run(
+        [*user, "test", "-r", str(ROOT / "harness" / "platform" / "machine" / "qemu.py")], check=False
+    ).returncode:
         pytest.skip("another user cannot read this checkout")
     with tempfile.TemporaryDirectory(prefix="box-") as name:
         folder = Path(name)

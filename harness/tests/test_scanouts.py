@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from harness.core.frame_groups import FrameRule
-from harness.core.frametimes import Presented, presented_frames
-from harness.core.target_serial import read_serial
-from harness.core.trace import parse_trace
+from harness.core.device.frame_groups import FrameRule
+from harness.core.device.frametimes import Presented, presented_frames
+from harness.core.device.trace import parse_trace
+from harness.core.guest.target_serial import read_serial
 from harness.model.target import FrameBy, TargetSerial
 
 MS = 1_000_000

@@ -9,12 +9,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.core.complaints import device_complaints
-from harness.core.screen import changes_left_out, screen_problems
-from harness.core.trace import parse_trace
-from harness.gate.basis import Basis
+from harness.core.device.trace import parse_trace
+from harness.core.guest.complaints import device_complaints
+from harness.core.pictures.screen import changes_left_out, screen_problems
+from harness.gate.judging.basis import Basis
+from harness.gate.judging.verdict import judge
 from harness.gate.measuring.window import Observed, Window, assemble, window_incidents, window_notices
-from harness.gate.verdict import judge
 from harness.model.record import Ending, Incident
 from harness.model.spec import BUILT_IN, FOREIGN, Verdict
 from harness.tests.machine import MachineModel, run_model

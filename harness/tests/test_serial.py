@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.core.records import PROBLEMS_KEPT
-from harness.core.serial import SerialLog, parse_serial
+from harness.core.guest.records import PROBLEMS_KEPT
+from harness.core.guest.serial import SerialLog, parse_serial
 from harness.tests.fuzz import damaged, fuzz
 
 BOOT = b"[BOOT] kernel=roulette arch=x86_64 cpus=2 barrier=acquire_progress scene=12ab records=1\n"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from harness.core.arrays import I64
-from harness.core.statistics import CANDIDATE, REFERENCE, launch_effect
+from harness.core.comparison.statistics import CANDIDATE, REFERENCE, launch_effect
 from harness.gate.measuring.launch import MeasuredLaunch, slice_launch
 
 SLICE_NS = 40_000_000

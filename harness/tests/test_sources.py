@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.core.align import match_frames
-from harness.core.frame_groups import Rows
-from harness.core.frametimes import presented_frames
-from harness.core.serial import parse_serial
-from harness.core.sources import ALIGNMENT_GOAL_NS, Sighting, Sources, reconcile
-from harness.core.trace import parse_trace
+from harness.core.device.frame_groups import Rows
+from harness.core.device.frametimes import presented_frames
+from harness.core.device.trace import parse_trace
+from harness.core.guest.serial import parse_serial
+from harness.core.timing.align import match_frames
+from harness.core.timing.sources import ALIGNMENT_GOAL_NS, Sighting, Sources, reconcile
 from harness.tests.machine import MachineModel, run_model
 
 STAMPS = (Rows(0, 24), Rows(744, 768))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from harness.core.arrays import Image
-from harness.core.stamp import Stamps, decode_frame, decode_stamps, salvage_frame
+from harness.core.pictures.stamp import Stamps, decode_frame, decode_stamps, salvage_frame
 
 FRAMES = st.integers(0, 2**32 - 1)
 SETTINGS = settings(max_examples=200, deadline=None, derandomize=True)

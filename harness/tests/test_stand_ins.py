@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from harness.core.arrays import Image
-from harness.core.frametimes import presented_frames
-from harness.core.stamp import decode_stamps
-from harness.core.trace import FLUSH, SET_SCANOUT, TRANSFER_2D, Trace, parse_trace
-from harness.platform.screen import take_picture
+from harness.core.device.frametimes import presented_frames
+from harness.core.device.trace import FLUSH, SET_SCANOUT, TRANSFER_2D, Trace, parse_trace
+from harness.core.pictures.stamp import decode_stamps
+from harness.platform.pictures.screen import take_picture
 from harness.tests.guestrun import GUEST_ARCHES, GUESTS, build_guest, guest_names, run_guest, running_guest
 
 pytestmark = pytest.mark.qemu

@@ -10,9 +10,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.core.estimate import hodges_lehmann
-from harness.core.sequential import bounds, look_sizes, spent
-from harness.core.statistics import (
+from harness.core.comparison.estimate import hodges_lehmann
+from harness.core.comparison.sequential import bounds, look_sizes, spent
+from harness.core.comparison.statistics import (
     CANDIDATE,
     REFERENCE,
     Launch,

@@ -6,11 +6,11 @@ import dataclasses
 
 import pytest
 
-from harness.gate.basis import Basis
-from harness.gate.metrics import TAIL_METRICS
-from harness.gate.still import StillScreen
-from harness.gate.target_rules import rules_of_target
-from harness.gate.verdict import Judgement, judge
+from harness.gate.approved.target_rules import rules_of_target
+from harness.gate.judging.basis import Basis
+from harness.gate.judging.metrics import TAIL_METRICS
+from harness.gate.judging.still import StillScreen
+from harness.gate.judging.verdict import Judgement, judge
 from harness.model.result import Arm, Frames, Metric
 from harness.model.spec import FOREIGN, Verdict
 from harness.model.target import Target, TargetFrame, TargetGates

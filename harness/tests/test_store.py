@@ -15,10 +15,10 @@ import pytest
 from harness.model.errors import GuestError, StoreError
 from harness.model.result import Result
 from harness.model.spec import ROOT, Limits, UsageError, Verdict
-from harness.platform.atomic import write_whole
-from harness.platform.capture import CaptureError, parse_ppm
-from harness.platform.latest import record_ending
-from harness.platform.store import KeptRun, RunFolder, kept_of, load_result, passing_folder, saved_run
+from harness.platform.files.atomic import write_whole
+from harness.platform.files.latest import record_ending
+from harness.platform.files.store import KeptRun, RunFolder, kept_of, load_result, passing_folder, saved_run
+from harness.platform.pictures.capture import CaptureError, parse_ppm
 
 RESULT = Result("perf", Verdict.PASS, "pass: all", "2026-01-01T00:00:00+00:00", 1.0)
 
@@ -49,7 +49,7 @@ def test_a_file_that_cannot_be_written_whole_stays_as_it_was(tmp_path: Path) -> 
 _UNWRITABLE = """
 import resource, sys
 from pathlib import Path
-from harness.platform.store import RunFolder
+from harness.platform.files.store import RunFolder
 from harness.model.result import Result
 from harness.model.spec import Verdict
 import signal
@@ -232,7 +232,7 @@ def test_a_result_that_could_not_be_stored_whole_is_none(tmp_path: Path, monkeyp
             raise OSError(errno.ENOSPC, "No space left on device", str(path))
         write_whole(path, content)
 
-    monkeypatch.setattr("harness.platform.store.write_whole", write)
+    monkeypatch.setattr("harness.platform.files.store.write_whole", write)
     with pytest.raises(StoreError), RunFolder("perf", tmp_path) as run:
         run.commit(RESULT)
     assert (tmp_path / "latest" / "exit_code").read_text() == "5\n"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.commands import survey
-from harness.core.recount import recounted_fps
+from harness.core.device.recount import recounted_fps
 from harness.model.spec import UsageError, Verdict
 from harness.model.survey import COLUMNS, NOTHING, SurveyRow, SurveyRows, survey_markdown
 from harness.report.printer import Printer

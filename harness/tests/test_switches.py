@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.core.serial import SerialLog
+from harness.core.guest.serial import SerialLog
 from harness.model.spec import ARCHES, NEEDS_GL, Device, Display, Machine, RunParams, Switches, switch_table
 from harness.tests.booted import column, serial_log
 

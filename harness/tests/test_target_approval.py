@@ -10,17 +10,17 @@ import cv2
 import numpy as np
 import pytest
 
-from harness.core.statistics import CANDIDATE
-from harness.gate import target_approval
-from harness.gate.references import NoBaseline
-from harness.gate.target_approval import PAGE_FILE, approve_target
-from harness.gate.target_kernels import arm_of
-from harness.gate.target_references import PICTURES_DIR, find_target_reference
+from harness.core.comparison.statistics import CANDIDATE
+from harness.gate.approved import target_approval
+from harness.gate.approved.references import NoBaseline
+from harness.gate.approved.target_approval import PAGE_FILE, approve_target
+from harness.gate.approved.target_kernels import arm_of
+from harness.gate.approved.target_references import PICTURES_DIR, find_target_reference
 from harness.model.record import RunRecord
 from harness.model.result import Frames, Result
 from harness.model.spec import RunParams, Verdict
 from harness.model.target_baseline import SMALL_BYTES
-from harness.platform.targets import read_target
+from harness.platform.kernels.targets import read_target
 from harness.tests.printer import Transcript
 from harness.tests.test_nightly import matrix, result
 

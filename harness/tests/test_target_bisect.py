@@ -10,7 +10,7 @@ import pytest
 from harness.bisect.target_commit import build_target_commit, target_recipe
 from harness.model.errors import BuildError
 from harness.model.spec import UsageError
-from harness.platform.targets import read_target, resolved
+from harness.platform.kernels.targets import read_target, resolved
 
 TOML = 'image = { kernel = "out/k.elf", append = "quiet" }\nbuild = "mkdir -p out && cp source out/k.elf"\n'
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.core.statistics import Decision, Launch, Next, State, decide, next_look, plan_of
+from harness.core.comparison.statistics import Decision, Launch, Next, State, decide, next_look, plan_of
 from harness.gate.measuring.protocol import Protocol, fitted_protocol
 from harness.tests.simulated import FRAME_NS, HostNoise, simulate_launch
 

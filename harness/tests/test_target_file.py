@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.gate.target_kernels import short_form
+from harness.gate.approved.target_kernels import short_form
 from harness.model.errors import BuildError
 from harness.model.spec import BUILT_IN, ROOT, UsageError
 from harness.model.target import FrameBy, Target, capabilities_of, is_built_in
 from harness.model.target_file import parse_target, target_toml
-from harness.platform.targets import build_target, elf_arch, find_target, read_target, resolved, target_names
+from harness.platform.kernels.targets import build_target, elf_arch, find_target, read_target, resolved, target_names
 
 WHOLE = r"""
 arch = "aarch64"

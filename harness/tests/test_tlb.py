@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from harness.model.spec import Machine, RunParams, RunSpec, Switches
-from harness.platform.build import build_kernel
-from harness.platform.qemu import Qemu
+from harness.platform.kernels.build import build_kernel
+from harness.platform.machine.qemu import Qemu
 from harness.tests.booted import boot_kernel
 
 pytestmark = pytest.mark.qemu

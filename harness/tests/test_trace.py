@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.core.trace import FLUSH, NOTIFY, Trace, parse_trace
+from harness.core.device.trace import FLUSH, NOTIFY, Trace, parse_trace
 from harness.tests.fuzz import damaged, fuzz
 
 LINES = """\

@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.core import undisturbed
 from harness.core.arrays import F64
-from harness.core.statistics import CANDIDATE, REFERENCE, State, launch_effect
-from harness.core.undisturbed import low_end_effect, preempted
+from harness.core.comparison import undisturbed
+from harness.core.comparison.statistics import CANDIDATE, REFERENCE, State, launch_effect
+from harness.core.comparison.undisturbed import low_end_effect, preempted
 from harness.gate.calibration.power import coverage
 from harness.gate.calibration.simulate import resampled, run_session
 from harness.gate.measuring.launch import MeasuredLaunch

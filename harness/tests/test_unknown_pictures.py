@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from harness.core.arrays import DrawFrame, Image
-from harness.core.detector_accuracy import GROSS_KINDS, Confusion, KindTable, measure_exact, measure_judge
-from harness.core.frames import CheckedPicture, FrameClass
-from harness.core.planted_pictures import KINDS, plant
-from harness.core.unknown_pictures import Golden, judge_picture, judge_sequence, learn_golden
-from harness.platform.oracle import Oracle
+from harness.core.pictures.detector_accuracy import GROSS_KINDS, Confusion, KindTable, measure_exact, measure_judge
+from harness.core.pictures.frames import CheckedPicture, FrameClass
+from harness.core.pictures.planted_pictures import KINDS, plant
+from harness.core.pictures.unknown_pictures import Golden, judge_picture, judge_sequence, learn_golden
+from harness.platform.pictures.oracle import Oracle
 
 MODES = [(320, 240), (641, 487), (1024, 768)]
 

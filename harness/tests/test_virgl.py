@@ -15,11 +15,11 @@ from harness.model.errors import QemuError
 from harness.model.record import RunRecord
 from harness.model.result import Result
 from harness.model.spec import BUILT_IN, Device, Display, Machine, RunParams, RunSpec, Switches, UsageError, Verdict
-from harness.platform import virgl
-from harness.platform.build import build_kernel
-from harness.platform.ending import Ending
-from harness.platform.qemu import Qemu
-from harness.platform.virgl import chosen_device, display_trouble, with_virgl
+from harness.platform.kernels.build import build_kernel
+from harness.platform.machine.ending import Ending
+from harness.platform.machine.qemu import Qemu
+from harness.platform.pictures import virgl
+from harness.platform.pictures.virgl import chosen_device, display_trouble, with_virgl
 from harness.tests.programs import instead, real, run_harness, run_perf, without
 
 GL = Machine(vcpus=1, device=Device.GPU_GL, display=Display.XVFB)

@@ -8,7 +8,7 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from harness.model.spec import Machine, RunParams, Switches
-from harness.platform.build import build_kernel
+from harness.platform.kernels.build import build_kernel
 from harness.tests.booted import boot_kernel, column, serial_log
 
 pytestmark = pytest.mark.qemu

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from harness.front.help import commands_markdown, settings_markdown
 from harness.gate.calibration.report import calibration_pages
-from harness.gate.gates import KINDS
-from harness.gate.metrics import ROWS
+from harness.gate.judging.gates import KINDS
+from harness.gate.judging.metrics import ROWS
 from harness.model.spec import ROOT
 from harness.report.words import label_of
 
@@ -23,7 +23,8 @@ for each kernel: `A=…`, `B=…`.
 METRICS = """# Metrics and gates
 
 What `make perf` measures of a kernel, how each figure is judged, and what each kind of gate does. `make docs` writes
-this page from `harness/gate/metrics.py` and `harness/gate/gates.py`. A file `CONFIG=` may override numbers of a gate.
+this page from `harness/gate/judging/metrics.py` and `harness/gate/judging/gates.py`. A file `CONFIG=` may override
+numbers of a gate.
 
 """
 

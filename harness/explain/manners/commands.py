@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from harness.core.arrays import I64, Mask
-from harness.core.gpu_rings import TRANSFER_COMMAND
-from harness.core.trace import CURSOR_UPDATE, FLUSH, SET_SCANOUT, TRANSFER_2D, Events
+from harness.core.device.gpu_rings import TRANSFER_COMMAND
+from harness.core.device.trace import CURSOR_UPDATE, FLUSH, SET_SCANOUT, TRANSFER_2D, Events
 from harness.explain.manners.facts import DriverFacts, median_of
 from harness.explain.manners.manner import DriverManner, not_looked
 

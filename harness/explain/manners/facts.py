@@ -9,9 +9,9 @@ from functools import cached_property
 import numpy as np
 
 from harness.core.arrays import I64, Mask
-from harness.core.frametimes import presented_frames
-from harness.core.gpu_rings import CONTROL, RingSample
-from harness.core.trace import FILL, FLUSH, NOTIFY, POP, PUBLISH, TRANSFERS, Events, Trace
+from harness.core.device.frametimes import presented_frames
+from harness.core.device.gpu_rings import CONTROL, RingSample
+from harness.core.device.trace import FILL, FLUSH, NOTIFY, POP, PUBLISH, TRANSFERS, Events, Trace
 
 
 @dataclass(frozen=True)

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from harness.core.frame_groups import FrameRule
-from harness.core.frametimes import presented_frames
-from harness.core.gpu_rings import RingSample
-from harness.core.trace import parse_trace
+from harness.core.device.frame_groups import FrameRule
+from harness.core.device.frametimes import presented_frames
+from harness.core.device.gpu_rings import RingSample
+from harness.core.device.trace import parse_trace
 from harness.explain.manners.facts import CpuTime, DriverFacts, RegisterReads
-from harness.platform.gpu_memory import RingReader
-from harness.platform.hostload import ThreadTimes, thread_times
-from harness.platform.qemu import FLUSH_EVENT, FRAME_EVENTS, Qemu
-from harness.platform.screen import take_picture
-from harness.platform.trace_file import read_trace
+from harness.platform.host.hostload import ThreadTimes, thread_times
+from harness.platform.machine.gpu_memory import RingReader
+from harness.platform.machine.qemu import FLUSH_EVENT, FRAME_EVENTS, Qemu
+from harness.platform.machine.trace_file import read_trace
+from harness.platform.pictures.screen import take_picture
 
 MANNERS_EVENTS = FRAME_EVENTS
 """Traced from the start."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from harness.core.arrays import F64, I64
-from harness.core.lottery import FEWEST_LAUNCHES, launch_groups, lottery_advice
+from harness.core.comparison.lottery import FEWEST_LAUNCHES, launch_groups, lottery_advice
 from harness.core.wording import percent
 from harness.explain.manners.facts import NEVER_NS, DriverFacts, median_of
 from harness.explain.manners.manner import DriverManner, not_looked

@@ -10,21 +10,21 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.core.frametimes import presented_frames
-from harness.core.lottery import FEWEST_LAUNCHES
-from harness.core.trace import parse_trace
+from harness.core.comparison.lottery import FEWEST_LAUNCHES
+from harness.core.device.frametimes import presented_frames
+from harness.core.device.trace import parse_trace
 from harness.explain.manners.facts import DriverFacts
 from harness.explain.manners.manner import DriverManner
 from harness.explain.manners.observe import MANNERS_EVENTS, observe
 from harness.explain.manners.rules import manners_of
 from harness.explain.manners.wait_kind import DriverWait, wait_kind
+from harness.gate.approved.target_kernels import session_machine
 from harness.gate.measured import ArmKernel
 from harness.gate.measuring.target_window import rule_of
-from harness.gate.target_kernels import session_machine
 from harness.model.spec import Machine, RunParams, RunSpec
-from harness.platform.qemu import TIMING_EVENTS, Qemu
-from harness.platform.readiness import wait_ready
-from harness.platform.trace_file import read_trace
+from harness.platform.machine.qemu import TIMING_EVENTS, Qemu
+from harness.platform.machine.readiness import wait_ready
+from harness.platform.machine.trace_file import read_trace
 
 LAUNCH_WINDOW_S = 1.0
 """Length of each further launch."""

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from harness.core.arrays import F64
-from harness.core.contradiction import AGREE_SHARE, COMPUTED_SHARE
-from harness.core.estimate import estimate
-from harness.core.sequential import bound_at, look_sizes
-from harness.core.statistics import Decision, Plan, State, plan_of
+from harness.core.comparison.contradiction import AGREE_SHARE, COMPUTED_SHARE
+from harness.core.comparison.estimate import estimate
+from harness.core.comparison.sequential import bound_at, look_sizes
+from harness.core.comparison.statistics import Decision, Plan, State, plan_of
 from harness.gate.calibration.places import CalibrationPlace
 from harness.gate.calibration.reference_methods import mann_whitney, mean_threshold
 from harness.gate.calibration.simulate import DrawEffects, DrawnLaunches, run_session

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from harness.core.arrays import F64
-from harness.core.statistics import CANDIDATE, REFERENCE, launch_effect
-from harness.core.undisturbed import COMPUTED
+from harness.core.comparison.statistics import CANDIDATE, REFERENCE, launch_effect
+from harness.core.comparison.undisturbed import COMPUTED
 from harness.gate.calibration.power import BY_COMPUTED, CHECK, RecordedPair, Series
 from harness.gate.measuring.comparison import fitted_slices
 from harness.gate.measuring.launch import ClockStepped, MeasuredLaunch, measure_launch

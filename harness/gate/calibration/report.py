@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.core.wording import percent
 from harness.gate.calibration.evidence import upgraded_evidence
-from harness.platform.bounded import read_bounded
+from harness.platform.files.bounded import read_bounded
 
 ROWS: Mapping[str, str] = {
     "A/A": "the same kernel (false alarms)",

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from harness.core.arrays import F64
-from harness.core.contradiction import AGREE_SHARE, Doubt, doubt_of
-from harness.core.statistics import Decision, Next, Plan, decide_effects, next_look
+from harness.core.comparison.contradiction import AGREE_SHARE, Doubt, doubt_of
+from harness.core.comparison.statistics import Decision, Next, Plan, decide_effects, next_look
 
 DrawEffects = Callable[[np.random.Generator, int], F64]
 """Launch effects: generator, count → shape (count,)."""

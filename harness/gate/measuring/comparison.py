@@ -11,15 +11,15 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.core.statistics import Decision, Next, Plan, decide, next_look, plan_of
+from harness.core.comparison.statistics import Decision, Next, Plan, decide, next_look, plan_of
 from harness.core.wording import signed_percent
 from harness.gate.measuring.launch import ClockStepped, MeasuredLaunch, PairSpec, measure_launches
 from harness.gate.measuring.protocol import Protocol, fitted_protocol, surviving_protocol
 from harness.gate.measuring.timing import NOT_RELINKED, Timing, alike
 from harness.model.spec import RunSpec
-from harness.platform.hostload import available_memory_mib, host_load, host_moment
-from harness.platform.leases import Progress
-from harness.platform.pin import CoreVanished
+from harness.platform.host.hostload import available_memory_mib, host_load, host_moment
+from harness.platform.host.leases import Progress
+from harness.platform.machine.pin import CoreVanished
 
 Arms = Mapping[str, RunSpec]
 """By role."""

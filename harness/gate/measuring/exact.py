@@ -12,17 +12,17 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.core.frame_counts import MARKS, NEEDED
-from harness.core.serial import parse_serial
+from harness.core.counts.frame_counts import MARKS, NEEDED
+from harness.core.guest.serial import parse_serial
 from harness.gate.measuring.parts import Counting, counted_machine, read_parts, together
 from harness.model.errors import BuildError, GuestError, QemuError
 from harness.model.record import EXACT_PARTS as EXACT_PARTS
 from harness.model.record import CountedFrames
 from harness.model.record import ExactCount as ExactCount
 from harness.model.spec import RunParams, RunSpec
-from harness.platform.bounded import KERNEL_BYTES_MAX, read_bounded
-from harness.platform.count_plugin import addresses_of, build_plugin
-from harness.platform.qemu import Qemu
+from harness.platform.files.bounded import KERNEL_BYTES_MAX, read_bounded
+from harness.platform.machine.count_plugin import addresses_of, build_plugin
+from harness.platform.machine.qemu import Qemu
 
 FRAMES = 12
 FIRST_FRAMES = (0, 250)

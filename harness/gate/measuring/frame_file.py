@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.core.arrays import F64
 from harness.gate.measuring.timing import Timing
-from harness.platform.bounded import read_bounded
+from harness.platform.files.bounded import read_bounded
 
 FRAMES_FILE = "timing.npz"
 FRAMES_BYTES_MAX = 256 << 20

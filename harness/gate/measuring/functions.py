@@ -7,12 +7,12 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from harness.core.functions import FrameCounts, FunctionChange, Symbols, changed_functions, executed
+from harness.core.counts.functions import FrameCounts, FunctionChange, Symbols, changed_functions, executed
 from harness.gate.measuring.exact import exact_spec
 from harness.model.errors import GuestError
 from harness.model.spec import RunSpec
-from harness.platform.bounded import KERNEL_BYTES_MAX, read_bounded
-from harness.platform.qemu import FLUSH_EVENT, TIMING_EVENTS, Qemu
+from harness.platform.files.bounded import KERNEL_BYTES_MAX, read_bounded
+from harness.platform.machine.qemu import FLUSH_EVENT, TIMING_EVENTS, Qemu
 
 FIRST_FRAME = 250
 """In the middle of a spin."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.core.costs import fit
+from harness.core.counts.costs import fit
 from harness.model.record import Costs, CountedFrames
 
 if TYPE_CHECKING:

@@ -12,16 +12,16 @@ from pathlib import Path
 import numpy as np
 
 from harness.core.arrays import F64
-from harness.core.latency import CLOCK_GOAL_NS, input_latency
-from harness.core.stamp import decode_frame
+from harness.core.device.latency import CLOCK_GOAL_NS, input_latency
+from harness.core.pictures.stamp import decode_frame
 from harness.gate.measuring.window import Window, observe
 from harness.model.errors import GuestError, QemuError, QmpError
 from harness.model.latency_record import LatencyRecord, SentKey, ShownInput
 from harness.model.spec import RunSpec, UsageError
-from harness.platform.bounded import LOG_BYTES_MAX, read_bounded
-from harness.platform.qemu import FRAME_EVENTS, Qemu
-from harness.platform.qemu_command import KEYBOARD_DEVICE
-from harness.platform.trace_events import INPUT_EVENTS
+from harness.platform.files.bounded import LOG_BYTES_MAX, read_bounded
+from harness.platform.machine.qemu import FRAME_EVENTS, Qemu
+from harness.platform.machine.qemu_command import KEYBOARD_DEVICE
+from harness.platform.machine.trace_events import INPUT_EVENTS
 
 INPUTS = 60
 GAP_S = 0.05

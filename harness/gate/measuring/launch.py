@@ -15,22 +15,22 @@ from types import MappingProxyType, TracebackType
 import numpy as np
 
 from harness.core.arrays import F64, I64
-from harness.core.frame_groups import FrameRule
-from harness.core.frametimes import presented_frames, stamp_rows
-from harness.core.lost_time import SwitchLog, kept_ms
-from harness.core.pacing import TooFewFrames, frame_pacing
-from harness.core.serial import parse_serial
-from harness.core.statistics import CANDIDATE, REFERENCE
-from harness.core.trace import parse_trace
-from harness.core.undisturbed import preempted, undisturbed_effect
+from harness.core.comparison.lost_time import SwitchLog, kept_ms
+from harness.core.comparison.statistics import CANDIDATE, REFERENCE
+from harness.core.comparison.undisturbed import preempted, undisturbed_effect
+from harness.core.device.frame_groups import FrameRule
+from harness.core.device.frametimes import presented_frames, stamp_rows
+from harness.core.device.trace import parse_trace
+from harness.core.guest.serial import parse_serial
+from harness.core.timing.pacing import TooFewFrames, frame_pacing
 from harness.gate.measuring.protocol import Protocol
 from harness.gate.measuring.target_window import rule_of
 from harness.model.record import Launch, LaunchLoad, Slice
 from harness.model.spec import RunSpec
 from harness.model.target import NO
-from harness.platform.context_switches import ContextSwitches
-from harness.platform.hostclock import ClockWatch
-from harness.platform.hostload import (
+from harness.platform.host.context_switches import ContextSwitches
+from harness.platform.host.hostclock import ClockWatch
+from harness.platform.host.hostload import (
     HostMoment,
     ThreadTimes,
     host_moment,
@@ -42,10 +42,10 @@ from harness.platform.hostload import (
     thread_times,
     threads_of,
 )
-from harness.platform.pin import pin_process, prefer_main_thread
-from harness.platform.qemu import TIMING_EVENTS, Qemu
-from harness.platform.readiness import wait_ready
-from harness.platform.trace_file import read_trace
+from harness.platform.machine.pin import pin_process, prefer_main_thread
+from harness.platform.machine.qemu import TIMING_EVENTS, Qemu
+from harness.platform.machine.readiness import wait_ready
+from harness.platform.machine.trace_file import read_trace
 
 BOOT_BYTES_MAX = 65536
 """Bytes of the serial log in which a boot line is searched for."""

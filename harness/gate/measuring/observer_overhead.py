@@ -14,14 +14,14 @@ import numpy as np
 from scipy import stats
 
 from harness.core.arrays import I64
-from harness.core.records import FrameRecords
-from harness.core.serial import parse_serial
-from harness.core.trace import FLUSH, parse_trace
+from harness.core.device.trace import FLUSH, parse_trace
+from harness.core.guest.records import FrameRecords
+from harness.core.guest.serial import parse_serial
 from harness.model.errors import GuestError, HarnessError, QmpError
 from harness.model.result import Metric
 from harness.model.spec import RunSpec, Verdict
-from harness.platform.qemu import TIMING_EVENTS, Qemu
-from harness.platform.trace_file import read_trace
+from harness.platform.machine.qemu import TIMING_EVENTS, Qemu
+from harness.platform.machine.trace_file import read_trace
 
 STRETCH_S = 0.05
 SETTLE_S = 0.2

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.core.frame_counts import PARTS, added, parts_of, scaled
+from harness.core.counts.frame_counts import PARTS, added, parts_of, scaled
 from harness.model.record import CountedFrames, PartCounts
 from harness.model.spec import RunSpec
-from harness.platform.bounded import KERNEL_BYTES_MAX, LOG_BYTES_MAX, read_bounded
-from harness.platform.count_plugin import LOG_ITEMS, plugin_arguments
-from harness.platform.qemu import Qemu
-from harness.platform.qemu_command import TRACE_LOG
+from harness.platform.files.bounded import KERNEL_BYTES_MAX, LOG_BYTES_MAX, read_bounded
+from harness.platform.machine.count_plugin import LOG_ITEMS, plugin_arguments
+from harness.platform.machine.qemu import Qemu
+from harness.platform.machine.qemu_command import TRACE_LOG
 
 ACCOUNT = "blocks.txt"
 EVENTS = ("virtio_queue_notify",)

@@ -18,7 +18,8 @@ import cv2
 import numpy as np
 
 from harness.core.arrays import DrawFrame, Image
-from harness.core.captures import (
+from harness.core.device.trace import FLUSH, Trace, parse_trace
+from harness.core.pictures.captures import (
     CAPTURES_FILE,
     CapturesError,
     SavedCapture,
@@ -26,14 +27,13 @@ from harness.core.captures import (
     captures_from_json,
     captures_to_json,
 )
-from harness.core.damage import Damage, difference_picture, find_damage
-from harness.core.frames import Capture, CheckedPicture, FrameClass, Verification, check_picture
-from harness.core.geometry import geometry_problems, rotation_problem
-from harness.core.rounding import ROUNDED, Settle, settle_nothing, settle_rounding
-from harness.core.screen import changes_left_out
-from harness.core.stamp import decode_frame
-from harness.core.trace import FLUSH, Trace, parse_trace
-from harness.core.unknown_pictures import Golden, judge_picture, judge_sequence
+from harness.core.pictures.damage import Damage, difference_picture, find_damage
+from harness.core.pictures.frames import Capture, CheckedPicture, FrameClass, Verification, check_picture
+from harness.core.pictures.geometry import geometry_problems, rotation_problem
+from harness.core.pictures.rounding import ROUNDED, Settle, settle_nothing, settle_rounding
+from harness.core.pictures.screen import changes_left_out
+from harness.core.pictures.stamp import decode_frame
+from harness.core.pictures.unknown_pictures import Golden, judge_picture, judge_sequence
 from harness.gate.measuring.target_oracle import BY_ORACLE, oracle_judge
 from harness.gate.measuring.target_pictures import (
     NEVER_NS,
@@ -47,16 +47,16 @@ from harness.model.errors import QemuError
 from harness.model.record import Cause, Incident
 from harness.model.result import Frames
 from harness.model.spec import RunSpec, Verdict
-from harness.platform.bounded import read_bounded
-from harness.platform.capture import CaptureError, Screendump
-from harness.platform.golden import golden_problem, scene_hash
-from harness.platform.hostclock import ClockWatch
-from harness.platform.oracle import DEFAULT_SEED, Oracle
-from harness.platform.picture_file import read_bgr
-from harness.platform.qemu import TIMING_EVENTS, Qemu
-from harness.platform.readiness import wait_ready
-from harness.platform.screen import take_picture
-from harness.platform.trace_file import read_trace
+from harness.platform.files.bounded import read_bounded
+from harness.platform.host.hostclock import ClockWatch
+from harness.platform.machine.qemu import TIMING_EVENTS, Qemu
+from harness.platform.machine.readiness import wait_ready
+from harness.platform.machine.trace_file import read_trace
+from harness.platform.pictures.capture import CaptureError, Screendump
+from harness.platform.pictures.golden import golden_problem, scene_hash
+from harness.platform.pictures.oracle import DEFAULT_SEED, Oracle
+from harness.platform.pictures.picture_file import read_bgr
+from harness.platform.pictures.screen import take_picture
 
 EVIDENCE_MAX = 12
 """Bad frames kept as pictures."""

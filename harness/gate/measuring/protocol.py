@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from harness.core.wording import signed_percent
 from harness.model.record import Lease
 from harness.model.spec import Machine
-from harness.platform.leases import held_lease
-from harness.platform.pin import PinRights
+from harness.platform.host.leases import held_lease
+from harness.platform.machine.pin import PinRights
 
 WARM_UP_FRAMES = 16
 """In which a kernel that can warms QEMU's table of translations."""

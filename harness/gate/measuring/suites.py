@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.core.serial import parse_serial
+from harness.core.guest.serial import parse_serial
 from harness.model.errors import GuestError
 from harness.model.spec import BUILT_IN, Limits, Machine, RunParams, RunSpec
 from harness.model.suites import SuiteRun
-from harness.platform.qemu import Qemu
+from harness.platform.machine.qemu import Qemu
 
 LIMIT_S = 60.0
 

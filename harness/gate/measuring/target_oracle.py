@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 
 from harness.core.arrays import I64, Image
-from harness.core.damage import find_damage
-from harness.core.frames import CheckedPicture, FrameClass, check_picture
-from harness.core.frametimes import presented_frames
-from harness.core.trace import parse_trace
+from harness.core.device.frametimes import presented_frames
+from harness.core.device.trace import parse_trace
+from harness.core.pictures.damage import find_damage
+from harness.core.pictures.frames import CheckedPicture, FrameClass, check_picture
 from harness.gate.measuring.target_window import rule_of
 from harness.model.target import BUILT_IN_ORACLE, FrameBy, Target
-from harness.platform.command_oracle import CommandOracle
-from harness.platform.qemu import Qemu
-from harness.platform.trace_file import read_trace
+from harness.platform.machine.qemu import Qemu
+from harness.platform.machine.trace_file import read_trace
+from harness.platform.pictures.command_oracle import CommandOracle
 
 BY_ORACLE = "as its oracle draws them"
 """What good pictures are said to be."""

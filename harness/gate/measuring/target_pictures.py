@@ -9,13 +9,13 @@ from pathlib import Path
 import cv2
 
 from harness.core.arrays import I64, Image
-from harness.core.frames import CheckedPicture, FrameClass
-from harness.core.picture_texture import block_prints
-from harness.core.stamp import decode_stamps
-from harness.core.unknown_pictures import Golden, frozen_parts, judge_picture
+from harness.core.pictures.frames import CheckedPicture, FrameClass
+from harness.core.pictures.picture_texture import block_prints
+from harness.core.pictures.stamp import decode_stamps
+from harness.core.pictures.unknown_pictures import Golden, frozen_parts, judge_picture
 from harness.model.target import KILLED, OK, FrameBy, Target
-from harness.platform.capture import CaptureError
-from harness.platform.qemu import Qemu
+from harness.platform.machine.qemu import Qemu
+from harness.platform.pictures.capture import CaptureError
 
 NEVER_NS = (1 << 62) - 1
 """No picture is frozen before this time has passed."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 import time
 
-from harness.core.frame_groups import FrameRule
-from harness.core.scanouts import shown_on
-from harness.core.trace import FLUSH, Trace
+from harness.core.device.frame_groups import FrameRule
+from harness.core.device.scanouts import shown_on
+from harness.core.device.trace import FLUSH, Trace
 from harness.model.errors import GuestError
 from harness.model.record import Ending
 from harness.model.target import KILLED, NO, POWEROFF, PROTOCOL, Target
-from harness.platform.qemu import FLUSH_EVENT, Qemu
-from harness.platform.trace_file import read_trace
-from harness.platform.words_of_guest import limit_words
+from harness.platform.machine.qemu import FLUSH_EVENT, Qemu
+from harness.platform.machine.trace_file import read_trace
+from harness.platform.machine.words_of_guest import limit_words
 
 WINDOW_FRAMES = 10
 """A window lasts until this many frames were shown ..."""

@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.core.arrays import F64
-from harness.core.lottery import launch_groups, lottery_advice
-from harness.core.statistics import CANDIDATE, REFERENCE, Decision, Plan
-from harness.core.undisturbed import LOW
+from harness.core.comparison.lottery import launch_groups, lottery_advice
+from harness.core.comparison.statistics import CANDIDATE, REFERENCE, Decision, Plan
+from harness.core.comparison.undisturbed import LOW
 from harness.gate.measuring.launch import MeasuredLaunch
 from harness.gate.measuring.protocol import Protocol
 from harness.model.record import HostLoad, Launch

@@ -12,19 +12,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.core.animation import overrun_words, overruns
-from harness.core.answers import missing_interrupts
 from harness.core.arrays import F64, Image
-from harness.core.complaints import device_complaints
-from harness.core.cursor import cursor_problems
-from harness.core.frametimes import Presented, WarmUp, presented_frames, stamp_rows, warm_up
-from harness.core.last_words import COMPLAINT, last_words
-from harness.core.screen import screen_problems
-from harness.core.serial import SerialLog, parse_serial
-from harness.core.serial_noise import without_noise
-from harness.core.sources import Sources, reconcile
-from harness.core.target_serial import read_serial
-from harness.core.trace import TRANSFER_2D, TRANSFERS_3D, Trace, parse_trace
+from harness.core.device.answers import missing_interrupts
+from harness.core.device.cursor import cursor_problems
+from harness.core.device.frametimes import Presented, WarmUp, presented_frames, stamp_rows, warm_up
+from harness.core.device.trace import TRANSFER_2D, TRANSFERS_3D, Trace, parse_trace
+from harness.core.guest.complaints import device_complaints
+from harness.core.guest.last_words import COMPLAINT, last_words
+from harness.core.guest.serial import SerialLog, parse_serial
+from harness.core.guest.serial_noise import without_noise
+from harness.core.guest.target_serial import read_serial
+from harness.core.pictures.screen import screen_problems
+from harness.core.timing.animation import overrun_words, overruns
+from harness.core.timing.sources import Sources, reconcile
 from harness.gate.measuring.target_window import end_of_target, head_problems, rule_of, watch_window
 from harness.model.record import Cause
 from harness.model.record import Ending as Ending
@@ -33,14 +33,14 @@ from harness.model.record import Observed as Observed
 from harness.model.record import Sighting
 from harness.model.spec import Capabilities, RunSpec, Verdict
 from harness.model.target import Target, is_built_in
-from harness.platform.bounded import read_bounded
-from harness.platform.hostclock import ClockWatch
-from harness.platform.hostload import longest_wait, thread_times
-from harness.platform.qemu import FRAME_EVENTS, Qemu
-from harness.platform.qemu_command import GL_DEVICE
-from harness.platform.readiness import wait_ready
-from harness.platform.screen import glimpse
-from harness.platform.trace_file import read_trace
+from harness.platform.files.bounded import read_bounded
+from harness.platform.host.hostclock import ClockWatch
+from harness.platform.host.hostload import longest_wait, thread_times
+from harness.platform.machine.qemu import FRAME_EVENTS, Qemu
+from harness.platform.machine.qemu_command import GL_DEVICE
+from harness.platform.machine.readiness import wait_ready
+from harness.platform.machine.trace_file import read_trace
+from harness.platform.pictures.screen import glimpse
 
 WINDOW_S = 2.0
 WARM_UP_S = 0.15

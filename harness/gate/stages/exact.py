@@ -7,14 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.core.budget import FUNCTIONS_S
-from harness.core.functions import FunctionChange
-from harness.core.statistics import CANDIDATE, REFERENCE
+from harness.core.comparison.statistics import CANDIDATE, REFERENCE
+from harness.core.counts.functions import FunctionChange
+from harness.gate.judging.metrics import no_records
 from harness.gate.measured import COUNTS, ArmKernel, Measured, Order
 from harness.gate.measuring.exact import count_everything
 from harness.gate.measuring.functions import compare_functions
 from harness.gate.measuring.host_costs import fitted_costs
 from harness.gate.measuring.window import Window
-from harness.gate.metrics import no_records
 from harness.gate.stage import Session, Stage
 from harness.model.errors import GuestError
 from harness.model.record import EXACT_PARTS, ExactCount, ExactRecord

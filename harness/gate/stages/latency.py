@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness.gate.judging.metrics import no_records
 from harness.gate.measured import ArmKernel, Measured, Order
 from harness.gate.measuring.latency import PACE_HZ, Latency, clock_words, latency_of, measure_latency
 from harness.gate.measuring.window import assemble, window_incidents
-from harness.gate.metrics import no_records
 from harness.gate.stage import Session, Stage
 from harness.model.latency_record import LatencyRecord
 from harness.model.record import Cause, Incident
 from harness.model.result import Result
 from harness.model.spec import Verdict
-from harness.platform.bounded import LOG_BYTES_MAX, read_bounded
-from harness.platform.qemu_command import QEMU_LOG, TRACE_LOG
+from harness.platform.files.bounded import LOG_BYTES_MAX, read_bounded
+from harness.platform.machine.qemu_command import QEMU_LOG, TRACE_LOG
 
 ORDER = 15
 LEAST_S = 8.0

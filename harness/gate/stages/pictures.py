@@ -6,14 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.core.budget import NO_TIME
-from harness.core.frames import bad_share_bound
+from harness.core.pictures.frames import bad_share_bound
 from harness.core.wording import percent
 from harness.gate.measured import Measured, Order
 from harness.gate.measuring.pictures import Pictures, load_verification, picture_incidents, verify_pictures
 from harness.gate.stage import Session, Stage
 from harness.model.record import Incident, PicturesRecord
 from harness.model.result import Frames, Result
-from harness.platform.golden_pictures import golden_of
+from harness.platform.pictures.golden_pictures import golden_of
 
 ORDER = 20
 LEAST_S = 1.5

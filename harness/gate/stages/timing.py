@@ -6,7 +6,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from harness.core.statistics import CANDIDATE, REFERENCE, Plan, decide
+from harness.core.comparison.statistics import CANDIDATE, REFERENCE, Plan, decide
+from harness.gate.judging.still import still_screen
 from harness.gate.measured import SAME_KERNEL, Measured, Order
 from harness.gate.measuring.comparison import compare
 from harness.gate.measuring.frame_file import FRAMES_FILE, load_frames
@@ -16,10 +17,9 @@ from harness.gate.measuring.timing import TIMING_S, Timing
 from harness.gate.measuring.window import Window
 from harness.gate.relink import relinked_arms
 from harness.gate.stage import Session, Stage
-from harness.gate.still import still_screen
 from harness.model.record import LaunchRecord, TimingRecord
 from harness.model.result import Result
-from harness.platform.pin import probe_rights
+from harness.platform.machine.pin import probe_rights
 
 ORDER = 50
 LEAST_S = 9.0

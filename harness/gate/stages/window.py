@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.core.stamp import decode_frame
+from harness.core.pictures.stamp import decode_frame
 from harness.gate.measured import Measured, Order
 from harness.gate.measuring.window import Window, assemble, observe, window_incidents
 from harness.gate.stage import Session, Stage
 from harness.model.record import Incident, Observed
 from harness.model.result import Result
 from harness.model.target_file import target_of
-from harness.platform.bounded import LOG_BYTES_MAX, read_bounded
-from harness.platform.qemu_command import QEMU_LOG, TRACE_LOG
+from harness.platform.files.bounded import LOG_BYTES_MAX, read_bounded
+from harness.platform.machine.qemu_command import QEMU_LOG, TRACE_LOG
 
 ORDER = 10
 LEAST_S = 4.5

@@ -1,0 +1,1 @@
+"""Two kernels compared: the estimate, its interval, and when enough was seen."""

@@ -1,0 +1,1 @@
+"""ELF files: loadable bytes, disassembly, and the ordering points in them."""

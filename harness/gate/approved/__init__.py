@@ -1,0 +1,1 @@
+"""The approved kernels: references of our own, and of targets."""

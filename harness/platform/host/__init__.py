@@ -1,0 +1,1 @@
+"""The host: what it is, its clocks, its processors and who leases them, its load."""

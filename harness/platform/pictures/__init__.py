@@ -1,0 +1,1 @@
+"""Displays and renderers, screendumps, the oracle, golden pictures, and gnuplot."""

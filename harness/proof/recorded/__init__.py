@@ -1,0 +1,1 @@
+"""Instructions decoded, and the accesses to shared memory that they made, with their dependencies."""
