@@ -18,7 +18,7 @@ from harness.core import budget
 from harness.core.device.trace import parse_trace
 from harness.core.guest.complaints import device_complaints
 from harness.core.guest.serial_noise import without_noise
-from harness.gate.measured import NOT_ASKED, Measured, Order
+from harness.gate.measured import NOT_ASKED, SAME_KERNEL, Measured, Order
 from harness.gate.measuring.window import Window
 from harness.gate.stage import Session, Stage
 from harness.gate.stages import STAGES
@@ -80,25 +80,45 @@ def _after_waiting(order: Order, lease: Lease | None) -> Order:
 
 
 def _stages(session: Session, measured: Measured, spare: tuple[int, ...]) -> Measured:
-    """All stages one after the other; with spare cores, those that read no clock beside the last, which compares."""
-    last = STAGES[-1]
-    beside = [stage for stage in STAGES[:-1] if stage.beside] if spare else []
-    for stage in STAGES[:-1]:
-        measured = _run(stage, session, measured) if stage not in beside else measured
+    """All stages, those that read no clock beside another where there is room.
+
+    With spare cores they run beside the last, which compares. Of the same kernel twice nothing is compared: then they
+    run beside each other, on the cores of the comparison.
+    """
+    *earlier, last = STAGES
+    free = [stage for stage in earlier if stage.beside]
+    cores = measured.lease.cores if measured.lease is not None else ()
+    same = len(cores) > 1 and last.obstacle(session.order, measured) == SAME_KERNEL
+    beside = free[1:] if same else free if spare else []
+    here = free[:1] if same else [last]
+    for stage in earlier:
+        measured = _run(stage, session, measured) if stage not in beside + here else measured
     if not beside or measured.incidents:
         return _in_turn([*beside, last], session, measured)
-    session.progress(f"{', '.join(stage.name for stage in beside)}: started beside {last.name}")
-    with Beside(partial(_silently, beside, session, measured), spare) as work:
-        compared = _run(last, session, measured)
+    measured = _together(beside, here[0], session, measured, cores if same else spare)
+    return _run(last, session, measured) if same else measured
+
+
+def _together(
+    beside: Sequence[Stage[Any, Any]],
+    here: Stage[Any, Any],
+    session: Session,
+    measured: Measured,
+    cpus: tuple[int, ...],
+) -> Measured:
+    """One stage in this process, others at the same time in a copy of it."""
+    session.progress(f"{', '.join(stage.name for stage in beside)}: started beside {here.name}")
+    with Beside(partial(_silently, beside, session, measured), cpus) as work:
+        found = _run(here, session, measured)
         brought = work.result()
     if brought is None:
         # An error of it is raised here.
-        return _in_turn(beside, session, compared)
+        return _in_turn(beside, session, found)
     return replace(
-        compared,
-        brought=(*compared.brought, *brought.brought[len(measured.brought) :]),
-        incidents=(*compared.incidents, *brought.incidents[len(measured.incidents) :]),
-        skipped={**brought.skipped, **compared.skipped},
+        found,
+        brought=(*found.brought, *brought.brought[len(measured.brought) :]),
+        incidents=(*found.incidents, *brought.incidents[len(measured.incidents) :]),
+        skipped={**brought.skipped, **found.skipped},
     )
 
 

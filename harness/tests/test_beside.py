@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from harness.gate import session
-from harness.gate.measured import ArmKernel, Measured, Order
+from harness.gate.measured import SAME_KERNEL, ArmKernel, Measured, Order
 from harness.gate.stage import Session, Stage
 from harness.model.errors import GuestError, QemuError
 from harness.model.record import Lease, StageRecord
@@ -148,6 +148,20 @@ def test_without_cores_to_spare_everything_runs_in_turn(
 ) -> None:
     found, _ = _measured(monkeypatch, STAGES, cores, spare)
     assert list(_where(found).items()) == [(stage.name, True) for stage in STAGES]
+
+
+def _same_kernel(order: Order, measured: Measured) -> str:
+    return SAME_KERNEL
+
+
+def test_of_the_same_kernel_the_stages_that_read_no_clock_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    timing = MadeUp("timing")
+    monkeypatch.setattr(timing, "obstacle", _same_kernel)
+    found, said = _measured(monkeypatch, (*STAGES[:4], timing), cores=2, spare=())
+    assert _where(found) == {"window": True, "overhead": True, "pictures": True, "exact": False}
+    assert "exact: started beside pictures" in said and found.skipped == {"timing": SAME_KERNEL}
+    alone, _ = _measured(monkeypatch, (*STAGES[:4], timing), cores=1, spare=())
+    assert all(_where(alone).values())
 
 
 def test_a_guest_that_fails_beside_is_an_incident(monkeypatch: pytest.MonkeyPatch) -> None:
