@@ -19,8 +19,6 @@ from harness.platform.files.atomic import write_whole
 from harness.platform.files.bounded import read_bounded
 from harness.platform.kernels.build import BUILD_DIR
 from harness.proof.decided.decide import DEVICES
-from harness.proof.emulator.image import TraceError
-from harness.proof.run import prove
 
 CACHE = BUILD_DIR / "proofs"
 DEVICE = DEVICES["qemu"]
@@ -71,6 +69,10 @@ def ordering_of(path: Path, sha256: str) -> Ordering:
         return codec.from_plain(Ordering, codec.parse(read_bounded(stored).decode()))
     except (OSError, ValueError):
         pass
+    # The emulator and the disassembler take a quarter of a second to load, and a stored answer needs neither.
+    from harness.proof.emulator.image import TraceError
+    from harness.proof.run import prove
+
     try:
         proof = prove(path, path.name, sha256, DEVICE)
     except (TraceError, ToolError) as error:

@@ -42,7 +42,7 @@ def counting(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         proved.append(sha256)
         return proof_of(path)
 
-    monkeypatch.setattr(ordering, "prove", prove_once)
+    monkeypatch.setattr("harness.proof.run.prove", prove_once)
     return proved
 
 
@@ -81,7 +81,7 @@ def test_a_missing_library_is_a_part_of_the_answer(monkeypatch: pytest.MonkeyPat
     def missing(*_: object) -> Proof:
         raise ToolError("proof needs unicorn: install python3-unicorn")
 
-    monkeypatch.setattr(ordering, "prove", missing)
+    monkeypatch.setattr("harness.proof.run.prove", missing)
     assert "install python3-unicorn" in ordering_of(KERNEL, "a" * 64).words
 
 

@@ -209,22 +209,23 @@ def _classes(colours: Image) -> npt.NDArray[np.int8]:
     return classes
 
 
-def _around(picture: Image, cx: float, cy: float, radius: float, steps: int = _STEPS) -> npt.NDArray[np.int8]:
-    """Classes of the pixels on a circle, shape (steps,), counter-clockwise from the right."""
+def _around(
+    picture: Image, cx: float, cy: float, radius_px: float | npt.NDArray[np.float64], steps: int = _STEPS
+) -> npt.NDArray[np.int8]:
+    """Classes of the pixels on circles, shape (*radii, steps), counter-clockwise from the right."""
     angles = np.arange(steps) * (2 * np.pi / steps)
-    x = np.floor(cx + radius * np.cos(angles)).astype(int).clip(0, picture.shape[1] - 1)
-    y = np.floor(cy - radius * np.sin(angles)).astype(int).clip(0, picture.shape[0] - 1)
+    radii = np.asarray(radius_px, float)[..., np.newaxis]
+    x = np.floor(cx + radii * np.cos(angles)).astype(int).clip(0, picture.shape[1] - 1)
+    y = np.floor(cy - radii * np.sin(angles)).astype(int).clip(0, picture.shape[0] - 1)
     return _classes(picture[y, x])
 
 
 def _find_radii(picture: Image, cx: float, cy: float, rim_px: float) -> tuple[float, float, float]:
     """Radii of hub, ring and segments: where circles begin to be of segment colours, are gold, and cease to be."""
     radii = np.arange(0.06 * rim_px, rim_px, 0.5)
-    shares = []
-    for radius in radii:
-        classes = _around(picture, cx, cy, float(radius), _STEPS // 8)
-        shares.append([np.mean((classes == _RED) | (classes == _BLACK)), np.mean(classes == _GOLD)])
-    coloured, gold = np.array(shares).T
+    classes = _around(picture, cx, cy, radii, _STEPS // 8)
+    coloured = np.mean((classes == _RED) | (classes == _BLACK), axis=1)
+    gold = np.mean(classes == _GOLD, axis=1)
     segments = np.flatnonzero(coloured > 0.55)
     if len(segments) < 0.4 * len(radii):
         raise GeometryError("the wheel has no red and black segments")
