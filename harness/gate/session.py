@@ -83,7 +83,7 @@ def _stages(session: Session, measured: Measured, spare: tuple[int, ...]) -> Mea
     """All stages, those that read no clock beside another where there is room.
 
     With spare cores they run beside the last, which compares. Of the same kernel twice nothing is compared: then they
-    run beside each other, on the cores of the comparison.
+    run at the same time, on the cores of the comparison.
     """
     *earlier, last = STAGES
     free = [stage for stage in earlier if stage.beside]
