@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from harness.core.arrays import I64, U64
 from harness.core.timing.animation import PARTS, TooFewSteps, animation, overrun_words, overruns
 from harness.gate.judging.basis import Basis
-from harness.gate.judging.gates import judge_metric
+from harness.gate.judging.judge import judge_metric
 from harness.gate.judging.metrics import RULES
 from harness.model.metric import Metric
 from harness.model.result import Arm

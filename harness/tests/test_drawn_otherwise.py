@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.gate.judging.basis import Basis
-from harness.gate.judging.gates import judge_metric
+from harness.gate.judging.judge import judge_metric
 from harness.gate.judging.metrics import RULES
 from harness.model.metric import Metric
 from harness.model.result import Arm

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harness.gate.evaluate import evaluate
 from harness.gate.judging import metrics, rule_file
-from harness.gate.judging.metrics import EXACT, LOWER, Judged, MetricRow
+from harness.gate.judging.basis import Basis
+from harness.gate.judging.gates import KINDS
+from harness.gate.judging.judge import judge_metric
+from harness.gate.judging.metrics import EXACT, LOWER, Judged, MetricRow, Rule
+from harness.gate.measured import SAME_KERNEL
 from harness.gate.replay import load_measured
 from harness.history.series import run_record
 from harness.model.metric import Metric
-from harness.model.result import Result
+from harness.model.result import Arm, Result
 from harness.model.spec import Verdict
 from harness.report.render import markdown, page
 from harness.report.run_view import view_of
@@ -56,3 +61,14 @@ def test_every_row_has_a_unit_a_kind_that_exists_and_its_own_name() -> None:
     names = [row.name for row in metrics.ROWS]
     assert len(names) == len(set(names))
     assert all(row.unit and all(one.kind in KINDS for one in row.judged) for row in metrics.ROWS)
+
+
+@pytest.mark.parametrize("kind", [name for name, kind in KINDS.items() if kind.compares])
+@pytest.mark.parametrize("same", ["", SAME_KERNEL])
+def test_a_kind_that_compares_never_passes_without_the_reference_s_value(kind: str, same: str) -> None:
+    """It is not judged or inconclusive: never green, and never an error of the harness."""
+    reference = Arm({"ARCH": "x86_64"}, "ab" * 32, {}, "7f2e")
+    arm = replace(reference, metrics={"instructions_per_frame": Metric(7.0, "instructions", "trace")})
+    rule = Rule("instructions_per_frame", kind, LOWER, smallest=0.1, limit=1.0)
+    gate = judge_metric(rule, arm, Basis(arm, reference, same_kernel=same))
+    assert gate.verdict in (None, Verdict.INCONCLUSIVE) and gate.why

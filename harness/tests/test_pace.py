@@ -8,7 +8,7 @@ import pytest
 from harness.core.arrays import F64
 from harness.gate.approved.target_rules import rules_of_target
 from harness.gate.judging.basis import Basis
-from harness.gate.judging.gates import NO_PACE, judge_metric
+from harness.gate.judging.judge import NO_PACE, judge_metric
 from harness.gate.judging.metrics import Rule
 from harness.gate.judging.pace_gate import missed_share
 from harness.model.result import Arm, Gate, Metric

@@ -11,7 +11,7 @@ import pytest
 
 from harness.core.comparison.statistics import CANDIDATE, REFERENCE, decide_effects
 from harness.gate.judging.basis import Basis
-from harness.gate.judging.gates import judge_metric
+from harness.gate.judging.judge import judge_metric
 from harness.gate.judging.metrics import RULES
 from harness.gate.measuring import comparison
 from harness.gate.measuring.comparison import compare

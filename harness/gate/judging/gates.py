@@ -13,26 +13,21 @@ from typing import ClassVar
 
 from harness.core.comparison.statistics import Decision, State
 from harness.core.wording import amount, changed_by, percent, signed_percent, span
-from harness.gate.judging.basis import Basis, Figures
+from harness.gate.judging.basis import Figures
 from harness.gate.judging.count_gates import by_counts, contradicted, part_verdict, prediction_words
-from harness.gate.judging.metrics import FRAME_METRICS, HIGHER, PART_SUFFIX, TAIL_METRICS, Rule, not_offered
+from harness.gate.judging.metrics import HIGHER, PART_SUFFIX, Rule
 from harness.gate.judging.pace_gate import pace_verdict
-from harness.gate.judging.still import STEADY, still_gate
 from harness.gate.judging.tails import Tail
-from harness.model.result import Arm, Gate, Metric
+from harness.model.result import Gate, Metric
 from harness.model.spec import ON_PROGRESS_BARRIERS, Verdict
 from harness.report.words import label_of
 
 NO_DATA = "no data"
 NO_COMPARISON = "no comparison was made"
 NOT_APPLICABLE = "not applicable: "
-UNPACED = (
-    "an unpaced run moves one step a frame, so that its animation error is 0 by construction; OPTS=pace=60 paces it"
-)
-NO_PACE = "this kernel declares no pace (frame.pace)"
 
 
-def _gate(rule: Rule, figures: Figures, verdict: Verdict | None, why: str, compared: bool = True) -> Gate:
+def gate_of(rule: Rule, figures: Figures, verdict: Verdict | None, why: str, compared: bool = True) -> Gate:
     """A gate of this rule, with the values of both arms and their change where they were compared."""
     before = figures.reference.value if figures.reference is not None and compared else None
     change = figures.candidate.value / before - 1 if before else None
@@ -44,6 +39,8 @@ class GateKind:
 
     compares = True
     """Needs a reference."""
+    needs_value = True
+    """Needs the reference's value of the metric, where it compares."""
     by_cost = False
     """A regression is of cost against the reference: undecided when another compiler built that one."""
     tracked = False
@@ -54,8 +51,15 @@ class GateKind:
         GateKind.every[name] = cls()
 
     def judge(self, rule: Rule, figures: Figures) -> Gate:
-        """The gate of a metric; where it compares, of one that the reference may still lack."""
+        """The gate of a metric that both arms have, as far as the kind needs it."""
         raise NotImplementedError
+
+
+def no_value(rule: Rule, figures: Figures) -> Gate:
+    """The reference should have the metric and does not; of the same kernel, one value is enough."""
+    if figures.basis.same_kernel:
+        return gate_of(rule, figures, None, f"{NOT_APPLICABLE}{figures.basis.same_kernel}", compared=False)
+    return gate_of(rule, figures, Verdict.INCONCLUSIVE, "the reference has no data", compared=False)
 
 
 class Report(GateKind, name="report"):
@@ -64,7 +68,7 @@ class Report(GateKind, name="report"):
     compares = False
 
     def judge(self, rule: Rule, figures: Figures) -> Gate:
-        gate = _gate(rule, figures, None, "reported, not judged")
+        gate = gate_of(rule, figures, None, "reported, not judged")
         return replace(gate, low=figures.candidate.low, high=figures.candidate.high)
 
 
@@ -78,10 +82,10 @@ class Floor(GateKind, name="floor"):
         value, floor = figures.candidate.value, f"{rule.limit:g} {rule.unit}"
         verdict, why = Verdict.PASS, f"above the floor of {floor}"
         if value < rule.limit:
-            verdict, why = Verdict.REGRESSION, f"{_figure(figures.candidate)} is below the floor of {rule.limit:g}"
+            verdict, why = Verdict.REGRESSION, f"{figure_of(figures.candidate)} is below the floor of {rule.limit:g}"
         elif rule.warn is not None and value < rule.warn:
-            why = f"warning: {_figure(figures.candidate)} is below {rule.warn:g}"
-        return replace(_gate(rule, figures, verdict, why, compared=False), limit=rule.limit)
+            why = f"warning: {figure_of(figures.candidate)} is below {rule.warn:g}"
+        return replace(gate_of(rule, figures, verdict, why, compared=False), limit=rule.limit)
 
 
 class Bound(GateKind, name="bound"):
@@ -98,13 +102,13 @@ class Bound(GateKind, name="bound"):
     def _within(self, rule: Rule, figures: Figures, limit: float, allowed: str) -> Gate:
         failure = rule.row.failure
         verdict = Verdict.PASS
-        why = f"{_figure(figures.candidate)} (at most {allowed} allowed)"
+        why = f"{figure_of(figures.candidate)} (at most {allowed} allowed)"
         if not limit:
-            why = f"{_figure(figures.candidate) if figures.candidate.value else 'none'} (none allowed)"
+            why = f"{figure_of(figures.candidate) if figures.candidate.value else 'none'} (none allowed)"
         if figures.candidate.value > limit * (1 + 1e-9):
             verdict = Verdict.GUEST_FAILED if failure else Verdict.REGRESSION
             why += f": {failure}" if failure else ""
-        return replace(_gate(rule, figures, verdict, why, compared=False), limit=limit)
+        return replace(gate_of(rule, figures, verdict, why, compared=False), limit=limit)
 
     def _by_metric(self, rule: Rule, figures: Figures) -> Gate:
         """At most one a completion, for strategies that fence on progress; else reported."""
@@ -112,38 +116,40 @@ class Bound(GateKind, name="bound"):
         if barrier not in ON_PROGRESS_BARRIERS:
             name = f"BARRIER={barrier}" if barrier else "a kernel of unknown strategy"
             reported = replace(rule, kind="report")
-            return _gate(reported, figures, None, f"{name} may fence while spinning: reported", compared=False)
+            return gate_of(reported, figures, None, f"{name} may fence while spinning: reported", compared=False)
         most = figures.arm.metrics.get(rule.limit_metric)
         if most is None:
             why = f"no {label_of(rule.limit_metric)} to compare with"
-            return _gate(rule, figures, Verdict.INCONCLUSIVE, why, compared=False)
+            return gate_of(rule, figures, Verdict.INCONCLUSIVE, why, compared=False)
         return self._within(rule, figures, most.value, f"one a completion ({most.value:g})")
 
 
 class Equal(GateKind, name="equal"):
     """Exact equality, to a millionth for means of counts."""
 
+    needs_value = False
+
     def judge(self, rule: Rule, figures: Figures) -> Gate:
         ours, theirs = figures.candidate, figures.reference
         if rule.decided_by and _differ(rule.decided_by, figures):
             return self._by_metric(rule, figures)
         if theirs is None:
-            return _gate(rule, figures, Verdict.INCONCLUSIVE, "the reference has no data")
+            return no_value(rule, figures)
         if _same(ours, theirs):
-            return _gate(rule, figures, Verdict.PASS, "equal")
-        why = f"{_figure(ours)} where the reference has {_figure(theirs)}"
-        return _gate(rule, figures, Verdict.REGRESSION, why)
+            return gate_of(rule, figures, Verdict.PASS, "equal")
+        why = f"{figure_of(ours)} where the reference has {figure_of(theirs)}"
+        return gate_of(rule, figures, Verdict.REGRESSION, why)
 
     def _by_metric(self, rule: Rule, figures: Figures) -> Gate:
         """Against another source's count of the same kernel: the reference, built otherwise, says nothing of it."""
         differs, own = f"{rule.decided_by} differs", figures.arm.metrics.get(rule.limit_metric)
         if own is None:
             why = f"{NOT_APPLICABLE}{differs}, and there is no {rule.limit_metric} to compare with"
-            return _gate(rule, figures, None, why, compared=False)
+            return gate_of(rule, figures, None, why, compared=False)
         if _same(figures.candidate, own):
-            return _gate(rule, figures, Verdict.PASS, f"{differs}: equal to {rule.limit_metric}", compared=False)
-        why = f"{differs}: {_figure(figures.candidate)} where its own {rule.limit_metric} are {_figure(own)}"
-        return _gate(rule, figures, Verdict.REGRESSION, why, compared=False)
+            return gate_of(rule, figures, Verdict.PASS, f"{differs}: equal to {rule.limit_metric}", compared=False)
+        why = f"{differs}: {figure_of(figures.candidate)} where its own {rule.limit_metric} are {figure_of(own)}"
+        return gate_of(rule, figures, Verdict.REGRESSION, why, compared=False)
 
 
 def _differ(switch: str, figures: Figures) -> bool:
@@ -168,8 +174,9 @@ class Rise(GateKind, name="rise"):
 
     def judge(self, rule: Rule, figures: Figures) -> Gate:
         ours, theirs = figures.candidate, figures.reference
-        if theirs is None or theirs.value <= 0:
-            return _gate(rule, figures, Verdict.INCONCLUSIVE, "the reference has no data", compared=False)
+        assert theirs is not None
+        if theirs.value <= 0:
+            return gate_of(rule, figures, Verdict.INCONCLUSIVE, "the reference has no data", compared=False)
         change = ours.value / theirs.value - 1
         risen = change > rule.smallest
         why = "exactly equal"
@@ -182,17 +189,18 @@ class Rise(GateKind, name="rise"):
         if risen and figures.basis.grown:
             why += f": {figures.basis.grown}"
         verdict = Verdict.REGRESSION if risen else Verdict.PASS
-        return replace(_gate(rule, figures, verdict, why), limit=rule.smallest)
+        return replace(gate_of(rule, figures, verdict, why), limit=rule.smallest)
 
 
 class Part(GateKind, name="part"):
     """One part of a frame: none of what it makes QEMU do may rise by more than ``smallest``, unless it only moved."""
 
     by_cost = True
+    needs_value = False
 
     def judge(self, rule: Rule, figures: Figures) -> Gate:
         verdict, why = part_verdict(figures.basis, rule.metric.removesuffix(PART_SUFFIX), rule.smallest)
-        return replace(_gate(rule, figures, verdict, why), limit=rule.smallest)
+        return replace(gate_of(rule, figures, verdict, why), limit=rule.smallest)
 
 
 class Pace(GateKind, name="pace"):
@@ -203,14 +211,16 @@ class Pace(GateKind, name="pace"):
     def judge(self, rule: Rule, figures: Figures) -> Gate:
         assert rule.limit is not None
         verdict, why = pace_verdict(figures.candidate, figures.arm.metrics, rule.limit)
-        return replace(_gate(rule, figures, verdict, why, compared=False), limit=rule.limit)
+        return replace(gate_of(rule, figures, verdict, why, compared=False), limit=rule.limit)
 
 
 class Predicted(GateKind, name="prediction"):
     """Reported, never judged: the frame time that counts predict."""
 
+    needs_value = False
+
     def judge(self, rule: Rule, figures: Figures) -> Gate:
-        return _gate(rule, figures, None, prediction_words(figures.basis))
+        return gate_of(rule, figures, None, prediction_words(figures.basis))
 
 
 LAUNCHES_FEWEST = 3
@@ -221,26 +231,28 @@ class Growth(GateKind, name="growth"):
     """A time measured once a launch may grow by ``smallest`` of itself or by ``limit``, whichever allows more."""
 
     by_cost = True
+    needs_value = False
 
     def judge(self, rule: Rule, figures: Figures) -> Gate:
         assert rule.limit is not None
         ours, theirs = figures.candidate, figures.reference
         if theirs is None or theirs.value <= 0 or min(ours.n, theirs.n) < LAUNCHES_FEWEST:
             why = f"{NOT_APPLICABLE}fewer than {LAUNCHES_FEWEST} launches of each kernel"
-            return _gate(rule, figures, None, why, compared=False)
+            return gate_of(rule, figures, None, why, compared=False)
         change, more = ours.value / theirs.value - 1, ours.value - theirs.value
         grown = change > rule.smallest and more > rule.limit
-        why = f"{signed_percent(change, 0)}, {_figure(ours)} where the reference has {_figure(theirs)}"
+        why = f"{signed_percent(change, 0)}, {figure_of(ours)} where the reference has {figure_of(theirs)}"
         if grown:
             why += f" (up to {percent(rule.smallest, 0)} or {rule.limit:g} {rule.unit} allowed)"
         verdict = Verdict.REGRESSION if grown else Verdict.PASS
-        return replace(_gate(rule, figures, verdict, why), limit=rule.smallest)
+        return replace(gate_of(rule, figures, verdict, why), limit=rule.smallest)
 
 
 class Ratio(GateKind, name="ratio"):
     """Judged over the launches: the primary metric by the comparison of frame times, others as tails beside it."""
 
     by_cost = tracked = True
+    needs_value = False
 
     def judge(self, rule: Rule, figures: Figures) -> Gate:
         if figures.basis.same_kernel:
@@ -253,7 +265,7 @@ class Ratio(GateKind, name="ratio"):
         """Both arms are one kernel: no difference can be the kernel's."""
         value = figures.candidate.value
         if not rule.primary:
-            return _gate(rule, figures, None, f"{NOT_APPLICABLE}{words}", compared=False)
+            return gate_of(rule, figures, None, f"{NOT_APPLICABLE}{words}", compared=False)
         return Gate(rule.metric, rule.kind, Verdict.PASS, words, value, value, 0.0, 0.0, 0.0, rule.smallest)
 
     def _primary(self, rule: Rule, figures: Figures, decision: Decision | None) -> Gate:
@@ -261,7 +273,7 @@ class Ratio(GateKind, name="ratio"):
         frames of either arm.
         """
         if decision is None or math.isnan(decision.ratio):
-            return _gate(rule, figures, Verdict.INCONCLUSIVE, NO_COMPARISON, compared=False)
+            return gate_of(rule, figures, Verdict.INCONCLUSIVE, NO_COMPARISON, compared=False)
         invert = rule.better == HIGHER
         ratios = (decision.ratio, decision.low, decision.high)
         change, one, other = (_change(ratio, invert) for ratio in ratios)
@@ -276,7 +288,7 @@ class Ratio(GateKind, name="ratio"):
         if verdict is Verdict.INCONCLUSIVE and figures.basis.noise:
             why += f"; {figures.basis.noise}"
         smallest = decision.smallest if math.isfinite(decision.smallest) else rule.smallest
-        gate = replace(_gate(rule, figures, verdict, why), change=change, low=low, limit=smallest)
+        gate = replace(gate_of(rule, figures, verdict, why), change=change, low=low, limit=smallest)
         return replace(gate, high=high if math.isfinite(high) else None)
 
     def _tail(self, rule: Rule, figures: Figures, tail: Tail | None) -> Gate:
@@ -284,7 +296,7 @@ class Ratio(GateKind, name="ratio"):
         budget could decide would otherwise make every verdict inconclusive.
         """
         if tail is None:
-            return _gate(rule, figures, None, f"{NOT_APPLICABLE}too few launches", compared=False)
+            return gate_of(rule, figures, None, f"{NOT_APPLICABLE}too few launches", compared=False)
         slower, low, high = slower_by(tail, rule.better == HIGHER)
         size = f"frame time {signed_percent(slower)} ({span(low, high)}, {tail.launches} launches)"
         if tail.state is State.CHANGED:
@@ -294,7 +306,7 @@ class Ratio(GateKind, name="ratio"):
             verdict, why = Verdict.PASS, f"not slower by {percent(rule.smallest, 0)}: {size}"
         else:
             verdict, why = None, f"undecided, up to {percent(max(high, 0))} slower is possible: {size}"
-        gate = replace(_gate(rule, figures, verdict, why), change=tail.change, low=tail.low)
+        gate = replace(gate_of(rule, figures, verdict, why), change=tail.change, low=tail.low)
         return replace(gate, high=tail.high, limit=rule.smallest)
 
 
@@ -327,55 +339,6 @@ KINDS: Mapping[str, GateKind] = GateKind.every
 """By the name that rules use."""
 
 
-def judge_metric(rule: Rule, candidate: Arm, basis: Basis) -> Gate:
-    """The gate of one rule, measured or not."""
-    metric = candidate.metrics.get(rule.metric)
-    if basis.still is not None and rule.metric in FRAME_METRICS and (metric is None or rule.kind in STEADY):
-        return still_gate(rule, basis.still)
-    if metric is None:
-        longest = candidate.metrics.get("frame_ms_max")
-        if basis.few_frames and rule.kind == "bound" and rule.metric in TAIL_METRICS and longest is not None:
-            return _bound_of_few(rule, longest, basis.few_frames)
-        why = basis.not_measured.get(rule.metric) or (_unpaced(basis) if rule.row.paced else None)
-        return missing_gate(rule, why or not_offered(rule.metric, basis.capabilities, candidate.switches))
-    kind = KINDS[rule.kind]
-    reference = basis.reference.metrics.get(rule.metric) if basis.reference else None
-    figures = Figures(basis, candidate, metric, reference)
-    if kind.compares and basis.stood_still and rule.metric in FRAME_METRICS:
-        return _gate(rule, figures, None, f"{NOT_APPLICABLE}{basis.stood_still}", compared=False)
-    if kind.compares and basis.reference is None:
-        verdict = Verdict.INCONCLUSIVE if rule.primary and not basis.first else None
-        return _gate(rule, figures, verdict, basis.no_reference or "nothing to compare with")
-    if kind.compares and reference is None and basis.reference is not None and not basis.same_kernel:
-        offered = not_offered(rule.metric, basis.capabilities, basis.reference.switches)
-        if offered is not None:
-            return _gate(rule, figures, None, f"{NOT_APPLICABLE}reference: {offered}")
-    return kind.judge(rule, figures)
-
-
-def _bound_of_few(rule: Rule, longest: Metric, few: str) -> Gate:
-    """A few frames have no known percentile, but none exceeds the longest frame."""
-    assert rule.limit is not None
-    if longest.value <= rule.limit:
-        why = f"even the longest frame took {_figure(longest)} (at most {rule.limit:g} allowed)"
-        return Gate(rule.metric, rule.kind, Verdict.PASS, why, limit=rule.limit)
-    why = f"{few}, and the longest took {_figure(longest)}, of which {rule.limit:g} are allowed"
-    return Gate(rule.metric, rule.kind, Verdict.INCONCLUSIVE, why, limit=rule.limit)
-
-
-def _unpaced(basis: Basis) -> str | None:
-    if basis.paced:
-        return None
-    return UNPACED if basis.capabilities.command_line else NO_PACE
-
-
-def missing_gate(rule: Rule, why: str | None) -> Gate:
-    """The gate of a metric without a figure: not applicable for a reason, or inconclusive without one."""
-    if why is not None or rule.kind == "report":
-        return Gate(rule.metric, rule.kind, None, f"{NOT_APPLICABLE}{why}" if why else "not measured")
-    return Gate(rule.metric, rule.kind, Verdict.INCONCLUSIVE, NO_DATA)
-
-
-def _figure(metric: Metric) -> str:
+def figure_of(metric: Metric) -> str:
     unit = metric.unit.removesuffix("s") if metric.value == 1 and "/" not in metric.unit else metric.unit
     return f"{amount(metric.value)} {unit}"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from harness.core.comparison.statistics import CANDIDATE
 from harness.gate.evaluate import arms_of, incidents_of
 from harness.gate.judging.basis import Basis
-from harness.gate.judging.gates import judge_metric
+from harness.gate.judging.judge import judge_metric
 from harness.gate.judging.metrics import RULES
 from harness.gate.judging.verdict import Judgement
 from harness.gate.measured import Measured

@@ -53,6 +53,10 @@ class MetricRow:
     """A baseline keeps it."""
     paced: bool = False
     """Only a run with ``pace=`` has it: the animation of another has no clock."""
+    of_frames: bool = False
+    """A frame time by the trace, which a screen that stands still lacks."""
+    of_many: bool = False
+    """A tail, which few frames lack."""
     failure: str = ""
     """The event in the guest when this counter exceeds its bound."""
 
@@ -144,12 +148,23 @@ ROWS: tuple[MetricRow, ...] = (
         (Judged("ratio", smallest=0.015, primary=True), Judged("floor", limit=10.0, warn=30.0)),
         scope=ABSOLUTE,
         stored=True,
+        of_frames=True,
     ),
-    MetricRow("fps_window", "frames/s", HIGHER, ArmFigures.window_fps, scope=ABSOLUTE, stored=True),
+    MetricRow("fps_window", "frames/s", HIGHER, ArmFigures.window_fps, scope=ABSOLUTE, stored=True, of_frames=True),
     MetricRow("fps_screendump", "frames/s", HIGHER, lambda side: side.rate("screendump"), lack=no_stamp),
     MetricRow("fps_guest", "frames/s", HIGHER, lambda side: side.rate("guest"), lack=no_records),
-    MetricRow("frame_ms_p50", "ms", LOWER, lambda side: side.paced("p50_ms"), scope=ABSOLUTE, stored=True),
-    MetricRow("frame_ms_p95", "ms", LOWER, lambda side: side.tail("p95_ms"), (Judged("ratio", smallest=0.05),)),
+    MetricRow(
+        "frame_ms_p50", "ms", LOWER, lambda side: side.paced("p50_ms"), scope=ABSOLUTE, stored=True, of_frames=True
+    ),
+    MetricRow(
+        "frame_ms_p95",
+        "ms",
+        LOWER,
+        lambda side: side.tail("p95_ms"),
+        (Judged("ratio", smallest=0.05),),
+        of_frames=True,
+        of_many=True,
+    ),
     MetricRow(
         "frame_ms_p99",
         "ms",
@@ -158,8 +173,10 @@ ROWS: tuple[MetricRow, ...] = (
         (Judged("ratio", smallest=0.10),),
         scope=ABSOLUTE,
         stored=True,
+        of_frames=True,
+        of_many=True,
     ),
-    MetricRow("frame_ms_max", "ms", LOWER, lambda side: side.paced("max_ms")),
+    MetricRow("frame_ms_max", "ms", LOWER, lambda side: side.paced("max_ms"), of_frames=True),
     MetricRow(
         "fps_low_1pct",
         "frames/s",
@@ -168,6 +185,8 @@ ROWS: tuple[MetricRow, ...] = (
         (Judged("ratio", smallest=0.10),),
         scope=ABSOLUTE,
         stored=True,
+        of_frames=True,
+        of_many=True,
     ),
     MetricRow("stutter_share", "ratio", LOWER, lambda side: side.paced("stutter_share")),
     MetricRow(
@@ -308,12 +327,8 @@ ROWS: tuple[MetricRow, ...] = (
 )
 
 
-FRAME_METRICS = frozenset(
-    ("fps_trace", "fps_window", "frame_ms_p50", "frame_ms_p95", "frame_ms_p99", "frame_ms_max", "fps_low_1pct")
-)
-"""Metrics of frame times by the trace, which a screen that stands still lacks."""
-TAIL_METRICS = frozenset(("frame_ms_p95", "frame_ms_p99", "fps_low_1pct"))
-"""Those that few frames lack."""
+FRAME_METRICS = frozenset(row.name for row in ROWS if row.of_frames)
+TAIL_METRICS = frozenset(row.name for row in ROWS if row.of_many)
 
 
 def find_row(metric: str) -> MetricRow | None:

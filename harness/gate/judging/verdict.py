@@ -11,7 +11,8 @@ from harness.core.wording import amount
 from harness.gate.judging.basis import Basis
 from harness.gate.judging.count_gates import BY_COUNTS
 from harness.gate.judging.further_gates import NO_PICTURES, picture_gate, scene_gate, stored_fps_gate
-from harness.gate.judging.gates import KINDS, NO_COMPARISON, NO_DATA, judge_metric
+from harness.gate.judging.gates import KINDS, NO_COMPARISON, NO_DATA
+from harness.gate.judging.judge import judge_metric
 from harness.gate.judging.still import stopped_gate
 from harness.model.record import Incident
 from harness.model.result import Gate
