@@ -75,7 +75,20 @@ def _answer(words: list[str]) -> int | None:
     return 0
 
 
+def _open_streams() -> None:
+    """Nothing is said and heard where a stream was closed: else the next file that is opened would take its place."""
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+        if getattr(sys, name) is None:
+            # No bound needed: this process's own streams, or nothing.
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))
+
+
 def _main(words: list[str]) -> int:
+    _open_streams()
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a character shows a substitute.
         if isinstance(stream, io.TextIOWrapper):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 import os
 import shlex
@@ -15,12 +16,16 @@ from types import FrameType
 from harness.front.terminal import TerminalPrinter
 from harness.front.words import parse_each
 from harness.model.errors import HarnessError
-from harness.model.interrupts import listen
+from harness.model.interrupts import listen, raised_again
 from harness.model.result import ResultError
 from harness.model.spec import UsageError, Verdict
+from harness.model.values import shown
 from harness.platform.files.latest import latest_entry, record_ending, turn_back
 from harness.platform.files.store import add_files, kept_of
 from harness.settings import MEASURING, Arguments
+
+_NO_THREAD = "can't start new thread"
+"""Python's word for it."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -36,7 +41,9 @@ def main(words: Sequence[str]) -> int:
     printer = TerminalPrinter(quiet)
     asked = False
     try:
-        verdict, asked = _outcome(words, printer)
+        with raised_again(Interrupted, _interrupt):
+            verdict, asked = _outcome(words, printer)
+        listen(signal.SIG_IGN)
     except KeyboardInterrupt as error:
         printer.renew()
         verdict = Verdict.HARNESS_FAILED
@@ -132,11 +139,27 @@ def _meaning(error: Exception) -> tuple[Verdict, str]:
     if isinstance(error, OSError):
         # A copy names its source first and its target second, and it is the target that fails.
         place = error.filename2 or error.filename
-        where = f" {place}" if place else ""
-        return failed, f"{failed.value}:{where}: {error.strerror or error}"
+        if error.errno == errno.ENAMETOOLONG:
+            return Verdict.USAGE, f"usage: {shown(str(place))}: {error.strerror}"
+        where = f"{place}: " if place else ""
+        return failed, f"{failed.value}: {where}{error.strerror or error}"
+    scarce = _scarce(error)
+    if scarce:
+        return failed, f"{failed.value}: {scarce}"
     # Python's own exit code for this is 1, which here means a regression.
     traceback.print_exception(error)
     return failed, f"{failed.value}: a fault of the harness itself: {type(error).__name__}: {error}"
+
+
+def _scarce(error: Exception) -> str:
+    """What this machine, or a limit of this shell, does not give; empty for a fault of our own."""
+    if isinstance(error, MemoryError):
+        return f"not enough memory ('ulimit -v' shows a limit): {str(error) or 'no more is given'}"
+    if isinstance(error, RuntimeError) and str(error) == _NO_THREAD:
+        return f"not enough processes ('ulimit -u' shows a limit): {error}"
+    if isinstance(error, ImportError) and error.name and not error.name.startswith("harness"):
+        return f"{error.name} cannot be loaded: {error}"
+    return ""
 
 
 def _next(command: str, error: BaseException, verdict: Verdict) -> str:
@@ -148,7 +171,7 @@ def _next(command: str, error: BaseException, verdict: Verdict) -> str:
         )
     if verdict is not Verdict.HARNESS_FAILED or isinstance(error, KeyboardInterrupt):
         return ""
-    if isinstance(error, (HarnessError, ResultError, OSError)):
+    if isinstance(error, (HarnessError, ResultError, OSError)) or isinstance(error, Exception) and _scarce(error):
         return "make doctor checks this machine" if command != "doctor" else ""
     return "a fault of this program, not of the kernel: report the lines above, with the command"
 

@@ -9,6 +9,7 @@ library, is built there.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from harness.platform.kernels.shipped import SHIPPED, Shipment, ShippedImage
 
 TREES_MAX = 4
 """Unpacked bundles that a worker keeps, the newest."""
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _FOLDERS = ("harness", "kernel", "include", "baselines", "targets", "ci", "docs")
 """Sources of a tree that is not a checkout."""
 
@@ -178,8 +180,9 @@ def changed_files(bundle: Bundle, tree: Path) -> list[str]:
 
 
 def _forget(trees: Path) -> None:
-    """Remove the oldest trees."""
-    found = sorted((path for path in trees.iterdir() if not path.name.startswith(".")), key=lambda p: p.stat().st_mtime)
+    """Remove the oldest trees, and nothing else."""
+    ours = (path for path in trees.iterdir() if _DIGEST.fullmatch(path.name))
+    found = sorted(ours, key=lambda path: path.stat().st_mtime)
     for old in found[:-TREES_MAX]:
         shutil.rmtree(old, ignore_errors=True)
 

@@ -15,6 +15,7 @@ from harness.gate.measuring.frame_file import FRAMES_FILE, load_frames
 from harness.model.errors import StoreError
 from harness.model.spec import Verdict
 from harness.platform.files.atomic import write_whole
+from harness.platform.files.outputs import make_place
 from harness.platform.files.store import load_result, saved_run
 from harness.report.compare_view import ComparedRun, compare_view
 from harness.report.plots import distribution, drawn
@@ -31,6 +32,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     """``compare A=results/… B=results/… [PAGE=results/compare.html]``; judges nothing."""
     target = arguments.path("PAGE")
     assert target is not None
+    make_place(target)
     folders = [saved_run(arguments.path(letter), letter) for letter in "AB"]
     sides = [ComparedRun(folder.name, load_result(folder), _report(folder, target)) for folder in folders]
     frame_ms = {f"{letter}: {folder.name}": _frame_ms(folder) for letter, folder in zip("AB", folders)}
@@ -39,7 +41,6 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         plots, missing = drawn([distribution(known)] if known else [], Path(scratch))
     view = compare_view(sides[0], sides[1], tuple(plots.values()), arguments.again)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
         write_whole(target, page(view))
         write_whole(target.with_suffix(".md"), markdown(view))
     except OSError as error:

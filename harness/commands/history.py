@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -16,7 +15,9 @@ from harness.history.series import WITHDRAWN
 from harness.history.store import REBUILD, History, history_file, is_empty_file
 from harness.history.survey import acknowledge, read, survey
 from harness.model.errors import StoreError
+from harness.model.result import ResultError
 from harness.model.spec import Verdict
+from harness.platform.files.store import saved_run
 from harness.report.printer import Printer
 from harness.settings import Arguments
 
@@ -58,13 +59,19 @@ def _import(words: tuple[str, ...], arguments: Arguments, out: Printer) -> Verdi
 
 
 def _add(words: tuple[str, ...], arguments: Arguments, out: Printer) -> Verdict:
-    """Results folders of single runs, under the name of a cell."""
+    """Results folders of single runs, under the name of a cell; one that is damaged does not hold up the others."""
+    folders = [saved_run(Path(word)) for word in words]
+    refused = 0
     with History() as history:
-        for word in words:
-            folder = Path(os.path.realpath(word))
-            added = history.append(record_of(folder, arguments.text("CELL")))
-            out.line(f"{folder.name}: {'added' if added else 'was there already'}")
-    return Verdict.PASS
+        for folder in folders:
+            try:
+                record = record_of(folder, arguments.text("CELL"))
+            except (StoreError, ResultError) as error:
+                refused += 1
+                out.line(f"refused: {error}")
+                continue
+            out.line(f"{folder.name}: {'added' if history.append(record) else 'was there already'}")
+    return Verdict.HARNESS_FAILED if refused else Verdict.PASS
 
 
 def _prune(words: tuple[str, ...], arguments: Arguments, out: Printer) -> Verdict:

@@ -21,7 +21,7 @@ SITE_DIR = RESULTS_DIR / "site"
 
 def main(arguments: Arguments, out: Printer) -> Verdict:
     """``report [SITE=results/site]``: pages from the history as it is stored; nothing is measured."""
-    folder = ((arguments.path("SITE") if arguments.has("SITE") else None) or SITE_DIR).absolute()
+    folder = ((arguments.path("SITE") if arguments.has("SITE") else None) or SITE_DIR).resolve()
     out.progress("report: reading the history")
     with History() as history:
         look = read(history)

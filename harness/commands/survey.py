@@ -33,6 +33,7 @@ from harness.model.survey import COLUMNS, NO_CELLS, NOTHING, NUMBERS, SurveyRow,
 from harness.model.target_file import target_of
 from harness.platform.files.atomic import write_whole
 from harness.platform.files.bounded import LOG_BYTES_MAX, read_bounded
+from harness.platform.files.outputs import make_place
 from harness.platform.files.store import RESULTS_DIR, load_result
 from harness.platform.kernels.targets import boot_digest, find_target, main_image, read_target, resolved
 from harness.platform.machine.qemu_command import TRACE_LOG
@@ -67,6 +68,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     if len(set(names)) < len(names):
         raise UsageError(f"TARGETS={arguments.text('TARGETS')}: a target is given twice")
     begun, where = time.monotonic(), arguments.path("PAGE") or PAGE_FILE
+    make_place(where)
     kept = RESULTS_DIR / f"{where.name}.rows.json"
     rows = _kept_rows(kept) if arguments.flag("RESUME") else SurveyRows()
     left = [name for name in names if rows.of(name, _digest(name)) is None]

@@ -18,6 +18,7 @@ from harness.model.result import ResultError
 from harness.model.spec import UsageError
 from harness.platform.files import atomic
 from harness.platform.files.bounded import HISTORY_BYTES_MAX, read_bounded
+from harness.platform.files.outputs import make_place
 from harness.platform.files.store import RESULTS_DIR
 
 _BATCH = 500
@@ -86,9 +87,18 @@ def _point(key: tuple[str, str, str], row: Row) -> SeriesPoint:
 
 
 def export_lines(history: History, path: Path) -> int:
-    """Write every run to a file, whole; returns how many."""
+    """Write every run to a file, whole; returns how many.
+
+    Raises
+    ------
+    UsageError
+        When no file can be of that name.
+    StoreError
+        When it cannot be written, or the history does not answer.
+    """
     count = 0
     try:
+        make_place(path)
         with atomic.whole_file(path) as file:
             for record in export_runs(history):
                 file.write(record_to_line(record).encode() + b"\n")

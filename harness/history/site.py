@@ -16,13 +16,16 @@ from markupsafe import Markup
 
 from harness.core.wording import amount
 from harness.history.series import CREEP, NEW
-from harness.model.spec import Verdict
+from harness.model.spec import UsageError, Verdict
 from harness.platform.files.atomic import whole_folder
+from harness.platform.files.bounded import read_bounded
 from harness.report.render import TEMPLATES, environment, source_policy
 from harness.report.words import label_of, when_words
 
 _SPARK_WIDTH, _SPARK_HEIGHT = 160, 28
 SPARK_RUNS = 90
+TITLE = "performance history"
+"""The overview's title. A folder whose index has it may be replaced."""
 
 
 @dataclass(frozen=True)
@@ -202,7 +205,7 @@ class Dashboard:
         """``index.html``."""
         script = (TEMPLATES / "dashboard-filter.js").read_text(encoding="utf-8")
         return self._template("dashboard-overview.html.j2").render(
-            title="performance history",
+            title=TITLE,
             site=site,
             sparkline=sparkline,
             script=Markup(script),
@@ -262,7 +265,14 @@ def _figure(value: float) -> float | None:
 
 
 def write_site(site: SiteView, series: Iterable[SeriesView], folder: Path) -> int:
-    """Replace the whole site at once; returns how many pages it has."""
+    """Replace the whole site at once; returns how many pages it has.
+
+    Raises
+    ------
+    UsageError
+        When something else than a site is there, which would be gone.
+    """
+    _check_place(folder)
     dashboard = Dashboard()
     pages = 1
     with whole_folder(folder) as part:
@@ -272,3 +282,18 @@ def write_site(site: SiteView, series: Iterable[SeriesView], folder: Path) -> in
             (part / one.page).write_text(dashboard.series_page(one), encoding="utf-8")
             pages += 1
     return pages
+
+
+def _check_place(folder: Path) -> None:
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is not a folder")
+    names = {path.name for path in folder.iterdir()}
+    index = folder / "index.html"
+    ours = index.is_file() and f"<title>{TITLE}</title>".encode() in read_bounded(index)
+    if names and not (ours and "series" in names):
+        raise UsageError(f"{folder} holds something else than a site, which would be removed: name another folder")
+    more = sorted(name for name in names - {"series"} if not name.endswith(".html"))
+    if more:
+        raise UsageError(f"{folder} holds {more[0]} beside a site, which would be removed: name another folder")

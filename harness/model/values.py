@@ -6,6 +6,8 @@ A parser gets text that a user typed and raises ValueError with the complaint, w
 from __future__ import annotations
 
 import difflib
+import errno
+import os
 import re
 import shlex
 from collections.abc import Sequence
@@ -224,8 +226,12 @@ class PathValue:
             raise ValueError("not a path")
         try:
             Path(text).resolve()
+            os.lstat(text)
         except RuntimeError:  # Python's word for it
             raise ValueError("a loop of symbolic links") from None
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                raise ValueError("longer than a path can be") from error
         return Path(text)
 
 

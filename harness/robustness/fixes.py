@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -26,8 +27,10 @@ LIMIT_S = 300.0
 _PARTS = ("harness", "kernel", "include", "targets", "baselines", "ci", "docs")
 _FILES = ("Makefile", "pyproject.toml", "README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 _FAILED = re.compile(r"^FAILED |^ERROR harness/|^FAIL |^ *not ok |runtime error: ", re.MULTILINE)
-_BROKEN = re.compile(r"BuildError|does not build|(?:Import|Syntax|Name|Indentation)Error")
+_BROKEN = re.compile(r"(?:Import|Syntax|Name|Indentation)Error")
+_NO_KERNEL = re.compile(rf"{_BROKEN.pattern}|BuildError|does not build")
 """A test that fails because nothing works says nothing of the fix."""
+_SOURCES = (".c", ".h", ".S")
 
 
 @dataclass(frozen=True)
@@ -45,10 +48,15 @@ class Fix:
     """``pytest …``, ``suites …`` with the words of the command, or ``native`` with a suite."""
 
 
+def fixes_by_subject(folder: Path = FIXES_DIR) -> dict[str, tuple[Fix, ...]]:
+    """The rows of each file, under what they are about."""
+    tables = [tomllib.loads(read_bounded(path).decode()) for path in sorted(folder.glob("*.toml"))]
+    return {table["subject"]: tuple(Fix(**row) for row in table["fix"]) for table in tables}
+
+
 def read_fixes(folder: Path = FIXES_DIR) -> tuple[Fix, ...]:
     """All rows, file by file."""
-    texts = [read_bounded(path).decode() for path in sorted(folder.glob("*.toml"))]
-    return tuple(Fix(**row) for text in texts for row in tomllib.loads(text)["fix"])
+    return tuple(fix for fixes in fixes_by_subject(folder).values() for fix in fixes)
 
 
 def copy_tree(root: Path) -> Path:
@@ -84,13 +92,14 @@ def problem_without(fix: Fix, tree: Path) -> str:
     """Take a fix out of a copy and run its test; empty when that fails, as it must."""
     with taken_out(fix, tree):
         done = _run(fix.test, tree)
-    if done.status and _FAILED.search(done.text) and not _BROKEN.search(done.text):
+    broken = _NO_KERNEL if fix.file.endswith(_SOURCES) else _BROKEN
+    if done.status and _FAILED.search(done.text) and not broken.search(done.text):
         return ""
     return f"{fix.what}: {fix.test}: status {done.status}: {done.text[-600:]}"
 
 
 def _run(test: str, tree: Path) -> ChildResult:
-    kind, *words = test.split()
+    kind, *words = shlex.split(test)
     command = {"pytest": _pytest, "suites": _suites, "native": _native}[kind](words)
     # Byte code would outlive the text that it was made from: both may be of one second and one size.
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}

@@ -9,6 +9,7 @@ from pathlib import Path
 from harness.gate.approved.references import read_baseline
 from harness.history.journal import Journal
 from harness.history.jsonl import append_line, import_lines
+from harness.history.site import TITLE
 from harness.history.store import History
 from harness.model.baseline import KERNEL_NAME
 from harness.model.errors import HarnessError
@@ -18,6 +19,7 @@ from harness.platform.processes.child import run_child
 from harness.robustness import history_samples, samples
 from harness.robustness.killpoints import KILL, Ended, harness
 
+OLD_SITE = f"<title>{TITLE}</title>"
 _KEPT = 20
 """Newest runs that the pruned history keeps."""
 
@@ -109,18 +111,18 @@ def fill_history(place: Path) -> None:
 
 def site_problems(place: Path, ended: Ended) -> list[str]:
     texts = {(place / "site" / name).read_text(encoding="utf-8") for name in ("index.html", "series/one.html")}
-    return [] if texts in ({"old"}, {"new"}) else [f"the site is {texts}"]
+    return [] if texts in ({OLD_SITE}, {"new"}) else [f"the site is {texts}"]
 
 
 def fill_site(place: Path) -> None:
     (place / "site" / "series").mkdir(parents=True)
-    (place / "site" / "index.html").write_text("old", encoding="ascii")
-    (place / "site" / "series" / "one.html").write_text("old", encoding="ascii")
+    (place / "site" / "index.html").write_text(OLD_SITE, encoding="ascii")
+    (place / "site" / "series" / "one.html").write_text(OLD_SITE, encoding="ascii")
 
 
 def report_problems(place: Path, ended: Ended) -> list[str]:
     index = (place / "site" / "index.html").read_text(encoding="utf-8")
-    whole = index == "old" or index.rstrip().endswith("</html>")
+    whole = index == OLD_SITE or index.rstrip().endswith("</html>")
     links = [name for name in (place / "site").glob("**/*.html") if not name.read_bytes().strip()]
     return (
         ([] if whole else ["half a page"])

@@ -8,13 +8,17 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from harness.model.spec import ROOT
+from harness.cli import main
+from harness.model.spec import ROOT, UsageError
 from harness.platform.files import atomic
 from harness.platform.files.atomic import append_line, clear_leftovers, whole_file, whole_folder, write_whole
+from harness.platform.files.outputs import make_place
 
 
 def fill(folder: Path, text: str) -> None:
@@ -215,3 +219,30 @@ def test_a_folder_that_is_not_there_is_an_error_and_no_wait(tmp_path: Path) -> N
     with pytest.raises(FileNotFoundError):
         write_whole(tmp_path / "nowhere" / "file", "text")
     assert names(tmp_path) == []
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("writer", [whole_file, whole_folder])
+def test_a_place_where_nothing_can_be_made_is_an_error_and_no_wait(writer: Callable[[Path], Any]) -> None:
+    with pytest.raises(OSError), writer(Path("/proc/self/file")):
+        pass
+
+
+def test_a_file_that_is_named_to_be_written_can_be(tmp_path: Path) -> None:
+    make_place(tmp_path / "new" / "folders" / "file")
+    write_whole(tmp_path / "new" / "folders" / "file", "")
+    with pytest.raises(UsageError, match="is a folder: name a file"):
+        make_place(tmp_path / "new")
+    for below in ("x", "y/z"):
+        with pytest.raises(UsageError, match="is not a folder"):
+            make_place(tmp_path / "new" / "folders" / "file" / below)
+
+
+@pytest.mark.parametrize("words", [("history", "export", "{}"), ("compare", "A=x", "B=x", "PAGE={}")])
+def test_a_folder_that_is_named_to_be_written_is_a_usage_error(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HISTORY_URL", f"sqlite:///{tmp_path}/history.db")
+    (tmp_path / "folder").mkdir()
+    assert main([word.replace("{}", str(tmp_path / "folder")) for word in words]) == 2
+    assert "is a folder: name a file" in capsys.readouterr().out

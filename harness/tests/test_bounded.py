@@ -18,6 +18,7 @@ from harness.gate.approved.references import baselines_of_revision
 from harness.gate.measuring.frame_file import load_frames
 from harness.model.errors import GuestError
 from harness.model.spec import ROOT, Limits, UsageError
+from harness.platform.files import bounded
 from harness.platform.files.bounded import read_bounded
 from harness.platform.kernels.build import sha256_of
 from harness.platform.machine.trace_file import read_trace
@@ -84,6 +85,19 @@ def test_a_loop_of_links_is_a_usage_error(
 def test_a_baseline_of_no_revision_is_a_usage_error(revision: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such revision"):
         baselines_of_revision(revision, "x86_64", "acquire_progress", tmp_path)
+
+
+def test_what_is_too_large_is_not_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounded, "_read", None)
+    with pytest.raises(OSError, match="1099511627776 bytes, at most 1000 are read"):
+        read_bounded(odd_file(tmp_path, "sparse"), 1000)
+
+
+def test_a_file_that_tells_no_size_is_read_up_to_the_limit() -> None:
+    """As the files of /proc are."""
+    assert Path("/proc/self/maps").stat().st_size == 0
+    with pytest.raises(OSError, match="more than 100 bytes"):
+        read_bounded(Path("/proc/self/maps"), 100)
 
 
 def test_growth_is_bounded_in_time(tmp_path: Path) -> None:

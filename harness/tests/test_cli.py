@@ -52,9 +52,22 @@ def test_a_verdict_is_said_and_becomes_its_code(
         (ResultError("baseline damaged"), 5, "harness-failed: baseline damaged"),
         (OSError(28, "No space left on device", "trace.log"), 5, "harness-failed: trace.log: No space left on device"),
         (OSError(28, "No space left on device", "here", None, "there"), 5, "harness-failed: there: No space left"),
+        (OSError(27, "File too large"), 5, "harness-failed: File too large"),
         (KeyboardInterrupt(), 5, "harness-failed: interrupted"),
         (ZeroDivisionError("by nought"), 5, "a fault of the harness itself: ZeroDivisionError: by nought"),
-        (MemoryError(), 5, "a fault of the harness itself: MemoryError"),
+        (
+            MemoryError(),
+            5,
+            "harness-failed: not enough memory ('ulimit -v' shows a limit): no more is given\nnext: make do",
+        ),
+        (RuntimeError("can't start new thread"), 5, "harness-failed: not enough processes ('ulimit -u' shows a limit)"),
+        (
+            ImportError("libx.so: no room", name="cv2"),
+            5,
+            "harness-failed: cv2 cannot be loaded: libx.so: no room\nnext",
+        ),
+        (ImportError("no name", name="harness.core"), 5, "a fault of the harness itself: ImportError: no name"),
+        (OSError(36, "File name too long", "x" * 300), 2, f"usage: {'x' * 60}… (300 characters): File name too long"),
     ],
 )
 def test_an_error_has_its_code_and_words(
@@ -139,6 +152,51 @@ def test_an_interrupt_inside_the_making_of_a_class_has_its_code(tmp_path: Path) 
     )
     assert done.returncode == 5, done.stdout + done.stderr
     assert "interrupted" in done.stdout
+
+
+_DROPPED = """
+import os, signal, sys, time
+from harness import cli
+from harness.model.spec import Verdict
+
+class Slow:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        [None for _ in range(10**6)]
+
+def interrupted(*_):
+    Slow()
+    time.sleep(20)
+    return Verdict.PASS
+
+cli._run = interrupted
+sys.exit(cli.main(["perf"]))
+"""
+
+
+def test_an_interrupt_inside_a_destructor_is_heard_all_the_same(tmp_path: Path) -> None:
+    """Python prints what a destructor raises, and goes on."""
+    (tmp_path / "dropped.py").write_text(_DROPPED)
+    done = subprocess.run(
+        [sys.executable, "-m", "dropped"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": f"{ROOT}:{tmp_path}"},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 5, done.stdout + done.stderr
+    assert "interrupted" in done.stdout and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [["help"], ["compare", "A=none", "B=none"]])
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_change_no_code(closed: str, words: list[str]) -> None:
+    """Nor does a file that is opened later take the place of one of them."""
+    command = ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-m", "harness", *words]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=100, check=False)
+    assert (done.returncode, done.stderr) == (0 if words == ["help"] else 2, b"")
 
 
 def test_a_console_that_was_interrupted_while_it_printed_is_replaced(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,16 @@ import pytest
 
 from harness.cluster.address import parse_address
 from harness.cluster.blobs import BlobStore, digest_of_bytes
-from harness.cluster.bundle import Bundle, BundleFile, harness_version, make_bundle, read_bundle, source_files, unpack
+from harness.cluster.bundle import (
+    TREES_MAX,
+    Bundle,
+    BundleFile,
+    harness_version,
+    make_bundle,
+    read_bundle,
+    source_files,
+    unpack,
+)
 from harness.cluster.crew import noise_of
 from harness.cluster.faults import BundleDamaged, ParcelDamaged
 from harness.cluster.parcel import pack, place
@@ -99,6 +108,18 @@ def test_a_bundle_of_another_hash_is_refused(small: tuple[Bundle, BlobStore]) ->
         read_bundle("{}x", digest_of_bytes(b"{}x"))
     with pytest.raises(BundleDamaged, match="was sent as"):
         store.add(b"other", bundle.files[0].sha256)
+
+
+def test_old_trees_go_and_what_is_no_tree_stays(small: tuple[Bundle, BlobStore], tmp_path: Path) -> None:
+    """PLACE= may be any folder."""
+    bundle, store = small
+    trees = tmp_path / "trees"
+    (trees / "oak").mkdir(parents=True)
+    os.utime(trees / "oak", (0, 0))
+    for number in range(TREES_MAX + 2):
+        extra = BundleFile("c", store.add(b"%d" % number), False)
+        newest = unpack(Bundle((*bundle.files, extra)), store, trees)
+    assert newest.is_dir() and (trees / "oak").is_dir() and len(list(trees.iterdir())) == TREES_MAX + 1
 
 
 def test_a_damaged_blob_is_removed_and_asked_for_again(small: tuple[Bundle, BlobStore], tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ def name_of(fix: Fix) -> str:
 def test_a_fix_is_where_its_row_says_and_its_test_exists(fix: Fix) -> None:
     assert (ROOT / fix.file).read_text(encoding="utf-8").count(fix.here) == 1, fix.here
     assert fix.here != fix.without and not fix.what.endswith(".")
-    kind, *words = fix.test.split()
+    kind, *words = shlex.split(fix.test)
     if kind == "pytest":
         file, _, function = words[0].partition("::")
         assert re.search(rf"def {re.escape(function.partition('[')[0])}\(", (ROOT / file).read_text(encoding="utf-8"))

@@ -133,10 +133,12 @@ def test_text_is_text_and_json_is_json(capsys: pytest.CaptureFixture[str]) -> No
     printer = TerminalPrinter()
     printer.line(r"report: /tmp/:bug:/\[x]/[red]/page.html")
     printer.line(Verbatim('{"a": ":bug: \\\\[x] ::y"}'))
+    printer.line("a ::set-output name=x::y\x1b[2J")
     printer.table("[b]:bug:", [":+1:"], [["[/]:bug:"]])
     said = capsys.readouterr().out
     assert r"report: /tmp/:bug:/\[x]/[red]/page.html" in said
     assert '{"a": ":bug: \\\\[x] ::y"}' in said
+    assert r"a : :set-output name=x: :y\x1b[2J" in said
     assert "[b]:bug:" in said and ":+1:" in said and "[/]:bug:" in said
 
 

@@ -15,6 +15,7 @@ from harness.history.series import record_from_line, record_to_line
 from harness.history.store import History
 from harness.model.result import ResultError
 from harness.robustness.history_samples import history_run
+from harness.tests.test_replay import save_run
 
 
 @pytest.fixture()
@@ -90,6 +91,21 @@ def test_a_bad_file_does_not_hold_up_the_queue(url: str, tmp_path: Path) -> None
     delivery = remember(history_run(1), url, queue)
     assert (delivery.delivered, delivery.waiting, len(delivery.said)) == (1, 0, len(BAD_LINES))
     assert len(list(queue.glob("*.rejected"))) == len(BAD_LINES)
+
+
+def test_a_damaged_run_does_not_hold_up_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HISTORY_URL", f"sqlite:///{tmp_path}/history.db")
+    for name in ("one", "damaged", "two"):
+        save_run(tmp_path / name)
+    (tmp_path / "damaged" / "result.json").write_bytes(b"{")
+    words = [str(tmp_path / name) for name in ("one", "damaged", "two")]
+    assert main(["history", "add", *words, "CELL=x"]) == 5
+    said = capsys.readouterr().out
+    assert "one: added" in said and "two: added" in said and "/damaged is damaged (" in said
+    assert main(["history", "add", words[0], str(tmp_path / "none"), "CELL=x"]) == 2
+    assert "none: no saved run" in capsys.readouterr().out
 
 
 def test_an_empty_file_is_no_sound_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

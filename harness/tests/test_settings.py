@@ -97,7 +97,16 @@ def test_every_example_and_default_is_valid(command: str, setting: Setting) -> N
 @pytest.mark.parametrize(
     "value",
     ['QEMU_ARGS="', "OPTS=seed=²", "MODE=²x2", "MODE=3840x2160", "RANDOM_STATE=" + "9" * 5000, "BUDGET=" + "9" * 5000]
-    + ["BUDGET=nan", "BUDGET=inf", "BUDGET=1e3", "BUDGET=-5", "BASELINE=../x", "BASELINE=/etc", "CC=gcc $(id)"]
+    + [
+        "KERNEL=/" + "x" * 300,
+        "BUDGET=nan",
+        "BUDGET=inf",
+        "BUDGET=1e3",
+        "BUDGET=-5",
+        "BASELINE=../x",
+        "BASELINE=/etc",
+        "CC=gcc $(id)",
+    ]
     + ["OPTS=seed=1 seed=2", "OPTS=sede=1", "OPTS=blk", "STAGES=window,window", "STAGES=", "MODE=1x1", "VIRGL=2"]
     + ["\udcff=1", "A=1", "=", "=x", "--", "-x", "--jsn", "", "\0", "results/latest", "FAULT"],
 )

@@ -17,7 +17,7 @@ from harness.history.site import Dashboard, sparkline, write_site
 from harness.history.site_views import series_views, site_view
 from harness.history.store import History
 from harness.history.survey import Survey, acknowledge, read, survey
-from harness.model.spec import Verdict
+from harness.model.spec import UsageError, Verdict
 from harness.tests.browser import Browser, browser
 from harness.tests.nights import Planted, nights
 
@@ -92,6 +92,23 @@ def test_a_site_is_replaced_whole(results: Path, look: Survey, tmp_path: Path) -
     (site / "stray.html").write_text("of an older site")
     pages = write_site(site_view(look, results), series_views(look, results), site)
     assert pages == len(list(site.rglob("*.html"))) and [path.name for path in tmp_path.iterdir()] == ["site"]
+
+
+@pytest.mark.parametrize("kind", ["a file", "notes", "a page of somebody else", "a name for a site"])
+def test_nothing_but_a_site_is_replaced(results: Path, look: Survey, tmp_path: Path, kind: str) -> None:
+    place, kept = tmp_path / "place", tmp_path / "place" / "notes.txt"
+    if kind == "a file":
+        kept = place
+    else:
+        place.mkdir()
+        kept = place / ("index.html" if "page" in kind else kept.name)
+    if kind == "a name for a site":
+        write_site(site_view(look, results), [], place)
+    kept.write_text("mine", encoding="ascii")
+    with pytest.raises(UsageError, match="is not a folder|which would be removed: name another folder"):
+        write_site(site_view(look, results), series_views(look, results), place)
+    assert kept.read_text(encoding="ascii") == "mine"
+    assert [path.name for path in tmp_path.iterdir()] == ["place"]
 
 
 def test_hostile_names_stay_text(results: Path, look: Survey) -> None:

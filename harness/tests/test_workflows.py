@@ -197,9 +197,13 @@ def test_what_is_published_is_complete(tmp_path: Path) -> None:
         (tmp_path / "results" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "results" / name).write_text(name)
     (tmp_path / "results" / "latest").symlink_to("run-1")
-    subprocess.run(["sh", "ci/publish", "public"], cwd=tmp_path, check=True, timeout=30)
+    for _ in range(2):
+        subprocess.run(["sh", "ci/publish", "public"], cwd=tmp_path, check=True, timeout=30)
     found = sorted(str(path.relative_to(tmp_path / "public")) for path in (tmp_path / "public").rglob("*.*"))
     assert found == ["index.html", "run-1/report.html", "site/index.html"]
+    for place in ("ci", "results/latest/report.html"):
+        refused = subprocess.run(["sh", "ci/publish", place], cwd=tmp_path, capture_output=True, timeout=30)
+        assert refused.returncode == 2 and b"which would be removed" in refused.stderr and (tmp_path / place).exists()
 
 
 def test_the_image_runs_the_gate_from_what_is_there() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from harness.front.help import commands_markdown, settings_markdown
@@ -10,6 +11,7 @@ from harness.gate.judging.gates import KINDS
 from harness.gate.judging.metrics import ROWS
 from harness.model.spec import ROOT
 from harness.report.words import label_of
+from harness.robustness.fixes import Fix, fixes_by_subject
 
 BEGIN, END = "<!-- commands: written by make docs -->\n", "<!-- commands: end -->"
 CALIBRATED, CALIBRATED_END = "<!-- calibration: written by make docs -->\n", "<!-- calibration: end -->"
@@ -27,6 +29,13 @@ this page from `harness/gate/judging/metrics.py` and `harness/gate/judging/gates
 numbers of a gate.
 
 """
+ROBUSTNESS = """# Robustness
+
+What holds when something goes wrong: an interrupt, a full disk, a hostile kernel, a damaged file, a faulty driver. Each
+row names a test that fails when the lines behind the promise are taken out; `make test-full` takes them out of a copy
+of the tree, row by row, and runs that test. `make bench ONLY=robustness` attacks the tree itself. `make docs`
+writes this page, from `harness/robustness/fix_rows/`.
+"""
 
 
 def metrics_page() -> str:
@@ -39,6 +48,23 @@ def metrics_page() -> str:
     kinds = [(f"**{name}**", (kind.__doc__ or "").replace("``", "`").strip()) for name, kind in sorted(KINDS.items())]
     lines = [*head, *map(_row, rows), "", "| gate | what it does |", "|---|---|", *map(_row, kinds)]
     return METRICS + "\n".join(lines) + "\n"
+
+
+def robustness_page() -> str:
+    """A table of promises a subject, each with the test that fails without it."""
+    head = ["| what holds | in | the test that fails without it |", "|---|---|---|"]
+    parts = [
+        f"\n## {subject}\n\n" + "\n".join([*head, *(_row((fix.what, f"`{fix.file}`", _test_of(fix))) for fix in fixes)])
+        for subject, fixes in fixes_by_subject().items()
+    ]
+    return ROBUSTNESS + "\n".join(parts) + "\n"
+
+
+def _test_of(fix: Fix) -> str:
+    kind, *words = shlex.split(fix.test)
+    if kind == "pytest":
+        return f"`{words[0].removeprefix('harness/tests/')}`"
+    return f"the kernel's suite `{words[0]}`, natively" if kind == "native" else f"`make {fix.test}`"
 
 
 def _row(cells: tuple[str, ...]) -> str:
@@ -58,6 +84,7 @@ def written() -> dict[Path, str]:
         readme: f"{before}{BEGIN}{commands_markdown()}{END}{after}",
         ROOT / "docs" / "settings.md": SETTINGS + settings_markdown(),
         ROOT / "docs" / "metrics.md": metrics_page(),
+        ROOT / "docs" / "robustness.md": robustness_page(),
     }
 
 

@@ -26,7 +26,7 @@ from harness.model.target_baseline import (
 )
 from harness.model.target_file import target_of
 from harness.model.target_record import ImageRecord
-from harness.platform.files.atomic import clear_leftovers, whole_folder
+from harness.platform.files.atomic import clear_leftovers, whole_file, whole_folder
 from harness.platform.files.bounded import read_bounded
 from harness.platform.files.store import RESULTS_DIR
 from harness.platform.kernels.build import sha256_of
@@ -155,9 +155,9 @@ def write_target_baseline(
                 store.mkdir(parents=True, exist_ok=True)
                 place = store / image_name(one)
                 if not place.is_file():
-                    part = store / f".{image_name(one)}.part"
-                    shutil.copyfile(images[one.role], part)
-                    part.replace(place)
+                    # No bound needed: an image just hashed.
+                    with open(images[one.role], "rb") as image, whole_file(place) as file:
+                        shutil.copyfileobj(image, file)
                 stored.append(place)
         with whole_folder(folder) as scratch:
             (scratch / FILE_NAME).write_text(codec.to_json(new, sort_keys=True), encoding="utf-8")

@@ -190,18 +190,23 @@ def _new_part(path: Path, *, folder: bool) -> tuple[Path, int]:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path.parent))
         part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
         # Until it is locked, another writer takes it for a leftover.
-        with contextlib.suppress(FileNotFoundError):
-            descriptor = _make(part, folder)
-            if _hold(descriptor) and part.exists():
-                return part, descriptor
-            os.close(descriptor)
+        descriptor = _make(part, folder)
+        if descriptor is None:
+            continue
+        if _hold(descriptor) and part.exists():
+            return part, descriptor
+        os.close(descriptor)
 
 
-def _make(part: Path, folder: bool) -> int:
-    if folder:
-        part.mkdir(0o700)
+def _make(part: Path, folder: bool) -> int | None:
+    """Its descriptor; None when another writer was quicker to remove it."""
+    if not folder:
+        return os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    part.mkdir(0o700)
+    try:
         return os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    return os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    except FileNotFoundError:
+        return None
 
 
 def _hold(descriptor: int) -> bool:

@@ -168,9 +168,13 @@ def run_child(
         readers = [stack.enter_context(open(reader, "rb", buffering=0)) for reader, _ in pipes]
         writers = [stack.enter_context(open(writer, "wb", buffering=0)) for _, writer in pipes]
         # A file, which is read at any pace: a pipe would have to be filled while the answer is drained.
-        reads = stack.enter_context(tempfile.TemporaryFile())
-        reads.write(given)
-        reads.seek(0)
+        try:
+            reads = stack.enter_context(tempfile.TemporaryFile())
+            reads.write(given)
+            reads.seek(0)
+        except OSError as error:
+            place = tempfile.tempdir or tempfile.gettempprefix()
+            raise ChildError(f"{name} cannot be given its input in {place}: {error.strerror}") from error
         child = start_child(
             command, stdin=reads, stdout=writers[0], stderr=writers[-1], environment=environment, cwd=cwd
         )
