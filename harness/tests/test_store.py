@@ -15,6 +15,7 @@ import pytest
 from harness.model.errors import GuestError, StoreError
 from harness.model.result import Result
 from harness.model.spec import ROOT, Limits, UsageError, Verdict
+from harness.platform.files import store
 from harness.platform.files.atomic import write_whole
 from harness.platform.files.latest import record_ending
 from harness.platform.files.store import KeptRun, RunFolder, kept_of, load_result, passing_folder, saved_run
@@ -115,6 +116,23 @@ def test_an_ending_without_a_run_is_the_latest_until_the_next(tmp_path: Path) ->
     RunFolder("perf", tmp_path).commit(RESULT)
     assert (tmp_path / "latest" / "exit_code").read_text() == "0\n"
     assert not list(tmp_path.glob(".*")) and load_result(stored) == RESULT
+
+
+def test_results_stands_for_the_results_folder_wherever_that_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkout's own latest run is not the latest of another results folder."""
+    own, other = tmp_path / "tree" / "results", tmp_path / "elsewhere"
+    monkeypatch.setattr(store, "RESULTS_DIR", other)
+    own.parent.mkdir()
+    monkeypatch.chdir(own.parent)
+    theirs = RunFolder("explain", own).commit(RESULT)
+    for path in (None, store.LATEST):
+        with pytest.raises(UsageError, match="no saved run"):
+            saved_run(path)
+    assert saved_run(Path("results") / theirs.name) == theirs, "named by itself, it is found"
+    mine = RunFolder("perf", other).commit(RESULT)
+    assert saved_run(None) == saved_run(store.LATEST) == saved_run(Path("results") / mine.name) == mine
 
 
 def test_an_ending_that_cannot_be_written_says_that_latest_is_old(tmp_path: Path) -> None:

@@ -33,6 +33,8 @@ from harness.platform.files.latest import clear_killed, hold_results, turn_lates
 from harness.platform.files.locks import try_lock
 
 ROOM_BYTES = 1 << 16
+LATEST = Path("results/latest")
+"""The run that a command takes where none is named."""
 
 
 @dataclass(frozen=True)
@@ -237,14 +239,16 @@ def check_room(folder: Path) -> None:
 
 
 def saved_run(path: Path | None, setting: str = "RESULT") -> Path:
-    """The folder that a setting names; relative to here, or to the checkout where it is not here.
+    """The folder that a setting names; ``results/…`` is the results folder, wherever that is.
+
+    Other paths are relative to here, or to the checkout where it is not here.
 
     Raises
     ------
     UsageError
         When it is not a saved run.
     """
-    named = path or RESULTS_DIR / "latest"
+    named = _among_results(path or LATEST)
     folder = (named if named.exists() else RESULTS_DIR.parent / named).resolve()
     if not (folder / "result.json").is_file():
         what = "that run ended without a result" if (folder / "exit_code").is_file() else "no saved run"
@@ -252,6 +256,14 @@ def saved_run(path: Path | None, setting: str = "RESULT") -> Path:
         hint = f"the last that has one is {last}" if last else "'make perf' makes one"
         raise UsageError(f"{setting}={named}: {what}; {hint}")
     return folder
+
+
+def _among_results(path: Path) -> Path:
+    """Where ``results/…`` lies; ``results/latest`` never means that of another results folder."""
+    if path.is_absolute() or path.parts[:1] != LATEST.parts[:1]:
+        return path
+    there = RESULTS_DIR.joinpath(*path.parts[1:])
+    return there if path == LATEST or there.exists() else path
 
 
 def load_result(folder: Path) -> Result:
