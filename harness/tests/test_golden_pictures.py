@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -12,7 +13,7 @@ import pytest
 from harness.core.arrays import DrawFrame, Image, Mask
 from harness.core.pictures.frames import FrameClass
 from harness.core.pictures.picture_texture import block_prints, noise_blocks, row_lean_px
-from harness.core.pictures.unknown_pictures import Golden, frozen_parts, judge_picture, learn_golden
+from harness.core.pictures.unknown_pictures import Golden, Surprises, frozen_parts, judge_picture, learn_golden
 from harness.gate.measuring.target_pictures import GoldenJudge, judged_words
 from harness.model.spec import UsageError
 from harness.model.target import FrameBy, Target, TargetFrame, TargetPictures
@@ -39,6 +40,12 @@ def of_wrong_length(picture: Image, extra_px: int) -> Image:
     memory = np.zeros((height, width + extra_px, 3), np.uint8)
     memory[:, :width] = picture[:, : width + extra_px]
     return np.resize(memory.reshape(-1, 3), (height * width, 3)).reshape(picture.shape)
+
+
+def a_console(rng: np.random.Generator) -> Image:
+    """Lines of letters, as long as chance has it: hardly two screens end a line at the same place."""
+    lit = rng.integers(0, 2, (24, 40), np.uint8) * (np.arange(40) < rng.geometric(0.06, (24, 1)))
+    return np.repeat(np.kron(lit * np.uint8(170), np.ones((10, 8), np.uint8))[..., None], 3, axis=2)
 
 
 def stippled(mode: tuple[int, int], period: int) -> Image:
@@ -111,6 +118,19 @@ def test_still_screens_are_learnt_from_one_picture() -> None:
     assert "where nothing moves" in judge_picture(damaged, known).why
     assert "swapped channels" in judge_picture(np.ascontiguousarray(one[..., ::-1]), known).why
     assert "wrong stride" in judge_picture(of_wrong_length(one, 8), known).why
+
+
+def test_a_console_whose_lines_end_anywhere_is_like_its_golden_pictures() -> None:
+    rng = np.random.default_rng(3)
+    known = learn_golden([a_console(rng) for _ in range(40)])
+    screens = [a_console(rng) for _ in range(60)]
+    assert {judge_picture(one, known).kind for one in screens} == {FrameClass.INTACT}
+    careless = replace(known, slack=Surprises())
+    assert sum(judge_picture(one, careless).kind is not FrameClass.INTACT for one in screens) > 10
+    for screen in screens[:10]:
+        assert "wrong stride" in judge_picture(of_wrong_length(screen, 8), known).why
+        screen[60:180, 100:260] = rng.integers(0, 256, (120, 160, 3))
+        assert "look like noise" in judge_picture(screen, known).why
 
 
 def test_what_a_mask_leaves_out_is_not_judged() -> None:

@@ -55,6 +55,9 @@ STEP_SHARE = 0.011
 around it do: by STEP_FACTOR and STEP_SHARE of the width more than in any good picture at or near that row."""
 NEAR_SHARE = 0.006
 """Rows this close, as a share of the height, are near."""
+USUAL, SLACK = 0.9, 2
+"""Where good pictures that were left out usually (all but one in ten) differ from the others as damage does, a picture
+is damaged that differs by more than SLACK times as much."""
 
 
 class PictureOf(Protocol):
@@ -65,6 +68,23 @@ class PictureOf(Protocol):
 
     def __getitem__(self, index: int, /) -> Image:
         ...
+
+
+@dataclass(frozen=True)
+class Surprises:
+    """What of a picture golden ones do not show."""
+
+    changed_px: int = 0
+    """Pixels that changed where nothing moves."""
+    foreign_px: int = 0
+    """Pixels of colours never seen where things move."""
+
+    @staticmethod
+    def usual(found: Sequence["Surprises"]) -> "Surprises":
+        """What all but the oddest of them keep to."""
+        measures = [(one.changed_px, one.foreign_px) for one in found]
+        changed, foreign = np.quantile(measures, USUAL, axis=0, method="higher")
+        return Surprises(int(changed), int(foreign))
 
 
 @dataclass(frozen=True)
@@ -85,10 +105,14 @@ class Golden:
     """By how many pixels rows are shifted against each other in good pictures."""
     lively: F64 | None = None
     """How often each block differs between good pictures next to each other, 0 to 1, shape of ``block_prints``."""
+    slack: Surprises = Surprises()
+    """How much good pictures usually differ from others that were learnt from."""
 
 
 def learn_golden(pictures: PictureOf, mask: Mask | None = None) -> Golden:
-    """Learn from good pictures; they are read twice, one at a time.
+    """Learn from good pictures; they are read five times, one at a time.
+
+    Where things move, one half is judged by the other: lines of a console, say, never end where all others did.
 
     Parameters
     ----------
@@ -104,6 +128,37 @@ def learn_golden(pictures: PictureOf, mask: Mask | None = None) -> Golden:
     """
     if not len(pictures):
         raise ValueError("0 pictures are not enough to learn from")
+    golden = _learn(pictures, mask)
+    if not golden.moving.any():
+        return golden
+    if len(pictures) < LEARNT_FEWEST:
+        raise ValueError(f"{len(pictures)} pictures are not enough to learn from where something moves")
+    halves = [_Half(pictures, first) for first in (0, 1)]
+    found = []
+    for known, left_out in (halves, halves[::-1]):
+        apart = _learn(known, mask)
+        found += [_surprises(left_out[number], apart)[0] for number in range(len(left_out))]
+    slack = Surprises.usual(found)
+    # What can end anywhere can end at any row.
+    steps = golden.steps if slack.changed_px < CHANGED_PX else np.full_like(golden.steps, golden.steps.max())
+    return replace(golden, slack=slack, steps=steps)
+
+
+@dataclass(frozen=True)
+class _Half:
+    """Every second one of some pictures."""
+
+    pictures: PictureOf
+    first: int
+
+    def __len__(self) -> int:
+        return len(range(self.first, len(self.pictures), 2))
+
+    def __getitem__(self, index: int) -> Image:
+        return self.pictures[self.first + 2 * index]
+
+
+def _learn(pictures: PictureOf, mask: Mask | None) -> Golden:
     low, high = pictures[0].copy(), pictures[0].copy()
     for picture in (pictures[i] for i in range(len(pictures))):
         if picture.shape != low.shape:
@@ -112,8 +167,6 @@ def learn_golden(pictures: PictureOf, mask: Mask | None = None) -> Golden:
         np.maximum(high, picture, out=high)
     judged = _judged_part(low, mask)
     moves = ((high - low).max(axis=2) > CHANGED_LEVELS // 2) & judged
-    if moves.any() and len(pictures) < LEARNT_FEWEST:
-        raise ValueError(f"{len(pictures)} pictures are not enough to learn from where something moves")
     still = (cv2.dilate(moves.astype(np.uint8), np.ones((5, 5), np.uint8)) == 0) & judged
     moving = ~still & judged
     colours = np.zeros(1 << 15, bool)
@@ -177,25 +230,35 @@ def _noise(picture: Image, grey: Image) -> str:
     )
 
 
-def _judge_by_golden(picture: Image, golden: Golden) -> CheckedPicture:
+def _surprises(picture: Image, golden: Golden) -> tuple[Surprises, Mask, Mask]:
+    """How much of a picture is new, and the masks of changed and of foreign pixels."""
     off = cv2.absdiff(picture, golden.picture).max(axis=2)
     changed = (off > CHANGED_LEVELS) & golden.still
     foreign = np.zeros(golden.still.shape, bool)
     foreign[golden.moving] = ~golden.colours[_bins(picture[golden.moving])]
-    wrong, strange = int(np.count_nonzero(changed)), int(np.count_nonzero(foreign))
+    return Surprises(int(np.count_nonzero(changed)), int(np.count_nonzero(foreign))), changed, foreign
+
+
+def _damage(least: int, usual: int) -> int:
+    """From how many pixels on a difference is damage, where good pictures usually differ by this number."""
+    return least if usual < least else SLACK * usual
+
+
+def _judge_by_golden(picture: Image, golden: Golden) -> CheckedPicture:
+    found, changed, foreign = _surprises(picture, golden)
+    wrong = found.changed_px >= _damage(CHANGED_PX, golden.slack.changed_px)
+    strange = found.foreign_px >= _damage(FOREIGN_PX, golden.slack.foreign_px)
     lean = row_lean_px(picture)
-    if wrong >= CHANGED_PX or strange >= FOREIGN_PX or lean not in golden.leans:
-        cause = _cause(picture, golden, wrong + strange, lean)
+    if wrong or strange or lean not in golden.leans:
+        cause = _cause(picture, golden, found.changed_px + found.foreign_px, lean)
         if cause:
             return CheckedPicture(FrameClass.CORRUPT, f"judged corrupt: {cause}")
-    if wrong >= CHANGED_PX:
-        return CheckedPicture(
-            FrameClass.CORRUPT, f"judged corrupt: {wrong} pixels changed {_where(changed)} where nothing moves"
-        )
-    if strange >= FOREIGN_PX:
-        return CheckedPicture(
-            FrameClass.CORRUPT, f"judged corrupt: {strange} pixels of colours never seen {_where(foreign)}"
-        )
+    if wrong:
+        why = f"judged corrupt: {found.changed_px} pixels changed {_where(changed)} where nothing moves"
+        return CheckedPicture(FrameClass.CORRUPT, why)
+    if strange:
+        why = f"judged corrupt: {found.foreign_px} pixels of colours never seen {_where(foreign)}"
+        return CheckedPicture(FrameClass.CORRUPT, why)
     more = _steps(picture, golden.moving) - STEP_FACTOR * golden.steps
     row = int(np.argmax(more))
     if more[row] > STEP_SHARE * picture.shape[1]:
