@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from harness.gate.approved.target_kernels import session_machine
 from harness.gate.measured import ArmKernel
-from harness.model.spec import LOAD_DISK_MIB, Machine, RunSpec
+from harness.model.spec import LOAD_DISK_MIB, Machine, RunSpec, UsageError
 from harness.platform.host.probe import choose_accelerator, qemu_version
+from harness.platform.kernels.key_place import key_place
 
 
 def base_machine(arch: str, loaded: bool, extra: tuple[str, ...] = ()) -> Machine:
@@ -22,9 +23,15 @@ def accelerated(machine: Machine, kernel: ArmKernel, asked: str) -> tuple[Machin
     ------
     QemuError
         When there is no QEMU for the machine that the kernel runs on, or it is too old.
+    UsageError
+        When it has not the device that a target names.
     """
     own = session_machine(kernel, machine)
-    qemu_version(own.arch, own.gpu)
+    try:
+        qemu_version(own.arch, own.gpu)
+    except UsageError as error:
+        where = key_place(kernel.target, "gpu") if kernel.target is not None else "gpu"
+        raise UsageError(f"{where}: {error}") from error
     spec = RunSpec(kernel.path, own, capabilities=kernel.capabilities, iso=kernel.iso, target=kernel.target)
     accelerator, notice = choose_accelerator(asked, spec)
     return replace(machine, accelerator=accelerator), notice

@@ -48,7 +48,8 @@ from harness.history.drift import DriftSettings
 from harness.history.series import SCOPES
 from harness.model.case_study import CASE_STEPS, named_combination
 from harness.model.spec import ARCHES, ROOT, Switches, UsageError
-from harness.platform.kernels.targets import SUFFIX, find_target
+from harness.platform.kernels.key_place import SUFFIX
+from harness.platform.kernels.targets import find_target
 
 DEVICES = ("2d", "gl")
 APPROVED = "approved"

@@ -158,6 +158,10 @@ class _TargetReader:
             raise self.wrong("gpu", f"{shown(target.gpu)}: no virtio-gpu of QEMU, as virtio-gpu-pci or virtio-vga")
         self._bounded("vcpus", target.vcpus, 1, 256)
         self._bounded("head", target.head, 0, 15)
+        outputs = re.search(r"max_outputs=(\d+)", " ".join((target.gpu, *target.args)))
+        if target.head >= (int(outputs[1]) if outputs else 1):
+            many = f'{target.gpu or "virtio-gpu-pci"},max_outputs={target.head + 1}'
+            raise self.wrong("head", f'{target.head}: the device has fewer heads, numbered from 0; gpu = "{many}"')
         self._bounded("settle_s", target.settle_s, 0, 3600)
         for key, value in dataclasses.asdict(target.limits).items():
             self._bounded(f"limits.{key}", value, 0.1, 86400)

@@ -56,6 +56,7 @@ def test_what_is_written_is_read_again() -> None:
 
 def test_one_line_is_enough() -> None:
     target = read(LEAST)
+    assert read(LEAST + 'head = 1\ngpu = "virtio-gpu-pci,max_outputs=2"').head == 1
     assert target_toml(target) == LEAST and capabilities_of(target) == replace(
         BUILT_IN, boot_line=False, records=False, stamp=False, oracle=False, command_line=False, done_line=False
     )
@@ -82,6 +83,10 @@ def test_the_built_in_kernel_is_what_its_file_declares() -> None:
         (LEAST + 'end = "reboot"', r"end: reboot: "),
         (LEAST + 'pictures = { static = "maybe" }', r"pictures.static: maybe: "),
         (LEAST + "[limits]\nframe_s = 0", r"mine.toml:3: limits.frame_s: 0 must lie between"),
+        (
+            LEAST + "head = 1",
+            r'mine.toml:2: head: 1: the device has fewer heads.*; gpu = "virtio-gpu-pci,max_outputs=2"',
+        ),
         (LEAST + "vcpus = 0", r"vcpus: 0 must lie between 1 and 256"),
         (LEAST + 'memory = "lots"', r"memory: a number of MiB"),
         (LEAST + 'input = [["", "x"]]', r"input.0: an empty prompt"),
@@ -179,19 +184,24 @@ def test_a_kernel_says_itself_what_it_is_for(machine: int, bits: int, arch: str,
     assert short_form(image, "x86_64").arch == asked
     resolved(placed(tmp_path, LEAST + f'arch = "{asked}"\n'))
     other = "aarch64" if arch not in ("arm", "aarch64") else "riscv64"
-    with pytest.raises(UsageError, match=rf'mine.toml: image.kernel: .*k.elf is for {arch}: arch = "{arch}"'):
+    with pytest.raises(UsageError, match=rf'mine.toml:1: image.kernel: .*k.elf is for {arch}: arch = "{arch}"'):
         resolved(placed(tmp_path, LEAST + f'arch = "{other}"\n'))
 
 
 def test_a_missing_qemu_is_named_with_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = placed(tmp_path, LEAST + 'arch = "sparc64"\n')
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(UsageError, match="qemu-system-sparc64 is not installed: install the package qemu-system-sparc"):
+    with pytest.raises(
+        UsageError,
+        match="mine.toml:2: arch: sparc64: qemu-system-sparc64 is not installed: install the package qemu-system-sparc",
+    ):
         resolved(target)
 
 
 def test_a_build_that_fails_or_hangs_is_a_usage_error(tmp_path: Path) -> None:
-    with pytest.raises(BuildError, match="build 'echo no compiler; false' ended with status 1: no compiler"):
+    with pytest.raises(
+        BuildError, match="mine.toml:2: build 'echo no compiler; false' ended with status 1: no compiler"
+    ):
         build_target(placed(tmp_path, LEAST + 'build = "echo no compiler; false"\n'))
     slow = placed(tmp_path, LEAST + 'build = "sleep 60"\nlimits = { build_s = 0.3 }\n')
     with pytest.raises(BuildError, match="has not ended after 0.3 s"):

@@ -54,7 +54,7 @@ def qemu_version(arch: str, gpu: str = "") -> tuple[int, ...]:
     named = gpu.partition(",")[0]
     if named and not re.search(rf'(?:name|alias) "{re.escape(named)}"', devices):
         known = re.findall(r'name "(virtio-(?:gpu|vga)[^"]*)"', devices)
-        raise UsageError(f"gpu = {named}: {record.qemu} has none; it has {' '.join(sorted(known)) or 'no virtio-gpu'}")
+        raise UsageError(f"{named}: {record.qemu} has none; it has {' '.join(sorted(known)) or 'no virtio-gpu'}")
     if not named and f'"{record.gpu_device}"' not in devices:
         raise QemuError(f"{record.qemu} has no {record.gpu_device}: {install}")
     return version

@@ -19,13 +19,12 @@ from harness.model.toml_lines import line_of
 from harness.model.values import nearest, shown
 from harness.platform.files.bounded import read_bounded
 from harness.platform.kernels.build import git
+from harness.platform.kernels.key_place import SUFFIX, TARGET_BYTES_MAX, key_place
 from harness.platform.kernels.slow_patterns import never_ends
 from harness.platform.processes.child import ChildError, clean_environment, run_child
 
 TARGETS_DIR = ROOT / "targets"
 EXAMPLES_DIR = TARGETS_DIR / "examples"
-SUFFIX = ".toml"
-TARGET_BYTES_MAX = 1 << 20
 IMAGE_BYTES_MAX = 16 << 30
 """Largest image, and how much of it is read for its hash: a sparse file of a terabyte is a mistake."""
 SAID_LINES = 3
@@ -115,7 +114,7 @@ def build_target(target: Target) -> str:
     """
     if not target.build:
         return ""
-    what = f"{target.name}{SUFFIX}: build '{target.build}'"
+    what = f"{key_place(target, 'build')} '{target.build}'"
     limit_s = target.limits.build_s
     environment = clean_environment()
     try:
@@ -163,7 +162,7 @@ def check_qemu(target: Target) -> None:
     arch = arch_of(target.arch)
     if shutil.which(arch.qemu) is None:
         raise UsageError(
-            f"{target.name}{SUFFIX}: arch = {target.arch}: {arch.qemu} is not installed: "
+            f"{key_place(target, 'arch')}: {target.arch}: {arch.qemu} is not installed: "
             f"install the package {arch.qemu_package}"
         )
 
@@ -198,7 +197,7 @@ def _check_arch(target: Target, path: Path) -> None:
     """Raise UsageError for a kernel of another architecture than the machine's."""
     found = elf_arch(path)
     if found and found != target.arch and found not in _RUNS_TOO.get(target.arch, ()):
-        raise UsageError(f'{target.name}{SUFFIX}: image.kernel: {path} is for {found}: arch = "{found}"')
+        raise UsageError(f'{key_place(target, "image.kernel")}: {path} is for {found}: arch = "{found}"')
 
 
 def main_image(files: tuple[ImageFile, ...]) -> ImageFile:
@@ -212,7 +211,7 @@ def _absolute(target: Target, name: str) -> Path:
 
 
 def _image_file(target: Target, role: str, path: Path) -> ImageFile:
-    where = f"{target.name}{SUFFIX}: image.{role}"
+    where = key_place(target, f"image.{role}")
     try:
         status = path.stat()
     except OSError as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 from harness.model.errors import QemuError
 from harness.model.qemu_arches import arch_of
 from harness.model.spec import Device, Display, Machine, RunSpec, UsageError
+from harness.platform.kernels.key_place import key_place
 from harness.platform.kernels.target_command import SERIAL_LINE, boot_arguments, quoted
 
 TRACE_LOG = "trace.log"
@@ -117,7 +118,7 @@ def qemu_command(spec: RunSpec, folder: Path, qmp_fd: int, serial_fd: int, event
     if binary is None:
         said = f"{arch.qemu} is not installed: install the package {arch.qemu_package}"
         if spec.target is not None:
-            raise UsageError(f"{spec.target.name}.toml: arch = {machine.arch}: {said}")
+            raise UsageError(f"{key_place(spec.target, 'arch')}: {machine.arch}: {said}")
         raise QemuError(f"{arch.qemu} is not installed: install the package {arch.qemu_package} (make setup perf)")
     if "%" in str(folder):
         raise QemuError(f"QEMU cannot log into a folder whose name holds %: {folder}")

@@ -13,6 +13,8 @@ import time
 from harness.model.errors import GuestError, QmpError
 from harness.model.spec import UsageError
 from harness.model.target import Target
+from harness.model.values import shown
+from harness.platform.kernels.key_place import key_place
 from harness.platform.kernels.target_command import SERIAL_LINE
 from harness.platform.machine.qemu import Qemu
 from harness.platform.machine.words_of_guest import guest_said, limit_words
@@ -63,7 +65,10 @@ def _answer(machine: Qemu, target: Target) -> int:
     for pattern, keys in target.keys:
         if pattern:
             at = _await(machine, pattern, at, "before its keys, the line")
-        press(machine, keys)
+        try:
+            press(machine, keys)
+        except QmpError as error:
+            raise UsageError(f"{key_place(target, 'keys')}: {shown(keys)}: {error.message}") from error
     return at
 
 
@@ -90,8 +95,5 @@ def type_text(machine: Qemu, text: str) -> None:
 def press(machine: Qemu, keys: str) -> None:
     """Press keys at once, as ``ctrl-alt-f2``, and let go."""
     names = [{"type": "qcode", "data": name} for name in keys.split("-")]
-    try:
-        machine.qmp.execute("send-key", **{"keys": names, "hold-time": KEY_HOLD_MS})
-    except QmpError as error:
-        raise UsageError(f"keys: {keys}: {error.message}") from error
+    machine.qmp.execute("send-key", **{"keys": names, "hold-time": KEY_HOLD_MS})
     time.sleep(KEY_GAP_S)

@@ -16,6 +16,7 @@ import numpy as np
 from harness.core.arrays import Image
 from harness.model.spec import UsageError
 from harness.model.target import Target
+from harness.platform.kernels.key_place import key_place
 from harness.platform.machine.sandbox import boxed_tool
 from harness.platform.pictures.golden_pictures import SIDE_MOST_PX, mask_of, read_picture
 from harness.platform.pictures.picture_file import PICTURE_BYTES_MAX
@@ -37,7 +38,7 @@ class CommandOracle:
     """
 
     def __init__(self, target: Target, scratch: Path) -> None:
-        self._where = f"{target.name}.toml: pictures.oracle"
+        self._where = key_place(target, "pictures.oracle")
         self._words = shlex.split(target.pictures.oracle)
         self._folder = Path(target.folder or ".").absolute()
         self._scratch = scratch.absolute()

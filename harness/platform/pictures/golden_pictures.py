@@ -12,6 +12,7 @@ from harness.core.arrays import Image, Mask
 from harness.core.pictures.unknown_pictures import Golden, learn_golden
 from harness.model.spec import UsageError
 from harness.model.target import Target
+from harness.platform.kernels.key_place import key_place
 from harness.platform.pictures.picture_file import read_bgr
 
 PICTURES_MOST = 1000
@@ -41,7 +42,7 @@ def golden_of(target: Target | None) -> tuple[Golden, ...]:
     """
     if target is None or not target.pictures.golden:
         return ()
-    where = f"{target.name}.toml: pictures.golden"
+    where = key_place(target, "pictures.golden")
     folder = Path(target.folder or ".") / target.pictures.golden
     paths = sorted(folder.glob("*.png")) if folder.is_dir() else []
     if not paths:
@@ -69,9 +70,9 @@ def mask_of(target: Target) -> Mask | None:
     try:
         mask: Mask = read_picture(path).any(axis=2)
     except UsageError as error:
-        raise UsageError(f"{target.name}.toml: pictures.mask: {error}") from error
+        raise UsageError(f"{key_place(target, 'pictures.mask')}: {error}") from error
     if not mask.any():
-        raise UsageError(f"{target.name}.toml: pictures.mask: {path} is black: nothing would be judged")
+        raise UsageError(f"{key_place(target, 'pictures.mask')}: {path} is black: nothing would be judged")
     return mask
 
 
