@@ -41,6 +41,7 @@ CLEAN: Mapping[str, str] = {
     "paced": "frame = { pace = 30 }",
     "logo": 'ready = "wheel starts"',
     "mode_change": "",
+    "mode_flips": "",
     "columns": "",
 }
 """With what their files hold besides; habits that cost time are not faults of the picture."""

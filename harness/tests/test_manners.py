@@ -49,6 +49,12 @@ def test_no_habit_trips_a_rule_that_is_not_about_it() -> None:
         assert set(tripped(facts_of()[name])) <= {rule, *also}, name
 
 
+def test_every_rule_has_a_kernel_that_trips_it() -> None:
+    """Launches of one image are looked at apart: ``TRIPS`` of guestlaunches is their kernel."""
+    rules = {rule(facts_of()["clean"]).rule for rule in RULES}
+    assert rules == {*PLANTED.values(), lottery(facts_of()["clean"]).rule}
+
+
 @pytest.mark.parametrize(
     ("name", "kind"),
     [

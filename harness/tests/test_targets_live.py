@@ -51,7 +51,7 @@ def test_a_still_screen_can_be_approved_and_passes_from_then_on(tmp_path: Path) 
 def test_a_night_measures_a_target_and_the_history_knows_it(tmp_path: Path) -> None:
     path = a_target(tmp_path, "paced")
     (tmp_path / "nightly.toml").write_text(f'[[matrix]]\ntarget = ["{path}"]\n', encoding="utf-8")
-    code, said = said_by(tmp_path, "nightly", f"MATRIX={tmp_path / 'nightly.toml'}", "CELL_SECONDS=60")
+    code, said = said_by(tmp_path, "nightly", f"MATRIX={tmp_path / 'nightly.toml'}", "CELL_SECONDS=60", limit_s=400)
     assert code == 0 and "target paced" in said, said
     code, said = said_by(tmp_path, "report", f"SITE={tmp_path / 'site'}")
     assert code == 0, said

@@ -57,6 +57,7 @@ struct guest_habits {
 	uint32_t torn_every;      /* one frame in this many shows the frame before in its upper half */
 	uint32_t logo_ms;         /* something else is shown first */
 	uint32_t mode_after;      /* frames until another resolution is set */
+	uint32_t mode_every;      /* frames between two changes of the resolution, to and fro */
 	uint32_t still_after;     /* frames until nothing is drawn any more */
 	uint32_t turns;           /* of WAIT_ITERATIONS */
 	bool swapped;             /* red and blue */

@@ -39,6 +39,7 @@ static const struct guest_habits guests[] = {
 	{.name = "stamp", .stamp = true, .period_ms = 20, .frames = 100},
 	{.name = "logo", .logo_ms = 600},
 	{.name = "mode_change", .mode_after = 30, .period_ms = 20},
+	{.name = "mode_flips", .mode_every = 2, .period_ms = 10},
 	{.name = "two_heads", .second_head = true},
 	{.name = "panics", .panics = true},
 	{.name = "lottery", .columns = true, .lottery = true},

@@ -37,19 +37,27 @@ static struct rectangle whole(const struct picture *picture)
 	return (struct rectangle){0, 0, picture->width_px, picture->height_px};
 }
 
-static void set_mode(struct screen *screen, uint32_t width_px, uint32_t height_px, uint32_t first_resource)
+static void use_mode(struct screen *screen, uint32_t width_px, uint32_t height_px, uint32_t first_resource)
 {
-	for (uint32_t i = 0; i < BUFFERS; i++) {
-		uint32_t stride_px = width_px + screen->guest->stride_extra_px;
+	uint32_t stride_px = width_px + screen->guest->stride_extra_px;
 
+	for (uint32_t i = 0; i < BUFFERS; i++)
 		screen->buffers[i] = (struct picture){pixels[i], width_px, height_px, stride_px};
-		gpu_create(first_resource + i, width_px, height_px);
-		gpu_attach(first_resource + i, pixels[i], stride_px * height_px * 4);
-	}
 	gpu_scanout(0, first_resource, width_px, height_px);
 	if (screen->guest->second_head)
 		gpu_scanout(1, first_resource + 1, width_px, height_px);
 	gpu_send();
+}
+
+static void set_mode(struct screen *screen, uint32_t width_px, uint32_t height_px, uint32_t first_resource)
+{
+	uint32_t stride_px = width_px + screen->guest->stride_extra_px;
+
+	for (uint32_t i = 0; i < BUFFERS; i++) {
+		gpu_create(first_resource + i, width_px, height_px);
+		gpu_attach(first_resource + i, pixels[i], stride_px * height_px * 4);
+	}
+	use_mode(screen, width_px, height_px, first_resource);
 }
 
 static void show_bands(const struct picture *picture, uint32_t resource)
@@ -259,6 +267,21 @@ static void draw_and_show(struct screen *screen, uint32_t first_resource, uint32
 	pace(guest, begun_us);
 }
 
+/* Returns the first resource of the mode in which a frame is drawn. */
+static uint32_t change_mode(struct screen *screen, uint32_t frame)
+{
+	const struct guest_habits *guest = screen->guest;
+	uint32_t first = guest->mode_after ? guest->mode_after : guest->mode_every;
+	bool other = first && frame >= first && (guest->mode_after || frame / first % 2);
+
+	if (first && frame == first)
+		set_mode(screen, 800, 600, SCREEN + BUFFERS);
+	else if (guest->mode_every && frame && frame % guest->mode_every == 0)
+		use_mode(screen, other ? 800 : MODE_WIDTH_PX, other ? 600 : MODE_HEIGHT_PX,
+			 other ? SCREEN + BUFFERS : SCREEN);
+	return other ? SCREEN + BUFFERS : SCREEN;
+}
+
 void guest_main(void)
 {
 	static struct screen screen;
@@ -281,10 +304,7 @@ void guest_main(void)
 	gpu_begin_habits();
 	lucky = (uint32_t)machine_now_us() / 3 & 1;
 	for (uint32_t frame = 0; !guest->frames || frame < guest->frames; frame++) {
-		if (guest->mode_after && frame == guest->mode_after) {
-			resource += BUFFERS;
-			set_mode(&screen, 800, 600, resource);
-		}
+		resource = change_mode(&screen, frame);
 		if (guest->panics && machine_now_us() > 1500000)
 			give_up("Kernel panic - not syncing: planted");
 		while (guest->still_after && frame >= guest->still_after)
