@@ -10,7 +10,7 @@ from harness.model.spec import ARCHES, KERNEL_DIR, Switches, UsageError, Verdict
 from harness.platform.files.atomic import write_whole
 from harness.platform.kernels.build import BUILD_DIR, build_kernel
 from harness.platform.kernels.ringcode import ring_points
-from harness.proof.decided.decide import DEVICES
+from harness.proof.decided.devices import DEVICES
 from harness.proof.emulator.image import TraceError
 from harness.proof.export import exported_tests, write_tests
 from harness.proof.run import prove

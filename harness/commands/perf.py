@@ -39,7 +39,7 @@ from harness.model.arms import ArmRequest, Source, parse_arm
 from harness.model.errors import StoreError
 from harness.model.record import JudgedBy
 from harness.model.result import Fingerprint, QemuSetup, Result, ResultError
-from harness.model.spec import NEEDS_GL, Device, Machine, Switches, UsageError, Verdict
+from harness.model.spec import Device, Machine, Switches, UsageError, Verdict
 from harness.model.target import Target
 from harness.platform.files.store import RunFolder
 from harness.platform.host.identity import host_facts
@@ -134,15 +134,12 @@ def asked_ordering(candidate: ArmKernel) -> str:
     """How a kernel's ordering is judged where no file says it: ``must``, ``report`` or ``off``.
 
     The default kernel must be right. Other strategies of this tree are there to be compared, some because they are
-    wrong: what is known of them is said. So it is for a kernel that needs the GL device, which the proof's model device
-    is not: it cannot be decided. A target says it itself.
+    wrong: what is known of them is said. A target says it itself.
     """
     if candidate.target is not None:
         return candidate.target.gates.ordering
     if candidate.switches is None:
         return "off"
-    if any(candidate.switches.get(name) == value for name, value in NEEDS_GL):
-        return "report"
     return "must" if candidate.switches.get("BARRIER") == Switches().get("BARRIER") else "report"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from harness.proof.decided.decide import Cycle
-from harness.proof.decided.questions import DevicePair
+from harness.proof.decided.devices import DevicePair
 
 WIDTH, HEIGHT = 660, 190
 _LEFT, _RIGHT, _TOP, _BOTTOM = 20, 390, 62, 142
@@ -47,12 +47,8 @@ def _arrow(points: str, word: str, x: int, y: int, style: str) -> str:
 def draw_cycle(cycle: Cycle) -> str:
     """One cycle as SVG, in the text colour of the page. A broken line is an order that is not kept."""
     above, below = _DEVICE_WORDS[cycle.device]
-    middle, gap = _LEFT + _BOX_WIDTH // 2, 'stroke-dasharray="5 4"'
-    right = _RIGHT + _BOX_WIDTH // 2
-    lost_driver, lost_device = ("", gap) if cycle.by_device else (gap, "")
-    down = _TOP + _BOX_HEIGHT
-    fence = _CUTS[cycle.program.arch].get(cycle.first[:1] + cycle.second[:1], "")
-    not_kept = "not kept" + (f"; {fence} cuts it" if fence else " in order")
+    if cycle.in_flight:
+        above, below = "reads the index: new", "reads or writes the word too"
     parts = [
         f'<svg class="plot" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" fill="currentColor" '
         'font-family="system-ui, DejaVu Sans, sans-serif">',
@@ -65,22 +61,36 @@ def draw_cycle(cycle: Cycle) -> str:
         _box(_LEFT, _BOTTOM, cycle.second),
         _box(_RIGHT, _TOP, above),
         _box(_RIGHT, _BOTTOM, below),
-        _arrow(
-            f"{middle},{down} {middle},{_BOTTOM}",
-            "kept" if cycle.by_device else not_kept,
-            middle + 8,
-            124,
-            lost_driver,
-        ),
-        _arrow(
-            f"{right},{down} {right},{_BOTTOM}",
-            "not kept in order" if cycle.by_device else "kept",
-            right + 8,
-            124,
-            lost_device,
-        ),
-        _arrow(f"{_LEFT + _BOX_WIDTH},{_BOTTOM + 17} {_RIGHT},{_TOP + 17}", "", 0, 0, ""),
-        _arrow(f"{_RIGHT},{_BOTTOM + 17} {_LEFT + _BOX_WIDTH},{_TOP + 17}", "", 0, 0, ""),
+        *_downwards(cycle),
+        *_across(cycle),
         "</svg>",
     ]
     return "".join(parts)
+
+
+def _downwards(cycle: Cycle) -> list[str]:
+    """Program order of the driver and of the device."""
+    fence = _CUTS[cycle.program.arch].get(cycle.first[:1] + cycle.second[:1], "")
+    driver = "not kept" + (f"; {fence} cuts it" if fence else " in order")
+    if cycle.in_flight:
+        driver = "in this order: no fence helps"
+    elif cycle.by_device:
+        driver = "kept"
+    words = {_LEFT: driver, _RIGHT: "not kept in order" if cycle.by_device else "kept"}
+    broken = None if cycle.in_flight else _RIGHT if cycle.by_device else _LEFT
+    found = []
+    for x, word in words.items():
+        middle = x + _BOX_WIDTH // 2
+        line = f"{middle},{_TOP + _BOX_HEIGHT} {middle},{_BOTTOM}"
+        found.append(_arrow(line, word, middle + 8, 124, 'stroke-dasharray="5 4"' if x == broken else ""))
+    return found
+
+
+def _across(cycle: Cycle) -> list[str]:
+    """What one side sees of the other."""
+    left, upper, lower = _LEFT + _BOX_WIDTH, _TOP + 17, _BOTTOM + 17
+    if cycle.in_flight:
+        lines = (f"{left},{upper} {_RIGHT},{upper}", f"{left},{lower} {_RIGHT},{lower}")
+    else:
+        lines = (f"{left},{lower} {_RIGHT},{upper}", f"{_RIGHT},{lower} {left},{upper}")
+    return [_arrow(line, "", 0, 0, "") for line in lines]

@@ -122,9 +122,10 @@ class _ColumnAarch64(_Column):
     def fence(self, fence: Fence) -> str:
         if fence.instruction:
             return "ISB"
-        if "w" in fence.before and "r" in fence.after:
-            return "DMB SY"
-        return "DMB ST" if "w" in fence.before else "DMB LD"
+        before, after = set(fence.before) & set("rw"), set(fence.after) & set("rw")
+        if before == {"r"}:
+            return "DMB LD"
+        return "DMB ST" if before == after == {"w"} else "DMB SY"
 
     def read(self, event: Event, register: int) -> None:
         name = {Acquire.NONE: "LDR", Acquire.PC: "LDAPR", Acquire.SC: "LDAR"}[event.acquire]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.platform.processes.beside import Beside
-from harness.proof.decided.decide import DEVICES
+from harness.proof.decided.devices import DEVICES
 from harness.proof.decided.weakest import Minimal, together, weakest
 from harness.proof.emulator.image import TraceError
 from harness.proof.run import Proof, prove

@@ -18,7 +18,7 @@ from harness.model.spec import Verdict
 from harness.platform.files.atomic import write_whole
 from harness.platform.files.bounded import read_bounded
 from harness.platform.kernels.build import BUILD_DIR
-from harness.proof.decided.decide import DEVICES
+from harness.proof.decided.devices import DEVICES
 
 CACHE = BUILD_DIR / "proofs"
 DEVICE = DEVICES["qemu"]

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from harness.model.result import Result
 from harness.platform.files.atomic import write_whole
-from harness.proof.decided.decide import Cycle, DeviceModel
+from harness.proof.decided.decide import Cycle
+from harness.proof.decided.devices import DeviceModel
 from harness.proof.decided.questions import QUESTIONS
 from harness.proof.decided.weakest import Minimal
 from harness.proof.drawing import draw_cycle

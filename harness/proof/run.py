@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.model.errors import ToolError
-from harness.proof.decided.decide import Answer, DeviceModel, answers
+from harness.proof.decided.decide import Answer, answers
+from harness.proof.decided.devices import DeviceModel
 from harness.proof.decided.events import Fence
 from harness.proof.emulator.foreign import record_foreign
 from harness.proof.emulator.image import ElfImage, read_image

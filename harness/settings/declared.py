@@ -110,7 +110,7 @@ DECLARED: tuple[Setting, ...] = (
     Setting("KERNEL", _FILE, ("proof",), "one kernel image to decide", "old.elf", excludes=_OF_SOURCE),
     Setting(
         "DEVICE",
-        Choice(_takes("qemu publisher hardware")),
+        Choice(_takes("qemu qemu-8.2 publisher hardware")),
         ("proof",),
         "what the device keeps in order",
         "hardware",

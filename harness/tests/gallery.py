@@ -29,7 +29,7 @@ from harness.model.record import Ending, Observed, RunRecord
 from harness.model.result import Gate, NextStep, Result
 from harness.model.spec import RunParams, Verdict
 from harness.model.survey import COLUMNS, SurveyRow
-from harness.proof.decided.decide import DEVICES
+from harness.proof.decided.devices import DEVICES
 from harness.proof.decided.weakest import Minimal, Weakest
 from harness.proof.practice import PracticeFound
 from harness.proof.report import StrategyRow, write_page

@@ -16,7 +16,7 @@ from harness.front.words import parse
 from harness.model.spec import ARCHES, Switches, UsageError, switch_table
 from harness.platform.kernels.build import BUILD_DIR, build_kernel
 from harness.proof.decided.checker import Program, find_execution
-from harness.proof.decided.decide import DEVICES
+from harness.proof.decided.devices import DEVICES
 from harness.proof.decided.events import FULL, Event, EventKind, Thread
 from harness.proof.export import ExportedTest, ask_herd, disagreements, exported_tests, write_tests
 from harness.proof.run import Proof, prove

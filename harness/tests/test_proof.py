@@ -12,10 +12,13 @@ from harness.commands import proof as command
 from harness.model.spec import ROOT, Switches, Verdict
 from harness.platform.kernels.build import build_kernel
 from harness.proof.decided.checker import find_execution
-from harness.proof.decided.decide import DEVICES, answers, keeps_order, program_of
-from harness.proof.decided.events import Event, EventKind, Fence
+from harness.proof.decided.decide import answers, keeps_order, program_of
+from harness.proof.decided.devices import DEVICES, DevicePair, device_thread
+from harness.proof.decided.events import Event, EventKind, Fence, Thread
 from harness.proof.decided.questions import QUESTIONS
+from harness.proof.decided.ring_accesses import RingAccesses
 from harness.proof.decided.weakest import broken, with_fence
+from harness.proof.drawing import draw_cycle
 from harness.proof.matrix import KernelToProve, decide_all
 from harness.proof.recorded.recording import Recording
 from harness.proof.run import Proof, prove
@@ -166,6 +169,57 @@ def _without_branches(recording: Recording) -> Recording:
 def test_a_device_of_its_own_needs_barriers_that_reach_it() -> None:
     found = proved("aarch64", "acquire_progress")
     assert PUBLISH <= broken(answers(found.recordings, DEVICES["hardware"]))
+
+
+@pytest.mark.parametrize("arch", ("x86_64", "aarch64", "riscv64"))
+def test_each_device_states_what_it_keeps_and_where_that_is_written(arch: str) -> None:
+    kept = {
+        name: {
+            pair for pair in DevicePair if keeps_order(arch, *_ends(device_thread(arch, pair, model.order(pair))[0]))
+        }
+        for name, model in DEVICES.items()
+    }
+    assert all(source for model in DEVICES.values() for _, source in model.keeps.values())
+    assert kept["qemu"] == kept["qemu-8.2"] == kept["hardware"] == set(DevicePair)
+    lost = {DevicePair.WRITE_READ} if arch == "x86_64" else {DevicePair.WRITE_READ, DevicePair.READ_READ}
+    assert kept["publisher"] == set(DevicePair) - lost
+
+
+def _ends(thread: Thread) -> tuple[Thread, int, int]:
+    return thread, 0, len(thread) - 1
+
+
+@pytest.mark.parametrize("arch", ("x86_64", "aarch64"))
+@pytest.mark.parametrize(
+    ("word", "question"),
+    [
+        ("descriptor", "buffer-reuse"),
+        ("request", "buffer-reuse"),
+        ("response", "response-clear"),
+        ("picture", "framebuffer-reuse"),
+    ],
+)
+def test_a_write_to_what_the_device_has_is_wrong_in_any_order(arch: str, word: str, question: str) -> None:
+    """The first look for the completion of a transfer, made a write to something that the device still has."""
+    (recording,) = proved(arch, "full_progress").recordings
+    ring = recording.rings[0]
+    view = RingAccesses(recording, ring)
+    chain = next(chain for chain in ring.chains if chain.number in ring.pictures)
+    publish, notice = view.published[chain.number], view.noticed[chain.number]
+    look = view.between(publish.index, notice.index, ring.used_index, ring.used_index + 2, write=False)[0]
+    at = {
+        "descriptor": ring.descriptors + 16 * chain.head,
+        "request": chain.buffers[0].address,
+        "response": chain.buffers[-1].address,
+        "picture": ring.pictures[chain.number].address,
+    }
+    wrong = replace(look, write=True, address=at[word])
+    accesses = (*recording.accesses[: look.index], wrong, *recording.accesses[look.index + 1 :])
+    found = answers((replace(recording, accesses=accesses),), DEVICES["qemu"])
+    assert broken(found) == {question}
+    (cycle,) = next(one for one in found if one.question == question).cycles
+    assert cycle.in_flight and cycle.first.startswith("W available index") and cycle.second.startswith(f"W {word}")
+    assert "no fence helps" in draw_cycle(cycle)
 
 
 def test_on_x86_a_device_without_a_fence_loses_kicks_and_nothing_else() -> None:

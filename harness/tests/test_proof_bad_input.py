@@ -11,7 +11,7 @@ import pytest
 
 from harness.model.errors import ToolError
 from harness.model.spec import ROOT
-from harness.proof.decided.decide import DEVICES
+from harness.proof.decided.devices import DEVICES
 from harness.proof.emulator import machine, tracer
 from harness.proof.emulator.foreign import record_foreign
 from harness.proof.emulator.image import SPAN_BYTES_MAX, ElfImage, TraceError, read_image

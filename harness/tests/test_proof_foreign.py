@@ -11,7 +11,8 @@ import pytest
 
 from harness.model.spec import ROOT
 from harness.platform.kernels.build import BUILD_DIR
-from harness.proof.decided.decide import DEVICES, answers
+from harness.proof.decided.decide import answers
+from harness.proof.decided.devices import DEVICES
 from harness.proof.decided.events import FULL
 from harness.proof.decided.weakest import broken
 from harness.proof.emulator import machine

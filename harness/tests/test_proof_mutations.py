@@ -16,7 +16,8 @@ from harness.model.spec import KERNEL_DIR, Switches
 from harness.platform.kernels.build import build_kernel
 from harness.proof import practice
 from harness.proof.decided.checker import Program, find_execution
-from harness.proof.decided.decide import DEVICES, answers
+from harness.proof.decided.decide import answers
+from harness.proof.decided.devices import DEVICES
 from harness.proof.decided.events import FULL, NO_FENCE, Acquire, Event, EventKind, Fence
 from harness.proof.decided.questions import QUESTIONS
 from harness.proof.decided.weakest import Weakest, broken, stronger_than_needed, together, weakest, with_fence

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from harness.proof.decided.checker import Execution, Program, find_execution
-from harness.proof.decided.events import FULL, NO_FENCE, Acquire, Event, EventKind, Thread
+from harness.proof.decided.devices import DeviceModel, DeviceOrder, DevicePair, device_thread
+from harness.proof.decided.events import FULL, NO_FENCE, Event, EventKind, Thread
 from harness.proof.decided.models import order_of
-from harness.proof.decided.questions import QUESTIONS, DevicePair, Pair, Question, view_of
+from harness.proof.decided.questions import QUESTIONS, Question
+from harness.proof.decided.ring_accesses import Pair, view_of
 from harness.proof.recorded.access import Access
 from harness.proof.recorded.recording import Recording
 
@@ -17,34 +20,6 @@ FENCES_KEPT = 8
 """Fences kept at each end of a long stretch: order may be carried by those near the pair."""
 ACCESSES_KEPT = 10
 _NUMBER = re.compile(r"\d+")
-
-
-@dataclass(frozen=True)
-class DeviceModel:
-    """What a device is taken to keep in order, as far as the driver may rely on it."""
-
-    name: str
-    words: str
-    keeps: frozenset[DevicePair]
-    outer: bool = False
-    """It lies outside of the CPUs' inner shareable domain: barriers must reach the outer one."""
-
-
-_ALL = frozenset(DevicePair)
-DEVICES: Mapping[str, DeviceModel] = {
-    one.name: one
-    for one in (
-        DeviceModel(
-            "qemu", "QEMU 7.2 to 8.2: smp_rmb after the index, smp_wmb before it, smp_mb before it polls again", _ALL
-        ),
-        DeviceModel(
-            "publisher",
-            "a CPU that fences only its own publish",
-            frozenset({DevicePair.WRITE_WRITE, DevicePair.READ_THEN_INDEX}),
-        ),
-        DeviceModel("hardware", "a device of its own (VIRTIO_F_ORDER_PLATFORM), in the outer domain", _ALL, outer=True),
-    )
-}
 
 
 @dataclass(frozen=True)
@@ -60,6 +35,8 @@ class Cycle:
     device: DevicePair
     by_device: bool
     """The driver keeps its order; the device does not."""
+    in_flight: bool
+    """The driver writes what the device owns: no order could help."""
     program: Program
     """The cycle as a litmus test."""
     execution: Execution
@@ -105,30 +82,28 @@ class ProofError(Exception):
     """Two ways to decide the same question disagree: a fault of the prover itself."""
 
 
-def _event(recording: Recording, access: Access, positions: Mapping[int, int], outer: bool) -> Event:
+def _event(recording: Recording, access: Access, positions: Mapping[int, int], words: dict[int, str]) -> Event:
     def local(sources: frozenset[int]) -> frozenset[int]:
         return frozenset(positions[one] for one in sources if one in positions)
 
     index = positions[access.index]
     control = frozenset(number for one, number in positions.items() if recording.controls(one, access))
     if access.fence is not None:
-        fence = access.fence
-        if outer and fence.inner and not fence.instruction:
-            fence = NO_FENCE
-        return Event(index, EventKind.FENCE, fence=fence, control=control)
+        return Event(index, EventKind.FENCE, fence=access.fence, control=control)
+    region = recording.region(access)
     return Event(
         index,
         EventKind.WRITE if access.write else EventKind.READ,
-        f"{access.address:x}+{access.size}",
+        words.setdefault(access.address << 16 | access.size, f"word {len(words)}"),
         1 if access.write else 0,
         None,
         access.acquire,
         access.release,
-        recording.device(access),
+        region >= 0,
         local(access.address_from),
         local(access.data_from),
         control,
-        region=recording.region(access),
+        region=region,
     )
 
 
@@ -137,10 +112,9 @@ def _relevant(recording: Recording, pair: Pair) -> list[Access]:
 
     What is left out could only keep more in order, never less.
     """
-    window = recording.accesses[pair.first.index : pair.second.index + 1]
-    fences = [a for a in window if a.fence is not None or a.release or a.acquire is not Acquire.NONE or a.atomic]
-    kept = {a.index for a in (*fences[:FENCES_KEPT], *fences[-FENCES_KEPT:], pair.first, pair.second)}
-    most, frontier = len(kept) + ACCESSES_KEPT, [pair.second]
+    fences = recording.ordering(pair.first.index, pair.second.index)
+    kept = {*fences[:FENCES_KEPT], *fences[-FENCES_KEPT:], pair.first.index, pair.second.index}
+    most, frontier = len(kept) + ACCESSES_KEPT, [recording.accesses[pair.second.index]]
     while frontier and len(kept) < most:
         access = frontier.pop(0)
         for source in sorted(access.address_from | access.data_from, reverse=True):
@@ -150,12 +124,31 @@ def _relevant(recording: Recording, pair: Pair) -> list[Access]:
     return [recording.accesses[index] for index in sorted(kept)]
 
 
-def driver_thread(recording: Recording, pair: Pair, outer: bool = False) -> tuple[Thread, int, int]:
-    """The driver's side as a thread of events; with the indexes of the pair in it."""
-    accesses = _relevant(recording, pair)
+@dataclass(frozen=True)
+class DriverSide:
+    """The driver's side of a pair: a thread, in which words have names of their own, and where the pair is in it."""
+
+    thread: Thread
+    first: int
+    second: int
+
+    def seen_from_outside(self) -> DriverSide:
+        """Without the fences that order nothing outside of the CPUs' inner shareable domain."""
+        thread = tuple(
+            replace(event, fence=NO_FENCE)
+            if event.fence is not None and event.fence.inner and not event.fence.instruction
+            else event
+            for event in self.thread
+        )
+        return replace(self, thread=thread)
+
+
+def driver_side(recording: Recording, accesses: list[Access], pair: Pair) -> DriverSide:
+    """The driver's side as a thread of events."""
     positions = {access.index: number for number, access in enumerate(accesses)}
-    thread = tuple(_event(recording, access, positions, outer) for access in accesses)
-    return thread, positions[pair.first.index], positions[pair.second.index]
+    words: dict[int, str] = {}
+    thread = tuple(_event(recording, access, positions, words) for access in accesses)
+    return DriverSide(thread, positions[pair.first.index], positions[pair.second.index])
 
 
 def keeps_order(arch: str, thread: Thread, first: int, second: int) -> bool:
@@ -178,11 +171,15 @@ def _way_of_order(arch: str, thread: Thread, first: int, second: int) -> tuple[i
 
 
 def program_of(
-    arch: str, question: Question, thread: Thread, first: int, second: int, *, device_keeps: bool = True
+    arch: str,
+    question: Question,
+    thread: Thread,
+    first: int,
+    second: int,
+    *,
+    device: DeviceOrder = DeviceOrder.FULL,
 ) -> Program:
-    """The question as a litmus test: the driver's thread beside a device with a full fence between its accesses, or
-    none.
-    """
+    """The question as a litmus test: the driver's thread beside a device with what it has between its accesses."""
     kept = {*_way_of_order(arch, thread, first, second), *_path(thread, first, second)}
     events = [event for event in thread if event.kind is EventKind.FENCE or event.index in kept]
     renumbered = {event.index: number for number, event in enumerate(events)}
@@ -205,16 +202,25 @@ def program_of(
         for number, event in enumerate(events)
     )
     a, b = renumbered[first], renumbered[second]
-    device, outcome = _device_side(question.device, device_keeps)
+    other, outcome = device_thread(arch, question.device, device)
     reads = {(1, index): value for index, value in outcome.items()}
     if driver[a].kind is EventKind.READ:
         reads[0, a] = 1
     if driver[b].kind is EventKind.READ:
         reads[0, b] = 0
-    if driver[a].kind is EventKind.WRITE and device[-1].kind is EventKind.WRITE:
+    if driver[a].kind is EventKind.WRITE and other[-1].kind is EventKind.WRITE:
         # Both write the word: the driver's write, which came first, must not be the one that lasts.
-        return Program(arch, (driver, (*device[:-1], replace(device[-1], value=2))), reads, {"a": 1})
-    return Program(arch, (driver, device), reads, {})
+        return Program(arch, (driver, (*other[:-1], replace(other[-1], value=2))), reads, {"a": 1})
+    return Program(arch, (driver, other), reads, {})
+
+
+def program_in_flight(arch: str, question: Question) -> Program:
+    """A write to what was published and not yet seen to be done: the device reads it, or writes it as well."""
+    driver = (Event(0, EventKind.WRITE, "a", 1), Event(1, EventKind.WRITE, "b", 1))
+    reads = Event(0, EventKind.READ, "a"), Event(1, EventKind.FENCE, fence=FULL)
+    if question.device is DevicePair.READ_WRITE:
+        return Program(arch, (driver, (*reads, Event(2, EventKind.WRITE, "b", 2))), {(1, 0): 1}, {"b": 1})
+    return Program(arch, (driver, (*reads, Event(2, EventKind.READ, "b"))), {(1, 0): 1, (1, 2): 1}, {})
 
 
 def _path(thread: Thread, first: int, second: int) -> frozenset[int]:
@@ -230,46 +236,41 @@ def _path(thread: Thread, first: int, second: int) -> frozenset[int]:
     return frozenset(kept)
 
 
-def _device_side(pair: DevicePair, keeps: bool) -> tuple[Thread, dict[int, int]]:
-    """The device's thread, and what its reads see in the bad outcome."""
-    fence = (Event(1, EventKind.FENCE, fence=FULL),) if keeps else ()
-    last = 1 + len(fence)
-    first_reads = pair in (DevicePair.READ_READ, DevicePair.READ_WRITE, DevicePair.READ_THEN_INDEX)
-    last_reads = pair in (DevicePair.READ_READ, DevicePair.WRITE_READ)
-    first = Event(0, EventKind.READ, "b") if first_reads else Event(0, EventKind.WRITE, "b", 1)
-    second = Event(last, EventKind.READ, "a") if last_reads else Event(last, EventKind.WRITE, "a", 1)
-    seen = ({0: 1} if first_reads else {}) | ({last: 0} if last_reads else {})
-    return (first, *fence, second), seen
+@dataclass(frozen=True)
+class AskedPairs:
+    """The pairs of one question in all recordings of one kernel."""
+
+    count: int
+    places: int
+    """Different pairs of instructions."""
+    different: tuple[tuple[int, Pair], ...]
+    """Of pairs that the same instructions make in the same way, one, with the number of its recording."""
 
 
-class _Asker:
-    """Asks one question of all recordings of one kernel. Pairs whose path through the code is the same are one."""
+@functools.lru_cache(maxsize=len(QUESTIONS))
+def asked_pairs(recordings: tuple[Recording, ...], question: Question) -> AskedPairs:
+    """Everything that one question asks about."""
+    paths: set[tuple[bool, bytes]] = set()
+    places: set[tuple[int, int]] = set()
+    different: dict[object, tuple[int, Pair]] = {}
+    count = 0
+    for number, recording in enumerate(recordings):
+        for pair in (pair for ring in recording.rings for pair in question.find(view_of(recording, ring))):
+            count += 1
+            places.add((pair.first.pc, pair.second.pc))
+            path = recording.path[8 * pair.first.index : 8 * pair.second.index + 8]
+            if (pair.in_flight, path) not in paths:
+                paths.add((pair.in_flight, path))
+                accesses = _relevant(recording, pair)
+                side = driver_side(recording, accesses, pair)
+                same = pair.in_flight, _kind(pair), side, tuple(access.pc for access in accesses)
+                different.setdefault(same, (number, pair))
+    return AskedPairs(count, len(places), tuple(different.values()))
 
-    def __init__(self, question: Question, device: DeviceModel) -> None:
-        self.question, self.device = question, device
-        self.cycles: dict[tuple[str, str], Cycle] = {}
-        """By the kind of word at stake, and the program."""
-        self.shapes: dict[tuple[str, str], LitmusShape] = {}
-        self.wrong: set[tuple[int, int]] = set()
-        self.paths: set[bytes] = set()
-        self.places: set[tuple[int, int]] = set()
-        self.pairs = 0
 
-    def ask(self, recording: Recording, pair: Pair) -> None:
-        self.pairs += 1
-        path = recording.path[8 * pair.first.index : 8 * pair.second.index + 8]
-        place = pair.first.pc, pair.second.pc
-        self.places.add(place)
-        if path in self.paths or place in self.wrong:
-            return
-        self.paths.add(path)
-        side = driver_thread(recording, pair, self.device.outer)
-        program, found = _decided(recording, self.question, self.device, pair, side)
-        shape = _NUMBER.sub("", pair.what).strip(), repr(program)
-        self.shapes.setdefault(shape, LitmusShape(shape[0], program, found is not None))
-        if found is not None:
-            self.wrong.add(place)
-            self.cycles.setdefault(shape, found)
+def _kind(pair: Pair) -> str:
+    """What is at stake, whichever of its kind."""
+    return _NUMBER.sub("", pair.what).strip()
 
 
 def answer(
@@ -290,50 +291,67 @@ def answer(
     ProofError
         When the order of a pair and the enumeration of executions disagree.
     """
-    asker = _Asker(question, device)
-    for recording, source in zip(recordings, pairs_from or recordings, strict=True):
-        for ring in source.rings:
-            for pair in question.find(view_of(source, ring)):
-                asker.ask(recording, pair)
-    return Answer(
-        question.name,
-        asker.pairs,
-        tuple(asker.cycles.values()),
-        len(asker.places),
-        len(asker.wrong),
-        tuple(asker.shapes.values()),
-    )
+    asked = asked_pairs(pairs_from or recordings, question)
+    cycles: dict[tuple[str, str], Cycle] = {}
+    shapes: dict[tuple[str, str], LitmusShape] = {}
+    wrong: set[tuple[int, int]] = set()
+    for number, pair in asked.different:
+        place = pair.first.pc, pair.second.pc
+        if place in wrong:
+            continue
+        program, found = _decided(recordings[number], question, device, pair)
+        shape = _kind(pair), repr(program)
+        shapes.setdefault(shape, LitmusShape(shape[0], program, found is not None))
+        if found is not None:
+            wrong.add(place)
+            cycles.setdefault(shape, found)
+    return Answer(question.name, asked.count, tuple(cycles.values()), asked.places, len(wrong), tuple(shapes.values()))
 
 
-def _decided(
-    recording: Recording,
-    question: Question,
-    device: DeviceModel,
-    pair: Pair,
-    side: tuple[Thread, int, int],
-) -> tuple[Program, Cycle | None]:
-    """One pair as a program, with its cycle; None where it is forbidden. Both ways to decide must agree."""
-    kept = keeps_order(recording.arch, *side)
-    program = program_of(recording.arch, question, *side)
+@functools.lru_cache(maxsize=4096)
+def _verdict(
+    arch: str, question: Question, order: DeviceOrder, side: DriverSide
+) -> tuple[Program, Execution | None, bool]:
+    """One driver's side against one device: as a program, how its outcome happens, and whether the driver keeps order.
+
+    Raises
+    ------
+    ProofError
+        When the two ways to decide disagree.
+    """
+    other, _ = device_thread(arch, question.device, order)
+    kept = keeps_order(arch, side.thread, side.first, side.second)
+    forbidden = kept and keeps_order(arch, other, 0, len(other) - 1)
+    program = program_of(arch, question, side.thread, side.first, side.second, device=order)
     execution = find_execution(program)
-    if (execution is None) is not kept:
-        raise ProofError(
-            f"{question.name}, {_words(recording, pair.first, pair.names[0])}: order says "
-            f"{'forbidden' if kept else 'allowed'}, executions say otherwise"
-        )
-    if execution is None and question.device not in device.keeps:
-        program = program_of(recording.arch, question, *side, device_keeps=False)
+    if (execution is None) is not forbidden:
+        raise ProofError(f"order says {'forbidden' if forbidden else 'allowed'}, executions say otherwise")
+    return program, execution, kept
+
+
+def _decided(recording: Recording, question: Question, device: DeviceModel, pair: Pair) -> tuple[Program, Cycle | None]:
+    """One pair as a program, with its cycle; None where it is forbidden."""
+    words = _words(recording, pair.first, pair.names[0]), _words(recording, pair.second, pair.names[1])
+    if pair.in_flight:
+        program, kept = program_in_flight(recording.arch, question), False
         execution = find_execution(program)
+    else:
+        side = driver_side(recording, _relevant(recording, pair), pair)
+        side = side.seen_from_outside() if device.outer else side
+        try:
+            program, execution, kept = _verdict(recording.arch, question, device.order(question.device), side)
+        except ProofError as error:
+            raise ProofError(f"{question.name}, {words[0]}: {error}") from error
     if execution is None:
         return program, None
     return program, Cycle(
         question.name,
         pair.what,
         recording.name,
-        _words(recording, pair.first, pair.names[0]),
-        _words(recording, pair.second, pair.names[1]),
+        *words,
         question.device,
         kept,
+        pair.in_flight,
         program,
         execution,
     )

@@ -3,49 +3,21 @@
 Each question is a cycle of two threads. The driver does ``first`` before ``second`` in program order; the device
 touches the same two words in the other order. All three models are multi-copy atomic, so the outcome is forbidden
 exactly when both sides keep their pairs in order; it can happen as soon as one of them does not.
+
+A write to what the device still has is wrong in any order: such a pair is ``in_flight``.
 """
 
 from __future__ import annotations
 
-import bisect
-import enum
 import functools
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from harness.proof.decided.devices import DevicePair
+from harness.proof.decided.ring_accesses import Pair, RingAccesses, first_after
 from harness.proof.emulator.split_ring import Chain
 from harness.proof.recorded.access import Access
-from harness.proof.recorded.recording import DRAWN_BYTES, Recording, Ring
-
-
-class DevicePair(enum.Enum):
-    """The pair of accesses that the device must keep in order."""
-
-    READ_READ = "reads the index before what it stands for"
-    READ_WRITE = "reads the index before it writes a response"
-    WRITE_WRITE = "writes response and element before the index"
-    READ_THEN_INDEX = "has read a buffer before it writes the used index"
-    WRITE_READ = "writes what it wants to be told before it reads the index again"
-
-
-@dataclass(frozen=True)
-class Pair:
-    """One instance of a question in one recording."""
-
-    first: Access
-    second: Access
-    what: str
-    """The word at stake, in words: ``descriptor 3``."""
-    other: str = "available index"
-    """The other word."""
-    stakes_second: bool = False
-    """The word at stake is that of the second access."""
-
-    @property
-    def names(self) -> tuple[str, str]:
-        """The words of both accesses."""
-        return (self.other, self.what) if self.stakes_second else (self.what, self.other)
+from harness.proof.recorded.recording import DRAWN_BYTES, Ring
 
 
 @dataclass(frozen=True)
@@ -56,96 +28,7 @@ class Question:
     asks: str
     """What must not happen."""
     device: DevicePair
-    find: Callable[["RingAccesses"], Iterator[Pair]]
-
-
-class RingAccesses:
-    """Looks things up in the accesses of a recording that concern one ring."""
-
-    def __init__(self, recording: Recording, ring: Ring) -> None:
-        self.recording, self.ring = recording, ring
-        self._touching = _by_byte(recording)
-        self.published = self._steps(ring.avail_index, write=True)
-        """For each chain by its number: the write of ``avail->idx`` that hands it over."""
-        self.noticed = self._steps(ring.used_index, write=False)
-        """For each completion by its number: the read of ``used->idx`` that shows it first."""
-        self.publishes = sorted({one.index for one in self.published.values()})
-
-    def _steps(self, index_at: int, write: bool) -> dict[int, Access]:
-        found: dict[int, Access] = {}
-        count = 0
-        for access in self.touching(write, index_at):
-            ahead = (access.value - count) & 0xFFFF
-            if ahead < 0x8000:
-                for number in range(count, count + ahead):
-                    found[number] = access
-                count += ahead
-        return found
-
-    def touching(self, write: bool, address: int) -> list[Access]:
-        """Accesses to one byte, in program order."""
-        return self._touching.get((write, address), [])
-
-    def between(self, after: int, before: int, start: int, end: int, write: bool) -> list[Access]:
-        """Accesses to a range of bytes, by position in the recording: both bounds exclusive."""
-        found = {}
-        for at in range(start, end):
-            touching = self.touching(write, at)
-            low = bisect.bisect_right(touching, after, key=lambda a: a.index)
-            for access in touching[low:]:
-                if access.index >= before:
-                    break
-                found[access.index] = access
-        return [found[index] for index in sorted(found)]
-
-    def last_before(self, before: int, start: int, end: int, write: bool) -> list[Access]:
-        """For each byte of a range the last access before a position, each access once."""
-        found = {}
-        for at in range(start, end):
-            touching = self.touching(write, at)
-            place = bisect.bisect_left(touching, before, key=lambda a: a.index)
-            if place:
-                found[touching[place - 1].index] = touching[place - 1]
-        return [found[index] for index in sorted(found)]
-
-    def until_next_publish(self, notice: Access, start: int, end: int, write: bool) -> list[Access]:
-        """Accesses to a range of bytes after a completion was seen and before anything is published again."""
-        place = bisect.bisect_right(self.publishes, notice.index)
-        limit = self.publishes[place] if place < len(self.publishes) else len(self.recording.accesses)
-        if write:
-            return self.between(notice.index, limit, start, end, write)
-        # What the driver has written itself in the meantime is no longer what the device wrote.
-        found: dict[int, Access] = {}
-        for at in range(start, end):
-            own = _first_after(self.touching(True, at), notice.index)
-            until = min(limit, own.index) if own is not None else limit
-            found |= {one.index: one for one in self.between(notice.index, until, at, at + 1, write)}
-        return [found[index] for index in sorted(found)]
-
-    def handed_over(self) -> Iterator[tuple[Chain, Access]]:
-        """Each chain with the write of ``avail->idx`` that hands it over."""
-        return ((chain, self.published[chain.number]) for chain in self.ring.chains if chain.number in self.published)
-
-    def completed(self) -> Iterator[tuple[Chain, Access]]:
-        """Each chain with the read of ``used->idx`` that shows its completion first."""
-        return ((chain, self.noticed[chain.number]) for chain in self.ring.chains if chain.number in self.noticed)
-
-
-@functools.lru_cache(maxsize=4)
-def _by_byte(recording: Recording) -> dict[tuple[bool, int], list[Access]]:
-    """Accesses to memory, by whether they write and by the bytes that they touch, in program order."""
-    found: dict[tuple[bool, int], list[Access]] = defaultdict(list)
-    for access in recording.accesses:
-        if access.fence is None and not recording.device(access):
-            for at in range(access.address, access.end):
-                found[access.write, at].append(access)
-    return found
-
-
-@functools.lru_cache(maxsize=8)
-def view_of(recording: Recording, ring: Ring) -> RingAccesses:
-    """The view of one ring of one recording."""
-    return RingAccesses(recording, ring)
+    find: Callable[[RingAccesses], Iterator[Pair]]
 
 
 _DRIVER_OK = 4
@@ -159,9 +42,10 @@ def _read_by_device(ring: Ring, chain: Chain) -> list[Range]:
     return ranges + [(b.address, b.length, "request") for b in chain.buffers if not b.device_writes]
 
 
-def _pictures(ring: Ring) -> list[Range]:
-    """What was drawn, of each picture."""
-    return [(b.address, min(b.length, DRAWN_BYTES), "picture") for b in ring.backing]
+def _pictures(ring: Ring, chain: Chain) -> list[Range]:
+    """What was drawn, of the picture that a transfer reads."""
+    picture = ring.pictures.get(chain.number)
+    return [] if picture is None else [(picture.address, min(picture.length, DRAWN_BYTES), "picture")]
 
 
 def _responses(chain: Chain) -> list[Range]:
@@ -174,7 +58,7 @@ def _payload(view: RingAccesses) -> Iterator[Pair]:
     """What the device reads once it has seen the index: slot, descriptors, requests, and the picture."""
     for chain, publish in view.handed_over():
         slot = (view.ring.slot(chain.number), 2, f"slot of chain {chain.number}")
-        for start, length, what in (slot, *_read_by_device(view.ring, chain), *_pictures(view.ring)):
+        for start, length, what in (slot, *_read_by_device(view.ring, chain), *_pictures(view.ring, chain)):
             for access in view.last_before(publish.index, start, start + length, write=True):
                 yield Pair(access, publish, what)
 
@@ -185,6 +69,17 @@ def _response(view: RingAccesses, write: bool) -> Iterator[Pair]:
         for start, length, what in _responses(chain):
             for access in view.last_before(publish.index, start, start + length, write):
                 yield Pair(access, publish, what)
+    if write:
+        yield from _in_flight(view, lambda ring, chain: _responses(chain))
+
+
+def _in_flight(view: RingAccesses, ranges_of: Callable[[Ring, Chain], list[Range]]) -> Iterator[Pair]:
+    """What the driver writes between handing a chain over and seeing that the device is done with it."""
+    for chain, notice in view.completed():
+        publish = view.published.get(chain.number, notice)
+        for start, length, what in ranges_of(view.ring, chain):
+            for access in view.between(publish.index, notice.index, start, start + length, write=True):
+                yield Pair(publish, access, what, "available index", True, in_flight=True)
 
 
 def _element_reuse(view: RingAccesses) -> Iterator[Pair]:
@@ -215,17 +110,13 @@ def _reuse(view: RingAccesses, ranges_of: Callable[[Ring, Chain], list[Range]]) 
         for start, length, what in ranges_of(view.ring, chain):
             for access in view.until_next_publish(notice, start, start + length, write=True):
                 yield Pair(notice, access, what, "used index", True)
-
-
-def _first_after(accesses: list[Access], position: int) -> Access | None:
-    place = bisect.bisect_right(accesses, position, key=lambda a: a.index)
-    return accesses[place] if place < len(accesses) else None
+    yield from _in_flight(view, ranges_of)
 
 
 def _kick_check(view: RingAccesses) -> Iterator[Pair]:
     reads = view.touching(False, view.ring.notify_flags)
     for position in view.publishes:
-        read = _first_after(reads, position)
+        read = first_after(reads, position)
         if read is not None:
             what = "avail_event" if view.ring.event_index else "notification flags"
             yield Pair(view.recording.accesses[position], read, what, stakes_second=True)
@@ -243,7 +134,7 @@ def _rearm(view: RingAccesses) -> Iterator[Pair]:
     """Asking for an interrupt, and the look at ``used->idx`` that follows."""
     looks = view.touching(False, view.ring.used_index)
     for write in view.touching(True, view.ring.interrupt_flags):
-        look = _first_after(looks, write.index)
+        look = first_after(looks, write.index)
         asks = _asks(view, write)
         if look is not None and asks and view.publishes and write.index > view.publishes[0]:
             yield Pair(write, look, "used_event" if view.ring.event_index else "interrupt flags", "used index")
@@ -256,7 +147,7 @@ def _notify(view: RingAccesses) -> Iterator[Pair]:
         if a.fence is None and a.write and any(start <= a.address < end for start, end in view.recording.notify)
     ]
     for position in view.publishes:
-        tell = _first_after(tells, position)
+        tell = first_after(tells, position)
         if tell is not None:
             yield Pair(view.recording.accesses[position], tell, "available index", "notification")
 
@@ -333,7 +224,7 @@ QUESTIONS: tuple[Question, ...] = (
     ),
     Question(
         "buffer-reuse",
-        "the device reads a descriptor or a request that the driver wrote for the next chain",
+        "the device reads a descriptor or a request that the driver wrote for the next chain, or while it had it",
         DevicePair.READ_THEN_INDEX,
         functools.partial(_reuse, ranges_of=_read_by_device),
     ),
@@ -341,7 +232,7 @@ QUESTIONS: tuple[Question, ...] = (
         "framebuffer-reuse",
         "the device transfers a pixel that the driver drew after it saw the transfer complete",
         DevicePair.READ_THEN_INDEX,
-        functools.partial(_reuse, ranges_of=lambda ring, chain: _pictures(ring)),
+        functools.partial(_reuse, ranges_of=_pictures),
     ),
     Question(
         "kick-check",

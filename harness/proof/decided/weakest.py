@@ -6,7 +6,8 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from harness.proof.decided.decide import Answer, DeviceModel, answers
+from harness.proof.decided.decide import Answer, answers
+from harness.proof.decided.devices import DeviceModel
 from harness.proof.decided.events import NO_FENCE, Fence
 from harness.proof.recorded.access import Access
 from harness.proof.recorded.recording import Recording

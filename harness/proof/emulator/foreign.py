@@ -13,12 +13,11 @@ from harness.proof.emulator.disk_image import boot_disk
 from harness.proof.emulator.image import ElfImage, TraceError
 from harness.proof.emulator.machine import EmulatedMachine
 from harness.proof.emulator.mmio_device import LEGACY, MODERN
-from harness.proof.emulator.model_device import BLK, GPU, NAMES, NET, RNG, ModelDevice
+from harness.proof.emulator.model_device import BLK, GPU, NAMES, NET, RNG
 from harness.proof.emulator.pc_machine import PcMachine
-from harness.proof.emulator.split_ring import Queue
 from harness.proof.emulator.virt_machine import VirtMachine
 from harness.proof.recorded.instructions import accessing
-from harness.proof.recorded.recording import Coverage, Recording, Ring
+from harness.proof.recorded.recording import Coverage, Recording, Ring, ring_of
 from harness.proof.recorded.shared_accesses import AddressSpan, Spans, only_shared
 
 KINDS = (GPU, BLK, RNG, NET)
@@ -60,19 +59,6 @@ def _machines(image: ElfImage, typed: str) -> Iterator[Callable[[], EmulatedMach
         yield functools.partial(VirtMachine, BOARDS[image.arch], segments, KINDS, version, disk, image.where, typed)
 
 
-def _ring(device: ModelDevice, queue: Queue) -> Ring:
-    return Ring(
-        device.kind,
-        queue.size,
-        queue.descriptors,
-        queue.available,
-        queue.used,
-        device.event_index,
-        tuple(queue.chains),
-        device.backing,
-    )
-
-
 def _shared(machine: EmulatedMachine, rings: tuple[Ring, ...], registers: list[AddressSpan]) -> Spans:
     """Everything that a device was given."""
     spans = list(registers)
@@ -82,13 +68,13 @@ def _shared(machine: EmulatedMachine, rings: tuple[Ring, ...], registers: list[A
             (ring.available, ring.available + 6 + 2 * ring.size),
             (ring.used, ring.used + 6 + 8 * ring.size),
         ]
-        for buffers in (ring.backing, *(chain.buffers for chain in ring.chains)):
+        for buffers in (ring.pictures.values(), *(chain.buffers for chain in ring.chains)):
             spans += [(buffer.address, buffer.address + buffer.length) for buffer in buffers]
     return Spans(spans)
 
 
 def _recording(machine: EmulatedMachine, image: ElfImage) -> Recording:
-    rings = tuple(_ring(device, queue) for device, queue in machine.used_queues())
+    rings = tuple(ring_of(device, queue) for device, queue in machine.used_queues())
     used = [device for device, _ in machine.used_queues()]
     registers = [device.registers_at for device in used]
     accesses, branches = only_shared(

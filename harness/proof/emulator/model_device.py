@@ -13,6 +13,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from harness.proof.emulator.display import CAPSETS, F_VIRGL, ModelDisplay
 from harness.proof.emulator.split_ring import QUEUE_SIZE, Buffer, Chain, Memory, Queue
 
 F_VERSION_1 = 1 << 32
@@ -26,10 +27,6 @@ _MAC = bytes.fromhex("525400123456")
 
 SECTOR_BYTES = 512
 SECTORS = 2048
-_RESPONSES = {0x100: (0x1101, 408)}  # GET_DISPLAY_INFO: a header and 16 scanouts of 24 bytes
-_OK_NODATA, _ERROR = 0x1100, 0x1200
-_FLAG_FENCE = 1
-_ATTACH_BACKING = 0x106
 
 
 class Manner(enum.Enum):
@@ -52,7 +49,6 @@ class ModelDevice:
     offers: int = F_VERSION_1 | F_EVENT_IDX
     manner: Manner = Manner.HONEST
     queues: list[Queue] = field(default_factory=list)
-    backing: tuple[Buffer, ...] = ()
     status: int = 0
     image: bytes = b""
     """What a disk holds from its first sector on; the rest is zero."""
@@ -60,6 +56,7 @@ class ModelDevice:
     def __post_init__(self) -> None:
         self.queues = [Queue(self.queue_size) for _ in range(QUEUES[self.kind])]
         self.offers |= _F_MAC if self.kind == NET else 0
+        self.display = ModelDisplay(self.memory)
 
     @property
     def registers_at(self) -> tuple[int, int]:
@@ -90,6 +87,15 @@ class ModelDevice:
     def event_index(self) -> bool:
         """Whether notifications are suppressed by index (§2.7.10)."""
         return bool(self.features & F_EVENT_IDX)
+
+    @property
+    def backing(self) -> tuple[Buffer, ...]:
+        """Where pictures are."""
+        return tuple(self.display.backing.values())
+
+    def pictures(self, queue: Queue) -> dict[int, Buffer]:
+        """What the transfers of a queue read, by the numbers of their chains."""
+        return dict(self.display.pictures) if queue is self.queues[0] else {}
 
     @property
     def chains(self) -> list[Chain]:
@@ -129,7 +135,7 @@ class ModelDevice:
     def _execute(self, chain: Chain) -> int:
         """Do what a request says; returns the bytes written."""
         if self.kind == GPU:
-            return self._draw(chain)
+            return self.display.execute(chain, refuses=self.manner is Manner.REFUSES)
         writable = [buffer for buffer in chain.buffers if buffer.device_writes]
         if self.kind == BLK and writable:
             start = SECTOR_BYTES * self.memory.integer(chain.buffers[0].address + 8, 8)
@@ -142,25 +148,6 @@ class ModelDevice:
                 self.memory.write(buffer.address, bytes((7 * at + 1) & 0xFF for at in range(buffer.length)))
         return sum(buffer.length for buffer in writable)
 
-    def _draw(self, chain: Chain) -> int:
-        request, response = chain.buffers[0], chain.buffers[-1]
-        header = self.memory.read(request.address, 24)
-        command = int.from_bytes(header[:4], "little")
-        if command == _ATTACH_BACKING:
-            entry = self.memory.read(request.address + 32, 12)
-            address, length = int.from_bytes(entry[:8], "little"), int.from_bytes(entry[8:], "little")
-            self.backing = (Buffer(address, length, False),)
-        kind, length = _RESPONSES.get(command, (_OK_NODATA, 24))
-        if self.manner is Manner.REFUSES:
-            kind, length = _ERROR, 24
-        flags = header[4] & _FLAG_FENCE
-        body = kind.to_bytes(4, "little") + flags.to_bytes(4, "little") + (header[8:16] if flags else bytes(8))
-        body += bytes(8)
-        if length > 24:
-            body += b"".join(value.to_bytes(4, "little") for value in (0, 0, 64, 48, 1, 0))
-        self.memory.write(response.address, body.ljust(length, b"\0")[: response.length])
-        return length
-
     def configuration(self) -> bytes:
         """The structure of the device's kind: capacity of a disk (§5.2.4); events, scanouts and capability sets
         (§5.7.4).
@@ -168,5 +155,6 @@ class ModelDevice:
         if self.kind == BLK:
             return SECTORS.to_bytes(8, "little").ljust(64, b"\0")
         if self.kind == GPU:
-            return b"".join(value.to_bytes(4, "little") for value in (0, 0, 1, 0))
+            sets = CAPSETS if self.offers & F_VIRGL else 0
+            return b"".join(value.to_bytes(4, "little") for value in (0, 0, 1, sets))
         return _MAC.ljust(16, b"\0") if self.kind == NET else b""

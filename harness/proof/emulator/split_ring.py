@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-QUEUE_SIZE = 64
+QUEUE_SIZE = 16
+"""What a device offers: as small as a batch of commands allows, so that rings wrap soon."""
 
 
 @dataclass(frozen=True)

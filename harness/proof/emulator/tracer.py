@@ -169,18 +169,17 @@ class Tracer:
         return guarded
 
     def _on_code(self, address: int, size: int, _: object) -> None:
+        self.count += 1
+        if address not in self.stubs and address != RETURN_ADDRESS:
+            if self.count > INSTRUCTIONS_MAX:
+                raise EndlessError(f"no end after {INSTRUCTIONS_MAX:,} instructions, at {self.image.where(address)}")
+            self.recorder.begin(address)
+            return
         self.recorder.finish()
         if address == RETURN_ADDRESS:
             self.uc.emu_stop()
-            return
-        self.count += 1
-        if self.count > INSTRUCTIONS_MAX:
-            raise EndlessError(f"no end after {INSTRUCTIONS_MAX:,} instructions, at {self.image.where(address)}")
-        stub = self.stubs.get(address)
-        if stub is not None:
-            self._return(stub(*(self.uc.reg_read(register) for register in self.cpu.arguments)))
-            return
-        self.recorder.begin(address)
+        else:
+            self._return(self.stubs[address](*(self.uc.reg_read(register) for register in self.cpu.arguments)))
 
     def _return(self, value: int) -> None:
         """Return from a function that is answered here."""

@@ -30,3 +30,8 @@ class Access:
     @property
     def end(self) -> int:
         return self.address + self.size
+
+    @property
+    def orders(self) -> bool:
+        """It is a fence, or orders others as one does."""
+        return self.fence is not None or self.release or self.atomic or self.acquire is not Acquire.NONE

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from harness.proof.decided.events import FULL, Acquire, Fence
 from harness.proof.emulator.image import TraceError
@@ -14,16 +13,6 @@ _CODE_PAGE = 12
 _NOWHERE: frozenset[int] = frozenset()
 _LONGEST = 15
 """Bytes of the longest instruction."""
-
-
-@dataclass
-class _Run:
-    """The instruction at hand: what it did so far."""
-
-    pc: int
-    effect: DecodedInstruction
-    accesses: list[tuple[bool, int, int, int]] = field(default_factory=list)
-    """Write, address, size, value."""
 
 
 class Recorder:
@@ -64,7 +53,11 @@ class Recorder:
         self.accesses: list[Access] = []
         self.branch_sources: dict[int, int] = {}
         """Reads that a branch depended on, each with its position among them."""
-        self._run: _Run | None = None
+        self._pc = 0
+        self._effect: DecodedInstruction | None = None
+        """The instruction at hand."""
+        self._touched: list[tuple[bool, int, int, int]] = []
+        """What it did so far: write, address, size, value."""
         self._registers: dict[str, frozenset[int]] = {}
         self._bytes: dict[int, frozenset[int]] = {}
         self._code_pages: set[int] = set()
@@ -73,13 +66,14 @@ class Recorder:
 
     def begin(self, address: int) -> None:
         """An instruction starts; the one before it has ended."""
-        self.finish()
+        if self._effect is not None:
+            self.finish()
         effect = self.effects.get(address)
         if effect is None:
             effect = self._decode(self._read_code(address, _LONGEST), address)
             self.effects[address] = effect
             self._code_pages |= {address >> _CODE_PAGE, (address + effect.length - 1) >> _CODE_PAGE}
-        self._run = _Run(address, effect)
+        self._pc, self._effect = address, effect
 
     def touched(self, write: bool, address: int, size: int, value: int) -> None:
         """The instruction at hand accesses memory.
@@ -91,14 +85,14 @@ class Recorder:
         """
         if write and address >> _CODE_PAGE in self._code_pages:
             self._refuse_own_code(address, size)
-        if self._run is not None:
-            self._run.accesses.append((write, address, size, value))
+        if self._effect is not None:
+            self._touched.append((write, address, size, value))
 
     def _refuse_own_code(self, address: int, size: int) -> None:
         for at in range(address - _LONGEST, address + size):
             effect = self.effects.get(at)
             if effect is not None and at + effect.length > address:
-                writer = self._where(self._run.pc) if self._run is not None else "the device"
+                writer = self._where(self._pc) if self._effect is not None else "the device"
                 raise TraceError(f"self-modifying code: {writer} writes over the instruction at {self._where(at)}")
 
     def device_wrote(self, address: int, length: int) -> None:
@@ -124,46 +118,54 @@ class Recorder:
 
     def finish(self) -> None:
         """Account for the instruction that has just ended."""
-        run, self._run = self._run, None
-        if run is None:
+        effect, self._effect = self._effect, None
+        if effect is None:
             return
-        effect = run.effect
         if effect.fence is not None:
-            self._fence(run, effect.fence)
-        results = dict.fromkeys(filter(None, effect.results), self._origin(effect.sources)) if effect.results else {}
+            self._fence(effect, effect.fence)
+        results = dict.fromkeys(effect.results, self._origin(effect.sources)) if effect.results else None
+        if self._touched:
+            results = self._accessed(effect, results or {})
+        if results:
+            self._registers |= results
+        if effect.branch:
+            for source in self._origin(effect.branch):
+                self.branch_sources.setdefault(source, len(self.branch_sources))
+
+    def _accessed(self, effect: DecodedInstruction, results: dict[str, frozenset[int]]) -> dict[str, frozenset[int]]:
+        """Record the accesses of the instruction; returns what its registers depend on then."""
+        touched, self._touched = self._touched, []
         loads, stores = list(effect.loads), list(effect.stores)
-        for write, address, size, value in run.accesses:
+        for write, address, size, value in touched:
             if write:
                 name = stores.pop(0) if stores else ""
-                self._stored(run, address, size, value, self._origin((name,)))
+                self._stored(effect, address, size, value, self._origin((name,)))
             else:
-                origin = self._loaded(run, address, size, value)
+                origin = self._loaded(effect, address, size, value)
                 name = loads.pop(0) if loads else ""
-                if name:
-                    results[name] = origin
+                results[name] = origin
         if effect.atomic and self._locked_is_fence:
-            self._fence(run, FULL)
-        self._registers |= results
-        for source in self._origin(effect.branch):
-            self.branch_sources.setdefault(source, len(self.branch_sources))
+            self._fence(effect, FULL)
+        return results
 
     # Dependencies.
 
     def _origin(self, names: tuple[str, ...]) -> frozenset[int]:
         found = _NOWHERE
         for name in names:
-            origin = self._registers.get(name)
+            origin = self._registers.get(name) if name else None
             if origin:
                 found = found | origin if found else origin
         return found
 
-    def _record(self, run: _Run, write: bool, address: int, size: int, value: int, data: frozenset[int]) -> int:
-        effect = run.effect
+    def _record(
+        self, effect: DecodedInstruction, write: bool, address: int, size: int, value: int, data: frozenset[int]
+    ) -> int:
         index = len(self.accesses)
         self.accesses.append(
             Access(
                 index,
-                run.pc,
+                self._pc,
                 effect.text,
                 write,
                 address,
@@ -180,20 +182,20 @@ class Recorder:
         )
         return index
 
-    def _fence(self, run: _Run, fence: Fence) -> None:
+    def _fence(self, effect: DecodedInstruction, fence: Fence) -> None:
         branches = len(self.branch_sources)
-        self.accesses.append(Access(len(self.accesses), run.pc, run.effect.text, fence=fence, branches=branches))
+        self.accesses.append(Access(len(self.accesses), self._pc, effect.text, fence=fence, branches=branches))
 
-    def _stored(self, run: _Run, address: int, size: int, value: int, data: frozenset[int]) -> None:
+    def _stored(self, effect: DecodedInstruction, address: int, size: int, value: int, data: frozenset[int]) -> None:
         if not self._private(address):
-            self._record(run, True, address, size, value, data)
-        for at in range(address, address + size):
-            if data:
-                self._bytes[at] = data
-            else:
+            self._record(effect, True, address, size, value, data)
+        if data:
+            self._bytes |= dict.fromkeys(range(address, address + size), data)
+        elif self._bytes:
+            for at in range(address, address + size):
                 self._bytes.pop(at, None)
 
-    def _loaded(self, run: _Run, address: int, size: int, value: int) -> frozenset[int]:
+    def _loaded(self, effect: DecodedInstruction, address: int, size: int, value: int) -> frozenset[int]:
         """What a loaded value depends on: the read itself, and what was stored there by this thread."""
         origin: frozenset[int] = frozenset()
         for at in range(address, address + size):
@@ -201,4 +203,4 @@ class Recorder:
         if self._private(address):
             return origin
         stored = origin if self._through_memory else frozenset[int]()
-        return frozenset({self._record(run, False, address, size, value, stored)})
+        return frozenset({self._record(effect, False, address, size, value, stored)})

@@ -7,29 +7,42 @@ after some looks, an error response, a time-out with a second notification, and 
 from __future__ import annotations
 
 import array
+import bisect
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from harness.proof.emulator.display import F_VIRGL
 from harness.proof.emulator.image import ElfImage, EndlessError, TraceError
-from harness.proof.emulator.model_device import GPU, Manner
+from harness.proof.emulator.model_device import GPU, Manner, ModelDevice
 from harness.proof.emulator.pci_device import PciDevice
-from harness.proof.emulator.split_ring import Buffer, Chain
+from harness.proof.emulator.split_ring import Buffer, Chain, Queue
 from harness.proof.emulator.tracer import Tracer
 from harness.proof.recorded.access import Access
 
-FRAMES = 40
-"""Two chains a frame in a ring of at most 64: the ring wraps, and each slot is used again."""
+FRAMES = 20
+"""Two chains a frame: the ring wraps twice, and each slot is used again."""
+DISK_REQUESTS = 20
+"""More than the ring has slots."""
 LOOKS = 3
 """Polls of the driver before the device answers once."""
 WIDTH_PX, HEIGHT_PX = 16, 8
 DRAWN_BYTES = 16
+"""Of a picture, and of what is written to a disk."""
 PATIENCE_NS = 200_000_000
 """Each reading of the clock adds this much where a deadline must pass."""
-_GPU_AT, _RECT_AT, _BLK_AT, _DATA_AT, _HEAP_AT = 0x0, 0x8000, 0xA000, 0xC000, 0x10000
+_GPU_AT, _RECT_AT, _BLK_AT, _DATA_AT, _DRAW_AT, _PIXELS_AT, _HEAP_AT = (
+    0x0,
+    0x8000,
+    0xA000,
+    0xC000,
+    0xD000,
+    0xE000,
+    0x10000,
+)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Ring:
     """Where one queue's words are, and what went through it."""
 
@@ -40,7 +53,8 @@ class Ring:
     used: int
     event_index: bool
     chains: tuple[Chain, ...]
-    backing: tuple[Buffer, ...]
+    pictures: Mapping[int, Buffer]
+    """What a display's transfers read, by the numbers of their chains."""
 
     @property
     def avail_index(self) -> int:
@@ -70,6 +84,20 @@ class Ring:
         return start, start + 8
 
 
+def ring_of(device: ModelDevice, queue: Queue) -> Ring:
+    """A queue as it is once the run is over."""
+    return Ring(
+        device.kind,
+        queue.size,
+        queue.descriptors,
+        queue.available,
+        queue.used,
+        device.event_index,
+        tuple(queue.chains),
+        device.pictures(queue),
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class Recording:
     """One run of one kernel."""
@@ -94,6 +122,15 @@ class Recording:
     def path(self) -> bytes:
         """The instruction of each access, eight bytes each: a part of it stands for a path through the code."""
         return array.array("Q", (access.pc for access in self.accesses)).tobytes()
+
+    @functools.cached_property
+    def _ordering(self) -> list[int]:
+        return [access.index for access in self.accesses if access.orders]
+
+    def ordering(self, first: int, last: int) -> list[int]:
+        """The positions, within a stretch, of fences and of accesses that order others."""
+        start = bisect.bisect_left(self._ordering, first)
+        return self._ordering[start : bisect.bisect_right(self._ordering, last, start)]
 
     def controls(self, read: int, access: Access) -> bool:
         """Whether a branch before an access depended on a read."""
@@ -137,9 +174,11 @@ _DRIVER = ("virtqueue_", "gpu_", "transport_", "blk_", "queue_notify", "wait_")
 class _Session:
     """One emulator, and how its devices behave."""
 
-    def __init__(self, image: ElfImage) -> None:
+    def __init__(self, image: ElfImage, *, virgl: bool = False) -> None:
         self.tracer = Tracer(image)
         self.heap = self.tracer.ram[0]
+        self.virgl = virgl
+        self.display.offers |= F_VIRGL if virgl else 0
         self.looks = 0
         self.forgiving = False
         """A second notification makes a silent device answer again."""
@@ -173,12 +212,27 @@ class _Session:
         status = self.tracer.call("gpu_init", self.heap + _GPU_AT, WIDTH_PX, HEIGHT_PX)
         if status or not self.display.backing:
             raise TraceError(f"the driver does not start on the model device: {self.tracer.text.strip()}")
+        self._put(_RECT_AT, 0, 0, WIDTH_PX, HEIGHT_PX)
+        if self.draws:
+            self._put(_DRAW_AT, self.heap + _PIXELS_AT, 0, WIDTH_PX, HEIGHT_PX, WIDTH_PX)
+            if self.tracer.call("gpu_draw_start", self.heap + _GPU_AT, self.heap + _DRAW_AT, 3, 1):
+                raise TraceError(f"the driver does not draw on the model device: {self.tracer.text.strip()}")
+            self._put(_DRAW_AT, 0, 0, 3)  # struct gpu_draw_batch
+
+    @property
+    def draws(self) -> bool:
+        """The kernel has the host's renderer draw (DRAW=gpu)."""
+        return self.virgl and "gpu_draw_start" in self.tracer.image.symbols
+
+    def _put(self, offset: int, *words: int) -> None:
+        content = b"".join(value.to_bytes(4, "little") for value in words)
+        self.tracer.uc.mem_write(self.heap + offset, content)
 
     def frame(self, number: int) -> int:
-        """Draw a little with the kernel's own memset, and present it."""
+        """Draw a little with the kernel's own memset, or a triangle, and present it."""
         self.tracer.call("memset", self.display.backing[0].address, number & 0xFF, DRAWN_BYTES)
-        rectangle = b"".join(value.to_bytes(4, "little") for value in (0, 0, WIDTH_PX, HEIGHT_PX))
-        self.tracer.uc.mem_write(self.heap + _RECT_AT, rectangle)
+        if self.draws:
+            self.tracer.call("gpu_draw_frame", self.heap + _PIXELS_AT, 3, self.heap + _DRAW_AT, 1)
         return self.tracer.call("gpu_present", self.heap + _GPU_AT, self.heap + _RECT_AT, 1)
 
     def disk(self, requests: int) -> None:
@@ -188,27 +242,14 @@ class _Session:
         if self.tracer.call("blk_init", self.heap + _BLK_AT):
             raise TraceError(f"the disk's driver does not start: {self.tracer.text.strip()}")
         for number in range(requests):
-            self.tracer.call("memset", self.heap + _DATA_AT, number, 512)
+            self.tracer.call("memset", self.heap + _DATA_AT, number, DRAWN_BYTES)
             status = self.tracer.call("blk_submit", self.heap + _BLK_AT, number % 2, 1, self.heap + _DATA_AT, 512)
             if status or self.tracer.call("blk_complete", self.heap + _BLK_AT) < 0:
                 raise TraceError(f"a request of the disk fails: {self.tracer.text.strip()}")
 
     def recording(self, name: str) -> Recording:
         tracer = self.tracer
-        rings = tuple(
-            Ring(
-                device.kind,
-                device.queue.size,
-                device.queue.descriptors,
-                device.queue.available,
-                device.queue.used,
-                device.event_index,
-                tuple(device.chains),
-                device.backing,
-            )
-            for device in tracer.devices
-            if device.queue.enabled
-        )
+        rings = tuple(ring_of(device, device.queue) for device in tracer.devices if device.queue.enabled)
         return Recording(
             name,
             tracer.image.arch,
@@ -231,29 +272,33 @@ def record(image: ElfImage) -> tuple[tuple[Recording, ...], Coverage]:
     TraceError
         When the driver does not start, does not end, or meets an instruction that is not known.
     """
-    sessions = []
-    plain = _Session(image)
-    plain.start()
+    session = _begun(image)
     for number in range(FRAMES):
-        if plain.frame(number):
-            raise TraceError(f"frame {number} fails on the model device: {plain.tracer.text.strip()}")
-    plain.disk(20)
-    sessions.append(("frames", plain))
-    refused = _Session(image)
-    refused.start()
-    refused.frame(0)
-    refused.display.manner = Manner.REFUSES
-    if not refused.frame(1):
+        if session.frame(number):
+            raise TraceError(f"frame {number} fails on the model device: {session.tracer.text.strip()}")
+    session.disk(DISK_REQUESTS)
+    session.display.manner = Manner.REFUSES
+    if not session.frame(FRAMES):
         raise TraceError("the driver takes an error response for success")
-    sessions.append(("error response", refused))
-    late = _Session(image)
-    late.start()
-    late.frame(0)
-    late.forgiving, late.display.manner, late.tracer.tick_ns = True, Manner.SILENT, PATIENCE_NS
-    unfinished = _wait_in_vain(late)
-    sessions.append(("time-out", late))
-    executed = frozenset().union(*(session.tracer.recorder.effects for _, session in sessions))
-    return tuple(session.recording(name) for name, session in sessions), _coverage(plain.tracer, executed, unfinished)
+    session.forgiving, session.display.manner, session.tracer.tick_ns = True, Manner.SILENT, PATIENCE_NS
+    unfinished = _wait_in_vain(session)
+    return (session.recording("frames, an error response and a time-out"),), _coverage(session.tracer, unfinished)
+
+
+def _begun(image: ElfImage) -> _Session:
+    """The driver started, on a device with a 3D renderer where it takes no other."""
+    plain = _Session(image)
+    try:
+        plain.start()
+    except TraceError as error:
+        plain = _Session(image, virgl=True)
+        if not plain.draws:
+            raise
+        try:
+            plain.start()
+        except TraceError as second:
+            raise second from error
+    return plain
 
 
 def _wait_in_vain(session: _Session) -> tuple[str, ...]:
@@ -262,14 +307,14 @@ def _wait_in_vain(session: _Session) -> tuple[str, ...]:
     A clock that jumps does not shorten a wait that counts polls.
     """
     try:
-        session.frame(1)
+        session.frame(FRAMES + 1)
     except EndlessError as error:
         return (f"the second notification after a time-out ({error})",)
     return ()
 
 
-def _coverage(tracer: Tracer, executed: frozenset[int], unfinished: tuple[str, ...]) -> Coverage:
-    run = total = 0
+def _coverage(tracer: Tracer, unfinished: tuple[str, ...]) -> Coverage:
+    run, total, executed = 0, 0, tracer.recorder.effects
     missing: dict[str, int] = {}
     for start, size, name in tracer.image.functions:
         if not name.startswith(_DRIVER):

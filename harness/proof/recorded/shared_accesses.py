@@ -12,7 +12,6 @@ import bisect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from harness.proof.decided.events import Acquire
 from harness.proof.recorded.access import Access
 
 AddressSpan = tuple[int, int]
@@ -72,9 +71,8 @@ def only_shared(
 
     for access in accesses:
         visible = access.fence is None and shared.touches(access.address, access.end)
-        orders = access.fence is not None or access.release or access.acquire is not Acquire.NONE or access.atomic
         address, data = resolved(access.address_from), resolved(access.data_from)
-        if not visible and not orders:
+        if not visible and not access.orders:
             if not access.write:
                 through[access.index] = address | data
             continue
