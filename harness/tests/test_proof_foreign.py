@@ -129,7 +129,7 @@ def test_a_display_s_driver_of_a_small_kernel_is_decided(arch: str) -> None:
     """Weak memory shows that nothing orders the ring before the register that starts it."""
     found = stand_in("clean", arch)
     (ring,) = found.recordings[0].rings
-    assert ring.device == GPU and len(ring.chains) > ring.size and ring.backing
+    assert ring.device == GPU and len(ring.chains) > ring.size and ring.pictures
     assert set(found.refuted) == (set() if arch == "i386" else {"initialisation", "start"})
     assert "transport_queue" in str(found.coverage)
 
