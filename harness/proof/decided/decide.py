@@ -244,7 +244,7 @@ class AskedPairs:
     places: int
     """Different pairs of instructions."""
     different: tuple[tuple[int, Pair], ...]
-    """Of pairs that the same instructions make in the same way, one, with the number of its recording."""
+    """One pair of those that the same instructions make in the same way, with the number of its recording."""
 
 
 @functools.lru_cache(maxsize=len(QUESTIONS))

@@ -28,7 +28,7 @@ LOOKS = 3
 """Polls of the driver before the device answers once."""
 WIDTH_PX, HEIGHT_PX = 16, 8
 DRAWN_BYTES = 16
-"""Of a picture, and of what is written to a disk."""
+"""What is written of each picture, and of what a disk is given."""
 PATIENCE_NS = 200_000_000
 """Each reading of the clock adds this much where a deadline must pass."""
 _GPU_AT, _RECT_AT, _BLK_AT, _DATA_AT, _DRAW_AT, _PIXELS_AT, _HEAP_AT = (
