@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -152,3 +153,28 @@ def test_what_draws_most_of_a_frame_is_within_one_page(arch: str) -> None:
 def test_an_architecture_stays_small(arch: str) -> None:
     files = [path for path in (KERNEL_DIR / "arch" / arch).iterdir() if path.is_file()]
     assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files) <= 1200
+
+
+def preprocessed(source: Path, defines: Sequence[str]) -> str:
+    """What the compiler sees of a source of the PC's kernel."""
+    fence = "-DFENCE_HEADER=<arch/x86_64/fence.h>"
+    words = ["gcc", "-E", "-P", "-I.", "-ffreestanding", '-DSCENE_HASH=""', fence, *defines, str(source)]
+    done = subprocess.run(words, cwd=KERNEL_DIR, capture_output=True, text=True, timeout=60, check=True)
+    return done.stdout
+
+
+def test_a_switch_that_a_source_is_not_given_would_not_change_it() -> None:
+    """And many are not given one: those are found among what was compiled before."""
+    table = {name: switch.values[1] for name, switch in switch_table().items() if name != "ARCH"}
+    files = [path.relative_to(KERNEL_DIR) for path in KERNEL_DIR.rglob("*.[chS]")]
+    command = ["awk", "-v", f"given={' '.join(table)}", "-f", "reach.awk", *map(str, files)]
+    done = subprocess.run(command, cwd=KERNEL_DIR, capture_output=True, text=True, timeout=60, check=True)
+    reached = {tuple(line.split(":")) for line in done.stdout.splitlines()}
+    sources = [
+        one for one in files if one.suffix == ".c" and one.parts[0] in ("base", "drivers", "run", "scene", "fault")
+    ]
+    withheld = {one: [name for name in table if (str(one), name) not in reached] for one in sources}
+    assert sum("FAULT" in names for names in withheld.values()) > len(sources) / 2
+    for source, names in withheld.items():
+        defines = [f"-D{name}={table[name]}" for name in names]
+        assert not defines or preprocessed(source, defines) == preprocessed(source, ()), (source, names)
