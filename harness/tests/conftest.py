@@ -22,6 +22,7 @@ if "HARNESS_RESULTS" not in os.environ:
 
 from harness.model.interrupts import INTERRUPTS
 from harness.platform.processes import child
+from harness.tests.fuzz import FULL
 from harness.tests.printer import RecordingPrinter
 
 Mounted = Callable[[Path, str], list[str]]
@@ -30,6 +31,22 @@ Mounted = Callable[[Path, str], list[str]]
 def pytest_sessionstart() -> None:
     """A worker on a loaded machine may run all tests in a thread of its own, which lasts as long as the worker."""
     child.LASTING_THREAD = threading.current_thread()
+
+
+MEASURES = {"run_perf", "run_harness", "said_by", "put_through"}
+"""A module whose tests measure under a real QEMU has one of these names."""
+
+
+@pytest.hookimpl(tryfirst=True)  # type: ignore[misc]
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test that measures leases both of two cores: one worker runs them all, or the other would wait for its turn.
+
+    The full tests are mostly such, and a kernel is built or judged while another is measured.
+    """
+    for item in () if FULL else items:
+        module = getattr(item, "module", None)
+        if item.get_closest_marker("qemu") and not MEASURES.isdisjoint(vars(module) if module else ()):
+            item.add_marker(pytest.mark.xdist_group("cores"))
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from harness.model.spec import ROOT
 from harness.tests.conftest import Mounted
 from harness.tests.programs import instead, without
 
-pytestmark = [pytest.mark.qemu, pytest.mark.xdist_group("bad_input")]
+pytestmark = [pytest.mark.qemu, pytest.mark.xdist_group("cores")]
 
 WINDOW = ("perf", "STAGES=window")
 PICTURES = ("perf", "STAGES=pictures", "PICTURES=100000", "BUDGET=3600")
