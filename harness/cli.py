@@ -162,15 +162,18 @@ def _scarce(error: Exception) -> str:
     return ""
 
 
-def _next(command: str, error: BaseException, verdict: Verdict) -> str:
+def _next(words: Sequence[str], error: BaseException, verdict: Verdict) -> str:
     """What to do after a command that ended before it had a result; empty where its line says it."""
+    command = words[0]
     if verdict is Verdict.GUEST_FAILED:
         known = isinstance(error, HarnessError) and error.evidence
         return (
             f"{'the last lines of that log say how far the guest came; ' if known else ''}on a busy host, run it again"
         )
-    if verdict is not Verdict.HARNESS_FAILED or isinstance(error, KeyboardInterrupt):
+    if verdict is not Verdict.HARNESS_FAILED:
         return ""
+    if isinstance(error, KeyboardInterrupt):
+        return f"measure it again: {_again(words)}" if command in MEASURING and kept_of(error) is None else ""
     if isinstance(error, (HarnessError, ResultError, OSError)) or isinstance(error, Exception) and _scarce(error):
         return "make doctor checks this machine" if command != "doctor" else ""
     return "a fault of this program, not of the kernel: report the lines above, with the command"
@@ -178,9 +181,9 @@ def _next(command: str, error: BaseException, verdict: Verdict) -> str:
 
 def _end(words: Sequence[str], error: BaseException, verdict: Verdict, said: str, printer: TerminalPrinter) -> None:
     """Say how a command ended and what to do next and, of one that measures, let the latest result say it too."""
-    command, quiet = words[0], "--json" in words
+    quiet = "--json" in words
     printer.line(said)
-    step = _next(command, error, verdict)
+    step = _next(words, error, verdict)
     if step and not quiet:
         printer.line(f"next: {step}")
     _record(words, error, verdict, said, step, printer)
@@ -209,8 +212,12 @@ def _ending_files(words: Sequence[str], verdict: Verdict, said: str, step: str) 
         from harness.front.endings import ending_files
     except ImportError:
         return {}
-    again = shlex.join(["make", words[0], *(word for word in words[1:] if not word.startswith("--"))])
-    return ending_files(words[0], verdict, said.splitlines(), step, again, "--strict" in words)
+    return ending_files(words[0], verdict, said.splitlines(), step, _again(words), "--strict" in words)
+
+
+def _again(words: Sequence[str]) -> str:
+    """The command line, quoted for a shell."""
+    return shlex.join(["make", words[0], *(word for word in words[1:] if not word.startswith("--"))])
 
 
 def _stored(command: str, error: BaseException) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 
 from harness.core.comparison.statistics import AIM, CANDIDATE, REFERENCE
 from harness.core.wording import percent, signed_percent
+from harness.gate.calibration.budgeted import drawing_time
 from harness.gate.calibration.evidence import evidence_text, provenance_of, recording_from_evidence
 from harness.gate.calibration.places import CALCULATED, SAME, SMALLEST, CalibrationPlace, place_from
 from harness.gate.calibration.power import (
@@ -86,6 +87,8 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         arguments.flag("VIRGL"),
     )
     evidence_path, begun = arguments.path("FROM"), time.monotonic()
+    until_s = begun + arguments.number("BUDGET") if arguments.has("BUDGET") else math.inf
+    draws = arguments.integer("DRAWS")
     with RunFolder("calibrate") as run:
         provenance: dict[str, Any] | None = None
         if evidence_path is not None:
@@ -93,12 +96,17 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
             place = place_from(provenance["place"])
             notices = tuple(provenance["notices"])
         else:
-            recording = _recorded(switches, place, arguments, run.path, out)
+            if math.isfinite(until_s):
+                drawing = drawing_time(len(arguments.integers("EFFECTS")))
+                recording = _recorded(switches, place, arguments, run.path, out, until_s - drawing.seconds(draws))
+                draws = drawing.within(until_s - time.monotonic(), draws)
+            else:
+                recording = _recorded(switches, place, arguments, run.path, out, until_s)
             words = f"{len(recording.series[0].effects)} launches an effect"
             notices = (recording.protocol.words if recording.protocol else "", place.title, words)
         arch = str((provenance or {}).get("switches", {}).get("ARCH", switches.arch))
         out.progress("calibrate: replaying sessions")
-        rates = _rates(recording, arguments.integer("DRAWS"), arguments.integer("RANDOM_STATE"))
+        rates = _rates(recording, draws, arguments.integer("RANDOM_STATE"))
         promised = targets(rates.cells, recording.series, place)
         told = TellingPrinter(out)
         _say(told, recording, rates, ", ".join(notices))
@@ -144,9 +152,9 @@ class _Rates:
 
 
 def _recorded(
-    switches: Switches, place: CalibrationPlace, arguments: Arguments, folder: Path, out: Printer
+    switches: Switches, place: CalibrationPlace, arguments: Arguments, folder: Path, out: Printer, until_s: float
 ) -> CalibrationRecording:
-    """Launches of every effect on the host as it is prepared for this place."""
+    """Launches of every effect on the host as it is prepared for this place, until then on the monotonic clock."""
     quiet = arguments.text("QUIET") == "wait"
     with on_cores(place.cores), lease_cores(progress=out.progress, quiet=quiet):
         rights = probe_rights()
@@ -159,8 +167,8 @@ def _recorded(
         processes = len(protocol.cores) if place.load == 1 else place.load
         with competing_load(processes):
             random_state, launches = arguments.integer("RANDOM_STATE"), arguments.integer("LAUNCHES")
-            budget_s = arguments.number("BUDGET") if arguments.has("BUDGET") else math.inf
-            return record(built, launches, folder, protocol, random_state, out.progress, budget_s)
+            left_s = max(until_s - time.monotonic(), 0.0)
+            return record(built, launches, folder, protocol, random_state, out.progress, left_s)
 
 
 def _rates(recording: CalibrationRecording, draws: int, random_state: int) -> _Rates:

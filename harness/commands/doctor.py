@@ -61,6 +61,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     broken = [one.what for one in found if one.needed and not one.works]
     if broken:
         out.line(f"'make perf' cannot work here: {', '.join(broken)}")
+        out.line("next: install what is missing: make setup perf")
         return Verdict.HARNESS_FAILED
     out.line("'make perf' can work here")
     return Verdict.PASS

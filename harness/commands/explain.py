@@ -121,6 +121,7 @@ def _explain_driver(arguments: Arguments, out: Printer) -> Verdict:
             },
             words=given_words(tuple(arguments.given.items()), ()),
         )
+        result = dataclasses.replace(result, next_steps=next_steps(result, run.final))
         write_manners(result, found, arguments.again, run.path)
         folder = run.commit(result)
     if arguments.json:

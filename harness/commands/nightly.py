@@ -30,6 +30,7 @@ from harness.platform.files.store import RESULTS_DIR, RunFolder
 from harness.platform.host.identity import host_facts
 from harness.platform.kernels.build import source_state
 from harness.platform.kernels.targets import read_target
+from harness.report.files import write_junit
 from harness.report.printer import Printer
 from harness.settings import Arguments
 
@@ -63,7 +64,9 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         (run.path / "report.html").write_text(night_page(view), encoding="utf-8")
         if crew is not None:
             crew.page.keep(run.path)
-        folder = run.commit(_result(night, view, source))
+        result = _result(night, view, source)
+        write_junit(result, run.path)
+        folder = run.commit(result)
         shift.journal.close()
     if arguments.json:
         say_json(folder, out)
@@ -204,6 +207,7 @@ def _result(night: Night, view: NightView, source: dict[str, object]) -> Result:
         source=source,
         notices=night.notices,
         problems=night.problems,
+        next_steps=next_steps_of(view),
         details={
             "cells": [asdict(outcome.finished) for outcome in night.outcomes],
             "dropped": list(view.dropped),

@@ -21,7 +21,7 @@ from harness.proof.emulator.image import parse_place
 from harness.proof.export import ExportedTest, ask_herd, disagreements, exported_tests, write_tests
 from harness.proof.matrix import Decided, KernelToProve, decide, decide_all
 from harness.proof.practice import RACE_MS, PracticeFound, litmus7_says, races
-from harness.proof.report import StrategyRow, claim, write_page
+from harness.proof.report import StrategyRow, claim, write_page, write_summary
 from harness.proof.run import POINTS, Proof
 from harness.report.printer import Printer
 from harness.report.told import next_lines
@@ -76,6 +76,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         ]
         practice = _practice(proofs, exported, run.path / "litmus", out) if len(proofs) > 1 else PracticeFound()
         write_page(run.path / "report.html", result, rows, device, minimal, practice)
+        write_summary(run.path, result, rows, arguments.again)
         folder = run.commit(result)
     _say(out, proofs, minimal)
     if len(proofs) == 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -25,15 +26,21 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     switches = arguments.switches
     arches = [switches.pop("ARCH")] if "ARCH" in switches else list(ARCHES)
     passed = failed = 0
+    broken: list[str] = []
     for arch in arches:
         built = build_kernel(Switches.of({**switches, "ARCH": arch}), compiler=arguments.text("CC"), test=True)
         for boot in suite_boots(arch):
             run = _run(replace(boot, suite=arguments.text("SUITE") or boot.suite), built.path)
             passed, failed = passed + run.passed, failed + run.failed
+            broken += [arch] if run.failed or run.complaints else []
             for line in run.complaints:
                 out.line(f"FAIL {arch} {run.name}: {line}")
             out.line(f"{arch} {run.name}: {run.passed} passed, {run.failed} failed")
     out.line(f"{passed} passed, {failed} failed")
+    if failed or not passed:
+        kept = [f"{name}={text}" for name, text in arguments.given.items() if name != "ARCH"]
+        command = shlex.join(["make", "suites", f"ARCH={(broken or arches)[0]}", *kept])
+        out.line(f"next: a line above names the check and its place; after a change, run that architecture: {command}")
     return Verdict.GUEST_FAILED if failed or not passed else Verdict.PASS
 
 

@@ -235,7 +235,9 @@ def _next(rows: tuple[SurveyRow, ...], arguments: Arguments) -> tuple[NextStep, 
 def survey_view(
     rows: tuple[SurveyRow, ...], verdict: Verdict, seconds: float, where: Path, again: str, steps: tuple[NextStep, ...]
 ) -> ReportView:
-    head = columns("target", "verdict", *(f"#{name}" for name in COLUMNS[:NUMBERS]), *COLUMNS[NUMBERS:])
+    head = columns(
+        "target", "verdict", *(f"#{name}" for name in COLUMNS[:NUMBERS]), *(f":{name}" for name in COLUMNS[NUMBERS:])
+    )
     shown = [
         TableRow(
             (

@@ -48,6 +48,13 @@ DEVICE_S = 33.0
 CHANGE_ON_DEVICE_S = 26.0
 """The change in frame rate, as long as it is given without a budget."""
 
+LAUNCH_S = 2.0
+"""One launch of a calibration."""
+DRAWING_S = 15.0
+"""The fewest sessions drawn from its launches."""
+FEWEST_LAUNCHES = 6
+"""Launches of each planted effect, whatever the time; a test compares it."""
+
 SURVEY_STAGES = ("window", "pictures")
 STEP_S = 30.0
 """One comparison of a bisection: two images in a window and in timing."""
@@ -57,6 +64,11 @@ NO_TIME = "no time was left"
 _ROUND_S = 5
 MARGIN = 1.1
 """A proposed budget exceeds what was seen by this factor."""
+
+
+def calibrate_s(effects: int) -> float:
+    """The least for ``calibrate``: kernels in several orders, the fewest launches, the fewest sessions."""
+    return 3 * BUILD_S + (1 + effects) * FEWEST_LAUNCHES * LAUNCH_S + DRAWING_S + CLOSING_S
 
 
 def stage_s(stage: str, pictures: int = 0) -> float:

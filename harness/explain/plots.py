@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.explain.effects import Effect, Worth, label
-from harness.report.plots import FIRST, MUTED, SECOND, block, head, named_tics, quoted
+from harness.report.plots import (
+    AROUND_PX,
+    FIRST,
+    KEY_BELOW,
+    KEY_PX,
+    MUTED,
+    ROW_PX,
+    SECOND,
+    block,
+    head,
+    named_tics,
+    quoted,
+)
 
 REACH = 2.0
 """Intervals are cut off at this multiple of the largest change: with few launches an interval may be unbounded."""
@@ -16,7 +28,7 @@ _POINTS = {Worth.SLOWER: 9, Worth.FASTER: 11, Worth.NOISE: 6}
 def effects_script(effects: Sequence[Effect]) -> str:
     """One line an effect, in the order given; slower, faster and noise in colours and shapes of their own."""
     count = len(effects)
-    lines = head("each switch changed alone", "change of frame time, %", "", 90 + 24 * max(count, 3))
+    lines = head("each switch changed alone", "change of frame time, %", "", AROUND_PX + KEY_PX + ROW_PX * count)
     drawn = []
     for worth in Worth:
         rows: list[tuple[float | str, ...]] = [
@@ -30,7 +42,7 @@ def effects_script(effects: Sequence[Effect]) -> str:
             style = f"pointtype {_POINTS[worth]} pointsize 0.9 linewidth 2 linecolor rgb '{_COLOURS[worth]}'"
             drawn.append(f"${name} using 1:2:3:4 with xerrorbars {style} title {quoted(name)}")
     lines += [named_tics([label(one.changes) for one in effects])]
-    lines += [f"set yrange [0.4:{count + 0.6}]", "set key bottom right"]
+    lines += [f"set yrange [0.4:{count + 0.6}]", KEY_BELOW]
     reach = REACH * max(abs(one.change) for one in effects)
     low, high = max(-1.0, -reach, min(one.low for one in effects)), min(reach, max(one.high for one in effects))
     lines += [f"set xrange [{105 * min(low, 0):.6g}:{105 * max(high, 0.001):.6g}]"]
@@ -41,7 +53,7 @@ def effects_script(effects: Sequence[Effect]) -> str:
 def steps_script(rates: Sequence[tuple[str, float]]) -> str:
     """Frame rate by step as bars, in the order given, with its figure at the end."""
     count = len(rates)
-    lines = head("frames a second, step by step", "frames/s", "", 90 + 24 * count)
+    lines = head("frames a second, step by step", "frames/s", "", AROUND_PX + ROW_PX * count)
     rows: list[tuple[float | str, ...]] = [(0.0, fps, float(count - i)) for i, (_, fps) in enumerate(rates)]
     lines += block("steps", rows)
     lines += [named_tics([name for name, _ in rates])]

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.core.wording import signed_percent, span
+from harness.core.wording import MINUS, signed_percent, span
 from harness.explain.attribution import FrameAccount
 from harness.explain.case_report import CandidateRow, EventsPerFrame, Replay, StepRow, measured_words
 from harness.explain.effects import Ablation, Worth, label
@@ -18,6 +18,7 @@ from harness.explain.frame_plots import stack_script, timeline_script
 from harness.explain.plots import effects_script, steps_script
 from harness.explain.rows import account_words, growth_rows, part_rows
 from harness.model.result import Result
+from harness.report.files import write_junit
 from harness.report.plots import Script, drawn
 from harness.report.render import markdown
 from harness.report.render import page as html_page
@@ -89,7 +90,7 @@ def effect_rows(ablation: Ablation) -> tuple[EffectRow, ...]:
             EffectRow(
                 label(effect.changes),
                 signed_percent(effect.change),
-                f"{effect.change * ablation.frame_ms:+.2f} ms",
+                f"{effect.change * ablation.frame_ms:+.2f} ms".replace("-", MINUS),
                 span(effect.low, effect.high),
                 effect.words,
                 _CLASS[effect.worth],
@@ -131,11 +132,12 @@ def _count(counts: EventsPerFrame | None, key: str) -> str:
 
 
 def write_explanation(page: Page, folder: Path) -> tuple[str, ...]:
-    """Write ``report.html``, ``report.md`` and the plots' scripts; returns the plots that failed."""
+    """Write ``report.html``, ``report.md``, ``junit.xml`` and the plots' scripts; returns the plots that failed."""
     plots, missing = drawn(_scripts(page.found), folder)
     view = explanation_view(page, folder, plots)
     (folder / "report.html").write_text(html_page(view), encoding="utf-8")
     (folder / "report.md").write_text(markdown(view), encoding="utf-8")
+    write_junit(page.result, folder)
     return missing
 
 

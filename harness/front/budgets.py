@@ -51,6 +51,8 @@ def least(arguments: Arguments) -> int:
         return budget.rounded_s(budget.perf_s(usual_stages(), int(settings_of("perf")["PICTURES"].default)))
     if command == "survey":
         return budget.rounded_s(budget.survey_s(_targets(arguments)))
+    if command == "calibrate":
+        return budget.rounded_s(budget.calibrate_s(len(arguments.integers("EFFECTS"))))
     if command == "acceptance":
         devices = 2 if _with_gl(arguments) and arguments.switches.get("ARCH", GL_ARCH) == GL_ARCH else 1
         roulette_s, pictures = arguments.number("BOOT_LOG_TIMEOUT"), arguments.integer("PICTURES")
@@ -112,4 +114,5 @@ def _what(arguments: Arguments) -> str:
         words.append("RESULT" if arguments.has("RESULT") else quick)
     if arguments.command == "survey":
         words.append(f"{_targets(arguments)} targets" if _targets(arguments) > 1 else "a target")
-    return " with ".join(words) or {"nightly": "a cell's whole gate"}.get(arguments.command, "the checklist")
+    others = {"nightly": "a cell's whole gate", "calibrate": f"EFFECTS={','.join(arguments.several('EFFECTS'))}"}
+    return " with ".join(words) or others.get(arguments.command, "the checklist")

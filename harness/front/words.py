@@ -123,7 +123,7 @@ def _unknown(command: str, name: str, text: str) -> str:
     others = sorted({one for row in DECLARED if row.name == name for one in row.commands})
     others += ["ab"] if name in settings_of("ab") and len(name) == 1 and command != "ab" else []
     if near and near != name and not others:
-        return f"{word}: no such setting; did you mean {near}={_likely(takes[near], text)}?"
+        return f"{word}: did you mean {near}={_likely(takes[near], text)}?"
     if others:
         return f"{word}: {command} takes no {name}; {', '.join(sorted(others))} {'does' if len(others) == 1 else 'do'}"
     return f"{word}: no such setting; '{command} --help' lists what {command} takes"

@@ -15,7 +15,7 @@ import jinja2
 from markupsafe import Markup
 
 from harness.core.wording import amount
-from harness.history.series import CREEP, NEW
+from harness.history.series import CREEP, NEW, RATIO
 from harness.model.spec import UsageError, Verdict
 from harness.platform.files.atomic import whole_folder
 from harness.platform.files.bounded import read_bounded
@@ -26,6 +26,8 @@ _SPARK_WIDTH, _SPARK_HEIGHT = 160, 28
 SPARK_RUNS = 90
 TITLE = "performance history"
 """The overview's title. A folder whose index has it may be replaced."""
+SHOWN_RUNS, OPEN_RUNS = 40, 10
+"""Runs in the table of a series, the newest first, and those of them that are not folded."""
 
 
 @dataclass(frozen=True)
@@ -197,6 +199,7 @@ class Dashboard:
         self._environment = environment()
         self._environment.filters.update(label=label_of, when=when_words, amount=amount)
         self._environment.filters["zip_newest"] = lambda one, other, count: list(zip(one, other))[: -count - 1 : -1]
+        self._environment.globals.update(open_runs=OPEN_RUNS, shown_runs=SHOWN_RUNS)
         # No bound needed: scripts of this tree.
         self._script = (TEMPLATES / "dashboard-plot.js").read_text(encoding="utf-8")
         self._policy = source_policy(self._script)
@@ -230,6 +233,7 @@ def _plot_data(series: SeriesView) -> dict[str, object]:
     """Data of the plot, as compact JSON."""
     return {
         "unit": series.unit,
+        "axis": _axis(series),
         "scope": series.scope,
         "hosts": list(series.hosts),
         "points": [
@@ -258,6 +262,13 @@ def _plot_data(series: SeriesView) -> dict[str, object]:
             for f in series.findings
         ],
     }
+
+
+def _axis(series: SeriesView) -> str:
+    """What stands beside the plot's scale: the metric's name, and its unit where it has one."""
+    if series.scope == RATIO:
+        return f"{label_of(series.metric)}, candidate / reference"
+    return ", ".join(word for word in (label_of(series.metric), series.unit) if word)
 
 
 def _figure(value: float) -> float | None:

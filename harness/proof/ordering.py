@@ -44,7 +44,7 @@ class Ordering:
         asked = f"among {self.pairs:,} pairs of accesses (ELF {self.sha256[:12]}, device: {DEVICE.name})"
         if self.refuted:
             return f"ordering: the driver's accesses can be seen in a wrong order: {', '.join(self.refuted)}; {asked}"
-        return f"ordering: no cycle {asked}"
+        return f"ordering: right in all {self.pairs:,} pairs of accesses ({self.sha256[:12]}, device {DEVICE.name})"
 
     @property
     def short(self) -> str:

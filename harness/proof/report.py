@@ -15,8 +15,9 @@ from harness.proof.decided.weakest import Minimal
 from harness.proof.drawing import draw_cycle
 from harness.proof.practice import TCG, PracticeFound
 from harness.proof.run import POINTS, Proof
-from harness.report.render import environment
-from harness.report.view import symbol_of, tone_of
+from harness.report.files import write_junit
+from harness.report.render import environment, markdown
+from harness.report.view import ReportView, Section, TableRow, columns, symbol_of, table, texts, tone_of
 from harness.report.words import when_words
 
 _CSS = {"forbidden": "good", "allowed": "bad", "not asked": "muted"}
@@ -117,3 +118,24 @@ def write_page(
             tcg=TCG,
         ),
     )
+
+
+def write_summary(folder: Path, result: Result, rows: Sequence[StrategyRow], again: str) -> None:
+    """Write ``report.md`` and ``junit.xml``: the verdict, and what was found of each kernel."""
+    shown = [
+        TableRow(texts(row.proof.label, ", ".join(row.proof.refuted) or "nothing", f"{row.proof.pairs:,}"))
+        for row in rows
+    ]
+    view = ReportView(
+        command=result.command,
+        verdict=result.verdict,
+        headline=result.sentence,
+        started=result.started,
+        seconds=result.seconds,
+        problems=result.problems,
+        next_steps=result.next_steps,
+        sections=(Section("Kernels", table=table(columns("kernel", "what can go wrong", "#pairs decided"), shown)),),
+        again=again,
+    )
+    (folder / "report.md").write_text(markdown(view), encoding="utf-8")
+    write_junit(result, folder)

@@ -68,6 +68,11 @@ def write_reports(
     return missing
 
 
+def write_junit(result: Result, folder: Path) -> None:
+    """Write ``junit.xml`` beside a page that is not a run's own."""
+    (folder / "junit.xml").write_text(junit(result), encoding="utf-8")
+
+
 def frames_csv(frame_ms: Mapping[str, F64]) -> str:
     """Every frame time, one a line."""
     text = io.StringIO()

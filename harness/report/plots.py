@@ -25,6 +25,9 @@ _VARIABLES = {INK: "--ink", MUTED: "--muted", FIRST: "--series-1", SECOND: "--se
 SERIES = (FIRST, SECOND, THIRD)
 WIDTH, HEIGHT, FONT = 760, 320, 14
 NARROW_WIDTH, NARROW_HEIGHT, NARROW_FONT = 380, 260, 12
+AROUND_PX, KEY_PX, ROW_PX = 130, 30, 26
+"""Heights of a plot of named rows: title, axis and its name; a key below; a row, whose name touches no other."""
+KEY_BELOW = "set key below center horizontal height 1"
 DRAWN = 1500
 """Points of a series in a drawing; a browser gets twice as many."""
 
@@ -41,6 +44,7 @@ def themed(svg: str, caption: str = "", narrow: bool = False) -> str:
         svg = re.sub(rf"rgb\(\s*{red},\s*{green},\s*{blue}\s*\)", f"var({variable})", svg)
         svg = svg.replace(colour, f"var({variable})").replace(colour.upper(), f"var({variable})")
     svg = svg.replace('fill="black"', 'fill="var(--ink)"').replace('stroke="black"', 'stroke="var(--ink)"')
+    svg = svg.replace("flood-color='white'", "style='flood-color: var(--paper)'")
     svg = re.sub(r"<title>.*?</title>|<desc>.*?</desc>", "", svg, flags=re.DOTALL)
     prefix = f"p{hashlib.sha256(svg.encode()).hexdigest()[:8]}{'n' if narrow else 'w'}-"
     svg = re.sub(r"""(\bid=['"])""", rf"\1{prefix}", svg)
@@ -60,6 +64,8 @@ NARROW_KEY = "set key below center horizontal samplen 1.2 height 1"
 
 NARROW_NAME = 22
 """Longest name, in characters, that stands left of a phone's plot."""
+_ON_PAPER = "set style textbox opaque noborder"
+"""Text with the page's colour behind it: lines of the plot end at it."""
 _NAMED_TIC = re.compile(r"('(?:[^']|'')*') (\d+)(?:, |$)")
 
 
@@ -68,8 +74,8 @@ def _names_inside(found: re.Match[str]) -> str:
     names = [(one[1].replace("%%", "%"), one[2]) for one in _NAMED_TIC.finditer(found[1])]
     if max((len(name) - 2 for name, _ in names), default=0) <= NARROW_NAME:
         return found[0]
-    labels = [f"set label {name} at graph 0.02, first {row} offset 0,0.8 left front" for name, row in names]
-    return "\n".join(["unset ytics", *labels])
+    labels = [f"set label {name} at graph 0.02, first {row} offset 0,0.9 left front boxed" for name, row in names]
+    return "\n".join(["unset ytics", _ON_PAPER, *labels])
 
 
 def narrowed(script: str) -> str:
@@ -258,11 +264,15 @@ def launches_plot(effects: Sequence[float], batches: Sequence[int], limit: float
     """Every launch's own effect, in order; the confirming batch in another shape."""
     lines = head("effect of each launch", "launch", "change of frame time, %")
     lines += block(
-        "l", [(float(i), 100 * effect, float(batch)) for i, (effect, batch) in enumerate(zip(effects, batches))]
+        "l", [(float(i), 100 * effect, float(batch)) for i, (effect, batch) in enumerate(zip(effects, batches), 1)]
     )
     ends = [0.0, 100 * (limit or 0.0), *(100 * effect for effect in effects)]
     space = 0.08 * (max(ends) - min(ends) or 1.0)
-    lines += [f"set xzeroaxis linecolor rgb '{MUTED}'", f"set yrange [{min(ends) - space:.6g}:{max(ends) + space:.6g}]"]
+    lines += [
+        f"set xrange [0.5:{len(effects) + 0.5}]",
+        f"set xzeroaxis linecolor rgb '{MUTED}'",
+        f"set yrange [{min(ends) - space:.6g}:{max(ends) + space:.6g}]",
+    ]
     if limit is not None:
         at = 100 * limit
         reach = f"from graph 0, first {at:.4g} to graph 1, first {at:.4g}"
@@ -279,5 +289,5 @@ def launches_plot(effects: Sequence[float], batches: Sequence[int], limit: float
     }
     shown = {name: values for name, values in parts.items() if any(v is not None for v in values)}
     limits = [(100 * limit, f"limit {100 * limit:+.3g} %")] if limit is not None else []
-    live = chart(("launch", "change of frame time, %", "%"), shown, range(len(effects)), limits, points=True)
+    live = chart(("launch", "change of frame time, %", "%"), shown, range(1, len(effects) + 1), limits, points=True)
     return Script("launches", "\n".join(lines) + "\n", "Each launch is one sample: their spread is the noise.", live)

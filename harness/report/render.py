@@ -16,13 +16,16 @@ from harness.core.text import neutral
 from harness.report.text import cell, code, fenced, visible
 from harness.report.view import ReportView, Section, TableCell
 
+_BREAKS = re.compile(r"[_/-]|[^\s_/-]{8}(?=[^\s_/-]{9})")
+"""A sign within a name, or eight characters of what goes on for longer than any word of a language."""
+
 TEMPLATES = Path(__file__).parent / "templates"
 VENDOR = Path(__file__).parent / "vendor"
 
 
 def environment(finalize: Any = None) -> jinja2.Environment:
     """Templates in which every text is escaped; by default for HTML."""
-    return jinja2.Environment(
+    made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -30,6 +33,8 @@ def environment(finalize: Any = None) -> jinja2.Environment:
         lstrip_blocks=True,
         finalize=finalize or _shown,
     )
+    made.filters["breakable"] = _breakable
+    return made
 
 
 def _shown(value: Any) -> Any:
@@ -54,6 +59,13 @@ def _address(text: str) -> Markup:
 
 def _plain_text(value: Any) -> Any:
     return value if isinstance(value, Markup) else Markup(neutral(str(value)))
+
+
+def _breakable(text: str) -> Markup:
+    """Text of a page that may be broken after a sign within a name and inside a very long word, too."""
+    ends = [0, *(found.end() for found in _BREAKS.finditer(text)), len(text)]
+    parts = [text[begin:end] for begin, end in zip(ends, ends[1:])]
+    return Markup(Markup("<wbr>").join(_shown(part) for part in parts))
 
 
 def source_policy(script: str) -> Markup:

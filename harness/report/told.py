@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from harness.model.result import Result
+from harness.report.files import write_junit
 from harness.report.printer import Printer
 from harness.report.render import markdown, page
 from harness.report.run_view import facts
-from harness.report.view import Link, ReportView, Section, TableRow, columns, table, texts
+from harness.report.view import Column, Link, ReportView, Section, TableRow, table, texts
+
+_FIGURE = re.compile(r"[+−-]?[0-9]|[–—]?$")
 
 
 class TellingPrinter:
@@ -27,9 +31,15 @@ class TellingPrinter:
 
     def table(self, title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         self._out.table(title, header, rows)
-        head = columns(*(name if number < 1 else f"#{name}" for number, name in enumerate(header)))
+        head = [_column(name, at, [row[at] for row in rows]) for at, name in enumerate(header)]
         made = table(head, [TableRow(texts(*row)) for row in rows])
         self.sections.append(Section(title[:1].upper() + title[1:], table=made))
+
+
+def _column(name: str, at: int, cells: Sequence[str]) -> Column:
+    """A column that begins with figures stands to the right; others but the first say their name on a phone."""
+    figures = at > 0 and all(_FIGURE.match(text) for text in cells)
+    return Column(name, number=figures, labelled=at > 0 and not figures)
 
 
 def next_lines(result: Result) -> tuple[str, ...]:
@@ -40,7 +50,7 @@ def next_lines(result: Result) -> tuple[str, ...]:
 
 
 def write_told(told: TellingPrinter, result: Result, folder: Path, again: str, links: Sequence[Link] = ()) -> None:
-    """Write ``report.html`` and ``report.md``: the verdict, then the text."""
+    """Write ``report.html``, ``report.md`` and ``junit.xml``: the verdict, then the text."""
     view = ReportView(
         command=result.command,
         verdict=result.verdict,
@@ -57,3 +67,4 @@ def write_told(told: TellingPrinter, result: Result, folder: Path, again: str, l
     )
     (folder / "report.html").write_text(page(view), encoding="utf-8")
     (folder / "report.md").write_text(markdown(view), encoding="utf-8")
+    write_junit(result, folder)

@@ -48,6 +48,8 @@ class Column:
 
     name: str
     number: bool = False
+    labelled: bool = False
+    """Text that says nothing without the column's name, which a phone shows in each cell."""
 
 
 @dataclass(frozen=True)
@@ -202,8 +204,8 @@ class ReportView:
 
 
 def columns(*names: str) -> tuple[Column, ...]:
-    """Columns by name; a leading ``#`` marks numbers."""
-    return tuple(Column(name.removeprefix("#"), name.startswith("#")) for name in names)
+    """Columns by name; a leading ``#`` marks numbers, ``:`` text that needs the name beside it on a phone."""
+    return tuple(Column(name.lstrip("#:"), name.startswith("#"), name.startswith(":")) for name in names)
 
 
 def table(head: Sequence[Column], rows: Sequence[TableRow]) -> Table | None:

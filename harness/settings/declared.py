@@ -248,7 +248,7 @@ DECLARED: tuple[Setting, ...] = (
         needs=("BUILD",),
     ),
     Setting("STEP", _FOLDER, ("bisect",), "how git calls back; not for people", "results/x", excludes=_OF_GIT),
-    Setting("BUDGET", Number(20, 86400, "s"), ("calibrate",), "time for launches, which may then be fewer", "330"),
+    Setting("BUDGET", Number(20, 86400, "s"), ("calibrate",), "time for the whole command; else what it takes", "330"),
     Setting("LAUNCHES", Integer(6, 10_000), ("calibrate",), "launches of each planted effect", "20", "62"),
     Setting("EFFECTS", Integers(1, 100), ("calibrate",), "planted effects, in per cent", "3,10", "2,5,10"),
     Setting("LOAD", Integer(0, 256), ("calibrate",), "competing processes; 1 is one on each core", "10", "0"),

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
 
 import pytest
 
-from harness.commands import survey
+from harness.commands import calibrate, survey
 from harness.core import budget
+from harness.front.words import parse
 from harness.gate import session
+from harness.gate.calibration.budgeted import DRAWS_LEAST, DrawingTime
+from harness.gate.calibration.recording import FEWEST_ROUNDS
 from harness.gate.measured import ArmKernel, Order
 from harness.gate.stages import STAGES
+from harness.model.errors import QemuError
 from harness.model.record import Lease
 from harness.model.spec import BUILT_IN, Machine, RunParams, Verdict
+from harness.platform.files import store
 from harness.platform.host.leases import WAIT_S
 from harness.platform.processes.pipeline import HarnessRun
 from harness.settings import Arguments
@@ -76,3 +82,35 @@ def test_shares_of_several_runs_are_the_whole() -> None:
         each = parse_each(line.split())
         assert sum(one.number("BUDGET") for one in each) == pytest.approx(float(line.rpartition("=")[2]), rel=1e-4)
         assert all(one.number("BUDGET") >= one.least_s > budget.BUILD_S for one in each)
+
+
+def test_a_calibration_leaves_time_for_its_sessions() -> None:
+    drawing = DrawingTime(session_s=0.03, series=8)
+    assert drawing.within(drawing.seconds(1000), 1000) == 1000
+    fit = drawing.within(drawing.seconds(1000) / 2, 1000)
+    assert DRAWS_LEAST < fit < 1000 and drawing.seconds(fit) <= drawing.seconds(1000) / 2
+    assert drawing.within(0.0, 1000) == DRAWS_LEAST
+    assert budget.FEWEST_LAUNCHES == FEWEST_ROUNDS
+
+
+def test_a_calibration_s_budget_is_the_whole_command_s(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, printer: RecordingPrinter
+) -> None:
+    """Launches end when what is left is needed for the sessions, however long the builds took."""
+    given: list[float] = []
+
+    def record(*arguments: object) -> None:
+        assert isinstance(arguments[-1], float)
+        given.append(arguments[-1])
+        raise QemuError("enough")
+
+    clock = Clock()
+    monkeypatch.setattr("harness.commands.calibrate.time.monotonic", clock)
+    monkeypatch.setattr(calibrate, "RunFolder", lambda command: store.RunFolder(command, tmp_path))
+    monkeypatch.setattr(calibrate, "drawing_time", lambda effects: DrawingTime(0.02, 6))
+    monkeypatch.setattr(calibrate, "_injected_effects", lambda *rest: setattr(clock, "now_s", clock.now_s + 17.0))
+    monkeypatch.setattr(calibrate, "record", record)
+    for words, left_s in (("BUDGET=300 DRAWS=1000", 300 - 17 - DrawingTime(0.02, 6).seconds(1000)), ("", math.inf)):
+        with pytest.raises(QemuError):
+            calibrate.main(parse(["calibrate", "EFFECTS=5", *words.split()]), printer)
+        assert given[-1] == pytest.approx(left_s, abs=1.0)

@@ -36,7 +36,7 @@ from harness.tests.test_slices import steady_launch
         ({"LAUNCHES": "3"}, "LAUNCHES=3"),
         ({"EFFECTS": "1,x"}, "EFFECTS=1,x"),
         ({"EFFECTS": "0"}, "EFFECTS=0"),
-        ({"LAUNCH": "9"}, "LAUNCH=9: no such setting"),
+        ({"LAUNCH": "9"}, "LAUNCH=9: did you mean LAUNCHES=9"),
     ],
 )
 def test_words_that_make_no_sense_are_refused(

@@ -195,7 +195,7 @@ def test_a_short_explanation_of_a_real_kernel(tmp_path: Path) -> None:
     ("words", "settings", "says"),
     [
         ((), {"BARRIER": "none"}, "BARRIER=none: unknown value"),
-        ((), {"BARIER": "linux"}, "BARIER=linux: no such setting"),
+        ((), {"BARIER": "linux"}, "BARIER=linux: did you mean BARRIER=linux"),
         (("case-99",), {}, "NAME=case-99: unknown value"),
         (("default",), {"NAME": "case-1-logged"}, "takes one NAME"),
         ((), {"QUICK": "yes"}, "QUICK=yes: 1 or 0"),

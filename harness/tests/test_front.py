@@ -209,9 +209,7 @@ def test_bad_words_are_one_line(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "harness", "perf", "fault=flip_pixel"]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
-    assert done.stdout.splitlines() == [
-        "usage: fault=flip_pixel: no such setting; did you mean FAULT=flip_pixel? (exit 2)"
-    ]
+    assert done.stdout.splitlines() == ["usage: fault=flip_pixel: did you mean FAULT=flip_pixel? (exit 2)"]
 
 
 def test_a_harness_that_cannot_be_loaded_is_no_regression(tmp_path: Path) -> None:

@@ -123,9 +123,7 @@ def test_every_command_is_a_goal(door: Path) -> None:
 def test_the_harness_says_its_line_once_and_make_fails() -> None:
     done = make(ROOT, "perf", "fault=flip_pixel")
     assert done.returncode == 2
-    assert done.stdout.splitlines() == [
-        "usage: fault=flip_pixel: no such setting; did you mean FAULT=flip_pixel? (exit 2)"
-    ]
+    assert done.stdout.splitlines() == ["usage: fault=flip_pixel: did you mean FAULT=flip_pixel? (exit 2)"]
 
 
 def test_help_of_a_command() -> None:

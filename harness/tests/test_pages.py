@@ -39,6 +39,33 @@ WIDER = """[...document.querySelectorAll('body *')].filter(one => one.scrollWidt
     getComputedStyle(one).overflowX === 'auto' && one.clientWidth > 0 && !one.closest('.cycle')).map(one =>
     one.getAttribute('aria-label') || one.textContent.slice(0, 60))"""
 """Boxes that must be scrolled sideways; a drawn cycle may be."""
+BROKEN = """(() => {
+    const found = [], walker = document.createTreeWalker(document.querySelector('main'), NodeFilter.SHOW_TEXT);
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+        if (node.parentElement.closest('svg, pre, code, script, style')) continue;
+        if (!node.parentElement.checkVisibility()) continue;
+        for (const word of node.textContent.matchAll(/[A-Za-z]{2,14}/g)) {
+            const range = document.createRange();
+            range.setStart(node, word.index);
+            range.setEnd(node, word.index + word[0].length);
+            if (new Set([...range.getClientRects()].map(one => Math.round(one.top))).size > 1) found.push(word[0]);
+        }
+    }
+    return found;
+})()"""
+"""Words of everyday length that are broken in two where they are shown."""
+OVERLAPPING = """[...document.querySelectorAll('svg')].flatMap(svg => {
+    const texts = [...svg.querySelectorAll('text')].map(one => [one.textContent.trim(), one.getBoundingClientRect()])
+        .filter(([said, box]) => said && box.width > 0);
+    return texts.flatMap(([said, box], at) => texts.slice(at + 1).filter(([other, next]) => other !== said &&
+        Math.min(box.right, next.right) - Math.max(box.left, next.left) > 1 &&
+        Math.min(box.bottom, next.bottom) - Math.max(box.top, next.top) > 0.15 * Math.min(box.height, next.height))
+        .map(([other]) => `${said} / ${other}`));
+})"""
+"""Texts of a drawing that lie on each other."""
+FOLD = """[...document.querySelectorAll('.verdict, h1, .changes li, .next')].map(one =>
+    one.getBoundingClientRect().bottom)"""
+"""Where the verdict, what changed and the next step end."""
 HIDDEN = """(() => { window.scrollTo(500, 0); const moved = window.scrollX; window.scrollTo(0, 0); return moved; })()"""
 
 
@@ -75,6 +102,9 @@ def test_a_page_is_whole_and_accessible_on_every_screen(kind: str, page: Browser
         assert page.errors == []
         assert page.evaluate(HIDDEN) == 0, f"{kind} is wider than {width} pixels"
         assert page.evaluate(WIDER) == [], f"{kind} at {width} pixels"
+        assert page.evaluate(BROKEN) == [], f"{kind} at {width} pixels"
+        assert page.evaluate(OVERLAPPING) == [], f"{kind} at {width} pixels"
+        assert max(page.evaluate(FOLD)) <= 900, f"{kind} at {width} pixels: what is said first needs scrolling"
         page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
         assert found_by_axe(page) == [], f"{kind} at {width} pixels, {'dark' if dark else 'light'}"
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from harness.explain.manners.manner import DriverManner
 from harness.explain.manners.watch import DriverAnswer
 from harness.model.result import Result
+from harness.report.files import write_junit
 from harness.report.render import markdown
 from harness.report.render import page as html_page
 from harness.report.run_view import facts
@@ -14,7 +15,7 @@ from harness.report.view import ReportView, Section, TableCell, TableRow, column
 
 
 def write_manners(result: Result, found: DriverAnswer, again: str, folder: Path) -> None:
-    """Write ``report.html`` and ``report.md``.
+    """Write ``report.html``, ``report.md`` and ``junit.xml``.
 
     Parameters
     ----------
@@ -24,6 +25,7 @@ def write_manners(result: Result, found: DriverAnswer, again: str, folder: Path)
     view = manners_view(result, found, again)
     (folder / "report.html").write_text(html_page(view), encoding="utf-8")
     (folder / "report.md").write_text(markdown(view), encoding="utf-8")
+    write_junit(result, folder)
 
 
 def manners_view(result: Result, found: DriverAnswer, again: str) -> ReportView:

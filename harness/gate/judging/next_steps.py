@@ -16,7 +16,9 @@ from harness.model.result import LOOK_AT, Gate, NextStep, Result
 from harness.model.spec import ROOT, Verdict, switch_table
 from harness.model.target_baseline import FIRST
 
-EVIDENCE_SAID = 3
+EVIDENCE_SAID = 1
+"""Pictures that are named; the others lie beside it, and on the page."""
+REPORT = "report.html"
 LONG_BUDGET_S = 300
 
 _SHORTEN = ("VIRGL", "BOOT_LOG_TIMEOUT", "PICTURES", "BUDGET")
@@ -128,10 +130,12 @@ def _after_pass(result: Result, folder: Path) -> Iterator[NextStep]:
 
 
 def _after_regression(result: Result, folder: Path) -> Iterator[NextStep]:
-    if result.command != "perf":
+    if result.command == "bisect":
+        yield from _after_bisection(result, folder)
         return
     judged_by = result.run.judged_by if result.run else None
-    if judged_by is None or not judged_by.baseline:
+    if result.command != "perf" or judged_by is None or not judged_by.baseline:
+        yield from _without_reference(result, folder)
         return
     yield NextStep(
         "see which part grew and which switch gives it back", f"make explain RESULT={shlex.quote(_shown(folder))}"
@@ -141,6 +145,32 @@ def _after_regression(result: Result, folder: Path) -> Iterator[NextStep]:
         switches = [word for word in result.words if word.partition("=")[0] in ("ARCH", *switch_table())]
         words = shlex.join([f"GOOD={commit[:12]}", "BAD=HEAD", *switches])
         yield NextStep("find the commit that did it", f"make bisect {words}")
+
+
+def _after_bisection(result: Result, folder: Path) -> Iterator[NextStep]:
+    """The commit that was found: what it changed, and its comparison by itself."""
+    candidates = result.details.get("candidates") or []
+    given = dict(word.split("=", 1) for word in result.words if "=" in word)
+    if not candidates:
+        yield NextStep(f"{LOOK_AT}{folder / REPORT}: it has every step", path=REPORT)
+        return
+    commit = str(candidates[0])[:12]
+    elsewhere = ["-C", given["REPO"]] if "REPO" in given else []
+    yield NextStep("see what it changed", shlex.join(["git", *elsewhere, "show", commit]))
+    if "REPO" not in given and "TARGET" not in given:
+        switches = [word for word in result.words if word.partition("=")[0] in ("ARCH", *switch_table())]
+        command = shlex.join(["make", "ab", f"A={commit}~1", f"B={commit}", *switches])
+        yield NextStep("measure it against its parent again", command)
+
+
+def _without_reference(result: Result, folder: Path) -> Iterator[NextStep]:
+    """A gate that failed without a comparison: a floor, a limit of the target's."""
+    given = dict(word.split("=", 1) for word in result.words if "=" in word)
+    subject = next((name for name in ("TARGET", "KERNEL") if name in given), "")
+    if result.command == "perf" and subject:
+        command = shlex.join(["make", "explain", f"{subject}={given[subject]}"])
+        yield NextStep("see what its driver asks of the device, and how it waits", command)
+    yield NextStep(f"{LOOK_AT}{folder / REPORT}: what failed stands first", path=REPORT)
 
 
 def _good_commit(result: Result) -> str:

@@ -40,14 +40,18 @@
     figure.prepend(place);
     const axis = (label, values) => ({ label, stroke: css("--muted"), font, labelFont: font, grid: { stroke: css("--line") }, ticks: { stroke: css("--line") }, size: values ? 62 : 44 });
     const colours = strokes();
+    // Frames and launches are counted: no tick between two of them, and no point on the edge.
+    const counted = plain.data[0].every(Number.isInteger);
+    const incrs = counted ? [1, 2, 5].flatMap((_, i, all) => [...Array(9).keys()].map((power) => all[i] * 10 ** power)).sort((a, b) => a - b) : undefined;
+    const across = (_, low, high) => { const space = plain.points ? Math.max((high - low) * 0.01, counted && high - low < 100 ? 0.5 : 0) : 0; return [low - space, high + space]; };
     const width = () => Math.max(280, figure.clientWidth);
     const height = () => (width() < 480 ? 250 : 320);
     const chart = new uPlot({
       width: width(), height: height(),
       padding: [plain.limits.length ? 24 : 12, 12, 0, 0],
       cursor: { drag: { x: true, y: false } },
-      scales: { x: { time: false }, y: { range: (_, low, high) => within(low, high, plain.limits) } },
-      axes: [axis(plain.x, false), axis(plain.y, true)],
+      scales: { x: { time: false, range: across }, y: { range: (_, low, high) => within(low, high, plain.limits) } },
+      axes: [{ ...axis(plain.x, false), incrs }, axis(plain.y, true)],
       series: [{ label: plain.x, value: (_, v) => (v === null || v === undefined ? "–" : v) }, ...plain.names.map((label, i) => ({
         label, stroke: colours[i % 3], width: plain.points ? 0 : 2, dash: plain.points ? undefined : [[], [7, 4], [2, 3]][i % 3],
         paths: plain.points ? () => null : undefined, points: { show: Boolean(plain.points), size: i ? 6 : 4, fill: colours[i % 3], stroke: colours[i % 3] },

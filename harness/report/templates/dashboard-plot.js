@@ -7,7 +7,7 @@
   const points = data.points.map(([value, low, high, host, started, commit, verdict, folder], index) =>
     ({ value, low, high, host, started, commit, verdict, folder, index })).filter((p) => p.value !== null);
   const breaks = data.findings.map(([before, at, after, , , , creep]) => (creep ? [before + 1, after] : [at, at])).sort((a, b) => a[0] - b[0]);
-  const margin = { left: 68, right: 14, top: 26, bottom: 30 };
+  const margin = { left: 84, right: 14, top: 26, bottom: 30 };
   let first = -0.5, last = data.points.length - 0.5;
   const reach = 14;
   let dragFrom = null, dragTo = null, near = null, scaleY = () => 0, known = null;
@@ -62,6 +62,8 @@
     const every = Math.max(1, Math.round((last - first) / Math.max(2, width / 130)));
     for (let i = Math.max(0, Math.ceil(first)); i <= Math.min(last, data.points.length - 1); i += every)
       make("text", { x: x(i), y: height - 8, "text-anchor": "middle" }, svg, data.points[i][4].slice(0, 10));
+    const middle = (margin.top + height - margin.bottom) / 2;
+    make("text", { x: 14, y: middle, "text-anchor": "middle", transform: `rotate(-90 14 ${middle})` }, svg, data.axis);
     const clip = make("clipPath", { id: "inside" }, make("defs", {}, svg));
     make("rect", { x: margin.left, y: 0, width: width - margin.left - margin.right, height: height - margin.bottom }, clip);
     const inside = make("g", { "clip-path": "url(#inside)" }, svg);
