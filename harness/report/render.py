@@ -16,8 +16,10 @@ from harness.core.text import neutral
 from harness.report.text import cell, code, fenced, visible
 from harness.report.view import ReportView, Section, TableCell
 
-_BREAKS = re.compile(r"[_/-]|[^\s_/-]{8}(?=[^\s_/-]{9})")
-"""A sign within a name, or eight characters of what goes on for longer than any word of a language."""
+_LONG = re.compile(r"\S{17,}")
+"""Longer than any word of a language."""
+_BREAKS = re.compile(r"[_/]|[^_/-]{8}(?=[^_/-]{9})")
+"""A sign within a name, or eight characters of what goes on without one."""
 
 TEMPLATES = Path(__file__).parent / "templates"
 VENDOR = Path(__file__).parent / "vendor"
@@ -62,10 +64,10 @@ def _plain_text(value: Any) -> Any:
 
 
 def _breakable(text: str) -> Markup:
-    """Text of a page that may be broken after a sign within a name and inside a very long word, too."""
-    ends = [0, *(found.end() for found in _BREAKS.finditer(text)), len(text)]
-    parts = [text[begin:end] for begin, end in zip(ends, ends[1:])]
-    return Markup(Markup("<wbr>").join(_shown(part) for part in parts))
+    """Text of a page whose very long words may be broken, after signs within them first of all."""
+    cuts = [word.start() + found.end() for word in _LONG.finditer(text) for found in _BREAKS.finditer(word[0])]
+    ends = [0, *cuts, len(text)]
+    return Markup(Markup("<wbr>").join(_shown(text[begin:end]) for begin, end in zip(ends, ends[1:])))
 
 
 def source_policy(script: str) -> Markup:

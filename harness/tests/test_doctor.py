@@ -46,7 +46,8 @@ def test_a_bare_machine_is_told_what_to_install(
         works, says = rows[what]
         assert not works.startswith("✓") and "install" in says and package in says, (what, says)
     assert rows["x86_64"][0].startswith("✗") and rows["aarch64"][0].startswith("–")
-    assert "x86_64, setpriv, git, make, gnuplot" in printer.lines[-1]
+    assert "x86_64, setpriv, git, make, gnuplot" in printer.lines[-2]
+    assert printer.lines[-1] == "next: install what is missing: make setup perf"
 
 
 def test_rights_that_are_missing_are_said_with_what_it_costs(monkeypatch: pytest.MonkeyPatch) -> None:

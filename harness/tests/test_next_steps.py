@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import html
+import re
 import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
+from junitparser import JUnitXml
 
 from harness.core import budget
 from harness.front.words import parse
@@ -16,7 +19,10 @@ from harness.model.record import JudgedBy, RunRecord
 from harness.model.result import Arm, Frames, Gate, Result, result_to_json
 from harness.model.spec import ROOT, RunParams, Verdict
 from harness.model.upgrade import load_result
-from harness.report.run_view import reproduce
+from harness.report.files import write_reports
+from harness.report.render import terminal_lines
+from harness.report.run_view import reproduce, short_view
+from harness.settings import MEASURING
 
 FOLDER = ROOT / "results" / "20261128T100000Z-perf"
 APPROVED = Arm({"FAULT": "none"}, "", {}, build={"commit": "ab" * 20})
@@ -180,6 +186,48 @@ def test_the_words_come_back_as_they_were_given(tmp_path: Path) -> None:
     found = load_result(result_to_json(result(Verdict.PASS, command="ab", words=given)), "run")
     assert shlex.split(reproduce(found)) == ["make", "ab", *given]
     assert shlex.split(again(found, OPTS="")) == ["make", "ab", "x y", "A=HEAD~3 BARRIER=linux"]
+
+
+NOT_PASSED = [one for one in Verdict if one is not Verdict.PASS]
+
+
+@pytest.mark.parametrize("verdict", NOT_PASSED)
+@pytest.mark.parametrize("command", MEASURING)
+def test_every_ending_of_every_command_says_the_same_everywhere(command: str, verdict: Verdict, tmp_path: Path) -> None:
+    """What happened, to what, and what to do next: on the terminal, on the page, in Markdown and in JUnit."""
+    sentence = f"{verdict.value}: frame 7 of this kernel is not right"
+    made = result(verdict, command=command, sentence=sentence, words=("BUDGET=300",))
+    steps = next_steps(made, tmp_path)
+    assert steps and all(step.why for step in steps)
+    made = dataclasses.replace(made, next_steps=steps)
+    write_reports(made, tmp_path, {})
+    suite = JUnitXml.fromfile(str(tmp_path / "junit.xml"))
+    ended = [(one._elem.text or "") for group in suite for case in group for one in case.result]
+    said = {
+        "terminal": "\n".join(terminal_lines(short_view(made))),
+        "page": html.unescape(re.sub(r"<[^>]*>", "", (tmp_path / "report.html").read_text(encoding="utf-8"))),
+        "Markdown": re.sub(r"[\\\u2060]", "", (tmp_path / "report.md").read_text(encoding="utf-8")),
+        "JUnit": "\n".join(ended),
+    }
+    for place, text in said.items():
+        missing = [part for step in steps for part in (step.why, step.command) if part not in text]
+        assert sentence in text and not missing, (place, missing)
+
+
+@pytest.mark.parametrize(
+    ("command", "words", "details", "last"),
+    [
+        ("perf", ("TARGET=mine",), {}, "make explain TARGET=mine"),
+        ("perf", ("KERNEL=a b.elf",), {}, "make explain 'KERNEL=a b.elf'"),
+        ("bisect", ("GOOD=v1", "BAD=v2"), {"candidates": ["ab" * 20]}, "make ab 'A=abababababab~1' B=abababababab"),
+        ("bisect", ("REPO=../os",), {"candidates": ["ab" * 20]}, "git -C ../os show abababababab"),
+    ],
+)
+def test_a_regression_without_a_baseline_has_a_command(
+    command: str, words: tuple[str, ...], details: dict[str, Any], last: str
+) -> None:
+    found = result(Verdict.REGRESSION, command=command, words=words, details=details, runs={})
+    assert last in [step.command for step in next_steps(found, FOLDER)]
 
 
 @pytest.mark.parametrize("verdict", [one for one in Verdict if one is not Verdict.PASS])
