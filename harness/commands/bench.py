@@ -84,11 +84,11 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
 
 def _chosen(words: str) -> list[str]:
     known = topics()
-    chosen = [word for word in words.split(",") if word] or known
+    chosen = words.split(",") if words else known
     if unknown := [word for word in chosen if word not in known]:
         near = nearest(unknown[0], known)
         hint = f"; did you mean {near}?" if near else ""
-        raise UsageError(f"ONLY={shown(','.join(unknown))}: choose from {', '.join(known)}{hint}")
+        raise UsageError(f"ONLY={shown(words)}: choose from {', '.join(known)}{hint}")
     return chosen
 
 

@@ -156,6 +156,8 @@ class History:
         self.where = _where(parsed)
         try:
             self._engine = _engine(url, parsed.get_backend_name())
+        except (ValueError, TypeError) as error:
+            raise UsageError("HISTORY_URL: an option behind '?' has a value that it cannot have") from error
         except exc.ArgumentError as error:
             raise UsageError(f"HISTORY_URL: {parsed.drivername[:40]} is not a known kind of database") from error
         except ImportError as error:

@@ -106,6 +106,11 @@ def test_what_the_linker_complains_of_is_passed_on(tree: Path) -> None:
         build_kernel(Switches(), tree=tree)
 
 
+def test_a_folder_with_a_line_break_in_its_name_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ToolError, match="make cannot work in a folder whose name holds a line break"):
+        build_kernel(Switches(), tree=tmp_path / "a\nb")
+
+
 def test_a_full_disk_is_no_fault_of_the_source(tree: Path) -> None:
     (tree / "kernel" / "Makefile").write_text("all:\n\t@cat Makefile >/dev/full\n")
     with pytest.raises(ToolError, match="x86_64 cannot be built: .*No space left on device") as caught:

@@ -69,6 +69,13 @@ def test_help_about_nothing_names_the_nearest(words: list[str]) -> None:
         answer(words)
 
 
+def test_what_is_no_command_is_printed_as_text() -> None:
+    command = [sys.executable, "-m", "harness", "help", "::error::\u202e\x1b[2J"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 2, done.stdout
+    assert r"usage: : :error: :\x202e\x1b[2J: no such command" in done.stdout
+
+
 def test_help_is_answered_however_it_is_asked() -> None:
     assert answer(["perf", "--help"]) == answer(["help", "C=perf"]) == answer(["help", "perf"]) == page("perf")
     assert answer([]) == answer(["--help"]) == answer(["help"]) == overview()

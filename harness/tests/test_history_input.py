@@ -120,7 +120,8 @@ def test_an_empty_file_is_no_sound_history(tmp_path: Path, monkeypatch: pytest.M
 
 @pytest.mark.parametrize(
     "address",
-    ["postgresql//u:secret@h/n", "postgresql://u:secret@h:port/n", "nothing://u:secret@h/n", "secret", "sqlite"],
+    ["postgresql//u:secret@h/n", "postgresql://u:secret@h:port/n", "nothing://u:secret@h/n", "secret", "sqlite"]
+    + ["sqlite:///x?timeout=secret", "sqlite:///x?check_same_thread=secret"],
 )
 def test_an_address_is_not_repeated_in_an_error(
     address: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

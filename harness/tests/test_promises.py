@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from harness.benchmarks import Figure, linux, measured, measures, topics
+from harness.commands.bench import _chosen
+from harness.model.spec import UsageError
 from harness.tests.programs import fake_program
 
 
@@ -56,3 +58,10 @@ def test_without_debian_s_kernel_the_comparison_is_missed_and_says_why(
     assert not figure.kept
     assert said in figure.what
     assert not list(tmp_path.glob("linux/*")) and not list(tmp_path.glob("linux/.*"))
+
+
+@pytest.mark.parametrize("words", [",", "gate,", "gate,none", "::"])
+def test_topics_that_do_not_exist_are_refused(words: str) -> None:
+    with pytest.raises(UsageError, match=f"ONLY={words}: choose from"):
+        _chosen(words)
+    assert _chosen("") == topics() and _chosen("gate") == ["gate"]

@@ -113,6 +113,8 @@ def build_kernel(
     BuildError
         With the last lines of make's output, when it does not build.
     """
+    if "\n" in str(tree.absolute()):
+        raise ToolError(f"make cannot work in a folder whose name holds a line break: {tree}")
     shipped = None if test or shuffle else _shipped_kernel(switches, compiler, tree)
     if shipped is not None:
         return shipped
