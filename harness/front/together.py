@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 from collections.abc import Callable, Sequence
 
@@ -22,6 +23,12 @@ _HOST_DRAWS, _PIXELS = "DRAW=gpu", "pixels"
 COMPILERS = ("gcc", "clang")
 _RUN_FAULTS = ("perf", "ab", "explain", "boot", "acceptance", "latency", "bisect")
 """Commands that run kernels whose faults must be able to happen; others only compile or test them."""
+
+_OF_THE_HARNESS = frozenset(
+    "S d D h cdrom daemonize display help incoming kernel loadvm mon monitor msg no-shutdown nographic pidfile "
+    "preconfig qmp runas sandbox serial version".split()
+)
+"""QEMU's options by which the harness runs, hears and confines it."""
 
 
 def contradiction(arguments: Arguments) -> str:
@@ -96,6 +103,13 @@ def _cursors(arguments: Arguments) -> str:
     """Every CURSOR that is asked for, as words."""
     arms = [text for name, text in arguments.given.items() if len(name) == 1] if arguments.command == "ab" else []
     return " ".join([f"CURSOR={arguments.given.get('CURSOR', '')}", *arms])
+
+
+def _own_arguments(arguments: Arguments) -> str:
+    """QEMU's options that would take a machine away from the harness."""
+    words = shlex.split(arguments.given.get("QEMU_ARGS", ""))
+    taken = next((one for one in words if one[:1] == "-" and one.lstrip("-") in _OF_THE_HARNESS), "")
+    return f"QEMU_ARGS: {taken} is for the harness to set" if taken else ""
 
 
 def _slow(arguments: Arguments) -> str:
@@ -282,6 +296,7 @@ def _example(command: str, name: str) -> str:
 
 _RULES: tuple[Callable[[Arguments], str], ...] = (
     _exclusions,
+    _own_arguments,
     _calibrate,
     _needs,
     _required,

@@ -161,6 +161,8 @@ def test_nonsense_is_one_line(value: str) -> None:
         ("perf BASELINE_STORE=x", "BASELINE_STORE=x needs TARGET="),
         ("perf STAGES=window QUIET=wait", "QUIET=wait has no meaning beside STAGES=window"),
         ("ab STAGES=window,pictures SMALLEST=0.02", "SMALLEST=0.02 has no meaning beside STAGES=window,pictures"),
+        ("perf QEMU_ARGS=-S", "QEMU_ARGS: -S is for the harness to set"),
+        ("ab A=default B=LOG=none QEMU_ARGS=--daemonize", "QEMU_ARGS: --daemonize is for the harness to set"),
         ("perf OPTS=load=1", "OPTS=load=1 needs a second CPU"),
         ("ab A=a.elf B=b.elf LOG=frame", "LOG=frame has no meaning for kernels that are built already"),
         ("ab A=a.toml B=b.elf CC=clang", "CC=clang has no meaning for kernels that are built already"),
