@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import tempfile
@@ -52,7 +53,8 @@ def _disturb(checkout: Checkout, how: signal.Signals) -> bool:
                 os.kill(number, how)
                 if how is signal.SIGSTOP:
                     time.sleep(STOP_S)
-                    os.kill(number, signal.SIGCONT)
+                    with contextlib.suppress(ProcessLookupError):  # the run was over meanwhile
+                        os.kill(number, signal.SIGCONT)
             except ProcessLookupError:
                 continue
             return True
