@@ -53,14 +53,13 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:
 
 def _answer(words: list[str]) -> int | None:
     """Questions that need no modules and no run: help and version. None for any other command line."""
-    from harness.core.text import neutral
-    from harness.front.questions import answer
+    from harness.front.questions import answer, refusal
     from harness.model.spec import UsageError
 
     try:
         text = answer(words)
     except UsageError as error:
-        sys.stdout.write(f"usage: {neutral(str(error))} (exit 2)\n")
+        sys.stdout.write(f"{refusal(error)}\n")
         return 2
     if text is None:
         return None

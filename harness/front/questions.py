@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.core.text import neutral
 from harness.front import help as helping
 from harness.front.completion import SHELLS, completion
 from harness.front.words import check_command
-from harness.model.spec import UsageError
+from harness.model.spec import UsageError, Verdict
 from harness.model.values import shown
 
 _HELP = ("-h", "--help", "help")
@@ -48,3 +49,8 @@ def _page(name: str) -> str:
 def _nothing_more(words: Sequence[str]) -> None:
     if words:
         raise UsageError(f"{shown(words[0])}: help takes one command, as in C=perf")
+
+
+def refusal(error: UsageError) -> str:
+    """The line that refuses a question; names that were typed stand in it as text."""
+    return neutral(f"usage: {error} (exit {Verdict.USAGE.exit_code})")
