@@ -237,6 +237,35 @@
 #endif
 
 /*
+ * Whether the kernel changes its picture's size when the host changes the display's while it runs (on), or keeps the
+ * one that it was started with (off).
+ *
+ * SWITCH MODES: off on
+ */
+#ifndef MODES
+#define MODES off
+#endif
+#define OPTION_MODES_off 1
+#define OPTION_MODES_on 2
+#if OPTION(MODES) == 0
+#error "MODES: unknown value; see the SWITCH lines in kernel/options.h"
+#endif
+
+/*
+ * On how many of the device's heads the picture is shown.
+ *
+ * SWITCH HEADS: 1 2
+ */
+#ifndef HEADS
+#define HEADS 1
+#endif
+#define OPTION_HEADS_1 1
+#define OPTION_HEADS_2 2
+#if OPTION(HEADS) == 0
+#error "HEADS: unknown value; see the SWITCH lines in kernel/options.h"
+#endif
+
+/*
  * A deliberate fault, compiled in to prove that the harness sees it. Its further values are the names of FAULT_DECLARE
  * lines in fault/, where each one is declared and says what it does.
  *
@@ -246,11 +275,21 @@
 #define FAULT none
 #endif
 
-/* Named where it is used alone: another kernel is the same, byte for byte, as before there were cursors. */
+/* Named where they are used alone: another kernel is the same, byte for byte, as before there were such switches. */
 #if OPTION(CURSOR) == OPTION_CURSOR_hw
 #define OPTION_KEY_CURSOR " cursor=" OPTION_TEXT(CURSOR)
 #else
 #define OPTION_KEY_CURSOR ""
+#endif
+#if OPTION(MODES) == OPTION_MODES_on
+#define OPTION_KEY_MODES " modes=" OPTION_TEXT(MODES)
+#else
+#define OPTION_KEY_MODES ""
+#endif
+#if OPTION(HEADS) != OPTION_HEADS_1
+#define OPTION_KEY_HEADS " heads=" OPTION_TEXT(HEADS)
+#else
+#define OPTION_KEY_HEADS ""
 #endif
 
 /* Every switch with its value, as [BOOT] tells them: a key is the switch in lower case, except for
@@ -261,7 +300,7 @@
 	" fill=" OPTION_TEXT(FILL) " draw=" OPTION_TEXT(DRAW) " spin=" OPTION_TEXT(SPIN) " wait=" OPTION_TEXT(WAIT)    \
 	" completion=" OPTION_TEXT(COMPLETION) " event_idx=" OPTION_TEXT(EVENT_IDX) " batch=" OPTION_TEXT(BATCH)       \
 	" gpu_fence=" OPTION_TEXT(GPU_FENCE) " preempt=" OPTION_TEXT(PREEMPT) " cpus_max=" OPTION_TEXT(CPUS)           \
-	" fault=" OPTION_TEXT(FAULT) OPTION_KEY_CURSOR
+	" fault=" OPTION_TEXT(FAULT) OPTION_KEY_CURSOR OPTION_KEY_MODES OPTION_KEY_HEADS
 /* clang-format on */
 
 #endif

@@ -52,6 +52,15 @@ SOURCES := \
 # Linked with CURSOR=hw, and for its suite.
 CURSOR_SOURCES := drivers/virtio/gpu_cursor.c
 
+# Linked with MODES=on, and for its suite.
+MODES_SOURCES := \
+	drivers/virtio/transport_config.c \
+	drivers/virtio/gpu_edid.c \
+	drivers/virtio/gpu_modes.c
+
+# Linked with HEADS=2, and for its suite.
+HEADS_SOURCES := drivers/virtio/gpu_heads.c
+
 # Linked with DRAW=gpu, and for their suite.
 HOSTDRAW_SOURCES := \
 	drivers/virtio/gpu_virgl_encode.c \
@@ -67,6 +76,7 @@ FAULT_SOURCES := \
 	fault/driver.c \
 	fault/ending.c \
 	fault/input.c \
+	fault/modes.c \
 	fault/serial.c
 
 # Suites, one a file, in the order in which they run. Those of the first list also run natively (test/host/host.mk).
@@ -84,6 +94,8 @@ SUITES := \
 	test/ktest_gpu.c \
 	test/ktest_gpu_virgl.c \
 	test/ktest_gpu_cursor.c \
+	test/ktest_gpu_edid.c \
+	test/ktest_gpu_modes.c \
 	test/ktest_gpu_draw.c \
 	test/ktest_pieces.c \
 	test/ktest_blk.c \

@@ -33,8 +33,8 @@ struct fault {
 	const char *seen; /* what the harness sees it as: a word of its tests */
 	unsigned code;    /* the harness's exit code */
 	/*
-	 * Without which it has no effect: "", "blk=", "VIRGL=1", "CURSOR=hw", "DRAW=gpu", "pixels" that the kernel
-	 * draws itself, or "latency", the stage.
+	 * Without which it has no effect: "", "blk=", "VIRGL=1", "CURSOR=hw", "DRAW=gpu", "HEADS=2", "pixels" that the
+	 * kernel draws itself, or a stage: "latency" or "modes".
 	 */
 	const char *needs;
 	const char *what; /* it does, in words */
@@ -50,7 +50,7 @@ struct fault {
 	uint32_t drop_kick, hide_block, spoil_block, change_config;
 	/* The frame numbers of records run ahead by 1 for each `lie` frames. */
 	uint32_t lie;
-	bool leak_descriptors, decline_virgl, late_input, race_cursor, refuse_shader;
+	bool leak_descriptors, decline_virgl, late_input, race_cursor, refuse_shader, keep_pitch, one_head;
 };
 
 /* FAULT_DECLARE(name, "seen", code, "needs", "what it does", .hook = …, …). */
@@ -164,6 +164,18 @@ static inline bool fault_races_cursor(void)
 static inline bool fault_refuses_shader(void)
 {
 	return FAULT_CHOSEN.refuse_shader;
+}
+
+/* A new mode is drawn with the pitch of the mode before. */
+static inline bool fault_keeps_pitch(void)
+{
+	return FAULT_CHOSEN.keep_pitch;
+}
+
+/* The second head is never given a picture. */
+static inline bool fault_forgets_head(void)
+{
+	return FAULT_CHOSEN.one_head;
 }
 
 /* The frame number that the record claims. */

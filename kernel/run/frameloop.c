@@ -10,6 +10,7 @@
 #include "run/blkload.h"
 #include "run/hostdraw.h"
 #include "run/inputs.h"
+#include "run/modes.h"
 #include "run/pointer.h"
 #include "run/record.h"
 #include "run/recording.h"
@@ -115,7 +116,7 @@ static void draw_again(uint32_t frame, const struct roulette_damage *damage, uin
 static void loop_draw(const struct fault_frame_plan *plan, struct roulette_damage *damage)
 {
 	const struct canvas *canvas = &loop.canvas;
-	if (OPTION(DRAW) == OPTION_DRAW_dirty && loop.count) {
+	if (OPTION(DRAW) == OPTION_DRAW_dirty && loop.count && !(OPTION(MODES) == OPTION_MODES_on && modes_fresh())) {
 		roulette_draw_dirty(loop.scene, canvas, loop.shown, plan->draw_instead, damage);
 	} else {
 		if (OPTION(DRAW) != OPTION_DRAW_gpu)
@@ -255,6 +256,15 @@ static bool loop_frame(bool recorded)
 	return true;
 }
 
+/* The next frame, in the mode that the display wants by then. */
+static bool loop_step(bool recorded)
+{
+	if (OPTION(MODES) == OPTION_MODES_on &&
+	    !modes_follow(&loop.gpu, &loop.scene, &loop.canvas, loop.params->seed, loop.frame))
+		return false;
+	return loop_frame(recorded);
+}
+
 /* Prints at most `most` of the newest records that were not printed yet, the oldest of them first. */
 static void records_print(uint64_t most)
 {
@@ -354,10 +364,10 @@ bool frameloop_run(const struct run_params *params, unsigned cpus)
 		tlb_warm_up();
 	ok = true;
 	for (uint32_t i = 0; ok && i < params->warmup; i++)
-		ok = loop_frame(false);
+		ok = loop_step(false);
 	loop.window_start = arch_ticks();
 	while (ok && !window_over()) {
-		ok = loop_frame(true);
+		ok = loop_step(true);
 		if (endless && loop.frame % SPIN_FRAMES >= SPIN_MOVING_FRAMES)
 			records_print(REST_RECORDS);
 	}

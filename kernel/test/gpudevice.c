@@ -3,7 +3,9 @@
 #include "base/minmax.h"
 #include "base/string.h"
 #include "drivers/virtio/gpu_cursor.h"
+#include "drivers/virtio/gpu_modes.h"
 #include "drivers/virtio/gpu_virgl_protocol.h"
+#include "drivers/virtio/transport_config.h"
 
 #define WIDTH GPUDEVICE_WIDTH
 #define HEIGHT GPUDEVICE_HEIGHT
@@ -13,11 +15,12 @@
 struct gpudevice gpudevice;
 
 static struct transport_common common;
-static uint32_t configuration[4]; /* events_read, events_clear, num_scanouts, num_capsets */
+static volatile uint32_t configuration[4]; /* events_read, events_clear, num_scanouts, num_capsets */
 
 static bool inside(uint32_t x, uint32_t y, uint32_t width, uint32_t height)
 {
-	return width && height && x < WIDTH && y < HEIGHT && width <= WIDTH - x && height <= HEIGHT - y;
+	return width && height && x < gpudevice.width && y < gpudevice.height && width <= gpudevice.width - x &&
+	       height <= gpudevice.height - y;
 }
 
 static void copy(const struct gpu_rectangle *rectangle, uint64_t offset, uint32_t stride)
@@ -28,7 +31,7 @@ static void copy(const struct gpu_rectangle *rectangle, uint64_t offset, uint32_
 		return;
 	}
 	for (uint32_t y = 0; y < rectangle->height; y++)
-		memcpy(&gpudevice.picture[(rectangle->y + y) * WIDTH + rectangle->x],
+		memcpy(&gpudevice.picture[(rectangle->y + y) * gpudevice.width + rectangle->x],
 		       (const void *)(uintptr_t)(gpudevice.backing + offset + (uint64_t)y * stride),
 		       rectangle->width * 4ul);
 }
@@ -146,6 +149,83 @@ static void execute_3d(const void *body, struct gpu_header *response, const stru
 	}
 }
 
+/* How an EDID is laid out that says one size, and nothing else. */
+static void edid_write(uint8_t *edid, uint32_t width, uint32_t height)
+{
+	uint8_t sum = 0;
+
+	memset(edid, 0, GPU_EDID_BYTES);
+	memset(edid + 1, 0xff, 6);
+	edid[54] = edid[55] = 1;
+	edid[56] = (uint8_t)width;
+	edid[58] = (uint8_t)(width >> 4 & 0xf0);
+	edid[59] = (uint8_t)height;
+	edid[61] = (uint8_t)(height >> 4 & 0xf0);
+	for (unsigned i = 0; i < 127; i++)
+		sum = (uint8_t)(sum + edid[i]);
+	edid[127] = (uint8_t)-sum;
+}
+
+void gpudevice_resize(uint32_t width, uint32_t height)
+{
+	gpudevice.display_width = width;
+	gpudevice.display_height = height;
+	edid_write(gpudevice.edid, width, height);
+	gpudevice.edid_size = GPU_EDID_BYTES;
+	configuration[GPU_CONFIG_EVENTS / 4] = GPU_EVENT_DISPLAY;
+	configuration[GPU_CONFIG_EVENTS_CLEAR / 4] = 0;
+	transport_config_changed = true;
+}
+
+void gpudevice_heads(uint32_t count)
+{
+	configuration[GPU_CONFIG_SCANOUTS / 4] = count;
+}
+
+static void display_info(struct gpu_display_info *response)
+{
+	response->header.type = GPU_RESPONSE_OK_DISPLAY_INFO;
+	response->scanouts[0].enabled = gpudevice.manner != GPUDEVICE_SCANOUT_OFF;
+	response->scanouts[0].rectangle =
+		(struct gpu_rectangle){0, 0, gpudevice.display_width, gpudevice.display_height};
+	/* As the device does once it is told to: the model has no one to hear the write. */
+	if (configuration[GPU_CONFIG_EVENTS_CLEAR / 4] & GPU_EVENT_DISPLAY)
+		configuration[GPU_CONFIG_EVENTS / 4] = configuration[GPU_CONFIG_EVENTS_CLEAR / 4] = 0;
+}
+
+static void edid_respond(struct gpu_edid *response)
+{
+	response->header.type = GPU_RESPONSE_OK_EDID;
+	response->size = gpudevice.edid_size;
+	memcpy(response->bytes, gpudevice.edid, GPU_EDID_BYTES);
+}
+
+/* The picture is that of the resource created last. */
+static void create_2d(const struct gpu_create_2d *request)
+{
+	gpudevice.strays += gpudevice.resources >> request->resource & 1;
+	gpudevice.resources |= 1u << request->resource;
+	if (request->resource == GPU_CURSOR_RESOURCE)
+		return;
+	gpudevice.strays += request->width * request->height > WIDTH * HEIGHT;
+	gpudevice.resource = request->resource;
+	gpudevice.width = request->width;
+	gpudevice.height = request->height;
+}
+
+static void set_scanout(const struct gpu_set_scanout *request)
+{
+	gpudevice.scanout = request->resource;
+	gpudevice.heads = request->scanout + 1 > gpudevice.heads ? request->scanout + 1 : gpudevice.heads;
+	gpudevice.strays += request->scanout >= configuration[GPU_CONFIG_SCANOUTS / 4];
+}
+
+static void unref(const struct gpu_resource_unref *request)
+{
+	gpudevice.strays += !(gpudevice.resources >> request->resource & 1) || gpudevice.scanout == request->resource;
+	gpudevice.resources &= ~(1u << request->resource);
+}
+
 static void execute(const void *body, struct gpu_header *response, const struct ringdevice_chain *chain)
 {
 	const struct gpu_header *request = body;
@@ -155,27 +235,33 @@ static void execute(const void *body, struct gpu_header *response, const struct 
 	response->type = GPU_RESPONSE_OK_NODATA;
 	switch (request->type) {
 	case GPU_GET_DISPLAY_INFO:
-		response->type = GPU_RESPONSE_OK_DISPLAY_INFO;
-		((struct gpu_display_info *)(void *)response)->scanouts[0].enabled =
-			gpudevice.manner != GPUDEVICE_SCANOUT_OFF;
+		display_info((void *)response);
+		break;
+	case GPU_GET_EDID:
+		edid_respond((void *)response);
+		break;
+	case GPU_RESOURCE_UNREF:
+		unref(body);
 		break;
 	case GPU_RESOURCE_ATTACH_BACKING:
-		if (((const struct gpu_attach_backing *)body)->resource == GPU_RESOURCE)
+		if (((const struct gpu_attach_backing *)body)->resource == gpudevice.resource)
 			gpudevice.backing = ((const struct gpu_attach_backing *)body)->entry.address;
 		break;
 	case GPU_TRANSFER_TO_HOST_2D:
 		if (transfer->resource == GPU_CURSOR_RESOURCE)
 			gpudevice.cursor_transfers++;
 		else
-			copy(&transfer->rectangle, transfer->offset, WIDTH * 4);
+			copy(&transfer->rectangle, transfer->offset, gpudevice.width * 4);
 		break;
 	case GPU_RESOURCE_FLUSH:
 		gpudevice.flushes++;
 		gpudevice.strays += !inside(flushed->x, flushed->y, flushed->width, flushed->height);
 		break;
 	case GPU_RESOURCE_CREATE_2D:
+		create_2d(body);
 		break;
 	case GPU_SET_SCANOUT:
+		set_scanout(body);
 		gpudevice.shown = true;
 		break;
 	default:
@@ -231,6 +317,12 @@ void gpudevice_meet(struct gpu *gpu, const struct gpu_path *path)
 	memset(gpu, 0, sizeof(*gpu));
 	memset(&gpudevice, 0, sizeof(gpudevice));
 	memset(gpudevice.picture, GPUDEVICE_UNTOUCHED & 0xff, sizeof(gpudevice.picture));
+	gpu_modes_reset();
+	gpudevice.resource = GPU_RESOURCE;
+	gpudevice.width = gpudevice.display_width = WIDTH;
+	gpudevice.height = gpudevice.display_height = HEIGHT;
+	configuration[GPU_CONFIG_EVENTS / 4] = configuration[GPU_CONFIG_EVENTS_CLEAR / 4] = 0;
+	configuration[GPU_CONFIG_SCANOUTS / 4] = 1;
 	gpudevice.capsets = 2;
 	gpudevice.capset_id = GPU_CAPSET_VIRGL;
 	gpudevice.capset_bytes = CAPSET_BYTES;

@@ -38,6 +38,11 @@ struct gpudevice {
 
 	const char *renderer; /* what a second set, the first of all, calls the renderer; NULL: there is none */
 
+	/* What its display is, and its resource, by number and size; what GET_EDID responds with. */
+	uint32_t resource, display_width, display_height, width, height;
+	uint8_t edid[GPU_EDID_BYTES];
+	uint32_t edid_size;
+
 	uint32_t picture[GPUDEVICE_WIDTH * GPUDEVICE_HEIGHT]; /* its resource */
 	uint64_t backing;
 	bool context, texture, attached, shown;
@@ -46,13 +51,20 @@ struct gpudevice {
 	/* What the renderer was told last, and how often; resources besides the picture, and uploads to them. */
 	uint32_t stream[GPUDEVICE_STREAM_WORDS], stream_bytes;
 	unsigned submits, others, other_transfers;
-	unsigned strays; /* commands that no driver should send, or not in this state */
+	unsigned heads;     /* that were given a resource, the highest of them */
+	uint32_t scanout;   /* the resource that is shown */
+	uint32_t resources; /* a bit for each that exists */
+	unsigned strays;    /* commands that no driver should send, or not in this state */
 };
 
 extern struct gpudevice gpudevice;
 
 /* A driver on this path that has just met an honest device, with nothing started; then gpu_start. */
 void gpudevice_meet(struct gpu *gpu, const struct gpu_path *path);
+/* Its display gets another size, and an EDID that says so. */
+void gpudevice_resize(uint32_t width, uint32_t height);
+/* It has this many heads. */
+void gpudevice_heads(uint32_t count);
 /* Whether the device's picture is the driver's inside the rectangle, and was never touched outside. */
 bool gpudevice_shows(const struct gpu *gpu, struct gpu_rectangle rect);
 /* A picture in which no two pixels nearby are the same. */

@@ -19,7 +19,7 @@ static bool nothing_happens(void)
 	for (uint32_t count = 0; count < 1000; count++)
 		if (!plan_is_plain(count) || fault_drops_kick() || fault_leaks_descriptors() ||
 		    fault_skips_transfer() || fault_halves_transfer() || fault_skips_flush() || fault_spoils_block() ||
-		    fault_hides_block() || fault_changes_config() ||
+		    fault_hides_block() || fault_changes_config() || fault_keeps_pitch() || fault_forgets_head() ||
 		    fault_recorded_frame(count, count + 7) != count + 7)
 			return false;
 	return true;
@@ -30,7 +30,7 @@ static bool does_something(const struct fault *fault)
 	return fault->boot || fault->frame || fault->skip_transfer || fault->halve_transfer || fault->skip_flush ||
 	       fault->drop_kick || fault->hide_block || fault->spoil_block || fault->change_config || fault->lie ||
 	       fault->leak_descriptors || fault->decline_virgl || fault->late_input || fault->race_cursor ||
-	       fault->refuse_shader;
+	       fault->refuse_shader || fault->keep_pitch || fault->one_head;
 }
 
 static bool is_whole(const struct fault *fault)

@@ -6,6 +6,8 @@
 #include "base/string.h"
 #include "drivers/virtio/gpu_command.h"
 #include "drivers/virtio/gpu_cursor.h"
+#include "drivers/virtio/gpu_heads.h"
+#include "drivers/virtio/gpu_modes.h"
 #include "fault/fault.h"
 #include "options.h"
 #include "sync/preempt.h"
@@ -85,7 +87,9 @@ int gpu_start(struct gpu *gpu, uint32_t width_px, uint32_t height_px)
 		error = gpu_commands_run(gpu, arch_ticks());
 	if (!error)
 		error = backing_attach(gpu);
-	return error ? error : scanout_set(gpu);
+	if (!error)
+		error = scanout_set(gpu);
+	return error || OPTION(HEADS) == OPTION_HEADS_1 ? error : gpu_heads_start(gpu);
 }
 
 /* One attempt, with what the device has of the wanted features. */
@@ -95,10 +99,14 @@ static int gpu_open(struct gpu *gpu, uint64_t wanted, uint32_t width_px, uint32_
 
 	memset(gpu, 0, sizeof(*gpu));
 	gpu->path = &gpu_path_2d;
+	if (OPTION(MODES) == OPTION_MODES_on)
+		wanted |= GPU_F_EDID;
 	if (transport_probe(&gpu->transport, "virtio-gpu", GPU_DEVICE_TYPE, 0, wanted) ||
 	    transport_queue_init(&gpu->transport, &gpu->control, QUEUE_CONTROL, QUEUE_SIZE))
 		return ERROR_NODEV;
 	if (OPTION(CURSOR) == OPTION_CURSOR_hw && gpu_cursor_open(&gpu_cursor, gpu))
+		return ERROR_NODEV;
+	if (OPTION(MODES) == OPTION_MODES_on && gpu_modes_open(gpu))
 		return ERROR_NODEV;
 	if (gpu->transport.features & GPU_F_VIRGL)
 		gpu->path = OPTION(DRAW) == OPTION_DRAW_gpu ? &gpu_path_draw : &gpu_path_virgl;
@@ -172,7 +180,7 @@ static int flush_add(struct gpu *gpu, struct gpu_rectangle rectangle)
 	struct gpu_flush *flush = gpu_command(gpu, GPU_RESOURCE_FLUSH);
 
 	flush->rectangle = rectangle;
-	flush->resource = GPU_RESOURCE;
+	flush->resource = gpu_resource();
 	return gpu_command_add(gpu, sizeof(*flush));
 }
 
@@ -194,6 +202,8 @@ int gpu_present(struct gpu *gpu, const struct gpu_rectangle *damage, uint32_t co
 		instructions = arch_instructions();
 		started = arch_ticks();
 	}
+	if (OPTION(MODES) == OPTION_MODES_on && !error)
+		error = gpu_modes_show(gpu);
 	for (uint32_t i = 0; i < count && !error && !fault_skips_flush(); i++)
 		error = flush_add(gpu, damage[i]);
 	gpu->timing.submit_insns += arch_instructions() - instructions;

@@ -10,11 +10,12 @@
 #include "base/errors.h"
 #include "drivers/virtio/gpu_protocol.h"
 #include "drivers/virtio/transport.h"
+#include "options.h"
 
 #include <stdint.h>
 
 #define GPU_COMMANDS_MAX 16
-#define GPU_RESOURCE 1u
+#define GPU_RESOURCE 1u /* the first picture's; with MODES=on another size has another one */
 
 struct gpu;
 struct gpu_slot; /* gpu_command.h */
@@ -56,6 +57,14 @@ struct gpu {
 	struct gpu_timing timing; /* of the last gpu_present */
 	uint64_t deadline_ns;     /* for each response */
 };
+
+extern uint32_t gpu_modes_resource; /* of MODES=on: the resource that is drawn into now */
+
+/* The resource of gpu->framebuffer. */
+static inline uint32_t gpu_resource(void)
+{
+	return OPTION(MODES) == OPTION_MODES_on ? gpu_modes_resource : GPU_RESOURCE;
+}
 
 /*
  * Finds the device and starts it, on the virgl path where it offers that. Where that does not work, says why, resets

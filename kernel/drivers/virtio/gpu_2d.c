@@ -5,7 +5,7 @@ static int create(struct gpu *gpu)
 {
 	struct gpu_create_2d *request = gpu_command(gpu, GPU_RESOURCE_CREATE_2D);
 
-	request->resource = GPU_RESOURCE;
+	request->resource = gpu_resource();
 	request->format = GPU_FORMAT_B8G8R8X8;
 	request->width = gpu->framebuffer.width_px;
 	request->height = gpu->framebuffer.height_px;
@@ -19,7 +19,7 @@ static int transfer(struct gpu *gpu, const struct gpu_rectangle *rectangle)
 	request->rectangle = *rectangle;
 	/* §5.7.6.8: where the rectangle's first pixel lies in the backing. */
 	request->offset = ((uint64_t)rectangle->y * gpu->framebuffer.stride_px + rectangle->x) * 4;
-	request->resource = GPU_RESOURCE;
+	request->resource = gpu_resource();
 	return gpu_command_add(gpu, sizeof(*request));
 }
 

@@ -6,17 +6,20 @@
 
 #define GPU_DEVICE_TYPE 16      /* §5 */
 #define GPU_F_VIRGL (1ull << 0) /* §5.7.3 */
+#define GPU_F_EDID (1ull << 1)
 
 /* §5.7.6.7, §5.7.6.9 */
 enum gpu_command {
 	GPU_GET_DISPLAY_INFO = 0x0100,
 	GPU_RESOURCE_CREATE_2D = 0x0101,
+	GPU_RESOURCE_UNREF = 0x0102,
 	GPU_SET_SCANOUT = 0x0103,
 	GPU_RESOURCE_FLUSH = 0x0104,
 	GPU_TRANSFER_TO_HOST_2D = 0x0105,
 	GPU_RESOURCE_ATTACH_BACKING = 0x0106,
 	GPU_GET_CAPSET_INFO = 0x0108,
 	GPU_GET_CAPSET = 0x0109,
+	GPU_GET_EDID = 0x010a,
 	GPU_CTX_CREATE = 0x0200,
 	GPU_CTX_ATTACH_RESOURCE = 0x0202,
 	GPU_RESOURCE_CREATE_3D = 0x0204,
@@ -29,6 +32,7 @@ enum gpu_command {
 	GPU_RESPONSE_OK_DISPLAY_INFO = 0x1101,
 	GPU_RESPONSE_OK_CAPSET_INFO = 0x1102,
 	GPU_RESPONSE_OK_CAPSET = 0x1103,
+	GPU_RESPONSE_OK_EDID = 0x1104,
 };
 
 #define GPU_FLAG_FENCE 1u
@@ -36,7 +40,10 @@ enum gpu_command {
 #define GPU_FORMAT_B8G8R8X8 2u
 #define GPU_SCANOUTS 16
 
-/* §5.7.4: offset of num_scanouts in the configuration; num_capsets follows it. */
+/* §5.7.4: offsets in the configuration; num_capsets follows num_scanouts. */
+#define GPU_CONFIG_EVENTS 0
+#define GPU_CONFIG_EVENTS_CLEAR 4
+#define GPU_EVENT_DISPLAY 1u
 #define GPU_CONFIG_SCANOUTS 8
 #define GPU_CAPSET_VIRGL 1u /* §5.7.6.8 */
 
@@ -64,6 +71,24 @@ struct gpu_display_info {
 		struct gpu_rectangle rectangle;
 		uint32_t enabled, flags;
 	} scanouts[GPU_SCANOUTS];
+};
+
+struct gpu_get_edid {
+	struct gpu_header header;
+	uint32_t scanout, padding;
+};
+
+#define GPU_EDID_BYTES 1024u
+
+struct gpu_edid {
+	struct gpu_header header;
+	uint32_t size, padding; /* how many of the bytes are an EDID */
+	uint8_t bytes[GPU_EDID_BYTES];
+};
+
+struct gpu_resource_unref {
+	struct gpu_header header;
+	uint32_t resource, padding;
 };
 
 struct gpu_create_2d {

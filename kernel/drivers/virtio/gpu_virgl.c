@@ -111,7 +111,7 @@ static int create(struct gpu *gpu)
 	struct gpu_context_resource *attach;
 	int error;
 
-	request->resource = GPU_RESOURCE;
+	request->resource = gpu_resource();
 	request->target = GPU_TEXTURE_2D;
 	request->format = GPU_FORMAT_B8G8R8X8;
 	request->bind = GPU_BIND_RENDER_TARGET | GPU_BIND_SAMPLER_VIEW;
@@ -125,7 +125,7 @@ static int create(struct gpu *gpu)
 		return error;
 	attach = gpu_command(gpu, GPU_CTX_ATTACH_RESOURCE);
 	attach->header.context = CONTEXT;
-	attach->resource = GPU_RESOURCE;
+	attach->resource = gpu_resource();
 	return gpu_command_add(gpu, sizeof(*attach));
 }
 
@@ -142,7 +142,7 @@ static int transfer(struct gpu *gpu, const struct gpu_rectangle *rectangle)
 	request->stride = gpu->framebuffer.stride_px * 4;
 	/* Where the box's first pixel lies in the backing. */
 	request->offset = (uint64_t)rectangle->y * request->stride + rectangle->x * 4ull;
-	request->resource = GPU_RESOURCE;
+	request->resource = gpu_resource();
 	return gpu_command_add(gpu, sizeof(*request));
 }
 

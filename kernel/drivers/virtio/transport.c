@@ -6,6 +6,7 @@
 #include "base/string.h"
 #include "drivers/pci/bar.h"
 #include "drivers/virtio/ordering/points.h"
+#include "drivers/virtio/transport_config.h"
 #include "drivers/virtio/wait.h"
 #include "fault/fault.h"
 #include "options.h"
@@ -35,7 +36,8 @@
 #define CAPABILITY_SIZE 12
 #define CAPABILITY_MULTIPLIER 16
 
-#define ISR_QUEUE 1      /* §4.1.4.5 */
+#define ISR_QUEUE 1 /* §4.1.4.5 */
+#define ISR_CONFIG 2
 #define NO_VECTOR 0xffff /* §4.1.5.1.2 */
 #define RESET_NS 100000000ull
 #define QUEUE_ALIGNMENT 4096
@@ -203,8 +205,14 @@ static void queue_interrupt(void *context)
 	 * Reading it acknowledges a pin, which other devices may share: 0 is another device's interrupt. With MSI-X it
 	 * is not needed and costs an exit (§4.1.4.5).
 	 */
-	if (queue->pin && !(*queue->transport->isr & ISR_QUEUE))
-		return;
+	if (queue->pin) {
+		uint8_t isr = *queue->transport->isr;
+
+		if (OPTION(MODES) == OPTION_MODES_on && isr & ISR_CONFIG)
+			transport_config_changed = true;
+		if (!(isr & ISR_QUEUE))
+			return;
+	}
 	queue->interrupts++;
 }
 

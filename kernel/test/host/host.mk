@@ -3,7 +3,7 @@
 # The generic sources and the suites that need no machine, on arch/host, by both compilers under ASan and UBSan; the
 # kick race between two threads, unsanitised, for a strategy with and one without the fence; fuzzers, in short. RUNS= is
 # how many inputs each fuzzer tries, RACE_S= for how long nothing may be lost where there is a fence.
-HOST_FLAGS := -std=c11 -g -O1 -Wall -Wextra -Werror -I. -DSCENE_HASH='"host"' -DFENCE_HEADER='"arch/host/fence.h"' \
+HOST_FLAGS := -std=c11 -g -O1 -Wall -Wextra -Werror -I. -DMODES=on -DSCENE_HASH='"host"' -DFENCE_HEADER='"arch/host/fence.h"' \
 	-fno-strict-aliasing -fno-common -fno-pie -no-pie -pthread
 HOST_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
@@ -35,6 +35,8 @@ HOST_LIBRARY := \
 	drivers/virtio/gpu_virgl.c \
 	drivers/virtio/gpu.c \
 	$(CURSOR_SOURCES) \
+	$(MODES_SOURCES) \
+	$(HEADS_SOURCES) \
 	$(HOSTDRAW_SOURCES) \
 	drivers/virtio/blk.c \
 	drivers/virtio/input.c \
