@@ -21,6 +21,8 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "VIRGL=1": ("VIRGL=1",),
     "CURSOR=hw": ("CURSOR=hw",),
     "DRAW=gpu": ("DRAW=gpu", "VIRGL=1"),
+    "HEADS=2": ("HEADS=2",),
+    "modes": ("MODE=800x600,640x480", "STAGES=window,modes"),
     "pixels": (),
     "latency": ("STAGES=window,latency", "BUDGET=180"),
 }

@@ -63,7 +63,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     displays = wanted_displays(arguments.text("VIDEO"), chosen.arch, os.environ)
     params = paced(arguments.run_params())
     kernel = build_kernel(chosen, compiler=arguments.text("CC"))
-    machine = Machine(chosen.arch, vcpus=2, disk_mib=64 if params.blk else 0)
+    machine = Machine(chosen.arch, vcpus=2, disk_mib=64 if params.blk else 0, heads=int(chosen.get("HEADS")))
     if displays == (Display.NONE,):
         machine, words = chosen_device(machine, arguments.flag("VIRGL"))
         displays = (machine.display,)

@@ -51,10 +51,18 @@ from harness.report.printer import Printer
 from harness.settings import Arguments
 
 ORDER = 10
-EXAMPLES = ("", "BARRIER=linux BUDGET=120", "FAULT=flip_pixel", "KERNEL=old.elf STAGES=window,pictures")
+EXAMPLES = (
+    "",
+    "BARRIER=linux BUDGET=120",
+    "MODE=800x600,1366x768,801x601",
+    "FAULT=flip_pixel",
+    "KERNEL=old.elf STAGES=window,pictures",
+)
 NEXT = "make explain RESULT=results/latest says where the time went; make approve accepts a change"
 TAKES = ("switches", "--json", "--strict")
 MEASURES = True
+MODES = "modes"
+"""The stage that runs through several sizes."""
 
 
 def main(arguments: Arguments, out: Printer) -> Verdict:
@@ -91,7 +99,8 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
             pictures_least=pictures_least(candidate.target, arguments.integer("PICTURES"), arguments.has("PICTURES")),
             quiet=arguments.text("QUIET") == "wait",
             bounded=arguments.has("BUDGET"),
-            stages=frozenset(arguments.several("STAGES")),
+            modes=arguments.modes(),
+            stages=_stages(arguments),
             rules=rules,
             by_counts=by_counts,
         )
@@ -109,14 +118,14 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         )
         result = replace(result, words=given_words(tuple(arguments.given.items()), ()))
         return finish(
-            run,
-            result,
-            out,
-            *timed(measured),
-            json_out=arguments.json,
-            commit_url=commit_url,
-            strict=arguments.strict,
+            run, result, out, *timed(measured), json_out=arguments.json, commit_url=commit_url, strict=arguments.strict
         )
+
+
+def _stages(arguments: Arguments) -> frozenset[str]:
+    """The stages that were asked for; with several sizes the one that runs through them as well."""
+    asked = arguments.several("STAGES")
+    return frozenset((*asked, MODES) if len(arguments.modes()) > 1 else asked)
 
 
 def _smallest(rules: tuple[Rule, ...]) -> float:
@@ -155,7 +164,9 @@ def _with_ordering(
 
 
 def _candidate_request(arguments: Arguments) -> ArmRequest:
-    request = parse_arm("candidate", "", arguments.switches)
+    # Only a kernel with this switch follows its display.
+    follows = {"MODES": "on"} if len(arguments.modes()) > 1 else {}
+    request = parse_arm("candidate", "", {**arguments.switches, **follows})
     if arguments.has("TARGET"):
         return parse_arm("candidate", f"target:{arguments.text('TARGET')}", arguments.switches)
     path = arguments.path("KERNEL") or arguments.path("ISO")

@@ -68,9 +68,7 @@ def page(name: str) -> str:
     if switches:
         parts.append("switches of the kernel, the default first:\n" + "\n".join(_switch(one) for one in switches))
     if name == "perf":
-        parts.append(
-            _wrapped("", "ARCH=all, ARCH=a,b, BARRIER=a,b and MODE=a,b run each by itself, with one table at the end.")
-        )
+        parts.append(_wrapped("", "ARCH=all, ARCH=a,b and BARRIER=a,b run each by itself, with one table at the end."))
     options = [f"  --{option:<9} {what}" for option, what in options_of(name).items()]
     title = f"options, which make keeps for itself: ci/harness {name} --…"
     parts.append("\n".join([title, *options, "  --help      this page"]))

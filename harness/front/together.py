@@ -19,6 +19,8 @@ _DISK = "blk="
 _DISK_EXAMPLE = "OPTS=blk=8"
 _KEYS = "latency"
 _CURSOR = "CURSOR=hw"
+_MODES = "modes"
+_HEADS = "HEADS=2"
 _HOST_DRAWS, _PIXELS = "DRAW=gpu", "pixels"
 COMPILERS = ("gcc", "clang")
 _RUN_FAULTS = ("perf", "ab", "explain", "boot", "acceptance", "latency", "bisect")
@@ -156,6 +158,11 @@ def _lacking(arguments: Arguments, fault: str, need: str, draw: str) -> str:
         add = f"add STAGES=window,{need}, or use 'make {need}'"
     elif need == _CURSOR:
         given, what, possible = need in _cursors(arguments), "a hardware cursor", True
+    elif need == _MODES:
+        given = command == "perf" and len(arguments.modes()) > 1
+        what, possible, add = "a display that changes", command == "perf", "add MODE=800x600,640x480"
+    elif need == _HEADS:
+        given, what, possible = arguments.given.get("HEADS") == "2", "a second head", command in ("perf", "ab")
     elif need == _HOST_DRAWS:
         given, what, possible = draw == "gpu", "shaders", "VIRGL" in takes and command != "acceptance"
         add = f"add {need} VIRGL=1"
@@ -172,6 +179,24 @@ def _pictures(arguments: Arguments) -> str:
     stages = arguments.given.get("STAGES", ",".join(usual_stages())).split(",")
     if "PICTURES" in arguments.given and "pictures" not in stages:
         return f"PICTURES={arguments.given['PICTURES']} has no meaning beside STAGES={arguments.given['STAGES']}"
+    return ""
+
+
+def _modes(arguments: Arguments) -> str:
+    """Several sizes of the picture, which a kernel must be able to follow; and the stage without them."""
+    if arguments.command != "perf":
+        return ""
+    several, asked = len(arguments.modes()) > 1, _MODES in arguments.several("STAGES")
+    if asked and not several:
+        return f"STAGES={arguments.given['STAGES']} needs several sizes: add MODE=800x600,640x480"
+    if not several:
+        return ""
+    if "STAGES" in arguments.given and not asked:
+        return f"{_word(arguments, 'MODE')} needs the stage {_MODES}: add it to STAGES, or leave STAGES out"
+    if arguments.given.get("MODES") == "off":
+        return f"{_word(arguments, 'MODE')} needs a kernel that follows its display: leave MODES=off out"
+    if _kernels(arguments, "DRAW", "full") == ["gpu"] or arguments.flag("VIRGL"):
+        return f"{_word(arguments, 'MODE')} needs the 2D device: the display of the GL device, a window, has one size"
     return ""
 
 
@@ -307,6 +332,7 @@ _RULES: tuple[Callable[[Arguments], str], ...] = (
     _fault,
     _host_draws,
     _pictures,
+    _modes,
     _compared,
     _compiler,
     _load,

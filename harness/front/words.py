@@ -51,13 +51,12 @@ def parse(words: Sequence[str]) -> Arguments:
     return replace(arguments, least_s=least(arguments))
 
 
-_EACH = ("ARCH", "BARRIER", "MODE")
+_EACH = ("ARCH", "BARRIER")
 """Settings that may have several values in perf; each value is a run of its own."""
 
 
 def parse_each(words: Sequence[str]) -> tuple[Arguments, ...]:
-    """As :func:`parse`, for every combination of the values in ``ARCH=all``, ``ARCH=a,b``, ``BARRIER=a,b`` and
-    ``MODE=a,b``."""
+    """As :func:`parse`, for every combination of the values in ``ARCH=all``, ``ARCH=a,b`` and ``BARRIER=a,b``."""
     lines: list[list[str]] = [list(words)]
     if words[0] == "perf":
         for name in _EACH:

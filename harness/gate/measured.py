@@ -91,6 +91,8 @@ class Order:
     """Keys that the latency stage presses."""
     gap_s: float = 0.05
     """Mean time between two of them; 0 is a flood."""
+    modes: tuple[tuple[int, int], ...] = ()
+    """Sizes that the modes stage gives the display, the first of them the run's; of one alone there is no change."""
     stood_still: str = ""
     """Why frame times of the reference need not be compared, in words; empty where they are."""
     quiet: bool = False
@@ -126,7 +128,8 @@ class Order:
         if kernel.target is not None:
             machine, limits = machine_of(kernel.target, self.machine), limits_of(kernel.target)
             return RunSpec(kernel.path, machine, params, kernel.capabilities, limits, target=kernel.target)
-        return RunSpec(kernel.path, self.machine, params, kernel.capabilities, iso=kernel.iso)
+        heads = int(kernel.switches.get("HEADS")) if kernel.switches is not None else 1
+        return RunSpec(kernel.path, replace(self.machine, heads=heads), params, kernel.capabilities, iso=kernel.iso)
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,8 @@ class Fault:
     code: int
     """Exit code of ``perf``."""
     needs: str
-    """Without which it has no effect: empty, ``blk=``, ``VIRGL=1``, ``CURSOR=hw``, ``DRAW=gpu``,
-    ``pixels`` that the kernel draws itself, or ``latency``, the stage."""
+    """Without which it has no effect: empty, ``blk=``, ``VIRGL=1``, ``CURSOR=hw``, ``DRAW=gpu``, ``HEADS=2``,
+    ``pixels`` that the kernel draws itself, or a stage: ``latency`` or ``modes``."""
     what: str
     """It does, in words."""
 

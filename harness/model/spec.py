@@ -315,7 +315,10 @@ class Machine:
     render_threads: int | None = None
     """Threads of OpenGL in software; 0 draws in QEMU's main thread, which is best where all of QEMU shares one core."""
     keyboard: bool = True
-    """Whether ``input=1`` adds a keyboard; False leaves the machine without one, as some are."""
+    """Whether ``input=1`` adds a keyboard; some machines have none."""
+    heads: int = 1  # the GPU's max_outputs
+    viewer: int | None = None
+    """The head that QEMU's VNC server, which has no address, shows to a viewer; None for no server."""
     disk_mib: int = 0
     """Size of a scratch virtio-blk disk; 0 is none."""
     machine: str = ""
@@ -387,8 +390,7 @@ class RunSpec:
     params: RunParams = field(default_factory=RunParams)
     capabilities: Capabilities = BUILT_IN
     limits: Limits = field(default_factory=Limits)
-    iso: bool = False
-    """The image is a bootable disc rather than a kernel."""
+    iso: bool = False  # a bootable disc rather than a kernel
     target: "Target | None" = None
     """How a kernel of another project boots, and what its lines and pictures mean."""
 

@@ -270,6 +270,23 @@ class Size:
         return size
 
 
+@dataclass(frozen=True)
+class Sizes:
+    """One size, or several joined by commas."""
+
+    choices: tuple[str, ...] = ()
+
+    @property
+    def shape(self) -> str:
+        return f"{Size().shape}, several joined by commas"
+
+    def parse(self, text: str) -> tuple[tuple[int, int], ...]:
+        sizes = tuple(Size().parse(word) for word in text.split(","))
+        if any(one == following for one, following in zip(sizes, sizes[1:])):
+            raise ValueError("each must be another one than the one before it")
+        return sizes
+
+
 _PARAMETERS: dict[str, ValueKind] = {
     "mode": Size(),
     "pace": Integer(0, 1000),

@@ -9,10 +9,12 @@ from pathlib import Path
 
 from harness.core.timing.hostnoise import noise_words
 from harness.model.latency_record import LatencyRecord
+from harness.model.modes_record import ModesRecord
 from harness.model.record import PicturesRecord, TimingRecord
 from harness.model.result import Arm, Gate, Result
 from harness.model.spec import Switches, Verdict
 from harness.report.latency_view import latency_section
+from harness.report.modes_view import modes_section
 from harness.report.movie import movie_of
 from harness.report.past import past_values, sparkline
 from harness.report.pictures import evidence_of, film_of
@@ -43,6 +45,8 @@ _RAW = (
     ("trace", "window/trace.log"),
     ("serial log with keys", "latency/serial.log"),
     ("trace with keys", "latency/trace.log"),
+    ("serial log of the modes", "modes/serial.log"),
+    ("trace of the modes", "modes/trace.log"),
     ("explain", "explain.html"),
     ("JUnit", "junit.xml"),
 )
@@ -289,6 +293,9 @@ def view_of(
     latency = result.run.of(LatencyRecord) if result.run else None
     if latency is not None:
         sections.insert(at, latency_section(latency, latency_plots))
+    modes = result.run.of(ModesRecord) if result.run else None
+    if modes is not None:
+        sections.insert(at, modes_section(modes))
     sections += [*([arms] if arms else []), *rest]
     past = sparkline(past_values(result, folder))
     said = {result.sentence, *(result.sentence.partition(": ")[2::2])}

@@ -41,6 +41,7 @@ LABELS: Mapping[str, str] = {
     "input_clock_error_ms": "input to frame: error of the clocks, at 95 %",
     "input_late": "keys read late",
     "input_dropped": "keys that the device dropped",
+    "mode_gap_ms": "longest gap at a change of the mode",
     "boot_ms": "time to the first frame",
     "predicted_frame_ms": "frame time predicted by counts",
     "overhead_events": "observer overhead of trace events",

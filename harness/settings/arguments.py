@@ -96,10 +96,14 @@ class Arguments:
         assert params is None or isinstance(params, RunParams)
         params = params or RunParams()
         if self.has("MODE"):
-            mode = self._value("MODE")
-            assert isinstance(mode, tuple)
-            params = replace(params, mode=mode)
+            params = replace(params, mode=self.modes()[0])
         return replace(params, slow=self.integer("SLOW")) if self.has("SLOW") else params
+
+    def modes(self) -> tuple[tuple[int, int], ...]:
+        """The sizes of MODE, or its default's one."""
+        value = self._value("MODE")
+        assert isinstance(value, tuple)
+        return value if isinstance(value[0], tuple) else (value,)
 
     def _value(self, name: str) -> object:
         """What the setting's kind makes of the given text or the default; None without either."""

@@ -27,6 +27,7 @@ from harness.model.values import (
     Several,
     ShellWords,
     Size,
+    Sizes,
     Text,
     ValueKind,
 )
@@ -154,7 +155,10 @@ DECLARED: tuple[Setting, ...] = (
     ),
     Setting("SMALLEST", Number(0.001, 0.9), ("ab",), "the smallest change worth telling, as a share", "0.02", "0.01"),
     Setting("OPTS", Parameters(), _RUNS_KERNEL, "words of the kernel's command line", "seed=3 blk=8"),
-    Setting("MODE", Size(), _RUNS_KERNEL, "the picture's size in pixels; perf takes several", "640x480", "1024x768"),
+    Setting(
+        "MODE", Sizes(), ("perf",), "the picture's size; several: one run through them", "800x600,640x480", "1024x768"
+    ),
+    Setting("MODE", Size(), _RUNS_KERNEL[1:], "the picture's size in pixels", "640x480", "1024x768"),
     Setting("SLOW", Integer(1, 1000), _RUNS_KERNEL, "per cent more drawing, with FAULT=slow_draw", "20", "10"),
     Setting(
         "RANDOM_STATE",

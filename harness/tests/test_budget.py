@@ -66,7 +66,7 @@ def test_of_several_sessions_each_has_its_share() -> None:
         "acceptance BUDGET=60",
         "nightly BUDGET=10",
         "perf ARCH=all BUDGET=60",
-        "perf BARRIER=linux,acquire_load MODE=640x480,800x600 BUDGET=60",
+        "perf BARRIER=linux,acquire_load,full_progress ARCH=x86_64,riscv64 BUDGET=60",
         "survey TARGETS=x,y,z BUDGET=60",
     ],
 )

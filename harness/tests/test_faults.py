@@ -31,6 +31,8 @@ SAYS = {
     "regression": "instructions",
     "cursor": "overtook the control queue",
     "late": "read its keyboard late",
+    "pitch": "the pitch of 800x600, the mode before, was kept",
+    "head": "head 1: the screen shows QEMU's own notice",
     "refused": "did not draw what it was told",
     "fallback": "virgl was asked for and not used: it is not offered",
 }
@@ -43,6 +45,8 @@ OPTIONS: dict[str, list[str]] = {
     "no_virgl": ["STAGES=window,pictures", "PICTURES=5"],
     "refused_shader": ["STAGES=window,pictures", "PICTURES=5"],
     "late_input": [],
+    "old_pitch": [],
+    "one_head": ["STAGES=pictures", "PICTURES=10"],
 }
 """Stages that show it soonest, where others than the rest's."""
 PORTS = ("aarch64", "riscv64")

@@ -282,6 +282,8 @@ def test_what_faults_need_is_read_from_the_kernel() -> None:
         "late_input": "latency",
         "cursor_race": "CURSOR=hw",
         "refused_shader": "DRAW=gpu",
+        "old_pitch": "modes",
+        "one_head": "HEADS=2",
     } | {name: "pixels" for name in ("wrong_stride", "flip_pixel", "shift_colour", "blank", "slow_draw")}
 
 
@@ -319,8 +321,8 @@ def test_several_values_are_run_each_by_itself() -> None:
         for arch in ("x86_64", "aarch64", "riscv64")
         for barrier in ("linux", "acquire_load")
     ]
-    modes = [one.run_params().mode for one in parse_each(["perf", "MODE=800x600,801x601"])]
-    assert modes == [(800, 600), (801, 601)]
+    [through] = parse_each(["perf", "MODE=800x600,801x601"])
+    assert through.modes() == ((800, 600), (801, 601)), "several sizes are one run"
     assert {one.number("BUDGET") for one in each} == {50} and len(parse_each(["perf"])) == 1
 
 

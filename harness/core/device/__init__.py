@@ -1,1 +1,1 @@
-"""What QEMU's trace says of the device: frames, scanouts, rings, answers, inputs and the cursor."""
+"""What QEMU's trace says of the device: frames, scanouts, rings, answers, inputs, modes and the cursor."""

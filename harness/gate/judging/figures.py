@@ -18,6 +18,7 @@ from harness.core.timing.percentiles import percentile
 from harness.core.timing.sources import COMMANDS, FRAMES
 from harness.gate.judging.pace_gate import missed_share
 from harness.gate.measuring.latency import Latency, clock_error_ms
+from harness.gate.measuring.modes import Modes
 from harness.gate.measuring.timing import Timing
 from harness.gate.measuring.window import Window
 from harness.model.metric import Metric
@@ -249,6 +250,14 @@ class ArmFigures:
     def input_dropped(self) -> Metric | None:
         """Keys for which the guest's queue had no room."""
         return None if self.latency is None else Metric(float(self.latency.record.dropped), "", "trace", n=1)
+
+    def mode_gap(self) -> Metric | None:
+        """The longest that no frame was shown because the mode changed."""
+        found = self.measured.of(Modes) if self.role == CANDIDATE else None
+        if found is None or not found.record.changes:
+            return None
+        gaps_ns = [one.gap_ns for one in found.record.changes]
+        return Metric(max(gaps_ns) / 1e6, "", "trace", n=len(gaps_ns))
 
     def overruns(self) -> Metric | None:
         """Frames of a paced window whose work was longer than a period, by the guest's records."""

@@ -121,6 +121,10 @@ def no_keys(capabilities: Capabilities, switches: Mapping[str, str]) -> str | No
     )
 
 
+def no_modes(_: Capabilities, switches: Mapping[str, str]) -> str | None:
+    return None if switches.get("MODES") == "on" else "only a kernel with MODES=on changes its mode"
+
+
 PART_SUFFIX = "_instructions"
 """End of the metric's name after the name of a frame's part."""
 
@@ -318,6 +322,7 @@ ROWS: tuple[MetricRow, ...] = (
         failure=READ_LATE,
     ),
     MetricRow("input_dropped", "keys", LOWER, ArmFigures.input_dropped, stage="latency", lack=no_keys),
+    MetricRow("mode_gap_ms", "ms", LOWER, ArmFigures.mode_gap, stage="modes", lack=no_modes, scope=ABSOLUTE),
     MetricRow(
         "boot_ms", "ms", LOWER, ArmFigures.boot_ms, (Judged("growth", smallest=0.25, limit=50.0),), scope=ABSOLUTE
     ),

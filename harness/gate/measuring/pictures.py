@@ -131,6 +131,9 @@ class _PictureRun:
         self.judge = judge
         boot = _boot_words(machine)
         self.oracle = _oracle_for(machine, boot)
+        shown_on = boot.get("heads", "1")
+        self.heads = min(int(shown_on) if shown_on.isdecimal() else 1, machine.spec.machine.heads)
+        """Each shows every frame; they are captured in turn."""
         self.settle: Settle = settle_rounding if boot.get("draw") == "gpu" else settle_nothing
         self.foreign = oracle_judge(machine, kept.folder / "oracle")
         """The target's own oracle."""
@@ -162,9 +165,12 @@ class _PictureRun:
 
     def capture(self) -> None:
         """Take and check one picture."""
-        picture = take_picture(self.machine)
+        head = len(self.checked) % self.heads if self.machine.display is None else 0
+        picture = take_picture(self.machine, head)
         oracle = self.oracle
         one = self._check(picture)
+        if head and one.why:
+            one = replace(one, why=f"head {head}: {one.why}")
         self.checked.append(one)
         shown = self.foreign.masked(picture.pixels) if self.foreign else picture.pixels
         evidence = _keep(self.kept, one, shown, self.expected)

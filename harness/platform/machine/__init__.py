@@ -1,1 +1,1 @@
-"""QEMU from its command line to its end: sandbox, QMP, serial console, traces, counts."""
+"""QEMU from its command line to its end: sandbox, QMP, viewers, serial console, traces, counts."""

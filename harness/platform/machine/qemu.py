@@ -180,8 +180,9 @@ class Qemu:
 
     @property
     def gpu_id(self) -> str:
-        """The GPU's name for the monitor; empty where it is the only display device."""
-        return gpu_id(self.spec.machine.gpu) if self.spec.target else ""
+        """The GPU's name for the monitor; empty where it is the only display device and has one head."""
+        machine = self.spec.machine
+        return gpu_id(machine.gpu) if self.spec.target or machine.heads > 1 else ""
 
     @property
     def status(self) -> int | None:

@@ -29,9 +29,11 @@ _OURS = ("virt", "q35", "pc")
 def gpu_arguments(machine: Machine) -> list[str]:
     """The GPU and the display of a machine."""
     shown = "sdl" if machine.display is Display.XVFB else machine.display.value
+    usual = arch_of(machine.arch).gpu_device if machine.device is Device.GPU_2D else GL_DEVICE
+    device = _named(machine.gpu or usual + (f",max_outputs={machine.heads}" if machine.heads > 1 else ""))
+    viewer = [] if machine.viewer is None else ["-vnc", f"none,display={gpu_id(device)},head={machine.viewer}"]
     if machine.device is Device.GPU_2D:
-        return ["-device", _named(machine.gpu or arch_of(machine.arch).gpu_device), "-display", shown]
-    device = _named(machine.gpu or GL_DEVICE)
+        return ["-device", device, "-display", shown, *viewer]
     if machine.display is Display.EGL_HEADLESS:
         return ["-device", device, "-display", shown]
     # Apple's OpenGL does not suit the renderer.

@@ -6,9 +6,11 @@ Every wait has a limit. Whatever is not QMP (garbage, an endless line, silence, 
 
 from __future__ import annotations
 
+import array
 import json
 import socket
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.model.errors import QmpError
@@ -49,6 +51,17 @@ class Qmp:
         self.execute("qmp_capabilities")
         return text
 
+    def send_descriptor(self, name: str, descriptor: int) -> None:
+        """Hand QEMU a descriptor of a file or a socket, which a later command names.
+
+        Raises
+        ------
+        QmpError
+            As :meth:`execute`.
+        """
+        passed = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [descriptor]))]
+        self._execute("getfd", {"fdname": name}, passed)
+
     def execute(self, command: str, **arguments: Any) -> Any:
         """Run one command and return what it returns.
 
@@ -57,12 +70,20 @@ class Qmp:
         QmpError
             When QEMU refuses it, does not answer in time, or closes the socket.
         """
+        return self._execute(command, arguments, [])
+
+    def _execute(
+        self, command: str, arguments: Mapping[str, Any], ancillary: Sequence[tuple[int, int, array.array[int]]]
+    ) -> Any:
         self._sent += 1
-        request = {"execute": command, "id": self._sent} | ({"arguments": arguments} if arguments else {})
+        request = {"execute": command, "id": self._sent} | ({"arguments": dict(arguments)} if arguments else {})
         deadline = time.monotonic() + self._timeout_s
         try:
             self._sock.settimeout(self._timeout_s)
-            self._sock.sendall(json.dumps(request).encode() + b"\n")
+            content = json.dumps(request).encode() + b"\n"
+            sent = self._sock.sendmsg([content], ancillary) if ancillary else 0
+            if sent < len(content):
+                self._sock.sendall(content[sent:])
         except OSError as error:
             raise QmpError(f"QMP {command}: cannot be sent: {error}") from error
         while True:

@@ -9,8 +9,13 @@ from harness.platform.pictures.capture import Screendump, screendump
 from harness.platform.pictures.display import parse_xwd, window_of
 
 
-def take_picture(machine: Qemu) -> Screendump:
+def take_picture(machine: Qemu, further_head: int = 0) -> Screendump:
     """Capture the scanout exactly.
+
+    Parameters
+    ----------
+    further_head
+        Of a machine that shows one picture on several heads, which of them; a virtual display has the first alone.
 
     A virtual display's memory is read while the machine is paused and the display has settled: a tear in the
     picture was visible as a tear.
@@ -27,7 +32,8 @@ def take_picture(machine: Qemu) -> Screendump:
     display = machine.display
     with machine.watched():
         if display is None:
-            return screendump(machine.qmp, machine.folder, head=machine.spec.head, device=machine.gpu_id)
+            head = machine.spec.head + further_head
+            return screendump(machine.qmp, machine.folder, head=head, device=machine.gpu_id)
         with machine.stopped():
             before_ns = time.time_ns()
             screen = display.settled_picture(machine.limits.qmp_s)
