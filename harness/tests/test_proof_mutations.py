@@ -6,7 +6,7 @@ import functools
 import platform
 import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from harness.proof import practice
 from harness.proof.decided.checker import Program, find_execution
 from harness.proof.decided.decide import answers
 from harness.proof.decided.devices import DEVICES
-from harness.proof.decided.events import FULL, NO_FENCE, Acquire, Event, EventKind, Fence
+from harness.proof.decided.events import FULL, NO_FENCE, Acquire, Event, EventKind, Fence, Thread
 from harness.proof.decided.questions import QUESTIONS
 from harness.proof.decided.weakest import Weakest, broken, stronger_than_needed, together, weakest, with_fence
 from harness.proof.export import ExportedTest
@@ -88,6 +88,76 @@ def test_every_kind_of_dependency_is_noticed(arch: str, kind: str) -> None:
     whole = Program(arch, ((Event(0, EventKind.READ, "a"), after), device), {(0, 0): 1, (1, 0): 1}, {})
     bare = replace(whole, threads=((whole.threads[0][0], replace(after, **{kind: frozenset()})), device))
     assert find_execution(whole) is None and find_execution(bare) is not None
+
+
+Carrier = tuple[str, int, int]
+"""What may keep an order: its kind, the event's index, and for a dependency the read that it leads from."""
+
+
+def carriers(thread: Thread) -> Iterator[Carrier]:
+    for event in thread:
+        if event.fence not in (None, NO_FENCE):
+            yield "fence", event.index, 0
+        if event.acquire is not Acquire.NONE:
+            yield "acquire", event.index, 0
+        if event.release:
+            yield "release", event.index, 0
+        for kind in ("address", "data", "control"):
+            for source in getattr(event, kind):
+                yield kind, event.index, source
+
+
+def without(program: Program, carrier: Carrier) -> Program:
+    """The program with one fence, acquire, release, dependency or branch of its driver taken away."""
+    (kind, index, source), (driver, device) = carrier, program.threads
+    gone = {"fence": NO_FENCE, "acquire": Acquire.NONE, "release": False}
+    value = gone[kind] if kind in gone else getattr(driver[index], kind) - {source}
+    changed = replace(driver[index], **{kind: value})
+    return replace(program, threads=((*driver[:index], changed, *driver[index + 1 :]), device))
+
+
+def needed(program: Program, order: Sequence[str]) -> list[str]:
+    """Kinds of carriers of which each removal is noticed, once those that others stand in for are gone."""
+    kept = []
+    for carrier in sorted(carriers(program.threads[0]), key=lambda one: order.index(one[0])):
+        bare = without(program, carrier)
+        if find_execution(bare) is None:
+            program = bare
+        else:
+            kept.append(carrier)
+    assert all(find_execution(without(program, carrier)) is not None for carrier in kept)
+    return [kind for kind, _, _ in kept]
+
+
+BRANCHES_LAST = ("fence", "acquire", "release", "address", "data", "control")
+BRANCHES_FIRST = ("control", "fence", "acquire", "release", "address", "data")
+
+
+@pytest.mark.parametrize(
+    ("arch", "strategy", "order", "kinds"),
+    [
+        ("riscv64", "linux", BRANCHES_LAST, {"fence", "control"}),
+        ("riscv64", "linux", BRANCHES_FIRST, {"fence", "address", "data"}),
+        ("aarch64", "acquire_load", BRANCHES_FIRST, {"fence", "acquire", "release"}),
+    ],
+)
+def test_every_fence_dependency_and_branch_is_taken_away_in_turn(
+    arch: str, strategy: str, order: Sequence[str], kinds: set[str]
+) -> None:
+    """From every question of a kernel in every shape: what can go without being noticed does, and the rest cannot."""
+    programs = {
+        repr(shape.program): shape.program
+        for one in proved(arch, strategy).answers
+        for shape in one.shapes
+        if not shape.allowed
+    }
+    found = set()
+    for program in programs.values():
+        kept = needed(program, order)
+        registers = all(event.device for event in program.threads[0] if event.location in ("a", "b"))
+        assert kept or registers, "an order that nothing keeps"
+        found |= set(kept)
+    assert found >= kinds
 
 
 def test_no_question_is_without_a_mutation_that_fails_it() -> None:

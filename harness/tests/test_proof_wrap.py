@@ -6,7 +6,7 @@ import pytest
 
 from harness.model.spec import Switches
 from harness.platform.kernels.build import build_kernel
-from harness.proof.emulator.image import ElfImage, read_image
+from harness.proof.emulator.image import ElfImage, EndlessError, read_image
 from harness.proof.emulator.pci_device import PciDevice
 from harness.proof.emulator.tracer import Tracer
 from harness.proof.recorded.recording import HEIGHT_PX, WIDTH_PX
@@ -20,8 +20,8 @@ _RECTANGLE_AT, _HEAP_AT = 0x8000, 0x10000
 class _Run:
     """A display's driver at full speed. The device answers with the notification, or with the one that is missed."""
 
-    def __init__(self, image: ElfImage) -> None:
-        self.tracer = Tracer(image, recording=False)
+    def __init__(self, image: ElfImage, *, recording: bool = False) -> None:
+        self.tracer = Tracer(image, recording=recording)
         self.display = self.tracer.devices[0]
         self.available: list[int] = []
         self.used: list[int] = []
@@ -77,8 +77,16 @@ def test_every_index_is_published_and_seen(arch: str, event_index: str) -> None:
 def test_a_driver_that_does_not_wrap_is_noticed() -> None:
     """The device's index is one ahead: the driver waits for an answer that it takes for one of the past."""
     built = build_kernel(Switches.of({"ARCH": "x86_64"}))
-    run = _Run(read_image(built.path))
+    run = _Run(read_image(built.path), recording=True)
     assert run.present() == 0
     run.display.queue.answered = (run.display.queue.answered + INDEXES // 2) % INDEXES
     run.tracer.tick_ns = 10_000_000
     assert run.present() != 0
+
+
+def test_a_wait_without_end_is_bounded_at_full_speed() -> None:
+    """The clock stands still there: only the count of instructions ends a wait for a device that is silent."""
+    run = _Run(read_image(build_kernel(Switches.of({"ARCH": "x86_64"})).path))
+    run.tracer.on_notify = lambda device: None
+    with pytest.raises(EndlessError, match="no end after"):
+        run.present()

@@ -7,6 +7,7 @@ recorded, as ``recorder.py`` says, except in long loops (``long_loops.py``).
 from __future__ import annotations
 
 import enum
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -21,11 +22,11 @@ from harness.proof.recorded.shared_accesses import AddressSpan, Spans
 
 QUEUE_SIZE = 8
 """Small, so that a ring wraps within a few requests."""
-BLOCKS_MAX = 40_000_000
-"""Basic blocks until a driver must have taken a device."""
+BOOT_S = 300
+"""Until then a driver must have taken a device."""
 INSTRUCTIONS_MAX = 1_500_000
 """Recorded ones."""
-AGAIN = 18
+AGAIN = 10
 """A run goes on until each ring in use has taken this many chains more than it has entries: slots are used again."""
 IDLE_MAX = 200
 """How often an image may wait for an interrupt: there are none."""
@@ -77,7 +78,7 @@ class EmulatedMachine:
         self.error: Exception | None = None
         self.ended = False
         """The image has switched its machine off."""
-        self._ticks = self._blocks = self._count = self._looks = self._idle = 0
+        self._ticks = self._count = self._looks = self._idle = 0
 
     # Defined by subclasses.
 
@@ -157,7 +158,7 @@ class EmulatedMachine:
         """Called once memory and devices are in place."""
         import unicorn
 
-        self._enter(TracingPhase.BOOTING, [(unicorn.UC_HOOK_BLOCK, self._on_block, 0, _LAST)])
+        self._enter(TracingPhase.BOOTING, [])
         self.uc.hook_add(unicorn.UC_HOOK_INTR, self.guarded(lambda number, _: self.trap(number)))
         for start, end in self.registers():
             self.uc.hook_add(unicorn.UC_HOOK_MEM_READ, self.guarded(self._on_register_read), None, start, end - 1)
@@ -168,13 +169,7 @@ class EmulatedMachine:
         self.uc.emu_stop()
 
     def _on_block(self, address: int, size: int, _: object) -> None:
-        if self._phase is TracingPhase.BOOTING:
-            self._blocks += 1
-            if any(device.status & STATUS_DRIVER for device in self.devices):
-                self._stop(self._record)
-            elif self._blocks > BLOCKS_MAX:
-                raise TraceError(f"no driver has taken a device after {BLOCKS_MAX:,} basic blocks{self.printed()}")
-        elif self._loops.is_long(address, size) and not self.recorder.orders_within(self._loops.start, self._loops.end):
+        if self._loops.is_long(address, size) and not self.recorder.orders_within(self._loops.start, self._loops.end):
             self._stop(self._pass_over)
 
     def _on_register_read(self, _access: int, address: int, size: int, _value: int, _: object) -> None:
@@ -185,6 +180,8 @@ class EmulatedMachine:
     def _on_register_write(self, _access: int, address: int, size: int, value: int, _: object) -> None:
         self._loops.forget()
         self.register_write(address, size, value & ((1 << 8 * size) - 1))
+        if self._phase is TracingPhase.BOOTING and any(device.status & STATUS_DRIVER for device in self.devices):
+            self._stop(self._record)
         self._rings = Spans(span for _, queue in self._enabled() for span in queue.spans)
 
     def _on_code(self, address: int, size: int, _: object) -> None:
@@ -289,11 +286,11 @@ class EmulatedMachine:
         """
         import unicorn
 
-        at = entry
+        at, begun = entry, time.monotonic()
         while True:
             try:
-                limit_us = PASSED_S * 1_000_000 if self._phase is TracingPhase.PASSING else 0
-                self.uc.emu_start(at, _LAST, limit_us)
+                limits_s = {TracingPhase.BOOTING: BOOT_S, TracingPhase.PASSING: PASSED_S}
+                self.uc.emu_start(at, _LAST, int(limits_s.get(self._phase, 0) * 1_000_000))
             except unicorn.UcError as error:
                 if self.error is None:
                     at = self.uc.reg_read(self.cpu.pc)
@@ -304,6 +301,8 @@ class EmulatedMachine:
             action, self._next = self._next, None
             if action is not None:
                 action()
+            elif self._phase is TracingPhase.BOOTING and time.monotonic() - begun >= BOOT_S:
+                raise TraceError(f"no driver has taken a device after {BOOT_S} s{self.printed()}")
             elif self._phase is TracingPhase.PASSING or not self._wait():
                 break
             at = self.resume_at()

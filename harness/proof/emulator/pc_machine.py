@@ -37,11 +37,18 @@ _TO_RESET = bytes.fromhex(
 """The emulator starts in 32-bit code: this brings it to where a PC starts."""
 _TABLE = bytes.fromhex("0000000000000000 ffff0000009b0000 ffff000000930000")
 """Descriptors of 16-bit code and data."""
-_PM_TIMER, _PM_TIMER_HZ, _PM_CONTROL = 0x608, 3_579_545, 0x604
+_PM_TIMER, _PM_TIMER_HZ, _PM_CONTROL = 0xB008, 3_579_545, 0xB004
 _PIT, _PIT_COMMAND, _PIT_HZ = 0x40, 0x43, 1_193_182
 _COM1, _DEBUG_PORT = 0x3F8, 0x402
-_HOST_BRIDGE = {0x00: 0x1237_8086, 0x08: 0x0600_0002, 0x2C: 0x1100_1AF4}
-"""i440FX, as QEMU names it."""
+_CHIPSET = {
+    0x00: {0x00: 0x1237_8086, 0x08: 0x0600_0002, 0x2C: 0x1100_1AF4},
+    0x08: {0x00: 0x7000_8086, 0x08: 0x0601_0000, 0x0C: 0x0080_0000},
+    0x0B: {0x00: 0x7113_8086, 0x08: 0x0680_0003, 0x40: 0xB001, 0x58: 1 << 25, 0x80: 1},
+}
+"""By device and function, as QEMU names them: i440FX, PIIX3, and PIIX4 with the ports of power management at B000h, and
+with system management set up.
+"""
+_FIRST_SLOT = 2
 _CMOS = {
     0x0B: 0x02,
     0x0D: 0x80,
@@ -90,9 +97,10 @@ class PcMachine(EmulatedMachine):
         self._typed = list(typed.encode())
         self._rom = any(address + size == TOP for address, _, size in segments)
         self._functions = [
-            PciDevice(kind, self.memory, QUEUE_SIZE, image=disk, slot=number + 1) for number, kind in enumerate(kinds)
+            PciDevice(kind, self.memory, QUEUE_SIZE, image=disk, slot=number + _FIRST_SLOT)
+            for number, kind in enumerate(kinds)
         ]
-        self._bridge = dict(_HOST_BRIDGE)
+        self._chipset = {place: dict(space) for place, space in _CHIPSET.items()}
         self._config_address = self._cmos_address = 0
         self._mapped: set[int] = set()
         self._latched = bytes(2)
@@ -232,25 +240,27 @@ class PcMachine(EmulatedMachine):
             return self._typed.pop(0)
         return (0x61 if self._typed else 0x60) if offset == 5 else 0
 
-    def _function(self) -> PciDevice | None:
+    def _function(self) -> tuple[PciDevice | None, dict[int, int] | None]:
+        """The function that the configuration address names: a device, or a part of the chipset."""
         place = self._config_address >> 8 & 0xFFFF
-        return next((one for one in self._functions if place == one.slot << 3), None)
+        device = next((one for one in self._functions if place == one.slot << 3), None)
+        return device, self._chipset.get(place)
 
     def _config_read(self) -> int:
-        offset, device = self._config_address & 0xFC, self._function()
+        offset, (device, space) = self._config_address & 0xFC, self._function()
         if device is not None:
             return device.config_read(offset)
-        return self._bridge.get(offset, 0) if not self._config_address >> 8 & 0xFFFF else 0xFFFFFFFF
+        return 0xFFFFFFFF if space is None else space.get(offset, 0)
 
     def _config_write(self, shift: int, size: int, value: int) -> None:
         mask = ((1 << 8 * size) - 1) << 8 * shift
-        offset, device = self._config_address & 0xFC, self._function()
+        offset, (device, space) = self._config_address & 0xFC, self._function()
         whole = self._config_read() & ~mask | value << 8 * shift & mask
         if device is not None:
             device.config_write(offset, whole)
             self._map_registers(device)
-        elif not self._config_address >> 8 & 0xFFFF and offset >= 0x40:
-            self._bridge[offset] = whole
+        elif space is not None and offset >= 0x40:
+            space[offset] = whole
 
     # The CPU.
 

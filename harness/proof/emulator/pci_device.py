@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from harness.proof.emulator.model_device import ModelDevice
+from harness.proof.emulator.model_device import BLK, GPU, NET, RNG, ModelDevice
 from harness.proof.emulator.split_ring import Queue
 
 VENDOR = 0x1AF4
@@ -16,6 +16,9 @@ STATUS, QUEUE_ENABLE = 0x14, 0x1C
 
 _CAPABILITIES = 0x40
 _INVALID = 0xFFFFFFFF
+_SUBSYSTEM = 0x1100
+_CLASSES = {GPU: 0x0380, BLK: 0x0100, NET: 0x0200, RNG: 0x00FF}
+"""Base class and class (PCI Code and ID Assignment Specification 1.11, section 1)."""
 _ADDRESSES = {0x20: "descriptors", 0x28: "available", 0x30: "used"}
 
 
@@ -111,7 +114,9 @@ def _config_space(kind: int, bar: int) -> dict[int, int]:
     space = {
         0x00: (0x1040 + kind) << 16 | VENDOR,
         0x04: 0x0010_0000,  # a capability list
+        0x08: _CLASSES[kind] << 16 | 1,  # a revision of 1 and up says that it is no transitional device (§4.1.2.1)
         0x10: bar,
+        0x2C: _SUBSYSTEM << 16 | VENDOR,
         0x34: _CAPABILITIES,
         0x3C: 1 << 8,  # INTA
     }

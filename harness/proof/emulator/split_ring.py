@@ -5,6 +5,7 @@ It keeps every chain that it ever took, so that the purpose of a driver's access
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -80,13 +81,12 @@ class Queue:
     def _chain(self, memory: Memory, head: int) -> Chain:
         numbers, buffers, at = [], [], head
         for _ in range(self.size):
-            place = self.descriptors + 16 * at
-            flags = memory.integer(place + 12, 2)
+            address, length, flags, following = struct.unpack("<QIHH", memory.read(self.descriptors + 16 * at, 16))
             numbers.append(at)
-            buffers.append(Buffer(memory.integer(place, 8), memory.integer(place + 8, 4), bool(flags & 2)))
+            buffers.append(Buffer(address, length, bool(flags & 2)))
             if not flags & 1:
                 break
-            at = memory.integer(place + 14, 2)
+            at = following
         return Chain(len(self.chains), head, tuple(numbers), tuple(buffers))
 
     def answer(self, memory: Memory, execute: Callable[[Chain], int]) -> None:

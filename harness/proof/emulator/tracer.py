@@ -26,6 +26,16 @@ RETURN_ADDRESS = 0xF0000000
 INSTRUCTIONS_MAX = 300_000
 """The longest call into a sound driver runs a fifteenth of that. A call that runs more waits without an end."""
 TICK_NS = 1000
+_ZERO = (
+    *("arch_instructions", "arch_irq_disable", "arch_irq_restore", "arch_relax", "arch_cpu", "arch_timer_arm"),
+    *("arch_timer_handler", "arch_ipi_send", "arch_ticks_drift_ppm"),
+)
+"""Functions that return zero."""
+_RETURN_ZERO = {
+    "x86_64": bytes.fromhex("31c0 c3"),  # xor eax, eax; ret
+    "aarch64": bytes.fromhex("000080d2 c0035fd6"),  # mov x0, #0; ret
+    "riscv64": bytes.fromhex("0145 8280"),  # li a0, 0; ret
+}
 
 
 class Tracer:
@@ -34,7 +44,8 @@ class Tracer:
     Parameters
     ----------
     recording
-        Every instruction is recorded; else the driver runs at full speed, and only accesses to devices are reported.
+        Every instruction is recorded; else the driver runs at full speed, only accesses to devices are reported, and
+        the clock stands still.
     """
 
     def __init__(self, image: ElfImage, *, recording: bool = True) -> None:
@@ -71,6 +82,10 @@ class Tracer:
             PciDevice(BLK, memory, slot=2, bar=MMIO_BASE + BAR_BYTES),
         )
         self.stubs = self._stubs()
+        self._instructions_max = 0 if recording else INSTRUCTIONS_MAX
+        """The emulator counts them itself; recorded ones are counted here."""
+        if not recording:
+            self._stand_still()
         self._hook(recording)
 
     # The machine.
@@ -108,11 +123,15 @@ class Tracer:
             "arch_intx_attach": self._attach,
             "arch_exit": self._exit,
         }
-        zero = "arch_instructions arch_irq_disable arch_irq_restore arch_relax arch_cpu arch_timer_arm"
-        for name in (*zero.split(), "arch_timer_handler", "arch_ipi_send", "arch_ticks_drift_ppm"):
-            known[name] = lambda *_: 0
+        known |= dict.fromkeys(_ZERO, lambda *_: 0)
         stubs = {self.image.symbols[name]: stub for name, stub in known.items() if name in self.image.symbols}
         return stubs
+
+    def _stand_still(self) -> None:
+        """What is asked often returns zero, as code of the kernel itself."""
+        for name in (*_ZERO, "arch_ticks", "arch_ticks_to_ns"):
+            if self.stubs.pop(self.image.symbols.get(name, -1), None) is not None:
+                self.uc.mem_write(self.image.symbols[name], _RETURN_ZERO[self.image.arch])
 
     def _pci_read(self, bus: int, slot: int, function: int, offset: int, *_: int) -> int:
         device = next((one for one in self.devices if (bus, slot, function) == (0, one.slot, 0)), None)
@@ -250,7 +269,7 @@ class Tracer:
         self.recorder.forget_registers()
         self.count = 0
         try:
-            self.uc.emu_start(begin, RETURN_ADDRESS)
+            self.uc.emu_start(begin, RETURN_ADDRESS, 0, self._instructions_max)
         except unicorn.UcError as error:
             raise TraceError(f"{name} faults at {self.image.where(self.uc.reg_read(self.cpu.pc))}: {error}") from error
         self.recorder.finish()
@@ -258,6 +277,8 @@ class Tracer:
             raise TraceError(f"{name}: an instruction that is not known: {self.error}") from self.error
         if self.error is not None:
             raise self.error
+        if self._instructions_max and self.uc.reg_read(self.cpu.pc) != RETURN_ADDRESS:
+            raise EndlessError(f"no end after {INSTRUCTIONS_MAX:,} instructions, at {self.image.where(begin)}")
         result: int = self.uc.reg_read(self.cpu.result) & 0xFFFFFFFF
         return result - (1 << 32) if result >> 31 else result
 

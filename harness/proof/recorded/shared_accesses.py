@@ -16,6 +16,7 @@ from harness.proof.recorded.access import Access
 
 AddressSpan = tuple[int, int]
 """Addresses: start, end."""
+_NOTHING: frozenset[int] = frozenset()
 
 
 class Spans:
@@ -58,30 +59,29 @@ def only_shared(
     tuple
         The accesses, and the shared reads that branches depended on.
     """
-    numbers: dict[int, int] = {}
-    through: dict[int, frozenset[int]] = {}
-    """For each read of private memory the shared reads that its value depends on."""
+    known: dict[int, frozenset[int]] = {}
+    """For each read the shared reads, by their new numbers, that its value depends on."""
     kept: list[Access] = []
 
     def resolved(sources: frozenset[int]) -> frozenset[int]:
-        found: set[int] = set()
-        for one in sources:
-            found |= {numbers[one]} if one in numbers else through.get(one, frozenset())
-        return frozenset(found)
+        found = {id(one): one for one in map(known.get, sources) if one}
+        if len(found) > 1:
+            return frozenset().union(*found.values())
+        return next(iter(found.values()), _NOTHING)
 
     for access in accesses:
         visible = access.fence is None and shared.touches(access.address, access.end)
         address, data = resolved(access.address_from), resolved(access.data_from)
         if not visible and not access.orders:
             if not access.write:
-                through[access.index] = address | data
+                known[access.index] = address | data if address and data else address or data
             continue
-        numbers[access.index] = len(kept)
+        known[access.index] = frozenset({len(kept)})
         if visible and not access.write:
-            data = frozenset()  # the device may have written there in the meantime
+            data = _NOTHING  # the device may have written there in the meantime
         kept.append(replace(access, index=len(kept), address_from=address, data_from=data))
     branches: dict[int, int] = {}
-    for source, position in branch_sources.items():
-        for read in resolved(frozenset({source})):
-            branches[read] = min(position, branches.get(read, position))
+    for source, position in branch_sources.items():  # in the order of their positions
+        for read in known.get(source, _NOTHING).difference(branches):
+            branches[read] = position
     return tuple(kept), branches
