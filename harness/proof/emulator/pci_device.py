@@ -114,7 +114,7 @@ def _config_space(kind: int, bar: int) -> dict[int, int]:
     space = {
         0x00: (0x1040 + kind) << 16 | VENDOR,
         0x04: 0x0010_0000,  # a capability list
-        0x08: _CLASSES[kind] << 16 | 1,  # a revision of 1 and up says that it is no transitional device (§4.1.2.1)
+        0x08: _CLASSES[kind] << 16 | 1,  # revision 1 and up: not transitional (§4.1.2.1)
         0x10: bar,
         0x2C: _SUBSYSTEM << 16 | VENDOR,
         0x34: _CAPABILITIES,
