@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.core.device.cursor import cursor_place, cursor_problems
+from harness.core.device.cursor import HOT, IMAGE_PX, cursor_image, cursor_place, cursor_problems, shape_problem
 from harness.core.device.trace import parse_trace
 from harness.core.timing.sources import Numbered
-from harness.model.spec import ARCHES
+from harness.model.spec import ARCHES, KERNEL_DIR
 from harness.tests.programs import run_perf
 
 SIZE = (640, 480)
@@ -61,6 +61,23 @@ def test_a_cursor_that_never_came_is_named() -> None:
     assert cursor_problems(parse_trace(line(1, "virtio_gpu_cmd_res_xfer_toh_2d res 0x2").encode()), None, SIZE) == (
         "the cursor was never shown",
     )
+
+
+def test_the_image_s_every_pixel_and_its_hot_spot_are_compared() -> None:
+    image = cursor_image()
+    assert shape_problem(HOT, image) == "" and image[..., 3].any() and not image[..., 3].all()
+    image[10, 32, 0] ^= 1
+    assert shape_problem(HOT, image) == "1 of the cursor's 4096 pixels are wrong"
+    assert "hot spot is 0,0" in shape_problem((0, 0), cursor_image())
+    assert "is 32x64" in shape_problem(HOT, cursor_image()[:, :32])
+
+
+def test_colours_and_size_are_those_of_the_kernel() -> None:
+    palette = (KERNEL_DIR / "scene" / "palette.h").read_text(encoding="utf-8")
+    blue, green, red, _ = cursor_image()[0, IMAGE_PX // 2 - 1].tolist()
+    assert f"PALETTE_GOLD_LIGHT 0x{red:02x}{green:02x}{blue:02x}u" in palette
+    blue, green, red, _ = cursor_image()[0, IMAGE_PX // 2].tolist()
+    assert f"PALETTE_GOLD 0x{red:02x}{green:02x}{blue:02x}u" in palette
 
 
 @pytest.mark.qemu

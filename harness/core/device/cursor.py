@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from harness.core.arrays import Image
 from harness.core.device.trace import CURSOR_UPDATE, TRANSFER_2D, TRANSFERS_3D, Events, Trace
 from harness.core.timing.sources import Numbered
 
 SWAY_PX, SWAY_STEP, SWAY_FRAMES = 16, 7, 4096
+IMAGE_PX, HOT = 64, (32, 63)
+_LIGHT, _GOLD = (0xA8, 0xE9, 0xFF, 0xFF), (0x3E, 0x9A, 0xC7, 0xFF)
+"""B, G, R and opacity, as kernel/scene/palette.h has the colours."""
 IMAGE = 2
 """The resource that holds the cursor's image."""
 
@@ -20,6 +24,27 @@ def cursor_place(frame: int, size_px: tuple[int, int]) -> tuple[int, int]:
     """Where the hot spot stands in a frame."""
     width, height = size_px
     return width // 2 + frame % SWAY_FRAMES * SWAY_STEP % (2 * SWAY_PX + 1) - SWAY_PX, height // 4
+
+
+def cursor_image() -> Image:
+    """The image (kernel/run/pointer.c): a wedge that points down. Shape (64, 64, 4), B, G, R and opacity."""
+    picture = np.zeros((IMAGE_PX, IMAGE_PX, 4), np.uint8)
+    middle = IMAGE_PX // 2
+    for y in range(IMAGE_PX):
+        half = (IMAGE_PX - 1 - y) // 3
+        picture[y, middle - half : middle] = _LIGHT
+        picture[y, middle : middle + half + 1] = _GOLD
+    return picture
+
+
+def shape_problem(hot: tuple[int, int], pixels: Image) -> str:
+    """What is wrong with a cursor as a viewer got it, B, G, R and opacity; empty when every pixel is right."""
+    if pixels.shape != (IMAGE_PX, IMAGE_PX, 4):
+        return f"the cursor is {pixels.shape[1]}x{pixels.shape[0]}, not {IMAGE_PX}x{IMAGE_PX}"
+    if hot != HOT:
+        return f"the cursor's hot spot is {hot[0]},{hot[1]}, not {HOT[0]},{HOT[1]}"
+    wrong = int(np.count_nonzero((pixels != cursor_image()).any(axis=2)))
+    return f"{wrong} of the cursor's {IMAGE_PX * IMAGE_PX} pixels are wrong" if wrong else ""
 
 
 def cursor_problems(trace: Trace, numbered: Numbered | None, size_px: tuple[int, int]) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 
 from harness.core.arrays import DrawFrame, Image
+from harness.core.device.cursor import shape_problem
 from harness.core.device.trace import FLUSH, Trace, parse_trace
 from harness.core.pictures.captures import (
     CAPTURES_FILE,
@@ -51,6 +52,7 @@ from harness.platform.files.bounded import read_bounded
 from harness.platform.host.hostclock import ClockWatch
 from harness.platform.machine.qemu import TIMING_EVENTS, Qemu
 from harness.platform.machine.readiness import wait_ready
+from harness.platform.machine.rfb import Viewer
 from harness.platform.machine.trace_file import read_trace
 from harness.platform.pictures.capture import CaptureError, Screendump
 from harness.platform.pictures.golden import golden_problem, scene_hash
@@ -131,6 +133,7 @@ class _PictureRun:
         self.judge = judge
         boot = _boot_words(machine)
         self.oracle = _oracle_for(machine, boot)
+        self.cursor = boot.get("cursor") == "hw"
         shown_on = boot.get("heads", "1")
         self.heads = min(int(shown_on) if shown_on.isdecimal() else 1, machine.spec.machine.heads)
         """Each shows every frame; they are captured in turn."""
@@ -179,6 +182,15 @@ class _PictureRun:
         self.taken.append(_Taken(picture.before_ns, picture.time_ns, crc, evidence))
         if oracle and one.kind is FrameClass.INTACT and len(self.checked) % GEOMETRY_EVERY == 1:
             self.odd += _geometry(self.machine, one, picture.pixels)
+
+    def see_cursor(self) -> None:
+        """The cursor's image as a viewer gets it, where the machine may have one."""
+        machine = self.machine
+        if self.cursor and machine.spec.machine.viewer is not None:
+            with machine.watched(), Viewer(machine.qmp, machine.limits.qmp_s) as viewer:
+                shape = viewer.wait_cursor()
+            problem = shape_problem(shape.hot, shape.pixels)
+            self.odd += [problem] if problem else []
 
     def due_frames(self, clock: ClockWatch, first: int) -> list[int | None]:
         """The frame that was due at each picture, by the trace, which also says what changed off the screen."""
@@ -257,6 +269,7 @@ def verify_pictures(
                 break
             run.capture()
             progress(f"pictures: {len(run.checked)} of {count} checked")
+        run.see_cursor()
         seconds, cut_short = time.monotonic() - begun, wanted(run.checked, count)
         machine.check()
     saved = run.saved(run.due_frames(clock, first))

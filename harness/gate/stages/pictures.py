@@ -13,6 +13,7 @@ from harness.gate.measuring.pictures import Pictures, load_verification, picture
 from harness.gate.stage import Session, Stage
 from harness.model.record import Incident, PicturesRecord
 from harness.model.result import Frames, Result
+from harness.model.spec import Display
 from harness.platform.pictures.golden_pictures import golden_of
 
 ORDER = 20
@@ -37,6 +38,9 @@ class PicturesStage(Stage[Pictures, PicturesRecord]):
     def measure(self, session: Session, measured: Measured) -> Pictures:
         order = session.order
         spec = order.run_spec(order.candidate, order.params)
+        switches = order.candidate.switches
+        if switches is not None and switches.get("CURSOR") == "hw" and spec.machine.display is Display.NONE:
+            spec = replace(spec, machine=replace(spec.machine, viewer=spec.head))
         limit_s = session.left_s - session.later_s * LATER_SHARE
         golden = golden_of(order.candidate.target)
         pictures = verify_pictures(

@@ -42,7 +42,7 @@ class CursorShape:
 
     hot: tuple[int, int]
     pixels: Image
-    """Shape (height, width, 4), R, G, B and opacity."""
+    """Shape (height, width, 4); QEMU sends B, G, R and opacity, as they lie in its memory."""
 
 
 class Viewer:
