@@ -95,8 +95,8 @@ class Browser:
         return answer["result"].get("value")
 
     def title(self) -> str:
-        """The title of the page that is there once its loading has ended; empty after ten seconds without one."""
-        deadline = time.monotonic() + 10
+        """The title of the page that is there once its loading has ended; empty after a minute without one."""
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             found = str(self.evaluate("document.readyState == 'complete' ? document.title : ''"))
             if found:
@@ -148,7 +148,7 @@ def browser() -> Iterator[Browser]:
             os.close(descriptor)
         process.terminate()
         try:
-            process.wait(20)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

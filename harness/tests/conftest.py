@@ -71,7 +71,7 @@ def mounted() -> Mounted:
     def words(folder: Path, options: str) -> list[str]:
         inside = f'mount -t tmpfs -o {options} none {folder} && exec "$@"'
         command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", inside, "sh"]
-        if subprocess.run([*command, "true"], capture_output=True, timeout=20, check=False).returncode:
+        if subprocess.run([*command, "true"], capture_output=True, timeout=60, check=False).returncode:
             pytest.skip("this user may not mount a file system of its own")
         return command
 

@@ -112,10 +112,10 @@ def assert_dies_with(script: str, *words: str, how: signal.Signals = signal.SIGK
     assert holder.stdout is not None
     started = psutil.Process(int(holder.stdout.readline()))
     holder.send_signal(how)
-    holder.wait(10)
+    holder.wait(60)
     holder.stdout.close()
     try:
-        started.wait(10)
+        started.wait(60)
     except psutil.NoSuchProcess:
         pass
     assert not started.is_running()

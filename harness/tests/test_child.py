@@ -31,8 +31,8 @@ FAMILY = 'sleep 60 & echo $! >"$0"; wait'
 
 
 def wait_until_gone(pid: int) -> bool:
-    """Whether a process has ended within a few seconds; a zombie has."""
-    deadline = time.monotonic() + 5
+    """Whether a process has ended within a minute; a zombie has."""
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
             return True
@@ -41,7 +41,7 @@ def wait_until_gone(pid: int) -> bool:
 
 
 def read_number(path: Path) -> int:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not (path.exists() and path.read_text()):
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -51,7 +51,7 @@ def read_number(path: Path) -> int:
 def test_a_child_says_what_it_was_told_to(tmp_path: Path) -> None:
     with open(tmp_path / "out", "wb") as out:
         child = start_child(["sh", "-c", 'echo "$1"; exit 7', "sh", "a 'b' $c"], stdout=out)
-        assert child.wait(10) == 7
+        assert child.wait(60) == 7
     assert (tmp_path / "out").read_text() == "a 'b' $c\n"
 
 
@@ -79,7 +79,7 @@ def test_a_child_does_not_outlive_a_killed_harness() -> None:
     child = int(parent.stdout.readline())
     assert psutil.pid_exists(child)
     parent.kill()
-    parent.wait(10)
+    parent.wait(60)
     parent.stdout.close()
     assert wait_until_gone(child)
 
@@ -88,7 +88,7 @@ def test_a_child_whose_harness_is_gone_already_does_not_begin(tmp_path: Path, mo
     """The moment between fork and the death signal: another parent than the one that was written down."""
     monkeypatch.setattr(os, "getpid", lambda: 1)
     child = start_child(["touch", str(tmp_path / "began")])
-    assert child.wait(10) != 0
+    assert child.wait(60) != 0
     assert not (tmp_path / "began").exists()
 
 
@@ -147,7 +147,7 @@ def test_every_thread_of_a_process_is_pinned() -> None:
     code = "import threading, time\nfor _ in range(3): threading.Thread(target=time.sleep, args=(60,)).start()"
     child = start_child([sys.executable, "-c", code])
     try:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while len(os.listdir(f"/proc/{child.pid}/task")) < 4:
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -170,36 +170,36 @@ def test_a_core_that_vanished_is_named() -> None:
 
 
 def test_what_a_tool_says_is_kept_apart(tmp_path: Path) -> None:
-    done = run_child(["sh", "-c", "pwd; echo no >&2; exit 3"], limit_s=10, cwd=tmp_path)
+    done = run_child(["sh", "-c", "pwd; echo no >&2; exit 3"], limit_s=60, cwd=tmp_path)
     assert (done.status, done.text, done.errors) == (3, f"{tmp_path}\n", ("no",))
-    merged = run_child(["sh", "-c", "echo a; echo b >&2"], limit_s=10, merged=True)
+    merged = run_child(["sh", "-c", "echo a; echo b >&2"], limit_s=60, merged=True)
     assert (merged.text, merged.stderr) == ("a\nb\n", b"")
 
 
 def test_a_tool_that_floods_is_ended() -> None:
     with pytest.raises(ChildError, match="yes says more than 100000 bytes"):
-        run_child(["yes"], limit_s=10, output_bytes=100_000)
+        run_child(["yes"], limit_s=60, output_bytes=100_000)
 
 
 def test_a_tool_that_hangs_is_ended_with_its_family(tmp_path: Path) -> None:
-    with pytest.raises(ChildError, match="has not ended after 0.5 s"):
-        run_child(["sh", "-c", FAMILY, str(tmp_path / "pid")], limit_s=0.5)
+    with pytest.raises(ChildError, match="has not ended after 2 s"):
+        run_child(["sh", "-c", FAMILY, str(tmp_path / "pid")], limit_s=2)
     assert wait_until_gone(read_number(tmp_path / "pid"))
 
 
 def test_a_tool_that_leaves_a_child_behind_is_not_waited_for(tmp_path: Path) -> None:
     began = time.monotonic()
-    assert run_child(["sh", "-c", "echo said; setsid sleep 30 & exit 0"], limit_s=20).text == "said\n"
-    assert time.monotonic() - began < 10
+    assert run_child(["sh", "-c", "echo said; setsid sleep 600 & exit 0"], limit_s=60).text == "said\n"
+    assert time.monotonic() - began < 60
 
 
 def test_a_tool_that_closes_its_output_is_waited_for() -> None:
-    assert run_child(["sh", "-c", "exec >&- 2>&-; sleep 0.4; exit 9"], limit_s=10).status == 9
+    assert run_child(["sh", "-c", "exec >&- 2>&-; sleep 0.4; exit 9"], limit_s=60).status == 9
 
 
 def test_a_tool_that_does_not_exist_is_named() -> None:
     with pytest.raises(ChildError, match="no-such-tool is not installed"):
-        run_child(["no-such-tool"], limit_s=10)
+        run_child(["no-such-tool"], limit_s=60)
 
 
 def test_a_child_may_clean_up_before_it_ends(tmp_path: Path) -> None:
@@ -208,11 +208,11 @@ def test_a_child_may_clean_up_before_it_ends(tmp_path: Path) -> None:
         child = start_child(["sh", "-c", script, str(tmp_path / "clean")], stdout=out)
         while not (tmp_path / "out").stat().st_size:
             time.sleep(0.01)
-        stop_child(child)
+        stop_child(child, 60)
     assert child.returncode == 0 and (tmp_path / "clean").exists()
 
 
 def test_what_a_tool_reads_may_be_longer_than_a_pipe() -> None:
     content = bytes(range(256)) * 4096
-    assert run_child(["cat"], limit_s=20, given=content).stdout == content
-    assert run_child(["cat"], limit_s=20).stdout == b""
+    assert run_child(["cat"], limit_s=60, given=content).stdout == content
+    assert run_child(["cat"], limit_s=60).stdout == b""

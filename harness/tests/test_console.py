@@ -32,7 +32,7 @@ class Line:
         if self._open:
             self._open = False
             os.close(self._theirs)
-        self.console.join(5)
+        self.console.join(60)
         assert self.console.closed
 
 
@@ -56,13 +56,13 @@ def test_every_byte_is_kept_and_on_disk(line: Line, tmp_path: Path) -> None:
 def test_a_line_in_two_pieces_is_found(line: Line) -> None:
     line.send(b"noise [BO")
     threading.Timer(0.1, line.send, [b"OT] kernel"]).start()
-    line.console.wait_for(b"[BOOT]", 5, "first serial line")
+    line.console.wait_for(b"[BOOT]", 60, "first serial line")
 
 
 def test_what_was_printed_before_is_found_at_once(line: Line) -> None:
     line.send(b"[DONE] status=ok\n")
     line.hang_up()
-    line.console.wait_for(b"[DONE]", 5, "end")
+    line.console.wait_for(b"[DONE]", 60, "end")
 
 
 def test_silence_is_named_with_its_limit(line: Line) -> None:
@@ -105,7 +105,7 @@ def test_a_flood_is_named_and_no_longer_kept_but_still_drained(line: Line, tmp_p
     for _ in range(300):
         line.send(b"y" * 1000)  # more than a pipe holds: blocks for ever if it is not read
     with pytest.raises(GuestError, match="the serial line brought more than 1000 bytes"):
-        line.console.wait_for(b"[DONE]", 5, "end")
+        line.console.wait_for(b"[DONE]", 60, "end")
     line.hang_up()
     assert (tmp_path / "serial.log").stat().st_size <= LIMITS.serial_bytes
 
@@ -117,7 +117,7 @@ def test_a_full_disk_is_no_fault_of_the_guest(tmp_path: Path) -> None:
     line = Line(log)
     line.send(b"[BOOT] kernel\n")
     with pytest.raises(StoreError, match="the serial log cannot be written: No space left on device"):
-        line.console.wait_for(b"[DONE]", 5, "end")
+        line.console.wait_for(b"[DONE]", 60, "end")
     line.hang_up()
     assert line.console.content() == b"[BOOT] kernel\n", "memory still has it"
 
@@ -137,14 +137,14 @@ def test_an_endless_guest_is_forgotten_but_for_its_end(tmp_path: Path, monkeypat
     line = Line(tmp_path / "serial.log", endless=True)
     for number in range(100):
         line.send(b"%099d\n" % number)
-        line.console.wait_for(b"%099d\n" % number, 5, "line")
+        line.console.wait_for(b"%099d\n" % number, 60, "line")
     assert line.console.size == 10_000 > LIMITS.serial_bytes, "no flood: it came in many minutes"
     assert len(line.console.content()) <= 200
     assert line.console.since(9_900) == b"%099d\n" % 99
     assert line.console.since(0) == line.console.content()
     line.send(b"[PANIC] at last\n")
     with pytest.raises(GuestError, match="panicked: at last"):
-        line.console.wait_for(b"[DONE]", 5, "end")
+        line.console.wait_for(b"[DONE]", 60, "end")
     line.hang_up()
     assert (tmp_path / "serial.log").stat().st_size == 10_000 + len(b"[PANIC] at last\n")
 
@@ -153,5 +153,5 @@ def test_an_endless_guest_may_not_flood_either(tmp_path: Path) -> None:
     line = Line(tmp_path / "serial.log", endless=True)
     line.send(b"x" * 1001)
     with pytest.raises(GuestError, match="the serial line brought more than 1000 bytes"):
-        line.console.wait_for(b"[DONE]", 5, "end")
+        line.console.wait_for(b"[DONE]", 60, "end")
     line.hang_up()

@@ -149,7 +149,7 @@ def test_the_same_code_has_the_effect_of_what_it_equals() -> None:
 def compiled(folder: Path, name: str, text: str, code: str) -> bytes:
     source, built = folder / f"{name}.c", folder / f"{name}.o"
     source.write_text(f'const char *named(void) {{ return "{text}"; }}\n{code}\n', encoding="ascii")
-    subprocess.run(["gcc", "-O2", "-c", "-fno-pic", str(source), "-o", str(built)], check=True, timeout=20)
+    subprocess.run(["gcc", "-O2", "-c", "-fno-pic", str(source), "-o", str(built)], check=True, timeout=60)
     return built.read_bytes()
 
 

@@ -65,7 +65,7 @@ def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 @pytest.mark.parametrize(("width", "height", "stride"), [(640, 480, 2560), (288, 8, 288 * 4 + 64), (1366, 768, 5504)])
 def test_the_harness_reads_what_it_draws(program: Path, width: int, height: int, stride: int, frame: int) -> None:
     words = [str(one) for one in (width, height, stride, frame)]
-    done = subprocess.run([program, *words], capture_output=True, timeout=20, check=True)
+    done = subprocess.run([program, *words], capture_output=True, timeout=60, check=True)
     rows = np.frombuffer(done.stdout, np.uint8).reshape(height, stride)
     assert np.all(rows[:, width * 4 :] == 0x55), "what lies between rows stays as it was"
     picture = rows[:, : width * 4].reshape(height, width, 4)
@@ -74,12 +74,12 @@ def test_the_harness_reads_what_it_draws(program: Path, width: int, height: int,
 
 
 def test_a_picture_without_room_stays_as_it_was(program: Path) -> None:
-    done = subprocess.run([program, "287", "20", "1148", "5"], capture_output=True, timeout=20, check=True)
+    done = subprocess.run([program, "287", "20", "1148", "5"], capture_output=True, timeout=60, check=True)
     assert set(done.stdout) == {0x55}
 
 
 def test_the_line_is_a_record(program: Path) -> None:
-    done = subprocess.run([program, "288", "8", "1152", "5"], capture_output=True, timeout=20, check=True)
+    done = subprocess.run([program, "288", "8", "1152", "5"], capture_output=True, timeout=60, check=True)
     log = parse_serial(done.stderr)
     assert not log.problems and len(log.records) == 1
     said = {key: int(log.records.columns[key][0]) for key in log.records.columns}
@@ -93,7 +93,7 @@ def test_it_needs_nothing_but_the_compiler(tmp_path: Path) -> None:
     source += "{ frame_stamp_print(p, r); frame_stamp_draw(q, 640, 480, 2560, 1); }\n"
     (tmp_path / "a.c").write_text(source, encoding="utf-8")
     flags = ["-m32", "-ffreestanding", "-fno-pic", "-fno-asynchronous-unwind-tables", "-c", "-o", str(tmp_path / "a.o")]
-    subprocess.run(["gcc", *STRICT, *flags, str(tmp_path / "a.c")], check=True, timeout=30)
+    subprocess.run(["gcc", *STRICT, *flags, str(tmp_path / "a.c")], check=True, timeout=60)
     undefined = subprocess.run(["nm", "-u", str(tmp_path / "a.o")], capture_output=True, text=True, check=True)
     assert not undefined.stdout.strip()
 

@@ -28,7 +28,7 @@ def launch(folder: Path, code: str, text: bytes = b"") -> Qemu:
 
 def ending(folder: Path, code: str, text: bytes = b"[BOOT] kernel=tiny\n") -> Ending:
     with launch(folder, code, text) as machine:
-        return machine.wait_end(10)
+        return machine.wait_end(60)
 
 
 def test_a_silent_guest(tmp_path: Path) -> None:
@@ -41,9 +41,9 @@ def test_a_silent_guest(tmp_path: Path) -> None:
 
 def test_a_guest_that_stops_inside_a_record_hangs(tmp_path: Path) -> None:
     with launch(tmp_path, HALT, b"[BOOT] kernel=tiny\n[VIRTIO PERF] fences=2 spi") as machine:
-        machine.wait_for(b"[BOOT]", 5, "first serial line")
+        machine.wait_for(b"[BOOT]", 60, "first serial line")
         with pytest.raises(GuestError, match="hangs: neither a frame nor a serial line for 1 s"):
-            machine.wait_end(30)
+            machine.wait_end(60)
     assert machine.serial_path.read_bytes().endswith(b"fences=2 spi")
 
 
@@ -51,7 +51,7 @@ def test_progress_is_seen_and_its_absence_named(tmp_path: Path) -> None:
     with launch(tmp_path, FLOOD) as machine:
         machine.wait_progress()
     with launch(tmp_path, HALT, b"up\n") as machine:
-        machine.wait_for(b"up\n", 5, "first serial line")
+        machine.wait_for(b"up\n", 60, "first serial line")
         with pytest.raises(GuestError, match="hangs: neither a frame nor a serial line for 1 s"):
             machine.wait_progress()
     with launch(tmp_path, leave(1)) as machine:
@@ -62,14 +62,14 @@ def test_progress_is_seen_and_its_absence_named(tmp_path: Path) -> None:
 def test_a_flood_is_stopped_and_not_kept(tmp_path: Path) -> None:
     with launch(tmp_path, FLOOD) as machine:
         with pytest.raises(GuestError, match="the serial line brought more than 10000 bytes"):
-            machine.wait_end(30)
+            machine.wait_end(60)
     assert machine.serial_path.stat().st_size <= LIMITS.serial_bytes
 
 
 def test_bytes_that_are_no_text_are_kept_as_they_are(tmp_path: Path) -> None:
     noise = bytes(range(1, 256))
     with launch(tmp_path, leave(1), noise) as machine:
-        assert not machine.wait_end(10).clean
+        assert not machine.wait_end(60).clean
     assert machine.console.content() == noise
 
 
@@ -104,7 +104,7 @@ def test_a_machine_that_waits_prints_nothing_until_it_may(tmp_path: Path) -> Non
         assert machine.qmp.execute("query-status")["running"] is False
         assert machine.console.size == 0
         machine.qmp.execute("cont")
-        machine.wait_for(b"up", 5, "first serial line")
+        machine.wait_for(b"up", 60, "first serial line")
 
 
 _FULL = """
@@ -115,14 +115,14 @@ from harness.model.spec import FOREIGN, Limits, Machine, RunSpec
 spec = RunSpec(Path(sys.argv[1]), Machine(vcpus=1, maxcpus=2, memory_mib=32), capabilities=FOREIGN,
                limits=Limits(frame_s=1.0))
 with Qemu(spec, Path(sys.argv[2]) / "run") as machine:
-    machine.wait_for(b"up", 5, "first serial line")
+    machine.wait_for(b"up", 60, "first serial line")
     with open(Path(sys.argv[2]) / "filler", "wb", buffering=0) as filler:
         try:
             while filler.write(bytes(512)):
                 pass
         except OSError:
             pass
-    machine.wait_end(30)
+    machine.wait_end(60)
 """
 
 

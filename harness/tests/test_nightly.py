@@ -330,7 +330,7 @@ def _kill_at(root: Path, moment_s: float) -> bool:
     process.join(moment_s)
     if process.exitcode is None and process.pid is not None:
         os.kill(process.pid, signal.SIGKILL)
-    process.join(30)
+    process.join(120)
     reported = (root / "results" / "latest").exists() and not (root / "night" / "journal.jsonl").exists()
     return process.exitcode == 0 or reported
 

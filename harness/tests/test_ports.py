@@ -96,7 +96,7 @@ def tree_of(folder: Path, arch: str) -> bytes:
     path = folder / "tree.dtb"
     command = [ARCHES[arch].qemu, "-machine", f"{ARCHES[arch].machine},dumpdtb={path}", "-cpu", ARCHES[arch].cpu]
     subprocess.run(
-        [*command, "-smp", "2", "-m", "128", "-display", "none"], check=True, capture_output=True, timeout=20
+        [*command, "-smp", "2", "-m", "128", "-display", "none"], check=True, capture_output=True, timeout=60
     )
     return path.read_bytes()
 

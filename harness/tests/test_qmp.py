@@ -36,7 +36,7 @@ def monitor(serve: Callable[[socket.socket], None]) -> Iterator[Qmp]:
         yield client
     finally:
         client.close()
-        server.join(5)
+        server.join(60)
         theirs.close()
         assert not server.is_alive()
 

@@ -57,7 +57,7 @@ def test_a_run_works_in_every_layer(layer: Layer, kernel: Path, tmp_path: Path) 
         status = status_of(machine.pid)
         limits = Path(f"/proc/{machine.pid}/limits").read_text(encoding="utf-8")
         machine.qmp.execute("cont")
-        assert machine.wait_end(20).clean
+        assert machine.wait_end(60).clean
     assert b"[DONE] status=ok" in machine.console.content()
     assert machine.log_path.read_bytes() == b""
     assert status["Name"].startswith("qemu-system") and (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
@@ -107,7 +107,7 @@ def test_what_a_run_names_is_there_and_may_be_written(
     with Qemu(RunSpec(kernel, replace(MACHINE, extra=extra), RunParams(frames=5)), tmp_path / "run") as machine:
         for name in ("one", "two"):
             machine.qmp.execute("human-monitor-command", **{"command-line": f'qemu-io {name} "write 0 512"'})
-        assert machine.wait_end(20).clean
+        assert machine.wait_end(60).clean
     assert {(tmp_path / name).read_bytes()[:1] for name in ("one.img", "two.img")} == {b"\xcd"}
 
 
@@ -121,7 +121,7 @@ def test_what_is_dropped_in_the_end_is_written_in_the_folder(layer: Layer, kerne
     assert sandbox.named_files(extra) == (str(disk),)
     with Qemu(RunSpec(kernel, replace(MACHINE, extra=extra), RunParams(frames=5)), tmp_path / "run") as machine:
         machine.qmp.execute("human-monitor-command", **{"command-line": 'qemu-io one "write 0 512"'})
-        assert machine.wait_end(20).clean
+        assert machine.wait_end(60).clean
     assert disk.read_bytes() == bytes(1 << 20)
 
 
@@ -130,7 +130,7 @@ def test_what_is_dropped_in_the_end_is_written_in_the_folder(layer: Layer, kerne
 def test_any_name_of_a_folder_will_do(layer: Layer, kernel: Path, tmp_path: Path) -> None:
     folder = tmp_path / 'it\'s $HOME "a" `b` \\c #1\n2\tü'
     with Qemu(RunSpec(kernel, MACHINE, RunParams(frames=5)), folder) as machine:
-        assert machine.wait_end(20).clean
+        assert machine.wait_end(60).clean
     assert machine.log_path.read_bytes() == b""
 
 
@@ -160,7 +160,7 @@ def test_a_box_that_cannot_be_built_is_done_without(
 ) -> None:
     monkeypatch.setattr(sandbox, "_mount_point", lambda names: "/nowhere")
     with Qemu(RunSpec(kernel, MACHINE, RunParams(frames=5)), tmp_path / "run") as machine:
-        assert machine.wait_end(20).clean
+        assert machine.wait_end(60).clean
     assert machine.log_path.read_text(encoding="utf-8").startswith(
         "warning: QEMU runs without its box: mount: /nowhere"
     )
@@ -174,7 +174,7 @@ def test_without_namespaces_a_run_takes_what_is_left(
     monkeypatch.setattr(sandbox, "best_layer", sandbox.best_layer.__wrapped__)
     assert sandbox.best_layer() in (Layer.NO_CAPABILITIES, Layer.NONE)
     with Qemu(RunSpec(kernel, MACHINE, RunParams(frames=5)), tmp_path / "run") as machine:
-        assert machine.wait_end(20).clean
+        assert machine.wait_end(60).clean
     checks = {check.what: check for check in doctor._sandbox()}
     box = checks["sandbox: box in a user namespace"]
     assert not box.works and not box.needed and "Operation not permitted" in box.says
@@ -193,7 +193,7 @@ from harness.model.spec import Machine, RunParams, RunSpec
 from harness.platform.machine.qemu import Qemu
 from harness.platform.machine.sandbox import best_layer
 with Qemu(RunSpec(Path(sys.argv[1]), Machine(vcpus=1), RunParams(frames=5)), Path(sys.argv[2]) / "run") as one:
-    assert one.wait_end(20).clean
+    assert one.wait_end(60).clean
 print(best_layer().name, one.log_path.read_text())
 """
 
@@ -243,7 +243,7 @@ def test_a_qemu_that_is_a_script_finds_what_it_runs(
     (hidden / "qemu").symlink_to(str(real))
     monkeypatch.setenv("PATH", instead(tmp_path, "qemu-system-x86_64", f'exec {hidden}/qemu -L /usr/share/qemu "$@"'))
     with Qemu(RunSpec(kernel, MACHINE, RunParams(frames=5)), tmp_path / "run") as machine:
-        assert machine.wait_end(20).clean
+        assert machine.wait_end(60).clean
 
 
 def test_a_name_with_commas_is_one_file(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def counted(folder: Path, arch: str, tlb: str) -> tuple[int, int]:
     seen = []
     with Qemu(spec, folder) as machine:
         for frames in (10, 30):
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + 60
             while frames_shown(machine) < frames:
                 assert time.monotonic() < deadline, machine.console.content()
                 time.sleep(0.01)

@@ -147,7 +147,7 @@ def test_only_inconclusive_is_neutral(job: str, code: int, expected: int, tmp_pa
     for name in ("harness", "nightly"):
         (tmp_path / "ci" / name).write_text(f"#!/bin/sh\nexit {code}\n")
         (tmp_path / "ci" / name).chmod(0o755)
-    done = subprocess.run(["sh", "-ec", script], cwd=tmp_path, capture_output=True, timeout=30)
+    done = subprocess.run(["sh", "-ec", script], cwd=tmp_path, capture_output=True, timeout=60)
     assert done.returncode == expected
     assert load("gitlab.yml")[job]["allow_failure"] == {"exit_codes": [Verdict.INCONCLUSIVE.exit_code]}
 
@@ -181,7 +181,7 @@ def test_the_action_hands_its_words_on_as_words(
     outside = {name: str(tmp_path / name) for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
     environment = {"PATH": os.environ["PATH"], "GITHUB_ACTION_PATH": str(ci), "GITHUB_WORKSPACE": "/w", **outside}
     environment |= {"WORDS": words, "COMMAND": "perf", "STRICT": strict}
-    done = subprocess.run(["bash", "-ec", script], cwd=tmp_path, env=environment, capture_output=True, timeout=30)
+    done = subprocess.run(["bash", "-ec", script], cwd=tmp_path, env=environment, capture_output=True, timeout=60)
     assert done.returncode == expected, done.stderr
     assert (tmp_path / "given").read_text().splitlines() == given
     assert f"exit-code={code}\n" in (tmp_path / "GITHUB_OUTPUT").read_text()
@@ -191,18 +191,18 @@ def test_the_action_hands_its_words_on_as_words(
 def test_what_is_published_is_complete(tmp_path: Path) -> None:
     (tmp_path / "ci").mkdir()
     shutil.copy(CI / "publish", tmp_path / "ci" / "publish")
-    refused = subprocess.run(["sh", "ci/publish", "public"], cwd=tmp_path, capture_output=True, timeout=30)
+    refused = subprocess.run(["sh", "ci/publish", "public"], cwd=tmp_path, capture_output=True, timeout=60)
     assert refused.returncode == 2
     for name in ("site/index.html", "run-1/report.html", "run-1/trace.log"):
         (tmp_path / "results" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "results" / name).write_text(name)
     (tmp_path / "results" / "latest").symlink_to("run-1")
     for _ in range(2):
-        subprocess.run(["sh", "ci/publish", "public"], cwd=tmp_path, check=True, timeout=30)
+        subprocess.run(["sh", "ci/publish", "public"], cwd=tmp_path, check=True, timeout=60)
     found = sorted(str(path.relative_to(tmp_path / "public")) for path in (tmp_path / "public").rglob("*.*"))
     assert found == ["index.html", "run-1/report.html", "site/index.html"]
     for place in ("ci", "results/latest/report.html"):
-        refused = subprocess.run(["sh", "ci/publish", place], cwd=tmp_path, capture_output=True, timeout=30)
+        refused = subprocess.run(["sh", "ci/publish", place], cwd=tmp_path, capture_output=True, timeout=60)
         assert refused.returncode == 2 and b"which would be removed" in refused.stderr and (tmp_path / place).exists()
 
 
