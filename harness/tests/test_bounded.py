@@ -54,7 +54,7 @@ def test_what_is_no_plain_file_is_refused_at_once(kind: str, tmp_path: Path) -> 
     began = time.monotonic()
     with pytest.raises(OSError):
         read_bounded(odd_file(tmp_path, kind), 1000)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -64,7 +64,7 @@ def test_a_setting_that_names_one_is_a_usage_error(
 ) -> None:
     began = time.monotonic()
     assert main(["perf", f"{setting}={odd_file(tmp_path, kind)}"]) == 2
-    assert time.monotonic() - began < 20 and "Traceback" not in "".join(capsys.readouterr())
+    assert time.monotonic() - began < 60 and "Traceback" not in "".join(capsys.readouterr())
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_every_reader_of_a_saved_run_refuses_what_is_no_file(kind: str, tmp_path
         with pytest.raises((OSError, UsageError)):
             read(path)
     assert read_picture(path) is None
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60
 
 
 def test_a_picture_that_claims_too_much_is_none(tmp_path: Path) -> None:

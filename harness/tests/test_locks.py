@@ -38,7 +38,7 @@ def test_the_holder_is_named_and_a_killed_one_holds_nothing(tmp_path: Path) -> N
     with pytest.raises(Busy, match=rf"held by process {holder.pid}, approve and did not let go within 0.2 s"):
         with lock(path, wait_s=0.2, purpose="test"):
             pass
-    assert 0.2 <= time.monotonic() - began < 5
+    assert 0.2 <= time.monotonic() - began < 60
     holder.kill()
     holder.wait()
     with lock(path, wait_s=0, purpose="a word"):

@@ -84,5 +84,6 @@ def test_a_stopped_qemu_is_never_the_guest_s_failure(tree: Checkout, point: int)
     assert not problems, problems
 
 
+@pytest.mark.full
 def test_the_box_costs_little(tmp_path: Path) -> None:
     assert box_cost_ms(tmp_path, 15) <= BOX_MS
