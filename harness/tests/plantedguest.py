@@ -54,10 +54,11 @@ def put_through(
     switches: Switches = Switches(),
     stages: Sequence[str] = ("window", "pictures"),
     extra: Sequence[str] = (),
+    pace: int | None = None,
 ) -> tuple[Measured, Judgement]:
     """The gate's verdict on a kernel that counts as this tree's own."""
     arm = ArmKernel("candidate", kernel, "0" * 64, switches, BUILT_IN)
     machine = Machine(arch=switches.arch, vcpus=1, maxcpus=2, extra=tuple(extra))
-    order = Order(arm, None, machine, RunParams(mode=MODE), pictures=25, stages=frozenset(stages))
+    order = Order(arm, None, machine, RunParams(mode=MODE, pace=pace), pictures=25, stages=frozenset(stages))
     measured = measure(order, folder, lambda text: None)
     return measured, evaluate(measured)[0]

@@ -41,4 +41,5 @@ def build_mutant(folder: Path, patches: dict[str, Patch]) -> Path:
         after = patch(before)
         assert after != before, f"the patch changes nothing in {name}"
         path.write_text(after, encoding="utf-8")
-    return build_oracle(kernel)
+    # Its pictures are the same, and it is built in a quarter of the time.
+    return build_oracle(kernel, flags=("-O0",))

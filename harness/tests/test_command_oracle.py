@@ -166,7 +166,7 @@ RUN = ("STAGES=window,pictures", "PICTURES=10", "BUDGET=90")
 
 
 @pytest.mark.qemu
-@pytest.mark.parametrize("words", ["FRAME", "FRAME PICTURE"])
+@pytest.mark.parametrize("words", [pytest.param("FRAME", marks=pytest.mark.full), "FRAME PICTURE"])
 def test_a_clean_guest_is_right_to_the_pixel(words: str, tmp_path: Path) -> None:
     code, said = said_by(tmp_path, "perf", f"TARGET={guest(tmp_path, 'paced', words)}", *RUN)
     assert code == 0 and "(as its oracle draws them)" in said, said

@@ -83,6 +83,8 @@ def test_colours_and_size_are_those_of_the_kernel() -> None:
 @pytest.mark.qemu
 @pytest.mark.parametrize("arch", ARCHES)
 def test_a_hardware_cursor_moves_with_each_frame_and_leaves_the_picture_alone(arch: str) -> None:
-    code, result = run_perf(f"ARCH={arch}", "CURSOR=hw", "STAGES=window,pictures", "PICTURES=20", "MODE=640x480")
+    code, result = run_perf(
+        f"ARCH={arch}", "CURSOR=hw", "STAGES=window,pictures", "PICTURES=20", "MODE=640x480", "OPTS=pace=60"
+    )
     assert code == 4 and result["problems"] == [], result["sentence"]
     assert result["frames"]["intact"] == result["frames"]["checked"] == 20

@@ -108,7 +108,7 @@ QUICK = (
 )
 def test_a_planted_mistake_is_named(tree: PlantedTree, tmp_path: Path, name: str) -> None:
     edits, says = PLANTED[name]
-    _, judgement = put_through(tree.build(edits), tmp_path)
+    _, judgement = put_through(tree.build(edits), tmp_path, pace=60)
     assert judgement.verdict is Verdict.GUEST_FAILED
     assert re.search(says, judgement.sentence), judgement.sentence
 
