@@ -15,6 +15,7 @@
     device = ["2d"]
     combination = ["default"]
     weight = 2.0                  # how much it matters when time is short
+    further = ["latency"]         # stages besides the usual ones
 
     [[matrix]]                    # kernels of others, by their files (docs/targets.md); paths start at this folder
     target = ["ovmf", "../../kernel/perf.toml"]
@@ -47,11 +48,14 @@ import tomllib
 from harness.history.drift import DriftSettings
 from harness.history.series import SCOPES
 from harness.model.case_study import CASE_STEPS, named_combination
+from harness.model.declared import usual_stages
 from harness.model.spec import ARCHES, ROOT, Switches, UsageError
 from harness.platform.kernels.key_place import SUFFIX
 from harness.platform.kernels.targets import find_target
 
 DEVICES = ("2d", "gl")
+FURTHER = ("latency",)
+"""Stages that a cell may have besides the usual ones: those that need no other setting."""
 APPROVED = "approved"
 OWN_STRATEGY = "own"
 """Strategy of a step of the case study, which brings its own."""
@@ -77,6 +81,8 @@ class Cell:
     weight: float = 1.0
     target: str = ""
     """A target's name or file; then nothing above but the weight means anything."""
+    further: tuple[str, ...] = ()
+    """Stages besides the usual ones."""
 
     @property
     def target_name(self) -> str:
@@ -96,6 +102,7 @@ class Cell:
             return (f"TARGET={self.target}", f"BUDGET={seconds:g}")
         words = [f"ARCH={self.arch}", *(f"{name}={value}" for name, value in self.switches.chosen)]
         words += [f"BASELINE={self.baseline}", f"BUDGET={seconds:g}"]
+        words += [f"STAGES={','.join((*usual_stages(), *self.further))}"] if self.further else []
         return (*words, "VIRGL=1") if self.device == "gl" else tuple(words)
 
 
@@ -245,7 +252,7 @@ class _Reader:
         return word
 
     def _block(self, block: Mapping[str, Any], where: str) -> list[Cell]:
-        keys = ("arch", "strategy", "device", "combination", "weight", "baseline")
+        keys = ("arch", "strategy", "device", "combination", "weight", "baseline", "further")
         self._known(block, where, keys)
         weight = self._number(block.get("weight", 1.0), f"{where}.weight", 0.001, 1000)
         arches = self._names(block, "arch", where, ["x86_64"], tuple(ARCHES))
@@ -254,13 +261,16 @@ class _Reader:
         combinations = self._names(block, "combination", where, ["default"], known)
         strategies = self._names(block, "strategy", where, [], None)
         baseline = block.get("baseline", "")
+        further = tuple(self._names(block, "further", where, [], FURTHER))
         cells = []
         for arch in arches:
             for combination in combinations:
                 for strategy in self._strategies(strategies, arch, combination, where):
                     name = baseline or (strategy if combination == "default" else combination)
                     switches = self._cell_switches(arch, strategy, combination, where)
-                    cells += [Cell(arch, strategy, d, combination, switches, name, weight) for d in devices]
+                    cells += [
+                        Cell(arch, strategy, d, combination, switches, name, weight, "", further) for d in devices
+                    ]
         return cells
 
     def _strategies(self, given: Sequence[str], arch: str, combination: str, where: str) -> list[str]:

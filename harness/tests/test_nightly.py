@@ -20,6 +20,7 @@ from harness.history.matrix import Cell, Matrix, Quarantine, Standing, by_inform
 from harness.history.nightly import Night, NightlyRun, Places
 from harness.history.series import EXACT, RATIO
 from harness.history.store import History
+from harness.model.declared import usual_stages
 from harness.model.errors import StoreError
 from harness.model.result import Arm, Gate, Host, Metric, QemuSetup, Result
 from harness.model.spec import Switches, UsageError, Verdict
@@ -151,6 +152,16 @@ def test_what_is_wrong_with_a_matrix_is_named(text: str, says: str) -> None:
     with pytest.raises(UsageError) as caught:
         matrix(text)
     assert says in str(caught.value)
+
+
+def test_a_cell_may_have_further_stages() -> None:
+    head = '[[matrix]]\nstrategy = ["linux"]\n'
+    [plain], [further] = matrix(head).cells, matrix(f'{head}further = ["latency"]\n').cells
+    assert (plain.label, plain.further) == (further.label, ()), "a series is the same one"
+    [stages] = set(further.words(60)) - set(plain.words(60))
+    assert stages.startswith("STAGES=") and {*stages[7:].split(",")} == {*usual_stages(), "latency"}
+    with pytest.raises(UsageError, match="modes: unknown"):
+        matrix(f'{head}further = ["modes"]\n')
 
 
 def test_the_committed_matrix_is_one() -> None:
