@@ -197,10 +197,22 @@ def _gate_row(gate: Gate, result: Result) -> TableRow:
         ),
         TableCell(f"{symbol_of(gate.verdict)} {verdict}", tone=tone),
         TableCell(figure(gate.value, unit)),
-        TableCell(figure(gate.reference, unit)),
+        _reference_cell(gate, unit),
         TableCell(size, small=bounds),
     )
     return TableRow(cells, why=gate.why if gate.why != "reported, not judged" else "", tone=tone)
+
+
+def _reference_cell(gate: Gate, unit: str) -> TableCell:
+    """What was compared with.
+
+    Where the two figures, each over a whole run, lie the other way round than the comparison of launches side by side, the
+    comparison is right: the figure that it comes to is shown instead.
+    """
+    if gate.kind == "ratio" and gate.value and gate.reference and gate.change is not None and gate.change > -1:
+        if (gate.value - gate.reference) * gate.change < 0:
+            return TableCell(figure(gate.value / (1 + gate.change), unit), small="by the comparison side by side")
+    return TableCell(figure(gate.reference, unit))
 
 
 def _gate_sections(result: Result, plots: Sequence[Plot]) -> list[Section]:

@@ -103,4 +103,4 @@ def test_the_sentence_counts_what_was_looked_at() -> None:
     fine, bad = DriverManner("waits", "0 of 9"), DriverManner("buffers", "1 buffer", "Use more.")
     unseen = DriverManner("launches", "not looked at", looked=False)
     assert DriverAnswer((fine, unseen), 2.0).sentence == "nothing to improve by 1 rules"
-    assert DriverAnswer((fine, bad, unseen), 2.0).sentence == "1 of 2 rules have advice: buffers"
+    assert DriverAnswer((fine, bad, unseen), 2.0).sentence == "1 of 2 rules has advice: buffers"

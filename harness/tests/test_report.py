@@ -207,3 +207,12 @@ def test_every_metric_can_be_named_on_the_axis_of_a_plot() -> None:
     names = [*LABELS.values(), "100 % sure", "5%"]
     svg = plot_svg(ratio_plot([PlottedChange(name, 0.01, 0.0, 0.02) for name in names], 0.015).text)
     assert all(html.escape(name, quote=False) in svg for name in names)
+
+
+@pytest.mark.parametrize(("change", "shown"), [(0.01, "100 frames/s"), (-0.01, "102 frames/s")])
+def test_a_row_s_figures_never_lie_the_other_way_round_than_its_change(change: float, shown: str) -> None:
+    """101 against 100 frames/s over the whole run; side by side it may be 1 % slower all the same."""
+    gate = Gate("fps_trace", "ratio", Verdict.PASS, "no change", 101.0, 100.0, change, change, change, 0.015)
+    section = next(one for one in view_of(result(gates=(gate,)), Path()).sections if one.title == "What was judged")
+    assert section.table is not None
+    assert [cell.text for cell in section.table.rows[0].cells[2:4]] == ["101 frames/s", shown]

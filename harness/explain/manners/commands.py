@@ -47,8 +47,8 @@ def flush_area(facts: DriverFacts) -> DriverManner:
     frame_px = facts.a_frame(float(each_px.sum()))
     changed_px, source = _changed_px(facts, each_px)
     if not changed_px:
-        return DriverManner(rule, f"{frame_px:.0f} pixels are flushed a frame; what changes is not known")
-    figures = f"{frame_px:.0f} pixels are flushed a frame, {changed_px:.0f} {source}"
+        return DriverManner(rule, f"{frame_px:,.0f} pixels are flushed a frame; what changes is not known")
+    figures = f"{frame_px:,.0f} pixels are flushed a frame, {changed_px:,.0f} {source}"
     if frame_px < FLUSH_TOO_LARGE * changed_px:
         return DriverManner(rule, figures)
     advice = (

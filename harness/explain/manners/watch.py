@@ -49,7 +49,7 @@ class DriverAnswer:
         looked = sum(one.looked for one in self.manners)
         if not tripped:
             return f"nothing to improve by {looked} rules"
-        return f"{len(tripped)} of {looked} rules have advice: {', '.join(tripped)}"
+        return f"{len(tripped)} of {looked} rules {'has' if len(tripped) == 1 else 'have'} advice: {', '.join(tripped)}"
 
 
 def watch_driver(
