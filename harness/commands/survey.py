@@ -87,7 +87,7 @@ def _shown(rows: tuple[SurveyRow, ...], where: Path, seconds: float, arguments: 
     out.table("drivers", ["target", "verdict", *COLUMNS], [[row.short, row.verdict.value, *row.cells] for row in rows])
     for row in rows:
         out.line(f"{row.name}: {row.sentence}")
-    verdict, steps = Verdict.worst(row.verdict for row in rows), _next(rows, arguments)
+    verdict, steps = Verdict.worst(row.verdict for row in rows), after_survey(rows, arguments)
     for step in steps:
         out.line(f"next: {step.why}: {step.command}")
     plain = where.suffix == MARKDOWN
@@ -218,7 +218,7 @@ def _headline(rows: tuple[SurveyRow, ...], verdict: Verdict) -> str:
     return f"{verdict.value}: {many}; {', '.join(others)}" if others else f"{verdict.value}: {many}"
 
 
-def _next(rows: tuple[SurveyRow, ...], arguments: Arguments) -> tuple[NextStep, ...]:
+def after_survey(rows: tuple[SurveyRow, ...], arguments: Arguments) -> tuple[NextStep, ...]:
     """More time where that was missing; the gate by itself where a driver failed."""
     would_do = [int(found) for row in rows for found in re.findall(r"BUDGET=(\d+) would do", row.sentence)]
     if would_do:

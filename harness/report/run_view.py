@@ -206,8 +206,8 @@ def _gate_row(gate: Gate, result: Result) -> TableRow:
 def _reference_cell(gate: Gate, unit: str) -> TableCell:
     """What was compared with.
 
-    Where the two figures, each over a whole run, lie the other way round than the comparison of launches side by side, the
-    comparison is right: the figure that it comes to is shown instead.
+    Where the two figures, each over a whole run, lie the other way round than the comparison of launches side by side,
+    the comparison is right: the figure that it comes to is shown instead.
     """
     if gate.kind == "ratio" and gate.value and gate.reference and gate.change is not None and gate.change > -1:
         if (gate.value - gate.reference) * gate.change < 0:

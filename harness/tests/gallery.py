@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.acceptance.criteria import criteria, sentence_of, verdict_of
 from harness.acceptance.report import acceptance_view, gates_of
-from harness.commands.survey import survey_view
+from harness.commands.survey import after_survey, survey_view
 from harness.explain.attribution import FrameAccount
 from harness.explain.manners.page import manners_view
 from harness.explain.manners.rules import manners_of
@@ -19,6 +19,7 @@ from harness.explain.manners.watch import DriverAnswer
 from harness.explain.timeline import TRACKS, TimelineSpan
 from harness.front.endings import ending_files
 from harness.gate.approved.target_approval import PAGE_FILE, approve_target
+from harness.gate.judging.next_steps import next_steps
 from harness.history.nightly_page import night_page
 from harness.history.site import write_site
 from harness.history.site_views import series_views, site_view
@@ -36,6 +37,7 @@ from harness.proof.report import StrategyRow, write_page
 from harness.report.files import write_reports
 from harness.report.render import page
 from harness.report.told import TellingPrinter, write_told
+from harness.settings import Arguments
 from harness.tests import test_explain, test_report
 from harness.tests.guestfacts import recorded
 from harness.tests.nights import Planted, nights
@@ -107,6 +109,7 @@ def _runs(root: Path) -> Iterator[tuple[str, Path]]:
     yield "bisection", found / "report.html"
     lines = criteria(seen(findings=("frames 3 to 9 are torn",)))
     done = Result("acceptance", verdict_of(lines), sentence_of(lines), WHEN, 200.0, gates=gates_of(lines))
+    done = dataclasses.replace(done, next_steps=next_steps(done, root / "acceptance"))
     yield "acceptance", _written(root, "acceptance", page(acceptance_view(done, lines, "x86_64, 0000")))
     files = ending_files(
         "perf", Verdict.HARNESS_FAILED, ["harness-failed: QEMU is missing"], "make doctor", "make perf"
@@ -164,7 +167,8 @@ def _tables(root: Path) -> Iterator[tuple[str, Path]]:
     ]
     header = ["switch", "frame time", "interval", "", "fences", "spins", "completions", "timeouts"]
     told.table("switches, against the default", header, switches)
-    made = Result("bench", Verdict.INCONCLUSIVE, "1 of 2 promises kept: missed a gate", WHEN, 3.0)
+    again = NextStep("measure what was missed again, with nothing else running", "make bench ONLY=gate")
+    made = Result("bench", Verdict.INCONCLUSIVE, "1 of 2 promises kept: missed a gate", WHEN, 3.0, next_steps=(again,))
     write_told(told, made, bench, "make bench")
     yield "bench", bench / "report.html"
     seen_of = [("59.8", "3 %", "sleeps"), ("9.8", "93 %", "polls")]
@@ -172,7 +176,10 @@ def _tables(root: Path) -> Iterator[tuple[str, Path]]:
         SurveyRow(name, verdict, (*few, *("2" for _ in COLUMNS[len(few) :])), f"{name} was measured", "")
         for name, verdict, few in zip(("ovmf", "mine"), (Verdict.PASS, Verdict.REGRESSION), seen_of)
     )
-    view = survey_view(drivers, Verdict.REGRESSION, 60.0, root / "survey.html", "make survey TARGETS=ovmf,mine", ())
+    asked = Arguments("survey", {"TARGETS": "ovmf,mine"})
+    view = survey_view(
+        drivers, Verdict.REGRESSION, 60.0, root / "survey.html", asked.again, after_survey(drivers, asked)
+    )
     yield "survey", _written(root, "survey", page(view))
     place = _folder(root, "compare")
     compared(place, saved(place, "first", result()), saved(place, "second", other()))

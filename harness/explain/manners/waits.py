@@ -77,7 +77,8 @@ def buffers_reused(facts: DriverFacts) -> DriverManner:
         return not_looked(rule, "QEMU does not tell where the rings are")
     early, total = _early_notifies(facts)
     heads = len({one.head for sample in facts.control for one in sample.commands})
-    figures = f"{heads} buffer{'s' if heads != 1 else ''} for commands; {early} of {total} notifications came before the answer"
+    buffers = "1 buffer" if heads == 1 else f"{heads} buffers"
+    figures = f"{buffers} for commands; {early} of {total} notifications came before the answer"
     if not _reused(facts) and not (_shares_buffers(facts) and early > WENT_ON * max(total, 1)):
         return DriverManner(rule, figures)
     advice = (
