@@ -71,6 +71,14 @@ def test_an_interrupt_is_asked_for_in_order(event_idx: str) -> None:
     assert next(one for one in found.answers if one.question == "re-arm").pairs > 0
 
 
+def test_the_cursor_s_queue_is_asked_about_too() -> None:
+    found = proved("aarch64", "acquire_progress", CURSOR="hw")
+    control, cursor, disk = found.recordings[0].rings
+    assert len(cursor.chains) > cursor.size and all(len(chain.buffers) == 1 for chain in cursor.chains)
+    assert control.pictures and not cursor.pictures and disk.device != cursor.device and not found.refuted
+    assert next(one for one in found.answers if one.question == "kick-check").pairs > len(cursor.chains)
+
+
 @pytest.mark.parametrize(("event_idx", "says"), [("off", "notification flags"), ("on", "avail_event")])
 def test_a_kick_is_lost_by_flags_and_by_event_index(event_idx: str, says: str) -> None:
     found = proved("x86_64", "no_kick_fence", EVENT_IDX=event_idx)

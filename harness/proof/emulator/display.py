@@ -38,6 +38,8 @@ class ModelDisplay:
     def execute(self, chain: Chain, *, refuses: bool) -> int:
         """Answer one command; returns the bytes written."""
         request, response = chain.buffers[0], chain.buffers[-1]
+        if not response.device_writes:  # a command to the cursor has no response (§5.7.6.10)
+            return 0
         header = self._memory.read(request.address, _HEADER_BYTES)
         command = int.from_bytes(header[:4], "little")
         if command == _ATTACH_BACKING:

@@ -1,7 +1,7 @@
-"""What a kernel's driver does, from probing to the last frame: the runs that the questions are asked of.
+"""What a kernel's driver does, from probing to the last frame: the run that the questions are asked of.
 
-The runs cover two chains in flight, a ring that wraps several times, an answer that comes at once and one that comes
-after some looks, an error response, a time-out with a second notification, and a disk beside the display.
+It covers two chains in flight, a ring that wraps twice, an answer that comes at once and one that comes after some
+looks, a cursor and a disk beside the display, an error response, and a time-out with a second notification.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ class Coverage:
         return f"run: {self.share}{left}"
 
 
-_DRIVER = ("virtqueue_", "gpu_", "transport_", "blk_", "queue_notify", "wait_")
+_DRIVER = ("virtqueue_", "gpu_", "transport_", "blk_", "input_", "queue_notify", "wait_")
 
 
 class _Session:
@@ -195,7 +195,7 @@ class _Session:
     def _looked(self, address: int, size: int) -> None:
         del size
         for device in self.tracer.devices:
-            if device.queue.enabled and address == device.queue.used + 2:
+            if any(queue.enabled and address == queue.used + 2 for queue in device.queues):
                 self.looks += 1
                 if self.looks % LOOKS == 0:
                     device.answer()
@@ -218,22 +218,32 @@ class _Session:
             if self.tracer.call("gpu_draw_start", self.heap + _GPU_AT, self.heap + _DRAW_AT, 3, 1):
                 raise TraceError(f"the driver does not draw on the model device: {self.tracer.text.strip()}")
             self._put(_DRAW_AT, 0, 0, 3)  # struct gpu_draw_batch
+        if self.points and self.tracer.call("gpu_cursor_show", self.tracer.image.symbols["gpu_cursor"], 1, 1):
+            raise TraceError(f"the driver shows no cursor on the model device: {self.tracer.text.strip()}")
 
     @property
     def draws(self) -> bool:
         """The kernel has the host's renderer draw (DRAW=gpu)."""
         return self.virgl and "gpu_draw_start" in self.tracer.image.symbols
 
+    @property
+    def points(self) -> bool:
+        """The kernel has a cursor in a queue of its own (CURSOR=hw)."""
+        return self.display.queues[1].enabled and "gpu_cursor_show" in self.tracer.image.symbols
+
     def _put(self, offset: int, *words: int) -> None:
         content = b"".join(value.to_bytes(4, "little") for value in words)
         self.tracer.uc.mem_write(self.heap + offset, content)
 
     def frame(self, number: int) -> int:
-        """Draw a little with the kernel's own memset, or a triangle, and present it."""
+        """Draw a little with the kernel's own memset, or a triangle, and present it; move the cursor."""
         self.tracer.call("memset", self.display.backing[0].address, number & 0xFF, DRAWN_BYTES)
         if self.draws:
             self.tracer.call("gpu_draw_frame", self.heap + _PIXELS_AT, 3, self.heap + _DRAW_AT, 1)
-        return self.tracer.call("gpu_present", self.heap + _GPU_AT, self.heap + _RECT_AT, 1)
+        status = self.tracer.call("gpu_present", self.heap + _GPU_AT, self.heap + _RECT_AT, 1)
+        if not status and self.points:
+            status = self.tracer.call("gpu_cursor_move", self.tracer.image.symbols["gpu_cursor"], number % WIDTH_PX, 1)
+        return status
 
     def disk(self, requests: int) -> None:
         """Write to the disk, where the kernel has a driver for one."""
@@ -249,7 +259,7 @@ class _Session:
 
     def recording(self, name: str) -> Recording:
         tracer = self.tracer
-        rings = tuple(ring_of(device, device.queue) for device in tracer.devices if device.queue.enabled)
+        rings = tuple(ring_of(device, queue) for device in tracer.devices for queue in device.queues if queue.enabled)
         return Recording(
             name,
             tracer.image.arch,
