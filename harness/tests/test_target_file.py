@@ -125,6 +125,28 @@ def test_a_target_that_is_not_there_is_answered_with_the_nearest() -> None:
         find_target("nowhere/x.toml")
 
 
+def test_a_target_s_file_that_cannot_be_one_is_refused_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+
+    def refused() -> str:
+        with pytest.raises(UsageError) as raised:
+            read_target(str(path))
+        return str(raised.value)
+
+    path.mkdir()
+    assert "not a file" in refused()
+    path.rmdir()
+    os.mkfifo(path)
+    assert "not a file" in refused()
+    path.unlink()
+    path.touch()
+    os.truncate(path, 1 << 40)
+    assert "cannot be read" in refused()
+    path.unlink()
+    path.write_bytes(b"\xff\xfe")
+    assert "cannot be read" in refused()
+
+
 @pytest.mark.parametrize("name", target_names())
 def test_every_file_of_this_tree_is_sound(name: str) -> None:
     assert read_target(name).name == name
