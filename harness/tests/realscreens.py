@@ -1,6 +1,7 @@
-"""Screens of real guests: firmware of two architectures, and stand-ins that dither and write.
+"""Screens of real guests: kernels of others that are targets of this tree, and stand-ins that dither and write.
 
-``/usr/bin/python3 -m harness.tests.realscreens`` captures the small corpus of ``data/screens`` again.
+``/usr/bin/python3 -m harness.tests.realscreens`` captures the small corpus of ``data/screens`` again;
+``/usr/bin/python3 -m harness.tests.screenfigures`` judges many screens of each.
 """
 
 from __future__ import annotations
@@ -19,22 +20,26 @@ import numpy as np
 from harness.core.arrays import Image
 from harness.model.spec import Machine, RunSpec
 from harness.model.target import capabilities_of, machine_of
-from harness.platform.kernels.targets import main_image, read_target, resolved
+from harness.platform.kernels.targets import build_target, main_image, read_target, resolved
 from harness.platform.machine.qemu import TIMING_EVENTS, Qemu
 from harness.platform.machine.readiness import wait_ready
 from harness.platform.pictures.screen import take_picture
 from harness.tests.guestrun import build_guest, running_guest
 
 SCREENS = Path(__file__).parent / "data" / "screens"
-FIRMWARE = ("ovmf", "aavmf")
+TARGETS = ("ovmf", "aavmf", "linux-console")
+"""Examples of this tree: firmware of two architectures, and a console."""
 GUESTS = ("dither", "text", "per_pixel")
+SHOWN: tuple[str, ...] = (*TARGETS, *GUESTS)
 KEPT_EACH = 6
 
 
 @contextmanager
 def running_target(name: str, folder: Path) -> Iterator[Qemu]:
     """A target of this tree, ready to be measured."""
-    found, files = resolved(read_target(name))
+    target = read_target(name)
+    build_target(target)
+    found, files = resolved(target)
     spec = RunSpec(
         main_image(files).path,
         machine_of(found, Machine(found.arch)),
@@ -63,8 +68,8 @@ def captured(machine: Qemu, count: int, limit_s: float, random_state: int = 1) -
 
 
 def screens_of(name: str, folder: Path, count: int, limit_s: float) -> list[Image]:
-    """Screens of a firmware or of a stand-in, by name."""
-    if name in FIRMWARE:
+    """Screens of a target or of a stand-in, by name."""
+    if name in TARGETS:
         with running_target(name, folder / name) as machine:
             return captured(machine, count, limit_s)
     with running_guest(build_guest(name, folder / "out"), folder / name) as machine:
@@ -84,7 +89,7 @@ def recorded_screens() -> dict[str, list[Image]]:
 def main() -> None:
     """Capture some screens of each guest."""
     SCREENS.mkdir(exist_ok=True)
-    for name in sys.argv[1:] or (*FIRMWARE, *GUESTS):
+    for name in sys.argv[1:] or SHOWN:
         with tempfile.TemporaryDirectory() as place:
             screens = screens_of(name, Path(place), KEPT_EACH * 8, 8)
         for number, picture in enumerate(screens[:: max(1, len(screens) // KEPT_EACH)][:KEPT_EACH]):

@@ -12,9 +12,11 @@ from harness.gate.judging.metrics import ROWS
 from harness.model.spec import ROOT
 from harness.report.words import label_of
 from harness.robustness.fixes import Fix, fixes_by_subject
+from harness.tests.screenfigures import screens_markdown
 
 BEGIN, END = "<!-- commands: written by make docs -->\n", "<!-- commands: end -->"
 CALIBRATED, CALIBRATED_END = "<!-- calibration: written by make docs -->\n", "<!-- calibration: end -->"
+SCREENS, SCREENS_END = "<!-- screens: written by make docs -->\n", "<!-- screens: end -->"
 SETTINGS = """# Settings
 
 What each command takes, as `make COMMAND SETTING=value`. `make docs` writes this page from
@@ -71,20 +73,23 @@ def _row(cells: tuple[str, ...]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def between(path: Path, begin: str, end: str, table: str) -> str:
+    """A document's text, with this between two of its lines."""
+    before, _, rest = path.read_text(encoding="utf-8").partition(begin)
+    return f"{before}{begin}{table}{end}{rest.partition(end)[2]}"
+
+
 def written() -> dict[Path, str]:
     """Text of each document that is written, by its path."""
-    readme = ROOT / "README.md"
-    before, _, rest = readme.read_text(encoding="utf-8").partition(BEGIN)
-    after = rest.partition(END)[2]
-    measuring = ROOT / "docs" / "measuring.md"
-    text, _, tables = measuring.read_text(encoding="utf-8").partition(CALIBRATED)
+    readme, docs = ROOT / "README.md", ROOT / "docs"
+    measuring, targets = docs / "measuring.md", docs / "targets.md"
     return {
-        measuring: f"{text}{CALIBRATED}{calibration_pages(ROOT / 'baselines')}{CALIBRATED_END}"
-        + tables.partition(CALIBRATED_END)[2],
-        readme: f"{before}{BEGIN}{commands_markdown()}{END}{after}",
-        ROOT / "docs" / "settings.md": SETTINGS + settings_markdown(),
-        ROOT / "docs" / "metrics.md": metrics_page(),
-        ROOT / "docs" / "robustness.md": robustness_page(),
+        measuring: between(measuring, CALIBRATED, CALIBRATED_END, calibration_pages(ROOT / "baselines")),
+        readme: between(readme, BEGIN, END, commands_markdown()),
+        targets: between(targets, SCREENS, SCREENS_END, screens_markdown()),
+        docs / "settings.md": SETTINGS + settings_markdown(),
+        docs / "metrics.md": metrics_page(),
+        docs / "robustness.md": robustness_page(),
     }
 
 
