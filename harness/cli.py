@@ -54,8 +54,10 @@ def main(words: Sequence[str]) -> int:
     if not quiet and not asked:
         printer.line(f"verdict: {verdict.value} (exit {verdict.exit_code})")
     if printer.lost:
-        sys.stderr.write(f"harness-failed: output cannot be written: {printer.lost}\n")
         verdict = Verdict.HARNESS_FAILED
+        said = f"{verdict.value}: output cannot be written: {printer.lost}"
+        sys.stderr.write(f"{said}\n")
+        _record(words, None, verdict, said, "", printer)
     return verdict.exit_code
 
 

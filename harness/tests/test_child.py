@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -210,6 +211,12 @@ def test_a_child_may_clean_up_before_it_ends(tmp_path: Path) -> None:
             time.sleep(0.01)
         stop_child(child, 60)
     assert child.returncode == 0 and (tmp_path / "clean").exists()
+
+
+def test_a_place_for_temporary_files_that_is_gone_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(ChildError, match="true cannot be given its input in .*/gone: No such file or directory"):
+        run_child(["true"], limit_s=10)
 
 
 def test_what_a_tool_reads_may_be_longer_than_a_pipe() -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from harness import __main__ as loading
 from harness import cli
+from harness.front.terminal import TerminalPrinter
 from harness.model.errors import BuildError, GuestError, QemuError, StoreError, ToolError
 from harness.model.result import Result, ResultError
 from harness.model.spec import ROOT, UsageError, Verdict
@@ -77,6 +78,20 @@ def test_every_verdict_that_left_no_result(
     assert run(command, lambda arguments, out: verdict, monkeypatch) == verdict.exit_code
     assert (latest / "exit_code").read_text() == f"{verdict.exit_code}\n"
     assert not (latest / "result.json").exists()
+
+
+def test_output_that_cannot_be_written(latest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lose(printer: TerminalPrinter, *what: object, **how: object) -> None:
+        printer.lost = "No space left on device"
+
+    def measure(arguments: Arguments, out: object) -> Verdict:
+        keep(latest.parent)
+        return Verdict.PASS
+
+    monkeypatch.setattr(TerminalPrinter, "_print", lose)
+    assert run("perf", measure, monkeypatch) == 5
+    assert (latest / "exit_code").read_text() == "5\n"
+    assert "output cannot be written: No space left" in (latest / "ending.txt").read_text()
 
 
 @pytest.mark.parametrize("command", MEASURING)
