@@ -12,13 +12,13 @@ import os
 import shlex
 import shutil
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.bisect.comparing import SLACK_S, Comparison, Recipe, compare
 from harness.bisect.culprit import BisectMark, MeasuredEffect, confirmed, side_of, threshold
-from harness.bisect.target_commit import TargetRecipe, build_target_commit
+from harness.bisect.target_commit import build_target_commit
 from harness.bisect.worktree import (
     BisectError,
     NothingToFindError,
@@ -34,16 +34,12 @@ from harness.core.wording import percent
 from harness.model import codec
 from harness.model.codec import CodecError
 from harness.model.errors import BuildError, ToolError
-from harness.model.result import ResultError
 from harness.model.spec import ROOT, Limits, Switches, UsageError, Verdict
 from harness.platform.files.atomic import append_line, write_whole
 from harness.platform.files.bounded import read_bounded
-from harness.platform.files.store import load_result, save_json
+from harness.platform.files.store import save_json
 from harness.platform.kernels.build import build_kernel, git, sha256_of
-from harness.platform.processes.pipeline import HarnessRun, run_harness
 
-_SLACK_S = 300.0
-"""Beside its budget, what a comparison may take for building, booting and reporting."""
 _STEPS_MOST = 60
 """Most steps; git needs as many only for 2^60 commits, or where almost nothing builds."""
 _JUDGE = """#!/bin/sh
@@ -64,32 +60,6 @@ case $status in
 *) exit 125 ;;
 esac
 """
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a commit becomes a kernel, and how long it is compared."""
-
-    arch: str = "x86_64"
-    switches: tuple[str, ...] = ()
-    """``SWITCH=value`` of the built-in kernel."""
-    build: str = ""
-    """A shell command, run at the top of the checkout; empty for the built-in kernel."""
-    image: str = ""
-    """What the command leaves, relative to the top."""
-    step_s: float = 60.0
-    direct_s: float = 120.0
-    """For the two ends, and for the culprit against its parent."""
-    ends_s: float = 0.0
-    """On the monotonic clock, when all of it must have ended; 0 for never."""
-    gate: str = "harness"
-    """The Python module that compares two kernels."""
-    target: TargetRecipe | None = None
-    """The file of a target, instead of ``build`` and ``image``."""
-
-    def has_time(self, step_s: float) -> bool:
-        """Whether a step may begin: time to confirm the culprit must be left after it."""
-        return not self.ends_s or time.monotonic() + step_s + self.direct_s <= self.ends_s
 
 
 @dataclass(frozen=True)
@@ -132,46 +102,6 @@ class BisectOutcome:
     """The commit against its first parent."""
     folder: str = ""
     """Results of that comparison."""
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """How one comparison ended; ``effect`` is None when there is none, and ``why`` says more."""
-
-    effect: MeasuredEffect | None
-    why: str
-    folder: str
-    broken: bool
-    """The harness failed, not a kernel."""
-
-
-def compare(recipe: Recipe, reference: Path, candidate: Path, budget_s: float, smallest: float) -> Comparison:
-    """Compare two kernel images: the candidate's frame rate against the reference's."""
-    arms = (f"{name}={os.path.relpath(image, ROOT)}" for name, image in (("A", reference), ("B", candidate)))
-    words = [*arms, f"ARCH={recipe.arch}", f"BUDGET={budget_s:g}"]
-    words += [f"SMALLEST={min(max(smallest, 0.001), 0.9):.4f}", "STAGES=window,timing"]
-    ran = run_harness(("ab", *words), budget_s + _SLACK_S, recipe.gate)
-    return _comparison(ran)
-
-
-def _comparison(ran: HarnessRun) -> Comparison:
-    said = ran.said[-1] if ran.said else "it said nothing"
-    if ran.folder is None:
-        reason = next((line for line in reversed(ran.said) if not line.startswith("verdict:")), said)
-        return Comparison(None, reason, "", ran.exit_code == Verdict.HARNESS_FAILED.exit_code)
-    folder = str(ran.folder)
-    try:
-        result = load_result(ran.folder)
-    except ResultError as error:
-        return Comparison(None, str(error), folder, True)
-    if result.verdict in (Verdict.GUEST_FAILED, Verdict.HARNESS_FAILED):
-        return Comparison(None, result.sentence, folder, result.verdict is Verdict.HARNESS_FAILED)
-    gate = next((gate for gate in result.gates if gate.metric == "fps_trace"), None)
-    if gate is None or gate.change is None or gate.low is None:
-        return Comparison(None, gate.why if gate else result.sentence, folder, False)
-    high = gate.high if gate.high is not None else float("inf")
-    effect = MeasuredEffect(gate.change, gate.low, high, gate.verdict is Verdict.PASS)
-    return Comparison(effect, effect.words, folder, False)
 
 
 def build_commit(recipe: Recipe, tree: Path, kernels: Path) -> tuple[Path, str]:
@@ -323,7 +253,9 @@ class Bisection:
             raise BuildError(f"{commit[:12]} does not build: {error.message}") from error
 
     def _direct(self, reference: Path, candidate: Path, smallest: float) -> Comparison:
-        found = compare(self.recipe, reference, candidate, self.recipe.direct_s, smallest)
+        return self._usable(compare(self.recipe, reference, candidate, self.recipe.direct_s, smallest))
+
+    def _usable(self, found: Comparison) -> Comparison:
         if found.broken or found.effect is None and not found.folder:
             raise BisectError(f"the two kernels could not be compared: {found.why}")
         return found
@@ -350,7 +282,7 @@ class Bisection:
         quoted = {name: shlex.quote(str(word)) for name, word in words.items()}
         write_whole(judge, _JUDGE.format(owner=os.getpid(), **quoted))
         judge.chmod(0o755)
-        step_s = 3 * self.recipe.step_s + 2 * _SLACK_S
+        step_s = 3 * self.recipe.step_s + 2 * SLACK_S
         return tree.bisect(plan.good, plan.bad, [str(judge)], _STEPS_MOST * step_s)
 
     def _evaluate(self, tree: Worktree, plan: BisectPlan, candidates: tuple[str, ...]) -> BisectOutcome:

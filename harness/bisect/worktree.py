@@ -71,6 +71,12 @@ def commits_between(repository: Path, good: str, bad: str) -> int:
     return int(git("rev-list", "--count", f"{good}..{bad}", cwd=repository))
 
 
+def history_between(repository: Path, good: str, bad: str) -> list[list[str]]:
+    """Commits reachable from BAD and not from GOOD, each with its parents; parents before children."""
+    said = git("rev-list", "--topo-order", "--reverse", "--parents", f"{good}..{bad}", cwd=repository)
+    return [line.split() for line in said.splitlines()]
+
+
 class Worktree:
     """A detached checkout beside the repository's own; as a context manager it is removed at the end."""
 

@@ -11,11 +11,12 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.cluster.blobs import BlobStore, digest_of_bytes
+from harness.cluster.checkout import COMMITS, commits_of
 from harness.cluster.faults import BundleDamaged
 from harness.model import codec
 from harness.model.codec import CodecError
@@ -31,6 +32,18 @@ TREES_MAX = 4
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _FOLDERS = ("harness", "kernel", "include", "baselines", "targets", "ci", "docs")
 """Sources of a tree that is not a checkout."""
+
+
+@dataclass(frozen=True)
+class Provisions:
+    """What goes into every bundle besides the sources."""
+
+    kernels: tuple[Switches, ...] = ()
+    """Combinations of switches to build now, once."""
+    commits: tuple[str, ...] = ()
+    """Where approved kernels come from."""
+    history: bool = False
+    """The commits too, so that a tree can be made a checkout: the suites ask git."""
 
 
 @dataclass(frozen=True)
@@ -80,15 +93,13 @@ def read_bundle(text: str, digest: str) -> Bundle:
     return bundle
 
 
-def make_bundle(kernels: Iterable[Switches], commits: Iterable[str], store: BlobStore, tree: Path = ROOT) -> Bundle:
-    """Bring a checkout and the kernels of its jobs into a store.
+def make_bundle(provisions: Provisions, store: BlobStore, more: Mapping[str, Path], tree: Path = ROOT) -> Bundle:
+    """Bring a checkout and what its jobs need into a store.
 
     Parameters
     ----------
-    kernels
-        Combinations of switches to build now, once.
-    commits
-        Where approved kernels come from; one that is not in this clone is left out.
+    more
+        Further files, by their path from the top of the tree.
 
     Raises
     ------
@@ -98,19 +109,27 @@ def make_bundle(kernels: Iterable[Switches], commits: Iterable[str], store: Blob
         When a file cannot be read or stored.
     """
     files = {name: _file(tree / name, name, store) for name in source_files(tree)}
+    files |= {name: _file(path, name, store) for name, path in more.items()}
     images = []
-    for switches in dict.fromkeys(kernels):
+    for switches in dict.fromkeys(provisions.kernels):
         built = build_kernel(switches)
         path = str(SHIPPED.parent / f"{built.sha256}.elf")
         files[path] = _file(built.path, path, store)
         images.append(ShippedImage(str(switches.folder), "gcc", built.compiler, path, built.sha256))
-    for commit in dict.fromkeys(commits):
+    for commit in dict.fromkeys(provisions.commits):
+        # A commit that is not in this clone is left out.
         files |= {name: _file(path, name, store) for name, path in _revision(commit)}
+    if provisions.history:
+        files[str(COMMITS)] = BundleFile(str(COMMITS), store.add(commits_of(tree)), False)
+    else:
+        files[str(SHIPPED)] = BundleFile(str(SHIPPED), store.add(_shipment(tree, images)), False)
+    return Bundle(tuple(file for _, file in sorted(files.items())))
+
+
+def _shipment(tree: Path, images: Sequence[ShippedImage]) -> bytes:
     state = source_state(tree)
     shipment = Shipment(str(state["git"]), bool(state["dirty"]), bool(state.get("baselines_changed")), tuple(images))
-    text = codec.to_json(shipment).encode()
-    files[str(SHIPPED)] = BundleFile(str(SHIPPED), store.add(text), False)
-    return Bundle(tuple(file for _, file in sorted(files.items())))
+    return codec.to_json(shipment).encode()
 
 
 def source_files(tree: Path) -> list[str]:

@@ -4,40 +4,35 @@ from __future__ import annotations
 
 import math
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
+from types import TracebackType
 
 from harness.cluster.blobs import BlobStore
-from harness.cluster.bundle import harness_version, make_bundle
+from harness.cluster.bundle import Provisions, harness_version, make_bundle
 from harness.cluster.dispatch import Cargo, Dispatcher, Patience
-from harness.cluster.faults import need_package
+from harness.cluster.faults import ClusterError, JobFailed, need_package
 from harness.cluster.live import LivePage
 from harness.cluster.protocol import Engine
 from harness.model.errors import StoreError
-from harness.model.job import JobEnd, Wish
-from harness.model.result import ResultError
-from harness.model.spec import Switches
-from harness.platform.files.store import load_result
+from harness.model.job import ClusterRequest, JobEnd, Wish
+from harness.model.result import Result, ResultError
+from harness.model.spec import Verdict
+from harness.platform.files.store import RESULTS_DIR, load_result
 
+CLUSTER_DIR = RESULTS_DIR / ".cluster"
+"""Blobs of bundles, and what local workers keep."""
 _JUDGED = "fps_trace"
 """The metric whose interval says how noisy a host is."""
 
 OpenEngine = Callable[[], AbstractContextManager[Engine]]
 
 
-@dataclass(frozen=True)
-class Provisions:
-    """What goes into the bundle besides the sources."""
-
-    kernels: tuple[Switches, ...]
-    commits: tuple[str, ...] = ()
-    """Where approved kernels come from."""
-
-
 class ClusterCrew:
-    """Runs jobs on the hosts of an engine."""
+    """Runs jobs on the hosts of an engine. As a context, it keeps the engine from one set of jobs to the next."""
 
     def __init__(
         self,
@@ -48,6 +43,7 @@ class ClusterCrew:
         usual_noise: Mapping[str, float] | None = None,
         say: Callable[[str], None] = lambda text: None,
         patience: Patience = Patience(),
+        title: str = "nightly",
     ) -> None:
         self.open_engine = open_engine
         self.provisions = provisions
@@ -57,18 +53,62 @@ class ClusterCrew:
         self.say = say
         self.patience = patience
         self.notices: list[str] = []
-        self.page = LivePage(results, "nightly")
+        self.page = LivePage(results, title)
+        self._kept: Engine | None = None
+        self._stack = ExitStack()
 
-    def run(self, wishes: Sequence[Wish], left_s: float = math.inf) -> Iterator[JobEnd]:
+    def __enter__(self) -> "ClusterCrew":
+        self._kept = self._stack.enter_context(self.open_engine())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._kept = None
+        self._stack.close()
+
+    @contextmanager
+    def _engine(self) -> Iterator[Engine]:
+        if self._kept is not None:
+            yield self._kept
+            return
+        with self.open_engine() as engine:
+            yield engine
+
+    def width(self) -> int:
+        """How many workers can be used now; waits for the first, and until no more have come for a moment.
+
+        Raises
+        ------
+        ClusterError
+            When none comes.
+        """
+        version, begun, seen = harness_version(), time.monotonic(), 0
+        with self._engine() as engine:
+            while True:
+                usable = sum(1 for host in engine.hosts() if host.facts is not None and host.facts.version == version)
+                if usable and usable >= max(seen, engine.expected):
+                    return usable
+                seen = usable
+                waited_s = time.monotonic() - begun
+                if waited_s > (self.patience.needs_s if usable else self.patience.workers_s):
+                    if usable:
+                        return usable
+                    raise ClusterError("no worker can be used: none of this version is there")
+                time.sleep(self.patience.look_s)
+
+    def run(
+        self, wishes: Sequence[Wish], left_s: float = math.inf, files: Mapping[str, Path] | None = None
+    ) -> Iterator[JobEnd]:
         """Run jobs; raises as :meth:`Dispatcher.run`."""
         if not wishes:
             return
         self.say("cluster: making the bundle")
         store = BlobStore(self.folder / "blobs")
-        bundle = make_bundle(self.provisions.kernels, self.provisions.commits, store)
+        bundle = make_bundle(self.provisions, store, files or {})
         cargo = Cargo(bundle, store, harness_version())
         bundled = [replace(wish, job=replace(wish.job, bundle=bundle.digest)) for wish in wishes]
-        with self.open_engine() as engine:
+        with self._engine() as engine:
             dispatcher = Dispatcher(
                 engine,
                 cargo,
@@ -84,6 +124,38 @@ class ClusterCrew:
                 yield from dispatcher.run(bundled, left_s)
             finally:
                 self.page.end(dispatcher)
+
+
+def crew_for(
+    request: ClusterRequest,
+    provisions: Provisions,
+    title: str,
+    say: Callable[[str], None],
+    results: Path = RESULTS_DIR,
+    usual_noise: Mapping[str, float] | None = None,
+) -> ClusterCrew:
+    """The hosts that a command line names; raises as :func:`engine_opener`."""
+    opener = engine_opener(request.where, request.insecure, request.workers, CLUSTER_DIR, say)
+    return ClusterCrew(opener, provisions, CLUSTER_DIR, results, usual_noise, say, title=title)
+
+
+def result_of_job(end: JobEnd) -> Result:
+    """What a job left.
+
+    Raises
+    ------
+    JobFailed
+        When it left no result; with its last words.
+    """
+    said = [line for line in end.said if not line.startswith(("verdict:", "next:", "report:"))]
+    if not end.folder:
+        verdict = next((one for one in Verdict if one.exit_code == end.exit_code), Verdict.HARNESS_FAILED)
+        where = f" on {end.host}" if end.host else ""
+        raise JobFailed(f"{end.job.label}{where}: {said[-1] if said else 'it said nothing'}", verdict)
+    try:
+        return load_result(Path(end.folder))
+    except (StoreError, ResultError) as error:
+        raise JobFailed(f"{end.job.label}: its result cannot be read: {error}", Verdict.HARNESS_FAILED) from error
 
 
 def noise_of(folder: Path) -> float | None:

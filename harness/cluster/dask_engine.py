@@ -67,6 +67,7 @@ class DaskEngine:
         """By worker: its last heartbeat by the scheduler's clock, and when that was first seen by ours."""
         self._client: Any = None
         self.dashboard = ""
+        self.expected = 0
         self._connect()
 
     def _connect(self) -> None:

@@ -79,6 +79,9 @@ NoiseOf = Callable[[Path], float | None]
 class Dispatcher:
     """One set of jobs on one engine."""
 
+    _numbers = itertools.count(1)
+    """Of all dispatchers: one engine serves several, and an answer to an earlier one must not look like this one's."""
+
     def __init__(
         self,
         engine: Engine,
@@ -108,7 +111,6 @@ class Dispatcher:
         """By job: the hosts that were lost while it ran."""
         self.ended: dict[str, JobEnd] = {}
         self.dropped: list[Waiting] = []
-        self._numbers = itertools.count(1)
         self._looked = -math.inf
         self._begun = self._seen = clock()
 
@@ -265,7 +267,7 @@ class Dispatcher:
         if answer.parcel:
             note = JobNote(job_id, job.label, job.purpose, answer.host, answer.seconds)
             try:
-                folder = str(place(answer.parcel, answer.sha256, note, self.results, job.words[0]))
+                folder = str(place(answer.parcel, answer.sha256, note, self.results, job.command))
             except ParcelDamaged as error:
                 self._note(error.message)
                 if row is not None:

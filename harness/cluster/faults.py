@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.model.errors import HarnessError
-from harness.model.spec import UsageError
+from harness.model.spec import UsageError, Verdict
 
 
 class ClusterError(HarnessError):
@@ -20,6 +20,14 @@ class BundleDamaged(HarnessError):
 
 class ParcelDamaged(HarnessError):
     """A result folder came back with another hash than was said."""
+
+
+class JobFailed(HarnessError):
+    """A job that the whole cannot do without left no result."""
+
+    def __init__(self, message: str, verdict: Verdict) -> None:
+        super().__init__(message)
+        self.verdict = Verdict.HARNESS_FAILED if verdict is Verdict.PASS else verdict
 
 
 def need_package() -> None:

@@ -73,6 +73,7 @@ class LocalEngine(DaskEngine):
     def __init__(self, address: SchedulerAddress, workers: LocalWorkers) -> None:
         super().__init__(address)
         self.workers = workers
+        self.expected = len(workers.children)
 
     def hosts(self) -> tuple[LiveHost, ...]:
         """Workers whose heart beats; the dead are started again."""

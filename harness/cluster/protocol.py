@@ -84,6 +84,8 @@ class Engine(Protocol):
 
     dashboard: str
     """Address of the engine's own page; empty without one."""
+    expected: int
+    """How many workers it started itself; 0 where others start them."""
 
     def hosts(self) -> tuple[LiveHost, ...]:
         """Workers that are there now; raises EngineLost."""

@@ -62,6 +62,7 @@ class SimulatedEngine:
     """
 
     dashboard = ""
+    expected = 0
 
     def __init__(self, workers: int, fingerprints: int, jobs_s: Sequence[float]) -> None:
         need_package()

@@ -19,18 +19,21 @@ from typing import Any
 
 from harness.cluster.blobs import BlobStore, digest_of_bytes
 from harness.cluster.bundle import Bundle, harness_version, read_bundle, save_bundle, unpack
+from harness.cluster.checkout import make_checkout
 from harness.cluster.faults import BundleDamaged
 from harness.cluster.parcel import pack
 from harness.cluster.protocol import DAMAGED, DISK_FULL, OTHER_VERSION, PROTOCOL, HostFacts, JobAnswer
 from harness.model import codec
-from harness.model.errors import StoreError
+from harness.model.errors import BuildError, StoreError
 from harness.model.job import Job
 from harness.platform.files.atomic import write_whole
 from harness.platform.files.bounded import KERNEL_BYTES_MAX, read_bounded
-from harness.platform.processes.pipeline import HarnessRun, run_harness
+from harness.platform.processes.pipeline import HarnessRun, run_harness, run_suites
 
 ROOM_BYTES = 256 << 20
 """A run's logs and pictures take at most this much."""
+_OF_THIS_PROCESS = ("HISTORY_URL", "HARNESS_RESULTS", "PYTHONPATH")
+"""Variables that would lead a job out of its tree."""
 KEPT_MAX = 16
 """Results that a worker keeps for those who ask again."""
 
@@ -39,8 +42,18 @@ JobRunner = Callable[[Job, Path, Path], HarnessRun]
 
 
 def run_in_tree(job: Job, tree: Path, results: Path) -> HarnessRun:
-    """Run the harness of the bundle."""
-    environment = {name: value for name, value in os.environ.items() if name != "HISTORY_URL"}
+    """Run the harness of the bundle, or its suites.
+
+    Raises
+    ------
+    BuildError
+        When a tree for suites cannot be made a checkout.
+    """
+    environment = {name: value for name, value in os.environ.items() if name not in _OF_THIS_PROCESS}
+    if job.suite:
+        make_checkout(tree)
+        shutil.rmtree(tree / "build" / "test", ignore_errors=True)
+        return run_suites(job.words, job.limit_s, tree, environment)
     environment["HARNESS_RESULTS"] = str(results)
     return run_harness(job.words, job.limit_s, tree=tree, environment=environment)
 
@@ -125,6 +138,8 @@ class Workplace:
             return replace(nothing, trouble=DAMAGED)
         except StoreError:
             return replace(nothing, trouble=DISK_FULL)
+        except BuildError as error:
+            return replace(nothing, said=(error.message,))
         except OSError as error:
             return replace(nothing, trouble=_trouble_of(error))
         finally:

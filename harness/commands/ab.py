@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness.cluster.bundle import Provisions
+from harness.cluster.crew import crew_for, result_of_job
 from harness.core import budget
 from harness.core.arrays import F64
 from harness.core.comparison.statistics import CANDIDATE, REFERENCE, Decision, State
@@ -17,6 +19,7 @@ from harness.core.wording import amount, signed_percent
 from harness.gate.approved.references import approval_notices
 from harness.gate.approved.target_kernels import session_machine
 from harness.gate.approved.target_rules import pictures_least
+from harness.gate.arm_pairs import ArmPair, copy_evidence, pair_words, times_together, together
 from harness.gate.evaluate import arms_of, incidents_of, record_of
 from harness.gate.finish import finish, timed
 from harness.gate.judging.next_steps import given_words
@@ -27,6 +30,7 @@ from harness.gate.measuring.pictures import Pictures
 from harness.gate.measuring.timing import Timing
 from harness.gate.measuring.window import Window, window_notices
 from harness.gate.session import measure
+from harness.gate.shared_pairs import PairTerms, pair_jobs, shipped_arm
 from harness.model.arms import ArmRequest, parse_arm
 from harness.model.record import Incident
 from harness.model.result import Arm, Frames, Gate, QemuSetup, Result
@@ -40,7 +44,12 @@ from harness.report.printer import Printer
 from harness.settings import Arguments
 
 ORDER = 20
-EXAMPLES = ("", 'A="BARRIER=linux" B="HEAD~3 LOG=frame"', "A=baseline B=old.elf BUDGET=300")
+EXAMPLES = (
+    "",
+    'A="BARRIER=linux" B="HEAD~3 LOG=frame"',
+    "A=baseline B=old.elf BUDGET=300",
+    "A=BARRIER=linux B=default C=LOG=frame CLUSTER=local",
+)
 NEXT = "make explain SWITCH=value says where a frame's time goes in one of them"
 TAKES = ("switches", "--json", "--strict")
 MEASURES = True
@@ -75,6 +84,8 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         kernels = {request.name: build_arm(request, arguments.text("CC"), out) for request in requests}
         _check_arches(requests, kernels)
         refuse_words(arguments.given, list(kernels.values()))
+        if arguments.cluster is not None:
+            return _on_cluster(run, requests, kernels, arguments, out)
         machine, shown = _machine(requests[0], kernels, arguments)
         first = requests[0].name
         order = Order(
@@ -98,6 +109,53 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         _say(out, requests, result)
         frame_ms, effects = _timed(first, compared)
         return finish(run, result, out, frame_ms, effects, json_out=arguments.json, strict=arguments.strict)
+
+
+def _on_cluster(
+    run: RunFolder, requests: list[ArmRequest], kernels: Mapping[str, ArmKernel], arguments: Arguments, out: Printer
+) -> Verdict:
+    """Compare each arm with the first on the hosts that CLUSTER names: a pair is a job, so on one host to its end."""
+    assert arguments.cluster is not None
+    shipped = {one.name: shipped_arm(one, kernels[one.name]) for one in requests}
+    built = [one for one in kernels.values() if one.switches is not None]
+    provisions = Provisions(
+        tuple(one.switches for one in built if one.switches and not one.commit),
+        tuple(one.commit for one in built if one.commit),
+    )
+    words = {name: one.words for name, one in shipped.items()}
+    wishes = pair_jobs(requests, kernels, words, _terms(run, len(requests), arguments))
+    files = {path: source for one in shipped.values() for path, source in one.files.items()}
+    pairs: dict[str, ArmPair] = {}
+    with crew_for(arguments.cluster, provisions, "ab", out.progress) as crew:
+        for end in crew.run(wishes, files=files):
+            out.progress(f"ab: {end.job.label} by {end.host}")
+            pairs[end.job.label[0]] = ArmPair(end.job.label[0], result_of_job(end), Path(end.folder), end.host)
+        crew.page.keep(run.path)
+    ordered = [pairs[request.name] for request in requests[1:]]
+    copy_evidence(ordered, run.path)
+    hosts = [f"{one.name} was compared with A on {one.host}" for one in ordered]
+    notices = (*(f"{one.name} is {one.label}" for one in requests), *hosts, *crew.notices)
+    result = together(ordered, Result("ab", Verdict.PASS, "", run.started, 0.0, source=source_state(), notices=notices))
+    found = [Incident(result.verdict, text) for text in result.problems]
+    sentence = _sentence(result.verdict, requests, result.gates, found, result.arms)
+    result = replace(result, sentence=sentence, words=given_words(tuple(arguments.given.items()), ()))
+    _say(out, requests, result)
+    frame_ms, effects = times_together(ordered)
+    return finish(run, result, out, frame_ms, effects, json_out=arguments.json, strict=arguments.strict)
+
+
+def _terms(run: RunFolder, arms: int, arguments: Arguments) -> PairTerms:
+    """What pairs share: each has its share of the budget, and the first arm's by itself."""
+    least_s = budget.rounded_s(budget.ab_s(2, arguments.several("STAGES"), arguments.integer("PICTURES")))
+    own = {*string.ascii_uppercase, "TARGET", "BUDGET", "RANDOM_STATE"}
+    return PairTerms(
+        f"ab {run.started} {run.path.name}",
+        str(source_state()["git"]),
+        {key: text for key, text in arguments.without_cluster().items() if key not in own},
+        max(2 * arguments.number("BUDGET") / arms, float(least_s)),
+        arguments.integer("RANDOM_STATE"),
+        arguments.flag("VIRGL"),
+    )
 
 
 def _measure(
@@ -249,18 +307,6 @@ def _first_arm(alone: Measured, compared: list[ComparedArm]) -> Arm:
     return replace(arm, metrics={**arm.metrics, **reference.metrics}, launches=reference.launches)
 
 
-def pair_words(arms: Mapping[str, Arm], first: str, name: str) -> str:
-    """``acquire_progress (B) against seqcst_spin (A)``: both arms by what differs between their switches."""
-    ours, theirs = arms[name].switches, arms[first].switches
-    differing = [key for key in ours if key in theirs and ours[key] != theirs[key]]
-
-    def called(arm: str, switches: Mapping[str, str]) -> str:
-        words = [switches[key] if key == "BARRIER" else f"{key}={switches[key]}" for key in differing]
-        return f"{' '.join(words)} ({arm})" if words else arm
-
-    return f"{called(name, ours)} against {called(first, theirs)}"
-
-
 def _gate(one: ComparedArm, first: str, arms: dict[str, Arm], smallest: float) -> Gate:
     ours, theirs = (arms[name].metrics.get("fps_trace") for name in (one.name, first))
     decision, pair = one.decision, pair_words(arms, first, one.name)
@@ -286,7 +332,7 @@ def _gate(one: ComparedArm, first: str, arms: dict[str, Arm], smallest: float) -
     )
 
 
-def _fences(arms: dict[str, Arm], first: str, name: str) -> str:
+def _fences(arms: Mapping[str, Arm], first: str, name: str) -> str:
     ours, theirs = (arms[arm].metrics.get("fences_per_frame") for arm in (name, first))
     if ours is None or theirs is None or not theirs.value:
         return "fences not counted"
@@ -294,7 +340,11 @@ def _fences(arms: dict[str, Arm], first: str, name: str) -> str:
 
 
 def _sentence(
-    verdict: Verdict, requests: list[ArmRequest], gates: list[Gate], findings: list[Incident], arms: dict[str, Arm]
+    verdict: Verdict,
+    requests: list[ArmRequest],
+    gates: Sequence[Gate],
+    findings: Sequence[Incident],
+    arms: Mapping[str, Arm],
 ) -> str:
     first = requests[0].name
     parts = [f"{gate.why}; {_fences(arms, first, request.name)}" for gate, request in zip(gates, requests[1:])]

@@ -6,10 +6,14 @@ import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from harness.bisect.comparing import Recipe
 from harness.bisect.culprit import BisectMark
-from harness.bisect.search import Bisection, BisectOutcome, Recipe, judge_step
+from harness.bisect.search import Bisection, BisectOutcome, judge_step
+from harness.bisect.shared import SharedBisection
 from harness.bisect.target_commit import target_recipe
 from harness.bisect.worktree import commit_range, commits_between
+from harness.cluster.bundle import Provisions
+from harness.cluster.crew import crew_for
 from harness.core import budget
 from harness.gate.finish import finish
 from harness.gate.judging.next_steps import given_words
@@ -26,6 +30,7 @@ EXAMPLES = (
     "GOOD=v1.0 BAD=HEAD",
     "GOOD=HEAD~20 BAD=HEAD BARRIER=linux BUDGET=900",
     "GOOD=v1 BAD=v2 REPO=../os BUILD='make -C os' IMAGE=os/kernel.elf",
+    "GOOD=v1.0 BAD=HEAD CLUSTER=local",
 )
 NEXT = "make ab A=<parent> B=<commit> measures the culprit again"
 TAKES = ("switches", "--json")
@@ -53,8 +58,18 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         repository, target = target_recipe(arguments.text("TARGET"))
     recipe = replace(_recipe(arguments, repository, begun), target=target)
     with RunFolder("bisect") as run:
-        found = Bisection(repository, recipe, run.path, out.line).run(arguments.text("GOOD"), arguments.text("BAD"))
+        ends = arguments.text("GOOD"), arguments.text("BAD")
+        notices: tuple[str, ...] = ()
+        if arguments.cluster is None:
+            found = Bisection(repository, recipe, run.path, out.line).run(*ends)
+        else:
+            with crew_for(arguments.cluster, Provisions(), "bisect", out.progress) as crew:
+                shared = SharedBisection(repository, recipe, run.path, out.line, crew)
+                found = shared.run(*ends)
+                crew.page.keep(run.path)
+            notices = (f"{shared.rounds} rounds on the hosts of {arguments.cluster.where}", *crew.notices)
         result = _result(run, found, repository, time.monotonic() - begun)
+        result = replace(result, notices=(*result.notices, *notices))
         result = replace(result, words=given_words(tuple(arguments.given.items()), ()))
         return finish(run, result, out, {}, [], json_out=arguments.json)
 

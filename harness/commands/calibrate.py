@@ -7,16 +7,18 @@ import os
 import shlex
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from harness.cluster.bundle import Provisions
+from harness.cluster.crew import crew_for, result_of_job
 from harness.core.comparison.statistics import AIM, CANDIDATE, REFERENCE
 from harness.core.wording import percent, signed_percent
 from harness.gate.calibration.budgeted import drawing_time
-from harness.gate.calibration.evidence import evidence_text, provenance_of, recording_from_evidence
+from harness.gate.calibration.evidence import HOSTS, evidence_text, provenance_of, recording_from_evidence
 from harness.gate.calibration.places import CALCULATED, SAME, SMALLEST, CalibrationPlace, place_from
 from harness.gate.calibration.power import (
     DetectionRates,
@@ -30,10 +32,13 @@ from harness.gate.calibration.power import (
     targets,
 )
 from harness.gate.calibration.recording import CalibrationRecording, InjectedEffect, estimator_rows, record
+from harness.gate.calibration.shards import RecordedPart, hosts_of, hosts_words, joined, part_sizes
 from harness.gate.calibration.simulate import autocorrelated, bimodal, heavy_tailed, normal, with_outliers
 from harness.gate.judging.metrics import RULES
 from harness.gate.measuring.protocol import WARM_UP_FRAMES, choose_protocol
 from harness.gate.measuring.timing import TIMING_S
+from harness.model.errors import HarnessError
+from harness.model.job import PAIR, ClusterRequest, Job, Wish
 from harness.model.result import NextStep, Result, ResultError
 from harness.model.spec import BUILT_IN, FOREIGN, ROOT, Machine, RunParams, RunSpec, Switches, UsageError, Verdict
 from harness.platform.files.atomic import write_whole
@@ -59,12 +64,18 @@ EXAMPLES = (
     "CORES=1 KEEP=1",
     "FOREIGN=1 KEEP=1",
     "FROM=baselines/x86_64/calibration.json",
+    "CLUSTER=tls://scheduler:8786",
 )
 NEXT = "KEEP=1 keeps the evidence under baselines/"
 TAKES = ("switches",)
 MEASURES = True
 WRITES = ("page",)
 BUDGETS_S = (15.0, 30.0, 60.0, 120.0)
+EVIDENCE = "calibration.json"
+PART_LEAST_S, PART_DRAWS = 20.0, 20
+"""The least budget of a part; sessions that another host draws from it, while the whole is judged here."""
+PART_LIMIT_S, LAUNCH_S = 7200.0, 6.0
+"""A part is ended after this time; what a launch of all effects takes, until that is known."""
 PAIRS = 3
 """Pairs of images an effect."""
 FOREIGN_WITH_WORDS = replace(FOREIGN, command_line=True)
@@ -91,10 +102,14 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     draws = arguments.integer("DRAWS")
     with RunFolder("calibrate") as run:
         provenance: dict[str, Any] | None = None
+        shared: dict[str, Any] = {}
         if evidence_path is not None:
             recording, provenance = _read(evidence_path)
             place = place_from(provenance["place"])
             notices = tuple(provenance["notices"])
+        elif arguments.cluster is not None:
+            recording, shared = _shared(arguments.cluster, place, switches, arguments, run, out)
+            notices = (place.title, hosts_words(shared[HOSTS]))
         else:
             if math.isfinite(until_s):
                 drawing = drawing_time(len(arguments.integers("EFFECTS")))
@@ -111,17 +126,17 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         told = TellingPrinter(out)
         _say(told, recording, rates, ", ".join(notices))
         result = replace(_result(run, promised, notices), seconds=time.monotonic() - begun)
-        provenance = provenance or provenance_of(result, switches, place)
+        provenance = provenance or {**provenance_of(result, switches, place), **shared}
         result = replace(result, next_steps=_next(result, place, provenance["switches"], arguments))
         evidence = evidence_text(provenance, recording, rates.cells, rates.references, rates.made_up, promised)
-        write_whole(run.path / "calibration.json", evidence)
+        write_whole(run.path / EVIDENCE, evidence)
         if arguments.flag("KEEP"):
             write_whole(ROOT / "baselines" / arch / f"{place.name}.json", evidence)
-        write_told(told, result, run.path, arguments.again, [Link("evidence", "calibration.json")])
+        write_told(told, result, run.path, arguments.again, [Link("evidence", EVIDENCE)])
         folder = run.commit(result)
         for line in (result.sentence, *next_lines(result)):
             out.line(line)
-        out.line(f"evidence: {folder / 'calibration.json'}")
+        out.line(f"evidence: {folder / EVIDENCE}")
         out.line(f"report: {folder / 'report.html'}")
         return result.verdict
 
@@ -169,6 +184,47 @@ def _recorded(
             random_state, launches = arguments.integer("RANDOM_STATE"), arguments.integer("LAUNCHES")
             left_s = max(until_s - time.monotonic(), 0.0)
             return record(built, launches, folder, protocol, random_state, out.progress, left_s)
+
+
+def _shared(
+    hosts: ClusterRequest,
+    place: CalibrationPlace,
+    switches: Switches,
+    arguments: Arguments,
+    run: RunFolder,
+    out: Printer,
+) -> tuple[CalibrationRecording, dict[str, Any]]:
+    """Launches that several hosts recorded, and who they are."""
+    sizes = part_sizes(arguments.integer("LAUNCHES"))
+    own = {"LAUNCHES", "RANDOM_STATE", "DRAWS", "BUDGET", "KEEP"}
+    common = [f"{key}={text}" for key, text in arguments.without_cluster().items() if key not in own]
+    needs = (PAIR, f"arch:{switches.arch}", *(["gl"] if place.gl else []))
+    budget_s = arguments.number("BUDGET") if arguments.has("BUDGET") else math.inf
+    wishes = []
+    for number, size in enumerate(sizes):
+        words = ["calibrate", *common, f"LAUNCHES={size}", f"DRAWS={PART_DRAWS}"]
+        words.append(f"RANDOM_STATE={arguments.integer('RANDOM_STATE') + number}")
+        part_s = max(budget_s * size / sum(sizes), PART_LEAST_S)
+        words += [f"BUDGET={part_s:.1f}"] if math.isfinite(part_s) else []
+        job = Job(f"calibrate {run.path.name}", f"part {number + 1}", tuple(words), "", PART_LIMIT_S, needs)
+        wishes.append(Wish(job, min(part_s, size * LAUNCH_S)))
+    parts: dict[str, RecordedPart] = {}
+    with crew_for(hosts, Provisions(), "calibrate", out.progress) as crew:
+        for end in crew.run(wishes):
+            result_of_job(end)
+            try:
+                recording, _ = _read(Path(end.folder) / EVIDENCE)
+                parts[end.job.label] = RecordedPart(end.host, recording)
+            except UsageError as error:  # too few of its launches were sound
+                out.line(f"note: {end.job.label} by {end.host} is left out: {error}")
+            out.progress(f"calibrate: {end.job.label} of {len(sizes)} by {end.host}")
+        crew.page.keep(run.path)
+    for text in crew.notices:
+        out.line(f"note: {text}")
+    ordered = [parts[wish.job.label] for wish in wishes if wish.job.label in parts]
+    if not ordered:
+        raise HarnessError("no part of the calibration can be used: see the results beside this one")
+    return joined(ordered), {HOSTS: [asdict(one) for one in hosts_of(ordered)]}
 
 
 def _rates(recording: CalibrationRecording, draws: int, random_state: int) -> _Rates:

@@ -7,7 +7,8 @@ import datetime
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from harness.cluster.crew import ClusterCrew, Provisions, engine_opener
+from harness.cluster.bundle import Provisions
+from harness.cluster.crew import ClusterCrew, crew_for
 from harness.core.budget import MARGIN, rounded_s
 from harness.gate.approved.references import BASELINES_DIR, NoBaseline, approval_notices, read_baseline
 from harness.gate.approved.target_references import read_target_baseline
@@ -26,7 +27,7 @@ from harness.model.errors import StoreError
 from harness.model.result import Result, ResultError
 from harness.model.spec import ROOT, Switches, UsageError, Verdict
 from harness.platform.files.bounded import read_bounded, why_unread
-from harness.platform.files.store import RESULTS_DIR, RunFolder
+from harness.platform.files.store import RunFolder
 from harness.platform.host.identity import host_facts
 from harness.platform.kernels.build import source_state
 from harness.platform.kernels.targets import read_target
@@ -41,8 +42,6 @@ TAKES = ("--json",)
 MEASURES = True
 WRITES = ("journal", "line", "queue")
 
-CLUSTER_DIR = RESULTS_DIR / ".cluster"
-"""Blobs of bundles, and what local workers keep."""
 MATRIX = ROOT / "ci" / "nightly.toml"
 _SYMBOLS = {Verdict.PASS: "✓", Verdict.INCONCLUSIVE: "?"}
 
@@ -86,17 +85,16 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
 
 def crew_of(arguments: Arguments, matrix: Matrix, baselines: tuple[Baseline, ...], out: Printer) -> ClusterCrew | None:
     """The hosts that CLUSTER names; without it the cells run here, one after the other."""
-    if not arguments.has("CLUSTER"):
+    request = arguments.cluster
+    if request is None:
         return None
-    workers = arguments.integer("WORKERS") if arguments.has("WORKERS") else 0
-    opener = engine_opener(arguments.text("CLUSTER"), arguments.flag("INSECURE"), workers, CLUSTER_DIR, out.progress)
     provisions = Provisions(
         tuple(cell.switches for cell in matrix.cells if not cell.target), tuple(b.commit for b in baselines if b.commit)
     )
     noise: dict[str, float] = {}
     with contextlib.suppress(StoreError), History() as history:  # the night says what is wrong with it
         noise = usual_noise(history)
-    return ClusterCrew(opener, provisions, CLUSTER_DIR, RESULTS_DIR, noise, out.progress)
+    return crew_for(request, provisions, "nightly", out.progress, usual_noise=noise)
 
 
 def approved_baselines(out: Printer, root: Path = BASELINES_DIR) -> tuple[Baseline, ...]:

@@ -7,13 +7,15 @@ import os
 import re
 import shlex
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
 
+from harness.cluster.bundle import Provisions
+from harness.cluster.crew import crew_for
 from harness.core.budget import MOST_S, PICTURES_LEAST, SURVEY_STAGES, WATCH_S, budget_words, rounded_s
 from harness.core.comparison.statistics import CANDIDATE
 from harness.core.device.frametimes import Presented
@@ -26,18 +28,20 @@ from harness.gate.replay import load_measured
 from harness.model import codec
 from harness.model.codec import CodecError
 from harness.model.errors import StoreError
+from harness.model.job import PAIR, Job, JobCrew, Wish
 from harness.model.metric import Metric
 from harness.model.result import NextStep, Result, ResultError
-from harness.model.spec import UsageError, Verdict
+from harness.model.spec import Device, UsageError, Verdict
 from harness.model.survey import COLUMNS, NO_CELLS, NOTHING, NUMBERS, SurveyRow, SurveyRows, survey_markdown
 from harness.model.target_file import target_of
 from harness.platform.files.atomic import write_whole
 from harness.platform.files.bounded import LOG_BYTES_MAX, read_bounded
 from harness.platform.files.outputs import make_place
 from harness.platform.files.store import RESULTS_DIR, load_result
+from harness.platform.kernels.build import source_state
 from harness.platform.kernels.targets import boot_digest, find_target, main_image, read_target, resolved
 from harness.platform.machine.qemu_command import TRACE_LOG
-from harness.platform.processes.pipeline import HarnessRun, run_harness
+from harness.platform.processes.pipeline import HarnessRun, ran_as_job, run_harness
 from harness.proof.ordering import ordering_of
 from harness.report.printer import Printer
 from harness.report.render import page
@@ -45,7 +49,12 @@ from harness.report.view import ReportView, Section, TableCell, TableRow, column
 from harness.settings import Arguments
 
 ORDER = 45
-EXAMPLES = ("TARGETS=ovmf,aavmf", "TARGETS=mine,../other/perf.toml PAGE=survey.html", "TARGETS=ovmf,aavmf RESUME=1")
+EXAMPLES = (
+    "TARGETS=ovmf,aavmf",
+    "TARGETS=mine,../other/perf.toml PAGE=survey.html",
+    "TARGETS=ovmf,aavmf RESUME=1",
+    "TARGETS=ovmf,aavmf CLUSTER=local",
+)
 NEXT = "make ab TARGET=… compares two of them side by side"
 WRITES = ("page",)
 
@@ -73,10 +82,9 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     rows = _kept_rows(kept) if arguments.flag("RESUME") else SurveyRows()
     left = [name for name in names if rows.of(name, _digest(name)) is None]
     whole_s = arguments.number("BUDGET") if arguments.has("BUDGET") else len(left) * _TARGET_S
-    for number, name in enumerate(left):
-        share_s = (whole_s - (time.monotonic() - begun)) / (len(left) - number)
-        found = _measured(name, share_s, f"survey: {number + 1} of {len(left)}: {name}", out)
-        rows = SurveyRows((*(row for row in rows.rows if row.name != name), replace(found, digest=_digest(name))))
+    for found in _every(left, whole_s, begun, arguments, out):
+        others = (row for row in rows.rows if row.name != found.name)
+        rows = SurveyRows((*others, replace(found, digest=_digest(found.name))))
         _write(kept, codec.to_json(rows))
     ordered = tuple(row for name in names for row in rows.rows if row.name == name)
     return _shown(ordered, where, time.monotonic() - begun, arguments, out)
@@ -99,15 +107,63 @@ def _shown(rows: tuple[SurveyRow, ...], where: Path, seconds: float, arguments: 
     return verdict
 
 
+def _every(
+    names: Sequence[str], whole_s: float, begun: float, arguments: Arguments, out: Printer
+) -> Iterator[SurveyRow]:
+    """Measure targets, on the hosts that CLUSTER names or here, each as soon as it is known."""
+    left, share_s = list(names), whole_s / max(len(names), 1)
+    if arguments.cluster is not None:
+        # The files of another target lie on this host alone.
+        shared = [name for name in names if "/" not in name]
+        left = [name for name in names if name not in shared]
+        with crew_for(arguments.cluster, Provisions(), "survey", out.progress) as crew:
+            yield from _shared(shared, share_s, crew, out)
+            for text in crew.notices:
+                out.line(f"note: {text}")
+        whole_s, begun = share_s * len(left), time.monotonic()
+    for number, name in enumerate(left):
+        share_s = (whole_s - (time.monotonic() - begun)) / (len(left) - number)
+        yield _measured(name, share_s, f"survey: {number + 1} of {len(left)}: {name}", out)
+
+
 def _measured(name: str, share_s: float, what: str, out: Printer) -> SurveyRow:
     """The gate of a target, then a look at how its driver waits, within the target's share of the time."""
     out.progress(what)
-    gate_s = min(max(share_s - WATCH_S, 5.0), MOST_S["perf"])
-    words = ("perf", f"TARGET={name}", budget_words(gate_s), *_STAGES)
-    ran = run_harness(words, _LIMIT_S + gate_s)
+    ran = run_harness(*_gate_of(name, share_s))
     out.progress(f"{what}: how it waits")
-    watched = run_harness(("explain", f"TARGET={name}", "QUICK=1", budget_words(WATCH_S)), _LIMIT_S)
-    return _row(name, ran, _wait_of(watched))
+    return _row(name, ran, _wait_of(run_harness(*_watch_of(name))))
+
+
+def _gate_of(name: str, share_s: float) -> tuple[tuple[str, ...], float]:
+    """The gate of a target within its share of the time: words, and the limit."""
+    gate_s = min(max(share_s - WATCH_S, 5.0), MOST_S["perf"])
+    return ("perf", f"TARGET={name}", budget_words(gate_s), *_STAGES), _LIMIT_S + gate_s
+
+
+def _watch_of(name: str) -> tuple[tuple[str, ...], float]:
+    """A look at how a target's driver waits: words, and the limit."""
+    return ("explain", f"TARGET={name}", "QUICK=1", budget_words(WATCH_S)), _LIMIT_S
+
+
+def _shared(names: Sequence[str], share_s: float, crew: JobCrew, out: Printer) -> Iterator[SurveyRow]:
+    """Let a crew measure targets: two jobs each, which may run on different hosts."""
+    purpose = f"survey {datetime.datetime.now(datetime.timezone.utc).isoformat()}"
+    commit = str(source_state()["git"])
+    wishes, whose = [], {}
+    for name in names:
+        target = read_target(name)
+        needs = (PAIR, f"arch:{target.arch}", *(["gl"] if target.device is Device.GPU_GL else []))
+        for words, limit_s in (_gate_of(name, share_s), _watch_of(name)):
+            job = Job(purpose, f"{words[0]} {name}", words, commit, limit_s, needs)
+            whose[job.label] = name
+            wishes.append(Wish(job, limit_s - _LIMIT_S))
+    ran: dict[str, dict[str, HarnessRun]] = {}
+    for end in crew.run(wishes):
+        name = whose[end.job.label]
+        out.progress(f"survey: {end.job.label} by {end.host}")
+        ran.setdefault(name, {})[end.job.words[0]] = ran_as_job(end)
+        if len(ran[name]) == 2:
+            yield _row(name, ran[name]["perf"], _wait_of(ran[name]["explain"]))
 
 
 def _write(path: Path, text: str) -> None:

@@ -4,4 +4,5 @@
   verdict, ``approved`` the references, ``calibration`` the gate measured as an instrument
 - a session: ``session``, ``stage``, ``measured``, ``kernels``, ``machines``, ``relink``, ``evaluate``, ``finish``,
   ``replay``
+- pairs of a comparison on several hosts: ``shared_pairs``, ``arm_pairs``
 """

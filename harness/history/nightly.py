@@ -32,7 +32,7 @@ from harness.model.result import Result, ResultError
 from harness.model.spec import Verdict
 from harness.platform.files.bounded import read_bounded
 from harness.platform.files.store import RESULTS_DIR, load_result
-from harness.platform.processes.pipeline import HarnessRun, run_harness
+from harness.platform.processes.pipeline import HarnessRun, ran_as_job, run_harness
 
 Runner = Callable[[Cell, float], HarnessRun]
 """Runs one cell with a budget in seconds."""
@@ -227,7 +227,7 @@ class NightlyRun:
         try:
             for end in crew.run(list(wishes.values()), left_s):
                 cell = waiting.pop(end.job.label)
-                ran = HarnessRun(end.exit_code, Path(end.folder) if end.folder else None, end.said)
+                ran = ran_as_job(end)
                 finished = self._judged(cell, ran, lambda: end.seconds)
                 self.journal.finish(finished)
                 self._remember(finished)

@@ -8,14 +8,26 @@ from __future__ import annotations
 import functools
 import hashlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from harness.model import codec
 
 PAIR = "pairs"
 """What every measuring job needs: two cores of one host, which no other job has meanwhile."""
+
+
+@dataclass(frozen=True)
+class ClusterRequest:
+    """The hosts that a command line asks for."""
+
+    where: str
+    """``local``, or a scheduler's address."""
+    insecure: bool = False
+    workers: int = 0
+    """Of ``local``; 0 for one a pair of cores."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +39,7 @@ class Job:
     label: str
     """Its name for people; of a nightly run, the cell's."""
     words: tuple[str, ...]
-    """The command line after ``python3 -m harness``, with budget and random_state."""
+    """The command line after ``python3 -m harness``, with budget and random_state; of a suite, after ``ci/test``."""
     commit: str
     limit_s: float
     """It is ended after this time."""
@@ -35,6 +47,13 @@ class Job:
     """``pairs``, ``arch:aarch64``, ``gl``, ``kvm``: what the host must offer."""
     bundle: str = ""
     """SHA-256 of the bundle that it runs from."""
+    suite: bool = False
+    """It runs ``ci/test``, in a tree that is a checkout; what comes back is the suites' logs."""
+
+    @property
+    def command(self) -> str:
+        """What its results are named after."""
+        return "test" if self.suite else self.words[0]
 
     @functools.cached_property
     def text(self) -> str:
@@ -78,5 +97,16 @@ class JobCrew(Protocol):
     notices: list[str]
     """What people should know of it."""
 
-    def run(self, wishes: Sequence[Wish], left_s: float = math.inf) -> Iterator[JobEnd]:
-        """Run jobs; those for which the time does not suffice are left out, the least informative first."""
+    def run(
+        self, wishes: Sequence[Wish], left_s: float = math.inf, files: Mapping[str, Path] | None = None
+    ) -> Iterator[JobEnd]:
+        """Run jobs; those for which the time does not suffice are left out, the least informative first.
+
+        Parameters
+        ----------
+        files
+            What the jobs need besides the sources, by its path from the top of the tree.
+        """
+
+    def width(self) -> int:
+        """How many jobs can run at the same time."""

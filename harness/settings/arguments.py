@@ -8,8 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from harness.model.job import ClusterRequest
 from harness.model.spec import RunParams
 from harness.settings.declared import settings_of
+
+_OF_CLUSTER = ("CLUSTER", "WORKERS", "INSECURE")
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,18 @@ class Arguments:
     def wait_s(self) -> float:
         """How long the command may wait for cores: a budget that was given is the time for all of it."""
         return max(self.number("BUDGET") - self.least_s, 0.0) if self.has("BUDGET") else math.inf
+
+    @property
+    def cluster(self) -> ClusterRequest | None:
+        """The hosts that share the work; None where it is done here."""
+        if not self.has("CLUSTER"):
+            return None
+        workers = self.integer("WORKERS") if self.has("WORKERS") else 0
+        return ClusterRequest(self.text("CLUSTER"), self.flag("INSECURE"), workers)
+
+    def without_cluster(self) -> dict[str, str]:
+        """What was given, as a host of the cluster gets it."""
+        return {name: text for name, text in self.given.items() if name not in _OF_CLUSTER}
 
     def has(self, name: str) -> bool:
         """Whether a setting was given."""

@@ -77,13 +77,28 @@ _NAMED = ("default", *(step.name for step in CASE_STEPS))
 _OF_A_SAVED_RUN = (SWITCHES, "ARCH", "NAME", "QUICK", "OPTS", "MODE", "SLOW", "VIRGL", "CC")
 _OF_SOURCE = (SWITCHES, "CC", "BASELINE", "BASELINE_REF")
 _NOT_OF_A_DISC = ("KERNEL", "OPTS", "MODE", "SLOW", *_OF_SOURCE)
-_OF_A_RECORDING = (SWITCHES, "LAUNCHES", "QUIET", "BUDGET", "EFFECTS", "LOAD", "CORES", "PIN", "FOREIGN", "VIRGL", "CC")
+_OF_A_RECORDING = (
+    SWITCHES,
+    "LAUNCHES",
+    "QUIET",
+    "BUDGET",
+    "EFFECTS",
+    "LOAD",
+    "CORES",
+    "PIN",
+    "FOREIGN",
+    "VIRGL",
+    "CC",
+    "CLUSTER",
+)
 _OF_GIT = (SWITCHES, "TARGET", "GOOD", "BAD", "REPO", "BUILD", "IMAGE", "BUDGET")
 _TARGET = Text("a target of targets/, or a file")
 _NOT_OF_TARGETS = ("KERNEL", "ISO", "ARCH", "OPTS", "MODE", "SLOW", "VIRGL", *_OF_SOURCE)
 _NOT_OF_ARMS = (*string.ascii_uppercase, "ARCH", "OPTS", "MODE", "SLOW", "VIRGL", "CC", SWITCHES)
 _NOT_OF_GIT = (SWITCHES, "ARCH", "REPO", "BUILD", "IMAGE")
 _NO_DRIVER = (SWITCHES, "RESULT", "NAME", "OPTS", "MODE", "SLOW", "VIRGL", "CC", "RANDOM_STATE")
+_SHARED = "nightly calibrate bisect ab survey"
+"""Commands whose work several hosts can share."""
 _CELL = "x86_64 acquire_progress 2d default"
 
 DECLARED: tuple[Setting, ...] = (
@@ -266,7 +281,7 @@ DECLARED: tuple[Setting, ...] = (
     Setting(
         "CLUSTER",
         Text("local, tls://host:8786 or tcp://127.0.0.1:8786"),
-        ("nightly",),
+        _takes(_SHARED),
         "run on the hosts of this scheduler; local starts one here (docs/cluster.md)",
         "local",
     ),
@@ -279,10 +294,15 @@ DECLARED: tuple[Setting, ...] = (
         required=True,
     ),
     Setting(
-        "WORKERS", Integer(1, 256), ("nightly",), "of CLUSTER=local; else one a pair of cores", "2", needs=("CLUSTER",)
+        "WORKERS",
+        Integer(1, 256),
+        _takes(_SHARED),
+        "of CLUSTER=local; else one a pair of cores",
+        "2",
+        needs=("CLUSTER",),
     ),
     Setting(
-        "INSECURE", Flag(), _takes("nightly worker"), "1 allows tcp:// to another host", "1", "0", needs=("CLUSTER",)
+        "INSECURE", Flag(), _takes(f"{_SHARED} worker"), "1 allows tcp:// to another host", "1", "0", needs=("CLUSTER",)
     ),
     Setting(
         "PLACE", _FOLDER, ("worker",), "where a worker keeps what it needs; else results/.worker", "/var/lib/worker"

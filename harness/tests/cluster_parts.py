@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from harness.cluster.dispatch import Cargo, Patience
 from harness.cluster.faults import EngineLost
 from harness.cluster.protocol import EngineEvent, LiveHost
 from harness.cluster.workplace import Workplace
-from harness.model.job import PAIR, Job, Wish
+from harness.model.job import PAIR, Job, JobEnd, Wish
 from harness.model.result import Arm, Gate, Host, Metric, QemuSetup, Result
 from harness.model.spec import Switches, Verdict
 from harness.platform.files.store import RunFolder
@@ -106,6 +107,7 @@ class FakeEngine:
     """Workers without a network, in a time of its own."""
 
     dashboard = ""
+    expected = 0
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -226,6 +228,30 @@ def _id_of(text: str) -> str:
     from harness.model import codec
 
     return codec.from_json(Job, text).id
+
+
+class ScatteredCrew:
+    """Runs jobs at once in this process, the last first, as if each worker had its own host."""
+
+    def __init__(self, run: Callable[[Job, Mapping[str, Path]], HarnessRun], workers: int = 3) -> None:
+        self.run_job = run
+        self.workers = workers
+        self.notices: list[str] = []
+        self.jobs: list[Job] = []
+        self.rounds: list[list[Wish]] = []
+
+    def width(self) -> int:
+        return self.workers
+
+    def run(
+        self, wishes: Sequence[Wish], left_s: float = math.inf, files: Mapping[str, Path] | None = None
+    ) -> Iterator[JobEnd]:
+        self.rounds.append(list(wishes))
+        for number, wish in reversed(list(enumerate(wishes))):
+            self.jobs.append(wish.job)
+            ran = self.run_job(wish.job, files or {})
+            folder = str(ran.folder) if ran.folder else ""
+            yield JobEnd(wish.job, ran.exit_code, folder, ran.said, 1.0, f"host {number % self.workers}")
 
 
 def forget_results(root: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.commands.ab import pair_words
+from harness.gate.arm_pairs import pair_words
 from harness.model.arms import Source, parse_arm
 from harness.model.result import Arm
 from harness.model.spec import Switches, UsageError

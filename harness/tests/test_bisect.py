@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.bisect.comparing import Recipe
 from harness.bisect.culprit import BisectMark, MeasuredEffect, confirmed, side_of, threshold
-from harness.bisect.search import Bisection, BisectOutcome, Recipe
+from harness.bisect.search import Bisection, BisectOutcome
 from harness.bisect.worktree import BisectError, NothingToFindError
 from harness.commands.bisect import main
 from harness.front.words import parse

@@ -17,6 +17,7 @@ from harness.cluster.bundle import (
     TREES_MAX,
     Bundle,
     BundleFile,
+    Provisions,
     harness_version,
     make_bundle,
     read_bundle,
@@ -67,6 +68,7 @@ def test_a_job_travels_as_json_and_every_field_tells_jobs_apart() -> None:
         "limit_s": 1.0,
         "needs": (),
         "bundle": "1",
+        "suite": True,
     }
     assert set(changed) == {field.name for field in dataclasses.fields(Job)}
     assert all(dataclasses.replace(one, **{name: value}).id != one.id for name, value in changed.items())
@@ -134,8 +136,8 @@ def test_a_damaged_blob_is_removed_and_asked_for_again(small: tuple[Bundle, Blob
 def test_the_bundle_of_this_tree_runs_elsewhere_with_its_kernel_built_once(tmp_path: Path) -> None:
     """No git and no build: the unpacked tree says what it is, and takes the kernel that came with it."""
     store = BlobStore(tmp_path / "store")
-    bundle = make_bundle([Switches()], [], store)
-    assert bundle == make_bundle([Switches()], [], store), "two bundles of one tree differ"
+    bundle = make_bundle(Provisions((Switches(),)), store, {})
+    assert bundle == make_bundle(Provisions((Switches(),)), store, {}), "two bundles of one tree differ"
     tree = unpack(bundle, store, tmp_path / "trees")
     shipment = shipment_of(tree)
     assert shipment is not None and len(shipment.git) == 40

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from harness.cluster import crew as crew_module
-from harness.cluster.crew import ClusterCrew, Provisions
+from harness.cluster.bundle import Provisions
+from harness.cluster.crew import ClusterCrew
 from harness.cluster.dispatch import Cargo, Dispatcher
 from harness.history.journal import Journal, only_night
 from harness.history.matrix import Cell, Matrix, parse_matrix
@@ -41,7 +42,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     """An engine in whose time dispatchers live, and a bundle that is small."""
     made = FakeEngine(tmp_path / "workers")
     cargo: Cargo = small_cargo(tmp_path)
-    monkeypatch.setattr(crew_module, "make_bundle", lambda kernels, commits, store: cargo.bundle)
+    monkeypatch.setattr(crew_module, "make_bundle", lambda provisions, store, more: cargo.bundle)
     monkeypatch.setattr(crew_module, "harness_version", lambda: cargo.version)
     monkeypatch.setattr(crew_module, "BlobStore", lambda folder: cargo.store)
 

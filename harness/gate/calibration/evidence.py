@@ -31,6 +31,8 @@ _PLAIN_LIST = re.compile(r"\[\n\s*([^][{}]+?)\n\s*\]")
 PAIR_KEYS = ("effect", "candidate_ms", "reference_ms")
 PROVENANCE = ("schema", "started", "host", "source", "switches", "notices", "place")
 """Keys of evidence that say how and where its launches were recorded."""
+HOSTS = "hosts"
+"""Key of evidence that several hosts recorded: each with its number of launches."""
 
 
 def upgraded_evidence(plain: Mapping[str, Any]) -> dict[str, Any]:
@@ -125,7 +127,8 @@ def recording_from_evidence(text: str, label: str) -> tuple[CalibrationRecording
         place_from(plain["place"])
         if not (series and all(_sound(pair) for one in series for pair in one.pairs) and recording.each_s > 0):
             raise ValueError("launches are missing or not finite")
-        return recording, {key: plain[key] for key in PROVENANCE}
+        shared = {HOSTS: list(plain[HOSTS])} if HOSTS in plain else {}
+        return recording, {key: plain[key] for key in PROVENANCE} | shared
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ResultError(f"{label}: not the evidence of a calibration: {error!r}") from error
 

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.model.job import JobEnd
 from harness.model.spec import ROOT
 from harness.platform.processes.child import start_child, stop_child
 
@@ -53,9 +54,30 @@ def run_harness(
     environment
         All of the child's environment; by default this process's.
     """
+    ran = run_program([sys.executable, "-m", module, *words], limit_s, tree, environment)
+    folder = next((Path(match[1]) for line in reversed(ran.said) if (match := _REPORT_LINE.match(line))), None)
+    return HarnessRun(ran.exit_code, folder, ran.said[-_TAIL_LINES:])
+
+
+def ran_as_job(end: JobEnd) -> HarnessRun:
+    """A run that ended on another host."""
+    return HarnessRun(end.exit_code, Path(end.folder) if end.folder else None, end.said)
+
+
+def run_suites(words: tuple[str, ...], limit_s: float, tree: Path, environment: Mapping[str, str]) -> HarnessRun:
+    """Run ``ci/test`` with these words, as :func:`run_harness`; its logs are the folder that it leaves."""
+    ran = run_program([sys.executable, "ci/test", *words], limit_s, tree, environment)
+    logs = tree / "build" / "test"
+    return HarnessRun(ran.exit_code, logs if logs.is_dir() else None, ran.said[-_TAIL_LINES:])
+
+
+def run_program(
+    command: list[str], limit_s: float, tree: Path, environment: Mapping[str, str] | None = None
+) -> HarnessRun:
+    """Run a program of a tree to its end or its limit; all of its lines, and no folder."""
     with tempfile.TemporaryFile() as output:
         process = start_child(
-            [sys.executable, "-m", module, *words],
+            command,
             stdout=output,
             stderr=output,
             environment=os.environ if environment is None else environment,
@@ -69,5 +91,4 @@ def run_harness(
             stop_child(process)
         output.seek(0)
         lines = [*output.read().decode(errors="replace").splitlines(), *([late] if late else [])]
-    folder = next((Path(match[1]) for line in reversed(lines) if (match := _REPORT_LINE.match(line))), None)
-    return HarnessRun(code if 0 <= code <= 5 else 5, folder, tuple(lines[-_TAIL_LINES:]))
+    return HarnessRun(code if 0 <= code <= 5 else 5, None, tuple(lines))

@@ -2,7 +2,8 @@
 #
 # The generic sources and the suites that need no machine, on arch/host, by both compilers under ASan and UBSan; the
 # kick race between two threads, unsanitised, for a strategy with and one without the fence; fuzzers, in short. RUNS= is
-# how many inputs each fuzzer tries, RACE_S= for how long nothing may be lost where there is a fence.
+# how many inputs each fuzzer tries, SEED= where it begins, RACE_S= for how long nothing may be lost where there is a
+# fence.
 HOST_FLAGS := -std=c11 -g -O1 -Wall -Wextra -Werror -I. -DMODES=on -DSCENE_HASH='"host"' -DFENCE_HEADER='"arch/host/fence.h"' \
 	-fno-strict-aliasing -fno-common -fno-pie -no-pie -pthread
 HOST_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -55,6 +56,7 @@ HOST_BUILDS := \
 	iterations:clang:-DWAIT=iterations,-DCOUNTERS=none,-DBARRIER=acquire_load,-DSPIN=none
 HOST_FUZZERS := ring params capability
 HOST_FUZZ_RUNS := $(call choose,RUNS,150000)
+HOST_FUZZ_SEED := $(call choose,SEED,1)
 HOST_RACE_S := $(call choose,RACE_S,10)
 
 host_field = $(word $2,$(subst :, ,$1))
@@ -96,12 +98,12 @@ $(HOST_OUT)/fuzz-%: test/host/fuzz_%.c $(host_fuzz_library)
 hosttest: FORCE
 	@rm -rf $(HOST_OUT)
 	@$(MAKE) --no-print-directory -j2 OUT=$(HOST_OUT) hostprograms
-	@test/host/run $(host_programs) $(foreach name,$(HOST_FUZZERS),$(HOST_OUT)/fuzz-$(name):$(HOST_FUZZ_RUNS))
+	@test/host/run $(host_programs) $(foreach name,$(HOST_FUZZERS),$(HOST_OUT)/fuzz-$(name):$(HOST_FUZZ_RUNS):$(HOST_FUZZ_SEED))
 
 hostprograms: $(host_programs) $(foreach name,$(HOST_FUZZERS),$(HOST_OUT)/fuzz-$(name))
 
 # make hostfuzz RUNS=10000000
 hostfuzz: $(foreach name,$(HOST_FUZZERS),$(HOST_OUT)/fuzz-$(name)) FORCE
-	@test/host/run $(foreach name,$(HOST_FUZZERS),$(HOST_OUT)/fuzz-$(name):$(HOST_FUZZ_RUNS))
+	@test/host/run $(foreach name,$(HOST_FUZZERS),$(HOST_OUT)/fuzz-$(name):$(HOST_FUZZ_RUNS):$(HOST_FUZZ_SEED))
 
 .PHONY: hosttest hostprograms hostfuzz
