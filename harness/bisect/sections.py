@@ -53,8 +53,8 @@ class OpenHistory:
     def answered(self, sides: Mapping[str, BisectMark]) -> "OpenHistory":
         """What is left after a round.
 
-        The commit that divides best counts first. An answer about a commit that is no candidate any more is left out:
-        git would not have asked.
+        The commit that divides best counts first. An answer about a commit that another answer has ruled out
+        is ignored: git would not have asked.
         """
         number_of = {name: number for number, name in enumerate(self.names)}
         middle = self.left.bit_count() / 2

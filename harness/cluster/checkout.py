@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
-from harness.platform.files.atomic import whole_folder
 from harness.platform.kernels.build import git
 
 COMMITS = Path("build") / "commits.bundle"
@@ -18,14 +18,14 @@ def commits_of(tree: Path) -> bytes:
     Raises
     ------
     BuildError
-        When the tree is no checkout.
+        When git does not know the tree.
     """
-    packed = tree / "build" / "commits"
-    with whole_folder(packed) as scratch:
+    with tempfile.TemporaryDirectory() as scratch:
+        packed = Path(scratch) / "all"
         # From one thread git makes the same pack of the same commits.
-        git("-c", "pack.threads=1", "bundle", "create", "--quiet", str(scratch / "all"), "HEAD", cwd=tree)
-    # No bound needed: this checkout's own commits.
-    return (packed / "all").read_bytes()
+        git("-c", "pack.threads=1", "bundle", "create", "--quiet", str(packed), "HEAD", cwd=tree)
+        # No bound needed: this checkout's own commits.
+        return packed.read_bytes()
 
 
 def make_checkout(tree: Path) -> None:

@@ -80,7 +80,7 @@ class Dispatcher:
     """One set of jobs on one engine."""
 
     _numbers = itertools.count(1)
-    """Of all dispatchers: one engine serves several, and an answer to an earlier one must not look like this one's."""
+    """Shared by all dispatchers: one engine serves several, and no answer may be taken for another one's."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """Arms that were compared with the first one pair by pair, on any hosts, as one comparison of them all.
 
 Each pair is a whole run of ``ab`` with two arms, A and B. Its B gets the letter that it has among all arms; files of
-its A, which each pair has measured anew, stand beside those of the first pair's A.
+its A, which each pair has measured again, stand beside those of the first pair's A.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.core.arrays import F64
-from harness.core.comparison.statistics import CANDIDATE, REFERENCE, launch_effect
-from harness.gate.stages.timing import TimingStage
+from harness.core.comparison.statistics import launch_effect
 from harness.model.record import TimingRecord
 from harness.model.result import Arm, Frames, Gate, Result
 from harness.model.spec import Verdict
+from harness.platform.files.bounded import read_bounded
+from harness.report.files import frames_from_csv
 
 _FIRST, _SECOND = "A", "B"
 
@@ -128,10 +129,11 @@ def times_together(pairs: Sequence[ArmPair]) -> tuple[dict[str, F64], list[tuple
     effects: list[tuple[float, int]] = []
     for pair in pairs:
         record = pair.result.runs[_SECOND].of(TimingRecord)
-        if record is None or not record.launches:
+        path = pair.folder / "frames.csv"
+        if record is None or not record.launches or not path.is_file():
             continue
-        timing = TimingStage("timing").replay(pair.folder / _SECOND, pair.result, record)
-        frame_ms.setdefault(_FIRST, timing.frame_ms(REFERENCE))
-        frame_ms[pair.name] = timing.frame_ms(CANDIDATE)
-        effects = [(launch_effect(one.launch), one.launch.batch) for one in timing.launches]
+        known = frames_from_csv(read_bounded(path).decode("utf-8", "replace"))
+        frame_ms |= {_FIRST: frame_ms.get(_FIRST, known[_FIRST])} if _FIRST in known else {}
+        frame_ms |= {pair.name: known[_SECOND]} if _SECOND in known else {}
+        effects = [(launch_effect(one.launch), one.launch.batch) for one in record.launches]
     return frame_ms, effects if len(pairs) == 1 else []

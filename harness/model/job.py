@@ -27,7 +27,7 @@ class ClusterRequest:
     """``local``, or a scheduler's address."""
     insecure: bool = False
     workers: int = 0
-    """Of ``local``; 0 for one a pair of cores."""
+    """How many ``local`` starts; 0 for one a pair of cores."""
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from harness.core.arrays import F64
 from harness.model.latency_record import LatencyRecord
@@ -80,6 +83,16 @@ def frames_csv(frame_ms: Mapping[str, F64]) -> str:
     for name, values in frame_ms.items():
         text.writelines(f"{name},{i},{value:.6f}\n" for i, value in enumerate(values.tolist()))
     return text.getvalue()
+
+
+def frames_from_csv(text: str) -> dict[str, F64]:
+    """Frame times by arm, each of shape (n,), as :func:`frames_csv` wrote them; lines of any other form are left out."""
+    found: dict[str, list[float]] = {}
+    for line in text.splitlines()[1:]:
+        with contextlib.suppress(ValueError):
+            name, _, value = line.split(",")
+            found.setdefault(name, []).append(float(value))
+    return {name: np.array(values, np.float64) for name, values in found.items()}
 
 
 def _scripts(result: Result, frame_ms: Mapping[str, F64], effects: Sequence[tuple[float, int]]) -> list[Script]:

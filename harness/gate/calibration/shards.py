@@ -44,7 +44,7 @@ def joined(parts: Sequence[RecordedPart]) -> CalibrationRecording:
     Parameters
     ----------
     parts
-        In the order of the plan, so that the same launches give the same recording, whoever was first.
+        In the order of the plan, so that the same launches give the same recording in whichever order they came.
     """
     found: dict[str, dict[tuple[str, int], list[RecordedPair]]] = {}
     planted: dict[str, float] = {}
