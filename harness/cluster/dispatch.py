@@ -80,7 +80,7 @@ class Dispatcher:
     """One set of jobs on one engine."""
 
     _numbers = itertools.count(1)
-    """Shared by all dispatchers: one engine serves several, and no answer may be taken for another one's."""
+    """Shared by all dispatchers: one engine serves several, and an answer to one is never counted by another."""
 
     def __init__(
         self,

@@ -88,7 +88,7 @@ def goals_beside(commands: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
     return {
         "setup": (*commands, "test", "check", "display", "arches"),
         "help": tuple(f"C={name}" for name in commands),
-        **dict.fromkeys(("test", "test-full", "quick"), ("T=", "K=", "CLUSTER=")),
+        **dict.fromkeys(("test", "test-full", "quick"), ("T=", "K=", "RUNS=", "SEED=", "CLUSTER=", "WORKERS=")),
         **dict.fromkeys(("check", "docs", "open", "clean"), ()),
     }
 

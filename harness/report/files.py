@@ -86,7 +86,7 @@ def frames_csv(frame_ms: Mapping[str, F64]) -> str:
 
 
 def frames_from_csv(text: str) -> dict[str, F64]:
-    """Frame times by arm, each of shape (n,), as :func:`frames_csv` wrote them; lines of any other form are left out."""
+    """Frame times by arm, each of shape (n,), as :func:`frames_csv` wrote them; other lines are left out."""
     found: dict[str, list[float]] = {}
     for line in text.splitlines()[1:]:
         with contextlib.suppress(ValueError):

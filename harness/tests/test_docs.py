@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.front.completion import goals_beside
 from harness.front.words import parse
 from harness.model.declared import command_table
 from harness.model.errors import HarnessError
@@ -165,6 +166,7 @@ def refusal(words: list[str]) -> str:
     if any("…" in word or "<" in word or word.isupper() for word in words):
         names = {word.partition("=")[0] for word in given}
         taken = {name for goal in goals if goal not in MAKE_ALONE for name in settings_of(goal)}
+        taken |= {word.rstrip("=") for goal in goals for word in goals_beside(()).get(goal, ())}
         return f"not taken: {' '.join(names - taken)}" if names - taken else ""
     for goal in set(goals) - MAKE_ALONE:
         try:
