@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from harness.core.device.mode_changes import GAP_MS, edid_notes, gap_words, mode_changes, refusals
+from harness.core.device.scanouts import scanouts_of
 from harness.core.device.trace import parse_trace
 from harness.front.words import parse
 from harness.gate.measuring.modes import PICTURES, measure_modes, pitch_words
@@ -216,6 +217,16 @@ def test_a_kernel_follows_its_display(arch: str, switch: str) -> None:
 
 def result_code(result: dict[str, object]) -> int:
     return {"inconclusive": 4, "guest-failed": 3, "pass": 0}[str(result["verdict"])]
+
+
+@pytest.mark.qemu
+def test_two_heads_show_the_picture_and_follow_the_display() -> None:
+    words = ("HEADS=2", "MODE=640x480,800x600", "STAGES=window,pictures,modes", "PICTURES=12")
+    _, result = run_perf(*words)
+    assert not [text for text in result["problems"] if "waited for a core" not in text], result["problems"]
+    assert result["frames"]["intact"] == result["frames"]["checked"] == 12, "of either head, in turn"
+    trace = parse_trace((Path(result["folder"]) / "modes" / "trace.log").read_bytes())
+    assert [len(scanouts_of(trace, head).time_ns) for head in (0, 1)] == [2, 2]
 
 
 @pytest.mark.qemu
