@@ -30,11 +30,11 @@ from harness.platform.pictures.screen import take_picture
 
 PICTURES = 6
 """Captured in each mode, once it is shown."""
-FOLLOW_S = 10.0
+FOLLOW_S = 30.0
 """How long a kernel may take to follow: it makes its new scene beside the frames of the old one."""
 PAUSE_S = 0.05
 """Between captures of a change: QEMU executes no command while it writes one, and the gap must not be its doing."""
-RUN_S = 120.0
+RUN_S = 600.0
 EVENTS = (*TIMING_EVENTS, "virtio_gpu_cmd_res_create_2d", "virtio_gpu_cmd_res_unref", "virtio_gpu_cmd_get_edid")
 BAD_MOST = 8
 """Bad pictures that are told and kept."""
