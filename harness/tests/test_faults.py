@@ -10,7 +10,7 @@ import pytest
 
 from harness.benchmarks.faults import WORDS
 from harness.model.faults import fault_table
-from harness.model.spec import KERNEL_DIR, switch_table
+from harness.model.spec import KERNEL_DIR, ROOT, switch_table
 from harness.tests.fuzz import FULL
 from harness.tests.programs import run_harness, run_perf
 
@@ -54,6 +54,12 @@ PORTED = ("boot_silent", "hang", "panic", "page_fault", "stack_overflow", "blk_t
 """Faults whose answers pass through an architecture's own code: traps, interrupts, clocks and the way a machine ends.
 ``make test`` tries them on every architecture, the other faults on x86_64; ``make test-full`` tries every fault on all.
 """
+SMALL = "MODE=320x240"
+"""A tenth of the pixels: what makes a frame wrong does so in any mode."""
+UNORDERED = f"CONFIG={ROOT / 'harness/tests/data/unordered.toml'}"
+"""The ordering of all these kernels is not proved."""
+PACED = ["STAGES=pictures", "PICTURES=80", "OPTS=pace=60"]
+"""Nearly every frame is looked at, and the guest is idle between them."""
 TAILS = ("hiccup",)
 """Seen only in tails of timing, which takes a whole session: tried in ``make test-full``."""
 
@@ -61,9 +67,11 @@ TAILS = ("hiccup",)
 def words_of(fault: str) -> list[str]:
     """How it is looked for: by the stage that shows it, in the full tests by both."""
     seen, needs = FAULTS[fault].seen, FAULTS[fault].needs
-    one = ["STAGES=pictures", "PICTURES=80"] if seen in BY_PICTURES else ["STAGES=window"]
+    one = PACED if seen in BY_PICTURES else ["STAGES=window"]
     words = OPTIONS.get(fault, ["STAGES=window,pictures", "PICTURES=80"] if FULL else one)
-    return [*words, *WORDS[needs]]
+    said = [*words, *WORDS[needs]]
+    modes = [] if any(word.startswith("MODE=") for word in said) or needs == "HEADS=2" else [SMALL]
+    return said if FULL else [*said, UNORDERED, *modes]
 
 
 def replayed(folder: str) -> int:
