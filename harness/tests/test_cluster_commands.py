@@ -13,7 +13,7 @@ import pytest
 from harness.cluster.crew import result_of_job
 from harness.cluster.faults import JobFailed
 from harness.commands import survey
-from harness.gate.arm_pairs import ArmPair, copy_evidence, pair_words, together
+from harness.gate.arm_pairs import ArmPair, copy_evidence, pair_words, times_together, together
 from harness.gate.calibration.evidence import HOSTS, evidence_text, provenance_of, recording_from_evidence
 from harness.gate.calibration.places import CalibrationPlace
 from harness.gate.calibration.power import RecordedPair, Series
@@ -23,10 +23,11 @@ from harness.gate.measured import ArmKernel
 from harness.gate.shared_pairs import PairTerms, pair_jobs, shipped_arm
 from harness.model.arms import parse_arm
 from harness.model.job import Job, JobEnd
-from harness.model.record import RunRecord
+from harness.model.record import Launch, LaunchRecord, Plan, RunRecord, TimingRecord
 from harness.model.result import Arm, Frames, Gate, Host, Result
 from harness.model.spec import BUILT_IN, Device, RunParams, Switches, UsageError, Verdict
 from harness.platform.processes.pipeline import HarnessRun
+from harness.report.files import frames_csv, frames_from_csv
 from harness.settings import Arguments
 from harness.tests.cluster_parts import ScatteredCrew, fake_result
 from harness.tests.printer import Transcript
@@ -219,3 +220,20 @@ def test_a_survey_gives_each_target_two_jobs_and_measures_files_here(
     assert ("perf", "TARGET=ovmf", "BUDGET=80.0") == crew.rounds[0][0].job.words[:3], "the share that it has here"
     text = (tmp_path / "t.html").read_text(encoding="utf-8")
     assert "3 drivers" in text and text.index("ovmf") < text.index("aavmf")
+
+
+def test_frame_times_of_pairs_are_those_that_their_reports_list(tmp_path: Path) -> None:
+    arms = {"A": np.array([1.5, 2.25]), "B": np.array([3.0])}
+    written = frames_csv(arms)
+    found = frames_from_csv(f"{written}B,1,not a number\nB\n")
+    assert {name: values.tolist() for name, values in found.items()} == {"A": [1.5, 2.25], "B": [3.0]}
+    pairs = []
+    for name, barrier in (("B", "seqcst_spin"), ("C", "full_progress")):
+        one = pair(tmp_path, name, barrier)
+        launch = LaunchRecord(Launch((), undisturbed=0.01), {"candidate": 1.0, "reference": 1.0})
+        record = replace(_record(), stages={"timing": TimingRecord("", 1.0, Plan(), (launch,))})
+        (one.folder / "frames.csv").write_text(written)
+        pairs.append(replace(one, result=replace(one.result, runs={"A": _record(), "B": record})))
+    frame_ms, effects = times_together(pairs)
+    assert {name: len(values) for name, values in frame_ms.items()} == {"A": 2, "B": 1, "C": 1} and effects == []
+    assert len(times_together(pairs[:1])[1]) == 1
