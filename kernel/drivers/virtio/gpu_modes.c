@@ -8,6 +8,7 @@
 #include "fault/fault.h"
 
 #define RESOURCE_OTHER 3u /* beside GPU_RESOURCE and the cursor's */
+#define SCANOUT 0u
 #define PAGE 4096
 
 /* Memory of pictures, which never goes back to the heap: the next size that fits takes it again. */
@@ -85,8 +86,8 @@ static int display_read(struct gpu *gpu, struct gpu_mode *mode)
 					 GPU_RESPONSE_OK_DISPLAY_INFO);
 	if (!error)
 		error = gpu_commands_run(gpu, arch_ticks());
-	mode->width_px = modes.info->scanouts[0].rectangle.width;
-	mode->height_px = modes.info->scanouts[0].rectangle.height;
+	mode->width_px = modes.info->scanouts[SCANOUT].rectangle.width;
+	mode->height_px = modes.info->scanouts[SCANOUT].rectangle.height;
 	return error;
 }
 
@@ -100,6 +101,7 @@ static int edid_read(struct gpu *gpu, struct gpu_mode *mode, const char **note)
 	if (!(gpu->transport.features & GPU_F_EDID))
 		return 0;
 	request = gpu_command(gpu, GPU_GET_EDID);
+	request->scanout = SCANOUT;
 	error = gpu_command_add_response(gpu, sizeof(*request), modes.edid, sizeof(*modes.edid), GPU_RESPONSE_OK_EDID);
 	if (!error)
 		error = gpu_commands_run(gpu, arch_ticks());
@@ -119,7 +121,7 @@ int gpu_modes_asked(struct gpu *gpu, struct gpu_mode *mode, const char **note)
 		return 0;
 	error = display_read(gpu, mode);
 	/* A display that was switched off has no size, and keeps its picture. */
-	if (error || !modes.info->scanouts[0].enabled || !mode->width_px || !mode->height_px)
+	if (error || !modes.info->scanouts[SCANOUT].enabled || !mode->width_px || !mode->height_px)
 		return error;
 	error = edid_read(gpu, mode, note);
 	return error ? error : 1;
