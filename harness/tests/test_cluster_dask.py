@@ -143,7 +143,7 @@ def test_a_restarted_scheduler_costs_nothing(tmp_path: Path) -> None:
         stack.callback(engine.close)
         found = dispatcher(engine, tmp_path)
         ends = []
-        for end in found.run(wishes([job(label, "sleep=1") for label in LABELS], found.cargo)):
+        for end in found.run(wishes([job(label, "sleep=0.2") for label in LABELS], found.cargo)):
             ends.append(end)
             if len(ends) == 3:
                 first.kill()
