@@ -174,7 +174,8 @@ def test_a_frozen_worker_that_wakes_up_counts_once(tmp_path: Path, monkeypatch: 
     counted_once(ends, tmp_path)
 
 
-def test_a_worker_of_another_version_is_refused(tmp_path: Path) -> None:
+def test_a_worker_of_another_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.cluster.roster.REFUSED_S", 0.5)
     port = free_port()
     url = f"tcp://127.0.0.1:{port}"
     with contextlib.ExitStack() as stack:
