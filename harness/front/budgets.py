@@ -114,5 +114,6 @@ def _what(arguments: Arguments) -> str:
         words.append("RESULT" if arguments.has("RESULT") else quick)
     if arguments.command == "survey":
         words.append(f"{_targets(arguments)} targets" if _targets(arguments) > 1 else "a target")
-    others = {"nightly": "a cell's whole gate", "calibrate": f"EFFECTS={','.join(arguments.several('EFFECTS'))}"}
+    effects = ",".join(arguments.several("EFFECTS")) if arguments.command == "calibrate" else ""
+    others = {"nightly": "a cell's whole gate", "calibrate": f"EFFECTS={effects}"}
     return " with ".join(words) or others.get(arguments.command, "the checklist")
