@@ -41,6 +41,8 @@ class MachineModel:
     """Virtqueue events are traced."""
     long_frames: dict[int, int] = field(default_factory=dict)
     """Extra drawing time by frame number."""
+    paused: dict[int, int] = field(default_factory=dict)
+    """By frame number: how long the guest stood still between two of the spans that it times."""
     preempted: float = 0.0
     """Share of frames in which the guest or the device stood still for up to 20 ms between two steps."""
     rectangles: int = 1
@@ -70,7 +72,8 @@ def run_model(model: MachineModel) -> MachineLogs:
         submit = int(rng.integers(3_000, 9_000))
         rang = guest + render + submit
         stalls = (rng.random(4) < model.preempted / 4) * rng.integers(200_000, 20_000_000, 4)
-        transfer = rang + int(10_000 + rng.exponential(25_000) + stalls[0])
+        unseen = model.paused.get(frame, 0)
+        transfer = rang + int(10_000 + rng.exponential(25_000) + stalls[0]) + unseen
         flush = transfer + int(300_000 + rng.exponential(50_000) + stalls[1])
         shown = int(model.flush_ns * rng.uniform(0.5, 1.5)) if model.flush_ns else 0
         done = flush + int(80_000 + rng.exponential(15_000) + stalls[2]) + shown
@@ -81,7 +84,7 @@ def run_model(model: MachineModel) -> MachineLogs:
         if frame >= model.warmup:
             number = frame + ((frame - model.warmup) // model.number_lie if model.number_lie else 0)
             stretch = 1 + model.clock_lie
-            spans = [int(value * stretch) for value in (guest, render, submit, 1_000, took - rang - 1_000)]
+            spans = [int(value * stretch) for value in (guest, render, submit, 1_000, took - rang - 1_000 - unseen)]
             serial.append(
                 f"[VIRTIO PERF] fences=2 spins={rng.integers(30, 300)} completions={2 + model.completion_lie} "
                 f"frame={number} t_ns={spans[0]} render_ns={spans[1]} submit_ns={spans[2]} notify_ns={spans[3]} "

@@ -55,6 +55,15 @@ def test_a_host_that_preempts_at_every_step_does_not_make_sources_disagree(rando
     assert sources.alignment is not None and sources.alignment.error_ns < ALIGNMENT_GOAL_NS
 
 
+@pytest.mark.parametrize("frame", [100, 319])
+def test_a_pause_between_the_spans_of_a_frame_hides_none(frame: int) -> None:
+    """A host that takes the CPU between two commands of the last frame: its flush comes after its spans are over."""
+    model = MachineModel(paused={frame: 7_000_000})
+    assert _reconciled(model).problem is None
+    lost = _reconciled(replace(model, skip_flush=frozenset({frame}))).problem
+    assert lost is not None and f"1 frames were never shown, the first being frame {frame}" in lost
+
+
 def test_without_virtqueue_events_the_bound_is_wider_but_true() -> None:
     sources = _reconciled(MachineModel(published=False))
     assert sources.problem is None and [count.what for count in sources.counts] == [

@@ -273,6 +273,7 @@ def _count(
     """Counts over the recorded frames: each must have been flushed once, and each completion published once."""
     slack = int(alignment.error_ns) + 1000
     starts, ends = alignment.to_host(spans[0]) - slack, alignment.to_host(spans[1]) + slack
+    ends[-1] = max(int(ends[-1]), _end_of_last(trace, presented.time_ns, int(starts[-1])))
     inside = np.searchsorted(presented.time_ns, ends, side="right") - np.searchsorted(presented.time_ns, starts)
     window = (int(starts[0]), int(ends[-1]))
     host = _between(presented.time_ns, window)
@@ -304,6 +305,15 @@ def _count(
                 f"the guest counts {completions} completions, the device published {published}"
             )
     _count_notifies(trace, records, window, findings)
+
+
+def _end_of_last(trace: Trace, shown_ns: I64, begun_ns: int) -> int:
+    """When the first flush after this time was answered; 0 where there is none.
+
+    No next frame tells how long the last one paused between its spans, so that its own flush must.
+    """
+    later = np.searchsorted(shown_ns, begun_ns)
+    return int(_answered(trace, shown_ns)[later]) if later < len(shown_ns) else 0
 
 
 def _count_numbers(records: FrameRecords, host: int, findings: _Findings) -> None:
