@@ -155,6 +155,16 @@ def test_pictures_that_move_on_without_flushes_are_caught() -> None:
     assert problem is not None and "screendumps show 240 frames drawn" in problem
 
 
+@pytest.mark.parametrize(("drawn", "agrees"), [(220, True), (250, True), (217, False), (253, False)])
+def test_a_guest_that_catches_up_while_a_picture_is_taken_agrees(drawn: int, agrees: bool) -> None:
+    """Beside load frames come in bursts: 30 of them may fall between question and answer."""
+    model = MachineModel()
+    flushes = run_model(model).flush_ns
+    first = Sighting(0, int(flushes[9]) + 100, int(flushes[39]) + 100)
+    last = Sighting(drawn, int(flushes[259]) + 100, int(flushes[259]) + 200)
+    assert (_reconciled(model, (first, last)).problem is None) is agrees
+
+
 def test_records_without_times_are_told_not_guessed() -> None:
     logs = run_model(MachineModel(frames=40))
     trace = parse_trace(logs.trace)

@@ -354,13 +354,14 @@ def _screendumps(times: I64, sightings: Sequence[Sighting], findings: _Findings)
         return None
     fps = (last.frame - first.frame) * 2e9 / span
     unsure = (last.answered_ns - last.asked_ns + first.answered_ns - first.asked_ns) / 1e9
-    # A picture may show a transfer whose flush is still to come: one frame at either end.
-    allowed = 2 + unsure * abs(fps)
-    middle = ((first.asked_ns + first.answered_ns) // 2, (last.asked_ns + last.answered_ns) // 2)
-    shown = _between(times, middle)
-    moved = last.frame - first.frame
-    if abs(shown - moved) > allowed:
+    # A picture is of some moment between question and answer, in which a guest may catch up by many frames.
+    fewest = _between(times, (first.answered_ns, last.asked_ns))
+    most = _between(times, (first.asked_ns, last.answered_ns))
+    # It may show a transfer whose flush is still to come: one frame at either end.
+    moved, allowed = last.frame - first.frame, 2
+    if not fewest - allowed <= moved <= most + allowed:
         findings.disagreements.append(
-            f"screendumps show {moved} frames drawn, the trace {shown} flushed meanwhile, {allowed:.0f} apart at most"
+            f"screendumps show {moved} frames drawn, the trace {fewest} to {most} flushed meanwhile"
         )
-    return SourceRate(fps, moved, allowed / max(abs(moved), 1))
+    bound = allowed + max(unsure * abs(fps), most - fewest)
+    return SourceRate(fps, moved, bound / max(abs(moved), 1))
