@@ -17,8 +17,9 @@ from harness.cluster.dispatch import Cargo, Dispatcher, Patience
 from harness.cluster.faults import ClusterError, JobFailed, need_package
 from harness.cluster.live import LivePage
 from harness.cluster.protocol import Engine
+from harness.model.cluster_request import ClusterRequest
 from harness.model.errors import StoreError
-from harness.model.job import ClusterRequest, JobEnd, Wish
+from harness.model.job import JobEnd, Wish
 from harness.model.result import Result, ResultError
 from harness.model.spec import Verdict
 from harness.platform.files.store import RESULTS_DIR, load_result

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from harness.cluster.bundle import Provisions
 from harness.cluster.crew import crew_for
-from harness.model.job import PAIR, ClusterRequest, Job, JobEnd, Wish
+from harness.model.cluster_request import ClusterRequest
+from harness.model.job import PAIR, Job, JobEnd, Wish
 from harness.model.spec import ARCHES, ROOT
 
 SHARD_FILES = 6

@@ -37,8 +37,9 @@ from harness.gate.calibration.simulate import autocorrelated, bimodal, heavy_tai
 from harness.gate.judging.metrics import RULES
 from harness.gate.measuring.protocol import WARM_UP_FRAMES, choose_protocol
 from harness.gate.measuring.timing import TIMING_S
+from harness.model.cluster_request import ClusterRequest
 from harness.model.errors import HarnessError
-from harness.model.job import PAIR, ClusterRequest, Job, Wish
+from harness.model.job import PAIR, Job, Wish
 from harness.model.result import NextStep, Result, ResultError
 from harness.model.spec import BUILT_IN, FOREIGN, ROOT, Machine, RunParams, RunSpec, Switches, UsageError, Verdict
 from harness.platform.files.atomic import write_whole

@@ -1,7 +1,7 @@
 """What is asked for and what was found: values that stages hand to each other, and how they are stored.
 
 - a request: ``spec``, ``values``, ``arms``, ``declared``, ``case_study``, ``faults``, ``kernel_suites``,
-  ``qemu_arches``
+  ``qemu_arches``, ``cluster_request``
 - a target: ``target``, ``target_file``, ``target_record``, ``target_baseline``, ``toml_lines``
 - what was found: ``result``, ``record``, ``latency_record``, ``modes_record``, ``metric``, ``baseline``, ``survey``,
   ``suites``, ``lease``, ``job``

@@ -20,17 +20,6 @@ PAIR = "pairs"
 
 
 @dataclass(frozen=True)
-class ClusterRequest:
-    """The hosts that a command line asks for."""
-
-    where: str
-    """``local``, or a scheduler's address."""
-    insecure: bool = False
-    workers: int = 0
-    """How many ``local`` starts; 0 for one a pair of cores."""
-
-
-@dataclass(frozen=True)
 class Job:
     """One call of the harness, with all that decides its outcome."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.model.modes_record import AskedMode, ModesRecord, ModeSize
+from harness.model.modes_record import AskedMode, ModeSize, ModesRecord
 from harness.report.view import Section, TableRow, columns, table, texts
 
 

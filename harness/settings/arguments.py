@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from harness.model.job import ClusterRequest
+from harness.model.cluster_request import ClusterRequest
 from harness.model.spec import RunParams
 from harness.settings.declared import settings_of
 

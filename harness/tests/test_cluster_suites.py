@@ -11,7 +11,8 @@ from harness.cluster.blobs import BlobStore
 from harness.cluster.bundle import Provisions, make_bundle, unpack
 from harness.cluster.suites import FUZZ_RUNS, SuiteShard, shard_end, shard_jobs, suite_shards
 from harness.cluster.workplace import run_in_tree
-from harness.model.job import ClusterRequest, Job, JobEnd
+from harness.model.cluster_request import ClusterRequest
+from harness.model.job import Job, JobEnd
 from harness.model.spec import ROOT
 from harness.platform.kernels.build import git
 from harness.tests.test_bisect import Repository

@@ -45,6 +45,7 @@ class FakeMachine:
         self.limits = self.spec.limits
         boot = f"[BOOT] kernel=roulette scene={self.scene}\n".encode()
         self.console = SimpleNamespace(content=lambda: boot, check=lambda: None)
+        self.display = None
 
     def check(self) -> None:
         """Nothing from outside has happened to it."""
@@ -62,7 +63,7 @@ class FakeMachine:
     def wait_first_flush(self) -> None:
         pass
 
-    def capture(self) -> Screendump:
+    def capture(self, head: int = 0) -> Screendump:
         if self.captures >= self.dies_at:
             raise GuestError("the guest ended while it was watched")
         self.captures += 1

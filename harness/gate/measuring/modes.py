@@ -15,7 +15,7 @@ from harness.core.device.trace import Trace, parse_trace
 from harness.core.guest.complaints import device_complaints
 from harness.core.pictures.frames import CheckedPicture, FrameClass, check_picture
 from harness.gate.measuring.window import wait_first_frame
-from harness.model.modes_record import AskedMode, ModesRecord, ModeSize
+from harness.model.modes_record import AskedMode, ModeSize, ModesRecord
 from harness.model.record import Ending, Observed
 from harness.model.spec import RunSpec
 from harness.platform.files.bounded import read_bounded
