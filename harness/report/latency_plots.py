@@ -32,7 +32,7 @@ def spread(shown: Sequence[ShownInput], most: int = TIMELINE_MOST) -> list[Shown
 def timeline(shown: Sequence[ShownInput]) -> Script:
     """One bar an input, from QEMU's event at 0 to the flush, its parts one after the other."""
     some = spread(shown)
-    lines = head("input → frame → flush", "ms since the key was pressed", "", 140 + 16 * len(some))
+    lines = head("input → frame → flush", "ms since the key was pressed", "", 180 + 22 * len(some))
     plotted = []
     begin = np.zeros(len(some))
     for number, (name, label, colour) in enumerate(PARTS):

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.qemu
 
 GPU, GPU_2D = "drivers/virtio/gpu.c", "drivers/virtio/gpu_2d.c"
 FLUSHED = "\tflush->rectangle = rectangle;\n"
-RESOURCE = "\tflush->resource = GPU_RESOURCE;\n"
+RESOURCE = "\tflush->resource = gpu_resource();\n"
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ PLANTED = {
         "the flush of frame .* leaves out .* pixels that changed",
     ),
     "flush of another resource": (
-        [Edit(GPU, RESOURCE, RESOURCE.replace("RESOURCE;", "RESOURCE + 1;"))],
+        [Edit(GPU, RESOURCE, RESOURCE.replace("();", "() + 1;"))],
         "the device refused .*: virtio_gpu_resource_flush",
     ),
     "no scanout": ([Edit(GPU, STARTED, "\t(void)scanout_set;\n\treturn error;\n")], "no scanout was ever set"),
