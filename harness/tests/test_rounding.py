@@ -10,7 +10,7 @@ from harness.core.arrays import Image
 from harness.core.pictures.captures import SavedCaptures, captures_from_json, captures_to_json
 from harness.core.pictures.frames import FrameClass, check_picture
 from harness.core.pictures.planted_pictures import KINDS, plant
-from harness.core.pictures.rounding import AREA_LEVELS, BLOCK_PIXELS, ROUNDED, settle_rounding
+from harness.core.pictures.rounding import AREA_LEVELS, BLOCK_PIXELS, COVER_LEVELS, ROUNDED, settle_rounding
 from harness.platform.pictures.oracle import Oracle
 
 MODE = (320, 240)
@@ -68,6 +68,19 @@ def test_damage_is_found_in_a_rendered_picture(oracle: Oracle, kind: str) -> Non
             continue
         checked = check_picture(planted.picture, oracle.picture, settle_rounding)
         assert checked.kind in planted.answers, (kind, seed, checked.why)
+
+
+@pytest.mark.parametrize(("levels", "kind"), [(COVER_LEVELS, FrameClass.INTACT), (60, FrameClass.CORRUPT)])
+def test_an_edge_along_a_row_is_rounded_alike_in_all_its_pixels(oracle: Oracle, levels: int, kind: FrameClass) -> None:
+    """llvmpipe covers every pixel of a divider that lies along a row by two sixteenths more or less."""
+    expected = oracle.picture(100)
+    expected[110, 40:240] = 200
+    expected[111, 40:240] = 110
+    expected[112, 40:240] = 20
+    picture = expected.copy()
+    picture[111, 40:240] += np.uint8(levels)
+    settled = settle_rounding(picture, expected)
+    assert (np.array_equal(settled, expected)) is (kind is FrameClass.INTACT)
 
 
 def moved(picture: Image, box: tuple[int, int, int, int], right: int, down: int) -> Image:

@@ -18,7 +18,7 @@ from harness.model.codec import CodecError
 from harness.model.declared import stage_table
 from harness.model.errors import GuestError
 from harness.model.record import Incident, RunRecord, StageRecord
-from harness.model.spec import BUILT_IN, Machine, RunParams, UsageError, Verdict
+from harness.model.spec import BUILT_IN, Machine, RunParams, Switches, UsageError, Verdict
 
 ORDER = Order(ArmKernel("candidate", Path("k.elf"), "", None, BUILT_IN), None, Machine(), RunParams())
 
@@ -109,3 +109,16 @@ def test_the_setting_takes_the_names_of_the_stages() -> None:
     assert parse(["perf"]).several("STAGES") == tuple(usual) and len(usual) < len(names)
     with pytest.raises(UsageError, match="overhead"):
         parse(["perf", "STAGES=perturbation"])
+
+
+def test_a_kernel_that_follows_its_display_is_not_counted_against_one_that_does_not() -> None:
+    """Its look at the device once a frame is the price of what was asked for, and no regression."""
+    [exact] = [stage for stage in STAGES if stage.name == "exact"]
+    follows, stays = (
+        ArmKernel("kernel", Path("k.elf"), "", Switches("x86_64", chosen), BUILT_IN)
+        for chosen in ((("MODES", "on"),), ())
+    )
+    nothing = Measured(ORDER)
+    for candidate, reference, told in ((follows, stays, True), (stays, stays, False), (follows, follows, False)):
+        order = dataclasses.replace(ORDER, candidate=candidate, reference=reference)
+        assert bool(exact.obstacle(order, nothing)) is told

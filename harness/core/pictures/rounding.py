@@ -7,7 +7,8 @@ renderers (docs/measuring.md):
 - any pixel: ``AREA_LEVELS`` in each channel;
 - a pixel on an edge of the oracle's picture: its colour may be any between those of its neighbours there, or
   ``STEP_LEVELS`` beyond, where such pixels are few: in a block of ``BLOCK_PX`` by ``BLOCK_PX`` pixels and in the whole
-  picture.
+  picture. Those that differ by ``COVER_LEVELS`` at most may be many: an edge that lies along a row is rounded alike in
+  all its pixels.
 
 Everything else stays as it was captured, so that the exact detector finds and names it.
 """
@@ -26,6 +27,8 @@ AREA_LEVELS = 3
 """What up to three blends in eight bits, one above the other, were measured to change."""
 STEP_LEVELS = 16
 """The scene covers pixels in sixteenths: where two meet, a renderer may take the next."""
+COVER_LEVELS = 32
+"""Two sixteenths of a pixel's area, between black and white."""
 BLOCK_PX = 32
 BLOCK_PIXELS = 24
 """Most edge pixels in any block that differ by more than that."""
@@ -52,9 +55,12 @@ def settle_rounding(picture: Image, expected: Image) -> Image:
     """
     if picture.shape != expected.shape:
         return picture
-    near = np.asarray(cv2.absdiff(picture, expected)).max(axis=2) <= AREA_LEVELS
+    differs = np.asarray(cv2.absdiff(picture, expected)).max(axis=2)
+    near = differs <= AREA_LEVELS
     edges = _edges(expected)
-    apart = ~near & edges & _between_neighbours(picture, expected)
+    between = edges & _between_neighbours(picture, expected)
+    near |= between & (differs <= COVER_LEVELS)
+    apart = ~near & between
     few = apart & ~_crowded(apart)
     if np.count_nonzero(few) > EDGE_SHARE * np.count_nonzero(edges):
         few[:] = False

@@ -25,10 +25,17 @@ ORDER = 40
 LEAST_S = 3.0
 
 
+FOLLOWS = "a kernel that follows its display asks the device once a frame, which the reference does not"
+
+
 def _counts(kernel: ArmKernel) -> bool:
     """Whether it takes the words that ask for exact counts, and prints the records that hold them."""
     switches = kernel.switches.everything() if kernel.switches is not None else {}
     return kernel.capabilities.command_line and no_records(kernel.capabilities, switches) is None
+
+
+def _follows(kernel: ArmKernel) -> bool:
+    return kernel.switches is not None and kernel.switches.everything().get("MODES") == "on"
 
 
 class ExactStage(Stage[ExactRecord, ExactRecord]):
@@ -39,7 +46,12 @@ class ExactStage(Stage[ExactRecord, ExactRecord]):
     brings = keeps = ExactRecord
 
     def obstacle(self, order: Order, measured: Measured) -> str | None:
-        return None if _counts(order.candidate) and order.machine.accelerator == "tcg" else ""
+        if not _counts(order.candidate) or order.machine.accelerator != "tcg":
+            return ""
+        reference = order.reference
+        if reference is None or not _counts(reference) or _follows(order.candidate) == _follows(reference):
+            return None
+        return FOLLOWS
 
     def measure(self, session: Session, measured: Measured) -> ExactRecord:
         order = session.order
