@@ -102,9 +102,7 @@ def polling_cost(facts: DriverFacts) -> DriverManner:
     if each >= READS_MANY:
         advice = "Look at used->idx in memory: each read of a register leaves the guest and holds the device up"
         return DriverManner(rule, figures, advice)
-    # While a thread waited for a core, nobody knows which of them held it.
-    unsure_ms = facts.a_frame(facts.cpu.vcpu_waited_s + facts.cpu.device_waited_s) * 1e3
-    if frame_ms and overlap_ms - unsure_ms >= OVERLAP_LARGE * frame_ms and not facts.interrupts:
+    if frame_ms and overlap_ms >= OVERLAP_LARGE * frame_ms and not facts.interrupts:
         return DriverManner(
             rule, figures, "Draw the next frame meanwhile, or sleep until the interrupt: a spinning CPU is lost"
         )

@@ -60,6 +60,7 @@ struct guest_habits {
 	uint32_t mode_every;      /* frames between two changes of the resolution, to and fro */
 	uint32_t still_after;     /* frames until nothing is drawn any more */
 	uint32_t turns;           /* of WAIT_ITERATIONS */
+	uint32_t draws;           /* how often each frame is drawn; many make the device's part small */
 	bool swapped;             /* red and blue */
 	bool draw_once;           /* the same picture is shown again and again, as fast as it can */
 	bool unchecked;           /* each frame sends a command that is refused, and goes on */

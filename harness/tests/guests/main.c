@@ -245,6 +245,8 @@ static void draw_and_show(struct screen *screen, uint32_t first_resource, uint32
 	changed = whole(picture);
 	if (!guest->draw_once || !frame)
 		changed = picture_draw(picture, guest, frame);
+	for (uint32_t more = 1; more < guest->draws; more++)
+		picture_draw(picture, guest, frame);
 	if (guest->stamp)
 		frame_stamp_draw(picture->pixels, picture->width_px, picture->height_px, picture->stride_px * 4, frame);
 	drawn_us = machine_now_us();
