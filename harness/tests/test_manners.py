@@ -96,7 +96,7 @@ def test_a_habit_is_named_while_it_runs(name: str, tmp_path: Path) -> None:
 @pytest.mark.qemu
 @pytest.mark.parametrize("arch", ["riscv64", "aarch64", "x86_64"])
 def test_a_clean_one_has_no_advice_while_it_runs(arch: str, tmp_path: Path) -> None:
-    facts = watched("clean", tmp_path, arch, 1.0).facts
+    facts = watched("clean_drawn", tmp_path, arch, 1.0).facts
     assert facts.control and facts.cpu is not None
     assert not tripped(facts), manner_lines(manners_of(facts))
 

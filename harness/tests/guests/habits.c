@@ -2,7 +2,8 @@
 #include "guest.h"
 
 static const struct guest_habits guests[] = {
-	{.name = "clean", .draws = 4},
+	{.name = "clean"},
+	{.name = "clean_drawn", .draws = 4},
 	{.name = "clean_steps", .show = SHOW_STEPS, .period_ms = 20},
 	{.name = "clean_dirty", .show = SHOW_DIRTY, .picture = PICTURE_BOX, .period_ms = 20},
 	{.name = "dirty_fast", .show = SHOW_DIRTY, .picture = PICTURE_BOX},
