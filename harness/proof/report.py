@@ -17,7 +17,8 @@ from harness.proof.practice import TCG, PracticeFound
 from harness.proof.run import POINTS, Proof
 from harness.report.files import write_junit
 from harness.report.render import environment, markdown
-from harness.report.view import ReportView, Section, TableRow, columns, symbol_of, table, texts, tone_of
+from harness.report.told import summary_view
+from harness.report.view import Section, TableRow, columns, symbol_of, table, texts, tone_of
 from harness.report.words import when_words
 
 _CSS = {"forbidden": "good", "allowed": "bad", "not asked": "muted"}
@@ -126,16 +127,7 @@ def write_summary(folder: Path, result: Result, rows: Sequence[StrategyRow], aga
         TableRow(texts(row.proof.label, ", ".join(row.proof.refuted) or "nothing", f"{row.proof.pairs:,}"))
         for row in rows
     ]
-    view = ReportView(
-        command=result.command,
-        verdict=result.verdict,
-        headline=result.sentence,
-        started=result.started,
-        seconds=result.seconds,
-        problems=result.problems,
-        next_steps=result.next_steps,
-        sections=(Section("Kernels", table=table(columns("kernel", "what can go wrong", "#pairs decided"), shown)),),
-        again=again,
-    )
+    kernels = Section("Kernels", table=table(columns("kernel", "what can go wrong", "#pairs decided"), shown))
+    view = summary_view(result, (kernels,), again)
     (folder / "report.md").write_text(markdown(view), encoding="utf-8")
     write_junit(result, folder)

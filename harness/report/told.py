@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from harness.model.result import Result
@@ -49,9 +50,9 @@ def next_lines(result: Result) -> tuple[str, ...]:
     )
 
 
-def write_told(told: TellingPrinter, result: Result, folder: Path, again: str, links: Sequence[Link] = ()) -> None:
-    """Write ``report.html``, ``report.md`` and ``junit.xml``: the verdict, then the text."""
-    view = ReportView(
+def summary_view(result: Result, sections: Sequence[Section], again: str) -> ReportView:
+    """The verdict, what to do next, and these sections."""
+    return ReportView(
         command=result.command,
         verdict=result.verdict,
         headline=result.sentence,
@@ -59,10 +60,17 @@ def write_told(told: TellingPrinter, result: Result, folder: Path, again: str, l
         seconds=result.seconds,
         problems=result.problems,
         next_steps=result.next_steps,
-        sections=tuple(told.sections),
+        sections=tuple(sections),
+        again=again,
+    )
+
+
+def write_told(told: TellingPrinter, result: Result, folder: Path, again: str, links: Sequence[Link] = ()) -> None:
+    """Write ``report.html``, ``report.md`` and ``junit.xml``: the verdict, then the text."""
+    view = replace(
+        summary_view(result, told.sections, again),
         notices=result.notices,
         facts=facts(result),
-        again=again,
         links=(Link("data (JSON)", "result.json"), *links),
     )
     (folder / "report.html").write_text(page(view), encoding="utf-8")

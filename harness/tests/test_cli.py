@@ -126,6 +126,20 @@ def test_a_reader_that_has_gone_changes_nothing() -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
+def _program(folder: Path, source: str) -> subprocess.CompletedProcess[str]:
+    """A module beside the harness's own, run as a user runs one."""
+    (folder / "program.py").write_text(source)
+    return subprocess.run(
+        [sys.executable, "-m", "program"],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": f"{ROOT}:{folder}"},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+
 _INTERRUPTED = """
 import sys
 from harness import cli
@@ -140,16 +154,7 @@ sys.exit(cli.main(["perf"]))
 
 def test_an_interrupt_inside_the_making_of_a_class_has_its_code(tmp_path: Path) -> None:
     """Python would end itself by SIGINT after a KeyboardInterrupt there, even where it was caught."""
-    (tmp_path / "interrupted.py").write_text(_INTERRUPTED)
-    done = subprocess.run(
-        [sys.executable, "-m", "interrupted"],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": f"{ROOT}:{tmp_path}"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = _program(tmp_path, _INTERRUPTED)
     assert done.returncode == 5, done.stdout + done.stderr
     assert "interrupted" in done.stdout
 
@@ -176,16 +181,7 @@ sys.exit(cli.main(["perf"]))
 
 def test_an_interrupt_inside_a_destructor_is_heard_all_the_same(tmp_path: Path) -> None:
     """Python prints what a destructor raises, and goes on."""
-    (tmp_path / "dropped.py").write_text(_DROPPED)
-    done = subprocess.run(
-        [sys.executable, "-m", "dropped"],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": f"{ROOT}:{tmp_path}"},
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
+    done = _program(tmp_path, _DROPPED)
     assert done.returncode == 5, done.stdout + done.stderr
     assert "interrupted" in done.stdout and "Traceback" not in done.stderr
 
