@@ -71,7 +71,7 @@ test: ## every suite; T=gates K=floor choose
 	$(call tested)
 test-full: ## everything
 	$(call tested,full)
-quick: ## what needs no QEMU
+quick: ## what needs no QEMU and little time
 	$(call tested,quick)
 check: ## format, warnings, static analysis, types, layering
 	$(refuse)

@@ -51,6 +51,7 @@ def test_every_frame_of_a_clean_run_is_counted() -> None:
     assert found.most_fences_a_completion == 1.0 and found.findings == ()
 
 
+@pytest.mark.slow
 def test_missing_records_and_lies_are_counted() -> None:
     assert window_counts(MachineModel(number_lie=50)).gaps == 5
     skipping = window_counts(MachineModel(skip_flush=frozenset({100, 200})))
@@ -131,6 +132,7 @@ def test_without_the_gl_device_its_half_is_not_run(tmp_path: Path, monkeypatch: 
     assert statuses == {Status.NOT_RUN} and verdict is Verdict.HARNESS_FAILED
 
 
+@pytest.mark.slow
 def test_half_of_it_is_never_green(tmp_path: Path) -> None:
     half = checklist(tmp_path)
     half.plan = replace(half.plan, virgl=False)
@@ -148,6 +150,7 @@ def test_a_missing_compiler_leaves_warnings_untested(tmp_path: Path, monkeypatch
     assert isinstance(found, Absent) and found.verdict is Verdict.HARNESS_FAILED and "clang" in found.why
 
 
+@pytest.mark.slow
 def test_a_compiler_that_complains_is_heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said = {"gcc": "  CC main.c\n", "clang": "main.c:1:1: warning: unused variable\n"}
     made = checklist(tmp_path)
@@ -210,6 +213,7 @@ def test_a_guest_that_hangs_fails_its_lines(tmp_path: Path) -> None:
     assert isinstance(found, Absent) and found.verdict is Verdict.GUEST_FAILED
 
 
+@pytest.mark.slow
 def test_a_late_fence_is_seen_in_the_code(tmp_path: Path) -> None:
     late = checklist(tmp_path, ARCH="aarch64", BARRIER="late_publish").read_ring()
     assert isinstance(late, RingCode) and late.sha256
@@ -218,6 +222,7 @@ def test_a_late_fence_is_seen_in_the_code(tmp_path: Path) -> None:
     assert lines["labelled points: acquire after used->idx moved"] is Status.PASS
 
 
+@pytest.mark.slow
 def test_a_baseline_that_is_missing_is_no_pass(tmp_path: Path) -> None:
     made = checklist(tmp_path, BARRIER="volatile_only")
     found = made.attempt("approved", lambda: made.approved(PLAIN, "approved"))

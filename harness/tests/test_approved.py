@@ -17,6 +17,7 @@ def test_both_strategies_of_the_seed_case_are_approved_on_every_architecture() -
 
 
 @pytest.mark.parametrize(("arch", "name"), APPROVED)
+@pytest.mark.slow
 def test_an_approved_kernel_is_made_again_to_the_byte(arch: str, name: str) -> None:
     baseline, stored = read_baseline(arch, name)
     assert not baseline.dirty, "approved from a tree with uncommitted changes"

@@ -126,6 +126,7 @@ def test_a_killed_writer_leaves_what_the_next_one_clears(tmp_path: Path) -> None
     assert names(tmp_path) == ["site"]
 
 
+@pytest.mark.slow
 def test_readers_never_see_none(tmp_path: Path) -> None:
     fill(tmp_path / "site", "0")
     code = (

@@ -48,6 +48,7 @@ def planted(**parts_ms: float) -> FrameAccount:
     preempted=st.sampled_from([0.0, 0.02]),
 )
 @settings(max_examples=25, deadline=None)
+@pytest.mark.slow
 def test_parts_add_up_to_the_frame(
     random_state: int, render_ns: int, flush_ns: int, drift: float, preempted: float
 ) -> None:
@@ -59,6 +60,7 @@ def test_parts_add_up_to_the_frame(
         assert name == OTHER or float(part.min()) >= 0, name
 
 
+@pytest.mark.slow
 def test_what_the_device_does_is_told_from_waiting() -> None:
     short, long = account(MachineModel(random_state=3)), account(MachineModel(random_state=3, flush_ns=5_000_000))
     assert short is not None and long is not None and short.explained
@@ -67,6 +69,7 @@ def test_what_the_device_does_is_told_from_waiting() -> None:
     assert abs(long.part_ms(DRAW) - short.part_ms(DRAW)) < 0.1
 
 
+@pytest.mark.slow
 def test_a_long_frame_is_the_worst_and_its_tracks_fit_into_it() -> None:
     found = account(MachineModel(long_frames={150: 30_000_000}))
     assert found is not None and found.worst_frame == 150
@@ -143,6 +146,7 @@ def test_one_stalled_launch_hides_nothing() -> None:
 
 
 @pytest.mark.parametrize("pairs", [3, 6, 10])
+@pytest.mark.slow
 def test_the_interval_of_a_part_holds_as_often_as_it_says(pairs: int) -> None:
     rng = np.random.default_rng(3)
     missed = 0
@@ -175,6 +179,7 @@ def test_rows_and_plots_say_every_part() -> None:
 
 
 @pytest.mark.xdist_group("attribution")
+@pytest.mark.slow
 def test_a_line_a_frame_is_booked_on_the_log(tmp_path: Path) -> None:
     plain, logged = (RunSpec(build_kernel(Switches().but(LOG=log)).path, MACHINE) for log in ("deferred", "frame"))
     quiet, loud = take_run_apart(plain, tmp_path / "plain"), take_run_apart(logged, tmp_path / "logged")
@@ -183,6 +188,7 @@ def test_a_line_a_frame_is_booked_on_the_log(tmp_path: Path) -> None:
 
 
 @pytest.mark.xdist_group("attribution")
+@pytest.mark.slow
 def test_slow_drawing_is_booked_on_drawing(tmp_path: Path) -> None:
     reference, slow = (build_kernel(Switches().but(FAULT=fault)).path for fault in ("none", "slow_draw"))
     arms = RunSpec(reference, MACHINE), RunSpec(slow, MACHINE, RunParams(slow=300))

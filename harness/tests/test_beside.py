@@ -47,6 +47,7 @@ def test_work_that_fails_or_cannot_be_told_has_no_result(work: Any) -> None:
         assert beside.result() is None
 
 
+@pytest.mark.slow
 def test_what_is_still_going_on_ends_with_its_reason_and_so_do_its_children() -> None:
     def busy() -> None:
         child = start_child(["sleep", "60"])

@@ -80,6 +80,7 @@ def speeds(culprit: int, count: int = 31, slower: float = 0.05) -> list[str]:
     return [f"speed={100 if n < culprit else 100 * (1 - slower)}" for n in range(count)]
 
 
+@pytest.mark.slow
 def test_the_commit_of_a_planted_regression_is_found_and_confirmed(repository: Repository) -> None:
     kernels = speeds(20)
     kernels[15] = "crash"
@@ -94,6 +95,7 @@ def test_the_commit_of_a_planted_regression_is_found_and_confirmed(repository: R
     assert '"commit 20": confirmed directly against its parent' in found.sentence
 
 
+@pytest.mark.slow
 def test_an_improvement_in_a_merge_is_named_as_one(repository: Repository) -> None:
     first = repository.commit("base", "speed=100 n=0")
     repository.git("checkout", "-q", "-b", "side")
@@ -109,6 +111,7 @@ def test_an_improvement_in_a_merge_is_named_as_one(repository: Repository) -> No
     assert same.side == "good" and not same.folder
 
 
+@pytest.mark.slow
 def test_a_culprit_among_commits_that_cannot_be_judged_stays_open(repository: Repository) -> None:
     kernels = speeds(3, 5)
     kernels[3] += " spread=0.2"
@@ -119,6 +122,7 @@ def test_a_culprit_among_commits_that_cannot_be_judged_stays_open(repository: Re
     assert any("does not build" in step.why for step in found.steps)
 
 
+@pytest.mark.slow
 def test_a_culprit_that_its_parent_does_not_confirm_is_not_proven(repository: Repository) -> None:
     creep = [f"speed={100 - number} spread=0.001" for number in range(6)]
     commits = repository.line_of(creep)
@@ -127,6 +131,7 @@ def test_a_culprit_that_its_parent_does_not_confirm_is_not_proven(repository: Re
     assert "not confirmed" in found.sentence
 
 
+@pytest.mark.slow
 def test_a_harness_that_fails_blames_no_commit(repository: Repository) -> None:
     kernels = speeds(2, 3)
     kernels[1] += " broken-host"
@@ -135,6 +140,7 @@ def test_a_harness_that_fails_blames_no_commit(repository: Repository) -> None:
         bisect(repository, commits[0], commits[-1])
 
 
+@pytest.mark.slow
 def test_ends_that_do_not_surely_differ_are_inconclusive(repository: Repository) -> None:
     commits = repository.line_of(["speed=100", "speed=96 spread=0.05"])
     with pytest.raises(NothingToFindError, match="not surely slower or faster") as raised:
@@ -151,6 +157,7 @@ def test_ends_that_do_not_surely_differ_are_inconclusive(repository: Repository)
         ("HEAD~1", "HEAD", "build the same kernel"),
     ],
 )
+@pytest.mark.slow
 def test_what_cannot_be_bisected_is_said(repository: Repository, good: str, bad: str, says: str) -> None:
     repository.commit("base", "speed=100")
     repository.commit("docs", "speed=100", readme="1")
@@ -168,6 +175,7 @@ def test_a_shallow_clone_is_refused(repository: Repository) -> None:
         Bisection(clone, Recipe(build=BUILD, image="kernel.elf"), clone, print).run("HEAD~1", "HEAD")
 
 
+@pytest.mark.slow
 def test_an_end_that_does_not_build_ends_it(repository: Repository) -> None:
     commits = repository.line_of(speeds(1, 3), broken=[2])
     with pytest.raises(BuildError, match="ended with status"):

@@ -59,6 +59,7 @@ def test_what_is_no_plain_file_is_refused_at_once(kind: str, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("setting", ["CONFIG", "KERNEL", "ISO"])
+@pytest.mark.slow
 def test_a_setting_that_names_one_is_a_usage_error(
     setting: str, kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -171,6 +172,7 @@ def unexplained(modules: Mapping[str, str]) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_no_module_reads_without_a_bound_or_a_reason() -> None:
     assert not unexplained(_sources())
 

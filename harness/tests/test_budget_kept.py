@@ -93,6 +93,7 @@ def test_a_calibration_leaves_time_for_its_sessions() -> None:
     assert budget.FEWEST_LAUNCHES == FEWEST_ROUNDS
 
 
+@pytest.mark.slow
 def test_a_calibration_s_budget_is_the_whole_command_s(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, printer: RecordingPrinter
 ) -> None:

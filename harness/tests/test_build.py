@@ -118,6 +118,7 @@ def test_a_full_disk_is_no_fault_of_the_source(tree: Path) -> None:
     assert caught.value.verdict is Verdict.HARNESS_FAILED
 
 
+@pytest.mark.slow
 def test_a_build_that_does_not_end_is_ended_with_all_it_started(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build_module, "Limits", lambda: Limits(build_s=2.0))
     (tree / "kernel" / "Makefile").write_text("all:\n\t@echo $$$$ >pid; sleep 60; true\n")
@@ -157,6 +158,7 @@ def _hold(folder: Path, held: Event, release: Event) -> None:
         release.wait(60)
 
 
+@pytest.mark.slow
 def test_two_harnesses_take_turns_in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build_module, "Limits", lambda: Limits(build_s=0.1))
     context = multiprocessing.get_context("spawn")
@@ -270,6 +272,7 @@ def test_the_kernels_hash_is_the_same_without_git_and_feels_every_change(reposit
     assert len({kernel_tree_hash(repository), changed, kernel_tree_hash(copy)}) == 3
 
 
+@pytest.mark.slow
 def test_another_link_order_is_another_image_of_the_same_objects() -> None:
     plain, shuffled = build_kernel(Switches()), build_kernel(Switches(), shuffle=3)
     assert plain.sha256 != shuffled.sha256

@@ -97,6 +97,7 @@ def test_a_short_calibration_leaves_its_evidence(
         (("VIRGL=1",), "calibration-gl", "GL device"),
     ],
 )
+@pytest.mark.slow
 def test_every_place_is_calibrated_by_one_command(
     words: tuple[str, ...],
     name: str,
@@ -165,6 +166,7 @@ def _recorded(
     return recording.record(effects, launches, folder, Protocol(), 1, told.append, budget_s), told
 
 
+@pytest.mark.slow
 def test_a_calibration_ends_in_its_time_with_as_many_launches_of_each_effect(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -178,6 +180,7 @@ def test_a_calibration_ends_in_its_time_with_as_many_launches_of_each_effect(
     assert [len(one.effects) for one in whole.series] == [9, 9] and told[0].endswith("about 0.3 min")
 
 
+@pytest.mark.slow
 def test_evidence_that_is_judged_again_is_kept_where_it_came_from(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printer: RecordingPrinter
 ) -> None:

@@ -217,6 +217,7 @@ def _evidence(pair: RecordedPair) -> str:
     return evidence_text(provenance, recording, [], [], [], [])
 
 
+@pytest.mark.slow
 def test_an_alarm_on_one_layout_vanishes_on_the_others() -> None:
     lucky = _series(0.0, offsets=(0.04, 0.0, 0.0))
     rng = np.random.default_rng(3)
@@ -227,6 +228,7 @@ def test_an_alarm_on_one_layout_vanishes_on_the_others() -> None:
     assert real.slower.share > 0.95
 
 
+@pytest.mark.slow
 def test_a_smaller_size_that_matters_is_found_on_a_quiet_host() -> None:
     rng = np.random.default_rng(3)
     quiet = _series(0.0, sd=0.006)
@@ -235,6 +237,7 @@ def test_a_smaller_size_that_matters_is_found_on_a_quiet_host() -> None:
     assert protocol_rates(quiet, 60.0, 0.85, 200, rng, 0.015, aim=0.01).slower.share == 0
 
 
+@pytest.mark.slow
 def test_drawing_a_recording_again_keeps_its_truth() -> None:
     rng = np.random.default_rng(7)
     pair = RecordedPair(rng.exponential(0.1, 21) - 0.1, np.full(21, 2.0), np.full(21, 2.0))

@@ -61,6 +61,7 @@ def test_what_is_saved_is_read_back(saved: SavedCaptures) -> None:
 
 @fuzz
 @given(damaged(SOUND.encode(), b"null", b"-1", b"1e999", b"[]", b"{}", b'"', b"NaN", b"9" * 400))
+@pytest.mark.slow
 def test_damage_is_refused_or_harmless(content: bytes) -> None:
     try:
         saved = captures_from_json(content.decode("utf-8", "replace"))

@@ -182,6 +182,7 @@ def test_a_tool_that_floods_is_ended() -> None:
         run_child(["yes"], limit_s=60, output_bytes=100_000)
 
 
+@pytest.mark.slow
 def test_a_tool_that_hangs_is_ended_with_its_family(tmp_path: Path) -> None:
     with pytest.raises(ChildError, match="has not ended after 2 s"):
         run_child(["sh", "-c", FAMILY, str(tmp_path / "pid")], limit_s=2)
@@ -194,6 +195,7 @@ def test_a_tool_that_leaves_a_child_behind_is_not_waited_for(tmp_path: Path) -> 
     assert time.monotonic() - began < 60
 
 
+@pytest.mark.slow
 def test_a_tool_that_closes_its_output_is_waited_for() -> None:
     assert run_child(["sh", "-c", "exec >&- 2>&-; sleep 0.4; exit 9"], limit_s=60).status == 9
 

@@ -70,6 +70,7 @@ def test_a_verdict_is_said_and_becomes_its_code(
         (OSError(36, "File name too long", "x" * 300), 2, f"usage: {'x' * 60}… (300 characters): File name too long"),
     ],
 )
+@pytest.mark.slow
 def test_an_error_has_its_code_and_words(
     error: BaseException,
     code: int,
@@ -152,6 +153,7 @@ sys.exit(cli.main(["perf"]))
 """
 
 
+@pytest.mark.slow
 def test_an_interrupt_inside_the_making_of_a_class_has_its_code(tmp_path: Path) -> None:
     """Python would end itself by SIGINT after a KeyboardInterrupt there, even where it was caught."""
     done = _program(tmp_path, _INTERRUPTED)
@@ -179,6 +181,7 @@ sys.exit(cli.main(["perf"]))
 """
 
 
+@pytest.mark.slow
 def test_an_interrupt_inside_a_destructor_is_heard_all_the_same(tmp_path: Path) -> None:
     """Python prints what a destructor raises, and goes on."""
     done = _program(tmp_path, _DROPPED)
@@ -188,6 +191,7 @@ def test_an_interrupt_inside_a_destructor_is_heard_all_the_same(tmp_path: Path) 
 
 @pytest.mark.parametrize("words", [["help"], ["compare", "A=none", "B=none"]])
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.slow
 def test_closed_streams_change_no_code(closed: str, words: list[str]) -> None:
     """Nor does a file that is opened later take the place of one of them."""
     command = ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-m", "harness", *words]
@@ -237,6 +241,7 @@ def latest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (ZeroDivisionError(), 5),
     ],
 )
+@pytest.mark.slow
 def test_every_ending_of_a_run_is_the_latest(
     error: BaseException, code: int, latest: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -284,6 +289,7 @@ def test_words_that_are_refused_are_an_ending(words: tuple[str, ...], latest: Pa
     assert (latest / "exit_code").read_text() == "2\n"
 
 
+@pytest.mark.slow
 def test_what_measures_nothing_leaves_the_latest(latest: Path) -> None:
     assert cli.main(["analyze", "RESULT=/nonexistent"]) == cli.main(["history", "nonesuch"]) == 2
     environment = os.environ | {"HARNESS_RESULTS": str(latest.parent)}
@@ -324,6 +330,7 @@ def test_tests_have_a_place_of_their_own_for_results() -> None:
         (("survey", "TARGETS=none"), "TARGETS=none"),
     ],
 )
+@pytest.mark.slow
 def test_what_is_not_there_is_the_user_s_error_in_one_line(
     words: tuple[str, ...], names: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -99,6 +99,7 @@ def shared(repository: Repository, good: str, bad: str, crew: ScatteredCrew) -> 
 
 
 @pytest.mark.parametrize("workers", [1, 4])
+@pytest.mark.slow
 def test_the_commit_is_that_of_a_bisection_on_one_host_and_confirmed(repository: Repository, workers: int) -> None:
     kernels = speeds(20)
     kernels[15] = "crash"
@@ -116,6 +117,7 @@ def test_the_commit_is_that_of_a_bisection_on_one_host_and_confirmed(repository:
     assert len(sides) == len(found.steps), "a commit was judged twice"
 
 
+@pytest.mark.slow
 def test_kernels_that_are_equal_are_compared_once_in_a_round(repository: Repository) -> None:
     texts = ["speed=100 n=0", *["speed=100 n=1"] * 3, *["speed=90 n=2"] * 3]
     commits = [repository.commit(f"commit {number}", text, note=str(number)) for number, text in enumerate(texts)]
@@ -126,6 +128,7 @@ def test_kernels_that_are_equal_are_compared_once_in_a_round(repository: Reposit
     assert len({step.sha256 for step in measured}) == len(measured) <= 1
 
 
+@pytest.mark.slow
 def test_commits_that_cannot_be_judged_stay_open(repository: Repository) -> None:
     kernels = speeds(3, 5)
     kernels[3] += " spread=0.2"

@@ -180,6 +180,7 @@ def test_evidence_says_its_hosts_and_is_read_again_with_them() -> None:
     assert HOSTS not in recording_from_evidence(plain, "x")[1]
 
 
+@pytest.mark.slow
 def test_a_survey_gives_each_target_two_jobs_and_measures_files_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -55,6 +55,7 @@ def dispatcher(engine: DaskEngine, tmp_path: Path) -> Dispatcher:
     return Dispatcher(engine, small_cargo(tmp_path), tmp_path / "results", REAL)
 
 
+@pytest.mark.slow
 def test_local_workers_share_the_jobs(tmp_path: Path) -> None:
     with cluster(tmp_path, 2) as engine:
         found = dispatcher(engine, tmp_path)
@@ -64,6 +65,7 @@ def test_local_workers_share_the_jobs(tmp_path: Path) -> None:
     assert len(done) == 2 and all(done), done
 
 
+@pytest.mark.slow
 def test_workers_that_are_killed_cost_nothing_and_come_back(tmp_path: Path) -> None:
     with cluster(tmp_path, 2) as engine:
         found = dispatcher(engine, tmp_path)
@@ -77,6 +79,7 @@ def test_workers_that_are_killed_cost_nothing_and_come_back(tmp_path: Path) -> N
     assert 1 <= engine.workers.restarts <= 2, "a worker was killed before it was back"
 
 
+@pytest.mark.slow
 def test_a_job_that_kills_its_workers_is_set_aside(tmp_path: Path) -> None:
     with cluster(tmp_path, 2) as engine:
         found = dispatcher(engine, tmp_path)
@@ -133,6 +136,7 @@ def worker(url: str, tmp_path: Path, name: str, **more: str) -> Iterator[subproc
         process.wait()
 
 
+@pytest.mark.slow
 def test_a_restarted_scheduler_costs_nothing(tmp_path: Path) -> None:
     port = free_port()
     url = f"tcp://127.0.0.1:{port}"
@@ -153,6 +157,7 @@ def test_a_restarted_scheduler_costs_nothing(tmp_path: Path) -> None:
     counted_once(ends, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_frozen_worker_that_wakes_up_counts_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("harness.cluster.dask_engine.SILENT_S", 8.0)
     port = free_port()
@@ -174,6 +179,7 @@ def test_a_frozen_worker_that_wakes_up_counts_once(tmp_path: Path, monkeypatch: 
     counted_once(ends, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_worker_of_another_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("harness.cluster.roster.REFUSED_S", 0.5)
     port = free_port()
@@ -188,12 +194,14 @@ def test_a_worker_of_another_version_is_refused(tmp_path: Path, monkeypatch: pyt
             list(found.run(wishes([job(LABELS[0])], found.cargo)))
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("harness.cluster.dask_engine.CONNECT_S", 2.0)
     with pytest.raises(ClusterError, match="no scheduler answers at tcp://127.0.0.1:1 within 2 s"):
         DaskEngine(parse_address("tcp://127.0.0.1:1", False))
 
 
+@pytest.mark.slow
 def test_a_program_that_is_no_scheduler_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("harness.cluster.dask_engine.CONNECT_S", 2.0)
     with socket.create_server(("127.0.0.1", 0)) as mute:
@@ -261,6 +269,7 @@ def own_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("own_settings")
+@pytest.mark.slow
 def test_jobs_go_through_tls_and_a_wrong_certificate_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("harness.cluster.dask_engine.CONNECT_S", 4.0)
     port = free_port()

@@ -61,6 +61,7 @@ def test_without_a_fault_every_job_ends_once_with_its_result(engine: FakeEngine,
 
 
 @pytest.mark.parametrize("random_state", range(20))
+@pytest.mark.slow
 def test_a_killed_worker_costs_the_job_that_it_ran_nothing(
     engine: FakeEngine, tmp_path: Path, random_state: int
 ) -> None:
@@ -72,6 +73,7 @@ def test_a_killed_worker_costs_the_job_that_it_ran_nothing(
 
 
 @pytest.mark.parametrize("random_state", range(20))
+@pytest.mark.slow
 def test_a_host_that_comes_back_does_not_count_twice(engine: FakeEngine, tmp_path: Path, random_state: int) -> None:
     engine.add("one"), engine.add("two", run_s=3.0)
     begin = random.Random(random_state).uniform(0.1, 4.0)
@@ -91,6 +93,7 @@ def test_a_second_result_of_one_job_is_named_and_dropped(engine: FakeEngine, tmp
 
 
 @pytest.mark.parametrize("random_state", range(20))
+@pytest.mark.slow
 def test_a_restarted_scheduler_costs_nothing(engine: FakeEngine, tmp_path: Path, random_state: int) -> None:
     engine.add("one"), engine.add("two")
     engine.reconnects_after = 3
@@ -119,6 +122,7 @@ def test_a_job_that_kills_its_workers_is_set_aside_and_named(engine: FakeEngine,
 
 
 @pytest.mark.parametrize("random_state", range(20))
+@pytest.mark.slow
 def test_a_full_disk_sends_the_job_elsewhere(engine: FakeEngine, tmp_path: Path, random_state: int) -> None:
     engine.add("one")
     full = engine.add("full")
@@ -137,6 +141,7 @@ def test_a_run_that_ends_for_a_full_disk_is_no_result(engine: FakeEngine, tmp_pa
 
 @pytest.mark.parametrize("what", ["blob", "tree", "list"])
 @pytest.mark.parametrize("random_state", range(7))
+@pytest.mark.slow
 def test_a_damaged_bundle_is_never_run(engine: FakeEngine, tmp_path: Path, what: str, random_state: int) -> None:
     engine.add("one"), engine.add("two")
     patterns = {"blob": "two/blobs/*/*", "tree": "two/trees/*/README", "list": "two/bundles/*.json"}

@@ -133,6 +133,7 @@ def test_a_damaged_blob_is_removed_and_asked_for_again(small: tuple[Bundle, Blob
     assert store.missing(file.sha256 for file in bundle.files) == [digest]
 
 
+@pytest.mark.slow
 def test_the_bundle_of_this_tree_runs_elsewhere_with_its_kernel_built_once(tmp_path: Path) -> None:
     """No git and no build: the unpacked tree says what it is, and takes the kernel that came with it."""
     store = BlobStore(tmp_path / "store")
@@ -254,6 +255,7 @@ def test_addresses_that_are_refused(text: str, says: str) -> None:
 
 
 @pytest.mark.parametrize("words", [("nightly", "CLUSTER=local"), ("worker", "CLUSTER=tls://host")])
+@pytest.mark.slow
 def test_without_dask_the_package_is_named(tmp_path: Path, words: tuple[str, ...]) -> None:
     (tmp_path / "distributed.py").write_text("raise ImportError('none here', name='distributed')\n")
     environment = os.environ | {"PYTHONPATH": str(tmp_path), "HARNESS_RESULTS": str(tmp_path / "results")}
@@ -261,6 +263,7 @@ def test_without_dask_the_package_is_named(tmp_path: Path, words: tuple[str, ...
     assert ran.exit_code == 2 and "need the package python3-distributed" in " ".join(ran.said), ran.said
 
 
+@pytest.mark.slow
 def test_plain_text_to_another_host_is_refused_by_the_commands(tmp_path: Path) -> None:
     pytest.importorskip("distributed")
     environment = os.environ | {"HARNESS_RESULTS": str(tmp_path / "results")}

@@ -84,6 +84,7 @@ def kept(root: Path) -> list[tuple[str, str, int]]:
     return sorted((run.cell, run.verdict, points) for run in runs)
 
 
+@pytest.mark.slow
 def test_a_night_with_a_worker_killed_in_the_middle_equals_the_one_without(engine: FakeEngine, tmp_path: Path) -> None:
     for name in "abcd":
         engine.add(name, OFFERS)
@@ -97,6 +98,7 @@ def test_a_night_with_a_worker_killed_in_the_middle_equals_the_one_without(engin
     assert any("b (process" in text and "was lost while it ran" in text for text in shared.notices)
 
 
+@pytest.mark.slow
 def test_a_shared_night_goes_on_where_it_was(
     engine: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

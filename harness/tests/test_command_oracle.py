@@ -74,6 +74,7 @@ def test_a_picture_comes_from_standard_output_or_from_a_file(tmp_path: Path) -> 
         ("./gone", "ended with status 127"),
     ],
 )
+@pytest.mark.slow
 def test_what_is_wrong_with_the_command_is_said(
     content: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -138,6 +138,7 @@ def test_both_arms_are_linked_alike_or_neither_is() -> None:
 
 
 @pytest.mark.xdist_group("functions")
+@pytest.mark.slow
 def test_a_kernel_linked_again_is_another_image_of_the_same_source(tmp_path: Path) -> None:
     built = build_kernel(Switches())
     kernel = _kernel(str(built.path), KernelSource("gcc"))
@@ -160,6 +161,7 @@ def test_one_pair_on_two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(monkeypatch, pretended).protocol.pairs == 1 and pretended.widest == 1
 
 
+@pytest.mark.slow
 def test_as_many_pairs_as_do_not_slow_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     pretended = Pretended(crowded=[0, 0.02, 0, 0.1, 0, 0, 0.4, 0.5])
     found = run(monkeypatch, pretended, cores=16)
@@ -168,10 +170,12 @@ def test_as_many_pairs_as_do_not_slow_each_other(monkeypatch: pytest.MonkeyPatch
     assert len(found.launches) >= 8 and found.decision.state is State.UNCHANGED
 
 
+@pytest.mark.slow
 def test_all_of_a_large_host_where_none_is_slowed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(monkeypatch, Pretended(), cores=14).protocol.pairs == 7
 
 
+@pytest.mark.slow
 def test_memory_bounds_the_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(monkeypatch, Pretended(), cores=16, memory_mib=2000).protocol.pairs == 3
     assert run(monkeypatch, Pretended(), cores=16, memory_mib=0).protocol.pairs == 1
@@ -255,6 +259,7 @@ def test_a_core_that_vanishes_while_warming_up_or_confirming(monkeypatch: pytest
     assert pretended.gone == 2 and found.decision.state is State.CHANGED
 
 
+@pytest.mark.slow
 def test_launches_of_which_only_one_can_be_told_decide_nothing_and_end(monkeypatch: pytest.MonkeyPatch) -> None:
     class Untold(Pretended):
         def launch(self, pair: PairSpec, at_once: int) -> MeasuredLaunch:
@@ -281,6 +286,7 @@ def test_a_guest_that_fails_in_one_launch_has_failed(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("always", [False, True])
+@pytest.mark.slow
 def test_launches_beside_a_step_of_the_clock_are_measured_again(monkeypatch: pytest.MonkeyPatch, always: bool) -> None:
     class Stepping(Pretended):
         def __call__(self, pairs: Sequence[PairSpec], *rest: Any) -> tuple[MeasuredLaunch, ...]:

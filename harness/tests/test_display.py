@@ -117,6 +117,7 @@ def test_a_missing_xvfb_is_named_with_its_package(tmp_path: Path, monkeypatch: p
     ("script", "says"),
     [("echo 'no room' >&2; exit 1", "Xvfb ended at once: no room"), ("sleep 60", "Xvfb did not start within 0.5 s")],
 )
+@pytest.mark.slow
 def test_an_xvfb_that_does_not_start_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, says: str
 ) -> None:
@@ -138,6 +139,7 @@ with Xvfb(Path(sys.argv[1]), (320, 200)) as display:
 """
 
 
+@pytest.mark.slow
 def test_a_display_does_not_outlive_a_killed_harness(tmp_path: Path) -> None:
     assert_dies_with(_HOLD, str(tmp_path))
 

@@ -82,6 +82,7 @@ def is_there(source: Path, name: str) -> bool:
     )
 
 
+@pytest.mark.slow
 def test_every_document_that_a_source_cites_is_in_the_tree() -> None:
     sources = [path for path in tracked("harness/*.py", "kernel/*.[chS]", "ci/*") if "/tests/" not in str(path)]
     missing = [
@@ -98,6 +99,7 @@ def test_a_document_that_is_not_there_is_found() -> None:
     assert not is_there(ROOT / "harness" / "cli.py", "CONTRACT.md")
 
 
+@pytest.mark.slow
 def test_the_picture_is_the_present_import_graph() -> None:
     command = [sys.executable, str(ROOT / "ci" / "house.py"), "-"]
     drawn = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout

@@ -80,6 +80,7 @@ def _louder(rng: np.random.Generator, n: int) -> F64:
         (_louder, 6),
     ],
 )
+@pytest.mark.slow
 def test_a_series_that_does_not_change_has_no_change_points(
     draw: Callable[[np.random.Generator, int], F64], most: int
 ) -> None:
@@ -155,6 +156,7 @@ def test_two_regressions_and_an_improvement_are_three_findings() -> None:
 
 
 @pytest.mark.parametrize(("begin", "end", "change"), [(0, 59, -0.03), (15, 45, -0.05), (10, 59, -0.035)])
+@pytest.mark.slow
 def test_a_ramp_is_one_creep(begin: int, end: int, change: float) -> None:
     kinds = [tuple(d.kind for d in series_drifts(series(nights(s) * ramp(begin, end, change)))) for s in range(20)]
     assert kinds.count((CREEP,)) >= 18
@@ -270,6 +272,7 @@ def test_over_sixty_nights_each_change_is_found_once() -> None:
 
 
 @pytest.mark.parametrize("random_state", [1, 2, 3])
+@pytest.mark.slow
 def test_a_growing_ramp_is_one_finding_from_its_first_night_to_its_last(random_state: int) -> None:
     life = Nights()
     life.run(nights(random_state) * ramp(10, 59, -0.06), 12)

@@ -80,6 +80,7 @@ def test_a_notification_register_at_an_odd_address_is_refused() -> None:
     assert status < 0 and "lies outside of its BAR" in tracer.text
 
 
+@pytest.mark.slow
 def test_an_interrupt_of_a_device_on_the_same_pin_is_not_counted() -> None:
     status, tracer = started(nothing, "irq")
     display = tracer.devices[0]

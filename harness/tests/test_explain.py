@@ -121,6 +121,7 @@ def bench() -> Bench:
     return Bench(MACHINE, choose_protocol(probe_rights()), pairs=0)
 
 
+@pytest.mark.slow
 def test_identical_code_and_what_does_not_build_are_said_and_not_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,6 +141,7 @@ def test_identical_code_and_what_does_not_build_are_said_and_not_measured(
     assert not found.effects
 
 
+@pytest.mark.slow
 def test_what_a_warm_tlb_is_worth_is_asked_as_a_change_of_the_command_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -178,6 +180,7 @@ def test_different_code_is_not_taken_for_identical(tmp_path: Path, monkeypatch: 
     assert found.unmeasured == (Unmeasured(changes[0], "the guest failed: no frame within 10 s of the launch"),)
 
 
+@pytest.mark.slow
 def test_a_short_explanation_of_a_real_kernel(tmp_path: Path) -> None:
     question = ExplainRequest("default", build_kernel(Switches()), MACHINE, 16.0, (), quick=True)
     found = explain(question, tmp_path / "work", lambda text: None)

@@ -89,11 +89,13 @@ def test_without_golden_pictures_the_sentence_says_so(tmp_path: Path) -> None:
     assert code == 0 and "not noise; no golden pictures yet" in said and "pictures right" not in said, said
 
 
+@pytest.mark.slow
 def test_switches_have_no_meaning_beside_a_target(tmp_path: Path) -> None:
     code, said = said_by(tmp_path, "explain", "TARGET=builtin", "BARRIER=linux")
     assert code == 2 and "TARGET" in said
 
 
+@pytest.mark.slow
 def test_a_kernel_that_is_not_there_is_named(tmp_path: Path) -> None:
     code, said = said_by(tmp_path, "explain", "KERNEL=/nowhere/kernel.elf")
     assert code == 2 and "/nowhere/kernel.elf" in said

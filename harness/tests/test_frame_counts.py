@@ -104,6 +104,7 @@ def test_an_image_without_symbols_has_no_marks() -> None:
 
 @pytest.mark.xdist_group("functions")
 @pytest.mark.parametrize("arch", ["x86_64", "aarch64", "riscv64"])
+@pytest.mark.slow
 def test_the_same_kernel_counts_the_same_every_time(arch: str, tmp_path: Path) -> None:
     spec = RunSpec(build_kernel(Switches(arch)).path, Machine(arch, vcpus=1, maxcpus=2), SMALL)
     found = count_everything({"candidate": spec, "reference": spec}, tmp_path)
@@ -121,6 +122,7 @@ def test_the_same_kernel_counts_the_same_every_time(arch: str, tmp_path: Path) -
 
 
 @pytest.mark.xdist_group("functions")
+@pytest.mark.slow
 def test_a_fifth_more_submitting_shows_although_no_clock_could(tmp_path: Path) -> None:
     tree = tmp_path / "tree"
     shutil.copytree(Path("kernel"), tree / "kernel")

@@ -63,6 +63,7 @@ def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 @pytest.mark.parametrize("frame", [0, 1, 0x80000001, 2**32 - 1])
 @pytest.mark.parametrize(("width", "height", "stride"), [(640, 480, 2560), (288, 8, 288 * 4 + 64), (1366, 768, 5504)])
+@pytest.mark.slow
 def test_the_harness_reads_what_it_draws(program: Path, width: int, height: int, stride: int, frame: int) -> None:
     words = [str(one) for one in (width, height, stride, frame)]
     done = subprocess.run([program, *words], capture_output=True, timeout=60, check=True)

@@ -62,6 +62,7 @@ def assert_found(mode: tuple[int, int], planted: DamagedPicture) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.slow
 def test_damage_is_found_and_named(kind: str) -> None:
     for mode, planted in generate(kind, 20, 1):
         assert_found(mode, planted)
@@ -75,6 +76,7 @@ def assert_named(mode: tuple[int, int], planted: DamagedPicture) -> None:
 
 
 @pytest.mark.parametrize("kind", MISTAKES)
+@pytest.mark.slow
 def test_what_a_driver_does_to_every_picture_is_named(kind: str) -> None:
     for mode, planted in generate(kind, 12, 1):
         assert_named(mode, planted)
@@ -114,6 +116,7 @@ def test_all_good_frames_are_intact() -> None:
 
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(st.data())
+@pytest.mark.slow
 def test_one_level_of_one_pixel_anywhere(data: st.DataObject) -> None:
     picture = oracle((320, 240)).picture(data.draw(st.integers(0, 2**32 - 1)))
     y, x, channel = data.draw(st.tuples(st.integers(0, 239), st.integers(0, 319), st.integers(0, 2)))

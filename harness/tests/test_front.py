@@ -198,6 +198,7 @@ def test_words_wrap_at_words_on_a_narrow_terminal() -> None:
     "environment", [{"LC_ALL": "en_US.ISO-8859-1"}, {"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C"}]
 )
 @pytest.mark.parametrize("words", [["help"], ["perf", "--help"], ["perf", "fault=→"], ["analyze", "RESULT=/→"]])
+@pytest.mark.slow
 def test_a_terminal_that_is_not_utf_8_changes_no_code(environment: dict[str, str], words: list[str]) -> None:
     env = os.environ | {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"} | environment
     done = subprocess.run(
@@ -213,6 +214,7 @@ def test_the_first_line_alone_can_be_read() -> None:
     assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("perf: ")
 
 
+@pytest.mark.slow
 def test_bad_words_are_one_line(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "harness", "perf", "fault=flip_pixel"]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)

@@ -97,6 +97,7 @@ def test_no_elf_file_has_no_symbols() -> None:
 
 @pytest.mark.xdist_group("functions")
 @pytest.mark.parametrize("arch", ["x86_64", "aarch64", "riscv64"])
+@pytest.mark.slow
 def test_the_sum_is_what_the_guest_counts(arch: str, tmp_path: Path) -> None:
     machine = Machine(arch, vcpus=1, maxcpus=2)
     spec = RunSpec(build_kernel(Switches(arch)).path, machine, RunParams(mode=(640, 480)))
@@ -114,6 +115,7 @@ def test_the_sum_is_what_the_guest_counts(arch: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.xdist_group("functions")
+@pytest.mark.slow
 def test_planted_work_is_found_where_it_was_planted(tmp_path: Path) -> None:
     small = RunParams(mode=(320, 240))
     plain, pixel = (RunSpec(build_kernel(Switches().but(FILL=fill)).path, MACHINE, small) for fill in ("fast", "pixel"))

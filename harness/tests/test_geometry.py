@@ -18,6 +18,7 @@ PHASES = [0, 75, 391, 450, 466, 1103, 4294967295]
 
 
 @pytest.mark.parametrize("mode", MODES)
+@pytest.mark.slow
 def test_good_frames_have_no_problem(mode: tuple[int, int]) -> None:
     for seed in (1, 12345):
         oracle = Oracle(*mode, seed)
@@ -107,6 +108,7 @@ MUTANTS: dict[str, tuple[dict[str, Patch], str]] = {
 
 @pytest.mark.parametrize("name", MUTANTS)
 @pytest.mark.parametrize("mode", [(320, 240), (1024, 768)])
+@pytest.mark.slow
 def test_scene_bugs_are_found(name: str, mode: tuple[int, int], tmp_path: Path) -> None:
     patches, told = MUTANTS[name]
     oracle = Oracle(*mode, library=build_mutant(tmp_path, patches))
@@ -115,6 +117,7 @@ def test_scene_bugs_are_found(name: str, mode: tuple[int, int], tmp_path: Path) 
         assert any(told in problem for problem in problems), (name, frame, problems)
 
 
+@pytest.mark.slow
 def test_mirrored_rotation_is_found(tmp_path: Path) -> None:
     patch = replaced("(from - spin_travelled(way, in_spin))", "(from + spin_travelled(way, in_spin))")
     oracle = Oracle(640, 480, library=build_mutant(tmp_path, {"spin.c": patch}))

@@ -73,12 +73,14 @@ def diffused(mode: tuple[int, int]) -> Image:
 
 
 @pytest.mark.parametrize("extra_px", [8, 3, -8, 64])
+@pytest.mark.slow
 def test_rows_of_a_wrong_length_are_named(extra_px: int) -> None:
     found = judge_picture(of_wrong_length(draw()(777), extra_px), golden())
     assert found.kind is FrameClass.CORRUPT
     assert found.why == f"judged corrupt: wrong stride: rows are written {320 + extra_px} px long and shown 320 px long"
 
 
+@pytest.mark.slow
 def test_swapped_channels_are_named() -> None:
     found = judge_picture(np.ascontiguousarray(draw()(777)[..., ::-1]), golden())
     assert found.why == "judged corrupt: swapped channels: B shown as R, R shown as B"
@@ -120,6 +122,7 @@ def test_still_screens_are_learnt_from_one_picture() -> None:
     assert "wrong stride" in judge_picture(of_wrong_length(one, 8), known).why
 
 
+@pytest.mark.slow
 def test_a_console_whose_lines_end_anywhere_is_like_its_golden_pictures() -> None:
     rng = np.random.default_rng(3)
     known = learn_golden([a_console(rng) for _ in range(40)])
@@ -133,6 +136,7 @@ def test_a_console_whose_lines_end_anywhere_is_like_its_golden_pictures() -> Non
         assert "look like noise" in judge_picture(screen, known).why
 
 
+@pytest.mark.slow
 def test_what_a_mask_leaves_out_is_not_judged() -> None:
     mask = np.ones((240, 320), bool)
     mask[20:60, 10:90] = False

@@ -62,6 +62,7 @@ def baseline(kernel: str, ratio: float | None, *links: tuple[str, float | None])
     )
 
 
+@pytest.mark.slow
 def test_a_run_is_kept_once_with_all_its_points(url: str) -> None:
     points = (
         SeriesPoint("fps_trace", ABSOLUTE, "a host", 312.5),
@@ -99,6 +100,7 @@ def _append_some(url: str, first: int) -> None:
         history.append(history_run(999))
 
 
+@pytest.mark.slow
 def test_writers_at_once_lose_nothing_and_double_nothing(url: str) -> None:
     context = multiprocessing.get_context("spawn")
     writers = [context.Process(target=_append_some, args=(url, 100 * i)) for i in range(3)]
@@ -151,6 +153,7 @@ def test_a_damaged_file_is_reported_and_kept(tmp_path: Path) -> None:
     assert refused.tb and str(path) not in {os.path.realpath(name) for name in Path("/proc/self/fd").iterdir()}
 
 
+@pytest.mark.slow
 def test_broken_pages_are_reported_and_kept(tmp_path: Path) -> None:
     path = tmp_path / "history.db"
     with History(f"sqlite:///{path}") as history:
@@ -299,6 +302,7 @@ def test_a_line_cut_short_by_a_crash_damages_only_itself(tmp_path: Path) -> None
         assert imported.added == 2 and len(imported.refused) == 1
 
 
+@pytest.mark.slow
 def test_pruning_keeps_changes_approvals_and_the_anchor(url: str) -> None:
     with History(url) as history:
         history.append_all([history_run(number) for number in range(1, 301)])

@@ -43,6 +43,7 @@ def said(look: Survey) -> list[str]:
     return [finding_sentence(finding, look.keys[finding.series_id], look.runs) for finding in look.findings]
 
 
+@pytest.mark.slow
 def test_only_series_with_new_runs_are_analysed(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with History(url) as history:
         history.append_all([*nights("one", 40, 20, -0.03), *nights("two", 40, 40, 0.0)])
@@ -62,6 +63,7 @@ def test_only_series_with_new_runs_are_analysed(url: str, monkeypatch: pytest.Mo
         assert [first.keys[number].cell for number in read] == ["two"]
 
 
+@pytest.mark.slow
 def test_night_by_night_ends_with_the_findings_of_one_analysis(tmp_path: Path) -> None:
     runs = nights("one", 60, 30, -0.03, (FIRST, SECOND))
     with History(f"sqlite:///{tmp_path / 'nightly.db'}") as history:
@@ -73,6 +75,7 @@ def test_night_by_night_ends_with_the_findings_of_one_analysis(tmp_path: Path) -
         assert said(last) == said(survey(history)) != []
 
 
+@pytest.mark.slow
 def test_a_new_rule_analyses_everything_again(url: str) -> None:
     with History(url) as history:
         history.append_all(nights("one", 40, 20, -0.03))
@@ -122,6 +125,7 @@ def test_hosts_are_rows_with_what_their_label_says(url: str) -> None:
         assert [(row.label, row.runs) for row in history.hosts()] == [("a host", 1), (SECOND, 2), (FIRST, 2)]
 
 
+@pytest.mark.slow
 def test_two_hosts_in_turn_are_one_series_and_one_that_differs_is_named(url: str) -> None:
     with History(url) as history:
         history.append_all(nights("same", 60, 30, -0.03, (FIRST, SECOND)))
@@ -140,6 +144,7 @@ def test_two_hosts_in_turn_are_one_series_and_one_that_differs_is_named(url: str
         assert f"on {SECOND} only" in sentence
 
 
+@pytest.mark.slow
 def test_a_history_of_version_2_keeps_runs_hosts_and_findings(url: str) -> None:
     runs = nights("one", 40, 20, -0.03, (FIRST, SECOND))
     with History(url) as history:
@@ -165,6 +170,7 @@ def test_tips_follow_points_and_pruning(url: str) -> None:
         assert tips["fps_trace"] == (1, 1.5) and tips["frames"][0] == 0 and math.isnan(tips["frames"][1])
 
 
+@pytest.mark.slow
 def test_a_long_series_is_analysed_by_its_newest_runs_and_keeps_its_old_findings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

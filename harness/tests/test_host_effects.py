@@ -31,6 +31,7 @@ def drifts(
 
 
 @pytest.mark.parametrize("host", (ALTERNATING, AWAY_AND_BACK, THREE), ids=("alternating", "away and back", "three"))
+@pytest.mark.slow
 def test_offsets_between_hosts_are_no_drift(host: I64) -> None:
     """Among 30 series one may be told wrongly, as with a single host."""
     offsets = (0.0, 0.03, -0.05)

@@ -30,6 +30,7 @@ MS = 1_000_000
 STAT = "cpu 0\ncpu0 100 0 0 100 0 0 0 {0} 0 0\ncpu1 0 0 0 200 0 0 0 0 0 0\n"
 
 
+@pytest.mark.slow
 def test_a_busy_core_shows_as_run_delay_and_an_idle_one_does_not() -> None:
     core = max(os.sched_getaffinity(0))
     spinner = start_child([sys.executable, "-c", "while True: pass"])

@@ -43,6 +43,7 @@ def built_in(folder: Path, compiler: str) -> bytes:
 
 
 @pytest.mark.parametrize("compiler", ["gcc", pytest.param("clang", marks=pytest.mark.full)])
+@pytest.mark.slow
 def test_the_same_tree_gives_the_same_bytes_in_any_folder(tmp_path: Path, compiler: str) -> None:
     deep = tmp_path / "a" / "rather" / "deep one"
     deep.mkdir(parents=True)
@@ -59,6 +60,7 @@ def test_an_unknown_value_is_refused_by_name_with_the_list(tmp_path: Path) -> No
         assert f"{switch.name}=nonesuch: unknown value; valid: {' '.join(switch.values)}." in done.stderr
 
 
+@pytest.mark.slow
 def test_a_strategy_without_a_row_is_refused(tmp_path: Path) -> None:
     shutil.copytree(KERNEL_DIR, tmp_path / "kernel")
     (table,) = (tmp_path / "kernel").rglob("ordering/strategies.h")
@@ -83,6 +85,7 @@ def test_switches_in_the_environment_are_ignored(tmp_path: Path) -> None:
     assert "-DBARRIER" not in ignored.stdout and "-DCPUS" not in ignored.stdout and "gcc" in ignored.stdout
 
 
+@pytest.mark.slow
 def test_another_switch_in_the_same_folder_rebuilds(tmp_path: Path) -> None:
     elf = tmp_path / "roulette.elf"
     assert make(f"OUT={tmp_path}", "FILL=fast").returncode == 0
@@ -94,6 +97,7 @@ def test_another_switch_in_the_same_folder_rebuilds(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("out", ["default", "FILL=pixel,LOG=none"])
+@pytest.mark.slow
 def test_a_changed_header_rebuilds_what_includes_it(tmp_path: Path, out: str) -> None:
     """The folder's name does not matter: one for a combination of switches has ``=`` in it."""
     shutil.copytree(KERNEL_DIR, tmp_path / "kernel")
@@ -132,6 +136,7 @@ def files_with_code(folder: Path) -> set[str]:
 
 
 @pytest.mark.parametrize(("fault", "files"), [("none", set()), ("tear", {"fault.c", "fault.h"})])
+@pytest.mark.slow
 def test_no_instruction_of_a_kernel_without_a_fault_is_of_one(tmp_path: Path, fault: str, files: set[str]) -> None:
     done = make(f"OUT={tmp_path}", "CC=cc -g", f"FAULT={fault}")
     assert done.returncode == 0, done.stderr
@@ -141,6 +146,7 @@ def test_no_instruction_of_a_kernel_without_a_fault_is_of_one(tmp_path: Path, fa
 
 
 @pytest.mark.parametrize("arch", ["x86_64", "aarch64", "riscv64"])
+@pytest.mark.slow
 def test_what_draws_most_of_a_frame_is_within_one_page(arch: str) -> None:
     with build_kernel(Switches(arch=arch)).path.open("rb") as file:
         symbols = ELFFile(file).get_section_by_name(".symtab")
@@ -163,6 +169,7 @@ def preprocessed(source: Path, defines: Sequence[str]) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_a_switch_that_a_source_is_not_given_would_not_change_it() -> None:
     """And many are not given one: those are found among what was compiled before."""
     table = {name: switch.values[1] for name, switch in switch_table().items() if name != "ARCH"}

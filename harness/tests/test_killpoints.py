@@ -32,6 +32,7 @@ def test_every_way_of_disturbing_is_tried_by_some_writer() -> None:
 
 
 @pytest.mark.parametrize(("writer", "how"), QUICK)
+@pytest.mark.slow
 def test_nothing_stored_is_lost_at_the_last_writes(writer: Writer, how: str, tmp_path: Path) -> None:
     tally = attack(writer, tmp_path, how, STRIDE)
     assert tally.points and not tally.problems, tally.problems

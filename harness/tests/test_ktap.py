@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,6 +67,7 @@ def test_numbers_must_be_in_order() -> None:
 
 @fuzz
 @given(damaged(SOUND.encode(), b"  ", b"not ", b"ok 1 x\n", b"1..9\n", b"# SKIP"))
+@pytest.mark.slow
 def test_damage_never_turns_failure_into_success(text: bytes) -> None:
     log = text.decode("utf-8", "backslashreplace")
     suites = parse_ktap(log)

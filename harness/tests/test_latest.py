@@ -59,6 +59,7 @@ def run(command: str, main: object, monkeypatch: pytest.MonkeyPatch, *words: str
 
 @pytest.mark.parametrize("ending", ERRORS)
 @pytest.mark.parametrize("command", MEASURING)
+@pytest.mark.slow
 def test_every_error_of_every_command(command: str, ending: str, latest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     error, code = ERRORS[ending]
 
@@ -72,6 +73,7 @@ def test_every_error_of_every_command(command: str, ending: str, latest: Path, m
 
 @pytest.mark.parametrize("verdict", Verdict)
 @pytest.mark.parametrize("command", MEASURING)
+@pytest.mark.slow
 def test_every_verdict_that_left_no_result(
     command: str, verdict: Verdict, latest: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -95,6 +97,7 @@ def test_output_that_cannot_be_written(latest: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("command", MEASURING)
+@pytest.mark.slow
 def test_every_refused_setting(command: str, latest: Path) -> None:
     for word in (*(f"{name}=" for name in settings_of(command)), "nonesuch=1", "--nonesuch", "none such"):
         latest_of.record_ending("perf", Verdict.PASS, "pass", {}, latest.parent)
@@ -104,6 +107,7 @@ def test_every_refused_setting(command: str, latest: Path) -> None:
 
 @pytest.mark.parametrize("codes", [(0, 1, 0), (3, 0, 0), (0, 0, 4), (2, 3, 5), (0, 0, 0), (2, 2, 0)])
 @pytest.mark.parametrize("stored", [True, False])
+@pytest.mark.slow
 def test_of_several_runs_the_one_that_decides(
     codes: tuple[int, ...], stored: bool, latest: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

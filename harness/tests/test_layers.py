@@ -116,6 +116,7 @@ def violations(room: str, source: str) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_every_room_keeps_its_rules() -> None:
     wrong = [
         f"{path.relative_to(ROOT)}: {text}"
@@ -266,6 +267,7 @@ def long_functions(source: str) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_no_function_is_long() -> None:
     found = {str(path): long_functions(path.read_text(encoding="utf-8")) for path in sorted(HARNESS.rglob("*.py"))}
     assert not {path: functions for path, functions in found.items() if functions}

@@ -91,6 +91,7 @@ def test_cores_are_free_when_their_holder_is_killed() -> None:
         assert names(found) == [0, 1] and not found.notices
 
 
+@pytest.mark.slow
 def test_waiting_is_said_and_ends_when_the_other_run_does() -> None:
     said: list[str] = []
     with holder(0, 1) as (process, _):
@@ -159,6 +160,7 @@ def test_the_idlest_cores_are_taken(
     assert says in "; ".join(found.notices) and bool(says) <= bool(found.notices)
 
 
+@pytest.mark.slow
 def test_quiet_waits_for_idle_cores_until_the_limit() -> None:
     shares: Iterator[dict[int, float]] = iter([{BASE: 0.9, BASE + 1: 0.9}, {}])
     said: list[str] = []

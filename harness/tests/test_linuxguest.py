@@ -34,6 +34,7 @@ def test_modules_come_after_what_they_need(tmp_path: Path) -> None:
         modules_in_order(tmp_path, ["virtio_pci"])
 
 
+@pytest.mark.slow
 def test_the_program_builds_without_a_warning(tmp_path: Path) -> None:
     sources = sorted((KERNEL_DIR / "scene").glob("*.c"))
     words = ["gcc", *FLAGS, "-Wall", "-Wextra", "-Werror", f"-I{KERNEL_DIR}", "-o", str(tmp_path / "init"), str(SOURCE)]

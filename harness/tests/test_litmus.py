@@ -47,6 +47,7 @@ def fingerprint(test: ExportedTest) -> str:
     return hashlib.sha256((test.text.split()[0] + test.body).encode()).hexdigest()[:16]
 
 
+@pytest.mark.slow
 def test_every_test_has_a_name_of_its_own() -> None:
     names = [test.name for kernel in KERNELS for test in exported(*kernel)]
     assert len(set(names)) == len(names) > 80
@@ -55,6 +56,7 @@ def test_every_test_has_a_name_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.slow
 def test_what_is_exported_is_decided_as_herd7_does(kernel: tuple[str, str]) -> None:
     tests = exported(*kernel)
     known = [test for test in tests if fingerprint(test) in SAID]
@@ -78,6 +80,7 @@ def _fenced(thread: Thread) -> Thread:
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.slow
 def test_every_question_depends_on_order_alone(kernel: tuple[str, str]) -> None:
     """In order the outcome is forbidden; where nothing is kept in order it can be seen."""
     for answer in proved(*kernel).answers:
@@ -108,6 +111,7 @@ def _loose(event: Event) -> Event:
     )
 
 
+@pytest.mark.slow
 def test_a_disagreement_and_a_silence_of_herd7_are_problems(tmp_path: Path) -> None:
     tests = exported("x86_64", "no_kick_fence")[:3]
     write_tests(tmp_path, tests)
@@ -120,6 +124,7 @@ def test_a_disagreement_and_a_silence_of_herd7_are_problems(tmp_path: Path) -> N
     assert second == f"herd7 says nothing of {tests[2].name}"
 
 
+@pytest.mark.slow
 def test_the_command_writes_every_question(monkeypatch: pytest.MonkeyPatch, printer: RecordingPrinter) -> None:
     monkeypatch.setattr(litmus, "LITMUS_DIR", BUILD_DIR / "test-litmus")
     litmus.main(parse(["litmus", "ARCH=riscv64", "BARRIER=linux"]), printer)
@@ -142,6 +147,7 @@ def test_the_command_refuses_what_it_does_not_know(printer: RecordingPrinter) ->
         litmus.with_table("a README without marks", "")
 
 
+@pytest.mark.slow
 def test_the_readme_s_table_is_what_the_compiler_makes_now(printer: RecordingPrinter) -> None:
     table = litmus.ring_table(list(ARCHES), list(STRATEGIES), "gcc", printer)
     text = litmus.README.read_text(encoding="utf-8")

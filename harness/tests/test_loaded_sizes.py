@@ -37,6 +37,7 @@ def _holds(decision: Decision, truth: float) -> bool:
 
 @pytest.mark.parametrize("share", [0.15, 0.5, 0.7])
 @pytest.mark.parametrize("frame_ns", [0.85e6, 3e6, 8e6, 20e6])
+@pytest.mark.slow
 def test_a_large_change_has_its_size_and_an_interval_that_holds_it(share: float, frame_ns: float) -> None:
     launches = [one.launch for one in _launches(math.log1p(PLANTED), 16, share, frame_ns)]
     decision = decide(launches, Plan(launches=16))
@@ -45,6 +46,7 @@ def test_a_large_change_has_its_size_and_an_interval_that_holds_it(share: float,
 
 
 @pytest.mark.parametrize("frame_ns", [0.85e6, 8e6])
+@pytest.mark.slow
 def test_an_unchanged_kernel_raises_no_doubt(frame_ns: float) -> None:
     launches = [one.launch for one in _launches(0.0, 24, 0.5, frame_ns)]
     checks = {name: np.array([one.checks.get(name, math.nan) for one in launches]) for name in (COMPUTED, MEAN)}

@@ -63,6 +63,7 @@ def _polling_launches(share: float, tells: bool) -> list[Launch]:
 
 
 @pytest.mark.parametrize("share", [0.47, 0.81])
+@pytest.mark.slow
 def test_sizes_are_right_where_guests_poll(share: float) -> None:
     """A planted 9.3 % reads 9.3 +- 1; computed time, which polling makes longer, reads less."""
     found, blind = (_polling_launches(share, tells) for tells in (True, False))
@@ -74,6 +75,7 @@ def test_sizes_are_right_where_guests_poll(share: float) -> None:
     assert "less what others took" in estimator_words(found)
 
 
+@pytest.mark.slow
 def test_the_switches_of_a_thread_are_recorded_as_they_happen() -> None:
     core = max(os.sched_getaffinity(0))
     spinner = start_child([sys.executable, "-c", "while True: pass"])

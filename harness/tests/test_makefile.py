@@ -190,6 +190,7 @@ def test_without_a_report_open_says_why_and_what_to_run(tmp_path: Path) -> None:
     assert opened()[1].splitlines()[-1] == f"<{latest / 'report.html'}>"
 
 
+@pytest.mark.slow
 def test_a_checkout_may_have_any_name(tmp_path: Path) -> None:
     tree = tmp_path / 'it\'s $HOME "q" a tree'
     shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns("build", "results", "baselines", ".git", "__pycache__"))

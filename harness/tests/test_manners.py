@@ -30,6 +30,7 @@ def tripped(facts: DriverFacts) -> dict[str, DriverManner]:
 
 
 @pytest.mark.parametrize("name", list(PLANTED))
+@pytest.mark.slow
 def test_a_recorded_habit_is_named_with_figures_and_advice(name: str) -> None:
     found = tripped(facts_of()[name])
     assert PLANTED[name] in found, manner_lines(manners_of(facts_of()[name]))
@@ -38,6 +39,7 @@ def test_a_recorded_habit_is_named_with_figures_and_advice(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CLEAN)
+@pytest.mark.slow
 def test_a_clean_recording_has_no_advice(name: str) -> None:
     assert not tripped(facts_of()[name]), manner_lines(manners_of(facts_of()[name]))
 

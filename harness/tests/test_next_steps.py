@@ -193,6 +193,7 @@ NOT_PASSED = [one for one in Verdict if one is not Verdict.PASS]
 
 @pytest.mark.parametrize("verdict", NOT_PASSED)
 @pytest.mark.parametrize("command", MEASURING)
+@pytest.mark.slow
 def test_every_ending_of_every_command_says_the_same_everywhere(command: str, verdict: Verdict, tmp_path: Path) -> None:
     """What happened, to what, and what to do next: on the terminal, on the page, in Markdown and in JUnit."""
     sentence = f"{verdict.value}: frame 7 of this kernel is not right"

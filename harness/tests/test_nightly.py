@@ -186,6 +186,7 @@ def test_a_night_brings_every_cell_into_the_history_and_passes(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("verdict", [v for v in Verdict if v is not Verdict.PASS])
+@pytest.mark.slow
 def test_the_worst_cell_is_the_nights_verdict(tmp_path: Path, verdict: Verdict) -> None:
     gate = FakeGate(tmp_path / "results", {"x86_64 linux 2d irq": verdict})
     done = night(tmp_path, matrix(), gate)
@@ -203,6 +204,7 @@ def test_a_run_without_a_result_is_never_a_pass(tmp_path: Path) -> None:
     assert done.verdict is Verdict.USAGE and "no such setting" in done.problems[0]
 
 
+@pytest.mark.slow
 def test_quarantine_counts_for_nothing_until_it_expires(tmp_path: Path) -> None:
     gate = FakeGate(tmp_path / "results", {"x86_64 linux 2d irq": Verdict.GUEST_FAILED})
     held = Quarantine("x86_64 linux 2d irq", "interrupts get lost, being fixed", NOW.date())
@@ -367,6 +369,7 @@ def kill_and_resume(root: Path, random_state: int) -> None:
 
 
 @pytest.mark.parametrize("random_state", range(6))
+@pytest.mark.slow
 def test_a_night_killed_at_any_moment_loses_nothing_and_completes(tmp_path: Path, random_state: int) -> None:
     kill_and_resume(tmp_path / "night", random_state)
 

@@ -28,6 +28,7 @@ from harness.tests.scenes import build_mutant, replaced
 LINES = GOLDEN.read_text(encoding="ascii").splitlines()
 
 
+@pytest.mark.slow
 def test_the_golden_list_is_what_the_scene_draws() -> None:
     assert len(LINES) == 1000 and len(set(LINES)) == 1000
     assert list(golden_lines()) == LINES
@@ -46,6 +47,7 @@ def test_the_scene_hash_is_the_lists() -> None:
     ("compiler", "flags"),
     [("gcc", ("-O0",)), ("gcc", ("-O3", "-march=native")), ("clang", ("-O2",)), ("gcc", ("-DFILL=pixel",))],
 )
+@pytest.mark.slow
 def test_every_compiler_draws_the_same(compiler: str, flags: tuple[str, ...]) -> None:
     assert golden_problem(build_oracle(flags=flags, compiler=compiler), most=100) == ""
 
@@ -58,15 +60,18 @@ def test_every_compiler_draws_the_same(compiler: str, flags: tuple[str, ...]) ->
         ("framestamp.h", "0xb2u", "0xb3u"),
     ],
 )
+@pytest.mark.slow
 def test_a_changed_scene_is_noticed(name: str, old: str, new: str, tmp_path: Path) -> None:
     assert "no longer draws frame" in golden_problem(build_mutant(tmp_path, {name: replaced(old, new)}))
 
 
+@pytest.mark.slow
 def test_one_library_for_one_content() -> None:
     assert build_oracle() == build_oracle()
     assert build_oracle() != build_oracle(flags=("-DSOMETHING",))
 
 
+@pytest.mark.slow
 def test_sources_that_do_not_compile_are_named(tmp_path: Path) -> None:
     with pytest.raises(BuildError, match="oracle does not build.*error"):
         build_mutant(tmp_path, {"spin.c": lambda text: text + "\n#error planted\n"})
@@ -131,10 +136,12 @@ MODES = st.tuples(st.integers(320, 420), st.integers(240, 320))
 
 @settings(max_examples=30, deadline=None, derandomize=True)
 @given(MODES, st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 700), st.lists(st.integers(0, 700), min_size=30))
+@pytest.mark.slow
 def test_damage_gives_the_same_pixels(mode: tuple[int, int], seed: int, start: int, steps: list[int]) -> None:
     assert_dirty_equals_full(mode, seed, [start + step for step in steps])
 
 
+@pytest.mark.slow
 def test_a_whole_spin_by_damage() -> None:
     assert_dirty_equals_full((320, 240), 7, list(range(1, 1300)))
 
@@ -145,6 +152,7 @@ def test_many_spins_by_damage(mode: tuple[int, int]) -> None:
     assert_dirty_equals_full(mode, 3, list(range(0, 3000)))
 
 
+@pytest.mark.slow
 def test_forgotten_damage_is_noticed(tmp_path: Path) -> None:
     """The property above must be able to fail: a banner that is not redrawn."""
     library = build_mutant(tmp_path, {"roulette.c": replaced("before.phase != now.phase", "0")})
@@ -163,6 +171,7 @@ def test_forgotten_damage_is_noticed(tmp_path: Path) -> None:
     ],
     ids=["exit", "null store", "endless"],
 )
+@pytest.mark.slow
 def test_a_hostile_scene_ends_only_its_own_process(
     old: str, new: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

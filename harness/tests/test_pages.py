@@ -92,11 +92,13 @@ def found_by_axe(page: Browser) -> list[str]:
     return [f"{one['id']} ({one['impact']}): {one['nodes'][0]['html'][:160]}" for one in rules]
 
 
+@pytest.mark.slow
 def test_the_gallery_holds_every_kind(gallery: Mapping[str, Path]) -> None:
     assert tuple(gallery) == KINDS
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.slow
 def test_a_page_is_whole_and_accessible_on_every_screen(kind: str, page: Browser, gallery: Mapping[str, Path]) -> None:
     for width, dark in ((PHONE, True), (DESK, False)):
         page.errors.clear()
@@ -112,6 +114,7 @@ def test_a_page_is_whole_and_accessible_on_every_screen(kind: str, page: Browser
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "a shared night"])
+@pytest.mark.slow
 def test_a_page_that_did_not_pass_says_what_to_do_next(kind: str, gallery: Mapping[str, Path]) -> None:
     """The page of a shared night follows it; the night's own report says what to do."""
     text = gallery[kind].read_text(encoding="utf-8")
@@ -119,6 +122,7 @@ def test_a_page_that_did_not_pass_says_what_to_do_next(kind: str, gallery: Mappi
     assert found is None or '<div class="next">' in text
 
 
+@pytest.mark.slow
 def test_axe_finds_what_is_planted(page: Browser, tmp_path: Path) -> None:
     planted = tmp_path / "planted.html"
     planted.write_text("<p style='color: #999; background: #fff'>pale<img src='x.png'></p>", encoding="utf-8")

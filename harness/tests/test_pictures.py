@@ -90,6 +90,7 @@ def run(
     return verify_pictures(spec, root, count, 1, lambda text: None)
 
 
+@pytest.mark.slow
 def test_good_frames_pass(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     found = run(monkeypatch, tmp_path, Oracle(*MODE).picture)
     assert (found.frames.checked, found.frames.intact, found.frames.findings) == (30, 30, ())
@@ -97,6 +98,7 @@ def test_good_frames_pass(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     assert picture_incidents(found) == [] and len(found.film) == stage.FILM_FRAMES
 
 
+@pytest.mark.slow
 def test_a_bad_pixel_fails_with_evidence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     oracle = Oracle(*MODE)
 
@@ -112,6 +114,7 @@ def test_a_bad_pixel_fails_with_evidence(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert len(list((tmp_path / "pictures").glob("00-corrupt*.png"))) == 3
 
 
+@pytest.mark.slow
 def test_an_old_picture_is_stale(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     oracle = Oracle(*MODE)
     found = run(monkeypatch, tmp_path, lambda frame: oracle.picture(frame - 3 * (frame % 5 == 0)))
@@ -125,6 +128,7 @@ def test_bad_enough_is_enough(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     assert len(found.frames.evidence) == stage.EVIDENCE_MAX
 
 
+@pytest.mark.slow
 def test_a_wheel_that_turns_back_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Kernel and oracle agree, the geometry does not: time runs backwards in both."""
     oracle = Oracle(*MODE)
@@ -142,6 +146,7 @@ def test_a_wheel_that_turns_back_is_found(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert any("counter-clockwise" in text for text in found.frames.findings)
 
 
+@pytest.mark.slow
 def test_another_scene_is_judged_and_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     found = run(monkeypatch, tmp_path, lambda frame: Oracle(*MODE, 9).picture(frame), scene="0123456789abcdef")
     assert found.frames.intact == 30 and found.verification.judged
@@ -155,6 +160,7 @@ def test_a_foreign_kernel_is_judged(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert found.frames.findings[0].startswith("judged noise")
 
 
+@pytest.mark.slow
 def test_a_guest_that_dies_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with pytest.raises(GuestError, match="ended while it was watched"):
         run(monkeypatch, tmp_path, Oracle(*MODE).picture, dies_at=5)
@@ -176,6 +182,7 @@ def spoilt(frame: int) -> Image:
     return picture
 
 
+@pytest.mark.slow
 def test_a_saved_run_is_verified_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     found = run(monkeypatch, tmp_path, spoilt, count=60)
     assert min(found.frames.corrupt, found.frames.torn, found.frames.stale) > 0
@@ -194,6 +201,7 @@ def _one_wrong_pixel(frame: int) -> Image:
 
 
 @pytest.mark.parametrize("name", ["00-corrupt.png", "00-corrupt-expected.png", "captures.json"])
+@pytest.mark.slow
 def test_a_saved_run_with_a_damaged_file_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
     run(monkeypatch, tmp_path, _one_wrong_pixel, count=3)
     path = tmp_path / "pictures" / name
@@ -205,6 +213,7 @@ def test_a_saved_run_with_a_damaged_file_is_refused(monkeypatch: pytest.MonkeyPa
         load_verification(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_kept_picture_must_show_what_was_noted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     run(monkeypatch, tmp_path, _one_wrong_pixel, count=3)
     folder = tmp_path / "pictures"

@@ -16,6 +16,7 @@ from harness.tests.programs import run_started
 @pytest.mark.parametrize(
     "words", [("perf", "FAULT=flip"), ("analyze", "/nowhere"), ("perf", "--json", "KERNEL=/nowhere"), ("help", "perf")]
 )
+@pytest.mark.slow
 def test_both_say_and_return_the_same(tmp_path: Path, words: tuple[str, ...]) -> None:
     environment = {"PATH": "/nonexistent", "HARNESS_RESULTS": str(tmp_path / "results")}
     found = []
@@ -27,6 +28,7 @@ def test_both_say_and_return_the_same(tmp_path: Path, words: tuple[str, ...]) ->
     assert found[0] == found[1] and found[0][1]
 
 
+@pytest.mark.slow
 def test_one_that_does_not_end_is_killed_and_the_next_one_runs(tmp_path: Path) -> None:
     environment = {"PATH": os.environ["PATH"], "HARNESS_RESULTS": str(tmp_path / "results")}
     with pytest.raises(subprocess.TimeoutExpired):
@@ -35,6 +37,7 @@ def test_one_that_does_not_end_is_killed_and_the_next_one_runs(tmp_path: Path) -
     assert "usage: FAULT=flip" in (tmp_path / "out").read_text()
 
 
+@pytest.mark.slow
 def test_a_server_that_was_killed_is_started_again(tmp_path: Path) -> None:
     environment = {"PATH": "/nonexistent", "HARNESS_RESULTS": str(tmp_path / "results")}
     run_preloaded(("help",), environment, tmp_path, 60)

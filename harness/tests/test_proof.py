@@ -51,6 +51,7 @@ def proved(arch: str, strategy: str, **switches: str) -> Proof:
 
 
 @pytest.mark.parametrize(("arch", "strategy"), KNOWN)
+@pytest.mark.slow
 def test_strategies_are_refuted_where_they_are_wrong(arch: str, strategy: str) -> None:
     found = proved(arch, strategy)
     assert set(found.refuted) == KNOWN[arch, strategy]
@@ -59,18 +60,21 @@ def test_strategies_are_refuted_where_they_are_wrong(arch: str, strategy: str) -
     assert asked >= {"buffer-reuse", "framebuffer-reuse", "element-reuse", "notify", "initialisation", "start"}
 
 
+@pytest.mark.slow
 def test_a_counter_repairs_a_strategy() -> None:
     assert proved("x86_64", "no_kick_fence").refuted == ("kick-check",)
     assert not proved("x86_64", "no_kick_fence", COUNTERS="atomic").refuted
 
 
 @pytest.mark.parametrize("event_idx", ("off", "on"))
+@pytest.mark.slow
 def test_an_interrupt_is_asked_for_in_order(event_idx: str) -> None:
     found = proved("aarch64", "acquire_progress", COMPLETION="irq", EVENT_IDX=event_idx)
     assert not found.refuted
     assert next(one for one in found.answers if one.question == "re-arm").pairs > 0
 
 
+@pytest.mark.slow
 def test_the_cursor_s_queue_is_asked_about_too() -> None:
     found = proved("aarch64", "acquire_progress", CURSOR="hw")
     control, cursor, disk = found.recordings[0].rings
@@ -80,6 +84,7 @@ def test_the_cursor_s_queue_is_asked_about_too() -> None:
 
 
 @pytest.mark.parametrize(("event_idx", "says"), [("off", "notification flags"), ("on", "avail_event")])
+@pytest.mark.slow
 def test_a_kick_is_lost_by_flags_and_by_event_index(event_idx: str, says: str) -> None:
     found = proved("x86_64", "no_kick_fence", EVENT_IDX=event_idx)
     (cycle,) = next(one for one in found.answers if one.question == "kick-check").cycles
@@ -89,6 +94,7 @@ def test_a_kick_is_lost_by_flags_and_by_event_index(event_idx: str, says: str) -
 
 
 @pytest.mark.parametrize(("event_idx", "says"), [("off", "interrupt flags"), ("on", "used_event")])
+@pytest.mark.slow
 def test_an_interrupt_is_lost_by_flags_and_by_event_index(event_idx: str, says: str) -> None:
     """Without the fence at D: x86 lets the look overtake the store that asks for the interrupt."""
     found = proved("x86_64", "acquire_progress", COMPLETION="irq", EVENT_IDX=event_idx)
@@ -97,6 +103,7 @@ def test_an_interrupt_is_lost_by_flags_and_by_event_index(event_idx: str, says: 
     assert {cycle.what for cycle in rearm.cycles} == {says}
 
 
+@pytest.mark.slow
 def test_a_queue_is_enabled_before_its_device_is_started() -> None:
     """Registers of one device keep their order by themselves; those of two do not, and memory does not."""
     start = next(one for one in proved("aarch64", "acquire_progress").answers if one.question == "start")
@@ -136,6 +143,7 @@ def test_a_program_that_is_counted_out_keeps_what_order_leads_through() -> None:
     assert find_execution(program_of("riscv64", question, bare, 0, 13)) is not None
 
 
+@pytest.mark.slow
 def test_kernels_are_decided_beside_each_other_and_those_that_fail_say_why(tmp_path: Path) -> None:
     (tmp_path / "no.elf").write_bytes(b"no kernel")
     path = ROOT / "baselines" / "x86_64" / "acquire_progress" / "kernel.elf"
@@ -147,6 +155,7 @@ def test_kernels_are_decided_beside_each_other_and_those_that_fail_say_why(tmp_p
 
 
 @pytest.mark.parametrize("arch", ("aarch64", "riscv64"))
+@pytest.mark.slow
 def test_each_fence_of_the_driver_is_needed(arch: str) -> None:
     """Taking one fence away at a time lets some question's outcome happen."""
     found = proved(arch, "acquire_progress")
@@ -157,12 +166,14 @@ def test_each_fence_of_the_driver_is_needed(arch: str) -> None:
         assert broken(answers(bare, DEVICES["qemu"])), point
 
 
+@pytest.mark.slow
 def test_the_notification_needs_its_own_fence_without_that_of_the_kick_check() -> None:
     found = proved("riscv64", "no_kick_fence")
     bare = tuple(with_fence(one, found.fences["E"], None) for one in found.recordings)
     assert "notify" in broken(answers(bare, DEVICES["qemu"])) - set(found.refuted)
 
 
+@pytest.mark.slow
 def test_branches_carry_order_where_no_fence_does() -> None:
     """A write-only fence at A leaves the reuse of a response to the branch on its type."""
     found = proved("riscv64", "linux")
@@ -174,6 +185,7 @@ def _without_branches(recording: Recording) -> Recording:
     return replace(recording, branch_sources={})
 
 
+@pytest.mark.slow
 def test_a_device_of_its_own_needs_barriers_that_reach_it() -> None:
     found = proved("aarch64", "acquire_progress")
     assert PUBLISH <= broken(answers(found.recordings, DEVICES["hardware"]))
@@ -207,6 +219,7 @@ def _ends(thread: Thread) -> tuple[Thread, int, int]:
         ("picture", "framebuffer-reuse"),
     ],
 )
+@pytest.mark.slow
 def test_a_write_to_what_the_device_has_is_wrong_in_any_order(arch: str, word: str, question: str) -> None:
     """The first look for the completion of a transfer, made a write to something that the device still has."""
     (recording,) = proved(arch, "full_progress").recordings
@@ -248,6 +261,7 @@ def test_a_device_that_keeps_no_order_is_blamed_itself() -> None:
     assert publish.cycles and all(cycle.by_device for cycle in publish.cycles)
 
 
+@pytest.mark.slow
 def test_one_kernel_is_proved_from_the_command_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printer: RecordingPrinter
 ) -> None:

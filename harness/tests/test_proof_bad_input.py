@@ -45,6 +45,7 @@ def patched(tmp_path: Path, function: str, *words: int) -> Path:
         ((0x10000009, 0xB9000129), "self-modifying code: virtqueue_publish"),  # adr x9, .; str w9, [x9]
     ],
 )
+@pytest.mark.slow
 def test_code_that_cannot_be_traced_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[int, ...], says: str
 ) -> None:
@@ -101,6 +102,7 @@ def objcopy(tmp_path: Path, *arguments: str) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_kernel_without_labels_is_proved_without_naming_points(tmp_path: Path) -> None:
     found = prove(objcopy(tmp_path, "--remove-section=.ringpoints"), "bare", "", QEMU)
     assert not found.refuted and not found.fences and found.pairs > 1000
@@ -112,6 +114,7 @@ def test_a_stripped_kernel_is_run_as_a_whole(tmp_path: Path) -> None:
         prove(objcopy(tmp_path, "--strip-all"), "stripped", "", QEMU)
 
 
+@pytest.mark.slow
 def test_a_whole_image_that_never_takes_a_device_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "BOOT_S", 0.2)
     endless = ElfImage("riscv64", ((0x80000000, struct.pack("<I", 0x0000006F), 4),), 0x80000000, {}, ())  # j .

@@ -50,6 +50,7 @@ def u_boot(arch: str) -> Proof:
 @needs_u_boot
 @pytest.mark.xdist_group("u-boot")
 @pytest.mark.parametrize("arch", ["riscv64", pytest.param("aarch64", marks=pytest.mark.full)])
+@pytest.mark.slow
 def test_a_driver_of_others_is_found_and_decided(arch: str) -> None:
     """U-Boot has no fence at all in its ring: what is ordered is so by branches and by its register writes.
 
@@ -78,6 +79,7 @@ def test_a_driver_of_others_is_found_and_decided(arch: str) -> None:
 
 
 @needs_u_boot
+@pytest.mark.slow
 def test_on_a_pc_the_same_driver_loses_kicks_and_nothing_else() -> None:
     """U-Boot for x86, from its reset vector: TSO orders everything but the look at the flags."""
     found = u_boot("x86_64")
@@ -110,12 +112,14 @@ def _fenced(recording: Recording) -> Recording:
 
 @needs_u_boot
 @pytest.mark.xdist_group("u-boot")
+@pytest.mark.slow
 def test_with_fences_the_same_driver_is_right() -> None:
     assert broken(u_boot("riscv64").answers)
     assert not broken(answers((_fenced(u_boot("riscv64").recordings[0]),), DEVICES["qemu"]))
 
 
 @pytest.mark.skipif(not SEABIOS.exists(), reason="seabios is missing")
+@pytest.mark.slow
 def test_firmware_of_a_pc_is_run_from_its_reset_vector() -> None:
     """SeaBIOS reads a disk behind PCI, in code of 16 and of 32 bits. It always notifies: there is no kick check."""
     found = prove(SEABIOS, "SeaBIOS", "0" * 64, DEVICES["qemu"], load_at="x86_64@0xfffc0000")
@@ -139,6 +143,7 @@ def stand_in(name: str, arch: str) -> Proof:
 
 
 @pytest.mark.parametrize("arch", ("i386", "aarch64", "riscv64"))
+@pytest.mark.slow
 def test_a_display_s_driver_of_a_small_kernel_is_decided(arch: str) -> None:
     """Weak memory shows that nothing orders the ring before the register that starts it."""
     found = stand_in("clean", arch)
@@ -148,6 +153,7 @@ def test_a_display_s_driver_of_a_small_kernel_is_decided(arch: str) -> None:
     assert "transport_queue" in str(found.coverage)
 
 
+@pytest.mark.slow
 def test_a_small_kernel_that_publishes_late_is_refuted_where_memory_is_weak() -> None:
     assert set(stand_in("late_publish", "riscv64").refuted) >= {"publish", "response-clear"}
 

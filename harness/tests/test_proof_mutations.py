@@ -52,6 +52,7 @@ def accesses(recording: Recording, change: Callable[[Access], Access]) -> Record
 @pytest.mark.parametrize(
     ("arch", "strategy"), [("x86_64", "linux"), ("aarch64", "linux"), ("riscv64", "full_progress")]
 )
+@pytest.mark.slow
 def test_every_fence_is_noticed(arch: str, strategy: str) -> None:
     """Each fence instruction removed alone; order that the kick fence also keeps is asked without it."""
     found = proved(arch, strategy)
@@ -64,6 +65,7 @@ def test_every_fence_is_noticed(arch: str, strategy: str) -> None:
 
 
 @pytest.mark.parametrize("half", ["acquire", "release"])
+@pytest.mark.slow
 def test_every_one_way_access_is_noticed(half: str) -> None:
     found = proved("aarch64", "acquire_load")
 
@@ -73,6 +75,7 @@ def test_every_one_way_access_is_noticed(half: str) -> None:
     assert notices(found, lambda one: accesses(one, plain))
 
 
+@pytest.mark.slow
 def test_every_kind_of_branch_is_noticed() -> None:
     """A fence for reads at B, and one for writes at A, leave the rest to branches."""
     found = proved("riscv64", "linux")
@@ -141,6 +144,7 @@ BRANCHES_FIRST = ("control", "fence", "acquire", "release", "address", "data")
         ("aarch64", "acquire_load", BRANCHES_FIRST, {"fence", "acquire", "release"}),
     ],
 )
+@pytest.mark.slow
 def test_every_fence_dependency_and_branch_is_taken_away_in_turn(
     arch: str, strategy: str, order: Sequence[str], kinds: set[str]
 ) -> None:
@@ -160,6 +164,7 @@ def test_every_fence_dependency_and_branch_is_taken_away_in_turn(
     assert found >= kinds
 
 
+@pytest.mark.slow
 def test_no_question_is_without_a_mutation_that_fails_it() -> None:
     """All fences, branches and dependencies removed, on a machine that keeps no order."""
 
@@ -176,6 +181,7 @@ def test_no_question_is_without_a_mutation_that_fails_it() -> None:
     assert broken(answers(tuple(loose), QEMU, found.recordings)) == asked
 
 
+@pytest.mark.slow
 def test_the_weakest_fences_are_right_together_and_none_is_weaker() -> None:
     found = proved("aarch64", "full_progress")
     points = {letter: places for letter, places in found.fences.items() if places}
@@ -219,6 +225,7 @@ from every other.
 
 
 @pytest.mark.parametrize("damage", ["", "wraps wrongly"])
+@pytest.mark.slow
 def test_an_event_is_crossed_exactly_when_it_lies_between(tmp_path: Path, damage: str) -> None:
     """VIRTIO 1.2, §2.7.10.1, exhaustively, of the driver's own function; a wrong one is found."""
     source = (KERNEL_DIR / "drivers" / "virtio" / "virtqueue.c").read_text(encoding="utf-8")
@@ -231,6 +238,7 @@ def test_an_event_is_crossed_exactly_when_it_lies_between(tmp_path: Path, damage
     assert subprocess.run([str(tmp_path / "all")], check=False, timeout=120).returncode == bool(damage)
 
 
+@pytest.mark.slow
 def test_a_strategy_is_raced_on_this_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(practice, "RACE_MS", 50)
     found = race("linux", tmp_path)

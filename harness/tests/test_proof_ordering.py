@@ -46,6 +46,7 @@ def counting(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return proved
 
 
+@pytest.mark.slow
 def test_a_kernel_is_proved_once(monkeypatch: pytest.MonkeyPatch) -> None:
     proved = counting(monkeypatch)
     first, second = ordering_of(KERNEL, "a" * 64), ordering_of(KERNEL, "a" * 64)
@@ -96,6 +97,7 @@ ENDLESS = pytest.param({"WAIT": "iterations"}, marks=pytest.mark.full)
 
 
 @pytest.mark.parametrize("switches", [ENDLESS, {"COMPLETION": "irq"}, {"PREEMPT": "global"}, {"DRAW": "gpu"}])
+@pytest.mark.slow
 def test_kernels_of_other_switches_are_decided(switches: dict[str, str]) -> None:
     built = build_kernel(Switches.of(switches))
     found = ordering_of(built.path, built.sha256)

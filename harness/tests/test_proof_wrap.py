@@ -57,6 +57,7 @@ class _Run:
         pytest.param("riscv64", "on", marks=pytest.mark.full),
     ],
 )
+@pytest.mark.slow
 def test_every_index_is_published_and_seen(arch: str, event_index: str) -> None:
     """Two chains a frame, and another one at the start, so that odd and even values are each published once."""
     built = build_kernel(Switches.of({"ARCH": arch, "EVENT_IDX": event_index}))

@@ -75,6 +75,7 @@ def test_a_qemu_that_will_not_do_is_named(
         ("kill -SEGV $$", QemuError, r"did not start \(SIGSEGV\)"),
     ],
 )
+@pytest.mark.slow
 def test_a_start_that_fails_says_how(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, error: type[Exception], says: str
 ) -> None:
@@ -99,6 +100,7 @@ def test_a_start_that_fails_says_how(
         ("exit 0", "ended before first serial line"),
     ],
 )
+@pytest.mark.slow
 def test_a_guest_that_fails_is_named_in_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, says: str
 ) -> None:

@@ -105,6 +105,7 @@ def test_a_recorded_dialogue_is_spoken_word_for_word() -> None:
         (b"x" * (qmp_module.LINE_BYTES_MAX + 100_000), "QMP greeting: a line of more than 1048576 bytes"),
     ],
 )
+@pytest.mark.slow
 def test_whatever_is_no_monitor_is_said_so(greeting: bytes, says: str) -> None:
     def serve(sock: socket.socket) -> None:
         try:
@@ -127,6 +128,7 @@ def test_whatever_is_no_monitor_is_said_so(greeting: bytes, says: str) -> None:
         (lambda request: b'{"event": "TICK"}\n' * (qmp_module.EVENTS_MAX + 1), "more than 10000 events"),
     ],
 )
+@pytest.mark.slow
 def test_a_command_that_is_not_answered_well_names_itself(
     instead: Callable[[dict[str, object]], bytes], says: str
 ) -> None:
@@ -139,6 +141,7 @@ def test_a_command_that_is_not_answered_well_names_itself(
         assert time.monotonic() - begun < 60
 
 
+@pytest.mark.slow
 def test_the_late_answer_to_a_given_up_command_is_no_answer_to_the_next() -> None:
     late = b'{"return": {"status": "late"}, "id": 2}\n'
     given_up = good_but("query-status", lambda request: b"")

@@ -31,6 +31,7 @@ def test_recorded_screens_are_of_every_guest() -> None:
 
 
 @pytest.mark.parametrize("name", SHOWN)
+@pytest.mark.slow
 def test_a_recorded_screen_alone_is_never_a_fault_and_noise_is(name: str) -> None:
     confusion = measure_screens(recorded_screens()[name], None, 1)
     assert confusion.false_alarm_share == 0.0, confusion.rows
@@ -38,6 +39,7 @@ def test_a_recorded_screen_alone_is_never_a_fault_and_noise_is(name: str) -> Non
 
 
 @pytest.mark.parametrize("name", SHOWN)
+@pytest.mark.slow
 def test_damage_of_a_recorded_screen_is_found_by_its_golden_picture(name: str) -> None:
     for screen in recorded_screens()[name]:
         confusion = measure_screens([screen], learn_golden([screen]), 2)

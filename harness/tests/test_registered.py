@@ -47,6 +47,7 @@ def _content(elf: ELFFile, section: str) -> bytes:
 
 
 @pytest.mark.parametrize("arch", ARCHES)
+@pytest.mark.slow
 def test_every_suite_and_fault_that_is_declared_is_in_the_image(arch: str) -> None:
     suites = declared(sorted((KERNEL_DIR / "test").glob("ktest_*.c")))
     image = build_kernel(Switches(arch=arch), test=True).path
@@ -86,6 +87,7 @@ def test_the_boot_line_names_every_switch() -> None:
     assert all(key == ("cpus_max" if switch == "CPUS" else switch.lower()) for key, switch in keys)
 
 
+@pytest.mark.slow
 def test_a_fault_that_is_declared_twice_does_not_link(tmp_path: Path) -> None:
     shutil.copytree(KERNEL_DIR, tmp_path / "kernel")
     again = 'FAULT_DECLARE(tear, "torn", 3, "", "the upper half of a frame", .halve_transfer = 5);\n'
@@ -95,6 +97,7 @@ def test_a_fault_that_is_declared_twice_does_not_link(tmp_path: Path) -> None:
     assert done.returncode != 0 and "multiple definition of `fault_tear'" in done.stderr
 
 
+@pytest.mark.slow
 def test_an_image_without_a_suite_does_not_link(tmp_path: Path) -> None:
     shutil.copytree(KERNEL_DIR, tmp_path / "kernel")
     for name in ("sources.mk", "arch/x86_64/arch.mk"):

@@ -163,6 +163,7 @@ FILES = ("result.json", FRAMES_FILE, "pictures/captures.json", "window/serial.lo
 
 
 @pytest.mark.parametrize("name", FILES)
+@pytest.mark.slow
 def test_flipped_and_cut_files_end_in_a_result_or_in_one_line(tmp_path: Path, name: str) -> None:
     folder = tmp_path / "run"
     save_run(folder)

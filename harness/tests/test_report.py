@@ -120,6 +120,7 @@ def planted_evidence(folder: Path) -> Frames:
     return Frames(checked=9, intact=1, corrupt=8, findings=("frame 2 is corrupt",), evidence=tuple(names))
 
 
+@pytest.mark.slow
 def test_evidence_is_cropped_captioned_and_within_its_budget(tmp_path: Path) -> None:
     frames = planted_evidence(tmp_path)
     text = page(view_of(result(frames=frames), tmp_path))
@@ -174,6 +175,7 @@ def hostile(text: str) -> Result:
 
 
 @pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.slow
 def test_no_text_of_a_guest_is_more_than_text(text: str, tmp_path: Path) -> None:
     one = hostile(text)
     view = view_of(one, tmp_path)

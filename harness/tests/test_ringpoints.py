@@ -143,6 +143,7 @@ def test_the_table_names_what_is_identical() -> None:
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 @pytest.mark.parametrize("arch", ARCHES)
+@pytest.mark.slow
 def test_every_strategy_is_the_instructions_that_it_claims_and_no_others(arch: str, compiler: str) -> None:
     built: Mapping[str, Mapping[Point, tuple[str, ...]]] = {
         name: ring_points(Switches.of({"ARCH": arch, "BARRIER": name}), compiler) for name in STRATEGIES
@@ -152,6 +153,7 @@ def test_every_strategy_is_the_instructions_that_it_claims_and_no_others(arch: s
 
 
 @pytest.mark.parametrize("arch", ARCHES)
+@pytest.mark.slow
 def test_the_linked_kernel_has_them_too_and_another_strategy_s_claims_do_not_fit(arch: str) -> None:
     kernel = build_kernel(Switches.of({"ARCH": arch}))
     found, _ = read_ring(kernel.path, arch)

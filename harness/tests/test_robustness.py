@@ -35,6 +35,7 @@ def tree(checkout: Checkout) -> Iterator[Checkout]:
 
 
 @pytest.mark.parametrize("count", [FEW, pytest.param(DAMAGED, marks=pytest.mark.full)])
+@pytest.mark.slow
 def test_no_damaged_run_ends_in_a_traceback(tmp_path: Path, count: int) -> None:
     save_run(tmp_path / "saved")
     readings = read_damaged(tmp_path / "saved", tmp_path / "damaged", count)

@@ -60,6 +60,7 @@ def test_a_pixel_of_an_area_may_differ_by_the_levels_stated_and_no_more(oracle: 
 
 
 @pytest.mark.parametrize("kind", sorted(set(KINDS) - TOO_SMALL))
+@pytest.mark.slow
 def test_damage_is_found_in_a_rendered_picture(oracle: Oracle, kind: str) -> None:
     rng = np.random.default_rng(KINDS.index(kind))
     for seed in range(4):
@@ -91,6 +92,7 @@ def moved(picture: Image, box: tuple[int, int, int, int], right: int, down: int)
 
 
 @pytest.mark.parametrize(("right", "down"), [(1, 0), (0, 1), (-1, 0), (2, 2)])
+@pytest.mark.slow
 def test_a_text_that_lies_a_pixel_aside_is_found(oracle: Oracle, right: int, down: int) -> None:
     """All its pixels are on edges and have their neighbours' colours: they are too many."""
     expected = oracle.picture(300)

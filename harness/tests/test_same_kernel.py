@@ -87,6 +87,7 @@ def _order(folder: Path, reference: bytes) -> Order:
     return Order(arms[0], arms[1], Machine(), RunParams(), stages=frozenset({"timing"}))
 
 
+@pytest.mark.slow
 def test_the_same_kernel_is_not_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Session] = []
 

@@ -18,6 +18,7 @@ def screens() -> dict[str, Image]:
     return {**found, "diffused": diffused((256, 192)), "drawn": Oracle(320, 240).picture(300)}
 
 
+@pytest.mark.slow
 def test_screens_alone_raise_no_alarm_and_noise_does() -> None:
     confusion = measure_screens(list(screens().values()), None, 1)
     assert (confusion.false_alarm_share, confusion.found_share) == (0.0, 1.0), confusion.rows
@@ -25,12 +26,14 @@ def test_screens_alone_raise_no_alarm_and_noise_does() -> None:
 
 
 @pytest.mark.parametrize("name", list(screens()))
+@pytest.mark.slow
 def test_every_damage_is_found_by_one_golden_picture(name: str) -> None:
     screen = screens()[name]
     confusion = measure_screens([screen], learn_golden([screen]), 2)
     assert (confusion.false_alarm_share, confusion.found_share) == (0.0, 1.0), confusion.rows
 
 
+@pytest.mark.slow
 def test_a_wrong_golden_picture_raises_alarms() -> None:
     other = learn_golden([stippled((640, 480), 3)])
     assert measure_screens([stippled((640, 480), 2)], other, 1).false_alarm_share == 1.0

@@ -240,6 +240,7 @@ def _strict_records(text: bytes) -> list[tuple[int, dict[str, int]]]:
 
 @fuzz
 @given(damaged(SOUND, b"[VIRTIO PERF] ", b"\r\n", b"=99999999999999999999", b" frame=4294967296", b" x1=5", b"=", b"0"))
+@pytest.mark.slow
 def test_whatever_is_damaged_no_record_is_invented_lost_or_silently_dropped(text: bytes) -> None:
     log = parse_serial(text)
     expected = _strict_records(text)

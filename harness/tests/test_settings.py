@@ -48,12 +48,14 @@ def wrong_value(kind: ValueKind) -> str:
 
 
 @pytest.mark.parametrize(("command", "setting"), EVERY)
+@pytest.mark.slow
 def test_a_setting_in_lower_case_is_refused_with_the_right_one(command: str, setting: Setting) -> None:
     said = refused(*first_words(command), f"{setting.name.lower()}={setting.example}")
     assert f"did you mean {setting.name}={setting.example}" in said or len(setting.name) == 1
 
 
 @pytest.mark.parametrize(("command", "setting"), named(lambda one: len(one.name) > 2))
+@pytest.mark.slow
 def test_a_setting_with_a_letter_missing_is_refused_with_the_right_one(command: str, setting: Setting) -> None:
     name = setting.name[:-2] + setting.name[-1]
     if name in settings_of(command) or any(row.name == name for row in DECLARED):
@@ -63,17 +65,20 @@ def test_a_setting_with_a_letter_missing_is_refused_with_the_right_one(command: 
 
 @pytest.mark.parametrize(("command", "setting"), EVERY)
 @pytest.mark.parametrize("value", ["", "  ", "\t"])
+@pytest.mark.slow
 def test_an_empty_value_is_refused(command: str, setting: Setting, value: str) -> None:
     assert f"{setting.name}=: no value" in refused(*first_words(command), f"{setting.name}={value}")
 
 
 @pytest.mark.parametrize(("command", "setting"), EVERY)
+@pytest.mark.slow
 def test_a_setting_given_twice_is_refused(command: str, setting: Setting) -> None:
     word = f"{setting.name}={setting.example}"
     assert "given twice" in refused(*first_words(command), word, word)
 
 
 @pytest.mark.parametrize(("command", "setting"), named(lambda one: one.kind.shape[:1] != "a"))
+@pytest.mark.slow
 def test_a_wrong_value_is_refused(command: str, setting: Setting) -> None:
     assert setting.name in refused(*first_words(command), f"{setting.name}={wrong_value(setting.kind)}")
 
@@ -88,6 +93,7 @@ def test_a_mistyped_value_is_answered_with_the_right_one(command: str, setting: 
 
 
 @pytest.mark.parametrize(("command", "setting"), EVERY)
+@pytest.mark.slow
 def test_every_example_and_default_is_valid(command: str, setting: Setting) -> None:
     assert setting.kind.parse(setting.example) is not None
     if setting.default:
@@ -201,6 +207,7 @@ def outcome(words: list[str]) -> str:
     return ""
 
 
+@pytest.mark.slow
 def test_two_settings_are_taken_or_refused_alike_in_either_order() -> None:
     """Whichever stands first; and what is refused names one of the two, or what the command lacks."""
     for command, one, other in PAIRED:
@@ -250,6 +257,7 @@ BROUGHT = {("acceptance", "blk="), ("latency", "latency"), ("acceptance", "VIRGL
 
 @pytest.mark.parametrize("command", RUN_KERNELS)
 @pytest.mark.parametrize("fault", fault_table())
+@pytest.mark.slow
 def test_a_fault_has_what_it_needs_or_is_refused_with_what_is_missing(command: str, fault: str) -> None:
     need = fault_table()[fault].needs
     words = [command, f"FAULT={fault}", *(["GOOD=a", "BAD=b"] if command == "bisect" else [])]

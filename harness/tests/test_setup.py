@@ -98,6 +98,7 @@ def test_a_mistyped_goal_is_answered_with_the_right_one(tmp_path: Path) -> None:
         (("test",), set(GROUPS)),
     ],
 )
+@pytest.mark.slow
 def test_a_goal_needs_no_more_than_it_uses(tmp_path: Path, goals: tuple[str, ...], groups: set[str]) -> None:
     done = installed_for(tmp_path, *goals)
     listed = {line.strip() for line in done.stdout.splitlines() if line.startswith("    ")}

@@ -86,6 +86,7 @@ def test_every_link_leads_to_a_file(results: Path) -> None:
             assert (path.parent / link).resolve().is_file(), f"{path.name}: {link}"
 
 
+@pytest.mark.slow
 def test_a_site_is_replaced_whole(results: Path, look: Survey, tmp_path: Path) -> None:
     site = tmp_path / "site"
     write_site(site_view(look, results), series_views(look, results), site)
@@ -126,6 +127,7 @@ def test_a_flat_or_empty_sparkline_is_drawn() -> None:
 
 
 @pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.slow
 def test_the_overview_opens_in_a_browser(page: Browser, results: Path, dark: bool) -> None:
     page.errors.clear()
     page.open(results / "site" / "index.html", dark=dark)
@@ -136,6 +138,7 @@ def test_the_overview_opens_in_a_browser(page: Browser, results: Path, dark: boo
     assert page.errors == []
 
 
+@pytest.mark.slow
 def test_pages_fit_a_phone(page: Browser, results: Path, look: Survey) -> None:
     for path in (results / "site" / "index.html", ratio_page(look, results, CELLS[0])):
         page.open(path, width=390, height=800)
@@ -152,6 +155,7 @@ def test_the_plot_shows_every_run_and_change(page: Browser, results: Path, look:
     assert page.errors == []
 
 
+@pytest.mark.slow
 def test_the_plot_zooms_by_mouse_keys_and_buttons(page: Browser, results: Path, look: Survey) -> None:
     page.open(ratio_page(look, results, CELLS[0]))
     box = page.evaluate("(b => [b.x, b.y, b.width, b.height])(document.getElementById('plot').getBoundingClientRect())")
@@ -175,6 +179,7 @@ def test_the_plot_zooms_by_mouse_keys_and_buttons(page: Browser, results: Path, 
     assert "commit" in page.evaluate("document.getElementById('note').textContent")
 
 
+@pytest.mark.slow
 def test_a_point_opens_its_run(page: Browser, results: Path, look: Survey) -> None:
     page.open(ratio_page(look, results, CELLS[0]))
     x, y = page.evaluate(
@@ -203,6 +208,7 @@ def test_a_click_beside_a_point_goes_nowhere_and_the_wheel_scrolls(page: Browser
     assert page.evaluate("document.querySelectorAll('#plot .dot').length") < 60
 
 
+@pytest.mark.slow
 def test_a_tap_shows_the_value_and_whiskers_are_within_the_plot(page: Browser, results: Path, look: Survey) -> None:
     page.open(ratio_page(look, results, CELLS[0]), width=390, height=800)
     x, y = page.evaluate(
@@ -219,6 +225,7 @@ def test_a_tap_shows_the_value_and_whiskers_are_within_the_plot(page: Browser, r
     assert page.evaluate(inside + "+w.getAttribute('y2') <= b.height))(plot.getBoundingClientRect())")
 
 
+@pytest.mark.slow
 def test_cells_are_found_by_words_and_by_what_moved(page: Browser, results: Path) -> None:
     page.open(results / "site" / "index.html")
     shown = "[...document.querySelectorAll('.cell')].filter(c => !c.hidden).length"

@@ -35,6 +35,7 @@ def _launch(candidate: I64, turns: bool = False, batch: int = 0) -> MeasuredLaun
     return slice_launch(logs, spans, {CANDIDATE: BASE_NS, REFERENCE: BASE_NS}, batch, 0.002)
 
 
+@pytest.mark.slow
 def test_a_uniform_slow_down_is_the_launch_s_effect() -> None:
     measured = _launch(np.full(400, 3_060_000, np.int64))
     assert launch_effect(measured.launch) == pytest.approx(np.log(1.02), abs=1e-6)
@@ -66,6 +67,7 @@ IDLE = ("t f o", "a flush of a resource that is not shown")
 
 @pytest.mark.parametrize("stamped", [True, False])
 @pytest.mark.parametrize(("steps", "what"), [TWICE, HALVES, BANDS, IDLE])
+@pytest.mark.slow
 def test_flushing_one_frame_in_more_ways_is_not_faster(steps: str, what: str, stamped: bool) -> None:
     """A candidate that draws 2 % longer frames and flushes each in several steps is 2 % slower, not twice as fast."""
     logs = {CANDIDATE: _stepped(3_060_000, steps), REFERENCE: _stepped(3_000_000, "t f")}

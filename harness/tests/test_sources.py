@@ -27,6 +27,7 @@ def _reconciled(model: MachineModel, sightings: tuple[Sighting, ...] = ()) -> So
 
 @pytest.mark.parametrize("drift", [0.0, 3e-4, -2e-3])
 @pytest.mark.parametrize("frames", [60, 1500])
+@pytest.mark.slow
 def test_honest_sources_agree_and_the_clock_error_is_bounded(drift: float, frames: int) -> None:
     model = MachineModel(frames=frames, drift=drift, random_state=frames)
     sources = _reconciled(model)
@@ -49,6 +50,7 @@ def test_honest_sources_agree_and_the_clock_error_is_bounded(drift: float, frame
 
 
 @pytest.mark.parametrize("random_state", range(5))
+@pytest.mark.slow
 def test_a_host_that_preempts_at_every_step_does_not_make_sources_disagree(random_state: int) -> None:
     sources = _reconciled(MachineModel(preempted=0.5, frames=400, random_state=random_state))
     assert sources.problem is None
@@ -56,6 +58,7 @@ def test_a_host_that_preempts_at_every_step_does_not_make_sources_disagree(rando
 
 
 @pytest.mark.parametrize("frame", [100, 319])
+@pytest.mark.slow
 def test_a_pause_between_the_spans_of_a_frame_hides_none(frame: int) -> None:
     """A host that takes the CPU between two commands of the last frame: its flush comes after its spans are over."""
     model = MachineModel(paused={frame: 7_000_000})
@@ -83,6 +86,7 @@ def test_several_flushes_a_frame_agree() -> None:
 
 @pytest.mark.parametrize("random_state", range(5))
 @pytest.mark.parametrize("preempted", [0.0, 0.5])
+@pytest.mark.slow
 def test_a_device_that_draws_longer_than_the_guest_is_matched(random_state: int, preempted: float) -> None:
     """As under OpenGL: a flush comes early in a frame, its answer at the end."""
     model = MachineModel(render_ns=500_000, flush_ns=6_000_000, preempted=preempted, random_state=random_state)
@@ -121,6 +125,7 @@ def test_an_evenly_paced_run_is_matched_to_the_right_frames() -> None:
         (MachineModel(drift=0.007), "they run +0.7"),
     ],
 )
+@pytest.mark.slow
 def test_a_lie_is_caught_and_says_who_said_what(model: MachineModel, who: str) -> None:
     problem = _reconciled(model).problem
     assert problem is not None and problem.startswith("sources disagree: ") and who in problem
@@ -156,6 +161,7 @@ def test_pictures_that_move_on_without_flushes_are_caught() -> None:
 
 
 @pytest.mark.parametrize(("drawn", "agrees"), [(220, True), (250, True), (217, False), (253, False)])
+@pytest.mark.slow
 def test_a_guest_that_catches_up_while_a_picture_is_taken_agrees(drawn: int, agrees: bool) -> None:
     """Beside load frames come in bursts: 30 of them may fall between question and answer."""
     model = MachineModel()

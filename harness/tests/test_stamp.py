@@ -81,6 +81,7 @@ def test_wrong_sync_and_wrong_crc_are_refused() -> None:
 
 @SETTINGS
 @given(FRAMES, st.integers(0, 32), st.integers(-40, 40))
+@pytest.mark.slow
 def test_a_displaced_picture_still_tells_its_number(frame: int, right: int, down: int) -> None:
     picture = np.roll(stamped((320, 240), frame, frame), (down, right), (0, 1))
     if right or down:
@@ -99,6 +100,7 @@ def test_one_good_row_is_enough_to_salvage() -> None:
 
 @SETTINGS
 @given(hnp.arrays(np.uint8, st.tuples(st.integers(0, 20), st.sampled_from([0, 1, 287, 288, 300]), st.integers(0, 4))))
+@pytest.mark.slow
 def test_anything_may_be_handed_in(picture: Image) -> None:
     assert decode_stamps(picture) == Stamps(None, None)
     assert salvage_frame(picture) is None

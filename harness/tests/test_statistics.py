@@ -122,6 +122,7 @@ def test_hodges_lehmann_shrugs_at_an_outlier() -> None:
     assert hodges_lehmann(np.array([1.0, 2.0, 3.0, 4.0, 900.0])) == pytest.approx(3.0)
 
 
+@pytest.mark.slow
 def test_launch_effects_are_unbiased_in_a_noisy_drifting_host() -> None:
     rng = np.random.default_rng(2)
     noise = HostNoise(drift=0.01, host_sd=0.2, core_sd=0.05, spike_share=0.03)
@@ -229,6 +230,7 @@ def _states(draw: DrawEffects, effect: float, runs: int, planned: int, random_st
 
 
 @pytest.mark.parametrize("name", SERIES)
+@pytest.mark.slow
 def test_no_false_alarms(name: str) -> None:
     """At most 1 in 200, here none at all in the fast form."""
     runs = 1500 if FULL else 40
@@ -237,6 +239,7 @@ def test_no_false_alarms(name: str) -> None:
 
 
 @pytest.mark.parametrize(("effect", "planned", "power"), [(0.03, 70, 0.99), (0.03, 35, 0.95), (0.02, 70, 0.90)])
+@pytest.mark.slow
 def test_power(effect: float, planned: int, power: float) -> None:
     runs = 1500 if FULL else 60
     found = _states(normal(0.025), effect, runs, planned, random_state=12)

@@ -147,6 +147,7 @@ def test_a_run_that_failed_before_it_began_leaves_nothing(tmp_path: Path) -> Non
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_run_that_nobody_entered_leaves_nothing(tmp_path: Path) -> None:
     run = RunFolder("perf", tmp_path)
     (run.path / "serial.log").write_text("[BOOT]")

@@ -36,7 +36,7 @@ def runner() -> ModuleType:
     [
         ([], ["check", "native", "guest", "own-gate", "harness"], "not full"),
         (["full"], ["check", "native", "guest", "own-gate", "harness"], "-p"),
-        (["quick"], ["harness"], "not qemu and not full"),
+        (["quick"], ["harness"], "not qemu and not full and not slow"),
         (["T=native"], ["native"], "hosttest"),
         (["T=gates", "K=floor"], ["harness"], "harness/tests/test_gates.py"),
         (["K=floor"], ["harness"], "floor"),

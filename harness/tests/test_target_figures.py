@@ -51,6 +51,7 @@ def compared(rng: np.random.Generator, fps: float, effect: float) -> Decision:
 
 
 @pytest.mark.parametrize("fps", list(FOUND))
+@pytest.mark.slow
 def test_five_per_cent_are_found_in_two_minutes(fps: int) -> None:
     rng = np.random.default_rng(fps)
     decisions = [compared(rng, fps, np.log(1 + SLOWER)) for _ in range(DRAWS)]
@@ -60,6 +61,7 @@ def test_five_per_cent_are_found_in_two_minutes(fps: int) -> None:
 
 
 @pytest.mark.parametrize("fps", [5, 30, 60])
+@pytest.mark.slow
 def test_what_has_not_changed_raises_no_alarm(fps: int) -> None:
     rng = np.random.default_rng(100 + fps)
     assert not [one.words for one in (compared(rng, fps, 0.0) for _ in range(DRAWS)) if one.state is State.CHANGED]

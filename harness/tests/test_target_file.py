@@ -107,6 +107,7 @@ def test_what_is_wrong_is_named_with_its_line(text: str, says: str) -> None:
 
 
 @pytest.mark.parametrize("pattern", ["(a+)+b", "(?:[0-9]|x|\\d\\d?)+$!", r"^(\w+\s*)+#"])
+@pytest.mark.slow
 def test_a_pattern_that_never_ends_is_refused(pattern: str, tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(f"{LEAST}serial = {{ panic = '{pattern}' }}\n", encoding="utf-8")
     with pytest.raises(UsageError, match=r"mine.toml:2: serial.panic: .*takes for ever on a line"):
@@ -220,6 +221,7 @@ def test_a_missing_qemu_is_named_with_its_package(tmp_path: Path, monkeypatch: p
         resolved(target)
 
 
+@pytest.mark.slow
 def test_a_build_that_fails_or_hangs_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(
         BuildError, match="mine.toml:2: build 'echo no compiler; false' ended with status 1: no compiler"

@@ -148,6 +148,7 @@ def _check(trace: Trace, text: bytes) -> None:
 
 @fuzz
 @given(damaged(LINES * 2, b"4242@", b":virtio_gpu_cmd_res_flush ", b"0x", b" -1", b"\n", b"@99999999999.999999:"))
+@pytest.mark.slow
 def test_damage_is_counted(text: bytes) -> None:
     _check(parse_trace(text), text)
 

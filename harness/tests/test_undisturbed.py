@@ -32,17 +32,20 @@ def _effects(launches: list[MeasuredLaunch]) -> F64:
 
 
 @pytest.mark.parametrize("share", [QUIET, 0.25, LOADED, 0.7])
+@pytest.mark.slow
 def test_sizes_are_right_whatever_the_load(share: float) -> None:
     found = np.expm1(np.median(_effects(_launches(math.log(1.093), share, 40))))
     assert found == pytest.approx(0.093, abs=0.01)
 
 
 @pytest.mark.parametrize("frame_ns", [0.8e6, 3e6, 6e6])
+@pytest.mark.slow
 def test_sizes_are_right_whatever_the_frame_time(frame_ns: float) -> None:
     found = np.expm1(np.median(_effects(_launches(math.log(1.093), LOADED, 60, frame_ns=frame_ns))))
     assert found == pytest.approx(0.093, abs=0.02)
 
 
+@pytest.mark.slow
 def test_medians_of_slices_would_be_noisy_under_load() -> None:
     """Purpose of the low end: without it the same launches are more than twice as noisy."""
     launches = _launches(0.0, LOADED, 40, frame_ns=3e6)
@@ -87,6 +90,7 @@ def test_modes_decide_where_run_delay_cannot_be_read() -> None:
 
 
 @pytest.mark.parametrize("share", [QUIET, LOADED])
+@pytest.mark.slow
 def test_intervals_cover_and_unchanged_trees_do_not_alarm(share: float) -> None:
     recorded = resampled(_effects(_launches(0.0, share, 120)))
     rng = np.random.default_rng(3)
@@ -96,6 +100,7 @@ def test_intervals_cover_and_unchanged_trees_do_not_alarm(share: float) -> None:
 
 
 @pytest.mark.parametrize(("share", "effect"), [(QUIET, 0.02), (LOADED, 0.03)])
+@pytest.mark.slow
 def test_small_changes_are_found(share: float, effect: float) -> None:
     launches = _effects(_launches(math.log1p(effect), share, 120))
     rng = np.random.default_rng(4)
@@ -130,6 +135,7 @@ def _error(share: float, frame_ns: float, slices: bool) -> float:
     return float(np.sqrt(np.nanmean(found**2)))
 
 
+@pytest.mark.slow
 def test_the_estimator_changes_where_the_two_errors_cross(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(undisturbed, "PREEMPTED_FROM", -1.0)
     below, above = 0.5 * 0.10, 2 * 0.10
@@ -137,6 +143,7 @@ def test_the_estimator_changes_where_the_two_errors_cross(monkeypatch: pytest.Mo
     assert _error(above, 3e6, slices=True) > 1.5 * _error(above, 3e6, slices=False)
 
 
+@pytest.mark.slow
 def test_late_frames_count_as_too_many_before_the_low_end_misleads(monkeypatch: pytest.MonkeyPatch) -> None:
     usual = _error(LOADED, 3e6, slices=False)
     monkeypatch.setattr(undisturbed, "LATE_SHARE", 0.7)
@@ -145,6 +152,7 @@ def test_late_frames_count_as_too_many_before_the_low_end_misleads(monkeypatch: 
     assert usual < 0.7 * later < 0.7 * _error(LOADED, 3e6, slices=False)
 
 
+@pytest.mark.slow
 def test_the_low_end_lies_where_the_error_is_flat(monkeypatch: pytest.MonkeyPatch) -> None:
     usual = _error(LOADED, 1.2e6, slices=False)
     monkeypatch.setattr(undisturbed, "LOW_END", (0.0, 0.02))

@@ -38,10 +38,12 @@ def test_a_picture_alone() -> None:
     assert noise.kind is FrameClass.CORRUPT and "noise" in noise.why
 
 
+@pytest.mark.slow
 def test_a_picture_of_another_size_is_said() -> None:
     assert "another size" in judge_picture(draw((641, 487))(5), golden()).why
 
 
+@pytest.mark.slow
 def test_what_changes_where_nothing_moves_is_said() -> None:
     picture = draw((320, 240))(100)
     picture[30:36, 4:12] = 255
@@ -51,6 +53,7 @@ def test_what_changes_where_nothing_moves_is_said() -> None:
     )
 
 
+@pytest.mark.slow
 def test_colours_never_seen_are_said() -> None:
     picture = draw((320, 240))(100)
     picture[120:130, 100:110] = (255, 0, 255)
@@ -84,6 +87,7 @@ def test_too_few_or_unlike_pictures_are_refused() -> None:
         learn_golden([draw((320, 240))(0)] * 8 + [draw((641, 487))(0)])
 
 
+@pytest.mark.slow
 def test_every_answer_says_that_it_is_a_judgement() -> None:
     rng = np.random.default_rng(2)
     for kind in GROSS_KINDS:
@@ -91,6 +95,7 @@ def test_every_answer_says_that_it_is_a_judgement() -> None:
         assert checked.kind is FrameClass.INTACT or checked.why.startswith("judged")
 
 
+@pytest.mark.slow
 def test_the_judge_on_a_small_set() -> None:
     confusion = measure_judge([draw((320, 240))], 50, 100, 1)
     assert confusion.false_alarm_share == 0.0
@@ -104,6 +109,7 @@ def test_the_judge_on_the_whole_set() -> None:
     assert confusion.false_alarm_share <= 0.001, confusion.rows
 
 
+@pytest.mark.slow
 def test_the_exact_detector_on_a_small_set() -> None:
     confusion, wrong = measure_exact([draw((320, 240)), draw((641, 487))], 3 * len(KINDS), 50, 1)
     assert not wrong

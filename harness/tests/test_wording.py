@@ -79,6 +79,7 @@ def test_an_odd_phrase_is_found(phrase: str, example: str) -> None:
     assert odd_phrases(example)
 
 
+@pytest.mark.slow
 def test_sentences_are_plain() -> None:
     pages = tracked(
         "*.md", "harness/*.py", "harness/*.c", "harness/*.h", "kernel/*.[chS]", "include/*.h", "ci/*", "Makefile"

