@@ -15,11 +15,12 @@ import numpy as np
 
 from harness.cluster.bundle import Provisions
 from harness.cluster.crew import crew_for, result_of_job
-from harness.core.comparison.statistics import AIM, CANDIDATE, REFERENCE
+from harness.core.comparison.limits import AIM
 from harness.core.wording import percent, signed_percent
 from harness.gate.calibration.budgeted import drawing_time
 from harness.gate.calibration.evidence import HOSTS, evidence_text, provenance_of, recording_from_evidence
 from harness.gate.calibration.places import CALCULATED, SAME, SMALLEST, CalibrationPlace, place_from
+from harness.gate.calibration.planted import pairs_of_images, planted_effects
 from harness.gate.calibration.power import (
     DetectionRates,
     Promise,
@@ -31,17 +32,16 @@ from harness.gate.calibration.power import (
     synthetic,
     targets,
 )
-from harness.gate.calibration.recording import CalibrationRecording, InjectedEffect, estimator_rows, record
+from harness.gate.calibration.recording import CalibrationRecording, estimator_rows, record
 from harness.gate.calibration.shards import RecordedPart, hosts_of, hosts_words, joined, part_sizes
 from harness.gate.calibration.simulate import autocorrelated, bimodal, heavy_tailed, normal, with_outliers
 from harness.gate.judging.metrics import RULES
-from harness.gate.measuring.protocol import WARM_UP_FRAMES, choose_protocol
-from harness.gate.measuring.timing import TIMING_S
+from harness.gate.measuring.protocol import choose_protocol
 from harness.model.cluster_request import ClusterRequest
 from harness.model.errors import HarnessError
 from harness.model.job import PAIR, Job, Wish
 from harness.model.result import NextStep, Result, ResultError
-from harness.model.spec import BUILT_IN, FOREIGN, ROOT, Machine, RunParams, RunSpec, Switches, UsageError, Verdict
+from harness.model.spec import ROOT, Machine, Switches, UsageError, Verdict
 from harness.platform.files.atomic import write_whole
 from harness.platform.files.bounded import read_bounded, why_unread
 from harness.platform.files.store import RunFolder
@@ -49,7 +49,7 @@ from harness.platform.host.cpus import on_cores
 from harness.platform.host.identity import host_facts
 from harness.platform.host.leases import lease_cores
 from harness.platform.host.load import competing_load
-from harness.platform.kernels.build import build_kernel, source_state
+from harness.platform.kernels.build import source_state
 from harness.platform.machine.pin import probe_rights
 from harness.platform.pictures.virgl import chosen_device
 from harness.report.printer import Printer
@@ -77,12 +77,6 @@ PART_LEAST_S, PART_DRAWS = 20.0, 20
 """The least budget of a part; sessions that another host draws from it, while the whole is judged here."""
 PART_LIMIT_S, LAUNCH_S = 7200.0, 6.0
 """A part is ended after this time; what a launch of all effects takes, until that is known."""
-PAIRS = 3
-"""Pairs of images an effect."""
-FOREIGN_WITH_WORDS = replace(FOREIGN, command_line=True)
-"""Nothing is known of the kernel, and yet an effect can be planted in it."""
-FOREIGN_SLOW, FOREIGN_MODE = 900, (1280, 1024)
-"""Ten times the drawing, pixel by pixel, of a larger picture: about 30 frames a second."""
 
 
 def main(arguments: Arguments, out: Printer) -> Verdict:
@@ -122,7 +116,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
             notices = (recording.protocol.words if recording.protocol else "", place.title, words)
         arch = str((provenance or {}).get("switches", {}).get("ARCH", switches.arch))
         out.progress("calibrate: replaying sessions")
-        rates = _rates(recording, draws, arguments.integer("RANDOM_STATE"))
+        rates = _rates(recording, place, draws, arguments.integer("RANDOM_STATE"))
         promised = targets(rates.cells, recording.series, place)
         told = TellingPrinter(out)
         _say(told, recording, rates, ", ".join(notices))
@@ -177,9 +171,10 @@ def _recorded(
         rights = rights if place.pins else replace(rights, affinity=False, realtime=False)
         machine, _ = chosen_device(Machine(arch=switches.arch, vcpus=1, maxcpus=2), place.gl)
         protocol = choose_protocol(rights, machine)
-        built = _injected_effects(
-            switches, machine, place.foreign, arguments.integers("EFFECTS"), arguments.text("CC"), out
-        )
+        pairs = pairs_of_images(place, arguments.integer("LAUNCHES"))
+        out.progress("calibrate: building")
+        effects, compiler = arguments.integers("EFFECTS"), arguments.text("CC")
+        built = planted_effects(switches, machine, place.foreign, effects, compiler, pairs)
         processes = len(protocol.cores) if place.load == 1 else place.load
         with competing_load(processes):
             random_state, launches = arguments.integer("RANDOM_STATE"), arguments.integer("LAUNCHES")
@@ -228,7 +223,7 @@ def _shared(
     return joined(ordered), {HOSTS: [asdict(one) for one in hosts_of(ordered)]}
 
 
-def _rates(recording: CalibrationRecording, draws: int, random_state: int) -> _Rates:
+def _rates(recording: CalibrationRecording, place: CalibrationPlace, draws: int, random_state: int) -> _Rates:
     """Sessions drawn from the launches, and the reference methods on the same."""
     rng = np.random.default_rng(random_state)
     series = _replayed(recording.series)
@@ -242,6 +237,7 @@ def _rates(recording: CalibrationRecording, draws: int, random_state: int) -> _R
             rng,
             SMALLEST.get(one.name, usual),
             None if one.name in SMALLEST else AIM,
+            relinks=not place.foreign,
         )
         for one in series
         for budget_s in BUDGETS_S
@@ -271,41 +267,6 @@ def _read(path: Path) -> tuple[CalibrationRecording, dict[str, Any]]:
         raise UsageError(f"FROM={error}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"FROM={path}: cannot be read: {why_unread(error)}") from error
-
-
-def _injected_effects(
-    switches: Switches, machine: Machine, foreign: bool, effects: tuple[int, ...], compiler: str, out: Printer
-) -> list[InjectedEffect]:
-    """A/A and each planted slow-down, every one in several link orders on either side."""
-    out.progress("calibrate: building")
-    kind = switches.but(FILL="pixel", FAULT="slow_draw") if foreign else switches
-    slowed = switches.but(FILL="pixel", FAULT="slow_draw") if foreign else switches.but(FAULT="slow_draw")
-    images: dict[tuple[str, int], RunSpec] = {}
-    params = RunParams(seconds=TIMING_S, records=0, warmup=WARM_UP_FRAMES)
-    params = replace(params, mode=FOREIGN_MODE, slow=FOREIGN_SLOW, tlb="cold", warmup=1) if foreign else params
-    capabilities = FOREIGN_WITH_WORDS if foreign else BUILT_IN
-    for name, which in (("plain", kind), ("slowed", slowed)):
-        for order in range(1, 2 * PAIRS + 1):
-            built = build_kernel(which, compiler=compiler, shuffle=order)
-            images[name, order] = RunSpec(built.path, machine, params, capabilities)
-    injected_effects = [InjectedEffect("A/A", 0.0, _pairs(images, "plain", params))]
-    for effect in effects:
-        planted = replace(params, slow=_slow(effect, foreign))
-        injected_effects.append(InjectedEffect(f"slow_draw={effect}%", effect / 100, _pairs(images, "slowed", planted)))
-    return injected_effects
-
-
-def _slow(effect: int, foreign: bool) -> int:
-    """The fault's SLOW, in per cent of the drawing without it, that adds this many per cent to all drawing."""
-    return round(FOREIGN_SLOW + effect * (100 + FOREIGN_SLOW) / 100) if foreign else effect
-
-
-def _pairs(images: dict[tuple[str, int], RunSpec], candidate: str, params: RunParams) -> tuple[dict[str, RunSpec], ...]:
-    """Candidate images 1, 3, 5 against plain images 2, 4, 6."""
-    return tuple(
-        {CANDIDATE: replace(images[candidate, order], params=params), REFERENCE: images["plain", order + 1]}
-        for order in range(1, 2 * PAIRS + 1, 2)
-    )
 
 
 def _replayed(recorded: tuple[Series, ...]) -> list[Series]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from harness.core.comparison.statistics import AIM
+from harness.core.comparison.limits import AIM
 from harness.gate.approved.references import (
     NoBaseline,
     Reference,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +15,7 @@ import pytest
 
 from harness.commands import calibrate
 from harness.front.words import parse
+from harness.gate.calibration import planted as planted_module
 from harness.gate.calibration import recording
 from harness.gate.calibration.evidence import recording_from_evidence
 from harness.gate.calibration.report import ROWS, calibration_markdown, calibration_pages
@@ -24,7 +25,6 @@ from harness.gate.measuring.protocol import Protocol
 from harness.model.spec import ROOT, RunSpec, Switches, UsageError, Verdict
 from harness.platform.files import store
 from harness.platform.host.load import competing_load
-from harness.platform.kernels.build import BuiltKernel
 from harness.tests.printer import RecordingPrinter
 from harness.tests.test_slices import steady_launch
 
@@ -120,13 +120,13 @@ def test_every_place_is_calibrated_by_one_command(
         loads.append(processes)
         yield
 
-    def build(switches: Switches, **rest: object) -> BuiltKernel:
-        return BuiltKernel(tmp_path / f"{switches.get('FAULT')}.elf", "", switches, "gcc")
+    def link(switches: Switches, orders: Sequence[int], **rest: object) -> tuple[Path, ...]:
+        return tuple(tmp_path / f"{switches.get('FAULT')}-{order}.elf" for order in orders)
 
     monkeypatch.setattr(calibrate, "RunFolder", lambda command: store.RunFolder(command, tmp_path / "results"))
     monkeypatch.setattr(calibrate, "ROOT", tmp_path)
     (tmp_path / "baselines" / "x86_64").mkdir(parents=True)
-    monkeypatch.setattr(calibrate, "build_kernel", build)
+    monkeypatch.setattr(planted_module, "link_in_orders", link)
     monkeypatch.setattr(calibrate, "competing_load", load)
     monkeypatch.setattr(calibrate, "chosen_device", lambda machine, gl: (replace(machine, memory_mib=257 + gl), ""))
     monkeypatch.setattr(recording, "measure_launch", launch)
@@ -145,6 +145,7 @@ def test_every_place_is_calibrated_by_one_command(
     assert spec.capabilities.stamp is ("FOREIGN" not in settings)
     assert spec.machine.memory_mib == 257 + ("VIRGL" in settings)
     planted = [pair["effect"] for pair in plain["launches"][1]["pairs"]]
+    assert len(planted) == 3
     assert np.mean(planted) == pytest.approx(np.log(1.1), abs=0.01)
     assert calibration_pages(tmp_path / "baselines").startswith("**x86_64, ")
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from harness.core.comparison.statistics import CANDIDATE, REFERENCE, Plan, State, decide, decide_effects
+from harness.gate import relink
 from harness.gate.measured import ArmKernel, KernelSource
 from harness.gate.measuring import comparison
 from harness.gate.measuring import launch as launch_module
@@ -102,10 +103,9 @@ def test_what_cannot_be_linked_again_is_checked_as_it_is_and_that_is_said(monkey
     refused = Relinked(problem="the reference cannot be linked again: its source is not known here")
     found = run(monkeypatch, Pretended(effect=0.03), relinked=refused)
     assert found.decision.state is State.CHANGED and "other orders" not in found.decision.words
-    told = (
-        "an alarm was checked with the same images: the reference cannot be linked again: its source is not known here"
-    )
+    told = "launched in one link order: the reference cannot be linked again: its source is not known here"
     assert found.layout == told and told in found.advice
+    assert told not in run(monkeypatch, Pretended(sd=0.001), relinked=refused).advice
 
 
 def test_without_an_alarm_nothing_is_linked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,15 +124,15 @@ def _kernel(path: str, source: KernelSource | None, name: str = "reference") -> 
     return ArmKernel(name, Path(path), "", Switches(), BUILT_IN, source=source)
 
 
-def test_both_arms_are_linked_alike_or_neither_is() -> None:
+def test_both_arms_are_linked_alike_or_neither_is(tmp_path: Path) -> None:
     kernels = {CANDIDATE: _kernel("a", KernelSource("gcc"), CANDIDATE), REFERENCE: _kernel("b", None)}
 
-    def link(kernel: ArmKernel, layout: int) -> Path:
-        return Path("x") if kernel.source else linked(kernel, layout)
+    def link(kernel: ArmKernel) -> tuple[Path, ...]:
+        return (Path("x"),) * len(LAYOUTS) if kernel.source else linked(kernel, tmp_path)
 
     found = relinked_arms(kernels, ARMS, link)
     assert not found.arms and "cannot be linked again" in found.problem
-    found = relinked_arms(kernels, ARMS, link=lambda kernel, layout: Path(f"{kernel.name}-{layout}"))
+    found = relinked_arms(kernels, ARMS, link=lambda kernel: tuple(Path(f"{kernel.name}-{n}") for n in LAYOUTS))
     assert [str(arms[REFERENCE].kernel) for arms in found.arms] == [f"reference-{n}" for n in LAYOUTS]
     assert [str(arms[CANDIDATE].kernel) for arms in found.arms] == [f"candidate-{n}" for n in LAYOUTS]
 
@@ -142,15 +142,44 @@ def test_both_arms_are_linked_alike_or_neither_is() -> None:
 def test_a_kernel_linked_again_is_another_image_of_the_same_source(tmp_path: Path) -> None:
     built = build_kernel(Switches())
     kernel = _kernel(str(built.path), KernelSource("gcc"))
-    one, two = linked(kernel, 1), linked(kernel, 2)
-    assert len({path.read_bytes() for path in (built.path, one, two)}) == 3
+    images = linked(kernel, tmp_path / "kept")
+    assert len({path.read_bytes() for path in (built.path, *images)}) == 1 + len(LAYOUTS)
+    assert images[3].read_bytes() == build_kernel(Switches(), shuffle=LAYOUTS[3]).path.read_bytes()
+    made = images[0].stat()
+    assert linked(kernel, tmp_path / "kept") == images and images[0].stat() == made
     other = tmp_path / "other.elf"
     other.write_bytes(built.path.read_bytes()[:-64] + bytes(64))
     spoilt = bytearray(built.path.read_bytes())
     spoilt[len(spoilt) // 4] ^= 1
     other.write_bytes(bytes(spoilt))
     with pytest.raises(BuildError, match="builds to another kernel now"):
-        linked(_kernel(str(other), KernelSource("gcc")), 1)
+        linked(_kernel(str(other), KernelSource("gcc")), tmp_path / "kept")
+
+
+def test_images_in_other_orders_are_kept_of_a_few_kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = tmp_path / "made.elf"
+    made.write_bytes(b"image")
+    monkeypatch.setattr(relink, "_made", lambda kernel: (made,) * len(LAYOUTS))
+    for number in range(relink.KERNELS_MAX + 2):
+        plain = tmp_path / f"{number}.elf"
+        plain.write_bytes(bytes([number]))
+        images = linked(_kernel(str(plain), KernelSource("gcc")), tmp_path / "kept")
+        assert all(image.is_file() for image in images)
+    kept = [folder for folder in (tmp_path / "kept").iterdir() if folder.is_dir()]
+    assert len(kept) == relink.KERNELS_MAX and images[0].parent in kept
+
+
+def test_launches_take_turns_at_link_orders_where_there_is_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparison, "LINK_FIRST_S", 1.0)
+    pretended = Pretended(effect=0.03, relinked=0.001)
+    found = run(monkeypatch, pretended)
+    assert found.decision.state is State.UNCHANGED and "layout luck" not in found.decision.words
+    assert found.layout == "both kernels linked alike in 3 orders that took turns"
+    launched = [pair.layout for pairs in pretended.rounds[1:] for pair in pairs]
+    assert launched == [1 + turn % 3 for turn in range(len(launched))]
+    assert found.plan.allowance == pytest.approx(Plan.allowance / 3**0.5)
+    real = run(monkeypatch, Pretended(relinked=0.03))
+    assert real.decision.state is State.CHANGED and real.decision.confirmed
 
 
 # Several pairs
@@ -211,6 +240,17 @@ def test_one_per_cent_is_found_and_ruled_out_where_the_noise_allows() -> None:
     assert quiet.smallest == 0.01
     assert _decided(0.0115, 0.005, 70, plan, second=True) is State.CHANGED
     assert _decided(0.0115, 0.005, 70, Plan(launches=70), second=True) is not State.CHANGED
+
+
+@pytest.mark.parametrize(("effect", "told"), [(0.0095, True), (0.008, True), (0.006, False)])
+def test_a_change_about_as_large_as_the_aim_is_told(effect: float, told: bool) -> None:
+    """One that may be as large as the aim is told, and one that is surely smaller is not."""
+    plan = Plan(launches=70, aim=0.01, allowance=0.001)
+    noise = np.random.default_rng(5).standard_normal(70)
+    noise -= noise.mean()
+    batches = np.repeat([0, 1], 35)
+    assert (decide_effects(effect + 0.009 * noise, batches, plan).state is State.CHANGED) is told
+    assert decide_effects(effect + 0.0003 * noise, batches, plan).state is State.UNCHANGED
 
 
 def test_noise_leaves_the_usual_size() -> None:

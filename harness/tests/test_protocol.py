@@ -16,9 +16,18 @@ from harness.gate.judging.metrics import RULES
 from harness.gate.measuring import comparison
 from harness.gate.measuring.comparison import compare
 from harness.gate.measuring.launch import MeasuredLaunch, PairSpec, tlb_of
-from harness.gate.measuring.protocol import Protocol, choose_protocol, fitted_protocol, surviving_protocol
+from harness.gate.measuring.protocol import (
+    CROWDED,
+    LOADED,
+    QUIET,
+    Protocol,
+    choose_protocol,
+    fitted_protocol,
+    protocol_beside_load,
+    surviving_protocol,
+)
 from harness.gate.measuring.timing import alike
-from harness.model.record import Lease
+from harness.model.record import LaunchLoad, Lease
 from harness.model.result import Arm, Metric
 from harness.model.spec import RunSpec, Verdict
 from harness.platform.machine.pin import CoreVanished, PinRights
@@ -74,6 +83,21 @@ def test_slices_grow_with_the_frame(frame_ms: float, slice_ms: float, slices: in
     assert fitted.slice_s >= 4 * frame_ms / 1e3 and fitted.slices % 2 == 0
     turns = fitted_protocol(replace(Protocol(), swap=False), frame_ms)
     assert turns.slices % 4 == 0 or turns == replace(Protocol(), swap=False)
+
+
+@pytest.mark.parametrize(
+    ("delay", "stolen", "shape"),
+    [(0.0, 0.0, QUIET), (None, None, QUIET), (0.3, 0.0, LOADED), (0.0, 0.06, LOADED), (0.8, None, CROWDED)],
+)
+def test_launches_are_as_long_as_the_host_asks_for(
+    delay: float | None, stolen: float | None, shape: tuple[int, float, float]
+) -> None:
+    found = protocol_beside_load(Protocol(), LaunchLoad(delay, stolen))
+    assert (found.slices, found.slice_s, found.settle_s) == shape
+    wide = protocol_beside_load(Protocol(slice_s=0.1), LaunchLoad(delay, stolen))
+    assert wide.slice_s == pytest.approx(2.5 * shape[1]) and wide.settle_s == pytest.approx(2.5 * shape[2])
+    turns = Protocol(swap=False)
+    assert protocol_beside_load(turns, LaunchLoad(delay, stolen)) == turns
 
 
 def test_five_frames_a_second_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,17 +32,13 @@ import numpy as np
 from harness.core.arrays import F64, I64
 from harness.core.comparison.contradiction import AGREE_SHARE, COMPUTED_SHARE, Doubt, doubt_of
 from harness.core.comparison.estimate import Estimate, estimate, hodges_lehmann
+from harness.core.comparison.limits import aim_in_reach, matters, smallest_shown, smallest_told
 from harness.core.comparison.sequential import bound_at, look_sizes
 from harness.core.comparison.undisturbed import COMPUTED
 from harness.core.wording import changed_by, percent, signed_percent, span
 from harness.model.record import Launch as Launch
 from harness.model.record import Plan as Plan
 from harness.model.record import Slice as Slice
-
-AIM_PRECISION = 0.8
-"""Share of the aim: half an interval that leaves room for the offset of an unchanged kernel."""
-AIM_PATIENCE = 2.0
-"""How many times as many launches an aim may cost that is not needed for the verdict."""
 
 CANDIDATE = "candidate"
 REFERENCE = "reference"
@@ -94,13 +90,16 @@ class Decision:
         return self.high < 1 + smallest
 
 
-AIM = 0.01
-"""Smallest change that is looked for where the noise allows, unless somebody names another."""
+def plan_of(launches: int, smallest: float, aim: float | None = None, orders: int = 1) -> Plan:
+    """The plan of a comparison; what matters lies well above the offset between builds that is allowed for.
 
-
-def plan_of(launches: int, smallest: float, aim: float | None = None) -> Plan:
-    """The plan of a comparison; what matters lies well above the offset between builds that is allowed for."""
-    return Plan(smallest=smallest, aim=aim, allowance=min(Plan.allowance, smallest / 3), launches=max(launches, 1))
+    Parameters
+    ----------
+    orders
+        Link orders that take turns. Each has an offset of its own, so that their mean has less of one.
+    """
+    allowance = min(Plan.allowance, smallest / 3) / math.sqrt(orders)
+    return Plan(smallest=smallest, aim=aim, allowance=allowance, launches=max(launches, 1))
 
 
 def launch_effect(launch: Launch) -> float:
@@ -158,7 +157,8 @@ def decide(launches: Sequence[Launch], plan: Plan = Plan()) -> Decision:
     effects = np.array([launch_effect(launch) for launch in launches])
     batches = np.array([launch.batch for launch in launches], np.int64)
     sound = np.isfinite(effects)
-    relinked = any(launch.layout for launch in launches)
+    orders = [{bool(launch.layout) for launch in launches if launch.batch == batch} for batch in (0, 1)]
+    relinked = orders == [{False}, {True}]
     computed = any(launch.summed_by == COMPUTED for launch in launches)
     doubt = doubt_of(effects, _checks(launches), plan.trim, COMPUTED_SHARE if computed else AGREE_SHARE)
     decision = decide_effects(effects[sound], batches[sound], plan, relinked, doubt)
@@ -203,38 +203,20 @@ def decide_effects(
             return free
     certain = side * whole.effect - half > 0 if side else False
     smallest = smallest_shown(abs(whole.effect), half, plan)
-    matters = certain and side * whole.effect >= math.log1p(_smallest_told(half, plan))
+    told = certain and matters(side * whole.effect, half, plan)
     state = State.UNDECIDED
-    if matters and confirmed:
+    if told and confirmed:
         state = State.CHANGED
-    elif not matters and abs(whole.effect) + half < math.log1p(smallest):
+    elif not told and abs(whole.effect) + half < math.log1p(smallest):
         state = State.UNCHANGED
     following = Next.STOP
-    open_still = state is State.UNDECIDED or (state is State.UNCHANGED and _aim_in_reach(half, smallest, seen, plan))
+    open_still = state is State.UNDECIDED or (state is State.UNCHANGED and aim_in_reach(half, smallest, seen, plan))
     if open_still and len(effects) < plan.launches:
         following = Next.CONFIRM if side and not np.any(batches == 1) else Next.MORE
     decision = _decision(whole, half, seen, plan, state, side, confirmed, following)
     if relinked and state is State.CHANGED:
         decision = replace(decision, words=f"{decision.words.removesuffix(')')}, linked in other orders too)")
     return replace(decision, words=f"{decision.words}; {doubt.words}") if doubt.words else decision
-
-
-def smallest_shown(size: float, half: float, plan: Plan) -> float:
-    """The smallest of the plan's two thresholds that an interval of this size and half width stays within, if any."""
-    return plan.aim if plan.aim is not None and size + half < math.log1p(plan.aim) else plan.smallest
-
-
-def _smallest_told(half: float, plan: Plan) -> float:
-    """The smallest change that is one: the aim, once the interval is narrow enough to tell it from none."""
-    return plan.aim if plan.aim is not None and half < math.log1p(plan.aim) else plan.smallest
-
-
-def _aim_in_reach(half: float, shown: float, seen: int, plan: Plan) -> bool:
-    """Whether a few launches more would tell the aim from none, which they do not yet."""
-    if plan.aim is None or shown == plan.aim:
-        return False
-    goal = AIM_PRECISION * math.log1p(plan.aim)
-    return goal < half < goal * math.sqrt(AIM_PATIENCE) and seen * AIM_PATIENCE <= plan.launches
 
 
 def _free_of_layout(effects: F64, batches: I64, plan: Plan, doubt: Doubt) -> Decision | None:
@@ -351,7 +333,7 @@ def _decision(
         confirmed,
         following,
         _words(state, whole.effect, low, high, seen, plan, side, confirmed, detectable),
-        _smallest_told(half, plan),
+        smallest_told(half, plan),
     )
 
 

@@ -1,10 +1,11 @@
 """The gate tested as an instrument: its false alarms, its power, and its time to a verdict.
 
 Recorded launches of a known effect are drawn again with replacement, launch by launch, into sessions that run the whole
-protocol. The candidate and the reference of a session keep their two images throughout, as in a real comparison, so
-that what their layout does to time is part of the noise and not averaged away. Resampling the recording
-itself (B. Efron, Ann. Statist. 7, 1979) gives the bounds that few launches support for a rate. The centre is kept: the
-true effect is known, and the error of a mean of few launches would become a lasting difference that no image has.
+protocol. Its launches take turns at pairs of images linked in other orders, as in a real comparison. Where kernels
+cannot be linked again, the candidate and the reference of a session keep their two images throughout, so that what
+their layout does to time is not averaged away. Resampling the recording itself (B. Efron, Ann. Statist. 7, 1979) gives
+the bounds that few launches support for a rate. The centre is kept: the true effect is known, and the error of a mean
+of few launches would become a lasting difference that no image has.
 """
 
 from __future__ import annotations
@@ -167,10 +168,10 @@ def protocol_rates(
     draws : int
         Sessions for the rates; as many again, spread over the resamplings, for their bounds.
     relinks
-        Alarms are checked on the other pairs of images; False for kernels that cannot be linked again.
+        Launches take turns at all pairs of images; False for kernels that cannot be linked again.
     """
     planned = max(int(budget_s / each_s) - 1, 1)
-    plan = plan_of(planned, smallest, aim)
+    plan = plan_of(planned, smallest, aim, len(series.pairs) if relinks else 1)
     found = _sessions(series.pairs, plan, draws, rng, relinks)
     inner = max(draws // RESAMPLINGS, 1)
     resampled = ([pair.again(rng) for pair in series.pairs] for _ in range(RESAMPLINGS))
@@ -188,21 +189,21 @@ def protocol_rates(
 
 
 def _sessions(pairs: Sequence[RecordedPair], plan: Plan, draws: int, rng: Rng, relinks: bool) -> list[Decision]:
-    """Sessions, each drawn from one of the pairs. The check of an alarm is drawn from the others in turn."""
+    """Sessions, each drawn from all pairs in turn, which begin anywhere; without links, from one of the pairs."""
     found = []
     for _ in range(draws):
-        own = int(rng.integers(len(pairs)))
-        others = [pair for number, pair in enumerate(pairs) if number != own]
-        relinked = None
-        if relinks and others:
-            drawn = [pair.drawn(rng, -(-plan.launches // len(others))) for pair in others]
-            relinked = in_turn(drawn).launches.first(plan.launches)
-        found.append(run_session(pairs[own].drawn(rng, plan.launches).launches, plan, relinked))
+        first = int(rng.integers(len(pairs)))
+        if relinks:
+            turns = -(-plan.launches // len(pairs))
+            drawn = in_turn([pair.drawn(rng, turns) for pair in (*pairs[first:], *pairs[:first])])
+        else:
+            drawn = pairs[first].drawn(rng, plan.launches)
+        found.append(run_session(drawn.launches.first(plan.launches), plan))
     return found
 
 
 def in_turn(pairs: Sequence[RecordedPair]) -> RecordedPair:
-    """Launches of several pairs of images, as many of each, taking turns as they do when an alarm is checked."""
+    """Launches of several pairs of images, as many of each, taking turns."""
 
     def mixed(values: Sequence[F64]) -> F64:
         found: F64 = np.stack(values, axis=1).ravel()

@@ -53,7 +53,9 @@ class CalibrationRecording:
 
 
 FEWEST_ROUNDS = 6
-"""Launches of each effect, whatever the time: two of each pair of images."""
+"""Launches of each effect, whatever the time: two of each of three pairs of images."""
+PAIR_LEAST = 2
+"""Launches of a pair of images below which nothing is known of its offset."""
 
 
 def record(
@@ -100,7 +102,7 @@ def record(
             tuple(
                 recorded_pair(rows[injected.name, pair])
                 for pair in range(len(injected.pairs))
-                if (injected.name, pair) in rows
+                if len(rows.get((injected.name, pair), ())) >= PAIR_LEAST
             ),
         )
         for injected in injected_effects
@@ -148,13 +150,16 @@ def _ratio(launch: MeasuredLaunch, summary: Callable[[F64], float]) -> float:
 
 
 def estimator_rows(series: Series) -> list[tuple[str, float, float]]:
-    """Standard deviation of one launch's effect, plain and robust, by estimator; empty of evidence without."""
+    """Standard deviation of one launch's effect, plain and robust, by estimator; empty of evidence without.
+
+    Launches of few of each pair of images say little of its centre: the offsets between pairs are part of the noise.
+    """
     found: list[tuple[str, float, float]] = []
     for name in (*ESTIMATORS, CHOSEN):
         values = [pair.effect if name == CHOSEN else pair.noted.get(name) for pair in series.pairs]
-        known = [one - np.nanmedian(one) for one in values if one is not None and len(one)]
-        centred = np.concatenate([np.zeros(0), *known])
-        centred = centred[np.isfinite(centred)]
+        together = np.concatenate([np.zeros(0), *(one for one in values if one is not None)])
+        together = together[np.isfinite(together)]
+        centred = together - (np.median(together) if len(together) else 0.0)
         if len(centred) >= 4 and (name != CHOSEN or found):
             robust = 1.4826 * float(np.median(np.abs(centred)))
             found.append((name, float(centred.std(ddof=1)), robust))

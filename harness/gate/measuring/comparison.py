@@ -14,7 +14,7 @@ import numpy as np
 from harness.core.comparison.statistics import Decision, Next, Plan, decide, next_look, plan_of
 from harness.core.wording import signed_percent
 from harness.gate.measuring.launch import ClockStepped, MeasuredLaunch, PairSpec, measure_launches
-from harness.gate.measuring.protocol import Protocol, fitted_protocol, surviving_protocol
+from harness.gate.measuring.protocol import Protocol, fitted_protocol, protocol_beside_load, surviving_protocol
 from harness.gate.measuring.timing import NOT_RELINKED, Timing, alike
 from harness.model.spec import RunSpec
 from harness.platform.host.hostload import available_memory_mib, host_load, host_moment
@@ -28,6 +28,8 @@ OVERRUN = 1.1
 """Share of the budget that launches may use: the last may end late."""
 PAIRS_SLOW = 0.25
 """How much longer frames may get when more pairs run at once: beyond, pairs compete for more than cores."""
+LINK_FIRST_S = 10.0
+"""A budget that has time to link both kernels in other orders before the first launch that counts."""
 PAIR_MIB = 2 * 64
 """Memory of a pair beside that of its guests."""
 
@@ -65,7 +67,8 @@ def compare(
     aim
         A smaller effect that is looked for where the noise allows.
     relink
-        Called after an alarm: images linked in other orders, for the launches that are to confirm it.
+        Images linked in other orders. Launches take turns at them; where the budget has no time for that, only those
+        that are to confirm an alarm.
     same_tlb
         Both arms warm their translations, or neither; False where that difference is what is asked.
     """
@@ -108,9 +111,12 @@ class _Comparison:
     def run(self, smallest: float, aim: float | None, relink: Callable[[], Relinked] | None, same_tlb: bool) -> Timing:
         """All of it."""
         tlb = self._warm_up(same_tlb)
+        if relink is not None and self.budget_s >= LINK_FIRST_S:
+            self._relink(relink, "linking both kernels in other orders")
+            relink = None
         self._widen()
         left = max(int((self.budget_s - self._spent_s()) / self.round_s) * self.protocol.pairs, 0)
-        plan = plan_of(len(self.measured) + left, smallest, aim)
+        plan = plan_of(len(self.measured) + left, smallest, aim, len(self.layouts))
         decision = self._decide(plan)
         while not (self.measured and decision.next is Next.STOP) and self._wanted(plan) > 0 and not self._late():
             if decision.next is Next.CONFIRM:
@@ -176,7 +182,7 @@ class _Comparison:
             self.layouts[turn],
             self.folder / f"launch-{number:03d}",
             self.batch,
-            turn + 1 if self.batch and len(self.layouts) > 1 else 0,
+            turn + 1 if len(self.layouts) > 1 else 0,
         )
 
     def _measure(self, pairs: Sequence[PairSpec], protocol: Protocol) -> tuple[MeasuredLaunch, ...]:
@@ -185,9 +191,14 @@ class _Comparison:
     def _confirm(self, relink: Callable[[], Relinked] | None) -> None:
         """From now on launches are to confirm an alarm, on images linked in other orders where there are such."""
         self.batch = 1
-        if relink is None:
-            return
-        self.progress("timing: an alarm; linking both kernels in other orders to check it")
+        if relink is not None:
+            self._relink(relink, "an alarm; linking both kernels in other orders to check it")
+            if len(self.layouts) > 1:
+                self.layout = f"an alarm was checked on images linked in {len(self.layouts)} other orders"
+
+    def _relink(self, relink: Callable[[], Relinked], why: str) -> None:
+        """From now on launches take turns at images linked in other orders, where there are such."""
+        self.progress(f"timing: {why}")
         found = relink()
         if not found.arms:
             self.layout = f"{NOT_RELINKED}: {found.problem}"
@@ -197,7 +208,7 @@ class _Comparison:
             {role: replace(spec, params=replace(spec.params, tlb=tlb)) for (role, spec), tlb in zip(arms.items(), cold)}
             for arms in found.arms
         )
-        self.layout = f"an alarm was checked on images linked in {len(self.layouts)} other orders"
+        self.layout = f"both kernels linked alike in {len(self.layouts)} orders that took turns"
 
     def _warm_up(self, same_tlb: bool) -> str:
         """Fit the slices to the frame time; says whether both arms warm their translations.
@@ -246,7 +257,7 @@ class WarmUpLaunch:
 
 
 def fitted_slices(arms: Arms, folder: Path, protocol: Protocol, rng: np.random.Generator) -> WarmUpLaunch:
-    """Launch once, and fit the slices to the frame time.
+    """Launch once, and fit the slices to the host and to the frame time.
 
     A guest whose frames do not fit into the usual slices is measured for longer.
     """
@@ -263,7 +274,7 @@ def fitted_slices(arms: Arms, folder: Path, protocol: Protocol, rng: np.random.G
         launch_s, said = max(time.monotonic() - begun, 0.1), dict(measured.tlb)
         known = [float(np.median(times)) for times in measured.frame_ms.values() if len(times) >= 4]
         if len(known) == len(measured.frame_ms):
-            fitted = fitted_protocol(protocol, max(known))
+            fitted = fitted_protocol(protocol_beside_load(protocol, measured.load), max(known))
             return WarmUpLaunch(fitted, max(launch_s + fitted.measured_s - looked.measured_s, 0.1), said)
     return WarmUpLaunch(protocol, launch_s, said)
 

@@ -140,10 +140,14 @@ class _Pair:
         self.machines: dict[str, Qemu] = {}
         self.started: dict[str, int] = {}
         self.spans: list[CoreSpan] = []
-        for place, role in enumerate(self.roles):
+        for role in self.roles:
             self.started[role] = time.time_ns()
-            self.machines[role] = stack.enter_context(Qemu(spec.arms[role], spec.folder / role, TIMING_EVENTS))
-            _settle_in(self.machines[role], protocol, self.core(place))
+            self.machines[role] = Qemu(spec.arms[role], spec.folder / role, TIMING_EVENTS)
+            stack.callback(self.machines[role].kill)
+            self.machines[role].spawn()
+        # Both prepare their machines at once.
+        for place, role in enumerate(self.roles):
+            _settle_in(stack.enter_context(self.machines[role]), protocol, self.core(place))
 
     def core(self, turn: int) -> int:
         """The core, of both, at this turn."""

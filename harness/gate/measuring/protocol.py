@@ -6,8 +6,9 @@ import math
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
+from harness.core.comparison.undisturbed import PREEMPTED_FROM, STOLEN_FROM
 from harness.core.wording import signed_percent
-from harness.model.record import Lease
+from harness.model.record import LaunchLoad, Lease
 from harness.model.spec import Machine
 from harness.platform.host.leases import held_lease
 from harness.platform.machine.pin import PinRights
@@ -81,6 +82,39 @@ def choose_protocol(rights: PinRights, machine: Machine = Machine(), lease: Leas
     if min(len(set(cores)), at_once) < 2 or not rights.affinity:
         return replace(protocol, swap=False, realtime=False)
     return replace(protocol, realtime=rights.realtime)
+
+
+QUIET = (20, 0.02, 0.1)
+"""Slices of a launch, seconds of one, and seconds before them.
+
+Chosen by what a second of launching tells: the variance of a launch times its length. On two cores of a quiet 16-core
+Xeon that was 0.6 and 0.7 with fourteen slices of 20 ms and 0.7 and 0.8 with twenty, 1.0 and 1.1 with fourteen of 40 ms,
+and 4 or more with slices of 10 ms, into which a scheduler hardly fits its exchange.
+"""
+LOADED = (24, 0.04, 0.18)
+"""The same where the host preempts: 1.8 and 1.9, of 1.7 and 4.2 with fourteen slices. Low quantiles need frames."""
+CROWDED = (60, 0.04, 0.18)
+"""The same where little of a core is left: 310 on average (four pairs of cores), of 540 with fourteen slices (two) and
+450 with twenty-four (six). Twice as many slices gave 170, but too few launches within a minute for two batches."""
+CROWDED_FROM = 0.6
+"""Run delay from which on little of a core is left."""
+
+
+def protocol_beside_load(protocol: Protocol, load: LaunchLoad) -> Protocol:
+    """Launches as long as tells most beside what the host did during one of them; machines in turns as before.
+
+    Parameters
+    ----------
+    load
+        Of that launch. Its effect plays no part.
+    """
+    if not protocol.swap:
+        return protocol
+    delay = max(load.run_delay or 0.0, load.stolen or 0.0)
+    busy = delay >= PREEMPTED_FROM or (load.stolen or 0.0) >= STOLEN_FROM
+    slices, slice_s, settle_s = CROWDED if delay >= CROWDED_FROM else LOADED if busy else QUIET
+    factor = protocol.slice_s / Protocol.slice_s
+    return replace(protocol, slices=slices, slice_s=slice_s * factor, settle_s=settle_s * factor)
 
 
 FRAMES_A_SLICE = 8

@@ -40,7 +40,7 @@ class Timing:
     tlb: str = ""
     """Whether both arms warmed QEMU's table of translations, in words."""
     layout: str = ""
-    """How an alarm was checked, in words: the link orders, or why there were none."""
+    """The link orders, in words, or why there was only one."""
 
     @property
     def advice(self) -> tuple[str, ...]:
@@ -49,7 +49,8 @@ class Timing:
         for role in (CANDIDATE, REFERENCE):
             medians = [float(np.median(one.frame_ms[role])) for one in self.launches if len(one.frame_ms[role])]
             found.append(lottery_advice(launch_groups(medians), role))
-        told = (self.layout,) if self.layout.startswith(NOT_RELINKED) else ()
+        alarmed = any(one.launch.batch for one in self.launches)
+        told = (self.layout,) if alarmed and self.layout.startswith(NOT_RELINKED) else ()
         return (*(text for text in found if text and self.tlb != WARM), *told)
 
     @property
@@ -66,7 +67,7 @@ class Timing:
         return float(np.median([launch.boot_ms[role] for launch in self.launches]))
 
 
-NOT_RELINKED = "an alarm was checked with the same images"
+NOT_RELINKED = "launched in one link order"
 WARM = "translations warmed in both arms"
 
 

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +37,7 @@ REVISIONS_DIR = BUILD_DIR / "revisions"
 GIT_S = 60.0
 VERSION_BYTES_MAX = 64 << 10
 """Most characters of a tool's version."""
+ORDERS_MAKEFILE = Path(__file__).with_name("link_orders.mk")
 IMAGES_MAX = 32
 """Images kept of one combination, the newest."""
 
@@ -122,13 +123,38 @@ def build_kernel(
     if shuffle and candidate_compiler(switches, compiler, tree) != identity:
         raise BuildError(f"the compiler here is {identity}, which did not build this kernel")
     out = tree / "build" / switches.folder / compiler
-    words = [f"ARCH={switches.arch}", *(f"{name}={value}" for name, value in switches.chosen)]
-    words += [f"CC={compiler}", f"OUT={os.path.relpath(out, tree / 'kernel')}", *(["TEST=1"] if test else [])]
+    words = [*_make_words(switches, compiler, tree, out), *(["TEST=1"] if test else [])]
     words += [f"SHUFFLE={shuffle}"] if shuffle else []
     with folder_lock(out):
         run_make(tree / "kernel", words, switches.label, scratch=out / "tmp")
         path = _keep_image(out / f"roulette{'-test' if test else ''}{f'-{shuffle}' if shuffle else ''}.elf")
         return BuiltKernel(path, sha256_of(path), switches, identity, commit)
+
+
+def link_in_orders(
+    switches: Switches, orders: Sequence[int], *, compiler: str = "gcc", tree: Path = ROOT
+) -> tuple[Path, ...]:
+    """Images of a kernel linked in several other orders, as ``build_kernel(shuffle=…)`` makes one of them.
+
+    Raises
+    ------
+    BuildError
+        When it does not build, or the compiler here did not build this kernel.
+    """
+    first = build_kernel(switches, compiler=compiler, tree=tree, shuffle=orders[0])
+    out = tree / "build" / switches.folder / compiler
+    goals = [str(order) for order in orders[1:]]
+    with folder_lock(out):
+        if goals:
+            words = ["-f", str(ORDERS_MAKEFILE), *_make_words(switches, compiler, tree, out), *goals]
+            run_make(tree / "kernel", words, switches.label, scratch=out / "tmp")
+        return (first.path, *(_keep_image(out / f"roulette-{order}.elf") for order in orders[1:]))
+
+
+def _make_words(switches: Switches, compiler: str, tree: Path, out: Path) -> list[str]:
+    """Variables of the kernel's Makefile."""
+    words = [f"ARCH={switches.arch}", *(f"{name}={value}" for name, value in switches.chosen)]
+    return [*words, f"CC={compiler}", f"OUT={os.path.relpath(out, tree / 'kernel')}"]
 
 
 def candidate_compiler(switches: Switches, compiler: str, tree: Path = ROOT) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from harness.model.record import Ending as Ending
+from harness.platform.files.bounded import read_bounded
 
 
 def ending_of(arch: str, code: int, reasons: list[str], last_words: str, said: bytes = b"") -> Ending | None:
@@ -48,3 +51,12 @@ def guest_status(arch: str, code: int) -> bool:
     monitor tells.
     """
     return code >= 3 and code % 2 == 1 if arch == "x86_64" else code == 3 and arch == "riscv64"
+
+
+def last_lines(log: Path) -> str:
+    """What QEMU said last, in one line."""
+    try:
+        text = read_bounded(log).decode("utf-8", "replace").strip()
+    except OSError:
+        return "no output"
+    return " | ".join(text.splitlines()[-3:]) or "no output"

@@ -25,7 +25,7 @@ from harness.platform.files.bounded import read_bounded
 from harness.platform.files.store import check_room
 from harness.platform.kernels.target_command import SERIAL_LINE
 from harness.platform.machine.console import Console, serial_fifos, serial_pipe
-from harness.platform.machine.ending import Ending, ending_of
+from harness.platform.machine.ending import Ending, ending_of, last_lines
 from harness.platform.machine.host_doing import HOST_REASONS, HostEnded, name_stop
 from harness.platform.machine.qemu_command import QEMU_LOG, TRACE_LOG, gpu_id, qemu_command
 from harness.platform.machine.qmp import Qmp
@@ -100,21 +100,27 @@ class Qemu:
         self._process: subprocess.Popen[bytes] | None = None
         self._console: Console | None = None
         self._qmp: Qmp | None = None
+        self._held = contextlib.ExitStack()
 
     def __enter__(self) -> "Qemu":
+        if self._process is None:
+            self.spawn()
+        self._begin()
+        return self
+
+    def spawn(self) -> None:
+        """Start QEMU, which prepares its machine until it is entered. One that is never entered must be killed."""
         self.folder.mkdir(parents=True, exist_ok=True)
         qmp_ours, qmp_theirs = socket.socketpair()
         serial_ours, serial_theirs = self._serial_ends()
-        held = contextlib.ExitStack()
         # A named pipe that has no writer yet would look closed.
-        held.callback(os.close, serial_theirs)
+        self._held.callback(os.close, serial_theirs)
         try:
             self.command = qemu_command(self.spec, self.folder, qmp_theirs.fileno(), serial_theirs, self._events)
             self._launch([qmp_theirs.fileno(), serial_theirs], self._environment())
             panic = panic_of(self.spec)
             self._console = Console(serial_ours, self.serial_path, self.limits, endless=self._endless, panic=panic)
         except BaseException:
-            held.close()
             self.kill()
             qmp_ours.close()
             raise
@@ -122,13 +128,11 @@ class Qemu:
             qmp_theirs.close()
             os.close(serial_ours)
         self._qmp = Qmp(qmp_ours, self.limits.qmp_s)
-        self._begin(held)
-        return self
 
-    def _begin(self, held: contextlib.ExitStack) -> None:
+    def _begin(self) -> None:
         """Greet the monitor and let the guest run."""
         try:
-            with held:
+            with self._held:
                 self.version = self.qmp.handshake()
             # Only now: events are lost before the handshake, and a guest may end its machine within milliseconds.
             if not self._paused:
@@ -307,6 +311,7 @@ class Qemu:
 
     def kill(self) -> None:
         """End QEMU and its display now, whatever they do; returns when both have ended. Harmless when they have."""
+        self._held.close()
         if self._process is not None:
             end_child(self._process)
         if self.display is not None:
@@ -325,7 +330,7 @@ class Qemu:
 
     def _ending(self, code: int) -> Ending:
         if code < 0:
-            how = " from outside" if code in (-signal.SIGKILL, -signal.SIGTERM) else f": {self._last_words()}"
+            how = " from outside" if code in (-signal.SIGKILL, -signal.SIGTERM) else f": {last_lines(self.log_path)}"
             raise QemuError(f"QEMU was ended by {signal.Signals(-code).name}{how}", self.log_path)
         reasons = [event["data"].get("reason", "") for event in self.qmp.poll_events() if event["event"] == "SHUTDOWN"]
         if reasons and reasons[-1].startswith(HOST_REASONS):
@@ -333,7 +338,7 @@ class Qemu:
         said = read_bounded(self.log_path) if code == 1 else b""
         ending = ending_of(self.spec.machine.arch, code, reasons, self.console.last_words(), said)
         if ending is None:
-            raise QemuError(f"QEMU ended with status {code}: {self._last_words()}", self.log_path)
+            raise QemuError(f"QEMU ended with status {code}: {last_lines(self.log_path)}", self.log_path)
         return ending
 
     def _last_said(self, timeout_s: float) -> str:
@@ -373,16 +378,9 @@ class Qemu:
             raise cause from None
         self.kill()
         if code == 1 and self.spec.target is not None:
-            raise UsageError(refused_start(self._last_words(), self.spec.target)) from None
+            raise UsageError(refused_start(last_lines(self.log_path), self.spec.target)) from None
         how = f"status {code}" if code >= 0 else signal.Signals(-code).name
-        raise QemuError(f"QEMU did not start ({how}): {self._last_words()}", self.log_path) from None
-
-    def _last_words(self) -> str:
-        try:
-            text = read_bounded(self.log_path).decode("utf-8", "replace").strip()
-        except OSError:
-            return "no output"
-        return " | ".join(text.splitlines()[-3:]) or "no output"
+        raise QemuError(f"QEMU did not start ({how}): {last_lines(self.log_path)}", self.log_path) from None
 
     def _environment(self) -> dict[str, str] | None:
         """All of QEMU's environment; None for next to nothing. Starts the virtual display."""
