@@ -226,7 +226,7 @@ def _shared(
 def _rates(recording: CalibrationRecording, place: CalibrationPlace, draws: int, random_state: int) -> _Rates:
     """Sessions drawn from the launches, and the reference methods on the same."""
     rng = np.random.default_rng(random_state)
-    series = _replayed(recording.series)
+    series = _replayed(recording.series, relinks=not place.foreign)
     usual = next(rule.smallest for rule in RULES if rule.primary)
     cells = [
         protocol_rates(
@@ -269,10 +269,17 @@ def _read(path: Path) -> tuple[CalibrationRecording, dict[str, Any]]:
         raise UsageError(f"FROM={path}: cannot be read: {why_unread(error)}") from error
 
 
-def _replayed(recorded: tuple[Series, ...]) -> list[Series]:
-    """The series to draw from: A/A around no effect, with exact sizes calculated in, and each planted fault."""
-    same = recorded[0].without_sampling_error(0.0)
-    planted = [one.without_sampling_error(float(np.mean([pair.centre for pair in one.pairs]))) for one in recorded[1:]]
+def _replayed(recorded: tuple[Series, ...], relinks: bool) -> list[Series]:
+    """The series to draw from: A/A around no effect, with exact sizes calculated in, and each planted fault.
+
+    Of link orders that take turns only the common centre is moved: few launches of each say little of its own.
+    """
+    if relinks:
+        same, planted = recorded[0].around(0.0), list(recorded[1:])
+    else:
+        same = recorded[0].without_sampling_error(0.0)
+        centres = [float(np.mean([pair.centre for pair in one.pairs])) for one in recorded[1:]]
+        planted = [one.without_sampling_error(centre) for one, centre in zip(recorded[1:], centres)]
     return [same, *(same.slowed(f"{SAME} + {size}", share) for size, share in CALCULATED.items()), *planted]
 
 

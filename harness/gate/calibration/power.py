@@ -118,6 +118,12 @@ class Series:
             tuple(pair.slowed((kept - 1) * float(offset)) for pair, offset in zip(self.pairs, offsets)),
         )
 
+    def around(self, centre: float) -> "Series":
+        """The same launches, all moved alike, so that their centre is this."""
+        found = estimate(self.effects, Plan().trim, correlated=False)
+        moved = centre - (found.effect if found else float(self.effects.mean()))
+        return Series(self.name, self.planted, tuple(pair.slowed(moved) for pair in self.pairs))
+
     def slowed(self, name: str, relative: float) -> "Series":
         """The same recording with a known slow-down calculated in."""
         return Series(name, relative, tuple(pair.slowed(math.log1p(relative)) for pair in self.pairs))
@@ -189,15 +195,14 @@ def protocol_rates(
 
 
 def _sessions(pairs: Sequence[RecordedPair], plan: Plan, draws: int, rng: Rng, relinks: bool) -> list[Decision]:
-    """Sessions, each drawn from all pairs in turn, which begin anywhere; without links, from one of the pairs."""
+    """Sessions, each with as many link orders, drawn with replacement, which take turns; or else with one of them."""
     found = []
     for _ in range(draws):
-        first = int(rng.integers(len(pairs)))
         if relinks:
             turns = -(-plan.launches // len(pairs))
-            drawn = in_turn([pair.drawn(rng, turns) for pair in (*pairs[first:], *pairs[:first])])
+            drawn = in_turn([pairs[one].drawn(rng, turns) for one in rng.integers(0, len(pairs), len(pairs))])
         else:
-            drawn = pairs[first].drawn(rng, plan.launches)
+            drawn = pairs[int(rng.integers(len(pairs)))].drawn(rng, plan.launches)
         found.append(run_session(drawn.launches.first(plan.launches), plan))
     return found
 
