@@ -7,13 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.core.device.frame_groups import Rows
 from harness.core.device.frametimes import presented_frames
 from harness.core.device.trace import parse_trace
 from harness.core.guest.serial import parse_serial
-from harness.core.timing.align import match_frames
+from harness.core.timing.align import match_frames, quantile_of_few
 from harness.core.timing.sources import ALIGNMENT_GOAL_NS, Sighting, Sources, reconcile
+from harness.tests.fuzz import fuzz
 from harness.tests.machine import MachineModel, run_model
 
 STAMPS = (Rows(0, 24), Rows(744, 768))
@@ -105,6 +108,13 @@ def test_answers_taken_late_by_more_than_a_frame_are_matched(random_state: int) 
     answered = np.cumsum(500_000 + rng.exponential(600_000, 300)) + np.cumsum(2_500_000 + waited) - waited
     rang, took = (values.astype(np.int64) for values in (answered - 2_500_000, answered + waited))
     assert match_frames(rang, took, (answered + 7e9).astype(np.int64)).tolist() == list(range(300))
+
+
+@fuzz
+@given(st.lists(st.integers(-(1 << 60), 1 << 60), min_size=1, max_size=12), st.sampled_from([10, 50, 90]))
+def test_the_quantile_of_a_few_is_that_of_numpy(values: list[int], percent: int) -> None:
+    few = np.array(values, np.int64)
+    assert quantile_of_few(few, percent / 100) == np.percentile(few, percent)
 
 
 def test_an_evenly_paced_run_is_matched_to_the_right_frames() -> None:

@@ -15,9 +15,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -129,8 +130,7 @@ class Trace:
         return Events(np.concatenate([events.time_ns for events in kinds])[order], offset[order])
 
 
-@dataclass(frozen=True)
-class _Line:
+class _Line(NamedTuple):
     """One event as it stands in the log."""
 
     time_ns: int
@@ -219,25 +219,25 @@ def _refusals(text: bytes) -> Iterator[Refusal]:
 def _events(kind: str, rows: list[_Line], problems: list[str]) -> Events:
     """Columns of one kind; rows whose arguments, values aside, do not read like most others' are dropped and told."""
     if kind == CURSOR_UPDATE:
-        rows = [replace(row, arguments=_CURSOR_WORD.sub(_cursor_pair, row.arguments)) for row in rows]
+        rows = [row._replace(arguments=_CURSOR_WORD.sub(_cursor_pair, row.arguments)) for row in rows]
     if kind == KEY_EVENT:
-        rows = [replace(row, arguments=_KEY_WORD.sub(b"", row.arguments)) for row in rows]
-    shapes = [_PAIR.sub(rb"\1=", row.arguments) for row in rows]
-    usual = Counter(shapes).most_common(1)[0][0]
-    if any(shape != usual for shape in shapes):
-        odd = sum(shape != usual for shape in shapes)
+        rows = [row._replace(arguments=_KEY_WORD.sub(b"", row.arguments)) for row in rows]
+    # Most events of a kind repeat the arguments of others: each text is read once.
+    shapes = {text: _PAIR.sub(rb"\1=", text) for text in {row.arguments for row in rows}}
+    usual = Counter(shapes[row.arguments] for row in rows).most_common(1)[0][0]
+    odd = sum(shapes[row.arguments] != usual for row in rows)
+    if odd:
         problems.append(f"{odd} {kind} events whose arguments do not read like the others' were dropped")
-        rows = [row for row, shape in zip(rows, shapes) if shape == usual]
+        rows = [row for row in rows if shapes[row.arguments] == usual]
     time_ns = np.array([row.time_ns for row in rows], np.int64)
     offset = np.array([row.offset for row in rows], np.int64)
-    pairs = [_PAIR.findall(row.arguments) for row in rows]
-    names = [name for name, _ in pairs[0]]
-    width = len(names)
-    if not width:
+    pairs = {text: _PAIR.findall(text) for text, shape in shapes.items() if shape == usual}
+    names = [name.decode() for name, _ in pairs[rows[0].arguments]]
+    if not names:
         return Events(time_ns, offset, _NO_ARGUMENTS)
-    values = np.array([[_integer(value) for _, value in row] for row in pairs], np.uint64)
-    columns = values.astype(np.int64)
-    return Events(time_ns, offset, {name.decode(): columns[:, column] for column, name in enumerate(names)})
+    values = {text: [_integer(value) for _, value in found] for text, found in pairs.items()}
+    columns = np.array([values[row.arguments] for row in rows], np.uint64).astype(np.int64)
+    return Events(time_ns, offset, {name: columns[:, column] for column, name in enumerate(names)})
 
 
 def _cursor_pair(word: re.Match[bytes]) -> bytes:

@@ -139,6 +139,17 @@ def _shared_jitter(guest_ns: I64, host_ns: I64, found: I64) -> float:
     return float(np.median(np.abs(steps - np.median(steps))))
 
 
+def quantile_of_few(values: I64, share: float) -> float:
+    """What ``np.percentile`` answers, to the bit, for a handful of values: its own set-up takes twenty times as long."""
+    ordered = sorted(values.tolist())
+    at = (len(ordered) - 1) * share
+    below = int(at)
+    low, high = ordered[below], ordered[min(below + 1, len(ordered) - 1)]
+    between = at - below
+    result: float = low + (high - low) * between if between < 0.5 else high - (high - low) * (1 - between)
+    return result
+
+
 def _follow(rang: I64, took: I64, host_ns: I64, offset_ns: int, slack_ns: int) -> I64:
     """Match with a first offset, following the drift outwards from the middle, a few frames at a time.
 
@@ -157,8 +168,8 @@ def _follow(rang: I64, took: I64, host_ns: I64, offset_ns: int, slack_ns: int) -
             found[chunk] = np.where(some, late, -1)
             if some.any():
                 flushed = host_ns[late[some]]
-                low = np.percentile(flushed - took[chunk][some], 90)
-                high = np.percentile(flushed - rang[chunk][some], 10)
+                low = quantile_of_few(flushed - took[chunk][some], 0.9)
+                high = quantile_of_few(flushed - rang[chunk][some], 0.1)
                 offset = int(min(max(offset, low), high)) if low <= high else int((low + high) / 2)
     _, first_uses = np.unique(found, return_index=True)
     once = np.zeros(len(found), bool)
