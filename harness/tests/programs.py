@@ -20,6 +20,12 @@ from harness.model.spec import ROOT
 from harness.tests.fuzz import FULL
 from harness.tests.preloaded import run_preloaded
 
+UNORDERED = f"CONFIG={ROOT / 'harness/tests/data/unordered.toml'}"
+"""The ordering of the kernel is not proved: for runs that do not ask about it."""
+PACED = ("MODE=320x240", "OPTS=pace=60")
+"""A tenth of the pixels, and a guest that is idle between frames: the host does little, and logs are short.
+What is wrong with a frame is so in any mode and at any pace."""
+
 
 def real(name: str) -> str:
     """The path of a program that must be installed."""

@@ -10,9 +10,9 @@ import pytest
 
 from harness.benchmarks.faults import WORDS
 from harness.model.faults import fault_table
-from harness.model.spec import KERNEL_DIR, ROOT, switch_table
+from harness.model.spec import KERNEL_DIR, switch_table
 from harness.tests.fuzz import FULL
-from harness.tests.programs import run_harness, run_perf
+from harness.tests.programs import UNORDERED, run_harness, run_perf
 
 FAULTS = fault_table()
 SAYS = {
@@ -56,10 +56,10 @@ PORTED = ("boot_silent", "hang", "panic", "page_fault", "stack_overflow", "blk_t
 """
 SMALL = "MODE=320x240"
 """A tenth of the pixels: what makes a frame wrong does so in any mode."""
-UNORDERED = f"CONFIG={ROOT / 'harness/tests/data/unordered.toml'}"
-"""The ordering of all these kernels is not proved."""
-PACED = ["STAGES=pictures", "PICTURES=80", "OPTS=pace=60"]
-"""Nearly every frame is looked at, and the guest is idle between them."""
+PACE = "pace=60"
+"""The guest is idle between frames, and nearly every one is looked at."""
+UNPACED = ("lost_kick", "slow_draw", "late_input")
+"""Faults that few frames may not show, and those whose stage sets the pace."""
 TAILS = ("hiccup",)
 """Seen only in tails of timing, which takes a whole session: tried in ``make test-full``."""
 
@@ -67,11 +67,16 @@ TAILS = ("hiccup",)
 def words_of(fault: str) -> list[str]:
     """How it is looked for: by the stage that shows it, in the full tests by both."""
     seen, needs = FAULTS[fault].seen, FAULTS[fault].needs
-    one = PACED if seen in BY_PICTURES else ["STAGES=window"]
+    one = ["STAGES=pictures", "PICTURES=80"] if seen in BY_PICTURES else ["STAGES=window"]
     words = OPTIONS.get(fault, ["STAGES=window,pictures", "PICTURES=80"] if FULL else one)
     said = [*words, *WORDS[needs]]
+    if FULL:
+        return said
     modes = [] if any(word.startswith("MODE=") for word in said) or needs == "HEADS=2" else [SMALL]
-    return said if FULL else [*said, UNORDERED, *modes]
+    options = [word.removeprefix("OPTS=") for word in said if word.startswith("OPTS=")]
+    options += [] if fault in UNPACED else [PACE]
+    said = [word for word in said if not word.startswith("OPTS=")]
+    return [*said, *([f"OPTS={' '.join(options)}"] if options else []), UNORDERED, *modes]
 
 
 def replayed(folder: str) -> int:

@@ -12,7 +12,7 @@ from harness.platform.kernels.build import build_kernel
 from harness.platform.machine.qemu import TIMING_EVENTS, Qemu
 from harness.platform.pictures.virgl import renderer_name
 from harness.tests.booted import boot_kernel
-from harness.tests.programs import run_perf
+from harness.tests.programs import PACED, UNORDERED, run_perf
 
 GL = Machine(vcpus=1, device=Device.GPU_GL, display=Display.XVFB)
 FRAMES = 30
@@ -49,7 +49,7 @@ def test_the_device_without_a_renderer_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.qemu
 def test_drawn_frames_are_right_within_rounding() -> None:
-    code, result = run_perf("VIRGL=1", "DRAW=gpu", "STAGES=window,pictures", "PICTURES=40", "MODE=320x240")
+    code, result = run_perf("VIRGL=1", "DRAW=gpu", "STAGES=window,pictures", "PICTURES=40", *PACED)
     assert result["problems"] == [] and code == 4, result["sentence"]
     assert any("ordering: right in all" in notice for notice in result["notices"]), "the proof knows these commands"
     assert result["frames"]["intact"] == result["frames"]["checked"] == 40
@@ -61,7 +61,7 @@ def test_drawn_frames_are_right_within_rounding() -> None:
     ("fault", "says"), [("tear", "torn"), ("skip_flush", "sources disagree"), ("skip_transfer", "sources disagree")]
 )
 def test_a_fault_is_caught_in_drawn_frames(fault: str, says: str) -> None:
-    words = ("VIRGL=1", "DRAW=gpu", "STAGES=window,pictures", "PICTURES=40", "MODE=320x240", f"FAULT={fault}")
+    words = ("VIRGL=1", "DRAW=gpu", "STAGES=window,pictures", "PICTURES=40", *PACED, UNORDERED, f"FAULT={fault}")
     code, result = run_perf(*words)
     assert code == 3, result["sentence"]
     assert any(says in text for text in [result["sentence"], *result["problems"]]), result["problems"]

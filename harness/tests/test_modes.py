@@ -21,7 +21,7 @@ from harness.model.spec import ARCHES, Machine, RunParams, RunSpec, Switches, Us
 from harness.platform.kernels.build import build_kernel
 from harness.platform.machine.qmp import Qmp
 from harness.platform.machine.rfb import VERSION, RfbError, Viewer
-from harness.tests.programs import run_harness, run_perf
+from harness.tests.programs import UNORDERED, run_harness, run_perf
 
 FIRST, SECOND = (800, 600), (640, 480)
 PERIOD_US = 10_000
@@ -205,7 +205,7 @@ def test_a_size_that_is_not_handed_on_is_an_error() -> None:
 @pytest.mark.parametrize(("arch", "switch"), [(arch, "COMPLETION=irq") for arch in ARCHES] + [("x86_64", "DRAW=dirty")])
 def test_a_kernel_follows_its_display(arch: str, switch: str) -> None:
     """Polled ones are tried by the tests below."""
-    words = (f"ARCH={arch}", switch, "MODE=640x480,1366x768,801x601", "STAGES=modes")
+    words = (f"ARCH={arch}", switch, "MODE=640x480,1366x768,801x601", "STAGES=modes", UNORDERED)
     _, result = run_perf(*words)
     record = result["runs"]["candidate"]["stages"]["modes"]
     assert [one["size"] for one in record["changes"]] == [[1366, 768], [801, 601]], result["sentence"]
@@ -221,7 +221,7 @@ def result_code(result: dict[str, object]) -> int:
 
 @pytest.mark.qemu
 def test_two_heads_show_the_picture_and_follow_the_display() -> None:
-    words = ("HEADS=2", "MODE=640x480,800x600", "STAGES=pictures,modes", "PICTURES=12")
+    words = ("HEADS=2", "MODE=640x480,800x600", "STAGES=pictures,modes", "PICTURES=12", UNORDERED)
     _, result = run_perf(*words)
     assert not [text for text in result["problems"] if "waited for a core" not in text], result["problems"]
     assert result["frames"]["intact"] == result["frames"]["checked"] == 12, "of either head, in turn"

@@ -20,7 +20,7 @@ from harness.platform.machine.ending import Ending
 from harness.platform.machine.qemu import Qemu
 from harness.platform.pictures import virgl
 from harness.platform.pictures.virgl import chosen_device, display_trouble, with_virgl
-from harness.tests.programs import instead, real, run_harness, run_perf, without
+from harness.tests.programs import PACED, UNORDERED, instead, real, run_harness, run_perf, without
 
 GL = Machine(vcpus=1, device=Device.GPU_GL, display=Display.XVFB)
 SHORT = RunParams(frames=30, mode=(320, 240))
@@ -87,14 +87,14 @@ def test_the_suite_passes_on_the_gl_device(tmp_path: Path) -> None:
 @pytest.mark.qemu
 @pytest.mark.parametrize(("fault", "says"), [("tear", "torn"), ("skip_flush", "sources disagree")])
 def test_a_fault_is_caught_under_virgl(fault: str, says: str) -> None:
-    code, result = run_perf("VIRGL=1", "STAGES=window,pictures", "PICTURES=40", "MODE=320x240", f"FAULT={fault}")
+    code, result = run_perf("VIRGL=1", "STAGES=window,pictures", "PICTURES=40", *PACED, UNORDERED, f"FAULT={fault}")
     assert code == 3, result["sentence"]
     assert any(says in text for text in [result["sentence"], *result["problems"]]), result["problems"]
 
 
 @pytest.mark.qemu
 def test_good_frames_are_intact_under_virgl() -> None:
-    code, result = run_perf("VIRGL=1", "STAGES=window,pictures", "PICTURES=40", "MODE=320x240")
+    code, result = run_perf("VIRGL=1", "STAGES=window,pictures", "PICTURES=40", *PACED, UNORDERED)
     assert result["problems"] == [] and code == 4, result["sentence"]
     assert result["frames"]["intact"] == result["frames"]["checked"] == 40
     assert result["runs"]["candidate"]["device"] == "gl"
