@@ -160,13 +160,18 @@ static void run(void)
 {
 	static const uint32_t other[] = {OTHER, GPU_FORMAT_B8G8R8X8, 32, 32};
 
-	if (!transport_present(GPU_DEVICE_TYPE) || gpu_init(&gpu, WIDTH, HEIGHT)) {
-		ktest_skip("the device refuses what is malformed", "this machine has no device that works");
+	if (!transport_present(GPU_DEVICE_TYPE) ||
+	    transport_probe(&gpu.transport, "test", GPU_DEVICE_TYPE, 0, GPU_F_VIRGL)) {
+		ktest_skip("the device refuses what is malformed", "this machine has none");
 		return;
 	}
-	if (gpu.path != &gpu_path_2d) {
+	transport_fail(&gpu.transport);
+	if (gpu.transport.features & GPU_F_VIRGL) {
 		ktest_skip("the device refuses what is malformed", "the virgl path has other commands");
-		transport_fail(&gpu.transport);
+		return;
+	}
+	if (gpu_init(&gpu, WIDTH, HEIGHT)) {
+		ktest_skip("the device refuses what is malformed", "this machine has no device that works");
 		return;
 	}
 	ktest_check(response_to(GPU_RESOURCE_CREATE_2D, other, 4, whole(4)) == RESPONSE_OK,
