@@ -35,6 +35,15 @@ def pytest_sessionstart() -> None:
 
 MEASURES = {"run_perf", "run_harness", "said_by", "put_through"}
 """A module whose tests measure under a real QEMU has one of these names."""
+CORES = "cores"
+"""The group of tests that measure."""
+YIELDS = 5
+"""Niceness of the workers that do not measure: what measures beside them gets a core nearly whenever it wants one."""
+
+
+def _group_of(item: pytest.Item) -> str:
+    marker = item.get_closest_marker("xdist_group")
+    return str(marker.args[0]) if marker is not None else ""
 
 
 @pytest.hookimpl(tryfirst=True)  # type: ignore[misc]
@@ -42,11 +51,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A test that measures leases both of two cores: one worker runs them all, or the other would wait for its turn.
 
     The full tests are mostly such, and a kernel is built or judged while another is measured.
+
+    Groups begin first, and the tests that measure before all: a group that begins late would be waited for at the end.
     """
-    for item in () if FULL else items:
+    if FULL:
+        return
+    for item in items:
         module = getattr(item, "module", None)
         if item.get_closest_marker("qemu") and not MEASURES.isdisjoint(vars(module) if module else ()):
-            item.add_marker(pytest.mark.xdist_group("cores"))
+            item.add_marker(pytest.mark.xdist_group(CORES))
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: (_group_of(item) != CORES, not _group_of(item)))
+
+
+_yielding = False
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A worker that has begun with anything else than the tests that measure yields to those from then on."""
+    global _yielding
+    if not FULL and not _yielding and "PYTEST_XDIST_WORKER" in os.environ and _group_of(item) != CORES:
+        _yielding = True
+        os.nice(YIELDS)
 
 
 @pytest.fixture

@@ -140,7 +140,7 @@ def _shared_jitter(guest_ns: I64, host_ns: I64, found: I64) -> float:
 
 
 def quantile_of_few(values: I64, share: float) -> float:
-    """What ``np.percentile`` answers, to the bit, for a handful of values: its own set-up takes twenty times as long."""
+    """What ``np.percentile`` answers, to the bit, for a handful of values: its set-up takes twenty times as long."""
     ordered = sorted(values.tolist())
     at = (len(ordered) - 1) * share
     below = int(at)
