@@ -35,6 +35,9 @@ from harness.model.result import Fingerprint
 from harness.robustness.history_samples import history_run
 from harness.tests.databases import approved_kernels, to_version_2, waiting
 
+pytestmark = pytest.mark.xdist_group("history")
+"""One server of databases is enough."""
+
 
 def finding(at: int, series_id: int = 1) -> Finding:
     return Finding(series_id, STEP, NEW, at - 1, at, at, at, -0.05, -0.06, -0.04, 1e-5, True, 0.0)

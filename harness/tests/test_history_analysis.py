@@ -23,6 +23,8 @@ from harness.robustness.history_samples import history_run
 from harness.tests.databases import to_version_2
 
 FIRST, SECOND = "a first CPU, 2 cores, QEMU 7.2.22, tcg", "a second CPU, 16 cores, QEMU 8.2.2, tcg"
+pytestmark = pytest.mark.xdist_group("history_analysis")
+"""One server of databases is enough."""
 CONTEXT = "since kernel 0123"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 from dataclasses import replace
@@ -13,28 +12,23 @@ import pytest
 from harness.commands import litmus
 from harness.core.machine_code.ringpoints import markdown
 from harness.front.words import parse
-from harness.model.spec import ARCHES, Switches, UsageError, switch_table
-from harness.platform.kernels.build import BUILD_DIR, build_kernel
+from harness.model.spec import ARCHES, UsageError, switch_table
+from harness.platform.kernels.build import BUILD_DIR
 from harness.proof.decided.checker import Program, find_execution
-from harness.proof.decided.devices import DEVICES
 from harness.proof.decided.events import FULL, Event, EventKind, Thread
 from harness.proof.export import ExportedTest, ask_herd, disagreements, exported_tests, write_tests
-from harness.proof.run import Proof, prove
 from harness.tests.printer import RecordingPrinter
 from harness.tests.programs import fake_program
+from harness.tests.proofs import IN_ONE_PROCESS, proved
 
 pytest.importorskip("unicorn")
+
+pytestmark = IN_ONE_PROCESS
 
 STRATEGIES = switch_table()["BARRIER"].values
 RECORDED = json.loads((Path(__file__).parent / "data" / "herd7-exported.json").read_text(encoding="utf-8"))
 SAID = {key: True for key in RECORDED["allowed"]} | {key: False for key in RECORDED["forbidden"]}
 KERNELS = [("x86_64", "no_kick_fence"), ("aarch64", "late_publish"), ("aarch64", "linux"), ("riscv64", "acquire_spin")]
-
-
-@functools.cache
-def proved(arch: str, strategy: str) -> Proof:
-    built = build_kernel(Switches.of({"ARCH": arch, "BARRIER": strategy}))
-    return prove(built.path, f"{arch} {strategy}", built.sha256, DEVICES["qemu"])
 
 
 def exported(arch: str, strategy: str) -> list[ExportedTest]:

@@ -14,6 +14,8 @@ from harness.model.spec import ROOT
 from harness.tests.browser import Browser, browser
 from harness.tests.gallery import pages
 
+pytestmark = pytest.mark.xdist_group("pages")
+"""The pages are made once."""
 AXE = ROOT / "harness" / "tests" / "vendor" / "axe.min.js"
 PHONE, DESK = 390, 1280
 KINDS = (

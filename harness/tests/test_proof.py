@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harness.commands import proof as command
-from harness.model.spec import ROOT, Switches, Verdict
-from harness.platform.kernels.build import build_kernel
+from harness.model.spec import ROOT, Verdict
 from harness.proof.decided.checker import find_execution
 from harness.proof.decided.decide import answers, keeps_order, program_of
 from harness.proof.decided.devices import DEVICES, DevicePair, device_thread
@@ -21,11 +19,13 @@ from harness.proof.decided.weakest import broken, with_fence
 from harness.proof.drawing import draw_cycle
 from harness.proof.matrix import KernelToProve, decide_all
 from harness.proof.recorded.recording import Recording
-from harness.proof.run import Proof, prove
 from harness.settings import Arguments
 from harness.tests.printer import RecordingPrinter
+from harness.tests.proofs import IN_ONE_PROCESS, proved
 
 pytest.importorskip("unicorn")
+
+pytestmark = IN_ONE_PROCESS
 
 POLL = {"poll-element", "poll-response"}
 PUBLISH = {"publish", "response-clear"}
@@ -42,12 +42,6 @@ KNOWN = {
     ("riscv64", "acquire_load"): set(),
 }
 """What herd7 7.58 says of the same questions, drawn by hand."""
-
-
-@functools.cache
-def proved(arch: str, strategy: str, **switches: str) -> Proof:
-    built = build_kernel(Switches.of({"ARCH": arch, "BARRIER": strategy, **switches}))
-    return prove(built.path, f"{arch} {strategy}", built.sha256, DEVICES["qemu"])
 
 
 @pytest.mark.parametrize(("arch", "strategy"), KNOWN)

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.model.spec import KERNEL_DIR, Switches
-from harness.platform.kernels.build import build_kernel
+from harness.model.spec import KERNEL_DIR
 from harness.proof import practice
 from harness.proof.decided.checker import Program, find_execution
 from harness.proof.decided.decide import answers
@@ -25,18 +24,15 @@ from harness.proof.export import ExportedTest
 from harness.proof.practice import litmus7_says, race
 from harness.proof.recorded.access import Access
 from harness.proof.recorded.recording import Recording
-from harness.proof.run import Proof, prove
+from harness.proof.run import Proof
 from harness.tests.programs import fake_program
+from harness.tests.proofs import IN_ONE_PROCESS, proved
 
 pytest.importorskip("unicorn")
 
+pytestmark = IN_ONE_PROCESS
+
 QEMU = DEVICES["qemu"]
-
-
-@functools.cache
-def proved(arch: str, strategy: str, **switches: str) -> Proof:
-    built = build_kernel(Switches.of({"ARCH": arch, "BARRIER": strategy, **switches}))
-    return prove(built.path, f"{arch} {strategy}", built.sha256, QEMU)
 
 
 def notices(found: Proof, change: Callable[[Recording], Recording]) -> frozenset[str]:

@@ -21,6 +21,8 @@ from harness.model.spec import UsageError, Verdict
 from harness.tests.browser import Browser, browser
 from harness.tests.nights import Planted, nights
 
+pytestmark = pytest.mark.xdist_group("site")
+"""The site is made once."""
 CELLS = ["x86_64 acquire_progress 2d default", "x86_64 linux 2d default", "riscv64 linux 2d default"]
 PLANTED = [Planted(CELLS[0], 22, 0.03), Planted(CELLS[0], 45, -0.02), Planted(CELLS[1], 40, 0.025)]
 HOSTILE = "</script><script>alert(1)</script><b>\"'&"
