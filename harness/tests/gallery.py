@@ -42,11 +42,11 @@ from harness.tests import test_explain, test_report
 from harness.tests.guestfacts import recorded
 from harness.tests.nights import Planted, nights
 from harness.tests.printer import RecordingPrinter
+from harness.tests.proofs import proved
 from harness.tests.test_cluster_live import run_with_page
 from harness.tests.test_compare import compared, other, saved
 from harness.tests.test_criteria import seen
 from harness.tests.test_latency import SHOWN
-from harness.tests.test_proof import proved
 from harness.tests.test_report import EFFECTS, FRAMES_MS, planted_evidence, result
 from harness.tests.test_site import night_view
 from harness.tests.test_target_approval import a_run
