@@ -1,7 +1,8 @@
 """``python3 -m harness`` in a process of its own that has the libraries loaded already: a second less of work a time.
 
-A server loads the libraries, none of the harness's own modules, and forks for each command line. Its end of a pipe
-closes with the test process, and it ends. Tests of how the harness itself starts and ends start it themselves.
+A server loads the libraries, and of the harness's own modules those of rooms that read no environment; it forks for
+each command line. Its end of a pipe closes with the test process, and it ends. Tests of how the harness itself starts
+and ends start it themselves.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import importlib
 import io
 import json
 import os
+import pkgutil
 import runpy
 import select
 import signal
@@ -32,6 +34,8 @@ LIBRARIES = (
     "elftools.elf.elffile",
     "cattrs",
 )
+ROOMS = ("harness.core", "harness.model")
+"""What they say does not depend on the process that they are loaded in."""
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -117,7 +121,9 @@ def _become(words: Sequence[str], environment: Mapping[str, str], folder: Path) 
 
 
 def _serve() -> None:
-    for name in LIBRARIES:
+    rooms = [importlib.import_module(room) for room in ROOMS]
+    own = [one.name for room in rooms for one in pkgutil.walk_packages(room.__path__, f"{room.__name__}.")]
+    for name in (*LIBRARIES, *own):
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     replies = os.fdopen(os.dup(1), "wb", buffering=0)

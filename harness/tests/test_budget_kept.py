@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 from pathlib import Path
@@ -108,8 +109,10 @@ def test_a_calibration_s_budget_is_the_whole_command_s(
     clock = Clock()
     monkeypatch.setattr("harness.commands.calibrate.time.monotonic", clock)
     monkeypatch.setattr(calibrate, "RunFolder", lambda command: store.RunFolder(command, tmp_path))
+    # Another worker may hold the cores, and a clock that stands still ends no wait.
+    monkeypatch.setattr(calibrate, "lease_cores", lambda **_: contextlib.nullcontext())
     monkeypatch.setattr(calibrate, "drawing_time", lambda effects: DrawingTime(0.02, 6))
-    monkeypatch.setattr(calibrate, "_injected_effects", lambda *rest: setattr(clock, "now_s", clock.now_s + 17.0))
+    monkeypatch.setattr(calibrate, "planted_effects", lambda *rest: setattr(clock, "now_s", clock.now_s + 17.0))
     monkeypatch.setattr(calibrate, "record", record)
     for words, left_s in (("BUDGET=300 DRAWS=1000", 300 - 17 - DrawingTime(0.02, 6).seconds(1000)), ("", math.inf)):
         with pytest.raises(QemuError):
