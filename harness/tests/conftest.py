@@ -33,12 +33,10 @@ def pytest_sessionstart() -> None:
     child.LASTING_THREAD = threading.current_thread()
 
 
-MEASURES = {"run_perf", "run_harness", "said_by", "put_through"}
+MEASURES = {"run_perf", "run_harness", "said_by", "put_through", "watched"}
 """A module whose tests measure under a real QEMU has one of these names."""
 CORES = "cores"
 """The group of tests that measure."""
-YIELDS = 5
-"""Niceness of the workers that do not measure: what measures beside them gets a core nearly whenever it wants one."""
 
 
 def _group_of(item: pytest.Item) -> str:
@@ -62,17 +60,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group(CORES))
     if "PYTEST_XDIST_WORKER" in os.environ:
         items.sort(key=lambda item: (_group_of(item) != CORES, not _group_of(item)))
-
-
-_yielding = False
-
-
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """A worker that has begun with anything else than the tests that measure yields to those from then on."""
-    global _yielding
-    if not FULL and not _yielding and "PYTEST_XDIST_WORKER" in os.environ and _group_of(item) != CORES:
-        _yielding = True
-        os.nice(YIELDS)
 
 
 @pytest.fixture
