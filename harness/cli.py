@@ -137,7 +137,7 @@ def _meaning(error: Exception) -> tuple[Verdict, str]:
     if isinstance(error, HarnessError):
         return error.verdict, f"{error.verdict.value}: {error}"
     if isinstance(error, ResultError):
-        return failed, f"{failed.value}: {error}"
+        return error.verdict, f"{error.verdict.value}: {error}"
     if isinstance(error, OSError):
         # A copy names its source first and its target second, and it is the target that fails.
         place = error.filename2 or error.filename

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from harness.benchmarks import Figure, Measure
 from harness.model.errors import HarnessError
+from harness.platform.files.bounded import read_bounded
 from harness.robustness.box_cost import box_cost_ms
 from harness.robustness.checkout import Checkout
+from harness.robustness.damaged_fields import KINDS, damages_of, judge_damaged
 from harness.robustness.damaged_runs import READERS, read_damaged
 from harness.robustness.hostile_guests import GUESTS, problems_of
 from harness.robustness.killpoints import attack
@@ -51,7 +54,16 @@ def _damaged_runs(folder: Path) -> list[Figure]:
     problems = [problem for reading in readings for problem in reading.problems]
     refused = sum(reading.code in (2, 5) for reading in readings)
     what = f"tracebacks over {DAMAGED_RUNS} damaged runs, each read by {len(READERS)} commands ({refused} refused)"
-    return [_figure(what, problems)]
+    return [_figure(what, problems), _damaged_fields(saved)]
+
+
+def _damaged_fields(saved: Path) -> Figure:
+    """Every field of a result, in every kind; of rows that are alike, the first."""
+    damages = damages_of(json.loads(read_bounded(saved / "result.json")), alike=True)
+    judged = judge_damaged(saved, damages)
+    fields, refused = len(damages) // len(KINDS), sum(one.refused for one in judged)
+    what = f"neither a replay nor a refusal, of {fields} fields damaged in {len(KINDS)} kinds ({refused} refused)"
+    return _figure(what, [one.problem for one in judged if one.problem])
 
 
 def _random_kills(folder: Path) -> list[Figure]:

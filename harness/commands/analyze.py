@@ -12,8 +12,8 @@ from harness.gate.judging.next_steps import next_steps
 from harness.gate.judging.rule_file import load_by_counts, load_rules
 from harness.gate.replay import load_measured
 from harness.model.record import JudgedBy
-from harness.model.result import ResultError
-from harness.model.spec import UsageError, Verdict
+from harness.model.result import ReplayError
+from harness.model.spec import Verdict
 from harness.platform.files.store import load_result, saved_run
 from harness.report.printer import Printer
 from harness.report.told import next_lines
@@ -29,7 +29,9 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     folder = saved_run(arguments.path("RESULT"))
     result = load_result(folder)
     if result.command != "perf":
-        raise UsageError(f"{folder.name} is a run of {result.command}; analyze judges runs of perf")
+        raise ReplayError(
+            f"{folder.name} cannot be replayed: it is a run of {result.command}, and analyze judges runs of perf"
+        )
     measured = load_measured(folder, result)
     baseline = None
     judged_by = result.run.judged_by if result.run else JudgedBy()
@@ -41,7 +43,9 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
             else:
                 baseline, _ = read_baseline(arch, name, folder / "baselines")
         except NoBaseline as error:
-            raise ResultError(f"{folder.name}: the baseline it was judged by is missing: {error}") from error
+            raise ReplayError(
+                f"{folder.name} cannot be replayed: the baseline it was judged by is missing: {error}"
+            ) from error
     judgement, _ = evaluate(
         measured,
         rules=load_rules(arguments.path("CONFIG"), rules_of_target(measured.order.candidate.target)),

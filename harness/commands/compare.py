@@ -13,6 +13,7 @@ from harness.core.arrays import F64
 from harness.core.comparison.statistics import CANDIDATE
 from harness.gate.measuring.frame_file import FRAMES_FILE, load_frames
 from harness.model.errors import StoreError
+from harness.model.result import ReplayError
 from harness.model.spec import Verdict
 from harness.platform.files.atomic import write_whole
 from harness.platform.files.outputs import make_place
@@ -64,7 +65,7 @@ def _frame_ms(folder: Path) -> F64:
 
     Raises
     ------
-    StoreError
+    ReplayError
         When the file is damaged.
     """
     path = folder / FRAMES_FILE
@@ -73,5 +74,5 @@ def _frame_ms(folder: Path) -> F64:
     try:
         parts = [values for name, values in load_frames(path).items() if name.endswith(f"-{CANDIDATE}")]
     except Exception as error:
-        raise StoreError(f"{path} is damaged: {error}", folder) from error
+        raise ReplayError(f"{folder.name} cannot be replayed: {path.name} is damaged: {error}") from error
     return np.concatenate(parts) if parts else np.empty(0)

@@ -19,7 +19,7 @@ from harness.proof.decided.devices import DEVICES
 from harness.proof.decided.weakest import Minimal, stronger_than_needed
 from harness.proof.emulator.image import parse_place
 from harness.proof.export import ExportedTest, ask_herd, disagreements, exported_tests, write_tests
-from harness.proof.matrix import Decided, KernelToProve, decide, decide_all
+from harness.proof.matrix import Decided, KernelToProve, decide_all, decide_apart
 from harness.proof.practice import RACE_MS, PracticeFound, litmus7_says, races
 from harness.proof.report import StrategyRow, claim, write_page, write_summary
 from harness.proof.run import POINTS, Proof
@@ -101,7 +101,7 @@ def _decided(arguments: Arguments, out: Printer) -> list[Decided]:
                 f"KERNEL={path}: not an ELF file; another image needs LOAD_AT=riscv64@0x80200000 or the like"
             )
         out.progress(f"proof: {path.name}")
-        return [decide(KernelToProve(path.name, path, sha256_of(path), device, *_foreign(arguments)))]
+        return [decide_apart(KernelToProve(path.name, path, sha256_of(path), device, *_foreign(arguments)))]
     arches = [switches["ARCH"]] if "ARCH" in switches else list(ARCHES)
     strategies = [switches["BARRIER"]] if "BARRIER" in switches else list(switch_table()["BARRIER"].values)
     several = len(arches) * len(strategies) > 1

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Sequence
 
 from harness.front.budgets import too_small
+from harness.front.kernel_words import too_little_memory, unusable_words
 from harness.model.arms import Source, parse_arm
 from harness.model.declared import usual_stages
 from harness.model.faults import fault_table
@@ -336,6 +337,8 @@ _RULES: tuple[Callable[[Arguments], str], ...] = (
     _compared,
     _compiler,
     _load,
+    unusable_words,
+    too_little_memory,
     _cluster,
     _litmus,
     _history,

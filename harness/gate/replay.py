@@ -15,7 +15,7 @@ from harness.core.comparison.statistics import CANDIDATE, REFERENCE
 from harness.gate.measured import ArmKernel, Measured, Order
 from harness.gate.stages import STAGES
 from harness.model.errors import HarnessError
-from harness.model.result import Result, ResultError
+from harness.model.result import ReplayError, Result, ResultError
 from harness.model.spec import BUILT_IN, FOREIGN, Machine, Switches, UsageError
 from harness.model.target import capabilities_of
 from harness.model.target_file import target_of
@@ -43,14 +43,14 @@ def load_measured(folder: Path, result: Result) -> Measured:
 
     Raises
     ------
-    ResultError
+    ReplayError
         When the result or a file of the run is missing or damaged; the message names it.
     """
     try:
         return _measured(folder, result)
     except DAMAGE as error:
         said = str(error) or "no reason"
-        raise ResultError(
+        raise ReplayError(
             f"{folder.name} cannot be replayed: {type(error).__name__}: {said.splitlines()[0]}"
         ) from error
 

@@ -7,6 +7,7 @@ measured in the next: the user needs to hear of the incident soon.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -26,6 +27,7 @@ from harness.model.declared import on_request
 from harness.model.errors import GuestError, HarnessError
 from harness.model.record import Cause, Incident, Lease
 from harness.model.spec import Verdict
+from harness.model.values import shown
 from harness.platform.files.bounded import LOG_BYTES_MAX, read_bounded
 from harness.platform.host.leases import WAIT_S, lease_cores, spare_cpus
 from harness.platform.machine.qemu_command import QEMU_LOG, TRACE_LOG
@@ -37,6 +39,8 @@ _LACKING = re.compile(
     re.MULTILINE,
 )
 """The drivers' words for what a machine or its device does not have."""
+_CHANGES = frozenset(("-cpu", "-machine", "-M", "-m", "-smp", "-accel", "-bios", "-icount"))
+"""QEMU's options that make another machine of it, on which a kernel may not even begin."""
 
 
 MOST_CORES = 32
@@ -156,9 +160,9 @@ def _run(stage: Stage[Any, Any], session: Session, measured: Measured) -> Measur
     except GuestError as error:
         inside = _inside(error, session.folder)
         where = f" (see {inside})" if inside else ""
-        lacking = _not_offered(error) if session.order.machine.extra else ""
+        lacking = _not_offered(error, session.order)
         if lacking:
-            text = f"{stage.name}: this machine does not offer what the kernel needs: {lacking}{where}"
+            text = f"{stage.name}: {lacking}{where}"
             return replace(measured, incidents=(*measured.incidents, Incident(Verdict.USAGE, text, Cause.DEVICE)))
         words = _device_words(error)
         device = [Incident(Verdict.GUEST_FAILED, f"{stage.name}: {text}", Cause.DEVICE) for text in words]
@@ -197,12 +201,19 @@ def _with_budget(session: Session, measured: Measured) -> dict[str, str]:
     return {**measured.skipped, **said}
 
 
-def _not_offered(error: GuestError) -> str:
-    """A device that a driver misses because QEMU_ARGS changed the machine: the caller's choice, not a failure."""
-    if error.evidence is None or not error.evidence.is_file():
+def _not_offered(error: GuestError, order: Order) -> str:
+    """What a kernel misses on a machine that QEMU_ARGS changed: the caller's choice, not a failure."""
+    extra = order.machine.extra
+    if not extra or error.evidence is None or not error.evidence.is_file():
         return ""
-    said = _LACKING.search(without_noise(read_bounded(error.evidence, LOG_BYTES_MAX)))
-    return said[0].decode() if said else ""
+    serial = without_noise(read_bounded(error.evidence, LOG_BYTES_MAX))
+    said = _LACKING.search(serial)
+    if said:
+        return f"this machine does not offer what the kernel needs: {said[0].decode()}"
+    if serial.strip() or not order.candidate.capabilities.boot_line or not _CHANGES.intersection(extra):
+        return ""
+    given = shown(shlex.join(extra))
+    return f"the kernel does not begin on the machine that QEMU_ARGS={given} makes of it: {error.message}"
 
 
 def _device_words(error: GuestError) -> tuple[str, ...]:

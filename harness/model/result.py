@@ -23,6 +23,14 @@ SCHEMA = 5
 class ResultError(Exception):
     """A stored result or baseline that cannot be used; the message says why and what to do."""
 
+    verdict = Verdict.HARNESS_FAILED
+
+
+class ReplayError(ResultError):
+    """A saved run that is damaged, or of a schema that is not known: what the caller named cannot be used."""
+
+    verdict = Verdict.USAGE
+
 
 @dataclass(frozen=True)
 class Arm:

@@ -11,7 +11,7 @@ from typing import Any
 from harness.model import baseline, codec, result
 from harness.model.baseline import Baseline, baseline_from_plain
 from harness.model.codec import CodecError
-from harness.model.result import Result, ResultError, result_from_plain
+from harness.model.result import ReplayError, Result, ResultError, result_from_plain
 
 Plain = dict[str, Any]
 UpgradeStep = Callable[[Plain], Plain]
@@ -143,14 +143,16 @@ def load_result(text: str, label: str) -> Result:
 
     Raises
     ------
-    ResultError
+    ReplayError
         When it is newer, or not such a file; the message says what to do.
     """
-    what, remedy = f"result {label}", "run the command again"
+    what, remedy = f"{label} cannot be replayed: it", "run the command again"
     try:
         return result_from_plain(_upgraded(text, what, result.SCHEMA, RESULT_STEPS, remedy))
     except CodecError as error:
-        raise ResultError(f"{what} is damaged ({error}): restore it or {remedy}") from error
+        raise ReplayError(f"{what} is damaged ({error}): restore it or {remedy}") from error
+    except ResultError as error:
+        raise ReplayError(str(error)) from error
 
 
 def load_baseline(text: str, label: str) -> Baseline:

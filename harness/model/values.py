@@ -293,13 +293,16 @@ _PARAMETERS: dict[str, ValueKind] = {
     "blk": Integer(0, 4096),
     "slow": Integer(1, 1000),
     "seed": Integer(0, 2**32 - 1),
-    "first": Integer(0, 2**32 - 1),
+    "first": Integer(0, 4 * 10**9),
     "load": Integer(0, 1),
     "input": Integer(0, 1),
-    "warmup": Integer(0, 10**9),
+    "warmup": Integer(0, 1000),
     "tlb": Choice(("cold", "warm")),
 }
-"""Words of the kernel's command line that a user may choose, with the kernel's own bounds (kernel/run/params.c)."""
+"""Words of the kernel's command line that a user may choose, within the kernel's own bounds (kernel/run/params.c).
+
+Frame numbers have 32 bits: behind the highest first one there is room for more frames than a run of three days draws.
+"""
 
 
 @dataclass(frozen=True)

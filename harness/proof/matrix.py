@@ -1,10 +1,11 @@
-"""Many kernels decided in parallel, one process each."""
+"""Kernels decided in a process of their own each, many in parallel: a kernel's code may crash the emulator."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
 import os
+import signal
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -63,6 +64,18 @@ def decide(kernel: KernelToProve) -> Decided:
     return Decided(kernel, replace(proof, recordings=()), minimal)
 
 
+def decide_apart(kernel: KernelToProve) -> Decided:
+    """One kernel, in a process of its own.
+
+    Raises
+    ------
+    ToolError
+        When Unicorn, Capstone or libfdt is missing.
+    """
+    with Beside(functools.partial(decide, kernel), os.sched_getaffinity(0)) as work:
+        return _answer(kernel, work)
+
+
 def decide_all(kernels: Iterable[KernelToProve]) -> Iterator[Decided]:
     """All kernels in their order; one begins as soon as it is there and a CPU is free.
 
@@ -84,5 +97,8 @@ def decide_all(kernels: Iterable[KernelToProve]) -> Iterator[Decided]:
 
 
 def _answer(kernel: KernelToProve, work: Beside[Decided]) -> Decided:
-    """What a process found. One that failed is tried again here, where it says why."""
-    return work.result() or decide(kernel)
+    """What a process found. One that failed is tried again here, where it says why; one that crashed would again."""
+    found = work.result()
+    if found is None and work.ended_by:
+        return Decided(kernel, why_not=f"the emulator ended at its code: {signal.strsignal(work.ended_by)}")
+    return found or decide(kernel)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -45,6 +46,17 @@ def _fails() -> int:
 def test_work_that_fails_or_cannot_be_told_has_no_result(work: Any) -> None:
     with Beside(work, HERE) as beside:
         assert beside.result() is None
+
+
+def _crashes() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize(("work", "ended_by"), [(_crashes, signal.SIGKILL), (_fails, 0), (lambda: 1, 0)])
+def test_what_ended_a_copy_is_told(work: Any, ended_by: int) -> None:
+    with Beside(work, HERE) as beside:
+        beside.result()
+    assert beside.ended_by == ended_by
 
 
 @pytest.mark.slow

@@ -11,8 +11,7 @@ import pytest
 
 from harness.commands.compare import main
 from harness.gate.judging.rule_file import load_commit_url
-from harness.model.errors import StoreError
-from harness.model.result import Arm, Host, Metric, Result, result_to_json
+from harness.model.result import Arm, Host, Metric, ReplayError, Result, result_to_json
 from harness.model.spec import UsageError, Verdict
 from harness.robustness.hostile import html_problems, markdown_problems
 from harness.settings import Arguments
@@ -71,7 +70,7 @@ def test_what_is_no_saved_run_is_refused_and_damage_is_named(tmp_path: Path) -> 
     with pytest.raises(UsageError, match="no saved run"):
         compared(tmp_path, run, tmp_path / "nowhere")
     (run / "timing.npz").write_bytes(b"PK damaged")
-    with pytest.raises(StoreError, match="timing.npz is damaged"):
+    with pytest.raises(ReplayError, match="cannot be replayed: timing.npz is damaged"):
         compared(tmp_path, run, run)
 
 

@@ -103,7 +103,7 @@ def test_a_damaged_run_does_not_hold_up_the_others(
     words = [str(tmp_path / name) for name in ("one", "damaged", "two")]
     assert main(["history", "add", *words, "CELL=x"]) == 5
     said = capsys.readouterr().out
-    assert "one: added" in said and "two: added" in said and "/damaged is damaged (" in said
+    assert "one: added" in said and "two: added" in said and "/damaged cannot be replayed: it is damaged (" in said
     assert main(["history", "add", words[0], str(tmp_path / "none"), "CELL=x"]) == 2
     assert "none: no saved run" in capsys.readouterr().out
 

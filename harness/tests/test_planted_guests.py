@@ -133,3 +133,10 @@ def test_what_a_machine_does_not_offer_is_the_caller_s_choice(
     _, judgement = put_through(kernel, tmp_path, switches, ["window"], ["-global", f"virtio-gpu-pci.{option}"])
     assert judgement.verdict is Verdict.USAGE, judgement.sentence
     assert "this machine does not offer what the kernel needs: virtio-gpu: " in judgement.sentence
+
+
+def test_a_machine_on_which_a_kernel_does_not_begin_is_the_caller_s_choice(tree: PlantedTree, tmp_path: Path) -> None:
+    """A 64-bit kernel on a CPU of 32 bits ends before its first word."""
+    _, judgement = put_through(tree.build([]), tmp_path, Switches(), ["window"], ["-cpu", "486"])
+    assert judgement.verdict is Verdict.USAGE, judgement.sentence
+    assert "the kernel does not begin on the machine that QEMU_ARGS=-cpu 486 makes of it" in judgement.sentence

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import faulthandler
+import os
+import signal
 import struct
 import subprocess
 import sys
@@ -11,6 +14,7 @@ import pytest
 
 from harness.model.errors import ToolError
 from harness.model.spec import ROOT
+from harness.proof import matrix
 from harness.proof.decided.devices import DEVICES
 from harness.proof.emulator import machine, tracer
 from harness.proof.emulator.foreign import record_foreign
@@ -60,6 +64,22 @@ def test_a_poll_without_end_is_bounded(tmp_path: Path, monkeypatch: pytest.Monke
     path = patched(tmp_path, "virtqueue_pop_used", 0x52800000, 0xD65F03C0)  # mov w0, #0; ret
     with pytest.raises(TraceError, match="no end after|does not start"):
         prove(path, "odd", "", QEMU)
+
+
+def _crash(*_: object, **__: object) -> None:
+    faulthandler.disable()  # of pytest, which would print the stack
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def test_an_image_that_crashes_the_emulator_ends_its_own_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One kernel and many. The SIGSEGV is planted: no image is known that causes one on every host."""
+    monkeypatch.setattr(matrix, "prove", _crash)
+    kernel = matrix.KernelToProve("odd", KERNEL, "", "qemu")
+    found = [matrix.decide_apart(kernel), *matrix.decide_all([kernel, kernel])]
+    assert len(found) == 3
+    assert all(
+        one.proof is None and one.why_not == "the emulator ended at its code: Segmentation fault" for one in found
+    )
 
 
 @pytest.mark.parametrize(("content", "says"), [(b"", "not an ELF"), (b"\x7fELF" + bytes(60), "not an ELF|none of")])

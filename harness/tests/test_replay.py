@@ -129,7 +129,7 @@ def test_a_damaged_field_is_said(tmp_path: Path, path: tuple[str | int, ...], va
         place = place[step]
     place[path[-1]] = value
     (folder / "result.json").write_text(json.dumps(plain), encoding="utf-8")
-    with pytest.raises(ResultError, match="cannot be replayed: |result run is damaged"):
+    with pytest.raises(ResultError, match="run cannot be replayed: "):
         replay(folder)
 
 

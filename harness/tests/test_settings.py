@@ -169,6 +169,12 @@ def test_nonsense_is_one_line(value: str) -> None:
         ("ab STAGES=window,pictures SMALLEST=0.02", "SMALLEST=0.02 has no meaning beside STAGES=window,pictures"),
         ("perf QEMU_ARGS=-S", "QEMU_ARGS: -S is for the harness to set"),
         ("ab A=default B=LOG=none QEMU_ARGS=--daemonize", "QEMU_ARGS: --daemonize is for the harness to set"),
+        ("perf OPTS=warmup=1000000000", "warmup=1000000000: must lie between 0 and 1000"),
+        ("perf OPTS=first=4294967295", "first=4294967295: must lie between 0 and 4000000000"),
+        ("perf OPTS=pace=1", "OPTS=pace=1: perf measures 10 frames/s or more, or as fast as possible with pace=0"),
+        ("perf OPTS='warmup=1000 pace=10'", "OPTS=warmup=1000 takes 100 s at pace=10: at most 50"),
+        ("perf QEMU_ARGS='-m 1'", "QEMU_ARGS: -m 1: the kernel needs 64 MiB or more"),
+        ("ab A=default B=LOG=none QEMU_ARGS='-m slots=2,size=512k'", "the kernel needs 64 MiB or more"),
         ("perf OPTS=load=1", "OPTS=load=1 needs a second CPU"),
         ("ab A=a.elf B=b.elf LOG=frame", "LOG=frame has no meaning for kernels that are built already"),
         ("ab A=a.toml B=b.elf CC=clang", "CC=clang has no meaning for kernels that are built already"),
@@ -187,7 +193,7 @@ def test_nonsense_is_one_line(value: str) -> None:
     ],
 )
 def test_settings_that_do_not_fit_together_are_refused(line: str, says: str) -> None:
-    assert says in refused(*line.split())
+    assert says in refused(*shlex.split(line))
 
 
 PAIRED = [

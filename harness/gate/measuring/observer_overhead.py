@@ -52,7 +52,7 @@ def measure_observer_overhead(spec: RunSpec, folder: Path, quads: int) -> Metric
     """
     stretch_s = STRETCH_S * spec.machine.frame_factor
     seconds = SETTLE_S + quads * 4 * stretch_s * 1.2 + 0.4
-    spec = replace(spec, params=replace(spec.params, seconds=seconds, first=None))
+    spec = replace(spec, params=replace(spec.params, seconds=seconds, first=None, warmup=None))
     with Qemu(spec, folder, TIMING_EVENTS) as machine:
         machine.wait_first_flush()
         time.sleep(SETTLE_S)

@@ -46,6 +46,8 @@ WINDOW_S = 2.0
 WARM_UP_S = 0.15
 PRINT_S = 12.0
 """For printing the records after the window."""
+WARM_FRAME_S = 0.2
+"""For each frame that the guest draws before its window, on any host."""
 
 GLIMPSES_MAX = 20
 COMPLAINTS_MAX = 3
@@ -325,7 +327,7 @@ def _sight(machine: Qemu, decode: DecodeFrame | None) -> Sighting | None:
 def _end(machine: Qemu, window_s: float) -> Ending:
     """Wait for the guest's own end; a kernel that has none is ended after the window."""
     if machine.spec.capabilities.done_line:
-        return machine.wait_end(window_s + PRINT_S)
+        return machine.wait_end(window_s + PRINT_S + (machine.spec.params.warmup or 0) * WARM_FRAME_S)
     time.sleep(window_s * 0.4)
     machine.check()
     if machine.exited():

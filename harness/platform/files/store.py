@@ -24,7 +24,7 @@ from types import TracebackType
 
 from harness.model import upgrade
 from harness.model.errors import HarnessError, StoreError
-from harness.model.result import Result, result_to_json
+from harness.model.result import ReplayError, Result, result_to_json
 from harness.model.spec import UsageError, Verdict
 from harness.platform.files.atomic import sync_folder, uninterrupted, write_whole
 from harness.platform.files.bounded import read_bounded
@@ -272,13 +272,17 @@ def load_result(folder: Path) -> Result:
     Raises
     ------
     StoreError
-        When the folder holds none, or one that cannot be used.
+        When the folder holds none that can be read.
+    ReplayError
+        When it holds one that cannot be used.
     """
     path = folder / "result.json"
     try:
         text = read_bounded(path).decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise StoreError(f"{folder} holds no readable result: {error}") from error
+    except UnicodeDecodeError as error:
+        raise ReplayError(f"{folder} cannot be replayed: its result.json is not text: {error}") from error
     return upgrade.load_result(text, str(folder))
 
 

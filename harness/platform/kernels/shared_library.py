@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.model.errors import BuildError
 from harness.model.spec import Limits
 from harness.platform.files.atomic import write_whole
-from harness.platform.processes.child import ChildError, run_child
+from harness.platform.processes.child import ChildError, clean_environment, run_child
 
 
 def compile_library(command: Sequence[str], library: Path, what: str) -> None:
@@ -30,7 +30,9 @@ def compile_library(command: Sequence[str], library: Path, what: str) -> None:
     try:
         with tempfile.TemporaryDirectory(prefix="library-") as folder:
             part = Path(folder) / library.name
-            done = run_child([*command, "-o", str(part)], limit_s=Limits().build_s)
+            # What a killed compiler leaves lies in a folder that goes all the same.
+            apart = {**clean_environment(), "TMPDIR": folder}
+            done = run_child([*command, "-o", str(part)], limit_s=Limits().build_s, environment=apart)
             if done.status:
                 telling = [line for line in done.errors if "rror" in line] or list(done.errors)
                 raise BuildError(f"{what} does not build: " + " | ".join(telling[:3]))

@@ -34,7 +34,7 @@ from harness.platform.machine.trace_events import FLUSH_EVENT as FLUSH_EVENT
 from harness.platform.machine.trace_events import FRAME_EVENTS as FRAME_EVENTS  # noqa: F401
 from harness.platform.machine.trace_events import TIMING_EVENTS as TIMING_EVENTS
 from harness.platform.machine.trace_file import read_trace
-from harness.platform.machine.words_of_guest import device_hint, guest_said, limit_words, panic_of, refused_start
+from harness.platform.machine.words_of_guest import device_hint, guest_said, limit_words, panic_of, refused_by_qemu
 from harness.platform.pictures.display import Xvfb, screen_for
 from harness.platform.processes.child import end_child, start_child
 
@@ -377,8 +377,8 @@ class Qemu:
             self.kill()
             raise cause from None
         self.kill()
-        if code == 1 and self.spec.target is not None:
-            raise UsageError(refused_start(last_lines(self.log_path), self.spec.target)) from None
+        if code == 1 and (refused := refused_by_qemu(last_lines(self.log_path), self.spec)):
+            raise UsageError(refused) from None
         how = f"status {code}" if code >= 0 else signal.Signals(-code).name
         raise QemuError(f"QEMU did not start ({how}): {last_lines(self.log_path)}", self.log_path) from None
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import TYPE_CHECKING
 
 from harness.core.guest.last_words import headline
 from harness.core.guest.serial_noise import without_noise
 from harness.model.spec import RunSpec
 from harness.model.target import PROTOCOL, Target
+from harness.model.values import shown
 from harness.platform.kernels.key_place import key_place
 from harness.platform.machine.console import PANIC
 from harness.platform.machine.trace_events import FLUSH_EVENT
@@ -44,6 +46,14 @@ def guest_said(machine: "Qemu") -> str:
     waits = target is not None and not target.input and _PROMPT.search(last)
     hint = '; if that is a prompt, input = [["pattern", "text\\n"]] types to it' if waits else ""
     return f"its last line is {last!r}{hint}{device_hint(machine)}"
+
+
+def refused_by_qemu(said: str, spec: RunSpec) -> str:
+    """Why QEMU did not start with what the caller added to the machine; empty where nothing was."""
+    if spec.target is not None:
+        return refused_start(said, spec.target)
+    extra = spec.machine.extra
+    return f"QEMU_ARGS={shown(shlex.join(extra))}: QEMU does not start with it: {said}" if extra else ""
 
 
 def refused_start(said: str, target: Target) -> str:

@@ -38,6 +38,8 @@ class Beside(Generic[T]):
         if not self._pid:
             _work(work, cpus, answer, parent)
         os.close(answer)
+        self.ended_by = 0
+        """The signal that ended the copy before it answered, once the result was asked for; 0 for none."""
 
     def __enter__(self) -> "Beside[T]":
         return self
@@ -52,7 +54,11 @@ class Beside(Generic[T]):
         # No bound needed: pipes to its own child.
         with os.fdopen(os.dup(self._answer), "rb") as answer:
             content = answer.read()
-        self._end()
+        # Nobody else holds its end of the pipe: it has answered, or is no more.
+        status = os.waitpid(self._pid, 0)[1]
+        os.close(self._answer)
+        self._pid = 0
+        self.ended_by = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
         try:
             found: tuple[T] = pickle.loads(content)
             return found[0]
