@@ -36,6 +36,7 @@ from harness.gate.measuring.timing import Timing
 from harness.gate.measuring.window import Window, late_frames, window_notices
 from harness.gate.session import measure
 from harness.model.arms import ArmRequest, Source, parse_arm
+from harness.model.declared import MODES_STAGE
 from harness.model.errors import StoreError
 from harness.model.record import JudgedBy
 from harness.model.result import Fingerprint, QemuSetup, Result, ResultError
@@ -61,8 +62,6 @@ EXAMPLES = (
 NEXT = "make explain RESULT=results/latest says where the time went; make approve accepts a change"
 TAKES = ("switches", "--json", "--strict")
 MEASURES = True
-MODES = "modes"
-"""The stage that runs through several sizes."""
 
 
 def main(arguments: Arguments, out: Printer) -> Verdict:
@@ -125,7 +124,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
 def _stages(arguments: Arguments) -> frozenset[str]:
     """The stages that were asked for; with several sizes the one that runs through them as well."""
     asked = arguments.several("STAGES")
-    return frozenset((*asked, MODES) if len(arguments.modes()) > 1 else asked)
+    return frozenset((*asked, MODES_STAGE) if len(arguments.modes()) > 1 else asked)
 
 
 def _smallest(rules: tuple[Rule, ...]) -> float:

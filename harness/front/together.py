@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from harness.front.budgets import too_small
 from harness.front.kernel_words import too_little_memory, unusable_words
 from harness.model.arms import Source, parse_arm
-from harness.model.declared import usual_stages
+from harness.model.declared import MODES_STAGE, usual_stages
 from harness.model.faults import fault_table
 from harness.model.spec import UsageError
 from harness.model.values import Parameters, nearest, shown
@@ -20,7 +20,6 @@ _DISK = "blk="
 _DISK_EXAMPLE = "OPTS=blk=8"
 _KEYS = "latency"
 _CURSOR = "CURSOR=hw"
-_MODES = "modes"
 _HEADS = "HEADS=2"
 _HOST_DRAWS, _PIXELS = "DRAW=gpu", "pixels"
 COMPILERS = ("gcc", "clang")
@@ -159,7 +158,7 @@ def _lacking(arguments: Arguments, fault: str, need: str, draw: str) -> str:
         add = f"add STAGES=window,{need}, or use 'make {need}'"
     elif need == _CURSOR:
         given, what, possible = need in _cursors(arguments), "a hardware cursor", True
-    elif need == _MODES:
+    elif need == MODES_STAGE:
         given = command == "perf" and len(arguments.modes()) > 1
         what, possible, add = "a display that changes", command == "perf", "add MODE=800x600,640x480"
     elif need == _HEADS:
@@ -187,13 +186,13 @@ def _modes(arguments: Arguments) -> str:
     """Several sizes of the picture, which a kernel must be able to follow; and the stage without them."""
     if arguments.command != "perf":
         return ""
-    several, asked = len(arguments.modes()) > 1, _MODES in arguments.several("STAGES")
+    several, asked = len(arguments.modes()) > 1, MODES_STAGE in arguments.several("STAGES")
     if asked and not several:
         return f"STAGES={arguments.given['STAGES']} needs several sizes: add MODE=800x600,640x480"
     if not several:
         return ""
     if "STAGES" in arguments.given and not asked:
-        return f"{_word(arguments, 'MODE')} needs the stage {_MODES}: add it to STAGES, or leave STAGES out"
+        return f"{_word(arguments, 'MODE')} needs the stage {MODES_STAGE}: add it to STAGES, or leave STAGES out"
     if arguments.given.get("MODES") == "off":
         return f"{_word(arguments, 'MODE')} needs a kernel that follows its display: leave MODES=off out"
     if _kernels(arguments, "DRAW", "full") == ["gpu"] or arguments.flag("VIRGL"):

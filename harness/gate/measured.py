@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -110,8 +111,9 @@ class Order:
         target = self.candidate.target
         return (target.frame.pace if target is not None else self.params.pace) or 0
 
+    @cached_property
     def loads_the_same(self) -> bool:
-        """Candidate and reference boot the same bytes in the same way."""
+        """Candidate and reference boot the same bytes in the same way; both images are read once."""
         ours, theirs = self.candidate, self.reference
         if theirs is None or (ours.capabilities, ours.iso) != (theirs.capabilities, theirs.iso):
             return False

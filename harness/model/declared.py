@@ -13,6 +13,8 @@ from harness.model.spec import ROOT
 
 STAGES_DIR = ROOT / "harness" / "gate" / "stages"
 COMMANDS_DIR = ROOT / "harness" / "commands"
+MODES_STAGE = "modes"
+"""The stage that runs through several sizes: several values of ``MODE`` ask for it."""
 OF_A_COMMAND = ("ORDER", "EXAMPLES", "NEXT", "TAKES", "MEASURES", "WRITES")
 
 

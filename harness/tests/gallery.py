@@ -26,6 +26,7 @@ from harness.history.site_views import series_views, site_view
 from harness.history.store import History
 from harness.history.survey import read, survey
 from harness.model.latency_record import LatencyRecord
+from harness.model.modes_record import AskedMode, ModeChange, ModesRecord
 from harness.model.record import Ending, Observed, RunRecord
 from harness.model.result import Gate, NextStep, Result
 from harness.model.spec import RunParams, Verdict
@@ -58,7 +59,14 @@ CELL = "x86_64 acquire_progress 2d default"
 def pages(root: Path) -> Mapping[str, Path]:
     """Every page by what it is."""
     found: dict[str, Path] = {}
-    for name, path in (*_runs(root), *_explanations(root), *_tables(root), *_histories(root), *_proofs(root)):
+    for name, path in (
+        *_runs(root),
+        *_watched(root),
+        *_explanations(root),
+        *_tables(root),
+        *_histories(root),
+        *_proofs(root),
+    ):
         assert path.is_file(), name
         found[name] = path
     return found
@@ -96,11 +104,6 @@ def _runs(root: Path) -> Iterator[tuple[str, Path]]:
     undecided = dataclasses.replace(test_report.compared(), gates=(gate,), verdict=Verdict.INCONCLUSIVE)
     write_reports(undecided, arms, {"A": FRAMES_MS["reference"], "B": FRAMES_MS["candidate"]}, EFFECTS)
     yield "comparison of arms", arms / "report.html"
-    keys = _folder(root, "latency")
-    shown = tuple(dataclasses.replace(SHOWN, number=at, wait_ns=at * 100_000) for at in range(1, 60))
-    run = RunRecord(RunParams(), stages={"latency": LatencyRecord(_observed(), (), shown)})
-    write_reports(result(command="latency", runs={"candidate": run}), keys, {})
-    yield "latency", keys / "report.html"
     found = _folder(root, "bisect")
     steps = tuple(
         Gate("fps_trace", "report", None, f"363977fc84f{at} bad: 6.6 % slower (+6.3 to +7.0 %)") for at in range(5)
@@ -115,6 +118,60 @@ def _runs(root: Path) -> Iterator[tuple[str, Path]]:
         "perf", Verdict.HARNESS_FAILED, ["harness-failed: QEMU is missing"], "make doctor", "make perf"
     )
     yield "an ending without a result", _written(root, "ending", files["report.html"])
+
+
+def _watched(root: Path) -> Iterator[tuple[str, Path]]:
+    """Runs with keys, with several modes, and with frames that came late."""
+    shown = tuple(dataclasses.replace(SHOWN, number=at, wait_ns=at * 100_000) for at in range(1, 60))
+    late = tuple(
+        dataclasses.replace(one, wait_ns=one.wait_ns + 20_000_000, late_frames=2) if one.number % 9 == 0 else one
+        for one in shown
+    )
+    said = "6 of 59 keys were in the queue when a frame began, and came to the screen up to 2 frames later"
+    failed = (Gate("input_late", "bound", Verdict.REGRESSION, said, 6.0, limit=0.0),)
+    read_late = result(command="latency", sentence=f"regression: {said}", gates=failed)
+    for name, keys, made in (("latency", shown, result(command="latency")), ("late input", late, read_late)):
+        folder = _folder(root, name.replace(" ", "-"))
+        run = RunRecord(RunParams(), stages={"latency": LatencyRecord(_observed(), (), keys)})
+        write_reports(dataclasses.replace(made, runs={"candidate": run}), folder, {})
+        yield name, folder / "report.html"
+    modes = _folder(root, "modes")
+    run = RunRecord(RunParams(), stages={"modes": _modes()})
+    write_reports(result(runs={"candidate": run}), modes, FRAMES_MS)
+    yield "several modes", modes / "report.html"
+    yield "planted hiccup", _hiccup(_folder(root, "hiccup"))
+
+
+def _modes() -> ModesRecord:
+    """Three modes, of which the last was refused."""
+    asked = (
+        AskedMode((800, 600), 0, 60, 60),
+        AskedMode((1366, 768), 10**9, 60, 59),
+        AskedMode((7680, 4320), 2 * 10**9, 20, 20),
+    )
+    changes = (ModeChange((1366, 768), 48_000_000, 21_500_000),)
+    bad = ("the 7th picture of 1366x768 has 800x600",)
+    refused = ("7680x4320 needs 126 MiB of memory, of which 64 MiB are left",)
+    notes = ("the checksum of the EDID block 0 is wrong",)
+    return ModesRecord(_observed(), asked, changes, bad, refused, notes)
+
+
+def _hiccup(folder: Path) -> Path:
+    """Frames at 60 frames/s, of which each fiftieth came 5 ms late."""
+    steady = np.full(600, 1000 / 60)
+    hiccups = steady.copy()
+    hiccups[49::50] += 5.0
+    hiccups[50::50] -= 5.0
+    gate = Gate(
+        "animation_error_ms_p99",
+        "growth",
+        Verdict.REGRESSION,
+        "5.0 ms where the reference has 0.0 ms; the draw part ended late",
+        *(5.0, 0.02, None, None, None, 2.0),
+    )
+    made = result(sentence="regression: the animation error's 99th percentile is 5.0 ms", gates=(gate,))
+    write_reports(made, folder, {"candidate": hiccups, "reference": steady})
+    return folder / "report.html"
 
 
 def _observed() -> Observed:

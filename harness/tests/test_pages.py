@@ -22,10 +22,13 @@ KINDS = (
     "regression",
     "guest failed",
     "comparison of arms",
-    "latency",
     "bisection",
     "acceptance",
     "an ending without a result",
+    "latency",
+    "late input",
+    "several modes",
+    "planted hiccup",
     "explanation",
     "a driver's manners",
     "bench",
@@ -39,9 +42,9 @@ KINDS = (
     "proof",
 )
 WIDER = """[...document.querySelectorAll('body *')].filter(one => one.scrollWidth > one.clientWidth + 1 &&
-    getComputedStyle(one).overflowX === 'auto' && one.clientWidth > 0 && !one.closest('.cycle')).map(one =>
+    getComputedStyle(one).overflowX === 'auto' && one.clientWidth > 0).map(one =>
     one.getAttribute('aria-label') || one.textContent.slice(0, 60))"""
-"""Boxes that must be scrolled sideways; a drawn cycle may be."""
+"""Boxes that must be scrolled sideways."""
 BROKEN = """(() => {
     const found = [], walker = document.createTreeWalker(document.querySelector('main'), NodeFilter.SHOW_TEXT);
     for (let node = walker.nextNode(); node; node = walker.nextNode()) {

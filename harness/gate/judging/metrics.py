@@ -121,8 +121,13 @@ def no_keys(capabilities: Capabilities, switches: Mapping[str, str]) -> str | No
     )
 
 
+def follows_display(switches: Mapping[str, str]) -> bool:
+    """Whether a kernel of these switches takes its mode from the display, which it then looks at once a frame."""
+    return switches.get("MODES") == "on"
+
+
 def no_modes(_: Capabilities, switches: Mapping[str, str]) -> str | None:
-    return None if switches.get("MODES") == "on" else "only a kernel with MODES=on changes its mode"
+    return None if follows_display(switches) else "only a kernel with MODES=on changes its mode"
 
 
 PART_SUFFIX = "_instructions"

@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.core.budget import FUNCTIONS_S
 from harness.core.comparison.statistics import CANDIDATE, REFERENCE
 from harness.core.counts.functions import FunctionChange
-from harness.gate.judging.metrics import no_records
+from harness.gate.judging.metrics import follows_display, no_records
 from harness.gate.measured import COUNTS, ArmKernel, Measured, Order
 from harness.gate.measuring.exact import count_everything
 from harness.gate.measuring.functions import compare_functions
@@ -35,7 +35,7 @@ def _counts(kernel: ArmKernel) -> bool:
 
 
 def _follows(kernel: ArmKernel) -> bool:
-    return kernel.switches is not None and kernel.switches.everything().get("MODES") == "on"
+    return kernel.switches is not None and follows_display(kernel.switches.everything())
 
 
 class ExactStage(Stage[ExactRecord, ExactRecord]):
@@ -57,7 +57,7 @@ class ExactStage(Stage[ExactRecord, ExactRecord]):
         order = session.order
         specs = self._specs(order)
         found = count_everything(specs, session.folder / self.name)
-        if order.loads_the_same():
+        if order.loads_the_same:
             found = found.shared(CANDIDATE, REFERENCE)
         if found.problem:
             session.leave_out(COUNTS, found.problem)
@@ -71,7 +71,7 @@ class ExactStage(Stage[ExactRecord, ExactRecord]):
 
     def _specs(self, order: Order) -> dict[str, RunSpec]:
         specs = {CANDIDATE: order.run_spec(order.candidate, order.params)}
-        if order.reference and _counts(order.reference) and not order.loads_the_same():
+        if order.reference and _counts(order.reference) and not order.loads_the_same:
             specs[REFERENCE] = order.run_spec(order.reference, order.params)
         return specs
 

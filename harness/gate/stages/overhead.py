@@ -26,7 +26,7 @@ class OverheadStage(Stage[ObserverOverhead, ObserverOverhead]):
         if measured.of(Window) is None or not prints:
             return ""
         # It qualifies the times of a comparison, and says nothing where there is none.
-        return "" if order.asks_for("timing") and order.loads_the_same() else None
+        return "" if order.asks_for("timing") and order.loads_the_same else None
 
     def measure(self, session: Session, measured: Measured) -> ObserverOverhead | None:
         spec = session.order.run_spec(session.order.candidate, session.order.params)

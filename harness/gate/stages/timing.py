@@ -36,7 +36,7 @@ class TimingStage(Stage[Timing, TimingRecord]):
     def obstacle(self, order: Order, measured: Measured) -> str | None:
         if order.reference is None:
             return "nothing to compare with"
-        same = order.asks_for(self.name) and order.loads_the_same()
+        same = order.asks_for(self.name) and order.loads_the_same
         if same:
             return SAME_KERNEL
         if order.stood_still:
