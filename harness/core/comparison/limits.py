@@ -42,4 +42,4 @@ def aim_in_reach(half: float, shown: float, seen: int, plan: Plan) -> bool:
     if plan.aim is None or shown == plan.aim:
         return False
     goal = AIM_PRECISION * math.log1p(plan.aim)
-    return goal < half < goal * math.sqrt(AIM_PATIENCE) and seen * AIM_PATIENCE <= plan.launches
+    return half < goal * math.sqrt(AIM_PATIENCE) and seen * AIM_PATIENCE <= plan.launches

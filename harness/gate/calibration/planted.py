@@ -18,6 +18,7 @@ PAIR_LAUNCHES = 4
 """Launches of each pair."""
 FOREIGN_WITH_WORDS = replace(FOREIGN, command_line=True)
 """Nothing is known of the kernel, and yet an effect can be planted in it."""
+_REFERENCE = "reference"
 FOREIGN_SLOW, FOREIGN_MODE = 900, (1280, 1024)
 """Ten times the drawing, pixel by pixel, of a larger picture: about 30 frames a second."""
 
@@ -30,7 +31,7 @@ def planted_effects(
     compiler: str,
     pairs: int,
 ) -> list[InjectedEffect]:
-    """A/A and each planted slow-down, every one in several link orders on either side."""
+    """A/A and each planted slow-down, in several link orders; in those of the candidate a function has grown."""
     kind = switches.but(FILL="pixel", FAULT="slow_draw") if foreign else switches
     slowed = switches.but(FILL="pixel", FAULT="slow_draw") if foreign else switches.but(FAULT="slow_draw")
     images: dict[tuple[str, int], RunSpec] = {}
@@ -38,9 +39,11 @@ def planted_effects(
     params = replace(params, mode=FOREIGN_MODE, slow=FOREIGN_SLOW, tlb="cold", warmup=1) if foreign else params
     capabilities = FOREIGN_WITH_WORDS if foreign else BUILT_IN
     for name, which in (("plain", kind), ("slowed", slowed)):
-        orders = range(1, 2 * pairs + 1)
-        for order, path in zip(orders, link_in_orders(which, orders, compiler=compiler)):
+        orders = range(1, pairs + 1)
+        for order, path in zip(orders, link_in_orders(which, orders, compiler=compiler, grown=True)):
             images[name, order] = RunSpec(path, machine, params, capabilities)
+    for order, path in zip(orders, link_in_orders(kind, orders, compiler=compiler)):
+        images[_REFERENCE, order] = RunSpec(path, machine, params, capabilities)
     injected_effects = [InjectedEffect("A/A", 0.0, _pairs(images, "plain", params))]
     for effect in effects:
         planted = replace(params, slow=_slow(effect, foreign))
@@ -59,8 +62,9 @@ def _slow(effect: int, foreign: bool) -> int:
 
 
 def _pairs(images: dict[tuple[str, int], RunSpec], candidate: str, params: RunParams) -> tuple[dict[str, RunSpec], ...]:
-    """Candidate images 1, 3, 5 against plain images 2, 4, 6."""
+    """Candidate and reference linked alike, as a comparison links them."""
     return tuple(
-        {CANDIDATE: replace(images[candidate, order], params=params), REFERENCE: images["plain", order + 1]}
-        for order in range(1, len(images) // 2 + 1, 2)
+        {CANDIDATE: replace(spec, params=params), REFERENCE: images[_REFERENCE, order]}
+        for (name, order), spec in images.items()
+        if name == candidate
     )

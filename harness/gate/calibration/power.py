@@ -20,7 +20,7 @@ from harness.core.arrays import F64
 from harness.core.comparison.contradiction import AGREE_SHARE, COMPUTED_SHARE
 from harness.core.comparison.estimate import estimate
 from harness.core.comparison.sequential import bound_at, look_sizes
-from harness.core.comparison.statistics import Decision, Plan, State, plan_of
+from harness.core.comparison.statistics import ORDERS_TRIM, Decision, Plan, State, plan_of
 from harness.gate.calibration.places import CalibrationPlace
 from harness.gate.calibration.reference_methods import mann_whitney, mean_threshold
 from harness.gate.calibration.simulate import DrawEffects, DrawnLaunches, run_session
@@ -119,8 +119,8 @@ class Series:
         )
 
     def around(self, centre: float) -> "Series":
-        """The same launches, all moved alike, so that their centre is this."""
-        found = estimate(self.effects, Plan().trim, correlated=False)
+        """The same launches, all moved alike, so that their centre, as the gate estimates it, is this."""
+        found = estimate(self.effects, ORDERS_TRIM, correlated=False)
         moved = centre - (found.effect if found else float(self.effects.mean()))
         return Series(self.name, self.planted, tuple(pair.slowed(moved) for pair in self.pairs))
 

@@ -132,23 +132,27 @@ def build_kernel(
 
 
 def link_in_orders(
-    switches: Switches, orders: Sequence[int], *, compiler: str = "gcc", tree: Path = ROOT
+    switches: Switches, orders: Sequence[int], *, compiler: str = "gcc", tree: Path = ROOT, grown: bool = False
 ) -> tuple[Path, ...]:
     """Images of a kernel linked in several other orders, as ``build_kernel(shuffle=…)`` makes one of them.
+
+    Parameters
+    ----------
+    grown
+        With room in the middle, as if a function there had grown.
 
     Raises
     ------
     BuildError
         When it does not build, or the compiler here did not build this kernel.
     """
-    first = build_kernel(switches, compiler=compiler, tree=tree, shuffle=orders[0])
+    # Objects are compiled once, and only then linked side by side.
+    build_kernel(switches, compiler=compiler, tree=tree, shuffle=orders[0])
     out = tree / "build" / switches.folder / compiler
-    goals = [str(order) for order in orders[1:]]
+    words = ["-f", str(ORDERS_MAKEFILE), *_make_words(switches, compiler, tree, out), *(["GROWN=1"] if grown else [])]
     with folder_lock(out):
-        if goals:
-            words = ["-f", str(ORDERS_MAKEFILE), *_make_words(switches, compiler, tree, out), *goals]
-            run_make(tree / "kernel", words, switches.label, scratch=out / "tmp")
-        return (first.path, *(_keep_image(out / f"roulette-{order}.elf") for order in orders[1:]))
+        run_make(tree / "kernel", [*words, *(str(order) for order in orders)], switches.label, scratch=out / "tmp")
+        return tuple(_keep_image(out / f"roulette-{order}{'-grown' if grown else ''}.elf") for order in orders)
 
 
 def _make_words(switches: Switches, compiler: str, tree: Path, out: Path) -> list[str]:
