@@ -48,14 +48,14 @@ def test_its_test_fails_without_it(fix: Fix, tree: Path) -> None:
 
 
 def test_a_test_that_passes_all_the_same_is_told(tmp_path: Path) -> None:
-    (tmp_path / "code.py").write_text("# careful\n", encoding="ascii")
+    (tmp_path / "careful_code.py").write_text("# careful\n", encoding="ascii")
     (tmp_path / "test_code.py").write_text("def test_it() -> None:\n    pass\n", encoding="ascii")
-    fix = Fix("it is careful", "code.py", "careful", "careless", "pytest test_code.py")
+    fix = Fix("it is careful", "careful_code.py", "careful", "careless", "pytest test_code.py")
     assert problem_without(fix, tmp_path).startswith("it is careful: pytest test_code.py: status 0")
     (tmp_path / "test_code.py").write_text(
-        "def test_it() -> None:\n    assert 'careful' in open('code.py').read()\n", encoding="ascii"
+        "def test_it() -> None:\n    assert 'careful' in open('careful_code.py').read()\n", encoding="ascii"
     )
     assert problem_without(fix, tmp_path) == ""
-    assert (tmp_path / "code.py").read_text(encoding="ascii") == "# careful\n"
-    with pytest.raises(LookupError, match="0 times"), taken_out(Fix("", "code.py", "none", "", ""), tmp_path):
+    assert (tmp_path / "careful_code.py").read_text(encoding="ascii") == "# careful\n"
+    with pytest.raises(LookupError, match="0 times"), taken_out(Fix("", "careful_code.py", "none", "", ""), tmp_path):
         pass
