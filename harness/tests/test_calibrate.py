@@ -187,6 +187,8 @@ def test_evidence_that_is_judged_again_is_kept_where_it_came_from(
 ) -> None:
     evidence = json.loads((ROOT / "baselines" / "x86_64" / "calibration-loaded.json").read_text(encoding="utf-8"))
     evidence["switches"]["ARCH"] = "riscv64"
+    # A promise that is missed: its size is read wrong.
+    evidence["launches"][-1]["planted"] = 0.5
     (tmp_path / "given.json").write_text(json.dumps(evidence), encoding="utf-8")
     monkeypatch.setattr(calibrate, "RunFolder", lambda command: store.RunFolder(command, tmp_path / "results"))
     monkeypatch.setattr(calibrate, "ROOT", tmp_path)

@@ -219,7 +219,7 @@ def _evidence(pair: RecordedPair) -> str:
 
 @pytest.mark.slow
 def test_one_layout_of_many_raises_no_alarm() -> None:
-    lucky = _series(0.0, launches=4, offsets=(0.04, 0.04, *[0.0] * 14))
+    lucky = _series(0.0, launches=4, offsets=(0.04, *[0.0] * 15))
     rng = np.random.default_rng(3)
     checked = protocol_rates(lucky, 60.0, 0.85, 60, rng, 0.015)
     alone = protocol_rates(_series(0.0, offsets=(0.04, 0.0, 0.0)), 60.0, 0.85, 60, rng, 0.015, relinks=False)

@@ -41,10 +41,10 @@ from harness.model.record import Plan as Plan
 from harness.model.record import Slice as Slice
 
 ORDERS_TRIM = 0.25
-"""Of the trimmed mean where link orders take turns: what happens in one order of sixteen is no change.
+"""Share that the trimmed mean leaves out at each end where link orders take turns.
 
-One in fifteen was 4.4 % off and the others within 0.6 % (62 launches of a kernel in whose middle a function had grown); a
-quarter at each end is proof against two or three such.
+One order in fifteen was 4.4 % off and the others within 0.6 % (62 launches of a kernel in whose middle a function had
+grown). A quarter at each end is proof against two or three such orders.
 """
 CANDIDATE = "candidate"
 REFERENCE = "reference"
