@@ -11,15 +11,17 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from harness.benchmarks import Figure, Measure
-from harness.cluster.dispatch import Dispatcher, Patience
+from harness.cluster.dispatch import KILLS_MAX, Cargo, Dispatcher, Patience
 from harness.cluster.faults import need_package
 from harness.model.errors import HarnessError
+from harness.model.job import Wish
 from harness.model.spec import ROOT, UsageError
 
 if TYPE_CHECKING:
@@ -29,8 +31,8 @@ PATIENCE = Patience(look_s=0.2, wait_s=0.1)
 CELLS, CELL_S, WORKERS = 40, 2.0, 4
 """Cells a thirtieth as long as real ones, which only sleep: what is seen is the cluster, not this host's cores."""
 SIMULATED_WORKERS, SIMULATED_CELLS, FINGERPRINTS = 1000, 100_000, 20
-KILLS = 20
-READY_S = 60.0
+KILLS = FAULTS = 20
+READY_S = 120.0
 
 
 @contextlib.contextmanager
@@ -45,12 +47,16 @@ def _engine(folder: Path, workers: int) -> "Iterator[LocalEngine]":
 
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     with local_engine(workers, folder / f"workers-{workers}", environment, lambda text: None, MODULE) as engine:
-        deadline = time.monotonic() + READY_S
-        while len(engine.hosts()) < workers:
-            if time.monotonic() > deadline:
-                raise HarnessError(f"{workers} workers were not ready after {READY_S:g} s")
-            time.sleep(0.1)
+        _wait_for(engine, workers)
         yield engine
+
+
+def _wait_for(engine: "LocalEngine", workers: int) -> None:
+    deadline = time.monotonic() + READY_S
+    while len(engine.hosts()) < workers:
+        if time.monotonic() > deadline:
+            raise HarnessError(f"{workers} workers were not ready after {READY_S:g} s")
+        time.sleep(0.1)
 
 
 def _dispatcher(engine: "LocalEngine", folder: Path) -> Dispatcher:
@@ -99,6 +105,116 @@ def _killed(folder: Path) -> list[Figure]:
     ]
 
 
+def _deadly(folder: Path) -> list[Figure]:
+    """cells that kill every worker that runs them"""
+    from harness.cluster.rehearsal import rehearsed_wishes
+
+    with _engine(folder, WORKERS) as engine:
+        engine.workers.restarts_max = KILLS_MAX * FAULTS
+        found = _dispatcher(engine, folder)
+        wishes = rehearsed_wishes(3 * FAULTS, 0.1, found.cargo)
+        wishes[::3] = [
+            replace(wish, job=replace(wish.job, words=("perf", "SLEEP=0.1", "DIE=1"))) for wish in wishes[::3]
+        ]
+        deadly = {wish.job.label for wish in wishes[::3]}
+        ends = list(found.run(wishes))
+    aside = {end.job.label for end in ends if end.exit_code == 5 and f"{KILLS_MAX} workers ended" in end.said[0]}
+    ended = Counter(end.job.label for end in ends)
+    failed = {end.job.label for end in ends if end.exit_code}
+    wrong = sum(ended[wish.job.label] != 1 for wish in wishes) + len(failed - deadly)
+    return [
+        Figure(f"cells set aside after they killed {KILLS_MAX} workers", len(aside & deadly), "", FAULTS, exactly=True),
+        Figure("cells lost, failed or counted twice by that", wrong, "", 0),
+    ]
+
+
+def _outdated(folder: Path) -> list[Figure]:
+    """workers of another version of the harness"""
+    from harness.cluster.rehearsal import MODULE, VERSION_VARIABLE, rehearsed_wishes
+
+    with _engine(folder, 1) as engine:
+        from harness.cluster.local import LocalWorkers
+
+        environment = os.environ | {"PYTHONPATH": str(ROOT), VERSION_VARIABLE: "another"}
+        others = LocalWorkers(engine.address, FAULTS, folder / "others", environment, MODULE)
+        try:
+            _wait_for(engine, 1 + FAULTS)
+            found = _dispatcher(engine, folder)
+            ended = Counter(end.job.label for end in found.run(rehearsed_wishes(FAULTS, 0.1, found.cargo)))
+            rows = list(found.roster.rows.values())
+        finally:
+            others.close()
+    refused = sum("version another of the harness" in row.aside and row.jobs_done == 0 for row in rows)
+    return [
+        Figure("workers of another version refused", refused, "", FAULTS, exactly=True),
+        Figure("cells that ended once beside them", sum(n == 1 for n in ended.values()), "", FAULTS, exactly=True),
+    ]
+
+
+def _silent(folder: Path) -> list[Figure]:
+    """hosts that fall silent, and come back with a result that another has given meanwhile"""
+    with _engine(folder, WORKERS + FAULTS) as engine:
+        found = _dispatcher(engine, folder)
+        groups = [child.pid for child in list(engine.workers.children.values())[:FAULTS]]
+        outage = _Outage(folder, groups, WORKERS + FAULTS)
+        wishes = outage.wishes(found.cargo)
+        found.watch = outage.watch
+        try:
+            ends = list(found.run(wishes))
+        finally:
+            outage.signal_all(signal.SIGCONT)
+    ended = Counter(end.job.label for end in ends)
+    wrong = sum(ended[wish.job.label] != 1 for wish in wishes) + sum(end.exit_code != 0 for end in ends)
+    lost = sum("was lost while it ran" in text for text in found.notices)
+    return [
+        Figure("hosts that fell silent in the middle of a cell", lost, "", FAULTS, exactly=True),
+        Figure("second results of one cell named and left out", _second_results(found), "", FAULTS, exactly=True),
+        Figure("cells lost, failed or counted twice by that", wrong, "", 0),
+    ]
+
+
+class _Outage:
+    """Stops process groups while each runs a cell, and lets them go on when others have run these cells."""
+
+    def __init__(self, folder: Path, groups: list[int], cells: int) -> None:
+        self.groups = groups
+        self.cells = cells
+        self.go, self.back = folder / "outage-has-begun", folder / "outage-is-over"
+        self.stopped = self.resumed = False
+
+    def wishes(self, cargo: Cargo) -> list[Wish]:
+        """A cell a worker that none ends before the outage, and one that ends after the last second result."""
+        from harness.cluster.rehearsal import rehearsed_wishes
+
+        files = [self.go] * self.cells + [self.back]
+        return [
+            replace(wish, job=replace(wish.job, words=("perf", f"UNTIL={file}")))
+            for wish, file in zip(rehearsed_wishes(len(files), 4.0, cargo), files)
+        ]
+
+    def watch(self, found: Dispatcher) -> None:
+        """Called at every look of the dispatcher."""
+        if not self.stopped and sum(bool(row.held) for row in found.roster.rows.values()) == self.cells:
+            self.stopped = True
+            self.signal_all(signal.SIGSTOP)
+            self.go.touch()
+        elif self.stopped and not self.resumed and len(found.ended) == self.cells:
+            self.resumed = True
+            self.signal_all(signal.SIGCONT)
+        elif self.resumed and _second_results(found) == len(self.groups):
+            self.back.touch()
+
+    def signal_all(self, number: int) -> None:
+        """Send a signal to every group."""
+        for group in self.groups:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(group, number)
+
+
+def _second_results(found: Dispatcher) -> int:
+    return sum("a second result came from" in text for text in found.notices)
+
+
 def _simulated(folder: Path) -> list[Figure]:
     """directing a thousand workers"""
     try:
@@ -136,4 +252,4 @@ def _directed(folder: Path) -> list[Figure]:
     ]
 
 
-FIGURES: tuple[Measure, ...] = (_shared, _killed, _simulated)
+FIGURES: tuple[Measure, ...] = (_shared, _killed, _deadly, _outdated, _silent, _simulated)

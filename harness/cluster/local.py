@@ -37,6 +37,7 @@ class LocalWorkers:
         self.folder = folder
         self.environment = environment
         self.restarts = 0
+        self.restarts_max = RESTARTS_MAX
         self.children: dict[int, subprocess.Popen[bytes]] = {}
         for number in range(count):
             self._start(number)
@@ -53,7 +54,7 @@ class LocalWorkers:
     def keep(self) -> None:
         """Start those again that have died."""
         for number, child in list(self.children.items()):
-            if child.poll() is not None and self.restarts < RESTARTS_MAX:
+            if child.poll() is not None and self.restarts < self.restarts_max:
                 self.restarts += 1
                 end_child(child)
                 self._start(number)

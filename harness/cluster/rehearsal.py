@@ -1,12 +1,14 @@
 """Clusters without measuring: workers of fake jobs, and Dask's own scheduler with simulated workers.
 
-``python3 -m harness.cluster.rehearsal worker CLUSTER=… PLACE=…`` is a worker whose jobs only sleep.
+``python3 -m harness.cluster.rehearsal worker CLUSTER=… PLACE=…`` is a worker whose jobs only sleep. Its version can be
+given, as that of a worker that was not updated.
 """
 
 from __future__ import annotations
 
 import asyncio
 import heapq
+import os
 import signal
 import sys
 import time
@@ -28,6 +30,9 @@ from harness.platform.processes.pipeline import HarnessRun
 
 VERSION = "rehearsal"
 MODULE = "harness.cluster.rehearsal"
+VERSION_VARIABLE = "REHEARSAL_VERSION"
+HELD_S = 300.0
+"""A job that waits for a file fails after this long."""
 _CLIENT = "client"
 
 
@@ -50,8 +55,16 @@ def rehearsed_wishes(count: int, seconds: float, cargo: Cargo, series_hosts: Seq
 
 
 def sleep_for(job: Job, tree: Path, results: Path) -> HarnessRun:
-    """Runs a fake job."""
-    time.sleep(float(job.words[1].partition("=")[2]))
+    """Runs a fake job: ``SLEEP=`` seconds, ``UNTIL=`` a file is there, ``DIE=`` kills its worker."""
+    words = dict(word.partition("=")[::2] for word in job.words[1:])
+    time.sleep(float(words.get("SLEEP", "0")))
+    if "DIE" in words:
+        os.kill(os.getpid(), signal.SIGKILL)
+    deadline = time.monotonic() + HELD_S
+    while "UNTIL" in words and not Path(words["UNTIL"]).exists():
+        if time.monotonic() > deadline:
+            return HarnessRun(5, None, (f"{words['UNTIL']} is not there after {HELD_S:g} s",))
+        time.sleep(0.1)
     return HarnessRun(0, None, ("pass",))
 
 
@@ -180,7 +193,8 @@ def main() -> int:
     words = dict(word.split("=", 1) for word in sys.argv[2:])
     signal.signal(signal.SIGTERM, _interrupted)
     folder = Path(words["PLACE"])
-    place = Workplace(folder, (PAIR,), ("host",), sleep_for, VERSION, room_bytes=0)
+    version = os.environ.get(VERSION_VARIABLE, VERSION)
+    place = Workplace(folder, (PAIR,), ("host",), sleep_for, version, room_bytes=0)
     try:
         serve(parse_address(words["CLUSTER"], False), place, folder.name, lambda text: None)
     except KeyboardInterrupt:
