@@ -30,11 +30,11 @@ from harness.gate.calibration.power import (
     RecordedPair,
     Series,
     coverage,
-    in_turn,
     protocol_rates,
     reference_method_rates,
     synthetic,
     targets,
+    together,
 )
 from harness.gate.calibration.recording import CalibrationRecording, estimator_rows, recorded_pair
 from harness.gate.calibration.simulate import normal, run_session
@@ -200,13 +200,13 @@ def test_a_simulated_session_widens_its_interval_as_a_real_one_does() -> None:
 def test_what_an_alarm_is_checked_on_keeps_its_own_figures() -> None:
     first, second = (RecordedPair(np.full(3, one), np.ones(3), np.ones(3), {}) for one in (1.0, 2.0))
     noted = {CHECK + MEAN: np.full(3, 5.0), BY_COMPUTED: np.ones(3)}
-    mixed = in_turn([first, replace(second, noted=noted)])
-    assert mixed.effect.tolist() == [1, 2] * 3
+    mixed = together([first, replace(second, noted=noted)])
+    assert mixed.effect.tolist() == [1, 1, 1, 2, 2, 2]
     drawn = mixed.launches
-    assert np.isnan(drawn.checks[MEAN][::2]).all() and (drawn.checks[MEAN][1::2] == 5).all()
+    assert np.isnan(drawn.checks[MEAN][:3]).all() and (drawn.checks[MEAN][3:] == 5).all()
     joined = first.launches.first(2).followed_by(drawn.first(2))
     assert np.isnan(joined.checks[MEAN][:3]).all() and joined.share == COMPUTED_SHARE
-    assert joined.effects.tolist() == [1, 1, 1, 2] and len(joined.checks[MEAN]) == 4
+    assert joined.effects.tolist() == [1, 1, 1, 1] and len(joined.checks[MEAN]) == 4
 
 
 def _evidence(pair: RecordedPair) -> str:

@@ -1,7 +1,7 @@
 """The gate tested as an instrument: its false alarms, its power, and its time to a verdict.
 
 Recorded launches of a known effect are drawn again with replacement, launch by launch, into sessions that run the whole
-protocol. Its launches take turns at pairs of images linked in other orders, as in a real comparison. Where kernels
+protocol. Its launches come from pairs of images in many link orders, as in a real comparison. Where kernels
 cannot be linked again, the candidate and the reference of a session keep their two images throughout, so that what
 their layout does to time is not averaged away. Resampling the recording itself (B. Efron, Ann. Statist. 7, 1979) gives
 the bounds that few launches support for a rate. The centre is kept: the true effect is known, and the error of a mean
@@ -195,33 +195,29 @@ def protocol_rates(
 
 
 def _sessions(pairs: Sequence[RecordedPair], plan: Plan, draws: int, rng: Rng, relinks: bool) -> list[Decision]:
-    """Sessions, each with as many link orders, drawn with replacement, which take turns; or else with one of them."""
+    """Sessions of launches of all link orders, which take turns; or else of one of them, drawn again for each session.
+
+    Few launches of each order say little of its centre, so that its offset is a part of the noise there.
+    """
     found = []
+    whole = together(pairs)
     for _ in range(draws):
-        if relinks:
-            turns = -(-plan.launches // len(pairs))
-            drawn = in_turn([pairs[one].drawn(rng, turns) for one in rng.integers(0, len(pairs), len(pairs))])
-        else:
-            drawn = pairs[int(rng.integers(len(pairs)))].drawn(rng, plan.launches)
-        found.append(run_session(drawn.launches.first(plan.launches), plan))
+        source = whole if relinks else pairs[int(rng.integers(len(pairs)))]
+        found.append(run_session(source.drawn(rng, plan.launches).launches, plan))
     return found
 
 
-def in_turn(pairs: Sequence[RecordedPair]) -> RecordedPair:
-    """Launches of several pairs of images, as many of each, taking turns."""
-
-    def mixed(values: Sequence[F64]) -> F64:
-        found: F64 = np.stack(values, axis=1).ravel()
-        return found
-
-    blank = np.full(len(pairs[0]), math.nan)
+def together(pairs: Sequence[RecordedPair]) -> RecordedPair:
+    """Launches of several pairs of images as one recording; a figure that a pair lacks is unknown there."""
     names = {name: None for pair in pairs for name in pair.noted}
-    return RecordedPair(
-        mixed([pair.effect for pair in pairs]),
-        mixed([pair.candidate_ms for pair in pairs]),
-        mixed([pair.reference_ms for pair in pairs]),
-        {name: mixed([pair.noted.get(name, blank) for pair in pairs]) for name in names},
+    noted = {
+        name: np.concatenate([pair.noted.get(name, np.full(len(pair), math.nan)) for pair in pairs]) for name in names
+    }
+    effect, candidate_ms, reference_ms = (
+        np.concatenate([getattr(pair, figure) for pair in pairs])
+        for figure in ("effect", "candidate_ms", "reference_ms")
     )
+    return RecordedPair(effect, candidate_ms, reference_ms, noted)
 
 
 def _rate(direction: str, found: Sequence[Decision], again: Sequence[Sequence[Decision]]) -> Rate:
