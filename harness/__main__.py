@@ -107,9 +107,10 @@ def _main(words: list[str]) -> int:
 if __name__ == "__main__":
     try:
         # Loading takes a moment; until the command line takes over, an interrupt just ends it.
-        from harness.model.interrupts import listen
+        from harness.model.interrupts import listen, take_signals
 
         listen(_interrupt)
+        take_signals()
         code = _main(sys.argv[1:])
         listen(signal.SIG_IGN)
     except (ImportError, SyntaxError, OSError, UnicodeError, AttributeError) as error:

@@ -144,7 +144,8 @@ def _meaning(error: Exception) -> tuple[Verdict, str]:
         if error.errno == errno.ENAMETOOLONG:
             return Verdict.USAGE, f"usage: {shown(str(place))}: {error.strerror}"
         where = f"{place}: " if place else ""
-        return failed, f"{failed.value}: {where}{error.strerror or error}"
+        limit = " ('ulimit -f' shows a limit)" if error.errno == errno.EFBIG else ""
+        return failed, f"{failed.value}: {where}{error.strerror or error}{limit}"
     scarce = _scarce(error)
     if scarce:
         return failed, f"{failed.value}: {scarce}"

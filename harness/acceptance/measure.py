@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import shlex
 import shutil
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
+from harness.platform.files.scratch import scratch_folder
 from harness.acceptance.checklist import changed, counted, disk_load_of, findings_of, mean_fps, roulette_of
 from harness.acceptance.evidence import (
     Absent,
@@ -174,19 +174,19 @@ class Checklist:
         for compiler in COMPILERS:
             compiler_identity(compiler_command(switches, compiler))
         log = self.folder / "build.log"
-        with tempfile.TemporaryDirectory(prefix="warnings-") as scratch, open(log, "w", encoding="utf-8") as said:
+        with scratch_folder("warnings") as scratch, open(log, "w", encoding="utf-8") as said:
             for compiler in COMPILERS:
                 for test in ((), ("TEST=1",)):
                     words = [f"ARCH={switches.arch}", *(f"{key}={value}" for key, value in switches.chosen)]
                     words += [f"CC={compiler}", f"OUT={scratch}/{compiler}", *test, "all"]
-                    text = self.make(words, f"{switches.label} with {compiler}")
+                    text = self.make(words, f"{switches.label} with {compiler}", scratch / "tmp")
                     said.write(text)
                     complaints += [line for line in text.splitlines() if "warning:" in line or "error:" in line]
         return BuildEvidence(COMPILERS, tuple(complaints[:3]), log.name)
 
-    def make(self, words: list[str], what: str) -> str:
+    def make(self, words: list[str], what: str, scratch: Path) -> str:
         try:
-            return run_make(KERNEL_DIR, words, what)
+            return run_make(KERNEL_DIR, words, what, scratch)
         except BuildError as error:
             if error.verdict is not Verdict.USAGE:
                 raise

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
+from harness.platform.files.scratch import scratch_folder
 from harness.model.errors import BuildError, HarnessError
 from harness.model.spec import ROOT, UsageError, Verdict
 from harness.platform.kernels.build import git
@@ -165,9 +166,10 @@ def run_build(command: str, tree: Path, limit_s: float) -> None:
 
 def _run(command: Sequence[str], folder: Path, limit_s: float) -> tuple[int, list[str]]:
     """Run a command; whatever ends the wait also ends all processes that it started."""
-    environment = clean_environment() | {"PYTHONPATH": str(ROOT)}
     try:
-        done = run_child(command, limit_s=limit_s, environment=environment, cwd=folder, merged=True)
+        with scratch_folder("build") as scratch:
+            environment = clean_environment(scratch=scratch) | {"PYTHONPATH": str(ROOT)}
+            done = run_child(command, limit_s=limit_s, environment=environment, cwd=folder, merged=True)
     except ChildError as error:
         raise BuildError(error.message) from error
     return done.status, done.text.splitlines()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
+from harness.platform.files.scratch import scratch_folder
 from harness.platform.kernels.build import git
 
 COMMITS = Path("build") / "commits.bundle"
@@ -20,8 +20,8 @@ def commits_of(tree: Path) -> bytes:
     BuildError
         When git does not know the tree.
     """
-    with tempfile.TemporaryDirectory() as scratch:
-        packed = Path(scratch) / "all"
+    with scratch_folder("bundle") as scratch:
+        packed = scratch / "all"
         # From one thread git makes the same pack of the same commits.
         git("-c", "pack.threads=1", "bundle", "create", "--quiet", str(packed), "HEAD", cwd=tree)
         # No bound needed: this checkout's own commits.

@@ -29,7 +29,7 @@ from harness.model.spec import ON_PROGRESS_BARRIERS, Verdict, switch_table
 from harness.platform.files.atomic import uninterrupted, whole_folder
 from harness.platform.files.locks import lock
 from harness.platform.files.store import RESULTS_DIR, load_result, saved_run
-from harness.platform.kernels.build import kernel_tree_hash, sha256_of
+from harness.platform.kernels.build import is_image, kernel_tree_hash
 from harness.report.printer import Printer
 from harness.settings import Arguments
 
@@ -80,7 +80,7 @@ def _approve(new: Baseline, result: Result, folder: Path, out: Printer) -> None:
 
 
 def _refused_kernel(kernel: Path, candidate: Arm) -> list[str]:
-    if not kernel.is_file() or sha256_of(kernel) != candidate.kernel_sha256:
+    if not is_image(kernel, candidate.kernel_sha256):
         return [f"{kernel} is not the kernel that was measured: run 'make perf' again"]
     if kernel.stat().st_size > KERNEL_BYTES_MAX:
         return [f"{kernel} has {kernel.stat().st_size} bytes, at most {KERNEL_BYTES_MAX} may be stored"]

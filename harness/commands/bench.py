@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import resource
 import shutil
-import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
 
+from harness.platform.files.scratch import scratch_folder
 from harness.benchmarks import Figure, measured, measures, topics
 from harness.core.comparison.statistics import State
 from harness.core.wording import percent, signed_percent, span
@@ -44,8 +44,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     with RunFolder("bench") as run:
         begun = time.monotonic()
         figures: list[Figure] = []
-        with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
-            folder = Path(scratch)
+        with scratch_folder("bench") as folder:
             short: list[str] = []
             for topic in chosen:
                 before = len(figures)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
 
+from harness.platform.files.scratch import scratch_folder
 from harness.core.arrays import F64
 from harness.core.comparison.statistics import CANDIDATE
 from harness.gate.measuring.frame_file import FRAMES_FILE, load_frames
@@ -38,8 +38,8 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     sides = [ComparedRun(folder.name, load_result(folder), _report(folder, target)) for folder in folders]
     frame_ms = {f"{letter}: {folder.name}": _frame_ms(folder) for letter, folder in zip("AB", folders)}
     known = {name: values for name, values in frame_ms.items() if len(values) > 2}
-    with tempfile.TemporaryDirectory() as scratch:
-        plots, missing = drawn([distribution(known)] if known else [], Path(scratch))
+    with scratch_folder("compare") as scratch:
+        plots, missing = drawn([distribution(known)] if known else [], scratch)
     view = compare_view(sides[0], sides[1], tuple(plots.values()), arguments.again)
     try:
         write_whole(target, page(view))

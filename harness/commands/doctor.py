@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+from harness.platform.files.scratch import scratch_folder
 from harness.model.errors import HarnessError
 from harness.model.spec import ARCHES, Device, Display, Machine, RunSpec, Switches, Verdict
 from harness.platform.host.context_switches import tells_switches
@@ -151,9 +150,9 @@ def _displays() -> list[Check]:
     """The session's display, and where QEMU shows the wheel without one, with GL and without."""
     session = os.environ.get("WAYLAND_DISPLAY") or os.environ.get("DISPLAY")
     found = [Check("session display", bool(session), session or "none here: VIDEO=1 has no window to open", False)]
-    with tempfile.TemporaryDirectory(prefix="doctor-") as folder:
+    with scratch_folder("doctor") as folder:
         try:
-            with Xvfb(Path(folder), (640, 480)) as display:
+            with Xvfb(folder, (640, 480)) as display:
                 found.append(Check("virtual display", True, f"Xvfb :{display.number} started", False))
         except HarnessError as error:
             return [*found, Check("virtual display", False, error.message, False)]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shlex
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from harness.platform.files.scratch import scratch_folder
 from harness.gate.measuring.suites import SuiteBoot, run_suites, suite_boots
 from harness.model.errors import HarnessError
 from harness.model.spec import ARCHES, Switches, Verdict
@@ -46,8 +46,8 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
 
 def _run(boot: SuiteBoot, kernel: Path) -> SuiteRun:
     """One boot; its failure, even QEMU's, does not keep the others from running."""
-    with tempfile.TemporaryDirectory(prefix="suites-") as folder:
+    with scratch_folder("suites") as folder:
         try:
-            return run_suites(boot, kernel, Path(folder))
+            return run_suites(boot, kernel, folder)
         except HarnessError as error:
             return SuiteRun(boot.name, 0, 1, (error.message,))

@@ -9,12 +9,12 @@ from harness.core.comparison.statistics import CANDIDATE, REFERENCE
 from harness.core.counts.functions import FunctionChange
 from harness.explain.effects import Changes
 from harness.model.baseline import KERNEL_NAME
-from harness.model.errors import GuestError, StoreError
+from harness.model.errors import GuestError
 from harness.model.record import ExactRecord
-from harness.model.result import Result
+from harness.model.result import ReplayError, Result
 from harness.model.spec import RunParams, Switches, UsageError, Verdict
 from harness.platform.files.store import load_result
-from harness.platform.kernels.build import sha256_of
+from harness.platform.kernels.build import is_image
 
 CANDIDATE_FILE = "candidate.elf"
 WINDOW_FILES = ("window/serial.log", "window/trace.log")
@@ -68,8 +68,8 @@ def open_regression(folder: Path) -> SavedRun:
         When it is not a run of ``perf``, or nothing got slower in it.
     GuestError
         When its guest failed: there are no frames to compare.
-    StoreError
-        When a file is missing that an explanation needs.
+    ReplayError
+        When a file that an explanation needs is missing or damaged.
     """
     result = load_result(folder)
     if result.command != "perf":
@@ -84,9 +84,9 @@ def open_regression(folder: Path) -> SavedRun:
     paths = [folder / CANDIDATE_FILE, folder / "baselines" / baseline / KERNEL_NAME]
     for role, path in zip((CANDIDATE, REFERENCE), paths):
         if not baseline or not path.is_file():
-            raise StoreError(f"{folder.name} cannot be explained: the {role}'s kernel is missing ({path.name})")
-    if sha256_of(paths[0]) != result.arms[CANDIDATE].kernel_sha256:
-        raise StoreError(f"{folder.name} cannot be explained: {CANDIDATE_FILE} is not the kernel that was measured")
+            raise ReplayError(f"{folder.name} cannot be explained: the {role}'s kernel is missing ({path.name})")
+    if not is_image(paths[0], result.arms[CANDIDATE].kernel_sha256):
+        raise ReplayError(f"{folder.name} cannot be explained: {CANDIDATE_FILE} is not the kernel that was measured")
     gone = [name for name in WINDOW_FILES if not (folder / name).is_file()]
     notices = (f"{folder.name} lacks {' and '.join(gone)}: what they said is measured again",) if gone else ()
     return SavedRun(result, folder, paths[0], paths[1], switches[0], switches[1], notices)
@@ -95,5 +95,5 @@ def open_regression(folder: Path) -> SavedRun:
 def _switches(result: Result, role: str, folder: Path) -> Switches:
     arm = result.arms.get(role)
     if arm is None or not arm.switches:
-        raise StoreError(f"{folder.name} cannot be explained: it does not say which switches its {role} has")
+        raise ReplayError(f"{folder.name} cannot be explained: it does not say which switches its {role} has")
     return Switches.of(arm.switches)

@@ -1,4 +1,4 @@
-"""What ends the harness from outside: Ctrl-C, a service that stops it, a terminal that closes."""
+"""What ends the harness from outside: Ctrl-C, a service that stops it, a terminal that closes, a limit of time."""
 
 from __future__ import annotations
 
@@ -9,13 +9,30 @@ import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 
-INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
-_MAY_BE_IGNORED = (signal.SIGHUP, signal.SIGQUIT)
-"""As nohup and a shell's background jobs have it: then they stay ignored."""
+_MAY_BE_IGNORED = (
+    signal.SIGHUP,
+    signal.SIGQUIT,
+    signal.SIGALRM,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGXCPU,
+)
+"""As nohup and a shell's background jobs have it: then they stay ignored. The last four are words of a batch system or
+of a caller's ``ulimit`` and ``alarm``, which outlast the start of a program."""
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM, *_MAY_BE_IGNORED)
 
 _AGAIN_S = 0.01
 
 Handler = Callable[[int, FrameType | None], object] | int | signal.Handlers | None
+
+
+def take_signals() -> None:
+    """Have signals as a shell gives them, whatever the caller's were when it started this process.
+
+    Where SIGCHLD is ignored, nobody learns how a child ended; a signal that is blocked is never heard.
+    """
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, signal.valid_signals())
 
 
 def listen(handler: Handler) -> dict[signal.Signals, Handler]:

@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.platform.files.scratch import scratch_folder
 from harness.model.spec import KERNEL_DIR
-from harness.platform.processes.child import ChildError, run_child
+from harness.platform.processes.child import ChildError, clean_environment, run_child
 from harness.proof.export import ExportedTest
 from harness.proof.herd import observations
 
@@ -59,8 +60,9 @@ def race(strategy: str, folder: Path) -> Practice:
         return Practice(strategy, why="needs two CPUs")
     try:
         command = ["make", "-s", "-C", str(KERNEL_DIR), f"hostrace-{strategy}", f"OUT={folder}"]
-        if run_child(command, limit_s=BUILD_S).status:
-            return Practice(strategy, why="not run: it does not build")
+        with scratch_folder("race") as scratch:
+            if run_child(command, limit_s=BUILD_S, environment=clean_environment(scratch=scratch)).status:
+                return Practice(strategy, why="not run: it does not build")
         done = run_child([str(folder / f"kick-race-{strategy}"), str(RACE_MS)], limit_s=RACE_S)
     except ChildError as error:
         return Practice(strategy, why=f"not run: {error.message}")
@@ -87,7 +89,9 @@ def litmus7_says(tests: Iterable[ExportedTest], folder: Path) -> tuple[str, ...]
         return ()
     files = [str(folder / f"{one.name}.litmus") for one in chosen.values()]
     try:
-        done = run_child([program, "-s", _SIZE, "-r", _RUNS, *files], limit_s=LITMUS7_S)
+        with scratch_folder("litmus") as scratch:
+            words = [program, "-s", _SIZE, "-r", _RUNS, *files]
+            done = run_child(words, limit_s=LITMUS7_S, environment=clean_environment(scratch=scratch))
     except ChildError as error:
         return (f"litmus7: {error.message}",)
     seen = observations(done.text)

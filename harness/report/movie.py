@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from harness.platform.files.scratch import scratch_folder
 from harness.core.arrays import Image
 from harness.core.pictures.captures import CAPTURES_FILE, CapturesError, captures_from_json
 from harness.platform.files.bounded import read_bounded
@@ -92,8 +92,8 @@ def _webm(frames: Sequence[Image]) -> bytes:
     height, width = frames[0].shape[:2]
     if any(frame.shape[:2] != (height, width) for frame in frames):
         return b""
-    with tempfile.TemporaryDirectory(prefix="movie-") as scratch:
-        path = Path(scratch) / "run.webm"
+    with scratch_folder("movie") as scratch:
+        path = scratch / "run.webm"
         with _muted():
             writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"VP80"), FRAMES_A_S, (width, height))
             for frame in frames:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import tempfile
 import time
@@ -27,6 +28,12 @@ COMMANDS: tuple[tuple[tuple[str, ...], float], ...] = (
     (("suites", "ARCH=x86_64"), 5.0),
 )
 """What is ended, and the time within which that happens."""
+COMPILING: tuple[tuple[tuple[str, ...], float], ...] = (
+    (("build", "CC=gcc"), 3.0),
+    (("suites", "ARCH=x86_64"), 6.0),
+    (("perf", "STAGES=window,pictures"), 8.0),
+)
+"""The same, with nothing built before: what is met there is mostly compilers."""
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 GONE_S = 15.0
 ENDED = (-signal.SIGKILL, 5)
@@ -37,7 +44,9 @@ SAID_S = 1.0
 def kill_at_random(checkout: Checkout, number: int, random_state: int = 1) -> list[str]:
     """End one command at a random moment, then run another one; what was wrong."""
     rng = random.Random(f"{random_state}-{number}")
-    words, within_s = rng.choice(COMMANDS)
+    words, within_s = chosen = rng.choice(COMMANDS + COMPILING)
+    if chosen in COMPILING:
+        shutil.rmtree(checkout.root / "build", ignore_errors=True)
     how, after_s = _heard(rng.choice(SIGNALS)), rng.uniform(0, within_s)
     with tempfile.TemporaryFile() as said:
         begun = time.monotonic()
@@ -90,7 +99,7 @@ def _next(checkout: Checkout) -> list[str]:
 
 
 def prepare(root: Path) -> Checkout:
-    """A copy that is built, so that kills meet more than compilers."""
+    """A copy that is built, so that most kills meet more than compilers."""
     checkout = Checkout(root)
     checkout.run("build")
     return checkout

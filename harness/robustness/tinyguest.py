@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.model.errors import ToolError
-from harness.platform.processes.child import run_child
+from harness.platform.processes.child import clean_environment, run_child
 
 _HEAD = """
     .section .note.pvh, "a", @note
@@ -44,7 +44,7 @@ def tiny_guest(folder: Path, code: str, text: bytes = b"") -> Path:
     octets = ", ".join(str(octet) for octet in text + b"\0")
     source.write_text(f"{_HEAD}{_PRINT}{code}\ntext: .byte {octets}\n", encoding="ascii")
     command = ["gcc", "-m32", "-nostdlib", "-static", "-no-pie", "-Wl,-Ttext=0x100000,--build-id=none", str(source)]
-    done = run_child([*command, "-o", str(image)], limit_s=20)
+    done = run_child([*command, "-o", str(image)], limit_s=20, environment=clean_environment(scratch=folder))
     if done.status:
         raise ToolError(f"a guest cannot be assembled: {done.errors[:3]}")
     return image

@@ -279,6 +279,7 @@ def _drawing(tree: Tree, harness: subprocess.Popen[str]) -> None:
 
 _MOMENTS = (_loading, _loading_opencv, _begun, _launched, _drawing)
 _HOWS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+_OF_A_BATCH_SYSTEM = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGXCPU)
 
 
 @pytest.mark.parametrize(
@@ -286,8 +287,9 @@ _HOWS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
     [
         *((moment, _HOWS[0]) for moment in _MOMENTS),
         (_drawing, _HOWS[1]),
+        (_loading, _OF_A_BATCH_SYSTEM[0]),
         *(pytest.param(moment, _HOWS[1], marks=pytest.mark.full) for moment in _MOMENTS[:-1]),
-        *(pytest.param(_drawing, how, marks=pytest.mark.full) for how in _HOWS[2:]),
+        *(pytest.param(_drawing, how, marks=pytest.mark.full) for how in (*_HOWS[2:], *_OF_A_BATCH_SYSTEM)),
     ],
 )
 def test_an_interrupt_at_any_point(

@@ -136,14 +136,14 @@ def test_the_environment_does_not_reach_the_build(tree: Path, monkeypatch: pytes
     monkeypatch.setenv("MAKEFLAGS", "-n")
     monkeypatch.setenv("CFLAGS", "-O0")
     (tree / "kernel" / "Makefile").write_text('all:\n\t@echo "<$(ARCH)$(CFLAGS)>"\n')
-    assert "<>" in run_make(tree / "kernel", [], "it")
+    assert "<>" in run_make(tree / "kernel", [], "it", tree / "scratch")
 
 
 def test_missing_tools_are_named_with_their_packages(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     compiler_identity.cache_clear()
     monkeypatch.setenv("PATH", str(tree))
     with pytest.raises(ToolError, match="make is not installed: install the package make"):
-        run_make(tree / "kernel", [], "it")
+        run_make(tree / "kernel", [], "it", tree / "scratch")
     with pytest.raises(ToolError, match="git is not installed: install the package git"):
         git("status", cwd=tree)
     for command, package in (("riscv64-linux-gnu-gcc", "gcc-riscv64-linux-gnu"), ("clang", "clang")):
@@ -337,7 +337,7 @@ def test_what_was_compiled_once_is_taken_from_the_cache_by_content(
     def compiled(log: str, name: str) -> tuple[bytes, int]:
         out = tmp_path / name
         out.mkdir()
-        run_make(tree / "kernel", [f"OUT={out}", f"LOG={log}"], name)
+        run_make(tree / "kernel", [f"OUT={out}", f"LOG={log}"], name, out / "tmp")
         environment = cached_environment(os.environ)
         said = subprocess.run(["ccache", "--print-stats"], env=environment, capture_output=True, text=True, check=True)
         missed = dict(line.split("\t") for line in said.stdout.splitlines())["cache_miss"]

@@ -52,7 +52,7 @@ def test_a_verdict_is_said_and_becomes_its_code(
         (ResultError("baseline damaged"), 5, "harness-failed: baseline damaged"),
         (OSError(28, "No space left on device", "trace.log"), 5, "harness-failed: trace.log: No space left on device"),
         (OSError(28, "No space left on device", "here", None, "there"), 5, "harness-failed: there: No space left"),
-        (OSError(27, "File too large"), 5, "harness-failed: File too large"),
+        (OSError(27, "File too large"), 5, "harness-failed: File too large ('ulimit -f' shows a limit)"),
         (KeyboardInterrupt(), 5, "harness-failed: interrupted"),
         (ZeroDivisionError("by nought"), 5, "a fault of the harness itself: ZeroDivisionError: by nought"),
         (

@@ -22,9 +22,9 @@ from harness.explain.saved_run import open_regression
 from harness.front.words import parse
 from harness.gate.measuring.protocol import choose_protocol
 from harness.model.case_study import CASE_FIGURES, CASE_STEPS
-from harness.model.errors import BuildError, GuestError, StoreError
+from harness.model.errors import BuildError, GuestError
 from harness.model.record import JudgedBy, RunRecord
-from harness.model.result import Arm, Gate, Result, result_to_json
+from harness.model.result import Arm, Gate, ReplayError, Result, result_to_json
 from harness.model.spec import Machine, RunParams, RunSpec, Switches, UsageError, Verdict
 from harness.platform.files.store import load_result
 from harness.platform.kernels.build import BuiltKernel, build_kernel
@@ -293,12 +293,12 @@ def test_runs_without_a_regression_are_refused(
 def test_runs_with_missing_or_wrong_files_are_refused(tmp_path: Path) -> None:
     folder = saved(tmp_path)
     (folder / "candidate.elf").write_bytes(b"another")
-    with pytest.raises(StoreError, match="is not the kernel that was measured"):
+    with pytest.raises(ReplayError, match="is not the kernel that was measured"):
         open_regression(folder)
     (folder / "candidate.elf").unlink()
-    with pytest.raises(StoreError, match="the candidate's kernel is missing"):
+    with pytest.raises(ReplayError, match="the candidate's kernel is missing"):
         open_regression(folder)
-    with pytest.raises(StoreError, match="holds no readable result"):
+    with pytest.raises(ReplayError, match="nowhere cannot be replayed: its result.json cannot be read: No such file"):
         open_regression(tmp_path / "nowhere")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -224,6 +225,16 @@ def test_the_memory_of_a_machine_is_limited_by_what_it_is() -> None:
     shown = RunSpec(Path("k"), replace(MACHINE, device=Device.GPU_GL, display=Display.XVFB))
     limits = [int(sandbox.limit_words(["qemu"], spec)[3].removeprefix("--as=")) for spec in (small, large, shown)]
     assert limits[1] - limits[0] == 4864 << 20 and limits[2] > limits[0]
+
+
+@pytest.mark.parametrize(("most", "fsize"), [(100_000, "--fsize=100000"), (resource.RLIM_INFINITY, "--fsize=67108864")])
+def test_no_limit_is_raised_above_one_that_holds_already(
+    most: int, fsize: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody may: prlimit would end the run before it began."""
+    monkeypatch.setattr(resource, "getrlimit", lambda number: (most, most))
+    limits = Limits(trace_bytes=16 << 20, picture_bytes=1 << 20)
+    assert fsize in sandbox.limit_words(["qemu"], RunSpec(Path("k"), MACHINE, limits=limits))
 
 
 def test_a_window_of_the_session_keeps_the_session(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness.model.errors import GuestError, StoreError
-from harness.model.result import Result
+from harness.model.result import ReplayError, Result
 from harness.model.spec import ROOT, Limits, UsageError, Verdict
 from harness.platform.files import store
 from harness.platform.files.atomic import write_whole
@@ -51,7 +51,7 @@ _UNWRITABLE = """
 import resource, sys
 from pathlib import Path
 from harness.platform.files.store import RunFolder
-from harness.model.result import Result
+from harness.model.result import ReplayError, Result
 from harness.model.spec import Verdict
 import signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -202,6 +202,28 @@ def test_a_damaged_result_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "result.json").write_text(text)
     with pytest.raises(Exception, match="result"):
         load_result(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["gone", "a folder", "a loop", "too large", "unreadable"])
+def test_a_result_that_cannot_be_opened_is_refused(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a caller names and cannot be used is the caller's, however it cannot be."""
+    path = tmp_path / "result.json"
+    if kind == "a folder":
+        path.mkdir()
+    elif kind == "a loop":
+        path.symlink_to(path.name)
+    elif kind == "too large":
+        path.touch()
+        os.truncate(path, 1 << 40)
+    elif kind == "unreadable":
+
+        def refuse(path: Path) -> bytes:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+        monkeypatch.setattr(store, "read_bounded", refuse)
+    with pytest.raises(ReplayError, match="cannot be replayed: its result.json cannot be read: ") as refused:
+        load_result(tmp_path)
+    assert refused.value.verdict is Verdict.USAGE
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ from harness.model.target_record import ImageRecord
 from harness.platform.files.atomic import clear_leftovers, whole_file, whole_folder
 from harness.platform.files.bounded import read_bounded
 from harness.platform.files.store import RESULTS_DIR
-from harness.platform.kernels.build import sha256_of
+from harness.platform.kernels.build import is_image, sha256_of
 
 STORE_DIR = RESULTS_DIR / "baseline-images"
 PICTURES_DIR = "golden"
@@ -132,7 +132,7 @@ def measured_images(result_folder: Path, kernel: ArmKernel) -> dict[str, Path]:
     for noted, (role, place) in zip(kernel.record.images, kernel.target.image.files):
         kept = result_folder / IMAGES_DIR / f"{role}-{noted.sha256[:16]}"
         path = kept if kept.is_file() else Path(kernel.target.folder) / place
-        if not path.is_file() or sha256_of(path) != noted.sha256:
+        if not is_image(path, noted.sha256):
             raise StoreError(f"{path} is not the {role} that was measured: run 'make perf' again")
         where[role] = path
     return where

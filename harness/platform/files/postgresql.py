@@ -6,10 +6,10 @@ import contextlib
 import glob
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from harness.platform.files.scratch import scratch_folder
 from harness.model.errors import StoreError
 from harness.platform.processes.child import run_child
 
@@ -42,8 +42,7 @@ def postgresql(durable: bool = False, shared_mb: int = 16) -> Iterator[str]:
         Whether a transaction that is done survives a loss of power, as in a real one.
     """
     binaries = _binaries()
-    folder = Path(tempfile.mkdtemp(prefix="postgresql-"))
-    try:
+    with scratch_folder("postgresql") as folder:
         if os.geteuid() == 0:
             shutil.chown(folder, "postgres")
         cluster = str(folder / "cluster")
@@ -58,5 +57,3 @@ def postgresql(durable: bool = False, shared_mb: int = 16) -> Iterator[str]:
             yield f"postgresql+psycopg2://postgres@/postgres?host={folder}"
         finally:
             _as_owner([*control, "-m", "immediate", "stop"], folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

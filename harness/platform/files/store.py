@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from harness.platform.files.scratch import clear_scratch
 from harness.model import upgrade
 from harness.model.errors import HarnessError, StoreError
 from harness.model.result import ReplayError, Result, result_to_json
@@ -147,10 +148,11 @@ class RunFolder:
 
 
 def _make_part(part: Path) -> int:
-    """Make a hidden folder, after clearing those of killed runs; the descriptor shows that it has a writer."""
+    """Make a hidden folder, after clearing what killed runs left; the descriptor shows that it has a writer."""
     with hold_results(part.parent) as alone:
         if alone:
             clear_killed(part.parent)
+            clear_scratch()
         part.mkdir(0o700)
         return _hold(part)
 
@@ -271,16 +273,15 @@ def load_result(folder: Path) -> Result:
 
     Raises
     ------
-    StoreError
-        When the folder holds none that can be read.
     ReplayError
-        When it holds one that cannot be used.
+        When the folder holds none that can be read or used.
     """
     path = folder / "result.json"
     try:
         text = read_bounded(path).decode("utf-8")
     except OSError as error:
-        raise StoreError(f"{folder} holds no readable result: {error}") from error
+        why = error.strerror or error
+        raise ReplayError(f"{folder} cannot be replayed: its result.json cannot be read: {why}") from error
     except UnicodeDecodeError as error:
         raise ReplayError(f"{folder} cannot be replayed: its result.json is not text: {error}") from error
     return upgrade.load_result(text, str(folder))

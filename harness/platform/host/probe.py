@@ -6,10 +6,10 @@ import os
 import platform
 import re
 import shutil
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from harness.platform.files.scratch import scratch_folder
 from harness.model.errors import HarnessError, QemuError
 from harness.model.qemu_arches import arch_of
 from harness.model.spec import Limits, RunParams, RunSpec, UsageError
@@ -71,9 +71,9 @@ def boots(spec: RunSpec) -> str:
     """Boot a kernel to its first frames and a clean end; returns what went wrong, or nothing."""
     params = RunParams(frames=KVM_FRAMES, records=0)
     limits = Limits(first_byte_s=KVM_LIMIT_S, first_frame_s=KVM_LIMIT_S, shutdown_s=1.0)
-    with tempfile.TemporaryDirectory(prefix="probe-") as folder:
+    with scratch_folder("probe") as folder:
         try:
-            with Qemu(replace(spec, params=params, limits=limits), Path(folder)) as machine:
+            with Qemu(replace(spec, params=params, limits=limits), folder) as machine:
                 machine.wait_first_flush()
                 if spec.capabilities.done_line and not machine.wait_end(KVM_LIMIT_S).clean:
                     return "the guest did not end cleanly"

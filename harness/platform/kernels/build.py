@@ -60,6 +60,13 @@ def sha256_of(path: Path) -> str:
     return hashlib.sha256(read_bounded(path, KERNEL_BYTES_MAX)).hexdigest()
 
 
+def is_image(path: Path, sha256: str) -> bool:
+    """Whether this is a file that can be read and has this hash."""
+    with contextlib.suppress(OSError):
+        return sha256_of(path) == sha256
+    return False
+
+
 @functools.cache
 def compiler_identity(command: str) -> str:
     """First line of ``--version``, which names the compiler's build.
@@ -192,7 +199,7 @@ def _keep_image(built: Path) -> Path:
     return kept
 
 
-def run_make(folder: Path, words: list[str], what: str, scratch: Path | None = None) -> str:
+def run_make(folder: Path, words: list[str], what: str, scratch: Path) -> str:
     """Run make in a clean environment; returns its output.
 
     Parameters
@@ -211,9 +218,7 @@ def run_make(folder: Path, words: list[str], what: str, scratch: Path | None = N
         raise ToolError("make is not installed: install the package make (make setup perf)")
     command = ["make", "--no-print-directory", "-C", str(folder), "-j2", *words]
     with tempfile.TemporaryFile() as output:
-        environment = cached_environment(clean_environment())
-        if scratch is not None:
-            environment["TMPDIR"] = str(_emptied(scratch, what))
+        environment = cached_environment(clean_environment(scratch=_emptied(scratch, what)))
         make = start_child(command, stdout=output, stderr=output, environment=environment)
         try:
             status = make.wait(Limits().build_s)

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
 
+from harness.platform.files.scratch import scratch_folder
 from harness.model.errors import BuildError, ToolError
 from harness.model.spec import KERNEL_DIR
 from harness.platform.kernels.build import BUILD_DIR
-from harness.platform.processes.child import ChildError, run_child
+from harness.platform.processes.child import ChildError, clean_environment, run_child
 
 LINUX_DIR = BUILD_DIR / "linux"
 META_PACKAGE = "linux-image-amd64"
@@ -60,13 +61,14 @@ def linux_guest() -> LinuxGuest:
     kernel = next(iter(sorted((tree / "boot").glob("vmlinuz-*"))), None)
     if kernel is None:
         raise ToolError(f"{package} has no kernel in it: remove {tree} and try again")
-    with tempfile.TemporaryDirectory(prefix="linux-") as scratch:
-        root = Path(scratch)
+    with scratch_folder("linux") as scratch:
+        root = scratch / "root"
+        root.mkdir()
         (root / "modules").mkdir()
         (root / "dev").mkdir()
         sources = sorted((KERNEL_DIR / "scene").glob("*.c"))
         words = ["gcc", *FLAGS, f"-I{KERNEL_DIR}", "-o", str(root / "init"), str(SOURCE), *map(str, sources)]
-        _run(words, BuildError, "the Linux guest's program does not build")
+        _run(words, BuildError, "the Linux guest's program does not build", scratch=scratch)
         for number, module in enumerate(modules_in_order(tree, WANTED_MODULES)):
             (root / "modules" / f"{number:02}.ko").write_bytes(_content(module))
         initrd = tree / "initrd.img"
@@ -94,18 +96,21 @@ def _package_name() -> str:
 
 def _fetch(package: str, tree: Path) -> None:
     LINUX_DIR.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".part-", dir=LINUX_DIR) as scratch:
-        _run(["apt-get", "download", package], ToolError, f"{package} cannot be fetched", Path(scratch))
-        archives = list(Path(scratch).glob("*.deb"))
-        part = Path(scratch) / "tree"
+    with scratch_folder("package", LINUX_DIR) as scratch:
+        _run(["apt-get", "download", package], ToolError, f"{package} cannot be fetched", scratch)
+        archives = list(scratch.glob("*.deb"))
+        part = scratch / "tree"
         _run(["dpkg-deb", "-x", str(archives[0]), str(part)], ToolError, f"{package} cannot be unpacked")
         # No bound needed: Debian's own kernel, unpacked here.
         shutil.move(part, tree)
 
 
-def _run(words: Iterable[str], error: type[BuildError], what: str, folder: Path | None = None) -> str:
+def _run(
+    words: Iterable[str], error: type[BuildError], what: str, folder: Path | None = None, scratch: Path | None = None
+) -> str:
+    apart = clean_environment(scratch=scratch)
     try:
-        done = run_child(list(words), cwd=folder, limit_s=FETCH_S)
+        done = run_child(list(words), cwd=folder, limit_s=FETCH_S, environment=apart)
     except ChildError as failure:
         raise error(f"{what}: {failure.message}") from failure
     if done.status:

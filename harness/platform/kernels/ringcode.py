@@ -32,7 +32,7 @@ def build_ring(switches: Switches, compiler: str = "gcc") -> tuple[Path, ...]:
     words = [f"ARCH={switches.arch}", *(f"{name}={value}" for name, value in switches.chosen)]
     words += [f"CC={compiler}", f"OUT={os.path.relpath(out, KERNEL_DIR)}", "ring"]
     with folder_lock(out):
-        run_make(KERNEL_DIR, words, f"the ring of {switches.label}")
+        run_make(KERNEL_DIR, words, f"the ring of {switches.label}", scratch=out / "tmp")
     return paths
 
 

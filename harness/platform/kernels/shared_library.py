@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness.platform.files.scratch import scratch_folder
 from harness.model.errors import BuildError
 from harness.model.spec import Limits
 from harness.platform.files.atomic import write_whole
@@ -28,10 +28,9 @@ def compile_library(command: Sequence[str], library: Path, what: str) -> None:
         When the compiler is missing or refuses the sources, or the library cannot be stored.
     """
     try:
-        with tempfile.TemporaryDirectory(prefix="library-") as folder:
-            part = Path(folder) / library.name
-            # What a killed compiler leaves lies in a folder that goes all the same.
-            apart = {**clean_environment(), "TMPDIR": folder}
+        with scratch_folder("library") as folder:
+            part = folder / library.name
+            apart = clean_environment(scratch=folder)
             done = run_child([*command, "-o", str(part)], limit_s=Limits().build_s, environment=apart)
             if done.status:
                 telling = [line for line in done.errors if "rror" in line] or list(done.errors)

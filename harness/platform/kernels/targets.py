@@ -10,6 +10,7 @@ import stat
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness.platform.files.scratch import scratch_folder
 from harness.model.errors import BuildError, ToolError
 from harness.model.qemu_arches import arch_of
 from harness.model.spec import ROOT, UsageError
@@ -116,10 +117,11 @@ def build_target(target: Target) -> str:
         return ""
     what = f"{key_place(target, 'build')} '{target.build}'"
     limit_s = target.limits.build_s
-    environment = clean_environment()
+    words = ["sh", "-c", target.build]
     try:
-        words = ["sh", "-c", target.build]
-        done = run_child(words, limit_s=limit_s, environment=environment, cwd=Path(target.folder), merged=True)
+        with scratch_folder("build") as scratch:
+            environment = clean_environment(scratch=scratch)
+            done = run_child(words, limit_s=limit_s, environment=environment, cwd=Path(target.folder), merged=True)
     except ChildError as error:
         raise BuildError(f"{what}: {error.message} (limits.build_s)") from error
     if done.status:

@@ -14,6 +14,7 @@ import enum
 import functools
 import os
 import re
+import resource
 import shlex
 import shutil
 from collections.abc import Collection, Mapping, Sequence
@@ -98,22 +99,31 @@ def boxed_tool(command: Sequence[str], folder: Path, scratch: Path) -> list[str]
         folder.resolve(),
         scratch.resolve(),
     )
-    limited = ["prlimit", "--core=0", f"--fsize={TOOL_BYTES}", f"--as={TOOL_MEMORY_BYTES}", f"--nproc={TOOL_PROCESSES}"]
-    limited = [*limited, "--"] if shutil.which("prlimit") else []
+    limited = _prlimit(fsize=TOOL_BYTES, as_=TOOL_MEMORY_BYTES, nproc=TOOL_PROCESSES)
     return [*layer_words(best_layer(), visible), *limited, *command]
 
 
 def limit_words(command: Sequence[str], spec: RunSpec) -> list[str]:
     """Limits of memory and of the size of any file, and no core dumps."""
-    if shutil.which("prlimit") is None:
-        return []
     machine = spec.machine
     beside = MEMORY_BYTES if machine.device is Device.GPU_2D else GL_MEMORY_BYTES
     # The harness itself ends a guest whose trace grows beyond its limit: that comes well before this. QEMU may write
     # the files that a run names, or a copy of them.
     named = [2 * os.path.getsize(name) for name in named_files(command[1:])]
     files = max(4 * spec.limits.trace_bytes, 2 * spec.limits.picture_bytes, machine.disk_mib * MIB, *named)
-    return ["prlimit", "--core=0", f"--fsize={files}", f"--as={machine.memory_mib * MIB + beside}", "--"]
+    return _prlimit(fsize=files, as_=machine.memory_mib * MIB + beside)
+
+
+def _prlimit(**limits: int) -> list[str]:
+    """The words that set these limits, or a lower one that holds here already: nobody may raise that."""
+    if shutil.which("prlimit") is None:
+        return []
+    words = []
+    for name, value in limits.items():
+        name = name.rstrip("_")
+        _, most = resource.getrlimit(getattr(resource, f"RLIMIT_{name.upper()}"))
+        words.append(f"--{name}={value if most == resource.RLIM_INFINITY else min(value, most)}")
+    return ["prlimit", "--core=0", *words, "--"]
 
 
 def named_files(words: Sequence[str]) -> tuple[str, ...]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
 
+from harness.platform.files.scratch import scratch_folder
 from harness.model.errors import GuestError, HarnessError, QemuError
 from harness.model.spec import Device, Display, Machine, RunParams, RunSpec, Switches
 from harness.platform.kernels.build import build_kernel
@@ -70,7 +70,7 @@ def renderer_name(machine: Machine) -> str:
     """
     kernel = build_kernel(Switches.of({"ARCH": machine.arch, "DRAW": "gpu"})).path
     spec = RunSpec(kernel, replace(machine, accelerator="tcg"), RunParams(frames=2, mode=TRIAL_MODE, records=0))
-    with tempfile.TemporaryDirectory(prefix="renderer-") as folder, Qemu(spec, Path(folder)) as guest:
+    with scratch_folder("renderer") as folder, Qemu(spec, folder) as guest:
         ending = guest.wait_end(spec.limits.first_frame_s)
         log = guest.console.content()
     name, trouble = _DRAWN_BY.search(log), _NOT_DRAWN.search(log)
@@ -89,9 +89,9 @@ def display_trouble(machine: Machine) -> str:
         return f"there is no render node in {RENDER_NODES}"
     kernel = build_kernel(Switches(machine.arch)).path
     spec = RunSpec(kernel, replace(machine, accelerator="tcg"), RunParams(seconds=60.0, mode=TRIAL_MODE, records=0))
-    with tempfile.TemporaryDirectory(prefix="display-") as folder:
+    with scratch_folder("display") as folder:
         try:
-            with Qemu(spec, Path(folder)) as guest:
+            with Qemu(spec, folder) as guest:
                 guest.wait_first_flush()
                 deadline = time.monotonic() + SHOW_S
                 while not glimpse(guest).pixels.any():

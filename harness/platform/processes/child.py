@@ -62,9 +62,16 @@ class ChildResult:
         return tuple(self.stderr.decode("utf-8", "replace").splitlines())
 
 
-def clean_environment() -> dict[str, str]:
-    """The part of the environment that a child needs, and nothing that could change its behaviour."""
-    return {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ} | {"LC_ALL": "C.UTF-8"}
+def clean_environment(*, scratch: Path | None = None) -> dict[str, str]:
+    """The part of the environment that a child needs, and nothing that could change its behaviour.
+
+    Parameters
+    ----------
+    scratch
+        Where it keeps temporary files. Compilers have a folder that is cleared: one that is killed leaves its files.
+    """
+    kept = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ} | {"LC_ALL": "C.UTF-8"}
+    return kept if scratch is None else kept | {"TMPDIR": str(scratch)}
 
 
 def start_child(
