@@ -7,4 +7,7 @@
 /* Whether this CPU takes what must never wait: errors of memory and of the bus. Any CPU, any context. */
 bool cpu_takes_errors(void);
 
+/* Checks what only this architecture's start of another CPU can get wrong. Boot CPU; the other is stopped again. */
+void cpu_check_start(void);
+
 #endif

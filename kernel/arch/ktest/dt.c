@@ -162,6 +162,7 @@ static void run(void)
 	if (machine.pci >= 0)
 		ktest_check(mmu_agrees(machine.ecam.start, PAGING_DEVICE), "PCI's registers are mapped as a device");
 	ktest_check(cpu_takes_errors(), "the boot CPU takes SErrors");
+	cpu_check_start();
 	if (machine.pci >= 0)
 		shared_line();
 }

@@ -7,6 +7,10 @@
 boot_entry:
 	csrw	sie, zero
 	csrci	sstatus, SSTATUS_SIE
+	lla	t0, boot_taken
+	li	t1, 1
+	amoswap.w	t1, t1, (t0)
+	bnez	t1, boot_secondary
 	lla	tp, cpus
 	lla	t0, boot_trap_stack_top
 	sd	t0, CPU_TRAP_STACK(tp)
@@ -21,12 +25,18 @@ boot_entry:
 	call	kernel_main
 	ebreak
 
-/* SBI HSM hart_start (SBI 1.0 §9.1): a0 is the hart, a1 the struct cpu that smp.c filled. */
+/*
+ * SBI HSM hart_start (SBI 1.0 §9.1). OpenSBI 1.1 marks a hart as started before it stores the address and a1: a hart
+ * that looks in between gets those of the boot hart, and enters above. So its struct cpu is taken from smp.c, not from
+ * a1. A firmware that starts all harts at once has named none; they are parked.
+ */
 	.global boot_secondary
 boot_secondary:
 	csrw	sie, zero
 	csrci	sstatus, SSTATUS_SIE
-	mv	tp, a1
+	lla	t0, smp_starting
+	ld	tp, 0(t0)
+	beqz	tp, park
 	lla	t0, trap_vector
 	csrw	stvec, t0
 	ld	sp, CPU_STACK(tp)
@@ -38,6 +48,9 @@ boot_secondary:
 	li	fp, 0
 	call	smp_entry
 	ebreak
+park:
+	wfi
+	j	park
 
 	.section .data
 	.balign 8
@@ -48,6 +61,8 @@ boot_tree:
 	.quad	0
 boot_satp:				/* address translation of CPUs that start later */
 	.quad	0
+boot_taken:				/* 1 once a hart boots the machine */
+	.word	0
 
 	.section .bss
 	boot_stack CPU_STACK_SIZE

@@ -23,11 +23,19 @@
 #define SBI_IPI 0x735049u
 #define SBI_HSM 0x48534du
 #define SBI_SRST 0x53525354u
+/* Functions of SBI_HSM, and a state that HSM_HART_STATUS gives. */
+#define HSM_HART_START 0
+#define HSM_HART_STOP 1
+#define HSM_HART_STATUS 2
+#define HSM_STOPPED 1
 struct sbi_result {
 	int64_t error;
 	uint64_t value;
 };
 struct sbi_result sbi_call(uint64_t extension, uint64_t function, uint64_t a, uint64_t b, uint64_t c);
+
+/* Starts this CPU at an address of boot.S: boot_secondary, or where a firmware may send it. 0 or ERROR_NODEV. */
+int smp_start_at(struct cpu *cpu, const uint8_t *address);
 
 /* Finds the register that ends QEMU with a status. */
 void power_init(void);
