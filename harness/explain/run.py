@@ -75,7 +75,7 @@ def explain(question: ExplainRequest, folder: Path, progress: Callable[[str], No
     ends_s = time.monotonic() + question.budget_s - CLOSING_S
     bench = _bench(question)
     missing: dict[str, str] = {}
-    progress("counting")
+    progress(f"counting, about {budget.COUNT_S:.0f} s")
     counting, counted_in = counting_switches(question.kernel.switches)
     counted = build_kernel(counting, compiler=question.compiler)
     counts = count_events(counted.path, question.machine, folder / "count", counted_in, COUNTED_FRAMES, question.params)
@@ -211,7 +211,7 @@ def _functions(
     """Which functions execute more or fewer instructions, as the run says already or by logging both kernels."""
     if run.functions:
         return run.functions
-    progress("instructions by function")
+    progress(f"instructions by function, about {budget.FUNCTIONS_S:.0f} s")
     arms = [RunSpec(kernel, question.machine, run.params) for kernel in (run.reference, run.candidate)]
     try:
         return compare_functions(arms[0], arms[1], folder)

@@ -27,6 +27,8 @@ _HEAD_COLUMNS = 8
 _NARROW_COLUMNS = 60
 _COMMAND = re.compile(r"(next: .+:) ((?:make|git) .+)")
 _COUNT = re.compile(r"\b(\d{1,7})(?:/| of )(\d{1,7})\b")
+_EXPECTED = re.compile(r",? about (\d{1,5}) s$")
+"""How long what begins is expected to take."""
 
 _COLOURS = {
     Verdict.PASS: "green",
@@ -47,12 +49,38 @@ def style_of(text: str) -> str:
     return _STYLES.get(first, "") or _STYLES.get(first.removesuffix(":"), "")
 
 
-def bar_words(done: int, total: int, elapsed_s: float) -> str:
+def bar_words(done: float, total: float, elapsed_s: float) -> str:
     """A bar with the remaining time of something that began ``elapsed_s`` ago."""
     share = min(done / total, 1.0)
     filled = int(share * _BAR_COLUMNS)
     left = f" about {elapsed_s * (1 / share - 1):.0f} s left" if share > 0 else ""
     return f"[{'#' * filled}{'-' * (_BAR_COLUMNS - filled)}]{left}"
+
+
+def timed_words(text: str, elapsed_s: float) -> str:
+    """A progress that does not count: with a bar where it says how long it takes, else with the time since then."""
+    if elapsed_s < _BAR_AFTER_S or " left" in text:
+        return text
+    expected = _EXPECTED.search(text)
+    if expected is None:
+        return f"{text} · {elapsed_s:.0f} s"
+    what, total_s = text[: expected.start()], float(expected[1])
+    if elapsed_s < total_s:
+        return f"{what} {bar_words(elapsed_s, total_s, elapsed_s)}"
+    return f"{what} [{'#' * _BAR_COLUMNS}] longer than the usual {total_s:.0f} s"
+
+
+class _Running:
+    """A status line that goes on by itself: rich asks for it several times a second."""
+
+    def __init__(self, text: str, width: int) -> None:
+        self._text = text
+        self._width = width
+        self._begun = time.monotonic()
+
+    def __rich__(self) -> Text:
+        text = timed_words(self._text, time.monotonic() - self._begun)
+        return Text(text if len(text) <= self._width else f"{text[: self._width - 1]}…")
 
 
 def _stays_whole(name: str, cells: Sequence[str]) -> bool:
@@ -122,7 +150,7 @@ class TerminalPrinter:
             return
         if self._status:
             width = min(_STATUS_COLUMNS, max(self._console.width - 3, 1))
-            self._status.update(Text(text if len(text) <= width else f"{text[: width - 1]}…"))
+            self._status.update(_Running(text, width))
         elif time.monotonic() - self._last_progress_s > _PLAIN_PROGRESS_S:
             self._last_progress_s = time.monotonic()
             self._print(Text(text), soft_wrap=True)

@@ -152,7 +152,8 @@ def _run(stage: Stage[Any, Any], session: Session, measured: Measured) -> Measur
     session.later_s = _later_s(stage, session, measured)
     if not _has_time(stage, session):
         return replace(measured, skipped={**measured.skipped, stage.name: budget.NO_TIME})
-    session.progress(f"{stage.name}: started")
+    expected_s = stage.least_s(session.order) * session.slowness
+    session.progress(f"{stage.name}: started{f', about {expected_s:.0f} s' if expected_s >= 1.0 else ''}")
     session.done_s += stage.least_s(session.order)
     try:
         brought = stage.measure(session, measured)

@@ -17,7 +17,7 @@ from harness.core.text import neutral
 from harness.front.completion import completion
 from harness.front.help import commands_markdown, overview, page, settings_markdown
 from harness.front.questions import answer
-from harness.front.terminal import TerminalPrinter, bar_words, style_of
+from harness.front.terminal import TerminalPrinter, bar_words, style_of, timed_words
 from harness.front.words import parse
 from harness.model.declared import command_table
 from harness.model.spec import ROOT, UsageError, switch_table
@@ -253,3 +253,26 @@ def test_a_command_to_paste_is_not_broken_in_two() -> None:
 def test_a_bar_says_how_long_it_will_take() -> None:
     assert bar_words(12, 48, 10.0) == "[####------------] about 30 s left"
     assert bar_words(0, 48, 10.0) == "[----------------]"
+
+
+@pytest.mark.parametrize(
+    ("text", "elapsed_s", "shown"),
+    [
+        ("exact: started, about 8 s", 4.9, "exact: started, about 8 s"),
+        ("exact: started, about 8 s", 6.0, "exact: started [############----] about 2 s left"),
+        ("exact: started, about 8 s", 9.0, "exact: started [################] longer than the usual 8 s"),
+        ("exact: started, about 0 s", 9.0, "exact: started [################] longer than the usual 0 s"),
+        ("building x86_64", 4.9, "building x86_64"),
+        ("building x86_64", 7.2, "building x86_64 · 7 s"),
+        ("comparing 2/28 · about 41 s left", 60.0, "comparing 2/28 · about 41 s left"),
+    ],
+)
+def test_what_does_not_count_shows_its_time(text: str, elapsed_s: float, shown: str) -> None:
+    assert timed_words(text, elapsed_s) == shown
+
+
+def test_a_status_line_goes_on_by_itself() -> None:
+    told = "out = TerminalPrinter(); out.progress('exact: started, about 60 s'); time.sleep(0.5); out.close()"
+    program = "import time; from harness.front import terminal; terminal._BAR_AFTER_S = 0.2; TerminalPrinter = "
+    said = spoken(80, f"{program}terminal.TerminalPrinter; {told}", NO_COLOR="1")
+    assert "exact: started, about 60 s" in said and "exact: started [----------------] about 60 s left" in said, said

@@ -84,7 +84,7 @@ class ExactStage(Stage[ExactRecord, ExactRecord]):
             return ()
         if session.left_s < session.later_s + FUNCTIONS_S:
             return ()
-        session.progress("exact: by function")
+        session.progress(f"exact: by function, about {FUNCTIONS_S:.0f} s")
         return compare_functions(specs[REFERENCE], specs[CANDIDATE], session.folder / "functions")
 
     def replay(self, folder: Path, result: Result, record: ExactRecord) -> ExactRecord:
