@@ -20,7 +20,8 @@ HARNESS_FAILED = 5
 
 
 def _fail(text: str) -> int:
-    os.write(2, f"harness-failed: {text} (exit {HARNESS_FAILED})\n".encode("ascii", "backslashreplace"))
+    with contextlib.suppress(OSError):
+        os.write(2, f"harness-failed: {text} (exit {HARNESS_FAILED})\n".encode("ascii", "backslashreplace"))
     return HARNESS_FAILED
 
 
@@ -70,8 +71,7 @@ def _answer(words: list[str]) -> int | None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        sys.stderr.write(f"harness-failed: output cannot be written: {error.strerror}\n")
-        return HARNESS_FAILED
+        return _fail(f"output cannot be written: {error.strerror}")
     return 0
 
 
@@ -85,6 +85,15 @@ def _open_streams() -> None:
         if getattr(sys, name) is None:
             # No bound needed: this process's own streams, or nothing.
             setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))
+
+
+def _let_go() -> None:
+    """Drop what a stream still holds that has gone: Python would end with a code of its own, 120."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _main(words: list[str]) -> int:
@@ -115,4 +124,5 @@ if __name__ == "__main__":
         listen(signal.SIG_IGN)
     except (ImportError, SyntaxError, OSError, UnicodeError, AttributeError) as error:
         code = _fail(_recorded(f"the harness cannot be loaded: {type(error).__name__}: {error}"))
+    _let_go()
     sys.exit(code)

@@ -56,7 +56,9 @@ def main(words: Sequence[str]) -> int:
     if printer.lost:
         verdict = Verdict.HARNESS_FAILED
         said = f"{verdict.value}: output cannot be written: {printer.lost}"
-        sys.stderr.write(f"{said}\n")
+        # The terminal may be gone, and both streams with it.
+        with contextlib.suppress(OSError):
+            sys.stderr.write(f"{said}\n")
         _record(words, None, verdict, said, "", printer)
     return verdict.exit_code
 

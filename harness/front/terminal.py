@@ -19,6 +19,8 @@ from harness.report.printer import Verbatim
 
 _PLAIN_PROGRESS_S = 5.0
 _PLAIN_WIDTH = 160
+_LEAST_WIDTH = 20
+"""A terminal that is said to be narrower, as by COLUMNS=0, wraps lines itself; at no width nothing would be printed."""
 _BAR_AFTER_S = 5.0
 _BAR_COLUMNS = 16
 _STATUS_COLUMNS = 78
@@ -116,6 +118,8 @@ class TerminalPrinter:
     def _set_width(self) -> None:
         if self._plain:
             self._console.width = _PLAIN_WIDTH
+        elif self._console.width < _LEAST_WIDTH:
+            self._console.width = _LEAST_WIDTH
 
     def renew(self) -> None:
         """Begin with a console of its own: one that was interrupted while it printed may hold back all that follows."""

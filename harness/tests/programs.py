@@ -18,7 +18,7 @@ import psutil
 
 from harness.model.spec import ROOT
 from harness.tests.fuzz import FULL
-from harness.tests.preloaded import run_preloaded
+from harness.robustness.preloaded import run_preloaded
 
 UNORDERED = f"CONFIG={ROOT / 'harness/tests/data/unordered.toml'}"
 """The ordering of the kernel is not proved: for runs that do not ask about it."""

@@ -20,13 +20,35 @@ from harness.model.spec import Device, Display, Limits, Machine, RunParams, RunS
 from harness.platform.kernels.build import build_kernel
 from harness.platform.machine.qemu import Qemu
 from harness.platform.pictures.capture import CaptureError
-from harness.platform.pictures.display import DisplayError, Xvfb, parse_xwd, screen_for, window_of
+from harness.platform.pictures.display import DisplayError, Xvfb, parse_xwd, screen_for, session_environment, window_of
 from harness.platform.pictures.display_leftovers import clear_leftovers
 from harness.platform.pictures.oracle import DEFAULT_SEED, Oracle
 from harness.platform.pictures.screen import take_picture
 from harness.tests.programs import assert_dies_with, fake_program
 
 MODE = (800, 600)
+
+
+@pytest.mark.parametrize(
+    ("session", "kinds"),
+    [
+        ({}, "x11"),
+        ({"DISPLAY": ":0"}, "x11"),
+        ({"WAYLAND_DISPLAY": "wayland-0"}, "wayland"),
+        ({"DISPLAY": ":0", "WAYLAND_DISPLAY": "wayland-0", "SDL_VIDEODRIVER": "offscreen"}, "wayland,x11"),
+    ],
+)
+def test_a_window_is_on_a_display_of_the_session(
+    session: dict[str, str], kinds: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in session.items():
+        monkeypatch.setenv(name, value)
+    assert session_environment()["SDL_VIDEODRIVER"] == kinds
+    assert session_environment()["PATH"] == os.environ["PATH"]
+
+
 RGB = (0xFF0000, 0xFF00, 0xFF)
 PICTURE = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
 

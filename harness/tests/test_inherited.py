@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +46,68 @@ def test_signals_are_heard_whatever_the_caller_ignores_or_blocks() -> None:
 def test_how_a_child_ended_is_known_where_a_caller_ignores_its_own(compiler: str, code: int) -> None:
     done = started("-m", "harness", "build", f"CC={compiler}")
     assert done.returncode == code, done.stdout + done.stderr
+
+
+def on_a_terminal(words: tuple[str, ...], *, gone: bool = False, **environment: str) -> tuple[int, str]:
+    """Exit code and words of the harness on a terminal, or on one that has gone before anything is said there."""
+    parent, child = pty.openpty()
+    running = subprocess.Popen(
+        [sys.executable, "-m", "harness", *words],
+        cwd=ROOT,
+        stdin=child,
+        stdout=child,
+        stderr=child,
+        env=os.environ | {"TERM": "xterm", "NO_COLOR": "1"} | environment,
+        start_new_session=True,
+    )
+    os.close(child)
+    said = b""
+    with contextlib.suppress(OSError):
+        while not gone and (chunk := os.read(parent, 65536)):
+            said += chunk
+    os.close(parent)
+    return running.wait(100), re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", said.decode("utf-8", "replace"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("columns", ["0", "1", "-5", "x", "9" * 30])
+def test_every_line_is_printed_whatever_the_width_is_said_to_be(columns: str) -> None:
+    code, said = on_a_terminal(("compare", "A=none", "B=none"), COLUMNS=columns)
+    assert code == 2 and re.search(r"usage:\s+A=none:\s+no\s+saved\s+run", said), said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [("help",), ("compare", "A=none", "B=none")])
+def test_a_terminal_that_has_gone_leaves_the_harness_s_own_code(words: tuple[str, ...]) -> None:
+    code, _ = on_a_terminal(words, gone=True)
+    assert code == 5, code
+
+
+STILL_HELD = """
+import os, pty, sys
+from harness.__main__ import _let_go
+parent, child = pty.openpty()
+os.dup2(child, 1)
+os.close(child)
+os.close(parent)
+sys.stdout.write("a line of which the end is not there yet")
+_let_go()
+sys.exit(3)
+"""
+
+
+def test_what_a_stream_holds_that_has_gone_does_not_change_the_code() -> None:
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    done = subprocess.run(
+        [sys.executable, "-c", STILL_HELD],
+        cwd=ROOT,
+        env=buffered,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 3, done.stderr
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness.tests.preloaded import run_preloaded
+from harness.robustness.preloaded import run_preloaded
 from harness.tests.programs import run_started
 
 
@@ -42,7 +42,7 @@ def test_a_server_that_was_killed_is_started_again(tmp_path: Path) -> None:
     environment = {"PATH": "/nonexistent", "HARNESS_RESULTS": str(tmp_path / "results")}
     run_preloaded(("help",), environment, tmp_path, 60)
     for one in psutil.Process().children():
-        if "harness.tests.preloaded" in one.cmdline():
+        if "harness.robustness.preloaded" in one.cmdline():
             one.kill()
             psutil.wait_procs([one], 20)
     assert run_preloaded(("perf", "FAULT=flip"), environment, tmp_path, 60) == 2

@@ -35,7 +35,7 @@ from harness.platform.machine.trace_events import FRAME_EVENTS as FRAME_EVENTS  
 from harness.platform.machine.trace_events import TIMING_EVENTS as TIMING_EVENTS
 from harness.platform.machine.trace_file import read_trace
 from harness.platform.machine.words_of_guest import device_hint, guest_said, limit_words, panic_of, refused_by_qemu
-from harness.platform.pictures.display import Xvfb, screen_for
+from harness.platform.pictures.display import Xvfb, screen_for, session_environment
 from harness.platform.processes.child import end_child, start_child
 
 TRACE_POLL_S = 0.005
@@ -389,7 +389,7 @@ class Qemu:
             self.display = display.__enter__()
             threads = self.spec.machine.render_threads
             return self.display.environment | ({} if threads is None else {"LP_NUM_THREADS": str(threads)})
-        return dict(os.environ) if self.spec.machine.display in WINDOWS else None
+        return session_environment() if self.spec.machine.display in WINDOWS else None
 
     def _launch(self, keep: list[int], environment: dict[str, str] | None) -> None:
         (self.folder / "command").write_text(shlex.join(self.command) + "\n", encoding="utf-8")

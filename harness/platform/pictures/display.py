@@ -14,6 +14,7 @@ import shutil
 import socket
 import struct
 import subprocess
+import sys
 import time
 from pathlib import Path
 from types import TracebackType
@@ -39,6 +40,17 @@ _VERSION, _Z_PIXMAP, _COLOUR_BYTES = 7, 2, 12
 
 SDL_WINDOW_PX = (640, 480)
 """The size for which QEMU's SDL window is centred, before the guest's mode makes it grow to the right and downwards."""
+
+
+def session_environment() -> dict[str, str]:
+    """The caller's environment for a window in the session.
+
+    An SDL that finds no session may draw where nobody looks, and says nothing of it: it is told which kinds there are.
+    """
+    if not sys.platform.startswith("linux"):
+        return dict(os.environ)
+    kinds = [kind for kind, name in (("wayland", "WAYLAND_DISPLAY"), ("x11", "DISPLAY")) if os.environ.get(name)]
+    return os.environ | {"SDL_VIDEODRIVER": ",".join(kinds or ["x11"])}
 
 
 def screen_for(mode: tuple[int, int]) -> tuple[int, int]:
