@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from harness.explain.manners.observe import noting_at_once
 from harness.model.spec import FOREIGN, Limits, Machine, RunSpec
 from harness.platform.kernels.compile_cache import cached_environment
 from harness.platform.machine.qemu import FRAME_EVENTS, Qemu
@@ -44,7 +45,7 @@ def running_guest(
     """A guest that runs, until the context ends."""
     bus = _MMIO if arch in ON_MMIO else ()
     gpu = "virtio-gpu-device" if bus else ""
-    machine = Machine(arch, vcpus=1, maxcpus=1, memory_mib=128, gpu=gpu, extra=(*bus, *extra))
+    machine = noting_at_once(Machine(arch, vcpus=1, maxcpus=1, memory_mib=128, gpu=gpu, extra=(*bus, *extra)))
     spec = RunSpec(image, machine, capabilities=FOREIGN, limits=_LIMITS)
     with Qemu(spec, folder, events, endless=True) as qemu:
         yield qemu

@@ -14,9 +14,11 @@ from harness.core.device.gpu_rings import QueuePlace, queue_place, read_ring
 from harness.core.device.trace import CURSOR_UPDATE, parse_trace
 from harness.explain.manners.facts import CpuTime, DriverFacts
 from harness.explain.manners.manner import DriverManner
+from harness.explain.manners.observe import NOTED_AT_ONCE, noting_at_once
 from harness.explain.manners.rules import RULES, manner_lines, manners_of
 from harness.explain.manners.wait_kind import wait_kind
 from harness.explain.manners.waits import device_s, idle_gaps, lottery, timer_tick_ms
+from harness.model.spec import Machine
 from harness.tests.guestfacts import CLEAN, PLANTED, recorded, watched
 
 
@@ -49,6 +51,16 @@ def test_no_habit_trips_a_rule_that_is_not_about_it() -> None:
     also = {"round trips", "polling", "idle gaps"}
     for name, rule in PLANTED.items():
         assert set(tripped(facts_of()[name])) <= {rule, *also}, name
+
+
+@pytest.mark.parametrize(
+    ("gpu", "at_once"),
+    [("virtio-gpu-device", True), ("virtio-gpu-device,xres=800", True), ("virtio-gpu-pci", False), ("", False)],
+)
+def test_notifications_are_noted_when_they_are_written(gpu: str, at_once: bool) -> None:
+    """QEMU 10 notes those of virtio-mmio when it takes them up, and three habits were not seen."""
+    machine = noting_at_once(Machine("riscv64", gpu=gpu, extra=("-global", "virtio-mmio.ioeventfd=on")))
+    assert machine.extra == (*(NOTED_AT_ONCE if at_once else ()), "-global", "virtio-mmio.ioeventfd=on")
 
 
 def test_every_rule_has_a_kernel_that_trips_it() -> None:

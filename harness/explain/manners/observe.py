@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -14,6 +14,7 @@ from harness.core.device.frametimes import presented_frames
 from harness.core.device.gpu_rings import RingSample
 from harness.core.device.trace import parse_trace
 from harness.explain.manners.facts import CpuTime, DriverFacts, RegisterReads
+from harness.model.spec import Machine
 from harness.platform.host.hostload import ThreadTimes, thread_times
 from harness.platform.machine.gpu_memory import RingReader
 from harness.platform.machine.qemu import FLUSH_EVENT, FRAME_EVENTS, Qemu
@@ -26,6 +27,9 @@ REGISTER_EVENT = "memory_region_ops_read"
 _DEVICE_READ = re.compile(rb"^.*memory_region_ops_read .*name '[^'\n]*virtio[^'\n]*'", re.MULTILINE)
 REGISTERS_S = 0.15
 """A spin on a register fills the log fast."""
+NOTED_AT_ONCE = ("-global", "virtio-mmio.ioeventfd=off")
+"""Newer QEMUs else note a notification when they take it up, right before the commands: no wait would be seen."""
+MMIO_GPU = "virtio-gpu-device"
 RING_SAMPLES = 12
 PICTURES = 4
 
@@ -38,6 +42,12 @@ class SeenDriver:
     log: bytes
     """The window's trace, as QEMU wrote it."""
     notices: tuple[str, ...] = ()
+
+
+def noting_at_once(machine: Machine) -> Machine:
+    """A machine whose trace has notifications when the guest writes them."""
+    on_mmio = machine.gpu.partition(",")[0] == MMIO_GPU
+    return replace(machine, extra=(*NOTED_AT_ONCE, *machine.extra)) if on_mmio else machine
 
 
 def observe(machine: Qemu, window_s: float = 2.0, *, pace: int = 0, rule: FrameRule = FrameRule()) -> SeenDriver:

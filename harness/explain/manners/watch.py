@@ -15,7 +15,7 @@ from harness.core.device.frametimes import presented_frames
 from harness.core.device.trace import parse_trace
 from harness.explain.manners.facts import DriverFacts
 from harness.explain.manners.manner import DriverManner
-from harness.explain.manners.observe import MANNERS_EVENTS, observe
+from harness.explain.manners.observe import MANNERS_EVENTS, noting_at_once, observe
 from harness.explain.manners.rules import manners_of
 from harness.explain.manners.wait_kind import DriverWait, wait_kind
 from harness.gate.approved.target_kernels import session_machine
@@ -75,7 +75,7 @@ def watch_driver(
     begun = time.monotonic()
     spec = RunSpec(
         kernel.path,
-        session_machine(kernel, base),
+        noting_at_once(session_machine(kernel, base)),
         _params(kernel),
         capabilities=kernel.capabilities,
         iso=kernel.iso,

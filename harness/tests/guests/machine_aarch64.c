@@ -3,6 +3,8 @@
 
 #define UART ((volatile uint32_t *)0x09000000)
 #define UART_FLAGS 6
+#define UART_CONTROL 12
+#define UART_ON 0x301 /* itself, what it sends and what it receives */
 
 void guest_main(void);
 
@@ -14,8 +16,10 @@ __asm__(".section .text.start, \"ax\"\n"
 	"	b guest_main\n"
 	".text\n");
 
+/* Newer QEMUs complain of what is written to a UART that is off. */
 void machine_start(void)
 {
+	UART[UART_CONTROL] = UART_ON;
 }
 
 void machine_put(char c)
