@@ -6,8 +6,9 @@ import re
 
 import numpy as np
 
-from harness.acceptance.evidence import DiskLoad, EventCounts, FrameRateChange, Roulette
+from harness.acceptance.evidence import DiskLoad, EventCounts, FrameRateChange, InputEvidence, Roulette
 from harness.core.comparison.statistics import Decision
+from harness.gate.measuring.latency import Latency, clock_error_ms
 from harness.gate.measuring.window import Window, window_incidents
 from harness.model.spec import BUILT_IN
 
@@ -88,5 +89,22 @@ def disk_load_of(window: Window, source: str) -> DiskLoad:
         mib=totals["bytes"] / (1 << 20),
         seconds=(window.serial.total("elapsed_ns") or 0) / 1e9,
         findings=findings_of(window),
+        source=source,
+    )
+
+
+def input_of(found: Latency, source: str) -> InputEvidence:
+    """Each key's way to the screen, on the host's clock."""
+    shown, latency_ms = found.record.shown, found.parts_ms("latency_ns")
+    median, tail = (float(np.percentile(latency_ms, share)) if shown else 0.0 for share in (50, 95))
+    return InputEvidence(
+        pressed=len(found.record.sent),
+        shown=len(shown),
+        late=sum(one.late_frames > 0 for one in shown),
+        median=median,
+        tail=tail,
+        clock_error=clock_error_ms(shown) or 0.0,
+        monitor=float(np.median(found.parts_ms("sent_ns"))) if shown else 0.0,
+        findings=(*findings_of(found.window), *found.record.problems),
         source=source,
     )

@@ -18,10 +18,12 @@ from harness.acceptance.evidence import (
     EventCounts,
     Evidence,
     FrameRateChange,
+    InputEvidence,
     PictureEvidence,
     Roulette,
 )
 from harness.acceptance.ringorder import publishes_in_order, receives_in_order
+from harness.core.device.latency import CLOCK_GOAL_NS
 from harness.core.wording import percent, signed_percent, span
 from harness.model.spec import Verdict
 from harness.model.suites import SuiteRun
@@ -38,6 +40,7 @@ BAD_SHARE = 0.02
 """A bound on the share of bad frames that is wider than this says too little."""
 COMPLETIONS = 2
 RACE = "preempt_race"
+CLOCK_GOAL_MS = CLOCK_GOAL_NS / 1e6
 
 
 class Level(enum.Enum):
@@ -172,6 +175,14 @@ def _device(found: DeviceEvidence, draws_whole: bool) -> list[Criterion]:
         _line("completions a frame", optimised, lambda counted: _completions(counted, draws_whole), name),
         _line("change in FPS, as measured", found.change, _change, name),
         _line("no virtio-blk request timeout under load", found.disk, _disk, name),
+        _line("every key comes to a frame in time", found.input, _keys, name),
+        _line(
+            f"input to frame: clock error ≤ {CLOCK_GOAL_MS:g} ms at 95 %",
+            found.input,
+            _clock,
+            name,
+            failure=Verdict.INCONCLUSIVE,
+        ),
         _line("per-CPU preemption counter in use", roulette, _preempt, name),
         _line("rollback: the approved kernel boots and passes", found.approved, _approved, name),
     ]
@@ -306,6 +317,24 @@ def _disk(load: DiskLoad) -> CheckOutcome | Absent:
     if load.timeouts or load.findings:
         return False, _also(figure, load.findings)
     return (True, figure) if load.requests else Absent("the disk was asked for nothing")
+
+
+def _keys(seen: InputEvidence) -> CheckOutcome | Absent:
+    figure = f"{seen.shown} of {seen.pressed} keys seen in a frame"
+    if seen.late or seen.findings:
+        return False, _also(
+            f"{figure}, {seen.late} of them in a later one than they could" if seen.late else figure, seen.findings
+        )
+    if not seen.shown:
+        return Absent(f"{figure}: nothing to time")
+    return True, f"{figure}, on the screen after {seen.median:.1f} ms (median), {seen.tail:.1f} ms at 95 %"
+
+
+def _clock(seen: InputEvidence) -> CheckOutcome | Absent:
+    if not seen.shown:
+        return Absent("no key was seen in a frame")
+    figure = f"times of {seen.shown} keys are known to within {seen.clock_error:.2f} ms"
+    return seen.clock_error <= CLOCK_GOAL_MS, f"{figure}; the monitor's {seen.monitor:.2f} ms is no part of them"
 
 
 def _preempt(seen: Roulette) -> CheckOutcome:

@@ -112,6 +112,26 @@ class DiskLoad:
 
 
 @dataclass(frozen=True)
+class InputEvidence:
+    """Keys pressed at random moments, each until the flush of the frame that shows it; times in ms."""
+
+    pressed: int
+    shown: int
+    """Keys seen in a recorded frame."""
+    late: int
+    """Keys that were in the queue when a frame began, and that only a later one shows."""
+    median: float
+    tail: float
+    """At 95 % of the keys, as the next one."""
+    clock_error: float
+    """To within how much the times are known."""
+    monitor: float
+    """What QEMU's monitor took to hand a key on, the median: no part of the times."""
+    findings: tuple[str, ...] = ()
+    source: str = ""
+
+
+@dataclass(frozen=True)
 class RingCode:
     """Operations at every labelled place of the kernel that ran, by the point's name, in order of address."""
 
@@ -151,6 +171,7 @@ class DeviceEvidence:
     spinning: EventCounts | Absent
     change: FrameRateChange | Absent
     disk: DiskLoad | Absent
+    input: InputEvidence | Absent
     approved: ApprovedEvidence | Absent
 
 

@@ -14,8 +14,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from harness.platform.files.scratch import scratch_folder
-from harness.acceptance.checklist import changed, counted, disk_load_of, findings_of, mean_fps, roulette_of
+from harness.acceptance.checklist import (
+    changed,
+    counted,
+    disk_load_of,
+    findings_of,
+    input_of,
+    mean_fps,
+    roulette_of,
+)
 from harness.acceptance.evidence import (
     Absent,
     ApprovedEvidence,
@@ -25,6 +32,7 @@ from harness.acceptance.evidence import (
     EventCounts,
     Evidence,
     FrameRateChange,
+    InputEvidence,
     PictureEvidence,
     RingCode,
     Roulette,
@@ -34,6 +42,7 @@ from harness.core.machine_code.ringpoints import problems
 from harness.core.pictures.stamp import decode_frame
 from harness.gate.approved.references import BASELINES_DIR, NoBaseline, read_baseline
 from harness.gate.measured import ArmKernel, Order
+from harness.gate.measuring.latency import latency_of, measure_latency, pace_of
 from harness.gate.measuring.pictures import verify_pictures
 from harness.gate.measuring.suites import SuiteBoot, run_suites, suite_boots
 from harness.gate.measuring.timing import Timing
@@ -54,6 +63,7 @@ from harness.model.spec import (
 )
 from harness.model.suites import SuiteRun
 from harness.platform.files.bounded import LOG_BYTES_MAX, read_bounded
+from harness.platform.files.scratch import scratch_folder
 from harness.platform.kernels.build import BuiltKernel, build_kernel, compiler_command, compiler_identity, run_make
 from harness.platform.kernels.ringcode import read_ring
 from harness.platform.machine.qemu import FRAME_EVENTS
@@ -238,6 +248,7 @@ class Checklist:
             spinning=attempt(SPINNING, lambda where: self.count(self.spinning, machine, where)),
             change=attempt("change", lambda where: self.change(machine, where)),
             disk=attempt("disk", lambda where: self.load_disk(machine, where)),
+            input=attempt("input", lambda where: self.press_keys(machine, where)),
             approved=attempt("approved", lambda where: self.approved(machine, where)),
         )
         self.devices_left -= 1
@@ -324,6 +335,13 @@ class Checklist:
         window = self.observe(self.kernel.path, loaded, where, DISK_S, params)
         return disk_load_of(window, f"{where}/serial.log")
 
+    def press_keys(self, machine: Machine, where: str) -> InputEvidence:
+        """As ``make latency`` does."""
+        params = self.plan.params
+        spec = RunSpec(self.kernel.path, replace(machine, vcpus=1), params)
+        window, sent = measure_latency(spec, self.folder / where, self.plan.random_state)
+        return input_of(latency_of(window, sent, pace_of(params)), f"{where}/serial.log")
+
     def approved(self, machine: Machine, where: str) -> ApprovedEvidence:
         """The stored image, whatever compiler is installed: a rollback would boot it."""
         switches = self.plan.switches
@@ -346,4 +364,4 @@ class Checklist:
 
 def absent_device(device: Device, why: Absent) -> DeviceEvidence:
     """A device without any measurement, for one reason."""
-    return DeviceEvidence(NAMES[device], PATHS[device], why, why, why, why, why, why, why, why)
+    return DeviceEvidence(NAMES[device], PATHS[device], *[why] * 9)

@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 
 from harness.acceptance.criteria import criteria, sentence_of, verdict_of
-from harness.acceptance.evidence import Absent, DeviceEvidence, EventCounts, Roulette
+from harness.acceptance.evidence import Absent, DeviceEvidence, EventCounts, InputEvidence, Roulette
 from harness.acceptance.measure import Acceptance, AcceptancePlan, accept
 from harness.acceptance.report import (
     FILE_NAME,
@@ -104,6 +104,12 @@ def _arm(found: DeviceEvidence, switches: Switches, sha256: str) -> Arm:
         for name in ("fences", "spins", "completions"):
             value = getattr(found.optimised, name)
             metrics[f"{name}_per_frame"] = Metric(value, name, "guest", n=found.optimised.records)
+    if isinstance(found.input, InputEvidence) and found.input.shown:
+        keys = {"p50": found.input.median, "p95": found.input.tail}
+        metrics |= {
+            f"input_ms_{name}": Metric(value, "ms", "trace", n=found.input.shown) for name, value in keys.items()
+        }
+        metrics["input_clock_error_ms"] = Metric(found.input.clock_error, "ms", "host", n=found.input.shown)
     return Arm(switches.everything(), sha256, metrics)
 
 

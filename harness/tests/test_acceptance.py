@@ -11,7 +11,7 @@ import pytest
 from harness.acceptance import measure as acceptance
 from harness.acceptance.checklist import PROBED, counted, roulette_of
 from harness.acceptance.criteria import Status, criteria, verdict_of
-from harness.acceptance.evidence import Absent, DiskLoad, EventCounts, PictureEvidence, RingCode, Roulette
+from harness.acceptance.evidence import Absent, DiskLoad, EventCounts, InputEvidence, PictureEvidence, RingCode, Roulette
 from harness.acceptance.measure import AcceptancePlan, Checklist
 from harness.commands.acceptance import plan_of
 from harness.core import budget
@@ -173,6 +173,10 @@ def test_a_sound_kernel_is_found_sound(tmp_path: Path, monkeypatch: pytest.Monke
     found = made.on_device(PLAIN, replace(suite_boots("x86_64")[0], suite="virtqueue"))
     assert isinstance(found.optimised, EventCounts) and found.optimised.records > 0
     assert isinstance(found.disk, DiskLoad) and found.disk.requests > 0
+    keys = found.input
+    assert isinstance(keys, InputEvidence) and keys.shown > 50 and 0 < keys.clock_error < keys.median < keys.tail
+    # A busy host may know the times to within more than is allowed.
+    found = replace(found, input=replace(keys, clock_error=min(keys.clock_error, 1.0)))
     lines = criteria(replace(CLEAN, ring=made.read_ring(), devices=(found,)))
     failed = [line for line in lines if line.status is Status.FAIL and line.verdict is not Verdict.PASS]
     assert failed == []
@@ -211,6 +215,15 @@ def test_a_guest_that_hangs_fails_its_lines(tmp_path: Path) -> None:
     made = checklist(tmp_path, FAULT="hang")
     found = made.attempt("roulette", lambda: made.roulette(PLAIN, "roulette"))
     assert isinstance(found, Absent) and found.verdict is Verdict.GUEST_FAILED
+
+
+@pytest.mark.qemu
+def test_keys_that_are_read_late_are_found(tmp_path: Path) -> None:
+    found = checklist(tmp_path, FAULT="late_input").press_keys(PLAIN, "input")
+    assert found.late > 0 and found.shown > 50
+    lines = criteria(replace(CLEAN, devices=(replace(CLEAN.devices[1], input=found),)))
+    [line] = [line for line in lines if line.name == "every key comes to a frame in time"]
+    assert line.status is Status.FAIL and "in a later one than they could" in line.figure
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ from harness.acceptance.evidence import (
     EventCounts,
     Evidence,
     FrameRateChange,
+    InputEvidence,
     PictureEvidence,
     RingCode,
     Roulette,
@@ -51,12 +52,13 @@ def clean_device(device: str) -> DeviceEvidence:
         replace(COUNTS, fences=1200.0, spins=150.0, most_fences_a_completion=900.0),
         FrameRateChange(0.004, -0.01, 0.02, 12),
         DiskLoad(2000, 0, 31.0, 4.0),
+        InputEvidence(60, 59, 0, 14.2, 22.0, 0.06, 0.3),
         ApprovedEvidence("x86_64/acquire_progress", "1" * 64, 290.0, Frames(checked=40, intact=40)),
     )
 
 
 CLEAN = Evidence(BuildEvidence(("gcc", "clang")), RACE, ring_code(), (clean_device("virgl"), clean_device("2d")))
-PER_DEVICE = 17
+PER_DEVICE = 19
 ANYWHERE = 4
 
 
@@ -68,6 +70,11 @@ def planted(**changes: object) -> Evidence:
 def seen(**changes: object) -> Evidence:
     """Clean evidence with something about the roulette changed."""
     return planted(roulette=replace(CLEAN.devices[1].roulette, **changes))
+
+
+def keyed(**changes: object) -> Evidence:
+    """Clean evidence with something about the keys changed."""
+    return planted(input=replace(CLEAN.devices[1].input, **changes))
 
 
 def counting(**changes: object) -> Evidence:
@@ -84,13 +91,13 @@ def test_clean_evidence_passes_every_line() -> None:
     lines = criteria(CLEAN)
     assert failing(CLEAN) == {} and len(lines) == ANYWHERE + 2 * PER_DEVICE
     assert verdict_of(lines) is Verdict.PASS
-    assert sentence_of(lines) == "pass: 34 of 34 musts and 4 of 4 targets are met"
+    assert sentence_of(lines) == "pass: 38 of 38 musts and 4 of 4 targets are met"
 
 
 def test_the_sentence_tells_the_worst() -> None:
     missed = criteria(seen(fps=29.0))
     assert sentence_of(missed).startswith(
-        "pass: 34 of 34 musts and 3 of 4 targets are met; FAIL: FPS ≥ 30 over 30 s on 2d"
+        "pass: 38 of 38 musts and 3 of 4 targets are met; FAIL: FPS ≥ 30 over 30 s on 2d"
     )
     both = criteria(replace(seen(fps=29.0, probed=False), built=Absent("no clang")))
     assert "; FAIL: driver probe succeeded on 2d: the serial log does not" in sentence_of(both)
@@ -111,6 +118,7 @@ FPS = {"FPS ≥ 10 over 30 s", "FPS ≥ 30 over 30 s"}
 ORDER_A, ORDER_B = "labelled points: release before avail->idx", "labelled points: acquire after used->idx moved"
 ROLLBACK = "rollback: the approved kernel boots and passes"
 DISK = "no virtio-blk request timeout under load"
+KEYS, CLOCK = "every key comes to a frame in time", "input to frame: clock error ≤ 1 ms at 95 %"
 TRIPS: list[tuple[Evidence, set[str], Verdict]] = [
     (replace(CLEAN, built=BuildEvidence(("gcc",), ("x.c:1: warning: unused",))), {"builds without warnings"}, BROKEN),
     (replace(CLEAN, race=replace(RACE, tests={"preempt_race.lost": False})), {"race test: no lost reschedule"}, BROKEN),
@@ -147,6 +155,9 @@ TRIPS: list[tuple[Evidence, set[str], Verdict]] = [
     (counting(completions_range=(1, 2)), {"completions a frame"}, BROKEN),
     (planted(disk=DiskLoad(2000, 1, 31.0, 4.0)), {DISK}, BROKEN),
     (planted(disk=DiskLoad(2000, 0, 31.0, 4.0, ("virtio-blk: data corrupt",))), {DISK}, BROKEN),
+    (keyed(late=1), {KEYS}, BROKEN),
+    (keyed(findings=("2 of 60 keys are in no frame",)), {KEYS}, BROKEN),
+    (keyed(clock_error=1.01), {CLOCK}, Verdict.INCONCLUSIVE),
     (planted(approved=ApprovedEvidence("x", "1", 9.0, Frames(40, 40))), {ROLLBACK}, BROKEN),
     (planted(approved=ApprovedEvidence("x", "1", 99.0, Frames(40, 39, stale=1))), {ROLLBACK}, BROKEN),
     (planted(approved=ApprovedEvidence("x", "1", 99.0, Frames(40, 40), ("panicked",))), {ROLLBACK}, BROKEN),
@@ -178,6 +189,7 @@ def test_every_line_can_fail_but_the_one_that_only_reports() -> None:
             "3 launches are too few",
         ),
         (planted(disk=DiskLoad(0, 0, 0.0, 4.0)), {DISK}, "asked for nothing"),
+        (keyed(shown=0), {KEYS, CLOCK}, "seen in a frame"),
         (planted(spinning=replace(COUNTS, fences=0.0)), FENCES, "counted no fence"),
         (replace(CLEAN, race=SuiteRun("icount", 5, 0)), {"race test: no lost reschedule"}, "needs -icount"),
     ],
@@ -199,7 +211,7 @@ def test_too_little_evidence_is_neither_pass_nor_failure(evidence: Evidence, nam
     ],
 )
 @pytest.mark.parametrize(
-    "piece", ["suites", "roulette", "pictures", "optimised", "spinning", "change", "disk", "approved"]
+    "piece", ["suites", "roulette", "pictures", "optimised", "spinning", "change", "disk", "input", "approved"]
 )
 def test_absent_evidence_never_passes(piece: str, verdict: Verdict, status: Status) -> None:
     evidence = planted(**{piece: Absent("it could not be had", verdict, "there")})
@@ -246,7 +258,7 @@ def test_reports_say_every_line_and_nothing_as_markup() -> None:
     result = Result("acceptance", verdict_of(lines), sentence_of(lines), "2026-01-01T00:00:00Z", 200.0)
     text = acceptance_markdown(result, lines, "x86_64, 0000")
     assert "\n### ✗ Acceptance: harness-failed" in text and r"a\|b \*\*c\*\* \<d\>" in text
-    assert text.count("\n| PASS |") == 36 and text.count("\n| **") == 2
+    assert text.count("\n| PASS |") == 40 and text.count("\n| **") == 2
     assert "#### GL device" in text and "#### Plain 2D device" in text
     assert [gate.verdict for gate in gates_of(lines)] == [line.verdict for line in lines]
     assert plain_lines(lines)[0]["status"] == "NOT RUN"

@@ -17,7 +17,7 @@ from harness.core.pictures.stamp import decode_frame
 from harness.gate.measuring.window import Window, observe
 from harness.model.errors import GuestError, QemuError, QmpError
 from harness.model.latency_record import LatencyRecord, SentKey, ShownInput
-from harness.model.spec import RunSpec, UsageError
+from harness.model.spec import RunParams, RunSpec, UsageError
 from harness.platform.files.bounded import LOG_BYTES_MAX, read_bounded
 from harness.platform.machine.qemu import FRAME_EVENTS, Qemu
 from harness.platform.machine.qemu_command import KEYBOARD_DEVICE
@@ -58,6 +58,11 @@ class Latency:
         return np.array([getattr(one, name) / 1e6 for one in self.record.shown], np.float64)
 
 
+def pace_of(params: RunParams) -> int:
+    """Frames a second of a run with keys."""
+    return PACE_HZ if params.pace is None else params.pace
+
+
 def measure_latency(
     spec: RunSpec, folder: Path, random_state: int, inputs: int = INPUTS, gap_s: float = GAP_S
 ) -> tuple[Window, tuple[SentKey, ...]]:
@@ -77,8 +82,7 @@ def measure_latency(
     GuestError
         When the guest fails.
     """
-    pace = PACE_HZ if spec.params.pace is None else spec.params.pace
-    spec = replace(spec, params=replace(spec.params, input=1, pace=pace))
+    spec = replace(spec, params=replace(spec.params, input=1, pace=pace_of(spec.params)))
     window_s = inputs * (gap_s + _FLOOD_S) / 0.6 + _TAIL_S
     sent: list[SentKey] = []
 

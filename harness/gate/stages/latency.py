@@ -6,7 +6,7 @@ from pathlib import Path
 
 from harness.gate.judging.metrics import no_records
 from harness.gate.measured import ArmKernel, Measured, Order
-from harness.gate.measuring.latency import PACE_HZ, Latency, clock_words, latency_of, measure_latency
+from harness.gate.measuring.latency import Latency, clock_words, latency_of, measure_latency, pace_of
 from harness.gate.measuring.window import assemble, window_incidents
 from harness.gate.stage import Session, Stage
 from harness.model.latency_record import LatencyRecord
@@ -39,7 +39,7 @@ class LatencyStage(Stage[Latency, LatencyRecord]):
         order = session.order
         spec = order.run_spec(order.candidate, order.params)
         window, sent = measure_latency(spec, session.folder / self.name, order.random_state, order.inputs, order.gap_s)
-        return latency_of(window, sent, PACE_HZ if order.params.pace is None else order.params.pace)
+        return latency_of(window, sent, pace_of(order.params))
 
     def incidents(self, brought: Latency, order: Order) -> tuple[Incident, ...]:
         kernel, record = order.candidate, brought.record
