@@ -334,7 +334,7 @@ def _clock(seen: InputEvidence) -> CheckOutcome | Absent:
     if not seen.shown:
         return Absent("no key was seen in a frame")
     figure = f"times of {seen.shown} keys are known to within {seen.clock_error:.2f} ms"
-    return seen.clock_error <= CLOCK_GOAL_MS, f"{figure}; the monitor's {seen.monitor:.2f} ms is no part of them"
+    return seen.clock_error <= CLOCK_GOAL_MS, f"{figure}; the monitor's {seen.monitor:.2f} ms is not counted"
 
 
 def _preempt(seen: Roulette) -> CheckOutcome:

@@ -15,7 +15,8 @@ from harness.gate.approved.target_references import read_target_baseline
 from harness.gate.finish import say_json
 from harness.history.finding_words import finding_sentence
 from harness.history.journal import Journal, only_night
-from harness.history.matrix import Matrix, parse_matrix
+from harness.history.matrix import Matrix
+from harness.history.matrix_file import parse_matrix
 from harness.history.nightly import Night, NightlyRun
 from harness.history.nightly_page import CellRow, FindingRow, NightView, next_steps_of, night_markdown, night_page
 from harness.history.series import Finding

@@ -188,7 +188,14 @@ def _reference(
         return None, (), "this image has no baseline to be compared with"
     name = arguments.text("BASELINE") or candidate.switches.get("BARRIER")
     try:
-        found = find_reference(candidate.switches, name, arguments.text("CC"), scratch, arguments.text("BASELINE_REF"))
+        found = find_reference(
+            candidate.switches,
+            name,
+            arguments.text("CC"),
+            scratch,
+            arguments.text("BASELINE_REF"),
+            alike=arguments.flag("ALIKE"),
+        )
     except NoBaseline as error:
         return None, (), str(error)
     except ResultError as error:

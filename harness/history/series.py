@@ -15,13 +15,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.core.comparison.statistics import CANDIDATE
+from harness.core.comparison.statistics import CANDIDATE, REFERENCE
 from harness.gate.judging.gates import KINDS
 from harness.gate.judging.metrics import names_of
 from harness.model import codec
 from harness.model.baseline import Baseline
-from harness.model.result import Gate, Metric, Result, ResultError
-from harness.model.spec import Verdict
+from harness.model.result import Metric, Result, ResultError
+from harness.model.spec import Switches, UsageError, Verdict
 from harness.model.upgrade import metric_now
 
 LINE_SCHEMA = 1
@@ -183,7 +183,7 @@ def run_record(result: Result, run_id: str, folder: str, cell: str, baseline: Ba
             _point(name, EXACT, result.compiler, arm.metrics[name]) for name in names_of(EXACT) if name in arm.metrics
         ]
     if baseline is not None:
-        points += _ratios(result.gates, baseline)
+        points += _ratios(result, baseline)
     return HistoryRun(
         run_id=run_id,
         cell=cell,
@@ -200,20 +200,34 @@ def run_record(result: Result, run_id: str, folder: str, cell: str, baseline: Ba
     )
 
 
-def _ratios(gates: tuple[Gate, ...], baseline: Baseline) -> list[SeriesPoint]:
-    """One point for each gate that measured a change against the reference; the chained metric refers to the anchor."""
-    anchor, factor = anchor_of(baseline)
+def _ratios(result: Result, baseline: Baseline) -> list[SeriesPoint]:
+    """One point for each gate that measured a change against the reference; the chained metric refers to the anchor.
+
+    Approvals measured the approved kernel: their ratios do not hold for its source with other switches.
+    """
+    chain, (anchor, factor) = _is_approved(result, baseline), anchor_of(baseline)
     points = []
-    for gate in gates:
+    for gate in result.gates:
         kind = KINDS.get(gate.kind)
         if kind is None or not kind.tracked or gate.change is None:
             continue
-        chained = gate.metric == _CHAINED
+        chained = chain and gate.metric == _CHAINED
         scale = factor if chained else 1.0
         context = f"since kernel {anchor if chained else baseline.kernel_sha256[:12]}"
         low, high = (None if change is None else scale * (1 + change) for change in (gate.low, gate.high))
         points.append(SeriesPoint(gate.metric, RATIO, context, scale * (1 + gate.change), _finite(low), _finite(high)))
     return points
+
+
+def _is_approved(result: Result, baseline: Baseline) -> bool:
+    """Whether the reference has the switches that were approved."""
+    arm = result.arms.get(REFERENCE)
+    if arm is None or not arm.switches.get("ARCH"):
+        return True
+    try:
+        return Switches.of(arm.switches) == Switches.of({**baseline.switches, "ARCH": arm.switches["ARCH"]})
+    except UsageError:
+        return True  # switches of another version of this tree
 
 
 def _point(name: str, scope: str, context: str, metric: Metric) -> SeriesPoint:

@@ -195,6 +195,8 @@ def approval_refusals(result: Result, reason: str, allow_dirty: bool, kernel_tre
         refused.append("kernel/ is not what was measured: run 'make perf' again")
     if result.run is not None and result.run.device is not Device.GPU_2D:
         refused.append("measured on the GL device, whose figures cannot be a baseline for others: leave out VIRGL=1")
+    if "ALIKE=1" in result.words:
+        refused.append("it was not compared with the approved kernel itself: leave out ALIKE=1")
     if result.fingerprint is None:
         refused.append("it does not say on which host, with which QEMU, it was measured: run 'make perf' again")
     candidate = result.arms.get("candidate")

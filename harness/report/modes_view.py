@@ -11,6 +11,7 @@ def modes_section(record: ModesRecord) -> Section:
     checked, intact = (sum(getattr(one, name) for one in record.asked) for name in ("checked", "intact"))
     through = ", ".join(_size(one.size) for one in record.asked)
     lead = [f"One run through {through}: {intact} of {checked} pictures right, those of each change included."]
+    lead += [f"Wrong: {text}." for text in record.bad]
     lead += [f"Refused: {text}." for text in record.refused]
     lead += [f"Not by EDID: {text}." for text in record.notes]
     head = columns("mode", "#pictures", "#right", "#shown after, ms", "#gap, ms")

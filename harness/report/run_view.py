@@ -11,6 +11,7 @@ from harness.core.timing.hostnoise import noise_words
 from harness.model.latency_record import LatencyRecord
 from harness.model.modes_record import ModesRecord
 from harness.model.record import PicturesRecord, TimingRecord
+from harness.model.refusals_record import RefusalsRecord
 from harness.model.result import Arm, Gate, Result
 from harness.model.spec import Switches, Verdict
 from harness.report.latency_view import latency_section
@@ -18,6 +19,7 @@ from harness.report.modes_view import modes_section
 from harness.report.movie import movie_of
 from harness.report.past import past_values, sparkline
 from harness.report.pictures import evidence_of, film_of
+from harness.report.refusals_view import refusals_section
 from harness.report.view import (
     Highlight,
     Link,
@@ -173,7 +175,7 @@ def _changes(result: Result) -> tuple[Highlight, ...]:
             found.append(Highlight(label, size, bounds, tone_of(gate.verdict)))
     for gate in failed:
         size, _ = change_words(gate)
-        shown = size if size != "–" else figure(gate.value)
+        shown = size if size != "–" else figure(gate.value, _unit(gate, result))
         found.append(Highlight(label_of(gate.metric), shown, gate.why, tone_of(gate.verdict)))
     return tuple(found[: CHANGES_SHOWN + max(0, len(ratios) - 1)])
 
@@ -308,6 +310,9 @@ def view_of(
     modes = result.run.of(ModesRecord) if result.run else None
     if modes is not None:
         sections.insert(at, modes_section(modes))
+    refusals = result.run.of(RefusalsRecord) if result.run else None
+    if refusals is not None:
+        sections.insert(at, refusals_section(refusals))
     sections += [*([arms] if arms else []), *rest]
     past = sparkline(past_values(result, folder))
     said = {result.sentence, *(result.sentence.partition(": ")[2::2])}

@@ -42,6 +42,8 @@ LABELS: Mapping[str, str] = {
     "input_late": "keys read late",
     "input_dropped": "keys that the device dropped",
     "mode_gap_ms": "longest gap at a change of the mode",
+    "refusals": "malformed commands that were answered",
+    "refusals_wrong": "malformed commands answered wrongly",
     "boot_ms": "time to the first frame",
     "predicted_frame_ms": "frame time predicted by counts",
     "overhead_events": "observer overhead of trace events",

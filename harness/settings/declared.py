@@ -75,7 +75,7 @@ _FOLDER = PathValue("a folder")
 _RESULT = PathValue("a folder under results/")
 _NAMED = ("default", *(step.name for step in CASE_STEPS))
 _OF_A_SAVED_RUN = (SWITCHES, "ARCH", "NAME", "QUICK", "OPTS", "MODE", "SLOW", "VIRGL", "CC")
-_OF_SOURCE = (SWITCHES, "CC", "BASELINE", "BASELINE_REF")
+_OF_SOURCE = (SWITCHES, "CC", "BASELINE", "BASELINE_REF", "ALIKE")
 _NOT_OF_A_DISC = ("KERNEL", "OPTS", "MODE", "SLOW", *_OF_SOURCE)
 _OF_A_RECORDING = (
     SWITCHES,
@@ -155,6 +155,9 @@ DECLARED: tuple[Setting, ...] = (
     Setting("BASELINE", Name(), ("perf",), "the approved kernel to compare with; else BARRIER names it", "linux"),
     Setting("BASELINE", Name(), ("approve",), "the name to approve it under; else BARRIER names it", "linux"),
     Setting("BASELINE_REF", Text("a revision"), ("perf",), "take the baseline from this revision", "main"),
+    Setting(
+        "ALIKE", Flag(), ("perf",), "1 compares with the approved source, built with this kernel's switches", "1", "0"
+    ),
     Setting(
         "STAGES", Several(STAGES), _takes("perf ab"), "what to measure", "window,pictures", ",".join(usual_stages())
     ),

@@ -11,6 +11,7 @@ import numpy as np
 from harness.acceptance.criteria import criteria, sentence_of, verdict_of
 from harness.acceptance.report import acceptance_view, gates_of
 from harness.commands.survey import after_survey, survey_view
+from harness.core.guest.refusals import refused_commands
 from harness.explain.attribution import FrameAccount
 from harness.explain.manners.page import manners_view
 from harness.explain.manners.rules import manners_of
@@ -25,10 +26,12 @@ from harness.history.site import write_site
 from harness.history.site_views import series_views, site_view
 from harness.history.store import History
 from harness.history.survey import read, survey
-from harness.model.latency_record import LatencyRecord
+from harness.model.latency_record import LatencyRecord, SentKey, ShownInput
+from harness.model.metric import Metric
 from harness.model.modes_record import AskedMode, ModeChange, ModesRecord
 from harness.model.record import Ending, Observed, RunRecord
-from harness.model.result import Gate, NextStep, Result
+from harness.model.refusals_record import RefusalsRecord
+from harness.model.result import Arm, Gate, NextStep, Result
 from harness.model.spec import RunParams, Verdict
 from harness.model.survey import COLUMNS, SurveyRow
 from harness.proof.decided.devices import DEVICES
@@ -48,6 +51,7 @@ from harness.tests.test_cluster_live import run_with_page
 from harness.tests.test_compare import compared, other, saved
 from harness.tests.test_criteria import seen
 from harness.tests.test_latency import SHOWN
+from harness.tests.test_refusals import RECORDED
 from harness.tests.test_report import EFFECTS, FRAMES_MS, planted_evidence, result
 from harness.tests.test_site import night_view
 from harness.tests.test_target_approval import a_run
@@ -132,14 +136,27 @@ def _watched(root: Path) -> Iterator[tuple[str, Path]]:
     read_late = result(command="latency", sentence=f"regression: {said}", gates=failed)
     for name, keys, made in (("latency", shown, result(command="latency")), ("late input", late, read_late)):
         folder = _folder(root, name.replace(" ", "-"))
-        run = RunRecord(RunParams(), stages={"latency": LatencyRecord(_observed(), (), keys)})
-        write_reports(dataclasses.replace(made, runs={"candidate": run}), folder, {})
+        run = RunRecord(RunParams(), stages={"latency": _latency(keys)})
+        arms = {"candidate": Arm({"ARCH": "x86_64"}, "c" * 64, {"input_late": Metric(6.0, "keys", "trace", n=59)})}
+        write_reports(dataclasses.replace(made, arms=arms, runs={"candidate": run}), folder, {})
         yield name, folder / "report.html"
     modes = _folder(root, "modes")
     run = RunRecord(RunParams(), stages={"modes": _modes()})
     write_reports(result(runs={"candidate": run}), modes, FRAMES_MS)
     yield "several modes", modes / "report.html"
+    refusals = _folder(root, "refusals")
+    run = RunRecord(
+        RunParams(), stages={"refusals": RefusalsRecord("7.2.22", refused_commands(RECORDED), ("a check",))}
+    )
+    write_reports(result(runs={"candidate": run}), refusals, FRAMES_MS)
+    yield "malformed commands", refusals / "report.html"
     yield "planted hiccup", _hiccup(_folder(root, "hiccup"))
+
+
+def _latency(shown: tuple[ShownInput, ...]) -> LatencyRecord:
+    """Keys of which one came too near the end."""
+    sent = [SentKey(30, one.event_ns - one.sent_ns, one.event_ns + 60_000) for one in (*shown, shown[-1])]
+    return LatencyRecord(_observed(), tuple(sent), shown, unseen=1, pace_hz=60)
 
 
 def _modes() -> ModesRecord:
@@ -170,7 +187,8 @@ def _hiccup(folder: Path) -> Path:
         *(5.0, 0.02, None, None, None, 2.0),
     )
     made = result(sentence="regression: the animation error's 99th percentile is 5.0 ms", gates=(gate,))
-    write_reports(made, folder, {"candidate": hiccups, "reference": steady})
+    arms = {"candidate": Arm({"ARCH": "x86_64"}, "c" * 64, {gate.metric: Metric(5.0, "ms", "trace", n=599)})}
+    write_reports(dataclasses.replace(made, arms=arms), folder, {"candidate": hiccups, "reference": steady})
     return folder / "report.html"
 
 

@@ -11,7 +11,15 @@ import pytest
 from harness.acceptance import measure as acceptance
 from harness.acceptance.checklist import PROBED, counted, roulette_of
 from harness.acceptance.criteria import Status, criteria, verdict_of
-from harness.acceptance.evidence import Absent, DiskLoad, EventCounts, InputEvidence, PictureEvidence, RingCode, Roulette
+from harness.acceptance.evidence import (
+    Absent,
+    DiskLoad,
+    EventCounts,
+    InputEvidence,
+    PictureEvidence,
+    RingCode,
+    Roulette,
+)
 from harness.acceptance.measure import AcceptancePlan, Checklist
 from harness.commands.acceptance import plan_of
 from harness.core import budget

@@ -28,7 +28,7 @@ from harness.cluster.crew import noise_of
 from harness.cluster.faults import BundleDamaged, ParcelDamaged
 from harness.cluster.parcel import pack, place
 from harness.history.journal import NightPlan
-from harness.history.matrix import parse_matrix
+from harness.history.matrix_file import parse_matrix
 from harness.history.shared_cells import job_of
 from harness.model import codec
 from harness.model.job import Job

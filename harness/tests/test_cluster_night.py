@@ -13,7 +13,8 @@ from harness.cluster.bundle import Provisions
 from harness.cluster.crew import ClusterCrew
 from harness.cluster.dispatch import Cargo, Dispatcher
 from harness.history.journal import Journal, only_night
-from harness.history.matrix import Cell, Matrix, parse_matrix
+from harness.history.matrix import Cell, Matrix
+from harness.history.matrix_file import parse_matrix
 from harness.history.nightly import Night, NightlyRun
 from harness.history.shared_cells import usual_noise
 from harness.history.store import History

@@ -15,12 +15,13 @@ from pathlib import Path
 
 import pytest
 
+from harness.front.words import parse
 from harness.history.journal import CellFinished, Journal, NightPlan, NightRunning, only_night
-from harness.history.matrix import Cell, Matrix, Quarantine, Standing, by_information, parse_matrix
+from harness.history.matrix import Cell, Matrix, Quarantine, Standing, by_information
+from harness.history.matrix_file import parse_matrix
 from harness.history.nightly import Night, NightlyRun, Places
 from harness.history.series import EXACT, RATIO
 from harness.history.store import History
-from harness.model.declared import usual_stages
 from harness.model.errors import StoreError
 from harness.model.result import Arm, Gate, Host, Metric, QemuSetup, Result
 from harness.model.spec import Switches, UsageError, Verdict
@@ -154,22 +155,15 @@ def test_what_is_wrong_with_a_matrix_is_named(text: str, says: str) -> None:
     assert says in str(caught.value)
 
 
-def test_a_cell_may_have_further_stages() -> None:
-    head = '[[matrix]]\nstrategy = ["linux"]\n'
-    [plain], [further] = matrix(head).cells, matrix(f'{head}further = ["latency"]\n').cells
-    assert (plain.label, plain.further) == (further.label, ()), "a series is the same one"
-    [stages] = set(further.words(60)) - set(plain.words(60))
-    assert stages.startswith("STAGES=") and {*stages[7:].split(",")} == {*usual_stages(), "latency"}
-    with pytest.raises(UsageError, match="modes: unknown"):
-        matrix(f'{head}further = ["modes"]\n')
-
-
 def test_the_committed_matrix_is_one() -> None:
     from harness.model.spec import ROOT
 
     plan = parse_matrix((ROOT / "ci" / "nightly.toml").read_text(), "nightly.toml", APPROVED)
     own = [f"x86_64 {name} 2d default" for name in APPROVED["x86_64"]]
-    assert [cell.label for cell in plan.cells] == [*own, "target ovmf", "target aavmf"]
+    device = [f"x86_64 acquire_progress {kind}" for kind in ("2d paced", "2d cursor", "2d modes", "gl gpu")]
+    assert [cell.label for cell in plan.cells] == [*own, *device, "target ovmf", "target aavmf"]
+    for cell in plan.cells:
+        parse(["perf", *cell.words(60)])
 
 
 def test_a_night_brings_every_cell_into_the_history_and_passes(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ import pytest
 from harness.commands.nightly import target_baselines
 from harness.core.comparison.statistics import CANDIDATE
 from harness.gate.approved.target_references import KEPT_FILE, write_target_baseline
-from harness.history.matrix import Cell, Matrix, parse_matrix
+from harness.history.matrix import Cell, Matrix
+from harness.history.matrix_file import parse_matrix
 from harness.history.nightly import record_of
 from harness.history.series import RATIO
 from harness.history.store import History

@@ -28,6 +28,7 @@ KINDS = (
     "latency",
     "late input",
     "several modes",
+    "malformed commands",
     "planted hiccup",
     "explanation",
     "a driver's manners",
@@ -98,6 +99,20 @@ def found_by_axe(page: Browser) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("planted hiccup", ">5 ms</span>"),
+        ("late input", ">6 keys</span>"),
+        ("late input", "60 keys at random moments, at 60 frames/s: 59 seen in a recorded frame"),
+        ("several modes", "Wrong: the 7th picture of 1366x768 has 800x600."),
+        ("malformed commands", "Failed: a check."),
+    ],
+)
+def test_a_page_says_what_was_wrong_and_in_which_unit(kind: str, says: str, gallery: Mapping[str, Path]) -> None:
+    assert says in gallery[kind].read_text(encoding="utf-8")
+
+
 def test_the_gallery_holds_every_kind(gallery: Mapping[str, Path]) -> None:
     assert tuple(gallery) == KINDS
 

@@ -9,7 +9,10 @@ from harness.front.help import commands_markdown, settings_markdown
 from harness.gate.calibration.report import calibration_pages
 from harness.gate.judging.gates import KINDS
 from harness.gate.judging.metrics import ROWS
+from harness.model import codec
+from harness.model.refusals_record import RefusalsRecord
 from harness.model.spec import ROOT
+from harness.report.refusals_view import answers_table
 from harness.report.words import label_of
 from harness.robustness.fixes import Fix, fixes_by_subject
 from harness.tests.screenfigures import screens_markdown
@@ -17,6 +20,7 @@ from harness.tests.screenfigures import screens_markdown
 BEGIN, END = "<!-- commands: written by make docs -->\n", "<!-- commands: end -->"
 CALIBRATED, CALIBRATED_END = "<!-- calibration: written by make docs -->\n", "<!-- calibration: end -->"
 SCREENS, SCREENS_END = "<!-- screens: written by make docs -->\n", "<!-- screens: end -->"
+REFUSALS, REFUSALS_END = "<!-- answers: written by make docs -->\n", "<!-- answers: end -->"
 SETTINGS = """# Settings
 
 What each command takes, as `make COMMAND SETTING=value`. `make docs` writes this page from
@@ -52,6 +56,12 @@ def metrics_page() -> str:
     return METRICS + "\n".join(lines) + "\n"
 
 
+def answers() -> str:
+    """The answers of every QEMU version that is recorded."""
+    files = sorted((ROOT / "docs" / "refusals").glob("qemu-*.json"))
+    return answers_table([codec.from_json(RefusalsRecord, path.read_text(encoding="utf-8")) for path in files])
+
+
 def robustness_page() -> str:
     """A table of promises a subject, each with the test that fails without it."""
     head = ["| what holds | in | the test that fails without it |", "|---|---|---|"]
@@ -82,10 +92,11 @@ def between(path: Path, begin: str, end: str, table: str) -> str:
 def written() -> dict[Path, str]:
     """Text of each document that is written, by its path."""
     readme, docs = ROOT / "README.md", ROOT / "docs"
-    measuring, targets = docs / "measuring.md", docs / "targets.md"
+    measuring, targets, refusals = docs / "measuring.md", docs / "targets.md", docs / "refusals.md"
     return {
         measuring: between(measuring, CALIBRATED, CALIBRATED_END, calibration_pages(ROOT / "baselines")),
         readme: between(readme, BEGIN, END, commands_markdown()),
+        refusals: between(refusals, REFUSALS, REFUSALS_END, answers()),
         targets: between(targets, SCREENS, SCREENS_END, screens_markdown()),
         docs / "settings.md": SETTINGS + settings_markdown(),
         docs / "metrics.md": metrics_page(),

@@ -142,7 +142,14 @@ def baselines_of_revision(revision: str, arch: str, name: str, scratch: Path) ->
 
 
 def find_reference(
-    candidate: Switches, name: str, compiler: str, scratch: Path, revision: str = "", allow_rebuild: bool = True
+    candidate: Switches,
+    name: str,
+    compiler: str,
+    scratch: Path,
+    revision: str = "",
+    allow_rebuild: bool = True,
+    *,
+    alike: bool = False,
 ) -> Reference:
     """The reference for a candidate.
 
@@ -156,6 +163,8 @@ def find_reference(
         A folder for what has to be unpacked.
     revision
         Take the baseline from this revision instead of the working tree.
+    alike
+        Build the approved source with the candidate's switches, so that the two kernels differ in their source alone.
 
     Raises
     ------
@@ -175,6 +184,8 @@ def find_reference(
         commit=baseline.commit,
         source=source_of(baseline, candidate.arch, compiler),
     )
+    if alike and switches != candidate:
+        return _alike(baseline, candidate, compiler, notices)
     local = candidate_compiler(candidate, compiler)
     if local == baseline.compiler:
         return Reference(stored, baseline, tuple(notices))
@@ -186,6 +197,23 @@ def find_reference(
     except BuildError as error:
         return _unlike(stored, baseline, notices, local, error.message)
     notices.append(f"reference rebuilt from {commit[:12]} with {local}: approved was {baseline.compiler}")
+    source = KernelSource(compiler, commit)
+    kernel = ArmKernel("reference", built.path, built.sha256, switches, BUILT_IN, built.compiler, commit, source=source)
+    return Reference(kernel, baseline, tuple(notices))
+
+
+def _alike(baseline: Baseline, switches: Switches, compiler: str, notices: list[str]) -> Reference:
+    """The approved source, built with the switches of a candidate that has others than the approved kernel."""
+    try:
+        if not baseline.commit:
+            raise BuildError("its commit is not recorded")
+        tree, commit = checkout_revision(baseline.commit)
+        built = build_kernel(switches, compiler=compiler, tree=tree, commit=commit)
+    except BuildError as error:
+        raise NoBaseline(
+            f"the source of {baseline.label} does not build with these switches: {error.message}"
+        ) from error
+    notices.append(f"reference built from {commit[:12]}, the source of {baseline.label}, with the candidate's switches")
     source = KernelSource(compiler, commit)
     kernel = ArmKernel("reference", built.path, built.sha256, switches, BUILT_IN, built.compiler, commit, source=source)
     return Reference(kernel, baseline, tuple(notices))

@@ -23,6 +23,7 @@ from harness.gate.measuring.timing import Timing
 from harness.gate.measuring.window import Window
 from harness.model.metric import Metric
 from harness.model.record import ExactRecord, ObserverOverhead, PartCounts
+from harness.model.refusals_record import RefusalsRecord
 
 if TYPE_CHECKING:
     from harness.gate.measured import Measured
@@ -250,6 +251,19 @@ class ArmFigures:
     def input_dropped(self) -> Metric | None:
         """Keys for which the guest's queue had no room."""
         return None if self.latency is None else Metric(float(self.latency.record.dropped), "", "trace", n=1)
+
+    def refusals(self) -> Metric | None:
+        """Malformed commands that the device answered."""
+        found = self.measured.of(RefusalsRecord) if self.role == CANDIDATE else None
+        count = 0 if found is None else len(found.answers)
+        return Metric(float(count), "", "guest", n=count) if count else None
+
+    def wrong_refusals(self) -> Metric | None:
+        """Malformed commands that were answered wrongly, or whose error the driver did not report."""
+        found = self.measured.of(RefusalsRecord) if self.role == CANDIDATE else None
+        if found is None or not found.answers:
+            return None
+        return Metric(float(len(found.wrong)), "", "guest", n=len(found.answers))
 
     def mode_gap(self) -> Metric | None:
         """The longest that no frame was shown because the mode changed."""

@@ -130,6 +130,10 @@ def no_modes(_: Capabilities, switches: Mapping[str, str]) -> str | None:
     return None if follows_display(switches) else "only a kernel with MODES=on changes its mode"
 
 
+def no_suites(capabilities: Capabilities, _: Mapping[str, str]) -> str | None:
+    return None if capabilities.command_line else "this kernel has no suite that sends malformed commands"
+
+
 PART_SUFFIX = "_instructions"
 """End of the metric's name after the name of a frame's part."""
 
@@ -328,6 +332,10 @@ ROWS: tuple[MetricRow, ...] = (
     ),
     MetricRow("input_dropped", "keys", LOWER, ArmFigures.input_dropped, stage="latency", lack=no_keys),
     MetricRow("mode_gap_ms", "ms", LOWER, ArmFigures.mode_gap, stage="modes", lack=no_modes, scope=ABSOLUTE),
+    MetricRow("refusals", "answers", HIGHER, ArmFigures.refusals, stage="refusals", lack=no_suites, scope=EXACT),
+    MetricRow(
+        "refusals_wrong", "answers", LOWER, ArmFigures.wrong_refusals, stage="refusals", lack=no_suites, scope=EXACT
+    ),
     MetricRow(
         "boot_ms", "ms", LOWER, ArmFigures.boot_ms, (Judged("growth", smallest=0.25, limit=50.0),), scope=ABSOLUTE
     ),

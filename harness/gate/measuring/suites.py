@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.core.guest.serial import parse_serial
@@ -31,6 +31,21 @@ def suite_boots(arch: str) -> tuple[SuiteBoot, ...]:
     )
 
 
+def suite_boot(arch: str, suite: str) -> SuiteBoot:
+    """One suite by itself, on the machine of all."""
+    return replace(suite_boots(arch)[0], name=suite, suite=suite)
+
+
+@dataclass(frozen=True)
+class SuiteLog:
+    """What a boot of the suites left."""
+
+    serial_log: bytes
+    trouble: str
+    """What the host saw go wrong; empty where nothing did."""
+    qemu_version: str
+
+
 def run_suites(boot: SuiteBoot, kernel: Path, folder: Path) -> SuiteRun:
     """Boot the suites and read what they say; a guest that fails to end is a complaint.
 
@@ -39,6 +54,12 @@ def run_suites(boot: SuiteBoot, kernel: Path, folder: Path) -> SuiteRun:
     HarnessError
         When QEMU or the harness itself fails.
     """
+    said = boot_suites(boot, kernel, folder)
+    return read_suites(boot.name, said.serial_log, said.trouble)
+
+
+def boot_suites(boot: SuiteBoot, kernel: Path, folder: Path) -> SuiteLog:
+    """Boot the suites, as :func:`run_suites` does, and keep what was said."""
     spec = RunSpec(kernel, boot.machine, RunParams(suite=boot.suite, input=1), BUILT_IN, Limits(serial_bytes=8 << 20))
     machine = Qemu(spec, folder, ())
     trouble = ""
@@ -47,7 +68,7 @@ def run_suites(boot: SuiteBoot, kernel: Path, folder: Path) -> SuiteRun:
             machine.wait_end(LIMIT_S)
     except GuestError as error:
         trouble = error.message
-    return read_suites(boot.name, machine.console.content(), trouble)
+    return SuiteLog(machine.console.content(), trouble, machine.version)
 
 
 def read_suites(name: str, serial_log: bytes, trouble: str = "") -> SuiteRun:
