@@ -220,9 +220,10 @@ def _requests(named: dict[str, str], common: dict[str, str]) -> list[ArmRequest]
 
 def _check_arches(requests: list[ArmRequest], kernels: dict[str, ArmKernel]) -> None:
     targets = {request.name: kernels[request.name].target for request in requests}
-    arches = {target.arch if (target := targets[one.name]) else one.switches.arch for one in requests}
-    if len(arches) > 1:
-        raise UsageError("arms of different architectures cannot be compared in time")
+    arches = {one.name: target.arch if (target := targets[one.name]) else one.switches.arch for one in requests}
+    if len(set(arches.values())) > 1:
+        each = ", ".join(f"{name} is for {arch}" for name, arch in arches.items())
+        raise UsageError(f"arms of different architectures cannot be compared in time: {each}")
 
 
 def _machine(request: ArmRequest, kernels: dict[str, ArmKernel], arguments: Arguments) -> tuple[Machine, str]:

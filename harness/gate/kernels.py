@@ -16,7 +16,7 @@ from harness.model.target import capabilities_of
 from harness.model.values import shown
 from harness.platform.files.bounded import KERNEL_BYTES_MAX, read_bounded
 from harness.platform.kernels.build import build_kernel, checkout_revision
-from harness.platform.kernels.targets import TARGETS_DIR, find_target, read_target
+from harness.platform.kernels.targets import TARGETS_DIR, elf_arch, find_target, read_target
 from harness.platform.pictures.golden import scene_hash
 from harness.report.printer import Printer
 
@@ -37,6 +37,9 @@ def build_arm(request: ArmRequest, compiler: str, out: Printer) -> ArmKernel:
         iso = request.text == "ISO" or path.suffix == ".iso"
         if iso or _OWN_WORDS not in image:
             return arm_of(request.name, short_form(path, request.switches.arch, iso=iso))
+        arch, asked = elf_arch(path), request.switches.arch
+        if arch not in ("", asked):
+            raise UsageError(f"{request.name}: {request.where} is for {arch}, and ARCH is {asked}: give ARCH={arch}")
         return ArmKernel(request.name, path, hashlib.sha256(image).hexdigest(), None, built_in())
     if request.source is Source.TARGET and request.where != BUILT_IN_NAME:
         return target_arm(request.name, request.where, out)

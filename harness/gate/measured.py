@@ -126,12 +126,17 @@ class Order:
         return stage in self.stages if self.stages is not None else not on_request(stage)
 
     def run_spec(self, kernel: ArmKernel, params: RunParams) -> RunSpec:
-        """One kernel with the session's machine; of a target, with its own on the session's display."""
-        if kernel.target is not None:
-            machine, limits = machine_of(kernel.target, self.machine), limits_of(kernel.target)
-            return RunSpec(kernel.path, machine, params, kernel.capabilities, limits, target=kernel.target)
-        heads = int(kernel.switches.get("HEADS")) if kernel.switches is not None else 1
-        return RunSpec(kernel.path, replace(self.machine, heads=heads), params, kernel.capabilities, iso=kernel.iso)
+        """One kernel with the session's machine."""
+        return run_spec(kernel, self.machine, params)
+
+
+def run_spec(kernel: ArmKernel, base: Machine, params: RunParams) -> RunSpec:
+    """One kernel on a machine; of a target, on its own and within its limits, on that machine's display."""
+    if kernel.target is not None:
+        machine, limits = machine_of(kernel.target, base), limits_of(kernel.target)
+        return RunSpec(kernel.path, machine, params, kernel.capabilities, limits, target=kernel.target)
+    heads = int(kernel.switches.get("HEADS")) if kernel.switches is not None else 1
+    return RunSpec(kernel.path, replace(base, heads=heads), params, kernel.capabilities, iso=kernel.iso)
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,7 @@ _CELL = "x86_64 acquire_progress 2d default"
 DECLARED: tuple[Setting, ...] = (
     Setting("BUDGET", Number(5, 3600, "s"), ("perf",), "time for the whole command", "120", "60"),
     Setting("BUDGET", Number(5, 36000, "s"), ("ab",), "time for the whole command", "300", "120"),
-    Setting("BUDGET", Number(5, 36000, "s"), ("survey",), "time for the whole command; else 2 minutes a target", "240"),
+    Setting("BUDGET", Number(5, 36000, "s"), ("survey",), "time for the whole command; else 4 minutes a target", "240"),
     Setting("BUDGET", Number(10, 7200, "s"), ("explain",), "time for the whole command", "600", "330"),
     Setting("BUDGET", Number(5, 7200, "s"), ("acceptance",), "time for the whole command; else what it takes", "300"),
     Setting(

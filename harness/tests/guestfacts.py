@@ -36,7 +36,7 @@ PLANTED: Mapping[str, str] = {
     "cursor_early": "cursor order",
 }
 """The rule that each planted habit trips."""
-CLEAN = ("clean", "cursor", "double_flush", "flip")
+CLEAN = ("clean", "asks", "cursor", "double_flush", "flip")
 """Guests without advice, whatever else they do."""
 PACED: Mapping[str, int] = {"clean_dirty": 50}
 """Frames a second that guests mean to keep."""

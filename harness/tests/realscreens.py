@@ -19,7 +19,7 @@ import numpy as np
 
 from harness.core.arrays import Image
 from harness.model.spec import Machine, RunSpec
-from harness.model.target import capabilities_of, machine_of
+from harness.model.target import capabilities_of, limits_of, machine_of
 from harness.platform.kernels.targets import build_target, main_image, read_target, resolved
 from harness.platform.machine.qemu import TIMING_EVENTS, Qemu
 from harness.platform.machine.readiness import wait_ready
@@ -44,6 +44,7 @@ def running_target(name: str, folder: Path) -> Iterator[Qemu]:
         main_image(files).path,
         machine_of(found, Machine(found.arch)),
         capabilities=capabilities_of(found),
+        limits=limits_of(found),
         target=found,
     )
     with Qemu(spec, folder, TIMING_EVENTS, endless=True) as machine:

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from harness.core.arrays import Image
 from harness.core.pictures.detector_accuracy import Confusion
+from harness.core.pictures.golden_features import LEARNT_FEWEST, learn_golden
 from harness.core.pictures.screen_accuracy import measure_screens
-from harness.core.pictures.unknown_pictures import LEARNT_FEWEST, learn_golden
 from harness.model import codec
 from harness.tests.realscreens import GUESTS, SCREENS, SHOWN, TARGETS, screens_of
 

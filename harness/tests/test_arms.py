@@ -4,10 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from harness.commands import ab
+from harness.gate.approved.references import BASELINES_DIR
 from harness.gate.arm_pairs import pair_words
+from harness.gate.kernels import build_arm
 from harness.model.arms import Source, parse_arm
 from harness.model.result import Arm
 from harness.model.spec import Switches, UsageError
+from harness.settings import Arguments
+from harness.tests.printer import Transcript
 
 
 def test_switches_build_the_working_tree() -> None:
@@ -65,3 +70,25 @@ def test_arms_are_called_by_what_differs() -> None:
     assert pair_words(arms, "A", "B") == "acquire_progress (B) against seqcst_spin (A)"
     assert pair_words(arms, "B", "C") == "LOG=frame (C) against LOG=deferred (B)"
     assert pair_words({"A": arms["B"], "B": arms["B"]}, "A", "B") == "B against A"
+
+
+def test_arms_of_different_architectures_are_refused_with_both_named(tmp_path: Path) -> None:
+    for arch in ("aarch64", "riscv64"):
+        (tmp_path / f"{arch}.bin").write_bytes(b"kernel")
+        text = f'arch = "{arch}"\nimage = {{ kernel = "{arch}.bin" }}\n'
+        (tmp_path / f"{arch}.toml").write_text(text, encoding="utf-8")
+    given = {"A": str(tmp_path / "aarch64.toml"), "B": str(tmp_path / "riscv64.toml")}
+    with pytest.raises(UsageError, match="cannot be compared in time: A is for aarch64, B is for riscv64"):
+        ab.main(Arguments("ab", given), Transcript())
+    with pytest.raises(UsageError, match="cannot be compared in time: A is for aarch64, B is for x86_64"):
+        ab.main(Arguments("ab", {**given, "B": "default"}), Transcript())
+
+
+@pytest.mark.parametrize("arch", ["x86_64", "aarch64", "riscv64"])
+def test_a_kernel_of_this_tree_in_a_file_is_for_the_architecture_that_it_was_built_for(arch: str) -> None:
+    kernel = BASELINES_DIR / arch / "acquire_progress" / "kernel.elf"
+    mine = build_arm(parse_arm("A", str(kernel), {"ARCH": arch}), "", Transcript())
+    assert (mine.path, mine.target) == (kernel, None)
+    other = "riscv64" if arch == "aarch64" else "aarch64"
+    with pytest.raises(UsageError, match=f"B: .*kernel.elf is for {arch}, and ARCH is {other}: give ARCH={arch}"):
+        build_arm(parse_arm("B", str(kernel), {"ARCH": other}), "", Transcript())

@@ -54,6 +54,13 @@ def test_a_habit_is_advised_against_on_the_terminal_and_the_page(tmp_path: Path)
     assert manners["unflushed transfers"]["advice"] and not manners["launches"]["looked"]
 
 
+@pytest.mark.qemu
+def test_the_limits_of_a_target_hold_while_its_driver_is_watched(tmp_path: Path) -> None:
+    path = a_target(tmp_path, "prompt", "limits = { first_frame_s = 3 }\n")
+    code, said = said_by(tmp_path, "explain", f"TARGET={path}", "QUICK=1")
+    assert code == 3 and "no frame within 3 s of the launch (limits.first_frame_s in prompt.toml" in said, said
+
+
 def save_golden(folder: Path) -> None:
     """Pictures of the clean guest, as a person would have approved them."""
     rng = np.random.default_rng(1)

@@ -13,7 +13,8 @@ import pytest
 from harness.core.arrays import DrawFrame, Image, Mask
 from harness.core.pictures.frames import FrameClass
 from harness.core.pictures.picture_texture import block_prints, noise_blocks, row_lean_px
-from harness.core.pictures.unknown_pictures import Golden, Surprises, frozen_parts, judge_picture, learn_golden
+from harness.core.pictures.golden_features import Golden, Surprises, learn_golden
+from harness.core.pictures.unknown_pictures import frozen_parts, judge_picture
 from harness.gate.measuring.target_pictures import GoldenJudge, judged_words
 from harness.model.spec import UsageError
 from harness.model.target import FrameBy, Target, TargetFrame, TargetPictures
@@ -134,6 +135,39 @@ def test_a_console_whose_lines_end_anywhere_is_like_its_golden_pictures() -> Non
         assert "wrong stride" in judge_picture(of_wrong_length(screen, 8), known).why
         screen[60:180, 100:260] = rng.integers(0, 256, (120, 160, 3))
         assert "look like noise" in judge_picture(screen, known).why
+
+
+def with_a_box(x: int) -> Image:
+    """A dithered screen on which a box slides."""
+    picture = stippled((320, 96), 3)
+    picture[60:] = picture[:36]
+    picture[16:40, x : x + 24] = (0, 96, 0)
+    return picture
+
+
+@pytest.mark.slow
+def test_a_box_that_goes_further_than_in_any_golden_picture_is_no_damage() -> None:
+    judged, alarms, careless = 0, 0, 0
+    for seed in range(25):
+        places = np.random.default_rng(seed).permutation(296)[:120].tolist()
+        known = learn_golden([with_a_box(x) for x in places[:40]])
+        found = [judge_picture(with_a_box(x), known).kind for x in places[40:]]
+        judged, alarms = judged + len(found), alarms + sum(kind is not FrameClass.INTACT for kind in found)
+        strict = replace(known, slack=Surprises())
+        careless += sum(judge_picture(with_a_box(x), strict).kind is not FrameClass.INTACT for x in places[40:])
+    assert judged == 2000 and alarms <= 0.001 * judged, alarms
+    assert careless > 0.01 * judged, "no golden picture shows the ends of the path"
+
+
+def test_what_moves_is_damage_where_it_cannot_have_come_to() -> None:
+    known = learn_golden([with_a_box(x) for x in range(100, 180, 2)])
+    assert judge_picture(with_a_box(184), known).kind is FrameClass.INTACT
+    apart, larger, other = with_a_box(140), with_a_box(140), with_a_box(140)
+    apart[60:84, 280:304] = (0, 96, 0)
+    larger[16:40, 140:300] = (0, 96, 0)
+    other[16:40, 180:206] = (255, 0, 255)
+    for damaged in (apart, larger, other):
+        assert "where nothing moves" in judge_picture(damaged, known).why
 
 
 @pytest.mark.slow

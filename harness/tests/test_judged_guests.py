@@ -21,6 +21,7 @@ CLEAN: Mapping[str, str] = {
     "iterations": "",
     "fenced": "",
     "mmio_spin": "",
+    "asks": "",
     "per_pixel": "",
     "late_publish": "",
     "bands": "",

@@ -14,7 +14,7 @@ from harness.core.device.gpu_rings import QueuePlace, queue_place, read_ring
 from harness.core.device.trace import CURSOR_UPDATE, parse_trace
 from harness.explain.manners.facts import CpuTime, DriverFacts
 from harness.explain.manners.manner import DriverManner
-from harness.explain.manners.observe import NOTED_AT_ONCE, noting_at_once
+from harness.explain.manners.observe import NOTED_AT_ONCE, noting_at_once, reads_meanwhile
 from harness.explain.manners.rules import RULES, manner_lines, manners_of
 from harness.explain.manners.wait_kind import wait_kind
 from harness.explain.manners.waits import device_s, idle_gaps, lottery, timer_tick_ms
@@ -74,6 +74,7 @@ def test_every_rule_has_a_kernel_that_trips_it() -> None:
     [
         ("clean", "polls"),
         ("flip", "polls"),
+        ("asks", "polls"),
         ("mmio_spin", "polls a register"),
         ("delay", "fixed delay"),
         ("gives_up", "gives up"),
@@ -98,6 +99,20 @@ def test_a_driver_that_rests_until_the_interrupt_is_told_from_one_that_polls() -
     assert wait_kind(paused).kind == "polls" and wait_kind(paused).busy == pytest.approx(0, abs=0.01)
     nothing = DriverFacts(parse_trace(b""))
     assert wait_kind(replace(facts, cpu=None)).kind == "" and "not seen" in wait_kind(nothing).words
+
+
+def test_only_reads_while_the_device_works_are_a_poll() -> None:
+    read = (
+        b"3@1.2:memory_region_ops_read cpu 0 mr 0x5 addr 0xe016 value 0x0 size 2 name 'virtio-pci-common-virtio-gpu'\n"
+    )
+    other = read.replace(b"virtio", b"serial")
+    asked, answered = b"3@1.2:virtio_queue_notify vdev 0x5 n 0 vq 0x7\n", b"2@1.2:virtqueue_flush vq 0x7 count 1\n"
+    frame = read * 2 + asked + other + answered
+    assert reads_meanwhile(frame * 3) == 0
+    assert reads_meanwhile(frame.replace(other, read * 5) * 3) == 15
+    of_another = answered.replace(b"0x7", b"0x9")
+    assert reads_meanwhile(asked + of_another + read + answered + read) == 1
+    assert reads_meanwhile(asked.replace(b"n 0", b"n 1") + read) == 0
 
 
 @pytest.mark.qemu

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.core.pictures.golden_features import learn_golden
 from harness.core.pictures.screen_accuracy import PLANTED, is_gross, measure_screens
-from harness.core.pictures.unknown_pictures import learn_golden
 from harness.tests.realscreens import SHOWN, recorded_screens, screens_of
 from harness.tests.screenfigures import (
     CAPTURE_S,

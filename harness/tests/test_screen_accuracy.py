@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from harness.core.arrays import Image
+from harness.core.pictures.golden_features import learn_golden
 from harness.core.pictures.screen_accuracy import PLANTED, is_gross, measure_screens
-from harness.core.pictures.unknown_pictures import learn_golden
 from harness.platform.pictures.oracle import Oracle
 from harness.tests.test_golden_pictures import diffused, stippled
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -14,7 +15,7 @@ from harness.tests.test_explain_target import TARGET, a_target, said_by
 
 pytestmark = [pytest.mark.qemu, pytest.mark.full, pytest.mark.timeout(600)]
 
-RUN = ("STAGES=window,pictures,timing", "PICTURES=8", "BUDGET=40")
+RUN = ("STAGES=window,pictures,timing", "PICTURES=8", "BUDGET=90")
 DRAWS = "\t\tchanged = picture_draw(picture, guest, frame);\n"
 
 
@@ -46,6 +47,16 @@ def test_a_still_screen_can_be_approved_and_passes_from_then_on(tmp_path: Path) 
     path = approved(tmp_path, "still")
     code, said = said_by(tmp_path, "perf", f"TARGET={path}", *RUN)
     assert code == 0 and "the screen stands still: no new frame in" in said and "8 of 8 pictures" in said, said
+
+
+def test_a_kernel_that_draws_longer_is_a_regression_and_the_approved_one_is_none(tmp_path: Path) -> None:
+    path = approved(tmp_path, "clean")
+    code, said = said_by(tmp_path, "perf", f"TARGET={path}", *RUN)
+    assert code == 0 and "the same kernel, byte for byte" in said, said
+    (tmp_path / "other").mkdir()
+    replaced(path, "clean_drawn")
+    code, said = said_by(tmp_path, "perf", f"TARGET={path}", *RUN)
+    assert code == 1 and re.search(r"regression: [0-9.]+ % slower than the baseline", said), said
 
 
 def test_a_night_measures_a_target_and_the_history_knows_it(tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ import pytest
 from harness.core.arrays import DrawFrame, Image
 from harness.core.pictures.detector_accuracy import GROSS_KINDS, Confusion, KindTable, measure_exact, measure_judge
 from harness.core.pictures.frames import CheckedPicture, FrameClass
+from harness.core.pictures.golden_features import Golden, learn_golden
 from harness.core.pictures.planted_pictures import KINDS, plant
-from harness.core.pictures.unknown_pictures import Golden, judge_picture, judge_sequence, learn_golden
+from harness.core.pictures.unknown_pictures import judge_picture, judge_sequence
 from harness.platform.pictures.oracle import Oracle
 
 MODES = [(320, 240), (641, 487), (1024, 768)]

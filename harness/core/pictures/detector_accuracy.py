@@ -13,9 +13,10 @@ import numpy as np
 
 from harness.core.arrays import I64, DrawFrame, Image
 from harness.core.pictures.frames import FrameClass, check_picture
+from harness.core.pictures.golden_features import learn_golden
 from harness.core.pictures.planted_pictures import KINDS, DamagedPicture, plant
 from harness.core.pictures.stamp import STRIP_ROWS
-from harness.core.pictures.unknown_pictures import judge_picture, learn_golden
+from harness.core.pictures.unknown_pictures import judge_picture
 
 GROSS_KINDS = tuple(kind for kind in KINDS if kind not in ("pixel", "levels"))
 """Those that a person could see; one pixel by one level is not."""

@@ -13,7 +13,8 @@ import numpy as np
 from harness.core.arrays import Image
 from harness.core.pictures.detector_accuracy import Confusion, KindTable
 from harness.core.pictures.frames import FrameClass
-from harness.core.pictures.unknown_pictures import Golden, judge_picture
+from harness.core.pictures.golden_features import Golden
+from harness.core.pictures.unknown_pictures import judge_picture
 
 GROSS_PX = 100
 """A person sees this many pixels that are off by more than GROSS_LEVELS."""

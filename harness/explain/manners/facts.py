@@ -29,7 +29,7 @@ class CpuTime:
 
 @dataclass(frozen=True)
 class RegisterReads:
-    """Reads of the device's registers during a short part of the window, and the flushes of that part."""
+    """Reads of the device's registers while it worked, during a part of the window, and the flushes of that part."""
 
     reads: int
     flushes: int

@@ -13,7 +13,7 @@ from harness.explain.manners.manner import DriverManner, not_looked
 WENT_ON = 0.002
 """Share of notifications that may come before the answer to what was notified before."""
 READS_MANY = 3.0
-"""Reads of the device's registers a flush."""
+"""Reads of the device's registers a flush, while the driver waits for it."""
 OVERLAP_LARGE = 0.1
 """Share of a frame during which the CPU computes while only the device has something to do."""
 LATE_NS = 500_000
@@ -98,7 +98,7 @@ def polling_cost(facts: DriverFacts) -> DriverManner:
     reads = facts.register_reads
     each = reads.reads / max(reads.flushes, 1) if reads else 0.0
     if reads:
-        figures += f"; {each:.0f} reads of its registers a flush"
+        figures += f", and reads its registers {each:.0f} times a flush"
     if each >= READS_MANY:
         advice = "Look at used->idx in memory: each read of a register leaves the guest and holds the device up"
         return DriverManner(rule, figures, advice)

@@ -18,8 +18,7 @@ from harness.explain.manners.manner import DriverManner
 from harness.explain.manners.observe import MANNERS_EVENTS, noting_at_once, observe
 from harness.explain.manners.rules import manners_of
 from harness.explain.manners.wait_kind import DriverWait, wait_kind
-from harness.gate.approved.target_kernels import session_machine
-from harness.gate.measured import ArmKernel
+from harness.gate.measured import ArmKernel, run_spec
 from harness.gate.measuring.target_window import rule_of
 from harness.model.spec import Machine, RunParams, RunSpec
 from harness.platform.machine.qemu import TIMING_EVENTS, Qemu
@@ -73,14 +72,8 @@ def watch_driver(
         When the guest shows no frame, panics, or ends too early.
     """
     begun = time.monotonic()
-    spec = RunSpec(
-        kernel.path,
-        noting_at_once(session_machine(kernel, base)),
-        _params(kernel),
-        capabilities=kernel.capabilities,
-        iso=kernel.iso,
-        target=kernel.target,
-    )
+    spec = run_spec(kernel, base, _params(kernel))
+    spec = replace(spec, machine=noting_at_once(spec.machine))
     progress("watching the driver")
     with Qemu(spec, folder / "driver", MANNERS_EVENTS, endless=True) as machine:
         wait_ready(machine)

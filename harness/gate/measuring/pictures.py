@@ -31,10 +31,11 @@ from harness.core.pictures.captures import (
 from harness.core.pictures.damage import Damage, difference_picture, find_damage
 from harness.core.pictures.frames import Capture, CheckedPicture, FrameClass, Verification, check_picture
 from harness.core.pictures.geometry import geometry_problems, rotation_problem
+from harness.core.pictures.golden_features import Golden
 from harness.core.pictures.rounding import ROUNDED, Settle, settle_nothing, settle_rounding
 from harness.core.pictures.screen import changes_left_out
 from harness.core.pictures.stamp import decode_frame
-from harness.core.pictures.unknown_pictures import Golden, judge_picture, judge_sequence
+from harness.core.pictures.unknown_pictures import judge_picture, judge_sequence
 from harness.gate.measuring.target_oracle import BY_ORACLE, oracle_judge
 from harness.gate.measuring.target_pictures import (
     NEVER_NS,

@@ -10,9 +10,10 @@ import cv2
 
 from harness.core.arrays import I64, Image
 from harness.core.pictures.frames import CheckedPicture, FrameClass
+from harness.core.pictures.golden_features import Golden
 from harness.core.pictures.picture_texture import block_prints
 from harness.core.pictures.stamp import decode_stamps
-from harness.core.pictures.unknown_pictures import Golden, frozen_parts, judge_picture
+from harness.core.pictures.unknown_pictures import frozen_parts, judge_picture
 from harness.model.target import KILLED, OK, FrameBy, Target
 from harness.platform.machine.qemu import Qemu
 from harness.platform.pictures.capture import CaptureError

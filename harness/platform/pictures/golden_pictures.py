@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from harness.core.arrays import Image, Mask
-from harness.core.pictures.unknown_pictures import Golden, learn_golden
+from harness.core.pictures.golden_features import Golden, learn_golden
 from harness.model.spec import UsageError
 from harness.model.target import Target
 from harness.platform.kernels.key_place import key_place

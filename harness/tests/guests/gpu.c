@@ -6,6 +6,7 @@
 #define SLOTS (ENTRIES / 2)
 #define PATIENCE_US 1000000
 #define DELAY_US 6000
+#define ASKS 4
 #define OK_NODATA 0x1100
 
 struct descriptor {
@@ -95,6 +96,8 @@ static void publish(struct queue *queue)
 		machine_fence();
 	*index = queue->published;
 	machine_fence();
+	for (uint32_t i = 0; guest->asks && i < ASKS; i++)
+		(void)transport_peek();
 	transport_notify(queue->number);
 }
 

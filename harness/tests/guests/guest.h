@@ -64,6 +64,7 @@ struct guest_habits {
 	bool swapped;             /* red and blue */
 	bool draw_once;           /* the same picture is shown again and again, as fast as it can */
 	bool unchecked;           /* each frame sends a command that is refused, and goes on */
+	bool asks;                /* reads registers of the device before each notification, none while it waits */
 	bool late_publish;        /* the index is stored before the ring's entry */
 	bool cursor;              /* a cursor moves */
 	bool cursor_early;        /* a cursor is set before its picture was transferred */

@@ -11,6 +11,7 @@ static const struct guest_habits guests[] = {
 	{.name = "gives_up", .wait = WAIT_ITERATIONS, .show = SHOW_STEPS, .turns = 2000},
 	{.name = "fenced", .wait = WAIT_FENCED},
 	{.name = "mmio_spin", .wait = WAIT_MMIO},
+	{.name = "asks", .asks = true, .draws = 4},
 	{.name = "delay", .wait = WAIT_DELAY, .show = SHOW_STEPS},
 	{.name = "reuse", .wait = WAIT_NEVER, .show = SHOW_STEPS, .period_ms = 10},
 	{.name = "polls", .draw_once = true},
