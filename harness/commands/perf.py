@@ -26,7 +26,7 @@ from harness.gate.finish import finish, timed
 from harness.gate.judging.metrics import RULES, Rule
 from harness.gate.judging.next_steps import given_words
 from harness.gate.judging.rule_file import load_by_counts, load_commit_url, load_ordering, load_rules
-from harness.gate.judging.still import stood_still
+from harness.gate.judging.still import may_wait, still_screen, stood_still
 from harness.gate.kernels import build_arm, refuse_words
 from harness.gate.machines import accelerated, base_machine
 from harness.gate.measured import ArmKernel, Measured, Order
@@ -235,6 +235,8 @@ def _remarks(measured: Measured) -> tuple[str, ...]:
     window, timing = measured.of(Window), measured.of(Timing)
     said = window_notices(window, candidate.capabilities, candidate.scene)
     late = late_frames(window, measured.order.params.pace)
+    if window is not None and measured.order.reference is None:
+        said += may_wait(still_screen(window, candidate.target), window.last_words, candidate.target)
     return (*said, *late, *cores, *(timing.advice if timing else ()))
 
 

@@ -9,7 +9,7 @@ import pytest
 from harness.gate.approved.target_rules import rules_of_target
 from harness.gate.judging.basis import Basis
 from harness.gate.judging.metrics import TAIL_METRICS
-from harness.gate.judging.still import StillScreen
+from harness.gate.judging.still import StillScreen, may_wait
 from harness.gate.judging.verdict import Judgement, judge
 from harness.model.result import Arm, Frames, Metric
 from harness.model.spec import FOREIGN, Verdict
@@ -153,3 +153,14 @@ def test_of_few_frames_the_longest_stands_for_a_declared_percentile(
 ) -> None:
     judgement = _slow(Target("mine", gates=TargetGates(p99_ms=most_ms)))
     assert judgement.verdict is verdict and says in judgement.sentence, judgement.sentence
+
+
+def test_a_guest_that_may_wait_for_somebody_is_quoted() -> None:
+    (said,) = may_wait(STILL, "tiny> press enter", Target("mine"))
+    assert said == (
+        "the guest's last line is 'tiny> press enter': if it waits there, "
+        'input = [["pattern", "text\\n"]] in mine.toml types to it'
+    )
+    typed = Target("mine", input=(("enter", "\n"),))
+    for still, words, target in ((None, "x", Target("mine")), (STILL, "", Target("mine")), (STILL, "x", typed)):
+        assert may_wait(still, words, target) == ()

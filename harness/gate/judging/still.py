@@ -65,6 +65,14 @@ def still_screen(window: Window | None, target: Target | None) -> StillScreen | 
     return StillScreen(len(times_ns), seconds, quiet_s)
 
 
+def may_wait(still: StillScreen | None, last_words: str, target: Target | None) -> tuple[str, ...]:
+    """What the guest of a still screen said last: it may wait for what the target's file does not type."""
+    if still is None or target is None or target.input or target.keys or not last_words:
+        return ()
+    types = 'input = [["pattern", "text\\n"]]'
+    return (f"the guest's last line is {last_words!r}: if it waits there, {types} in {target.name}.toml types to it",)
+
+
 def still_gate(rule: Rule, still: StillScreen) -> Gate:
     """The gate of a metric that a still screen lacks: a floor or a pace that was declared is not kept."""
     if rule.kind in STEADY and rule.limit is not None and still.fps_most < rule.limit:
