@@ -56,10 +56,15 @@ def topics() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
-def measures(topic: str) -> tuple[Measure, ...]:
-    """The functions of one topic."""
+def measures(topic: str, row: str = "") -> tuple[Measure, ...]:
+    """The functions of one topic, or the one of this name."""
     figures: tuple[Measure, ...] = importlib.import_module(f"{__name__}.{topic}").FIGURES
-    return figures
+    return tuple(measure for measure in figures if row in ("", row_name(measure)))
+
+
+def row_name(measure: Measure) -> str:
+    """What a function is called after its topic: ``killed`` of ``cluster.killed``."""
+    return measure.__name__.strip("_")
 
 
 def run_own(words: Sequence[str], limit_s: float, **environment: str) -> ChildResult:

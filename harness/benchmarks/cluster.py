@@ -8,10 +8,12 @@ import os
 import random
 import resource
 import signal
+import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,8 +22,9 @@ import numpy as np
 from harness.benchmarks import Figure, Measure
 from harness.cluster.dispatch import KILLS_MAX, Cargo, Dispatcher, Patience
 from harness.cluster.faults import need_package
+from harness.cluster.protocol import DISK_FULL
 from harness.model.errors import HarnessError
-from harness.model.job import Wish
+from harness.model.job import JobEnd, Wish
 from harness.model.spec import ROOT, UsageError
 
 if TYPE_CHECKING:
@@ -32,6 +35,7 @@ CELLS, CELL_S, WORKERS = 40, 2.0, 4
 """Cells a thirtieth as long as real ones, which only sleep: what is seen is the cluster, not this host's cores."""
 SIMULATED_WORKERS, SIMULATED_CELLS, FINGERPRINTS = 1000, 100_000, 20
 KILLS = FAULTS = 20
+WRONG_S = 600.0
 READY_S = 120.0
 
 
@@ -89,20 +93,16 @@ def _killed(folder: Path) -> list[Figure]:
     """workers that are killed while they run"""
     from harness.cluster.rehearsal import rehearsed_wishes
 
-    rng, kills, ended = random.Random(1), 0, Counter[str]()
+    rng, kills, ends = random.Random(1), 0, []
     with _engine(folder, WORKERS) as engine:
         found = _dispatcher(engine, folder)
         wishes = rehearsed_wishes(8 * KILLS, 0.2, found.cargo)
         for end in found.run(wishes):
-            ended[end.job.label] += 1 if end.exit_code == 0 else 100
-            if ended.total() % 7 == 0 and kills < KILLS:
+            ends.append(end)
+            if len(ends) % 7 == 0 and kills < KILLS:
                 kills += 1
                 os.killpg(rng.choice(list(engine.workers.children.values())).pid, signal.SIGKILL)
-    wrong = sum(ended[wish.job.label] != 1 for wish in wishes)
-    return [
-        Figure("workers killed in the middle", kills, "", KILLS, exactly=True),
-        Figure("cells lost, failed or counted twice by that", wrong, "", 0),
-    ]
+    return [Figure("workers killed in the middle", kills, "", KILLS, exactly=True), _wrong(wishes, ends)]
 
 
 def _deadly(folder: Path) -> list[Figure]:
@@ -156,30 +156,37 @@ def _silent(folder: Path) -> list[Figure]:
     with _engine(folder, WORKERS + FAULTS) as engine:
         found = _dispatcher(engine, folder)
         groups = [child.pid for child in list(engine.workers.children.values())[:FAULTS]]
-        outage = _Outage(folder, groups, WORKERS + FAULTS)
+        signalled = [partial(_signal_all, groups, number) for number in (signal.SIGSTOP, signal.SIGCONT)]
+        over = lambda found: _second_results(found) == FAULTS  # noqa: E731
+        outage = _Outage(folder, WORKERS + FAULTS, signalled[0], signalled[1], over)
         wishes = outage.wishes(found.cargo)
         found.watch = outage.watch
         try:
             ends = list(found.run(wishes))
         finally:
-            outage.signal_all(signal.SIGCONT)
-    ended = Counter(end.job.label for end in ends)
-    wrong = sum(ended[wish.job.label] != 1 for wish in wishes) + sum(end.exit_code != 0 for end in ends)
+            outage.end()
     lost = sum("was lost while it ran" in text for text in found.notices)
     return [
         Figure("hosts that fell silent in the middle of a cell", lost, "", FAULTS, exactly=True),
         Figure("second results of one cell named and left out", _second_results(found), "", FAULTS, exactly=True),
-        Figure("cells lost, failed or counted twice by that", wrong, "", 0),
+        _wrong(wishes, ends),
     ]
 
 
 class _Outage:
-    """Stops process groups while each runs a cell, and lets them go on when others have run these cells."""
+    """Begins when every worker runs a cell, and ends when others have run these cells."""
 
-    def __init__(self, folder: Path, groups: list[int], cells: int) -> None:
-        self.groups = groups
+    def __init__(
+        self,
+        folder: Path,
+        cells: int,
+        begin: Callable[[], None],
+        end: Callable[[], None],
+        over: Callable[[Dispatcher], bool],
+    ) -> None:
         self.cells = cells
-        self.go, self.back = folder / "outage-has-begun", folder / "outage-is-over"
+        self.begin, self.end, self.over = begin, end, over
+        self.go, self.back = folder / f"{id(self)}-has-begun", folder / f"{id(self)}-is-over"
         self.stopped = self.resumed = False
 
     def wishes(self, cargo: Cargo) -> list[Wish]:
@@ -196,23 +203,147 @@ class _Outage:
         """Called at every look of the dispatcher."""
         if not self.stopped and sum(bool(row.held) for row in found.roster.rows.values()) == self.cells:
             self.stopped = True
-            self.signal_all(signal.SIGSTOP)
+            self.begin()
             self.go.touch()
         elif self.stopped and not self.resumed and len(found.ended) == self.cells:
             self.resumed = True
-            self.signal_all(signal.SIGCONT)
-        elif self.resumed and _second_results(found) == len(self.groups):
+            self.end()
+        elif self.resumed and self.over(found):
             self.back.touch()
 
-    def signal_all(self, number: int) -> None:
-        """Send a signal to every group."""
-        for group in self.groups:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(group, number)
+
+def _signal_all(groups: list[int], number: int) -> None:
+    """Send a signal to every group of processes."""
+    for group in groups:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(group, number)
 
 
 def _second_results(found: Dispatcher) -> int:
     return sum("a second result came from" in text for text in found.notices)
+
+
+@contextlib.contextmanager
+def _others(engine: "LocalEngine", folder: Path, port: int = 0, wrong: str = "") -> Iterator[None]:
+    """FAULTS more workers of this scheduler: behind another port, or with a variable that makes something wrong."""
+    from harness.cluster.local import LocalWorkers
+    from harness.cluster.rehearsal import MODULE
+
+    address = replace(engine.address, port=port) if port else engine.address
+    name, _, value = wrong.partition("=")
+    environment = os.environ | {"PYTHONPATH": str(ROOT)} | ({name: value} if wrong else {})
+    ready = len(engine.hosts()) + FAULTS
+    with tempfile.TemporaryDirectory(prefix="others-", dir=folder) as place:
+        others = LocalWorkers(address, FAULTS, Path(place), environment, MODULE)
+        try:
+            _wait_for(engine, ready)
+            yield
+        finally:
+            others.close()
+
+
+def _cut(folder: Path) -> list[Figure]:
+    """connections that are cut in the middle of a cell, and come back"""
+    from harness.cluster.outages import Proxy
+
+    back = [0]
+
+    def over(found: Dispatcher) -> bool:
+        back[0] = len(found.roster.rows) - WORKERS
+        return back[0] == FAULTS
+
+    with _engine(folder, WORKERS) as engine, Proxy(engine.address.port) as way:
+        with _others(engine, folder, way.port):
+            found = _dispatcher(engine, folder)
+            outage = _Outage(folder, WORKERS + FAULTS, way.cut, way.restore, over)
+            wishes = outage.wishes(found.cargo)
+            found.watch = outage.watch
+            ends = list(found.run(wishes))
+    lost = sum("was lost while it ran" in text for text in found.notices)
+    return [
+        Figure("connections cut in the middle of a cell", lost, "", FAULTS, exactly=True),
+        Figure("workers that were back after that", back[0], "", FAULTS, exactly=True),
+        _wrong(wishes, ends),
+    ]
+
+
+def _restarted(folder: Path) -> list[Figure]:
+    """schedulers that are killed while cells run, and started again"""
+    from harness.cluster.address import parse_address
+    from harness.cluster.local import LocalEngine, LocalWorkers
+    from harness.cluster.outages import MortalScheduler
+    from harness.cluster.rehearsal import MODULE, rehearsed_wishes
+
+    over = folder / "schedulers-are-over"
+    with contextlib.ExitStack() as stack:
+        scheduler = stack.enter_context(MortalScheduler())
+        address = parse_address(scheduler.url, False)
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        workers = LocalWorkers(address, WORKERS, folder / "workers-restarted", environment, MODULE)
+        stack.callback(workers.close)
+        engine = LocalEngine(address, workers)
+        stack.callback(engine.close)
+        _wait_for(engine, WORKERS)
+        found = _dispatcher(engine, folder)
+
+        def watch(found: Dispatcher) -> None:
+            rows = found.roster.rows.values()
+            if scheduler.restarts == FAULTS:
+                over.touch()
+            elif len(rows) == WORKERS and any(row.held for row in rows):
+                scheduler.restart()
+
+        found.watch = watch
+        wishes = rehearsed_wishes(4 * FAULTS, 0.5, found.cargo)
+        wishes[-1] = replace(wishes[-1], job=replace(wishes[-1].job, words=("perf", f"UNTIL={over}")))
+        ends = list(found.run(wishes))
+    return [
+        Figure("schedulers killed while cells ran", scheduler.restarts, "", FAULTS, exactly=True),
+        _wrong(wishes, ends),
+    ]
+
+
+def _full(folder: Path) -> list[Figure]:
+    """workers whose disk is full"""
+    from harness.cluster.outages import DISK_VARIABLE
+
+    with _engine(folder, 1) as engine, _others(engine, folder, wrong=f"{DISK_VARIABLE}=small"):
+        found, ends, wishes = _beside(engine, folder)
+    aside = sum(row.aside == DISK_FULL for row in found.roster.rows.values())
+    return [Figure("workers set aside whose disk is full", aside, "", FAULTS, exactly=True), _wrong(wishes, ends)]
+
+
+def _misdated(folder: Path) -> list[Figure]:
+    """workers whose clock is wrong by ten minutes"""
+    from harness.cluster.outages import CLOCK_VARIABLE
+
+    with _engine(folder, 1) as engine, _others(engine, folder, wrong=f"{CLOCK_VARIABLE}={-WRONG_S}"):
+        found, ends, wishes = _beside(engine, folder)
+    rows = list(found.roster.rows.values())
+    seen = sum(abs(row.offset_s + WRONG_S) < WRONG_S / 10 and row.jobs_done > 0 for row in rows)
+    named = any(f"{WRONG_S / 60:.0f} min slow" in text for text in found.notices)
+    return [
+        Figure("workers whose clock is seen to be wrong, and which work", seen, "", FAULTS, exactly=True),
+        Figure("and it is named", named, "", 1, exactly=True),
+        _wrong(wishes, ends),
+    ]
+
+
+def _beside(engine: "LocalEngine", folder: Path) -> tuple[Dispatcher, list[JobEnd], list[Wish]]:
+    """Three cells for each worker with something wrong; each is tried often enough to be set aside."""
+    from harness.cluster.rehearsal import rehearsed_wishes
+
+    found = _dispatcher(engine, folder)
+    found.roster.retry_s = 0.2
+    wishes = rehearsed_wishes(3 * FAULTS, 0.5, found.cargo)
+    return found, list(found.run(wishes)), wishes
+
+
+def _wrong(wishes: Sequence[Wish], ends: Sequence[JobEnd]) -> Figure:
+    """How many cells did not end once, and well."""
+    ended = Counter(end.job.label for end in ends)
+    wrong = sum(ended[wish.job.label] != 1 for wish in wishes) + sum(end.exit_code != 0 for end in ends)
+    return Figure("cells lost, failed or counted twice by that", wrong, "", 0)
 
 
 def _simulated(folder: Path) -> list[Figure]:
@@ -252,4 +383,15 @@ def _directed(folder: Path) -> list[Figure]:
     ]
 
 
-FIGURES: tuple[Measure, ...] = (_shared, _killed, _deadly, _outdated, _silent, _simulated)
+FIGURES: tuple[Measure, ...] = (
+    _shared,
+    _killed,
+    _deadly,
+    _outdated,
+    _silent,
+    _cut,
+    _restarted,
+    _full,
+    _misdated,
+    _simulated,
+)

@@ -24,13 +24,15 @@ from harness.model.codec import CodecError
 CONNECT_S = 10.0
 SILENT_S = 60.0
 """A worker whose heartbeats stop for this long counts as gone, long before its connection breaks."""
-_QUIET = ("distributed", "distributed.client", "distributed.core", "distributed.comm", "tornado.application")
+_QUIET = ("distributed", "tornado", "asyncio", "bokeh")
+"""Loggers, each with all below it: Dask gives some of those a level of their own."""
 
 
 def silence() -> None:
     """Dask reports in its log what this harness says in its own words."""
-    for name in _QUIET:
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    for name in (*_QUIET, *logging.root.manager.loggerDict):
+        if name.partition(".")[0] in _QUIET:
+            logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 class _PromptClient(distributed.Client):  # type: ignore[misc]

@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -23,8 +24,8 @@ from harness.cluster.blobs import BlobStore
 from harness.cluster.bundle import Bundle, BundleFile
 from harness.cluster.dispatch import Cargo
 from harness.cluster.faults import need_package
+from harness.cluster.outages import CLOCK_VARIABLE, DISK_VARIABLE, FullDisk, WrongClock, on_small_disk
 from harness.cluster.protocol import PROTOCOL, EngineEvent, HostFacts, JobAnswer, LiveHost
-from harness.cluster.workplace import Workplace
 from harness.model.job import PAIR, Job, Wish
 from harness.platform.processes.pipeline import HarnessRun
 
@@ -91,7 +92,12 @@ class SimulatedEngine:
     async def _made(self) -> Any:
         from distributed.scheduler import ClientState, Scheduler
 
-        scheduler = Scheduler(dashboard=False, validate=False)
+        from harness.cluster.dask_engine import silence
+
+        silence()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it says that its usual port is taken
+            scheduler = Scheduler(dashboard=False, validate=False)
         scheduler.clients[_CLIENT] = ClientState(_CLIENT)
         scheduler.client_comms[_CLIENT] = _Nowhere()
         return scheduler
@@ -193,8 +199,12 @@ def main() -> int:
     words = dict(word.split("=", 1) for word in sys.argv[2:])
     signal.signal(signal.SIGTERM, _interrupted)
     folder = Path(words["PLACE"])
+    on_small_disk(folder, MODULE)
     version = os.environ.get(VERSION_VARIABLE, VERSION)
-    place = Workplace(folder, (PAIR,), ("host",), sleep_for, version, room_bytes=0)
+    kind = FullDisk if DISK_VARIABLE in os.environ else WrongClock
+    place = kind(folder, (PAIR,), ("host",), sleep_for, version, room_bytes=0)
+    if isinstance(place, WrongClock):
+        place.offset_s = float(os.environ.get(CLOCK_VARIABLE, "0"))
     try:
         serve(parse_address(words["CLUSTER"], False), place, folder.name, lambda text: None)
     except KeyboardInterrupt:

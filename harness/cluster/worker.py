@@ -28,6 +28,8 @@ from harness.model import codec
 PAUSE_S, PAUSE_MAX_S = 1.0, 30.0
 """Between two attempts to reach the scheduler: doubled each time."""
 CONNECT_S = 20.0
+SETTLED_S = 3.0
+"""A connection that lasted this long was a good one: the next is tried at once."""
 HEARTBEAT = "1s"
 
 
@@ -96,9 +98,8 @@ def _talk(
     """Stay connected to the scheduler, whatever happens to it."""
     pause_s, said = PAUSE_S, ""
     while not ending.is_set():
-        begun = time.monotonic()
-        why = asyncio.run(_connected(address, place, name, security, executor, ending, say))
-        if time.monotonic() - begun > PAUSE_MAX_S:
+        why, lasted_s = asyncio.run(_connected(address, place, name, security, executor, ending, say))
+        if lasted_s > SETTLED_S:
             pause_s = PAUSE_S
         if not ending.is_set() and why != said:
             say(f"worker: {why}; looking for it again")
@@ -115,8 +116,8 @@ async def _connected(
     executor: MainThread,
     ending: threading.Event,
     say: Callable[[str], None],
-) -> str:
-    """One connection, from its beginning to its end; returns why it ended."""
+) -> tuple[str, float]:
+    """One connection, from its beginning to its end; returns why it ended, and how long it lasted."""
 
     def facts(worker: object) -> str:
         return codec.to_json(place.facts(), indent=None)
@@ -141,10 +142,12 @@ async def _connected(
     except Exception as error:  # whatever keeps it from registering, it is tried again
         with contextlib.suppress(Exception):
             await asyncio.wait_for(worker.close(executor_wait=False), 5)
-        return f"the scheduler {address.url} does not answer ({type(error).__name__})"
+        return f"the scheduler {address.url} does not answer ({type(error).__name__})", 0.0
+    begun = time.monotonic()
     say(f"worker: ready at {address.url}, offers {' '.join(place.offers)}")
     while worker.status in (distributed.Status.running, distributed.Status.paused) and not ending.is_set():
         await asyncio.sleep(0.2)
+    lasted_s = time.monotonic() - begun
     with contextlib.suppress(Exception):
         await asyncio.wait_for(worker.close(executor_wait=False), 5)
-    return f"the scheduler {address.url} has gone"
+    return f"the scheduler {address.url} has gone", lasted_s

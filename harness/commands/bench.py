@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.platform.files.scratch import scratch_folder
-from harness.benchmarks import Figure, measured, measures, topics
+from harness.benchmarks import Figure, measured, measures, row_name, topics
 from harness.core.comparison.statistics import State
 from harness.core.wording import percent, signed_percent, span
 from harness.explain.counting import COUNTED, count_events
@@ -28,7 +28,7 @@ from harness.report.told import TellingPrinter, next_lines, write_told
 from harness.settings import Arguments
 
 ORDER = 130
-EXAMPLES = ("", "ONLY=gate,kernel", "SWITCHES=0")
+EXAMPLES = ("", "ONLY=gate,kernel", "ONLY=cluster.killed", "SWITCHES=0")
 NEXT = "report.md of results/latest"
 MEASURES = True
 
@@ -39,7 +39,7 @@ SWITCHES_TITLE = f"switches, against the default ('unchanged' is within {percent
 
 
 def main(arguments: Arguments, out: Printer) -> Verdict:
-    """``bench [ONLY=topic,topic] [SWITCHES=0]``: 0 when every promise is kept, 4 when one is not."""
+    """``bench [ONLY=topic,topic.row] [SWITCHES=0]``: 0 when every promise is kept, 4 when one is not."""
     chosen = _chosen(arguments.text("ONLY"))
     with RunFolder("bench") as run:
         begun = time.monotonic()
@@ -48,7 +48,7 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
             short: list[str] = []
             for topic in chosen:
                 before = len(figures)
-                for measure in measures(topic):
+                for measure in measures(*topic.split(".")):
                     out.progress(f"bench: {measure.__doc__}")
                     figures += measured(measure, folder)
                 short += [] if all(figure.kept for figure in figures[before:]) else [topic]
@@ -84,10 +84,14 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
 def _chosen(words: str) -> list[str]:
     known = topics()
     chosen = words.split(",") if words else known
-    if unknown := [word for word in chosen if word not in known]:
+    if unknown := [word for word in chosen if word.partition(".")[0] not in known]:
         near = nearest(unknown[0], known)
         hint = f"; did you mean {near}?" if near else ""
         raise UsageError(f"ONLY={shown(words)}: choose from {', '.join(known)}{hint}")
+    for topic, _, row in (word.partition(".") for word in chosen if "." in word):
+        rows = [row_name(measure) for measure in measures(topic)]
+        if row not in rows:
+            raise UsageError(f"ONLY={shown(words)}: of {topic} choose from {', '.join(rows)}")
     return chosen
 
 

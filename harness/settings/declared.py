@@ -239,7 +239,13 @@ DECLARED: tuple[Setting, ...] = (
     Setting("PAGE", _FILE, ("compare",), "the page to write", "compare.html", "results/compare.html"),
     Setting("REASON", Text("a sentence"), ("approve",), "why this is right", "faster fills", required=True),
     Setting("ALLOW_DIRTY", Flag(), ("approve",), "1 approves a tree with uncommitted changes", "1", "0"),
-    Setting("ONLY", Text("topics joined by commas"), ("bench",), "these topics alone", "gate,kernel"),
+    Setting(
+        "ONLY",
+        Text("topics joined by commas"),
+        ("bench",),
+        "these topics alone, or rows of them",
+        "gate,cluster.killed",
+    ),
     Setting("SWITCHES", Flag(), ("bench",), "0 leaves out what each switch is worth; the default with ONLY", "0"),
     Setting(
         "TARGET", _TARGET, ("bisect",), "another kernel by its file, in its repository", "mine", excludes=_NOT_OF_GIT
