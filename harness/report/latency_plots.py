@@ -56,7 +56,7 @@ def timeline(shown: Sequence[ShownInput]) -> Script:
         f"set yrange [0.3:{len(some) + 0.7}]",
         f"set xrange [0:{max(float(np.max(begin)) * 1.02, 0.1):.6g}]",
         "unset grid",
-        "set key below left horizontal samplen 1.2 height 1",
+        "set key below left vertical samplen 1.2",
         "plot " + ", ".join(plotted),
     ]
     words = "Each input from QEMU's event to the flush of the first frame that shows it, on the host's clock."

@@ -20,6 +20,7 @@ from harness.model.latency_record import SentKey, ShownInput
 from harness.model.spec import Machine, RunParams, RunSpec, Switches, UsageError
 from harness.platform.kernels.build import build_kernel
 from harness.report.latency_plots import spread, timeline
+from harness.report.plots import narrowed, plot_svg
 from harness.tests.programs import run_harness
 
 PERIOD_US = 16_000
@@ -212,6 +213,8 @@ def test_the_timeline_shows_the_longest_and_marks_the_late() -> None:
     many[77] = replace(many[77], wait_ns=90_000_000, late_frames=1)
     some = spread(many)
     assert many[77] in some and len(some) <= 25 and some[0].number == 1 and some[-1].number == 199
+    drawn = [plot_svg(text) for text in (timeline(many).text, narrowed(timeline(many).text))]
+    assert all(f">{words}<" in svg for svg in drawn for words in ("queue", "device, to the flush", "read late"))
     assert "read late" in timeline(many).text and "read late" not in timeline(many[:20]).text
 
 
