@@ -19,8 +19,9 @@ from harness.gate.measuring.latency import KEYS, clock_words, measure_latency
 from harness.model.latency_record import SentKey, ShownInput
 from harness.model.spec import Machine, RunParams, RunSpec, Switches, UsageError
 from harness.platform.kernels.build import build_kernel
+from harness.platform.pictures.gnuplot import plot_svg
 from harness.report.latency_plots import spread, timeline
-from harness.report.plots import narrowed, plot_svg
+from harness.report.plots import narrowed
 from harness.tests.programs import run_harness
 
 PERIOD_US = 16_000
