@@ -129,7 +129,7 @@ def test_what_is_dropped_in_the_end_is_written_in_the_folder(layer: Layer, kerne
 @pytest.mark.qemu
 @pytest.mark.parametrize("layer", BOXES, indirect=True)
 def test_any_name_of_a_folder_will_do(layer: Layer, kernel: Path, tmp_path: Path) -> None:
-    folder = tmp_path / 'it\'s $HOME "a" `b` \\c #1\n2\tü'
+    folder = tmp_path / 'it\'s $HOME "a" `b` \\c #1\n2\tü\udcff'
     with Qemu(RunSpec(kernel, MACHINE, RunParams(frames=5)), folder) as machine:
         assert machine.wait_end(60).clean
     assert machine.log_path.read_bytes() == b""

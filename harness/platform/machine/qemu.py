@@ -392,7 +392,8 @@ class Qemu:
         return session_environment() if self.spec.machine.display in WINDOWS else None
 
     def _launch(self, keep: list[int], environment: dict[str, str] | None) -> None:
-        (self.folder / "command").write_text(shlex.join(self.command) + "\n", encoding="utf-8")
+        # As the system has it: a folder's name need not be UTF-8.
+        (self.folder / "command").write_bytes(os.fsencode(shlex.join(self.command) + "\n"))
         boxed = sandboxed(self.command, self.spec, self.folder, environment)
         with open(self.log_path, "wb") as log:
             self._process = start_child(boxed, stdout=log, stderr=log, pass_fds=keep, environment=environment)
