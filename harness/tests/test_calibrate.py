@@ -90,9 +90,14 @@ def test_a_short_calibration_leaves_its_evidence(
     [
         ((), "calibration", "quiet"),
         (("LOAD=1",), "calibration-loaded", "a busy loop on each core"),
-        (("LOAD=10", "CORES=2"), "calibration-crowded-10-cores-2", "10 competing processes, 2 cores"),
-        (("CORES=1",), "calibration-cores-1", "1 core"),
-        (("PIN=0",), "calibration-unpinned", "no right to pin"),
+        pytest.param(
+            ("LOAD=10", "CORES=2"),
+            "calibration-crowded-10-cores-2",
+            "10 competing processes, 2 cores",
+            marks=pytest.mark.full,
+        ),
+        pytest.param(("CORES=1",), "calibration-cores-1", "1 core", marks=pytest.mark.full),
+        pytest.param(("PIN=0",), "calibration-unpinned", "no right to pin", marks=pytest.mark.full),
         (("FOREIGN=1",), "calibration-foreign", "a foreign kernel"),
         (("VIRGL=1",), "calibration-gl", "GL device"),
     ],

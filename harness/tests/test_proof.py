@@ -237,18 +237,21 @@ def test_a_write_to_what_the_device_has_is_wrong_in_any_order(arch: str, word: s
     assert "no fence helps" in draw_cycle(cycle)
 
 
+@pytest.mark.slow
 def test_on_x86_a_device_without_a_fence_loses_kicks_and_nothing_else() -> None:
     found = answers(proved("x86_64", "acquire_progress").recordings, DEVICES["publisher"])
     blamed = {one.question: {cycle.by_device for cycle in one.cycles} for one in found if one.cycles}
     assert blamed == {"kick-check": {True}}, "TSO keeps every order of the device but a read after a write"
 
 
+@pytest.mark.slow
 def test_a_clearing_that_lands_last_is_asked_with_two_values() -> None:
     found = next(one for one in proved("riscv64", "late_publish").answers if one.question == "response-clear")
     for cycle in found.cycles:
         assert cycle.program.final == {"a": 1} and cycle.program.threads[1][-1].value == 2
 
 
+@pytest.mark.slow
 def test_a_device_that_keeps_no_order_is_blamed_itself() -> None:
     found = answers(proved("aarch64", "acquire_progress").recordings, DEVICES["publisher"])
     publish = next(one for one in found if one.question == "publish")
