@@ -17,7 +17,7 @@ from distributed.scheduler import KilledWorker
 from harness.cluster import workplace
 from harness.cluster.address import SchedulerAddress, security_for
 from harness.cluster.faults import ClusterError, EngineLost
-from harness.cluster.protocol import FACTS, EngineEvent, HostFacts, LiveHost
+from harness.cluster.protocol import DIED, FACTS, EngineEvent, HostFacts, LiveHost
 from harness.model import codec
 from harness.model.codec import CodecError
 
@@ -155,7 +155,7 @@ class DaskEngine:
             raise EngineLost(f"the scheduler {self.address.url} has gone")
         failure = future.exception(timeout=CONNECT_S)
         if isinstance(failure, KilledWorker):
-            return [EngineEvent(ticket, None, "it died")]
+            return [EngineEvent(ticket, None, DIED)]
         return [EngineEvent(ticket, None, f"{type(failure).__name__}: {str(failure)[:200]}")]
 
     def forget(self, ticket: int) -> None:

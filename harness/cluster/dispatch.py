@@ -19,7 +19,7 @@ from harness.cluster.bundle import Bundle
 from harness.cluster.faults import ClusterError, EngineLost, ParcelDamaged
 from harness.cluster.parcel import place
 from harness.cluster.placement import Waiting, WaitingList, crowded_fingerprints, fits
-from harness.cluster.protocol import DAMAGED, Engine, EngineEvent, JobAnswer
+from harness.cluster.protocol import DAMAGED, DIED, GONE, Engine, EngineEvent, JobAnswer
 from harness.cluster.roster import Roster, WorkerRow
 from harness.model.job import JobEnd, Wish
 from harness.model.spec import Verdict
@@ -72,6 +72,15 @@ class Ticket:
     """What is still to be sent before the job can run."""
 
 
+@dataclass(frozen=True)
+class Loss:
+    """A worker that was lost while it ran a job."""
+
+    host: str
+    may_return: bool
+    """It was out of sight; otherwise the call itself failed there."""
+
+
 NoiseOf = Callable[[Path], float | None]
 """The noise of a finished result, as a share; None where it says nothing of it."""
 
@@ -107,8 +116,8 @@ class Dispatcher:
         self.roster = Roster(cargo.version, patience.retry_s, usual_noise or {}, self._note)
         self.waiting = WaitingList()
         self.tickets: dict[int, Ticket] = {}
-        self.killed: dict[str, list[str]] = {}
-        """By job: the hosts that were lost while it ran."""
+        self.killed: dict[str, list[Loss]] = {}
+        """By job: the workers that were lost while it ran, without those that came back."""
         self.ended: dict[str, JobEnd] = {}
         self.dropped: list[Waiting] = []
         self._looked = -math.inf
@@ -150,11 +159,13 @@ class Dispatcher:
             return
         self._looked = now
         self.watch(self)
-        for address in self.roster.see(self.engine.hosts()):
+        gone = self.roster.see(self.engine.hosts())
+        self._acquit()
+        for address in gone:
             for ticket in list(self.tickets.values()):
                 if ticket.address == address and not ticket.suspected:
                     ticket.suspected = True
-                    yield from self._lose(ticket, "it is gone")
+                    yield from self._lose(ticket, GONE)
         usable = self.roster.usable()
         if usable:
             self._seen = now
@@ -288,18 +299,25 @@ class Dispatcher:
         if job_id not in self.ended and job_id not in self.waiting.ids and not elsewhere:
             self.waiting.add(Waiting(ticket.waiting.rank, job_id, ticket.waiting.wish))
 
+    def _acquit(self) -> None:
+        """A process that is there again was not ended by its job: the connection or the scheduler had gone."""
+        there = {row.name for row in self.roster.rows.values()}
+        for losses in self.killed.values():
+            losses[:] = [loss for loss in losses if not loss.may_return or loss.host not in there]
+
     def _lose(self, ticket: Ticket, why: str) -> Iterator[JobEnd]:
         """A worker has gone while it ran a job."""
         job_id = ticket.waiting.job_id
         host = self.roster.name(ticket.address)
         self._note(f"{host} was lost while it ran {ticket.waiting.wish.job.label}: {why}")
-        hosts = self.killed.setdefault(job_id, [])
-        hosts.append(host)
-        if len(hosts) < KILLS_MAX:
+        losses = self.killed.setdefault(job_id, [])
+        losses.append(Loss(host, why in (DIED, GONE)))
+        if len(losses) < KILLS_MAX:
             self._again(ticket)
         elif job_id not in self.ended:
             self.waiting.take_job(job_id)
-            why = f"set aside: {len(hosts)} workers ended while they ran it: {', '.join(hosts)}"
+            names = ", ".join(loss.host for loss in losses)
+            why = f"set aside: {len(losses)} workers ended while they ran it: {names}"
             yield self._end_badly(ticket.waiting, why)
 
     def _end_badly(self, waiting: Waiting, why: str) -> JobEnd:

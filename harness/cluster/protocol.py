@@ -68,6 +68,11 @@ class LiveHost:
     """Its clock against ours."""
 
 
+DIED = "it died"
+GONE = "it is gone"
+"""Why a call brought nothing where the engine no longer sees its worker."""
+
+
 @dataclass(frozen=True)
 class EngineEvent:
     """Something that came back from the engine."""

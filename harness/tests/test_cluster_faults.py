@@ -83,6 +83,19 @@ def test_a_host_that_comes_back_does_not_count_twice(engine: FakeEngine, tmp_pat
     counted_once(ends, tmp_path)
 
 
+def test_a_worker_that_goes_out_of_sight_again_and_again_was_not_ended_by_its_job(
+    engine: FakeEngine, tmp_path: Path
+) -> None:
+    """A scheduler that restarts forgets its workers for a while: a long job outlasts any number of that."""
+    engine.add("one", run_s=40.0)
+    for begin in range(2, 32, 5):
+        engine.at(begin, lambda: setattr(engine.workers["one"], "silent", True))
+        engine.at(begin + 2.5, lambda: setattr(engine.workers["one"], "silent", False))
+    found = dispatcher(engine, tmp_path)
+    (end,) = found.run(wishes([job("cell")], found.cargo))
+    assert end.exit_code == 0 and any("was lost while it ran cell: it is gone" in text for text in found.notices)
+
+
 def test_a_second_result_of_one_job_is_named_and_dropped(engine: FakeEngine, tmp_path: Path) -> None:
     slow = engine.add("slow", run_s=3.0)
     engine.at(4.0, lambda: setattr(slow, "silent", True))
