@@ -10,6 +10,7 @@ import contextlib
 import importlib.util
 import io
 import os
+import resource
 import signal
 import sys
 from types import FrameType
@@ -17,6 +18,7 @@ from types import FrameType
 DEBIAN_PYTHON = "/usr/bin/python3"
 NEEDED = ("numpy", "scipy", "cv2", "rich", "jinja2", "cattrs")
 HARNESS_FAILED = 5
+STACK_BYTES = 8 << 20
 
 
 def _fail(text: str) -> int:
@@ -87,6 +89,15 @@ def _open_streams() -> None:
             setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))
 
 
+def _use_own_limits() -> None:
+    """What is made here can be used here, and the stack suffices, whatever mask and limit a caller hands down."""
+    os.umask(os.umask(0o077) & 0o077)
+    soft, hard = resource.getrlimit(resource.RLIMIT_STACK)
+    most = STACK_BYTES if hard == resource.RLIM_INFINITY else min(hard, STACK_BYTES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_STACK, (most, hard))
+
+
 def _let_go() -> None:
     """Drop what a stream still holds that has gone: Python would end with a code of its own, 120."""
     for stream in (sys.stdout, sys.stderr):
@@ -120,6 +131,7 @@ if __name__ == "__main__":
 
         listen(_interrupt)
         take_signals()
+        _use_own_limits()
         code = _main(sys.argv[1:])
         listen(signal.SIG_IGN)
     except (ImportError, SyntaxError, OSError, UnicodeError, AttributeError) as error:

@@ -27,27 +27,33 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
     arches = [switches.pop("ARCH")] if "ARCH" in switches else list(ARCHES)
     passed = failed = 0
     broken: list[str] = []
+    troubles: list[str] = []
     for arch in arches:
         built = build_kernel(Switches.of({**switches, "ARCH": arch}), compiler=arguments.text("CC"), test=True)
         for boot in suite_boots(arch):
-            run = _run(replace(boot, suite=arguments.text("SUITE") or boot.suite), built.path)
+            try:
+                run = _run(replace(boot, suite=arguments.text("SUITE") or boot.suite), built.path)
+            except HarnessError as error:  # the others run all the same
+                troubles.append(f"{arch} {boot.name}: {error.message}")
+                continue
             passed, failed = passed + run.passed, failed + run.failed
             broken += [arch] if run.failed or run.complaints else []
             for line in run.complaints:
                 out.line(f"FAIL {arch} {run.name}: {line}")
             out.line(f"{arch} {run.name}: {run.passed} passed, {run.failed} failed")
     out.line(f"{passed} passed, {failed} failed")
-    if failed or not passed:
+    if failed or not (passed or troubles):
         kept = [f"{name}={text}" for name, text in arguments.given.items() if name != "ARCH"]
         command = shlex.join(["make", "suites", f"ARCH={(broken or arches)[0]}", *kept])
         out.line(f"next: a line above names the check and its place; after a change, run that architecture: {command}")
-    return Verdict.GUEST_FAILED if failed or not passed else Verdict.PASS
+    for trouble in troubles:
+        out.line(f"{'not run' if failed else Verdict.HARNESS_FAILED.value}: {trouble}")
+    if failed:
+        return Verdict.GUEST_FAILED
+    return Verdict.HARNESS_FAILED if troubles else Verdict.PASS if passed else Verdict.GUEST_FAILED
 
 
 def _run(boot: SuiteBoot, kernel: Path) -> SuiteRun:
-    """One boot; its failure, even QEMU's, does not keep the others from running."""
+    """One boot."""
     with scratch_folder("suites") as folder:
-        try:
-            return run_suites(boot, kernel, folder)
-        except HarnessError as error:
-            return SuiteRun(boot.name, 0, 1, (error.message,))
+        return run_suites(boot, kernel, folder)

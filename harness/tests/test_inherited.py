@@ -6,6 +6,7 @@ import contextlib
 import os
 import pty
 import re
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -126,3 +127,25 @@ def test_an_alarm_that_a_caller_set_is_an_interrupt(tmp_path: Path) -> None:
     )
     assert done.returncode == 5 and "harness-failed: " in done.stdout + done.stderr
     assert (tmp_path / "results" / "latest" / "exit_code").read_text() == "5\n"
+
+
+LIMITED = """
+import os, resource, sys
+os.umask(0o777)
+resource.setrlimit(resource.RLIMIT_STACK, (1 << 20, resource.getrlimit(resource.RLIMIT_STACK)[1]))
+os.execv(sys.executable, [sys.executable, "-c", sys.argv[1]])
+"""
+"""As a caller may that lets nobody use its files, not even itself."""
+
+
+def test_what_is_made_can_be_used_whatever_the_caller_s_mask_and_stack() -> None:
+    seen = """
+import os, resource
+from harness.__main__ import _use_own_limits
+_use_own_limits()
+print(oct(os.umask(0)), resource.getrlimit(resource.RLIMIT_STACK)[0] >> 20)
+"""
+    done = subprocess.run([sys.executable, "-c", LIMITED, seen], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    hard = resource.getrlimit(resource.RLIMIT_STACK)[1]
+    most = 8 if hard == resource.RLIM_INFINITY else min(hard >> 20, 8)
+    assert done.stdout.split() == ["0o77", str(most)], done.stderr

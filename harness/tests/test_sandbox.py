@@ -16,7 +16,18 @@ import pytest
 
 from harness.commands import doctor
 from harness.model.errors import QemuError, QmpError
-from harness.model.spec import ROOT, Device, Display, Limits, Machine, RunParams, RunSpec, Switches, Verdict
+from harness.model.spec import (
+    ROOT,
+    Device,
+    Display,
+    Limits,
+    Machine,
+    RunParams,
+    RunSpec,
+    Switches,
+    UsageError,
+    Verdict,
+)
 from harness.platform.kernels.build import build_kernel
 from harness.platform.machine import sandbox
 from harness.platform.machine.qemu import Qemu
@@ -136,7 +147,7 @@ def test_any_name_of_a_folder_will_do(layer: Layer, kernel: Path, tmp_path: Path
 
 
 def test_a_name_that_qemu_would_change_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(QemuError, match="a folder whose name holds %"), Qemu(
+    with pytest.raises(UsageError, match="a folder whose name holds %"), Qemu(
         RunSpec(Path("k"), MACHINE), tmp_path / "%d"
     ):
         pass

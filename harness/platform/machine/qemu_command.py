@@ -123,7 +123,9 @@ def qemu_command(spec: RunSpec, folder: Path, qmp_fd: int, serial_fd: int, event
             raise UsageError(f"{key_place(spec.target, 'arch')}: {machine.arch}: {said}")
         raise QemuError(f"{arch.qemu} is not installed: install the package {arch.qemu_package} (make setup perf)")
     if "%" in str(folder):
-        raise QemuError(f"QEMU cannot log into a folder whose name holds %: {folder}")
+        raise UsageError(
+            f"QEMU cannot log into a folder whose name holds %: {folder}; set HARNESS_RESULTS and TMPDIR to others"
+        )
     command = [binary, *machine_arguments(machine)]
     command += ["-chardev", f"socket,id=qmp,fd={qmp_fd}", "-mon", "chardev=qmp,mode=control"]
     command += ["-chardev", serial_chardev(spec, folder, serial_fd), "-serial", "chardev:serial"]
