@@ -162,7 +162,7 @@ def test_a_missing_compiler_leaves_warnings_untested(tmp_path: Path, monkeypatch
 def test_a_compiler_that_complains_is_heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said = {"gcc": "  CC main.c\n", "clang": "main.c:1:1: warning: unused variable\n"}
     made = checklist(tmp_path)
-    monkeypatch.setattr(acceptance, "run_make", lambda tree, words, what: said[what.rpartition(" ")[2]])
+    monkeypatch.setattr(acceptance, "run_make", lambda tree, words, what, scratch: said[what.rpartition(" ")[2]])
     found = made.build()
     assert len(found.complaints) == 2 and "unused variable" in found.complaints[0]
 

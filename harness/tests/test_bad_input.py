@@ -194,7 +194,7 @@ def test_output_cannot_be_written(tree: Tree) -> None:
         )
     assert (harness.returncode, harness.stderr) == (
         5,
-        "harness-failed: output cannot be written: No space left on device\n",
+        "harness-failed: output cannot be written: No space left on device (exit 5)\n",
     )
 
 
