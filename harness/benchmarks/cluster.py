@@ -8,7 +8,6 @@ import os
 import random
 import resource
 import signal
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +25,7 @@ from harness.cluster.protocol import DISK_FULL
 from harness.model.errors import HarnessError
 from harness.model.job import JobEnd, Wish
 from harness.model.spec import ROOT, UsageError
+from harness.platform.files.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from harness.cluster.local import LocalEngine
@@ -233,8 +233,8 @@ def _others(engine: "LocalEngine", folder: Path, port: int = 0, wrong: str = "")
     name, _, value = wrong.partition("=")
     environment = os.environ | {"PYTHONPATH": str(ROOT)} | ({name: value} if wrong else {})
     ready = len(engine.hosts()) + FAULTS
-    with tempfile.TemporaryDirectory(prefix="others-", dir=folder) as place:
-        others = LocalWorkers(address, FAULTS, Path(place), environment, MODULE)
+    with scratch_folder("others", folder) as place:
+        others = LocalWorkers(address, FAULTS, place, environment, MODULE)
         try:
             _wait_for(engine, ready)
             yield

@@ -27,7 +27,7 @@ def main() -> int:
         gates = (_gate(texts, float(words["SMALLEST"])),)
         verdict = gates[0].verdict or Verdict.PASS
     result = Result("ab", verdict, f"{verdict.value}: compared", "2026", 1.0, gates=gates)
-    folder = RunFolder("ab", Path(tempfile.gettempdir())).commit(result)
+    folder = RunFolder("ab", Path(tempfile.gettempdir()) / "results").commit(result)
     sys.stdout.write(f"report: {folder / 'report.html'}\n")
     return verdict.exit_code
 
