@@ -112,7 +112,9 @@ def test_only_reads_while_the_device_works_are_a_poll() -> None:
     assert reads_meanwhile(frame.replace(other, read * 5) * 3) == 15
     of_another = answered.replace(b"0x7", b"0x9")
     assert reads_meanwhile(asked + of_another + read + answered + read) == 1
-    assert reads_meanwhile(asked.replace(b"n 0", b"n 1") + read) == 0
+    assert reads_meanwhile(frame + asked.replace(b"n 0", b"n 1") + read) == 0
+    assert reads_meanwhile(read * 2 + answered + read) == 2, "the log begins in the middle of a wait"
+    assert reads_meanwhile(read * 2) == 2 and reads_meanwhile(read * 2 + asked) == 0
 
 
 @pytest.mark.qemu

@@ -114,8 +114,11 @@ def reads_meanwhile(log: bytes) -> int:
 
     Others poll nothing: a driver may ask for the queue's place before each notification.
     """
-    reads, waits_for = 0, b""
-    for step in _STEP.finditer(log):
+    steps = list(_STEP.finditer(log))
+    first = next((step for step in steps if not step["read"]), None)
+    # The log may begin in the middle of a wait, and hold no more than that.
+    reads, waits_for = 0, b"" if first and first["asked"] else first["answered"] if first else b"any"
+    for step in steps:
         if step["read"]:
             reads += bool(waits_for)
         elif step["asked"]:
