@@ -14,15 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from harness.acceptance.checklist import (
-    changed,
-    counted,
-    disk_load_of,
-    findings_of,
-    input_of,
-    mean_fps,
-    roulette_of,
-)
+from harness.acceptance.checklist import changed, counted, disk_load_of, findings_of, input_of, mean_fps, roulette_of
 from harness.acceptance.evidence import (
     Absent,
     ApprovedEvidence,

@@ -156,9 +156,8 @@ def _silent(folder: Path) -> list[Figure]:
     with _engine(folder, WORKERS + FAULTS) as engine:
         found = _dispatcher(engine, folder)
         groups = [child.pid for child in list(engine.workers.children.values())[:FAULTS]]
-        signalled = [partial(_signal_all, groups, number) for number in (signal.SIGSTOP, signal.SIGCONT)]
-        over = lambda found: _second_results(found) == FAULTS  # noqa: E731
-        outage = _Outage(folder, WORKERS + FAULTS, signalled[0], signalled[1], over)
+        stop, resume = (partial(_signal_all, groups, number) for number in (signal.SIGSTOP, signal.SIGCONT))
+        outage = _Outage(folder, WORKERS + FAULTS, stop, resume, lambda found: _second_results(found) == FAULTS)
         wishes = outage.wishes(found.cargo)
         found.watch = outage.watch
         try:

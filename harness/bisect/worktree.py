@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
-from harness.platform.files.scratch import scratch_folder
 from harness.model.errors import BuildError, HarnessError
 from harness.model.spec import ROOT, UsageError, Verdict
+from harness.platform.files.scratch import scratch_folder
 from harness.platform.kernels.build import git
 from harness.platform.processes.child import ChildError, clean_environment, run_child
 

@@ -8,7 +8,6 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from harness.platform.files.scratch import scratch_folder
 from harness.benchmarks import Figure, measured, measures, row_name, topics
 from harness.core.comparison.statistics import State
 from harness.core.wording import percent, signed_percent, span
@@ -18,6 +17,7 @@ from harness.gate.measuring.protocol import WARM_UP_FRAMES, choose_protocol
 from harness.model.result import NextStep, Result
 from harness.model.spec import Machine, RunParams, RunSpec, Switches, UsageError, Verdict, switch_table
 from harness.model.values import nearest, shown
+from harness.platform.files.scratch import scratch_folder
 from harness.platform.files.store import RunFolder
 from harness.platform.host.identity import host_facts
 from harness.platform.host.leases import lease_cores

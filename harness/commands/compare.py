@@ -8,7 +8,6 @@ from urllib.parse import quote
 
 import numpy as np
 
-from harness.platform.files.scratch import scratch_folder
 from harness.core.arrays import F64
 from harness.core.comparison.statistics import CANDIDATE
 from harness.gate.measuring.frame_file import FRAMES_FILE, load_frames
@@ -17,6 +16,7 @@ from harness.model.result import ReplayError
 from harness.model.spec import Verdict
 from harness.platform.files.atomic import write_whole
 from harness.platform.files.outputs import make_place
+from harness.platform.files.scratch import scratch_folder
 from harness.platform.files.store import load_result, saved_run
 from harness.report.compare_view import ComparedRun, compare_view
 from harness.report.plots import distribution, drawn

@@ -8,9 +8,9 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from harness.platform.files.scratch import scratch_folder
 from harness.model.errors import HarnessError
 from harness.model.spec import ARCHES, Device, Display, Machine, RunSpec, Switches, Verdict
+from harness.platform.files.scratch import scratch_folder
 from harness.platform.host.context_switches import tells_switches
 from harness.platform.host.probe import boots, choose_accelerator, qemu_version
 from harness.platform.kernels.build import build_kernel

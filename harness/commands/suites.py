@@ -6,11 +6,11 @@ import shlex
 from dataclasses import replace
 from pathlib import Path
 
-from harness.platform.files.scratch import scratch_folder
 from harness.gate.measuring.suites import SuiteBoot, run_suites, suite_boots
 from harness.model.errors import HarnessError
 from harness.model.spec import ARCHES, Switches, Verdict
 from harness.model.suites import SuiteRun
+from harness.platform.files.scratch import scratch_folder
 from harness.platform.kernels.build import build_kernel
 from harness.report.printer import Printer
 from harness.settings import Arguments
@@ -48,9 +48,9 @@ def main(arguments: Arguments, out: Printer) -> Verdict:
         out.line(f"next: a line above names the check and its place; after a change, run that architecture: {command}")
     for trouble in troubles:
         out.line(f"{'not run' if failed else Verdict.HARNESS_FAILED.value}: {trouble}")
-    if failed:
-        return Verdict.GUEST_FAILED
-    return Verdict.HARNESS_FAILED if troubles else Verdict.PASS if passed else Verdict.GUEST_FAILED
+    if troubles and not failed:
+        return Verdict.HARNESS_FAILED
+    return Verdict.GUEST_FAILED if failed or not passed else Verdict.PASS
 
 
 def _run(boot: SuiteBoot, kernel: Path) -> SuiteRun:

@@ -12,10 +12,11 @@ from harness.core.machine_code.bootimage import same_loaded_bytes
 from harness.gate.judging.metrics import RULES, Rule
 from harness.model.declared import on_request
 from harness.model.record import Incident, Lease
-from harness.model.spec import Capabilities, Machine, RunParams, RunSpec, Switches
+from harness.model.spec import ROOT, Capabilities, Machine, RunParams, RunSpec, Switches
 from harness.model.target import Target, limits_of, machine_of
 from harness.model.target_record import TargetRecord
 from harness.platform.files.bounded import KERNEL_BYTES_MAX, read_bounded
+from harness.platform.kernels.build import checkout_revision
 
 B = TypeVar("B")
 SAME_KERNEL = "the same kernel, byte for byte"
@@ -36,6 +37,11 @@ class KernelSource:
     """``gcc`` or ``clang``."""
     commit: str = ""
     """Empty for the working tree."""
+
+    @property
+    def tree(self) -> Path:
+        """The folder of its files; raises BuildError where there is no such commit."""
+        return checkout_revision(self.commit)[0] if self.commit else ROOT
 
 
 @dataclass(frozen=True)

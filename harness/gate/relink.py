@@ -11,10 +11,9 @@ from harness.core.machine_code.bootimage import same_loaded_bytes
 from harness.gate.measured import ArmKernel
 from harness.gate.measuring.comparison import Arms, Relinked
 from harness.model.errors import BuildError, HarnessError
-from harness.model.spec import ROOT
 from harness.platform.files.atomic import whole_folder
 from harness.platform.files.locks import lock
-from harness.platform.kernels.build import BUILD_DIR, build_kernel, checkout_revision, link_in_orders, sha256_of
+from harness.platform.kernels.build import BUILD_DIR, build_kernel, link_in_orders, sha256_of
 
 LAYOUTS = tuple(range(1, 17))
 """Numbers that each stand for one other order: many, so that the mean of their offsets is small."""
@@ -77,7 +76,7 @@ def linked(kernel: ArmKernel, kept_in: Path = KEPT_DIR) -> tuple[Path, ...]:
 def _made(kernel: ArmKernel) -> tuple[Path, ...]:
     source, switches = kernel.source, kernel.switches
     assert source is not None and switches is not None
-    tree = checkout_revision(source.commit)[0] if source.commit else ROOT
+    tree = source.tree
     plain = build_kernel(switches, compiler=source.compiler, tree=tree, commit=source.commit)
     # No bound needed: kernels of this build, and one that was measured.
     if not same_loaded_bytes(plain.path.read_bytes(), kernel.path.read_bytes()):

@@ -152,9 +152,10 @@ def _run(stage: Stage[Any, Any], session: Session, measured: Measured) -> Measur
     session.later_s = _later_s(stage, session, measured)
     if not _has_time(stage, session):
         return replace(measured, skipped={**measured.skipped, stage.name: budget.NO_TIME})
-    expected_s = stage.least_s(session.order) * session.slowness
+    least_s = stage.least_s(session.order)
+    expected_s = least_s * session.slowness
     session.progress(f"{stage.name}: started{f', about {expected_s:.0f} s' if expected_s >= 1.0 else ''}")
-    session.done_s += stage.least_s(session.order)
+    session.done_s += least_s
     try:
         brought = stage.measure(session, measured)
         return replace(measured.joined_by(brought), skipped={**measured.skipped, **session.left_out})

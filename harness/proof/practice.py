@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.platform.files.scratch import scratch_folder
 from harness.model.spec import KERNEL_DIR
+from harness.platform.files.scratch import scratch_folder
 from harness.platform.processes.child import ChildError, clean_environment, run_child
 from harness.proof.export import ExportedTest
 from harness.proof.herd import observations

@@ -11,10 +11,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from harness.platform.files.scratch import scratch_folder
 from harness.core.arrays import Image
 from harness.core.pictures.captures import CAPTURES_FILE, CapturesError, captures_from_json
 from harness.platform.files.bounded import read_bounded
+from harness.platform.files.scratch import scratch_folder
 from harness.report.pictures import difference_box, read_picture
 from harness.report.view import Movie
 

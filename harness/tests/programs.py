@@ -17,8 +17,8 @@ from typing import Any
 import psutil
 
 from harness.model.spec import ROOT
-from harness.tests.fuzz import FULL
 from harness.robustness.preloaded import run_preloaded
+from harness.tests.fuzz import FULL
 
 UNORDERED = f"CONFIG={ROOT / 'harness/tests/data/unordered.toml'}"
 """The ordering of the kernel is not proved: for runs that do not ask about it."""

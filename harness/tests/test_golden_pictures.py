@@ -12,8 +12,8 @@ import pytest
 
 from harness.core.arrays import DrawFrame, Image, Mask
 from harness.core.pictures.frames import FrameClass
-from harness.core.pictures.picture_texture import block_prints, noise_blocks, row_lean_px
 from harness.core.pictures.golden_features import Golden, Surprises, learn_golden
+from harness.core.pictures.picture_texture import block_prints, noise_blocks, row_lean_px
 from harness.core.pictures.unknown_pictures import frozen_parts, judge_picture
 from harness.gate.measuring.target_pictures import GoldenJudge, judged_words
 from harness.model.spec import UsageError

@@ -16,18 +16,7 @@ import pytest
 
 from harness.commands import doctor
 from harness.model.errors import QemuError, QmpError
-from harness.model.spec import (
-    ROOT,
-    Device,
-    Display,
-    Limits,
-    Machine,
-    RunParams,
-    RunSpec,
-    Switches,
-    UsageError,
-    Verdict,
-)
+from harness.model.spec import ROOT, Device, Display, Limits, Machine, RunParams, RunSpec, Switches, UsageError, Verdict
 from harness.platform.kernels.build import build_kernel
 from harness.platform.machine import sandbox
 from harness.platform.machine.qemu import Qemu

@@ -10,6 +10,7 @@ Accepted format, a command each::
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from harness.model.refusals_record import FIRST_ERROR, RefusedCommand
 
@@ -37,9 +38,7 @@ def refused_commands(serial_log: str) -> tuple[RefusedCommand, ...]:
             found.append(RefusedCommand(seen["sent"], command, response, None, _told(response, reported)))
             complaint = (0, 0)
         elif seen["check"] and found and found[-1].sent == seen["check"]:
-            last = found.pop()
-            wanted = not seen["failed"]
-            found.append(RefusedCommand(last.sent, last.command, last.response, wanted, last.reported))
+            found[-1] = replace(found[-1], as_wanted=not seen["failed"])
     return tuple(found)
 
 

@@ -141,8 +141,10 @@ def _furthest_px(pictures: PictureOf, golden: Golden, mask: Mask | None) -> int:
     furthest_px = 0
     for first in range(QUARTERS):
         middle, still, moving = _extremes(_Part(pictures, first, QUARTERS), mask)
+        if not still.any():
+            continue
         known = replace(golden, picture=middle, still=still, moving=moving)
-        for other in (pictures[i] for i in range(len(pictures)) if i % QUARTERS != first and still.any()):
+        for other in (pictures[i] for i in range(len(pictures)) if i % QUARTERS != first):
             furthest_px = max(furthest_px, _beyond_px(other, known, _changed(other, known)))
     return furthest_px
 

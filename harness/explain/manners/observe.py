@@ -29,6 +29,8 @@ _STEP = re.compile(
     rb"virtio_queue_notify [^\n]*\bn 0 vq (?P<asked>0x[0-9a-f]+)|virtqueue_flush vq (?P<answered>0x[0-9a-f]+))",
     re.MULTILINE,
 )
+_ANY = b"any"
+"""Waited for where a log holds nothing but reads."""
 REGISTERS_S = 0.15
 """A spin on a register fills the log fast."""
 NOTED_AT_ONCE = ("-global", "virtio-mmio.ioeventfd=off")
@@ -115,9 +117,9 @@ def reads_meanwhile(log: bytes) -> int:
     Others poll nothing: a driver may ask for the queue's place before each notification.
     """
     steps = list(_STEP.finditer(log))
-    first = next((step for step in steps if not step["read"]), None)
     # The log may begin in the middle of a wait, and hold no more than that.
-    reads, waits_for = 0, b"" if first and first["asked"] else first["answered"] if first else b"any"
+    first = next((step for step in steps if not step["read"]), None)
+    reads, waits_for = 0, (first["answered"] or b"") if first else _ANY
     for step in steps:
         if step["read"]:
             reads += bool(waits_for)

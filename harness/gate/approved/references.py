@@ -31,6 +31,7 @@ from harness.platform.kernels.build import (
 )
 
 BASELINES_DIR = ROOT / "baselines"
+NO_COMMIT = "its commit is not recorded"
 
 
 class NoBaseline(Exception):
@@ -189,33 +190,36 @@ def find_reference(
     local = candidate_compiler(candidate, compiler)
     if local == baseline.compiler:
         return Reference(stored, baseline, tuple(notices))
-    if not allow_rebuild or not baseline.commit:
-        return _unlike(stored, baseline, notices, local, "its commit is not recorded")
+    if not allow_rebuild:
+        return _unlike(stored, baseline, notices, local, NO_COMMIT)
     try:
-        tree, commit = checkout_revision(baseline.commit)
-        built = build_kernel(switches, compiler=compiler, tree=tree, commit=commit)
+        kernel = _rebuilt(baseline, switches, compiler)
     except BuildError as error:
         return _unlike(stored, baseline, notices, local, error.message)
-    notices.append(f"reference rebuilt from {commit[:12]} with {local}: approved was {baseline.compiler}")
-    source = KernelSource(compiler, commit)
-    kernel = ArmKernel("reference", built.path, built.sha256, switches, BUILT_IN, built.compiler, commit, source=source)
+    notices.append(f"reference rebuilt from {kernel.commit[:12]} with {local}: approved was {baseline.compiler}")
     return Reference(kernel, baseline, tuple(notices))
+
+
+def _rebuilt(baseline: Baseline, switches: Switches, compiler: str) -> ArmKernel:
+    """The approved source, built here."""
+    if not baseline.commit:
+        raise BuildError(NO_COMMIT)
+    tree, commit = checkout_revision(baseline.commit)
+    built = build_kernel(switches, compiler=compiler, tree=tree, commit=commit)
+    source = KernelSource(compiler, commit)
+    return ArmKernel("reference", built.path, built.sha256, switches, BUILT_IN, built.compiler, commit, source=source)
 
 
 def _alike(baseline: Baseline, switches: Switches, compiler: str, notices: list[str]) -> Reference:
     """The approved source, built with the switches of a candidate that has others than the approved kernel."""
     try:
-        if not baseline.commit:
-            raise BuildError("its commit is not recorded")
-        tree, commit = checkout_revision(baseline.commit)
-        built = build_kernel(switches, compiler=compiler, tree=tree, commit=commit)
+        kernel = _rebuilt(baseline, switches, compiler)
     except BuildError as error:
         raise NoBaseline(
             f"the source of {baseline.label} does not build with these switches: {error.message}"
         ) from error
-    notices.append(f"reference built from {commit[:12]}, the source of {baseline.label}, with the candidate's switches")
-    source = KernelSource(compiler, commit)
-    kernel = ArmKernel("reference", built.path, built.sha256, switches, BUILT_IN, built.compiler, commit, source=source)
+    where = f"{kernel.commit[:12]}, the source of {baseline.label}"
+    notices.append(f"reference built from {where}, with the candidate's switches")
     return Reference(kernel, baseline, tuple(notices))
 
 

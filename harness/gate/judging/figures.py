@@ -254,16 +254,17 @@ class ArmFigures:
 
     def refusals(self) -> Metric | None:
         """Malformed commands that the device answered."""
-        found = self.measured.of(RefusalsRecord) if self.role == CANDIDATE else None
-        count = 0 if found is None else len(found.answers)
-        return Metric(float(count), "", "guest", n=count) if count else None
+        found = self._refused()
+        return None if found is None else Metric(float(len(found.answers)), "", "guest", n=len(found.answers))
 
     def wrong_refusals(self) -> Metric | None:
         """Malformed commands that were answered wrongly, or whose error the driver did not report."""
+        found = self._refused()
+        return None if found is None else Metric(float(len(found.wrong)), "", "guest", n=len(found.answers))
+
+    def _refused(self) -> RefusalsRecord | None:
         found = self.measured.of(RefusalsRecord) if self.role == CANDIDATE else None
-        if found is None or not found.answers:
-            return None
-        return Metric(float(len(found.wrong)), "", "guest", n=len(found.answers))
+        return found if found is not None and found.answers else None
 
     def mode_gap(self) -> Metric | None:
         """The longest that no frame was shown because the mode changed."""

@@ -7,8 +7,8 @@ from harness.gate.measuring.refusals import measure_refusals
 from harness.gate.stage import Session, Stage
 from harness.model.record import Cause, Incident
 from harness.model.refusals_record import RefusalsRecord
-from harness.model.spec import ROOT, Device, Verdict
-from harness.platform.kernels.build import build_kernel, checkout_revision
+from harness.model.spec import Device, Verdict
+from harness.platform.kernels.build import build_kernel
 
 ORDER = 17
 LEAST_S = 6.0
@@ -31,8 +31,7 @@ class RefusalsStage(Stage[RefusalsRecord, RefusalsRecord]):
         candidate = session.order.candidate
         source, switches = candidate.source, candidate.switches
         assert source is not None and switches is not None
-        tree = checkout_revision(source.commit)[0] if source.commit else ROOT
-        built = build_kernel(switches, compiler=source.compiler, tree=tree, test=True, commit=source.commit)
+        built = build_kernel(switches, compiler=source.compiler, tree=source.tree, test=True, commit=source.commit)
         return measure_refusals(built.path, switches.arch, session.folder / self.name)
 
     def incidents(self, brought: RefusalsRecord, order: Order) -> tuple[Incident, ...]:

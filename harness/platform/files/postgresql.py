@@ -9,8 +9,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.platform.files.scratch import scratch_folder
 from harness.model.errors import StoreError
+from harness.platform.files.scratch import scratch_folder
 from harness.platform.processes.child import run_child
 
 _DONE_WITHIN_S = 60

@@ -22,7 +22,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from harness.platform.files.scratch import clear_scratch
 from harness.model import upgrade
 from harness.model.errors import HarnessError, StoreError
 from harness.model.result import ReplayError, Result, result_to_json
@@ -32,6 +31,7 @@ from harness.platform.files.bounded import read_bounded
 from harness.platform.files.latest import RESULTS_DIR as RESULTS_DIR
 from harness.platform.files.latest import clear_killed, hold_results, turn_latest
 from harness.platform.files.locks import try_lock
+from harness.platform.files.scratch import clear_scratch
 
 ROOM_BYTES = 1 << 16
 LATEST = Path("results/latest")

@@ -9,10 +9,10 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from harness.platform.files.scratch import scratch_folder
 from harness.model.errors import HarnessError, QemuError
 from harness.model.qemu_arches import arch_of
 from harness.model.spec import Limits, RunParams, RunSpec, UsageError
+from harness.platform.files.scratch import scratch_folder
 from harness.platform.machine.qemu import Qemu
 from harness.platform.processes.child import ChildError, run_child
 

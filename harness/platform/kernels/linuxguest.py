@@ -11,9 +11,9 @@ from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
 
-from harness.platform.files.scratch import scratch_folder
 from harness.model.errors import BuildError, ToolError
 from harness.model.spec import KERNEL_DIR
+from harness.platform.files.scratch import scratch_folder
 from harness.platform.kernels.build import BUILD_DIR
 from harness.platform.processes.child import ChildError, clean_environment, run_child
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.platform.files.scratch import scratch_folder
 from harness.model.errors import BuildError
 from harness.model.spec import Limits
 from harness.platform.files.atomic import write_whole
+from harness.platform.files.scratch import scratch_folder
 from harness.platform.processes.child import ChildError, clean_environment, run_child
 
 

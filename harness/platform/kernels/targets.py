@@ -10,7 +10,6 @@ import stat
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.platform.files.scratch import scratch_folder
 from harness.model.errors import BuildError, ToolError
 from harness.model.qemu_arches import arch_of
 from harness.model.spec import ROOT, UsageError
@@ -19,6 +18,7 @@ from harness.model.target_file import parse_target, patterns_of, target_toml
 from harness.model.toml_lines import line_of
 from harness.model.values import nearest, shown
 from harness.platform.files.bounded import read_bounded
+from harness.platform.files.scratch import scratch_folder
 from harness.platform.kernels.build import git
 from harness.platform.kernels.key_place import SUFFIX, TARGET_BYTES_MAX, key_place
 from harness.platform.kernels.slow_patterns import never_ends

@@ -7,9 +7,9 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from harness.platform.files.scratch import scratch_folder
 from harness.model.errors import GuestError, HarnessError, QemuError
 from harness.model.spec import Device, Display, Machine, RunParams, RunSpec, Switches
+from harness.platform.files.scratch import scratch_folder
 from harness.platform.kernels.build import build_kernel
 from harness.platform.machine.qemu import Qemu
 from harness.platform.pictures.screen import glimpse
